@@ -1,0 +1,73 @@
+//! One-way messages.
+
+use crate::lane::{self, Arrive};
+use crate::network::{Address, Host, Protocol, Shared};
+use std::io;
+use std::sync::Arc;
+use stormglass_core::EventId;
+use stormglass_rt::channel::{self, Receiver, Sender};
+
+/// A bound port for messages of one type. Messages may overtake each other; one to a port that nobody
+/// has is lost, as a datagram is.
+#[derive(Debug)]
+pub struct Endpoint<T> {
+    host: Host,
+    address: Address,
+    inbox: Receiver<(Address, T)>,
+}
+
+impl Host {
+    /// Binds a port for messages of type `T`.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse`.
+    pub fn bind<T: Send + 'static>(&self, port: u16) -> io::Result<Endpoint<T>> {
+        let (sender, inbox) = channel::channel::<(Address, T)>(&self.shared().recorder);
+        let address = self.address(port);
+        self.shared().bind(Protocol::Datagram, address, Arc::new(sender))?;
+        Ok(Endpoint { host: self.clone(), address, inbox })
+    }
+}
+
+impl<T: Send + 'static> Endpoint<T> {
+    /// The address to send to.
+    pub fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Sends a message and goes on at once.
+    pub fn send_to(&self, to: Address, message: T) {
+        let shared = self.host.shared();
+        let link = shared.link(self.host.id, to.host);
+        let port = Port { network: shared.clone(), address: to };
+        lane::send(shared, &link, (self.address, message), port);
+    }
+
+    /// The next message and its sender's address.
+    pub async fn recv_from(&mut self) -> (T, Address) {
+        let (from, message) = self.inbox.recv().await.expect("the network holds a sender while the port is bound");
+        (message, from)
+    }
+}
+
+impl<T> Drop for Endpoint<T> {
+    fn drop(&mut self) {
+        self.host.shared().unbind(Protocol::Datagram, self.address);
+    }
+}
+
+/// Who has the port is looked up on arrival, not when the message is sent.
+struct Port {
+    network: Arc<Shared>,
+    address: Address,
+}
+
+impl<T: Send + 'static> Arrive<(Address, T)> for Port {
+    fn arrive(&self, message: (Address, T), cause: EventId) {
+        match self.network.inbox::<Sender<(Address, T)>>(Protocol::Datagram, self.address) {
+            Ok(Some(inbox)) => inbox.send_from(message, cause),
+            Ok(None) | Err(_) => self.network.bury(Box::new(message)),
+        }
+    }
+}

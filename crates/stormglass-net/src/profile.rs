@@ -1,0 +1,43 @@
+//! What links cost, as data.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use stormglass_core::Latency;
+use stormglass_core::latency::human_duration;
+
+/// The cost of every link.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct NetProfile {
+    /// Between hosts of one machine.
+    pub loopback: LinkProfile,
+    /// Between hosts of different machines.
+    pub link: LinkProfile,
+    /// Round trips of a connection's own handshake after TCP's: 1 for TLS 1.3, 0 for plain HTTP/2 with prior
+    /// knowledge. Range: 0 to 10. Default: 0.
+    pub handshake_round_trips: u8,
+}
+
+impl NetProfile {
+    /// A network on which nothing takes time.
+    pub fn instant() -> NetProfile {
+        NetProfile::default()
+    }
+}
+
+/// The cost of one direction of a link: `delay + latency` for each message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct LinkProfile {
+    /// From sending to arrival, one way. Default: nothing.
+    pub latency: Latency,
+    /// Injected on top, each time. Default: nothing.
+    #[serde(with = "human_duration")]
+    pub delay: Duration,
+}
+
+impl Default for LinkProfile {
+    fn default() -> LinkProfile {
+        LinkProfile { latency: Latency::ZERO, delay: Duration::ZERO }
+    }
+}

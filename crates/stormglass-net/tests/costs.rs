@@ -1,0 +1,208 @@
+//! What connecting and sending cost, with the arithmetic; what happens when the other side is not there.
+
+use madsim::runtime::Runtime;
+use proptest::prelude::*;
+use std::io::ErrorKind;
+use std::time::Duration;
+use stormglass_core::{Keep, Kind, Latency, Recorder, Seed};
+use stormglass_net::{LinkProfile, NetProfile, Network};
+
+fn link(latency: Latency) -> NetProfile {
+    let link = LinkProfile { latency, delay: Duration::ZERO };
+    NetProfile { link, ..NetProfile::instant() }
+}
+
+fn millis_now() -> u64 {
+    stormglass_rt::now().as_nanos() / 1_000_000
+}
+
+/// 100 ms one way × 2 directions = 200 ms, and 200 ms more for each further round trip of the handshake.
+#[test]
+fn connecting_costs_a_round_trip_and_the_handshake() {
+    for (round_trips, millis) in [(0, 200), (1, 400), (3, 800)] {
+        let profile = NetProfile { handshake_round_trips: round_trips, ..link(Latency::from_millis(100)) };
+        Runtime::new().block_on(async move {
+            let network = Network::new(profile, Seed(1));
+            let (a, b) = (network.host("a"), network.host("b"));
+            let _listener = b.listen::<(), ()>(80).unwrap();
+            a.connect::<(), ()>(b.address(80)).await.unwrap();
+            assert_eq!(millis_now(), millis);
+        });
+    }
+}
+
+/// A refusal comes back after a round trip, without the rest of the handshake.
+#[test]
+fn a_closed_port_refuses_after_a_round_trip() {
+    let profile = NetProfile { handshake_round_trips: 1, ..link(Latency::from_millis(100)) };
+    Runtime::new().block_on(async move {
+        let network = Network::new(profile, Seed(1));
+        let (a, b) = (network.host("a"), network.host("b"));
+        drop(b.listen::<(), ()>(80).unwrap());
+        let error = a.connect::<(), ()>(b.address(80)).await.unwrap_err();
+        assert_eq!((error.kind(), millis_now()), (ErrorKind::ConnectionRefused, 200));
+        let error = a.channel::<(), ()>(b.address(80)).call(()).await.unwrap_err();
+        assert_eq!((error.kind(), millis_now()), (ErrorKind::ConnectionRefused, 400));
+    });
+}
+
+/// Hosts of one machine use loopback: 2 × 10 µs to connect instead of 2 × 100 ms.
+#[test]
+fn loopback_has_its_own_cost() {
+    let mut profile = link(Latency::from_millis(100));
+    profile.loopback.latency = Latency::from_micros(10);
+    Runtime::new().block_on(async move {
+        let network = Network::new(profile, Seed(1));
+        let (a, b) = (network.host_on("a", "m"), network.host_on("b", "m"));
+        let _listener = b.listen::<(), ()>(80).unwrap();
+        a.connect::<(), ()>(b.address(80)).await.unwrap();
+        assert_eq!(stormglass_rt::now().as_nanos() / 1_000, 20);
+    });
+}
+
+/// Bound but not served: the connection is there, the call hangs until somebody takes it.
+#[test]
+fn a_call_to_a_bound_port_waits_for_its_server() {
+    Runtime::new().block_on(async {
+        let network = Network::new(link(Latency::from_millis(1)), Seed(1));
+        let (a, b) = (network.host("a"), network.host("b"));
+        let mut service = b.serve::<u32, u32>(80).unwrap();
+        madsim::task::spawn_local(async move {
+            stormglass_rt::sleep(Duration::from_millis(50)).await;
+            let call = service.next().await.unwrap();
+            let answer = *call.request() + 1;
+            call.reply(answer);
+            std::future::pending::<()>().await;
+        });
+        assert_eq!(a.channel::<u32, u32>(b.address(80)).call(1).await.unwrap(), 2);
+        // Taken at 50 ms, and 1 ms for the way back.
+        assert_eq!(millis_now(), 51);
+    });
+}
+
+/// A server that goes away resets the calls that it has not answered, taken or not.
+#[test]
+fn a_service_that_goes_away_resets_its_calls() {
+    Runtime::new().block_on(async {
+        let network = Network::new(link(Latency::from_millis(1)), Seed(1));
+        let (a, b) = (network.host("a"), network.host("b"));
+        let service = b.serve::<u32, u32>(80).unwrap();
+        madsim::task::spawn_local(async move {
+            stormglass_rt::sleep(Duration::from_millis(50)).await;
+            drop(service);
+        });
+        let channel = a.channel::<u32, u32>(b.address(80));
+        assert_eq!(channel.call(1).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        assert_eq!(millis_now(), 51);
+        assert_eq!(channel.call(1).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    });
+}
+
+/// The peer of a dropped connection reads what was sent before, then the end, and cannot write any more.
+#[test]
+fn closing_arrives_after_what_was_sent_before() {
+    Runtime::new().block_on(async {
+        let network = Network::new(link(Latency::from_millis(1)), Seed(1));
+        let (a, b) = (network.host("a"), network.host("b"));
+        let mut listener = b.listen::<u32, u32>(80).unwrap();
+        let client = a.connect::<u32, u32>(b.address(80)).await.unwrap();
+        let mut server = listener.accept().await;
+        client.send(1).unwrap();
+        client.send(2).unwrap();
+        drop(client);
+        assert_eq!(server.recv().await, Some(1));
+        assert_eq!(server.recv().await, Some(2));
+        assert_eq!(server.recv().await, None);
+        assert_eq!(server.send(3).unwrap_err().kind(), ErrorKind::BrokenPipe);
+    });
+}
+
+/// A node's death closes its sockets: the peer notices one latency later.
+#[test]
+fn a_killed_node_closes_its_connections() {
+    Runtime::new().block_on(async {
+        let network = Network::new(link(Latency::from_millis(1)), Seed(1));
+        let (a, b) = (network.host("a"), network.host("b"));
+        let handle = madsim::runtime::Handle::current();
+        let node = handle.create_node().name("b").build();
+        let mut listener = b.listen::<u32, u32>(80).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "a user's own task")]
+        node.spawn(async move {
+            let _connection = listener.accept().await;
+            std::future::pending::<()>().await;
+        });
+        let mut client = a.connect::<u32, u32>(b.address(80)).await.unwrap();
+        stormglass_rt::sleep(Duration::from_millis(10)).await;
+        let killed_at = millis_now();
+        handle.kill(node.id());
+        assert_eq!(client.recv().await, None);
+        assert_eq!(millis_now(), killed_at + 1);
+        assert_eq!(a.connect::<u32, u32>(b.address(80)).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    });
+}
+
+/// Messages to nobody are lost, a port has one owner, and another type is another language.
+#[test]
+fn ports_have_one_owner_and_one_type() {
+    Runtime::new().block_on(async {
+        let network = Network::new(NetProfile::instant(), Seed(1));
+        let (a, b) = (network.host("a"), network.host("b"));
+        let endpoint = a.bind::<u32>(1).unwrap();
+        endpoint.send_to(b.address(9), 5);
+        assert_eq!(a.bind::<u32>(1).unwrap_err().kind(), ErrorKind::AddrInUse);
+        let mut other = b.bind::<u32>(1).unwrap();
+        endpoint.send_to(other.address(), 7);
+        assert_eq!(other.recv_from().await, (7, endpoint.address()));
+        let _listener = b.listen::<u8, u8>(1).unwrap();
+        assert_eq!(a.connect::<u32, u32>(b.address(1)).await.unwrap_err().kind(), ErrorKind::InvalidData);
+        drop(endpoint);
+        a.bind::<u32>(1).unwrap();
+    });
+}
+
+/// A delivery names its sending as cause, and takes the link's latency.
+#[test]
+fn a_delivery_names_its_sending() {
+    let recorder = Recorder::new(Keep::Events);
+    let network = Network::recorded(link(Latency::from_millis(3)), Seed(1), &recorder);
+    Runtime::new().block_on(async {
+        let (a, b) = (network.host("a"), network.host("b"));
+        let (from, mut to) = (a.bind::<u32>(1).unwrap(), b.bind::<u32>(1).unwrap());
+        from.send_to(to.address(), 7);
+        to.recv_from().await;
+        // The receiver has waited for the delivery.
+        assert_eq!(recorder.scope().cause.number(), 2);
+    });
+    let trace = recorder.finish();
+    let [send, deliver] = trace.events[..] else { panic!("{:?}", trace.events) };
+    assert_eq!((send.kind, deliver.kind), (Kind::Send, Kind::Deliver));
+    assert_eq!(deliver.cause.index(), Some(0));
+    assert_eq!(deliver.took_nanos, 3_000_000);
+    assert_eq!((trace.text(deliver.subject), trace.text(deliver.node)), ("a -> b", "b"));
+}
+
+proptest! {
+    /// A stream keeps its order and loses nothing, however latencies vary.
+    #[test]
+    fn streams_stay_ordered(seed: u64, count in 1usize..60) {
+        let profile = link(Latency::Uniform { min: Duration::ZERO, max: Duration::from_millis(5) });
+        let received = Runtime::new().block_on(async move {
+            let network = Network::new(profile, Seed(seed));
+            let (a, b) = (network.host("a"), network.host("b"));
+            let mut listener = b.listen::<usize, ()>(80).unwrap();
+            let client = a.connect::<usize, ()>(b.address(80)).await.unwrap();
+            let mut server = listener.accept().await;
+            for message in 0..count {
+                client.send(message).unwrap();
+                stormglass_rt::sleep(Duration::from_micros((message as u64 * 37) % 500)).await;
+            }
+            drop(client);
+            let mut received = Vec::new();
+            while let Some(message) = server.recv().await {
+                received.push(message);
+            }
+            received
+        });
+        prop_assert_eq!(received, (0..count).collect::<Vec<_>>());
+    }
+}

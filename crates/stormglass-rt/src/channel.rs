@@ -1,0 +1,154 @@
+//! An unbounded channel with one receiver, whose values bring their cause along.
+//!
+//! Whoever receives a value has waited for the later of two things: its own last event and the one that the
+//! value brings. That is how a request that lies in a busy server's queue is put to the account of what the
+//! server was busy with.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use stormglass_core::{EventId, Recorder};
+
+/// A new channel of this run.
+///
+/// ```
+/// use stormglass_core::{Keep, Recorder};
+///
+/// madsim::runtime::Runtime::new().block_on(async {
+///     let recorder = Recorder::new(Keep::Nothing);
+///     let (sender, mut receiver) = stormglass_rt::channel(&recorder);
+///     sender.send(7);
+///     drop(sender);
+///     assert_eq!(receiver.recv().await, Some(7));
+///     assert_eq!(receiver.recv().await, None);
+/// });
+/// ```
+pub fn channel<T>(recorder: &Recorder) -> (Sender<T>, Receiver<T>) {
+    let state = State { queue: VecDeque::new(), waker: None, senders: 1, closed: false };
+    let shared = Arc::new(Mutex::new(state));
+    let sender = Sender { shared: shared.clone(), recorder: recorder.clone() };
+    (sender, Receiver { shared, recorder: recorder.clone() })
+}
+
+struct State<T> {
+    queue: VecDeque<(T, EventId)>,
+    waker: Option<Waker>,
+    senders: usize,
+    closed: bool,
+}
+
+fn lock<T>(shared: &Mutex<State<T>>) -> MutexGuard<'_, State<T>> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The sending side; clones send into the same channel.
+pub struct Sender<T> {
+    shared: Arc<Mutex<State<T>>>,
+    recorder: Recorder,
+}
+
+impl<T> Sender<T> {
+    /// Puts a value in, caused by the scope at work. Into a channel without receiver it is lost.
+    pub fn send(&self, value: T) {
+        self.send_from(value, self.recorder.scope().cause);
+    }
+
+    /// Puts a value in with its own cause, such as the arrival of a message.
+    pub fn send_from(&self, value: T, cause: EventId) {
+        let mut state = lock(&self.shared);
+        // A value for nobody waits for the channel's end: its destructor may not run in a timer's callback.
+        state.queue.push_back((value, cause));
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether the receiver is gone.
+    pub fn is_closed(&self) -> bool {
+        lock(&self.shared).closed
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Sender<T> {
+        lock(&self.shared).senders += 1;
+        Sender { shared: self.shared.clone(), recorder: self.recorder.clone() }
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.shared);
+        state.senders -= 1;
+        let waker = if state.senders == 0 { state.waker.take() } else { None };
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// The receiving side.
+pub struct Receiver<T> {
+    shared: Arc<Mutex<State<T>>>,
+    recorder: Recorder,
+}
+
+impl<T> Receiver<T> {
+    /// The next value, or `None` once the channel is empty and every sender is gone.
+    pub async fn recv(&mut self) -> Option<T> {
+        poll_fn(|context| self.poll_recv(context)).await
+    }
+
+    /// As [`Receiver::recv`], for hand-written selections.
+    pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<T>> {
+        let mut state = lock(&self.shared);
+        if let Some((value, cause)) = state.queue.pop_front() {
+            drop(state);
+            self.recorder.join(cause);
+            return Poll::Ready(Some(value));
+        }
+        if state.senders == 0 {
+            return Poll::Ready(None);
+        }
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// The next value if there is one now.
+    pub fn try_recv(&mut self) -> Option<T> {
+        let (value, cause) = lock(&self.shared).queue.pop_front()?;
+        self.recorder.join(cause);
+        Some(value)
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.shared);
+        state.closed = true;
+        // Values that nobody will take may hold the way back to someone who waits.
+        let unread = std::mem::take(&mut state.queue);
+        drop(state);
+        drop(unread);
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("queued", &lock(&self.shared).queue.len()).finish()
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").field("queued", &lock(&self.shared).queue.len()).finish()
+    }
+}

@@ -1,0 +1,95 @@
+//! The run's time.
+//!
+//! madsim's `sleep` has a floor of 1 ms, but a `Sleep` that is reset before its first poll ends where it
+//! should. Disk and loopback latencies need microseconds, so every sleep of ours is made here, that way.
+
+use madsim::time::{Instant, Sleep, TimeHandle};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Waker};
+use std::time::Duration;
+use stormglass_core::{Kind, Recorder, SimTime, Symbol};
+
+/// The time since the run began.
+///
+/// # Panics
+///
+/// Outside a madsim runtime.
+pub fn now() -> SimTime {
+    TimeHandle::current().elapsed().into()
+}
+
+/// Whether there is a run at work on this thread. A destructor may run after it.
+pub fn running() -> bool {
+    TimeHandle::try_current().is_some()
+}
+
+/// Waits for exactly `duration` (madsim adds 50 ns), zero included. Records nothing.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// madsim::runtime::Runtime::new().block_on(async {
+///     let before = stormglass_rt::now();
+///     stormglass_rt::sleep(Duration::from_micros(10)).await;
+///     let slept = stormglass_rt::now() - before;
+///     assert!(Duration::from_micros(10) <= slept && slept < Duration::from_micros(11));
+/// });
+/// ```
+pub fn sleep(duration: Duration) -> Sleep {
+    let clock = TimeHandle::current();
+    let deadline = clock.now_instant() + duration;
+    exact(&clock, deadline)
+}
+
+/// Waits until the moment `at`; ready at once if that is past. Records nothing.
+pub fn sleep_until(at: SimTime) -> Sleep {
+    let clock = TimeHandle::current();
+    let deadline = instant(&clock, at);
+    exact(&clock, deadline)
+}
+
+/// Waits for `duration` on purpose and records it as a [`Kind::Sleep`] of this `reason`: a back-off, a poll gap.
+pub async fn pause(recorder: &Recorder, reason: Symbol, duration: Duration) {
+    sleep(duration).await;
+    recorder.record(now(), Kind::Sleep, reason, duration, 0);
+}
+
+/// The future's output, or `None` if `limit` passes first. A future that is ready in time wins a tie.
+pub async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    let mut limit = sleep(limit);
+    std::future::poll_fn(|context| {
+        if let std::task::Poll::Ready(output) = future.as_mut().poll(context) {
+            return std::task::Poll::Ready(Some(output));
+        }
+        Pin::new(&mut limit).poll(context).map(|()| None)
+    })
+    .await
+}
+
+/// Wakes `waker` at the moment `at`, without a task: a message costs one timer this way.
+///
+/// **Invariant:** the waker runs under madsim's timer lock and before the clock shows the new time, so it
+/// must neither read the clock nor set a timer. Waking a task and putting a value into a
+/// [`crate::channel`] are fine.
+pub fn wake_at(at: SimTime, waker: &Waker) {
+    let clock = TimeHandle::current();
+    let deadline = instant(&clock, at);
+    let mut sleep = exact(&clock, deadline);
+    if Pin::new(&mut sleep).poll(&mut Context::from_waker(waker)).is_ready() {
+        waker.wake_by_ref();
+    }
+}
+
+fn instant(clock: &TimeHandle, at: SimTime) -> Instant {
+    let now = SimTime::from(clock.elapsed());
+    clock.now_instant() + at.saturating_since(now)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that asks madsim for a sleep, and takes off its floor")]
+fn exact(clock: &TimeHandle, deadline: Instant) -> Sleep {
+    let mut sleep = clock.sleep_until(deadline);
+    Pin::new(&mut sleep).reset(deadline);
+    sleep
+}

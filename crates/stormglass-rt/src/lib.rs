@@ -1,0 +1,25 @@
+//! The ground that every asynchronous crate of ours stands on, over madsim.
+//!
+//! - [`clock`]: the run's time, sleeps without madsim's floor of 1 ms, timer callbacks without a task.
+//! - [`task`]: tasks that carry their scope (node, name, last cause) from poll to poll.
+//! - [`channel`], [`watch`](mod@watch): hand-overs between tasks that carry the cause across.
+//!
+//! What these have in common is cause: when something made here completes, the scope at work has waited for
+//! the latest of what it needed, and [`stormglass_core::blame`] can follow that back.
+
+#[cfg(not(madsim))]
+compile_error!(
+    "Stormglass builds for the simulated world only, and `--cfg madsim` is missing. Inside this workspace \
+     .cargo/config.toml sets it; an exported RUSTFLAGS or RUSTDOCFLAGS replaces that silently, so unset them. \
+     In your own workspace add to .cargo/config.toml: [build] rustflags = [\"--cfg\", \"madsim\"]"
+);
+
+pub mod channel;
+pub mod clock;
+pub mod task;
+pub mod watch;
+
+pub use channel::channel;
+pub use clock::{now, pause, sleep, sleep_until, timeout, wake_at};
+pub use task::{Turn, follow, spawn};
+pub use watch::Watch;

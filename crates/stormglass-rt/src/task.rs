@@ -1,0 +1,75 @@
+//! Tasks that carry their scope.
+//!
+//! madsim polls tasks one at a time on one thread, in an order drawn from the seed. A followed task puts its
+//! own scope to work for each poll and takes it back afterwards, so whatever it records finds its node, its
+//! name and what it last waited for.
+
+use madsim::task::JoinHandle;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use stormglass_core::{Recorder, Scope};
+
+/// Spawns a task of this name on the node at work. It starts with the spawner's cause.
+///
+/// The task ends with its node, or when the handle's `abort` is called; dropping the handle lets it run on.
+#[expect(clippy::disallowed_methods, reason = "the one place that asks madsim for a task")]
+#[track_caller]
+pub fn spawn<F>(recorder: &Recorder, name: &str, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let scope = Scope { task: recorder.symbol(name), ..recorder.scope() };
+    madsim::task::spawn(follow(recorder, scope, future))
+}
+
+/// A future that runs in this scope, wherever it is polled.
+pub fn follow<F: Future>(recorder: &Recorder, scope: Scope, future: F) -> Followed<F> {
+    Followed { recorder: recorder.clone(), scope, future: Box::pin(future) }
+}
+
+/// See [`follow`].
+#[derive(Debug)]
+pub struct Followed<F> {
+    recorder: Recorder,
+    scope: Scope,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Followed<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        let turn = Turn::begin(&this.recorder, this.scope);
+        let polled = this.future.as_mut().poll(context);
+        this.scope = turn.end();
+        polled
+    }
+}
+
+/// One turn of a scope: put to work when it begins, taken back when it ends, by a panic too.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    recorder: &'a Recorder,
+    outer: Scope,
+}
+
+impl<'a> Turn<'a> {
+    /// Puts the scope to work.
+    pub fn begin(recorder: &'a Recorder, scope: Scope) -> Turn<'a> {
+        Turn { recorder, outer: recorder.enter_turn(scope) }
+    }
+
+    /// Takes the scope back, with what it has waited for since.
+    pub fn end(self) -> Scope {
+        self.recorder.scope()
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.recorder.enter(self.outer);
+    }
+}

@@ -1,0 +1,96 @@
+//! A value that changes, and those who wait for it to become something.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use stormglass_core::{EventId, Recorder};
+
+/// A shared value; clones see the same one.
+///
+/// ```
+/// use stormglass_core::{Keep, Recorder};
+/// use stormglass_rt::Watch;
+///
+/// madsim::runtime::Runtime::new().block_on(async {
+///     let version = Watch::new(&Recorder::new(Keep::Nothing), 0u64);
+///     version.set(3);
+///     assert_eq!(version.until(|&version| version >= 2).await, 3);
+/// });
+/// ```
+#[derive(Debug)]
+pub struct Watch<T> {
+    shared: Arc<Mutex<State<T>>>,
+    recorder: Recorder,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    value: T,
+    cause: EventId,
+    wakers: Vec<Waker>,
+}
+
+impl<T> Clone for Watch<T> {
+    fn clone(&self) -> Watch<T> {
+        Watch { shared: self.shared.clone(), recorder: self.recorder.clone() }
+    }
+}
+
+impl<T: Clone> Watch<T> {
+    /// A watch of this run with its first value.
+    pub fn new(recorder: &Recorder, value: T) -> Watch<T> {
+        let state = State { value, cause: recorder.scope().cause, wakers: Vec::new() };
+        Watch { shared: Arc::new(Mutex::new(state)), recorder: recorder.clone() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The value now.
+    pub fn get(&self) -> T {
+        self.lock().value.clone()
+    }
+
+    /// Changes the value and wakes everyone who waits.
+    pub fn set(&self, value: T) {
+        self.change(|current| {
+            *current = value;
+            true
+        });
+    }
+
+    /// Changes the value in place; `change` says whether it did. Wakes those who wait if so.
+    pub fn change(&self, change: impl FnOnce(&mut T) -> bool) {
+        let cause = self.recorder.scope().cause;
+        let mut state = self.lock();
+        if !change(&mut state.value) {
+            return;
+        }
+        state.cause = cause;
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until the value satisfies `accept`, and returns it.
+    pub async fn until(&self, mut accept: impl FnMut(&T) -> bool) -> T {
+        poll_fn(|context| self.poll_until(context, &mut accept)).await
+    }
+
+    /// As [`Watch::until`], for hand-written selections.
+    pub fn poll_until(&self, context: &mut Context<'_>, mut accept: impl FnMut(&T) -> bool) -> Poll<T> {
+        let mut state = self.lock();
+        if !accept(&state.value) {
+            // One entry a task: a selection polls this again and again while others make progress.
+            if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+                state.wakers.push(context.waker().clone());
+            }
+            return Poll::Pending;
+        }
+        let (value, cause) = (state.value.clone(), state.cause);
+        drop(state);
+        self.recorder.join(cause);
+        Poll::Ready(value)
+    }
+}
