@@ -152,6 +152,7 @@ struct Log {
     scope: Scope,
     turns: u64,
     turns_max: u64,
+    panicked: Option<Scope>,
 }
 
 /// The panic with which a run ends when its tasks spent their budget of turns; see [`Recorder::limit_turns`].
@@ -173,6 +174,7 @@ impl Recorder {
             scope: Scope::default(),
             turns: 0,
             turns_max: u64::MAX,
+            panicked: None,
         })))
     }
 
@@ -248,10 +250,32 @@ impl Recorder {
         std::mem::replace(&mut log.scope, scope)
     }
 
+    /// Notes that the scope at work is being unwound by a panic. The innermost scope is the one that counts.
+    pub fn note_panic(&self) {
+        let mut log = self.log();
+        let scope = log.scope;
+        log.panicked.get_or_insert(scope);
+    }
+
+    /// The scope that panicked, if one did.
+    pub fn panicked(&self) -> Option<Scope> {
+        self.log().panicked
+    }
+
+    /// The string behind a symbol.
+    pub fn text(&self, symbol: Symbol) -> String {
+        self.log().symbols[symbol.index()].clone()
+    }
+
     /// The scope at work had to wait for this event too. The later one of two is the one it waited for.
     pub fn join(&self, cause: EventId) {
         let mut log = self.log();
         log.scope.cause = log.scope.cause.max(cause);
+    }
+
+    /// When the last event was over.
+    pub fn last_time(&self) -> SimTime {
+        SimTime::from_nanos(self.log().at_last)
     }
 
     /// How many events there were so far.

@@ -24,9 +24,8 @@ pub struct Listener<R, S: Send + 'static> {
 /// The accepting side of a connection that nobody has accepted yet.
 struct Incoming<R, S: Send + 'static> {
     from: Address,
-    half: Half<S>,
-    receiver: Receiver<Packet<R>>,
-    peer_gone: Arc<AtomicBool>,
+    sender: SendHalf<S>,
+    receiver: RecvHalf<R>,
 }
 
 impl Host {
@@ -58,19 +57,17 @@ impl Host {
         }
         let (to_server, server_receiver) = channel::channel::<Packet<S>>(&shared.recorder);
         let (to_client, client_receiver) = channel::channel::<Packet<R>>(&shared.recorder);
-        let (client_gone, server_gone) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (client_sees_end, server_sees_end) = (Arc::default(), Arc::default());
         let incoming = Incoming {
             from: self.address(0),
-            half: self.half(to.host, self.id, to_client, &server_gone),
-            receiver: server_receiver,
-            peer_gone: client_gone.clone(),
+            sender: self.half(to.host, self.id, to_client, &client_sees_end, &server_sees_end),
+            receiver: RecvHalf(server_receiver),
         };
         listener.send(incoming);
         Ok(Connection {
             peer: to,
-            half: self.half(self.id, to.host, to_server, &client_gone),
-            receiver: client_receiver,
-            peer_gone: server_gone,
+            sender: self.half(self.id, to.host, to_server, &server_sees_end, &client_sees_end),
+            receiver: RecvHalf(client_receiver),
         })
     }
 
@@ -79,24 +76,29 @@ impl Host {
         from: HostId,
         to: HostId,
         sender: Sender<Packet<T>>,
-        peer_gone: &Arc<AtomicBool>,
-    ) -> Half<T> {
+        there_sees_end: &Arc<AtomicBool>,
+        here_sees_end: &Arc<AtomicBool>,
+    ) -> SendHalf<T> {
         let shared = self.shared();
-        let lane = Lane::new(shared, shared.link(from, to));
-        Half { lane, inbox: Inbox { sender, peer_gone: peer_gone.clone() } }
+        SendHalf {
+            lane: Lane::new(shared, shared.link(from, to)),
+            inbox: Inbox { sender, sees_end: there_sees_end.clone() },
+            peer_gone: here_sees_end.clone(),
+        }
     }
 }
 
 impl<R: Send + 'static, S: Send + 'static> Listener<R, S> {
     /// The next connection.
     pub async fn accept(&mut self) -> Connection<S, R> {
-        let incoming = self.incoming.recv().await.expect("the network holds a sender while the port is bound");
-        Connection {
-            peer: incoming.from,
-            half: incoming.half,
-            receiver: incoming.receiver,
-            peer_gone: incoming.peer_gone,
-        }
+        poll_fn(|context| self.poll_accept(context)).await
+    }
+
+    /// As [`Listener::accept`], for hand-written selections.
+    pub fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Connection<S, R>> {
+        let incoming = ready!(self.incoming.poll_recv(context));
+        let incoming = incoming.expect("the network holds a sender while the port is bound");
+        Poll::Ready(Connection { peer: incoming.from, sender: incoming.sender, receiver: incoming.receiver })
     }
 }
 
@@ -113,11 +115,11 @@ enum Packet<T> {
 
 /// One side of an established connection: sends `S`, receives `R`, both in order. Dropping it tells the peer
 /// one latency later, after everything that was sent before.
+#[derive(Debug)]
 pub struct Connection<S: Send + 'static, R> {
     peer: Address,
-    half: Half<S>,
-    receiver: Receiver<Packet<R>>,
-    peer_gone: Arc<AtomicBool>,
+    sender: SendHalf<S>,
+    receiver: RecvHalf<R>,
 }
 
 impl<S: Send + 'static, R> Connection<S, R> {
@@ -132,40 +134,49 @@ impl<S: Send + 'static, R> Connection<S, R> {
     ///
     /// `BrokenPipe` once the peer's closing has arrived.
     pub fn send(&self, message: S) -> io::Result<()> {
-        if self.peer_gone.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        self.half.lane.send(Packet::Data(message), self.half.inbox.clone());
-        Ok(())
+        self.sender.send(message)
     }
 
     /// The next message, or `None` when the peer has closed.
     pub async fn recv(&mut self) -> Option<R> {
-        poll_fn(|context| self.poll_recv(context)).await
+        self.receiver.recv().await
     }
 
     /// As [`Connection::recv`], for hand-written selections.
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<R>> {
-        match ready!(self.receiver.poll_recv(context)) {
-            Some(Packet::Data(message)) => Poll::Ready(Some(message)),
-            Some(Packet::Close) | None => Poll::Ready(None),
-        }
+        self.receiver.poll_recv(context)
+    }
+
+    /// The two directions apart. The peer sees the connection closed when the sending half is dropped.
+    pub fn into_split(self) -> (SendHalf<S>, RecvHalf<R>) {
+        (self.sender, self.receiver)
     }
 }
 
-impl<S: Send + 'static, R> fmt::Debug for Connection<S, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("peer", &self.peer).field("peer_gone", &self.peer_gone).finish()
-    }
-}
-
-/// The sending half; it says goodbye when it goes.
-struct Half<S: Send + 'static> {
+/// The sending half of a [`Connection`]; it says goodbye when it goes.
+pub struct SendHalf<S: Send + 'static> {
     lane: Lane,
     inbox: Inbox<S>,
+    /// Set on this side when the peer's closing arrives here.
+    peer_gone: Arc<AtomicBool>,
 }
 
-impl<S: Send + 'static> Drop for Half<S> {
+impl<S: Send + 'static> SendHalf<S> {
+    /// Sends a message and goes on at once.
+    ///
+    /// # Errors
+    ///
+    /// `BrokenPipe` once the peer's closing has arrived.
+    pub fn send(&self, message: S) -> io::Result<()> {
+        if self.peer_gone.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.lane.send(Packet::Data(message), self.inbox.clone());
+        Ok(())
+    }
+}
+
+impl<S: Send + 'static> Drop for SendHalf<S> {
     fn drop(&mut self) {
         // A world that is being torn down has no clock any more, and nobody to tell.
         if stormglass_rt::clock::running() {
@@ -174,22 +185,52 @@ impl<S: Send + 'static> Drop for Half<S> {
     }
 }
 
+impl<S: Send + 'static> fmt::Debug for SendHalf<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendHalf").field("peer_gone", &self.peer_gone).finish_non_exhaustive()
+    }
+}
+
+/// The receiving half of a [`Connection`].
+pub struct RecvHalf<R>(Receiver<Packet<R>>);
+
+impl<R> RecvHalf<R> {
+    /// The next message, or `None` when the peer has closed.
+    pub async fn recv(&mut self) -> Option<R> {
+        poll_fn(|context| self.poll_recv(context)).await
+    }
+
+    /// As [`RecvHalf::recv`], for hand-written selections.
+    pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<R>> {
+        match ready!(self.0.poll_recv(context)) {
+            Some(Packet::Data(message)) => Poll::Ready(Some(message)),
+            Some(Packet::Close) | None => Poll::Ready(None),
+        }
+    }
+}
+
+impl<R> fmt::Debug for RecvHalf<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecvHalf").finish_non_exhaustive()
+    }
+}
+
 struct Inbox<T> {
     sender: Sender<Packet<T>>,
     /// Set on the receiving side when the closing arrives there.
-    peer_gone: Arc<AtomicBool>,
+    sees_end: Arc<AtomicBool>,
 }
 
 impl<T> Clone for Inbox<T> {
     fn clone(&self) -> Inbox<T> {
-        Inbox { sender: self.sender.clone(), peer_gone: self.peer_gone.clone() }
+        Inbox { sender: self.sender.clone(), sees_end: self.sees_end.clone() }
     }
 }
 
 impl<T: Send + 'static> Arrive<Packet<T>> for Inbox<T> {
     fn arrive(&self, packet: Packet<T>, cause: EventId) {
         if matches!(packet, Packet::Close) {
-            self.peer_gone.store(true, Ordering::Relaxed);
+            self.sees_end.store(true, Ordering::Relaxed);
         }
         self.sender.send_from(packet, cause);
     }

@@ -13,7 +13,7 @@ pub mod network;
 pub mod profile;
 pub mod rpc;
 
-pub use connection::{Connection, Listener};
+pub use connection::{Connection, Listener, RecvHalf, SendHalf};
 pub use endpoint::Endpoint;
 pub use network::{Address, Host, Network};
 pub use profile::{LinkProfile, NetProfile};

@@ -89,6 +89,13 @@ impl Network {
     }
 }
 
+impl Network {
+    /// The recorder of this network's events.
+    pub fn recorder(&self) -> &Recorder {
+        &self.shared.recorder
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -215,6 +222,11 @@ impl Host {
     /// A port of this host, as others name it.
     pub fn address(&self, port: u16) -> Address {
         Address { host: self.id, port }
+    }
+
+    /// The network that it is on.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

@@ -43,6 +43,11 @@ impl<Q, A> Service<Q, A> {
         self.calls.recv().await
     }
 
+    /// As [`Service::next`], for hand-written selections.
+    pub fn poll_next(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Option<Call<Q, A>>> {
+        self.calls.poll_recv(context)
+    }
+
     /// The port's address.
     pub fn address(&self) -> Address {
         self.address
@@ -166,6 +171,20 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
             *self.connected() = None;
         }
         answer
+    }
+
+    /// Connects, unless there is a connection.
+    ///
+    /// # Errors
+    ///
+    /// `ConnectionRefused`, `InvalidData`.
+    pub async fn connect(&self) -> io::Result<()> {
+        self.wire().await.map(drop)
+    }
+
+    /// Whether there is a connection, as far as this side knows.
+    pub fn is_connected(&self) -> bool {
+        self.connected().is_some()
     }
 
     /// The address that is called.

@@ -4,9 +4,9 @@
 //! should. Disk and loopback latencies need microseconds, so every sleep of ours is made here, that way.
 
 use madsim::time::{Instant, Sleep, TimeHandle};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use stormglass_core::{Kind, Recorder, SimTime, Symbol};
 
@@ -58,14 +58,71 @@ pub async fn pause(recorder: &Recorder, reason: Symbol, duration: Duration) {
 /// The future's output, or `None` if `limit` passes first. A future that is ready in time wins a tie.
 pub async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = std::pin::pin!(future);
-    let mut limit = sleep(limit);
-    std::future::poll_fn(|context| {
-        if let std::task::Poll::Ready(output) = future.as_mut().poll(context) {
-            return std::task::Poll::Ready(Some(output));
-        }
-        Pin::new(&mut limit).poll(context).map(|()| None)
+    let mut alarm = Alarm::new(now() + limit);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => alarm.poll(context).map(|()| None),
     })
     .await
+}
+
+/// A moment to wait for inside a selection. Polled again and again, it sets one timer; a `Sleep` of madsim's
+/// sets one with each poll.
+///
+/// It wakes the task that polled it first, so it must stay with that task.
+#[derive(Clone, Copy, Debug)]
+pub struct Alarm {
+    at: SimTime,
+    armed: bool,
+}
+
+impl Alarm {
+    /// An alarm at this moment.
+    pub fn new(at: SimTime) -> Alarm {
+        Alarm { at, armed: false }
+    }
+
+    /// Ready from the moment on.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if now() >= self.at {
+            return Poll::Ready(());
+        }
+        if !self.armed {
+            self.armed = true;
+            wake_at(self.at, context.waker());
+        }
+        Poll::Pending
+    }
+}
+
+/// A periodic timer that makes up for missed ticks at once, as tokio's `MissedTickBehavior::Burst`: someone who
+/// was busy for five periods gets five ticks in a row.
+#[derive(Clone, Debug)]
+pub struct Ticker {
+    recorder: Recorder,
+    subject: Symbol,
+    period: Duration,
+    next: Alarm,
+}
+
+impl Ticker {
+    /// Ticks now and then after each `period`. A tick is recorded as a [`Kind::Tick`] of this subject.
+    ///
+    /// # Panics
+    ///
+    /// When the period is zero.
+    pub fn new(recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
+        assert!(!period.is_zero(), "a period of no time would tick for ever");
+        Ticker { recorder: recorder.clone(), subject, period, next: Alarm::new(now()) }
+    }
+
+    /// Ready when a tick is due.
+    pub fn poll_tick(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        ready!(self.next.poll(context));
+        self.next = Alarm::new(self.next.at + self.period);
+        self.recorder.record(now(), Kind::Tick, self.subject, self.period, 0);
+        Poll::Ready(())
+    }
 }
 
 /// Wakes `waker` at the moment `at`, without a task: a message costs one timer this way.

@@ -20,6 +20,6 @@ pub mod task;
 pub mod watch;
 
 pub use channel::channel;
-pub use clock::{now, pause, sleep, sleep_until, timeout, wake_at};
-pub use task::{Turn, follow, spawn};
+pub use clock::{Alarm, Ticker, now, pause, sleep, sleep_until, timeout, wake_at};
+pub use task::{Turn, follow, follow_new, join_all, spawn};
 pub use watch::Watch;

@@ -5,7 +5,7 @@
 //! name and what it last waited for.
 
 use madsim::task::JoinHandle;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use stormglass_core::{Recorder, Scope};
@@ -27,6 +27,27 @@ where
 /// A future that runs in this scope, wherever it is polled.
 pub fn follow<F: Future>(recorder: &Recorder, scope: Scope, future: F) -> Followed<F> {
     Followed { recorder: recorder.clone(), scope, future: Box::pin(future) }
+}
+
+/// A future that runs as a task of this name on the node at work, wherever it is polled: a branch of a join.
+pub fn follow_new<F: Future>(recorder: &Recorder, name: &str, future: F) -> Followed<F> {
+    let scope = Scope { task: recorder.symbol(name), ..recorder.scope() };
+    follow(recorder, scope, future)
+}
+
+/// Runs branches side by side in one task until all are done, and has waited for the last of them.
+pub async fn join_all<F: Future>(mut branches: Vec<Followed<F>>) {
+    let mut done = vec![false; branches.len()];
+    poll_fn(|context| {
+        for (branch, done) in branches.iter_mut().zip(&mut done) {
+            if !*done && Pin::new(&mut *branch).poll(context).is_ready() {
+                *done = true;
+                branch.recorder.join(branch.scope.cause);
+            }
+        }
+        if done.iter().all(|&done| done) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// See [`follow`].
@@ -70,6 +91,9 @@ impl<'a> Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.recorder.note_panic();
+        }
         self.recorder.enter(self.outer);
     }
 }

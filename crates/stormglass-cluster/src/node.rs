@@ -1,0 +1,370 @@
+//! The start of a node, step by step.
+//!
+//! The order of the steps is the model's. Each is recorded as an event that took as long as the step, so a
+//! timeline shows where a start is and an explanation where it went. Sources: section 1.4 to 1.6 of the fact
+//! sheet, which follows `server/src/main.rs`, `crates/node/src/{lib,init}.rs` and the roles.
+
+mod marker;
+mod provision;
+
+use crate::metadata::Metadata;
+use crate::settings::{ClusterSettings, Step};
+use std::sync::Arc;
+use std::time::Duration;
+use stormglass_core::{Kind, Recorder, Seed, Symbol};
+use stormglass_engine::{Batch, Engine, EngineError};
+use stormglass_net::Service;
+use stormglass_raft::api::{Answer, FABRIC_PORT, RAFT_PORT, Request};
+use stormglass_raft::client::ClientError;
+use stormglass_raft::server::{Incoming, publish};
+use stormglass_raft::storage::RaftStore;
+use stormglass_raft::transport::PeerListener;
+use stormglass_raft::{
+    MetadataClient, MetadataServer, NodesConfiguration, RetryPolicy, ServerConfig, StorageState, WorkerState,
+};
+use stormglass_rt as rt;
+use stormglass_rt::channel::{self, Receiver, Sender};
+use stormglass_sim::Node;
+
+/// The port of the admin API.
+pub const ADMIN_PORT: u16 = 9070;
+
+/// The directories of a node's two databases.
+const METADATA_STORE: &str = "/data/replicated-metadata-server";
+const LOG_STORE: &str = "/data/log-store";
+/// The log server's column families.
+const LOG_FAMILIES: [&str; 2] = ["data", "metadata"];
+
+/// The admin API's answer to a health check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Healthy;
+
+/// Why a node's start fails.
+#[derive(Debug)]
+pub enum StartError {
+    /// The disk or a database.
+    Engine(EngineError),
+    /// The metadata store.
+    Metadata(ClientError),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StartError::Engine(error) => error.fmt(f),
+            StartError::Metadata(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<EngineError> for StartError {
+    fn from(error: EngineError) -> StartError {
+        StartError::Engine(error)
+    }
+}
+
+impl From<std::io::Error> for StartError {
+    fn from(error: std::io::Error) -> StartError {
+        StartError::Engine(error.into())
+    }
+}
+
+impl From<ClientError> for StartError {
+    fn from(error: ClientError) -> StartError {
+        StartError::Metadata(error)
+    }
+}
+
+/// Starts a node's process. It runs until it is killed; a start that fails ends it with a note.
+pub fn start(node: &Node, settings: Arc<ClusterSettings>, peers: Vec<String>, seed: Seed, life: u32, provisions: bool) {
+    let process = Process::new(node.clone(), settings, peers, seed, life, provisions);
+    let recorder = process.recorder.clone();
+    node.spawn("main", async move {
+        match process.run().await {
+            // The roles live in tasks of their own; what the main task holds must not go.
+            Ok(running) => running.forever().await,
+            Err(error) => {
+                let subject = recorder.symbol(&format!("start failed: {error}"));
+                recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
+            }
+        }
+    });
+}
+
+/// A starting process, and what its steps have made so far.
+struct Process {
+    node: Node,
+    name: String,
+    settings: Arc<ClusterSettings>,
+    seed: Seed,
+    life: u32,
+    provisions: bool,
+    recorder: Recorder,
+    client: MetadataClient,
+    metadata: Metadata,
+    requests: (Sender<Incoming>, Option<Receiver<Incoming>>),
+    fabric: Option<Service<Request, Answer>>,
+    peers: Option<PeerListener>,
+    admin: Option<Service<(), Healthy>>,
+    metadata_store: Option<RaftStore>,
+    log_store: Option<Engine>,
+    joined: Option<NodesConfiguration>,
+}
+
+impl Process {
+    fn new(
+        node: Node,
+        settings: Arc<ClusterSettings>,
+        peers: Vec<String>,
+        seed: Seed,
+        life: u32,
+        provisions: bool,
+    ) -> Process {
+        let name = node.name().to_string();
+        let recorder = node.disk().recorder().clone();
+        let client_settings = settings.metadata_client.clone();
+        let client = MetadataClient::new(node.host().clone(), &name, life, client_settings, &peers, seed);
+        let (sender, receiver) = channel::channel(&recorder);
+        Process {
+            metadata: Metadata::new(&recorder),
+            requests: (sender, Some(receiver)),
+            node,
+            name,
+            settings,
+            seed,
+            life,
+            provisions,
+            recorder,
+            client,
+            fabric: None,
+            peers: None,
+            admin: None,
+            metadata_store: None,
+            log_store: None,
+            joined: None,
+        }
+    }
+
+    async fn run(mut self) -> Result<Process, StartError> {
+        let settings = self.settings.clone();
+        for &step in &settings.node.startup {
+            let began = rt::now();
+            self.take(step).await?;
+            let subject = self.recorder.symbol(step.title());
+            self.recorder.record(rt::now(), Kind::Step, subject, rt::now() - began, 0);
+        }
+        Ok(self)
+    }
+
+    async fn forever(self) {
+        std::future::pending::<()>().await;
+    }
+
+    async fn take(&mut self, step: Step) -> Result<(), StartError> {
+        let work = self.settings.node.work.clone();
+        match step {
+            Step::Boot => self.compute("boot", work.boot).await,
+            Step::BindSockets => {
+                self.fabric = Some(self.node.host().serve(FABRIC_PORT)?);
+                self.peers = Some(self.node.host().listen(RAFT_PORT)?);
+                self.admin = Some(self.node.host().serve(ADMIN_PORT)?);
+            }
+            Step::ClusterMarker => marker::validate_or_create(self.node.disk()).await?,
+            Step::OpenMetadataStore => {
+                self.compute("open metadata database", work.open).await;
+                self.metadata_store = Some(RaftStore::open(self.node.disk(), METADATA_STORE).await?);
+            }
+            Step::OpenLogStore => {
+                self.compute("open log database", work.open).await;
+                self.log_store = Some(Engine::open(self.node.disk(), LOG_STORE, &LOG_FAMILIES).await?);
+            }
+            Step::BuildRoles => self.compute("build roles", work.roles).await,
+            Step::ServeFabric => {
+                self.metadata.fetch(&self.client, &self.settings, self.seed, &self.name, self.life, &self.recorder);
+                self.compute("serve fabric", work.serve).await;
+                self.serve_fabric();
+            }
+            Step::StartMetadataServer => self.start_metadata_server(),
+            Step::Join => self.join().await?,
+            Step::MarkProvisioned => {
+                marker::rewrite(self.node.disk()).await?;
+                if let Some(nodes) = &self.joined {
+                    publish(&self.metadata.nodes, nodes);
+                }
+            }
+            Step::AwaitMetadata => {
+                self.metadata.logs.until(|&version| version >= 1).await;
+                self.metadata.partition_table.until(|&version| version >= 1).await;
+            }
+            Step::NodeId | Step::Ingress => {}
+            Step::LogServer => self.start_log_server().await?,
+            Step::Worker => self.start_worker(),
+            Step::Admin => {
+                self.compute("start admin api", work.admin).await;
+                self.serve_admin();
+            }
+        }
+        Ok(())
+    }
+
+    async fn compute(&self, what: &str, work: Duration) {
+        self.node.cpu().compute(self.recorder.symbol(what), work).await;
+    }
+
+    /// Everything that comes in over the fabric goes to the metadata server's queue.
+    fn serve_fabric(&mut self) {
+        let mut fabric = self.fabric.take().expect("the order of steps is checked");
+        let requests = self.requests.0.clone();
+        rt::spawn(&self.recorder, "fabric", async move {
+            while let Some(call) = fabric.next().await {
+                requests.send(call.split());
+            }
+        });
+    }
+
+    fn start_metadata_server(&mut self) {
+        let config =
+            ServerConfig { name: self.name.clone(), life: self.life, settings: self.settings.raft.clone() };
+        let store = self.metadata_store.take().expect("the order of steps is checked");
+        let requests = self.requests.1.take().expect("the server starts once");
+        let peers = self.peers.take().expect("the order of steps is checked");
+        let nodes = self.metadata.nodes.clone();
+        let server = MetadataServer::new(config, self.seed, self.node.host().clone(), store, requests, nodes);
+        let recorder = self.recorder.clone();
+        rt::spawn(&self.recorder, "metadata server", async move {
+            if let Err(error) = server.run(peers).await {
+                let subject = recorder.symbol(&format!("metadata server failed: {error}"));
+                recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
+            }
+        });
+        if self.provisions {
+            let delays = self.delays("provision", &self.settings.node.network_retry);
+            let provisioning = provision::provision(
+                self.client.clone(),
+                self.name.clone(),
+                delays,
+                self.symbol("provision back-off"),
+                self.metadata.clone(),
+                self.recorder.clone(),
+            );
+            rt::spawn(&self.recorder, "auto-provision", provisioning);
+        }
+    }
+
+    async fn join(&mut self) -> Result<(), StartError> {
+        let mut delays = self.delays("join", &self.settings.node.join_retry);
+        let back_off = self.symbol("join back-off");
+        let name = self.name.clone();
+        loop {
+            let joined = self.client.update::<NodesConfiguration>(NodesConfiguration::KEY, |nodes| {
+                let mut nodes =
+                    nodes.cloned().ok_or_else(|| ClientError::Retryable("the cluster is not provisioned".into()))?;
+                nodes.join(&name);
+                nodes.version += 1;
+                Ok(Some(nodes))
+            });
+            match joined.await {
+                Ok(nodes) => {
+                    self.joined = nodes;
+                    return Ok(());
+                }
+                Err(error @ ClientError::Terminal(_)) => return Err(error.into()),
+                Err(error) => match delays.next() {
+                    Some(delay) => rt::pause(&self.recorder, back_off, delay).await,
+                    None => return Err(error.into()),
+                },
+            }
+        }
+    }
+
+    async fn start_log_server(&mut self) -> Result<(), StartError> {
+        let nodes = self.metadata.nodes.get().expect("known since the node has joined");
+        let (id, own) = nodes.find(&self.name).expect("entered by the join");
+        if own.storage != StorageState::Provisioning {
+            return Ok(());
+        }
+        let store = self.log_store.as_mut().expect("the order of steps is checked");
+        let mut marker = Batch::new();
+        marker.put(1, b"storage-marker", &id.0.to_be_bytes());
+        store.write_synced(marker).await?;
+        let delays = self.delays("log-server", &self.settings.node.network_retry);
+        let change = |nodes: &mut NodesConfiguration, name: &str| {
+            let (id, _) = nodes.find(name)?;
+            let own = nodes.nodes.get_mut(&id)?;
+            let provisioning = own.storage == StorageState::Provisioning;
+            own.storage = StorageState::ReadWrite;
+            provisioning.then_some(())
+        };
+        let registration = self.registration(delays, "log server back-off", change);
+        Ok(registration.await?)
+    }
+
+    fn start_worker(&mut self) {
+        let delays = self.delays("worker", &self.settings.node.network_retry);
+        let change = |nodes: &mut NodesConfiguration, name: &str| {
+            let (id, _) = nodes.find(name)?;
+            let own = nodes.nodes.get_mut(&id)?;
+            let provisioning = own.worker == WorkerState::Provisioning;
+            own.worker = WorkerState::Active;
+            provisioning.then_some(())
+        };
+        let registration = self.registration(delays, "worker back-off", change);
+        rt::spawn(&self.recorder, "partition processor manager", async move {
+            // A worker that cannot register stays idle; the next start tries again.
+            let _ = registration.await;
+            std::future::pending::<()>().await;
+        });
+    }
+
+    /// Changes the node's own entry in the cluster's configuration, with retries, and makes the result known on
+    /// the node. `change` gives `None` where there is nothing to change.
+    fn registration(
+        &self,
+        mut delays: stormglass_raft::settings::Delays,
+        back_off: &str,
+        change: impl Fn(&mut NodesConfiguration, &str) -> Option<()> + Send + Sync + 'static,
+    ) -> impl Future<Output = Result<(), ClientError>> + Send + 'static {
+        let (client, name) = (self.client.clone(), self.name.clone());
+        let (known, recorder, back_off) =
+            (self.metadata.nodes.clone(), self.recorder.clone(), self.symbol(back_off));
+        async move {
+            loop {
+                let updated = client.update::<NodesConfiguration>(NodesConfiguration::KEY, |nodes| {
+                    let Some(mut nodes) = nodes.cloned() else {
+                        return Err(ClientError::Retryable("no configuration".into()));
+                    };
+                    nodes.version += 1;
+                    Ok(change(&mut nodes, &name).map(|()| nodes))
+                });
+                match updated.await {
+                    Ok(nodes) => {
+                        nodes.iter().for_each(|nodes| publish(&known, nodes));
+                        return Ok(());
+                    }
+                    Err(error @ ClientError::Terminal(_)) => return Err(error),
+                    Err(error) => match delays.next() {
+                        Some(delay) => rt::pause(&recorder, back_off, delay).await,
+                        None => return Err(error),
+                    },
+                }
+            }
+        }
+    }
+
+    fn serve_admin(&mut self) {
+        let mut admin = self.admin.take().expect("the order of steps is checked");
+        rt::spawn(&self.recorder, "admin api", async move {
+            while let Some(call) = admin.next().await {
+                call.reply(Healthy);
+            }
+        });
+    }
+
+    fn delays(&self, what: &str, policy: &RetryPolicy) -> stormglass_raft::settings::Delays {
+        policy.delays(self.seed.stream(("node", &self.name, what, u64::from(self.life))))
+    }
+
+    fn symbol(&self, text: &str) -> Symbol {
+        self.recorder.symbol(text)
+    }
+}

@@ -1,0 +1,257 @@
+//! Every parameter of the cluster and its harness.
+//!
+//! Defaults are those of Restate 1.7. A model file sets what differs.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use stormglass_core::latency::human_duration;
+use stormglass_raft::{ClientSettings, RaftSettings, RetryPolicy};
+use stormglass_sim::settings::table_of;
+use stormglass_sim::{Preset, Settings, SettingsError};
+
+/// The models that are shipped.
+pub const MODELS: &[Preset] = &[Preset { name: "restate-1.7", toml: include_str!("../models/restate-1.7.toml") }];
+
+/// The parameters of one run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ClusterSettings {
+    /// The metadata server.
+    pub raft: RaftSettings,
+    /// The metadata client of a node.
+    pub metadata_client: ClientSettings,
+    /// The start of a node.
+    pub node: NodeSettings,
+    /// What is started.
+    pub cluster: TopologySettings,
+    /// How the harness watches the admin API.
+    pub admin: AdminCheck,
+}
+
+/// How a node starts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct NodeSettings {
+    /// The steps, in order.
+    pub startup: Vec<Step>,
+    /// How joining the cluster is repeated (`init.rs`). Default: 100 ms × 2 up to 1 s, without end.
+    pub join_retry: RetryPolicy,
+    /// How other metadata operations are repeated (`network-error-retry-policy`). Default: 10 ms × 2, 15 times,
+    /// up to 5 s.
+    pub network_retry: RetryPolicy,
+    /// How a fetch of metadata from the store is repeated. Default: 100 ms × 1.5 up to 1 s, without end.
+    pub metadata_fetch_retry: RetryPolicy,
+    /// CPU time of steps.
+    pub work: WorkSettings,
+}
+
+impl Default for NodeSettings {
+    fn default() -> NodeSettings {
+        NodeSettings {
+            startup: Vec::new(),
+            join_retry: RetryPolicy::exponential(100, 2.0, 1_000, None),
+            network_retry: RetryPolicy::exponential(10, 2.0, 5_000, Some(15)),
+            metadata_fetch_retry: RetryPolicy::exponential(100, 1.5, 1_000, None),
+            work: WorkSettings::default(),
+        }
+    }
+}
+
+/// CPU time of a start's steps on an idle core; see [`stormglass_sim::cpu`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct WorkSettings {
+    /// Process start to the banner.
+    #[serde(with = "human_duration")]
+    pub boot: Duration,
+    /// Each database.
+    #[serde(with = "human_duration")]
+    pub open: Duration,
+    /// Building roles and services.
+    #[serde(with = "human_duration")]
+    pub roles: Duration,
+    /// Starting the fabric's server.
+    #[serde(with = "human_duration")]
+    pub serve: Duration,
+    /// Starting the admin API.
+    #[serde(with = "human_duration")]
+    pub admin: Duration,
+}
+
+/// What is started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct TopologySettings {
+    /// How many nodes, all on one machine, each with every role. Range: 1 to 99. Default: 3.
+    pub nodes: u32,
+}
+
+impl Default for TopologySettings {
+    fn default() -> TopologySettings {
+        TopologySettings { nodes: 3 }
+    }
+}
+
+/// How the harness waits for the admin API of a node (`local-cluster-runner`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct AdminCheck {
+    /// How long it waits in all: an observer, it changes nothing before. Default: 10 s.
+    #[serde(with = "human_duration")]
+    pub deadline: Duration,
+    /// The pause after a failed attempt. Default: 250 ms.
+    #[serde(with = "human_duration")]
+    pub poll_interval: Duration,
+    /// The limit of one attempt; 0 s, the default, has none, so that an attempt at a bound socket hangs until it
+    /// is served.
+    #[serde(with = "human_duration")]
+    pub request_timeout: Duration,
+}
+
+impl Default for AdminCheck {
+    fn default() -> AdminCheck {
+        AdminCheck {
+            deadline: Duration::from_secs(10),
+            poll_interval: Duration::from_millis(250),
+            request_timeout: Duration::ZERO,
+        }
+    }
+}
+
+/// A step of a node's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// The process starts.
+    Boot,
+    /// Fabric and admin sockets are bound; served later.
+    BindSockets,
+    /// The cluster marker is read, or written durably.
+    ClusterMarker,
+    /// The metadata server's database is opened.
+    OpenMetadataStore,
+    /// The log server's database is opened.
+    OpenLogStore,
+    /// The other roles are built.
+    BuildRoles,
+    /// The fabric answers.
+    ServeFabric,
+    /// The metadata server's task starts, and on node-1 the task that provisions the cluster.
+    StartMetadataServer,
+    /// The node enters itself in the cluster's configuration.
+    Join,
+    /// The cluster marker is rewritten durably.
+    MarkProvisioned,
+    /// Logs and partition table are known.
+    AwaitMetadata,
+    /// The node tells its id.
+    NodeId,
+    /// The log store is marked and entered as read-write.
+    LogServer,
+    /// The ingress starts.
+    Ingress,
+    /// The worker starts, and in the background enters itself as active.
+    Worker,
+    /// The admin API answers.
+    Admin,
+}
+
+impl Step {
+    /// What a timeline calls the step.
+    pub fn title(self) -> &'static str {
+        match self {
+            Step::Boot => "process boot",
+            Step::BindSockets => "bind sockets",
+            Step::ClusterMarker => "cluster marker",
+            Step::OpenMetadataStore => "open metadata database",
+            Step::OpenLogStore => "open log database",
+            Step::BuildRoles => "build roles",
+            Step::ServeFabric => "serve fabric",
+            Step::StartMetadataServer => "start metadata server",
+            Step::Join => "join cluster",
+            Step::MarkProvisioned => "mark as provisioned",
+            Step::AwaitMetadata => "await logs and partition table",
+            Step::NodeId => "node id",
+            Step::LogServer => "provision log server",
+            Step::Ingress => "start ingress",
+            Step::Worker => "start worker",
+            Step::Admin => "start admin api",
+        }
+    }
+}
+
+impl ClusterSettings {
+    /// The defaults as a table.
+    pub fn defaults() -> toml::Table {
+        table_of(&ClusterSettings::default())
+    }
+
+    /// Reads and checks the parameters.
+    ///
+    /// # Errors
+    ///
+    /// Names the parameter.
+    pub fn from_settings(settings: &Settings) -> Result<ClusterSettings, SettingsError> {
+        let cluster = ClusterSettings {
+            raft: settings.section("raft")?,
+            metadata_client: settings.section("metadata-client")?,
+            node: settings.section("node")?,
+            cluster: settings.section("cluster")?,
+            admin: settings.section("admin")?,
+        };
+        cluster.raft.validate().map_err(|(field, problem)| settings.wrong(&format!("raft.{field}"), problem))?;
+        let policies = [
+            ("metadata-client.conflict-retry", &cluster.metadata_client.conflict_retry),
+            ("node.join-retry", &cluster.node.join_retry),
+            ("node.network-retry", &cluster.node.network_retry),
+            ("node.metadata-fetch-retry", &cluster.node.metadata_fetch_retry),
+        ];
+        for (key, policy) in policies {
+            policy.validate().map_err(|problem| settings.wrong(key, problem))?;
+        }
+        if !(1..=99).contains(&cluster.cluster.nodes) {
+            return Err(settings.wrong("cluster.nodes", "the range is 1 to 99"));
+        }
+        if cluster.admin.poll_interval.is_zero() {
+            return Err(settings.wrong("admin.poll-interval", "must be above 0s"));
+        }
+        cluster.check_order(settings)?;
+        Ok(cluster)
+    }
+
+    /// A step needs what earlier ones made.
+    fn check_order(&self, settings: &Settings) -> Result<(), SettingsError> {
+        let startup = &self.node.startup;
+        let place = |step: Step| startup.iter().position(|&other| other == step);
+        let needs = [
+            (Step::ServeFabric, Step::BindSockets),
+            (Step::StartMetadataServer, Step::OpenMetadataStore),
+            (Step::StartMetadataServer, Step::ServeFabric),
+            (Step::Join, Step::StartMetadataServer),
+            (Step::MarkProvisioned, Step::Join),
+            (Step::AwaitMetadata, Step::Join),
+            (Step::NodeId, Step::MarkProvisioned),
+            (Step::LogServer, Step::OpenLogStore),
+            (Step::LogServer, Step::NodeId),
+            (Step::Worker, Step::NodeId),
+            (Step::Admin, Step::NodeId),
+        ];
+        for (step, needed) in needs {
+            if let Some(at) = place(step)
+                && place(needed).is_none_or(|other| other > at)
+            {
+                let name = |step: Step| toml::Value::try_from(step).map_or_else(|_| String::new(), |name| name.to_string());
+                let problem = format!("{} needs {} before it", name(step), name(needed));
+                return Err(settings.wrong("node.startup", problem));
+            }
+        }
+        if place(Step::Admin).is_none() {
+            return Err(settings.wrong("node.startup", "needs \"admin\", which is what the harness waits for"));
+        }
+        let repeated = startup.iter().enumerate().find(|(at, step)| startup[..*at].contains(step));
+        if let Some((_, step)) = repeated {
+            return Err(settings.wrong("node.startup", format!("has the step `{}` twice", step.title())));
+        }
+        Ok(())
+    }
+}

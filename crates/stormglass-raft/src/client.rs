@@ -1,0 +1,234 @@
+//! The metadata client of a node.
+//!
+//! As Restate's `grpc/client.rs` of 1.7: a sticky endpoint, kept while it works. After a refusal with a hint the
+//! call goes on at the hinted node at once, at most three times; after any other it moves to a random endpoint
+//! other than the last and gives the error to the caller, whose own retry policy decides. A call that is connected has no deadline.
+
+use crate::api::{Answer, FABRIC_PORT, Precondition, Refusal, RefusalKind, Reply, Request, Value};
+use crate::nodes::NodesConfiguration;
+use crate::settings::ClientSettings;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use stormglass_core::{Kind, Recorder, Seed, Stream, Symbol};
+use stormglass_net::{Channel, Host};
+use stormglass_rt as rt;
+
+/// A client. Clones share endpoint and connections.
+#[derive(Clone, Debug)]
+pub struct MetadataClient {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    host: Host,
+    settings: ClientSettings,
+    recorder: Recorder,
+    back_off: Symbol,
+    conflict: Symbol,
+    /// The configured endpoints: host names.
+    endpoints: Vec<String>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    current: String,
+    channels: BTreeMap<String, Arc<Channel<Request, Answer>>>,
+    choice: Stream,
+    jitter: Stream,
+}
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ClientError {
+    /// It may work another time. A write may or may not have taken effect.
+    #[error("{0}")]
+    Retryable(String),
+    /// The precondition did not hold, as often as the retry policy allows.
+    #[error("lost to other writers: {0}")]
+    Conflict(String),
+    /// It will not work.
+    #[error("{0}")]
+    Terminal(String),
+}
+
+/// A document of the metadata store.
+pub trait Document: Serialize + DeserializeOwned {
+    /// Its version, from 1.
+    fn version(&self) -> u64;
+}
+
+impl Document for NodesConfiguration {
+    fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+impl MetadataClient {
+    /// A client on this host for these endpoints, in its `life`-th life.
+    ///
+    /// # Panics
+    ///
+    /// When there is no endpoint.
+    pub fn new(host: Host, name: &str, life: u32, settings: ClientSettings, endpoints: &[String], seed: Seed) -> MetadataClient {
+        assert!(!endpoints.is_empty(), "a client needs an endpoint");
+        let recorder = host.network().recorder().clone();
+        let stream = |what| seed.stream(("metadata-client", name, what, u64::from(life)));
+        let mut choice = stream("endpoint");
+        let current = endpoints[choice.below(endpoints.len() as u64) as usize].clone();
+        let state = State { current, channels: BTreeMap::new(), choice, jitter: stream("jitter") };
+        MetadataClient {
+            shared: Arc::new(Shared {
+                host,
+                settings,
+                back_off: recorder.symbol("metadata write conflict back-off"),
+                conflict: recorder.symbol("metadata write conflict"),
+                recorder,
+                endpoints: endpoints.to_vec(),
+                state: Mutex::new(state),
+            }),
+        }
+    }
+
+    /// Makes this endpoint the current one.
+    pub fn prefer(&self, endpoint: &str) {
+        self.shared.lock().current = endpoint.to_string();
+    }
+
+    /// Asks the current endpoint, and follows hints.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Retryable`] if the endpoint is not available, [`ClientError::Conflict`] if the precondition
+    /// does not hold, [`ClientError::Terminal`] for the rest.
+    pub async fn call(&self, request: Request) -> Result<Reply, ClientError> {
+        let mut hops = self.shared.settings.hint_hops;
+        loop {
+            let (endpoint, channel) = self.current();
+            let refusal = match self.ask(&channel, request.clone()).await {
+                Ok(Ok(reply)) => return Ok(reply),
+                Ok(Err(refusal)) => refusal,
+                Err(error) => Refusal::unavailable(format!("{endpoint}: {error}"), None),
+            };
+            match refusal {
+                Refusal { kind: RefusalKind::PreconditionFailed { .. }, message, .. } => {
+                    return Err(ClientError::Conflict(message));
+                }
+                Refusal { kind: RefusalKind::Internal, message, .. } => {
+                    self.move_on(&endpoint);
+                    return Err(ClientError::Terminal(message));
+                }
+                Refusal { leader: Some(leader), .. } if hops > 0 => {
+                    hops -= 1;
+                    self.shared.lock().current = leader.host;
+                }
+                Refusal { message, .. } => {
+                    self.move_on(&endpoint);
+                    return Err(ClientError::Retryable(format!("{endpoint}: {message}")));
+                }
+            }
+        }
+    }
+
+    async fn ask(&self, channel: &Channel<Request, Answer>, request: Request) -> io::Result<Answer> {
+        if !channel.is_connected() {
+            let limit = self.shared.settings.connect_timeout;
+            match rt::timeout(limit, channel.connect()).await {
+                Some(connected) => connected?,
+                None => return Err(io::ErrorKind::TimedOut.into()),
+            }
+        }
+        channel.call(request).await
+    }
+
+    /// A linearizable read of a document.
+    ///
+    /// # Errors
+    ///
+    /// As [`MetadataClient::call`].
+    pub async fn get<D: Document>(&self, key: &str) -> Result<Option<D>, ClientError> {
+        match self.call(Request::Get { key: key.into() }).await? {
+            Reply::Value(None) => Ok(None),
+            Reply::Value(Some(value)) => postcard::from_bytes(&value.bytes)
+                .map(Some)
+                .map_err(|error| ClientError::Terminal(format!("{key}: {error}"))),
+            other => Err(ClientError::Terminal(format!("{key}: {other:?} is no answer to a read"))),
+        }
+    }
+
+    /// A conditional write of a document.
+    ///
+    /// # Errors
+    ///
+    /// As [`MetadataClient::call`].
+    pub async fn put<D: Document>(&self, key: &str, document: &D, precondition: Precondition) -> Result<(), ClientError> {
+        let bytes = postcard::to_stdvec(document).map_err(|error| ClientError::Terminal(error.to_string()))?;
+        let value = Value { version: document.version(), bytes };
+        self.call(Request::Put { key: key.into(), value, precondition }).await.map(drop)
+    }
+
+    /// Reads, changes and writes a document until no other writer comes between. `change` gives the next
+    /// document, or `None` to leave it as it is. Returns what the document is then.
+    ///
+    /// # Errors
+    ///
+    /// As [`MetadataClient::call`]; a conflict only after the retry policy's last attempt.
+    pub async fn update<D: Document>(
+        &self,
+        key: &str,
+        mut change: impl FnMut(Option<&D>) -> Result<Option<D>, ClientError>,
+    ) -> Result<Option<D>, ClientError> {
+        let mut delays = self.shared.settings.conflict_retry.delays(self.jitter());
+        loop {
+            let read = self.get::<D>(key).await?;
+            let Some(next) = change(read.as_ref())? else { return Ok(read) };
+            let precondition = match &read {
+                Some(document) => Precondition::MatchesVersion(document.version()),
+                None => Precondition::DoesNotExist,
+            };
+            match self.put(key, &next, precondition).await {
+                Err(ClientError::Conflict(message)) => {
+                    let recorder = &self.shared.recorder;
+                    recorder.record(rt::now(), Kind::Note, self.shared.conflict, std::time::Duration::ZERO, next.version());
+                    let delay = delays.next().ok_or(ClientError::Conflict(message))?;
+                    rt::pause(recorder, self.shared.back_off, delay).await;
+                }
+                other => return other.map(|()| Some(next)),
+            }
+        }
+    }
+
+    /// A stream of this client's jitter for one series of attempts.
+    fn jitter(&self) -> Stream {
+        Seed(self.shared.lock().jitter.draw()).stream("conflict-retry")
+    }
+
+    fn current(&self) -> (String, Arc<Channel<Request, Answer>>) {
+        let mut state = self.shared.lock();
+        let name = state.current.clone();
+        let host = &self.shared.host;
+        let dial = || Arc::new(host.channel(host.network().host(&name).address(FABRIC_PORT)));
+        let channel = state.channels.entry(name.clone()).or_insert_with(dial).clone();
+        (name, channel)
+    }
+
+    /// Another endpoint than the one that failed, if there is another.
+    fn move_on(&self, failed: &str) {
+        let mut state = self.shared.lock();
+        let others: Vec<&String> = self.shared.endpoints.iter().filter(|name| *name != failed).collect();
+        if !others.is_empty() {
+            let place = state.choice.below(others.len() as u64) as usize;
+            state.current = others[place].clone();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

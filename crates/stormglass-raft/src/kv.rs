@@ -1,0 +1,180 @@
+//! The replicated map: applied entry by entry on every member, deterministic, without clock.
+
+use crate::api::{Precondition, Refusal, RefusalKind, Reply, Value};
+use crate::nodes::{MetadataState, NodeId, NodesConfiguration};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A write as it stands in the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Command {
+    /// Names the request, for the member that has to answer it.
+    pub id: CommandId,
+    /// What to do.
+    pub write: Write,
+}
+
+/// The member that proposed a command and a number of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CommandId {
+    /// The proposer.
+    pub node: NodeId,
+    /// The proposer's generation: a restart begins to count again.
+    pub generation: u32,
+    /// Counts up.
+    pub number: u64,
+}
+
+/// A change of the map.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Write {
+    /// Set a key.
+    Put {
+        /// The key.
+        key: String,
+        /// Its new value.
+        value: Value,
+        /// What must hold.
+        precondition: Precondition,
+    },
+    /// Remove a key.
+    Delete {
+        /// The key.
+        key: String,
+        /// What must hold.
+        precondition: Precondition,
+    },
+}
+
+impl Write {
+    fn key(&self) -> (&str, Precondition) {
+        match self {
+            Write::Put { key, precondition, .. } | Write::Delete { key, precondition } => (key, *precondition),
+        }
+    }
+}
+
+/// The members of the Raft group, as a document of its own: configuration changes carry the next one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Counts changes, from 1.
+    pub version: u64,
+    /// Who votes.
+    pub members: BTreeSet<NodeId>,
+}
+
+/// The map and the membership: all that a snapshot holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KvState {
+    values: BTreeMap<String, Value>,
+    membership: Membership,
+}
+
+impl KvState {
+    /// The state that a cluster is provisioned with.
+    pub fn first(nodes: &NodesConfiguration, member: NodeId) -> KvState {
+        let mut state = KvState::default();
+        state.membership = Membership { version: 1, members: BTreeSet::from([member]) };
+        state.store_nodes(nodes);
+        state
+    }
+
+    /// A value.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.values.get(key)
+    }
+
+    /// Who votes.
+    pub fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// The cluster's configuration, if there is one.
+    pub fn nodes(&self) -> Option<NodesConfiguration> {
+        let value = self.values.get(NodesConfiguration::KEY)?;
+        Some(postcard::from_bytes(&value.bytes).expect("what is stored under this key is encoded by its writers"))
+    }
+
+    /// Whether the write's precondition holds now.
+    ///
+    /// # Errors
+    ///
+    /// The refusal to answer with.
+    pub fn check(&self, write: &Write) -> Result<(), Refusal> {
+        let (key, precondition) = write.key();
+        let found = self.values.get(key).map(|value| value.version);
+        let holds = match precondition {
+            Precondition::None => true,
+            Precondition::DoesNotExist => found.is_none(),
+            Precondition::MatchesVersion(version) => found == Some(version),
+        };
+        if holds {
+            return Ok(());
+        }
+        let message = format!("{key}: {precondition:?} does not hold, found {found:?}");
+        Err(Refusal { kind: RefusalKind::PreconditionFailed { found }, message, leader: None })
+    }
+
+    /// Applies a committed write.
+    ///
+    /// # Errors
+    ///
+    /// A write whose precondition does not hold changes nothing.
+    pub fn apply(&mut self, write: Write) -> Result<Reply, Refusal> {
+        self.check(&write)?;
+        match write {
+            Write::Put { key, value, .. } => drop(self.values.insert(key, value)),
+            Write::Delete { key, .. } => drop(self.values.remove(&key)),
+        }
+        Ok(Reply::Written)
+    }
+
+    /// Applies a committed change of members. Every member also writes the next version of the cluster's
+    /// configuration, in which the members are marked: a concurrent writer of that document loses to it.
+    pub fn apply_membership(&mut self, membership: Membership) {
+        self.membership = membership;
+        let Some(mut nodes) = self.nodes() else { return };
+        nodes.version += 1;
+        for (id, node) in &mut nodes.nodes {
+            if self.membership.members.contains(id) {
+                node.metadata = MetadataState::Member;
+            }
+        }
+        self.store_nodes(&nodes);
+    }
+
+    fn store_nodes(&mut self, nodes: &NodesConfiguration) {
+        let bytes = postcard::to_stdvec(nodes).expect("plain data has an encoding");
+        self.values.insert(NodesConfiguration::KEY.into(), Value { version: nodes.version, bytes });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(version: u64, precondition: Precondition) -> Write {
+        Write::Put { key: "k".into(), value: Value { version, bytes: vec![] }, precondition }
+    }
+
+    #[test]
+    fn preconditions_are_checked_when_applied() {
+        let mut kv = KvState::default();
+        assert!(kv.apply(put(1, Precondition::MatchesVersion(1))).is_err());
+        assert_eq!(kv.apply(put(1, Precondition::DoesNotExist)), Ok(Reply::Written));
+        let refusal = kv.apply(put(2, Precondition::DoesNotExist)).unwrap_err();
+        assert_eq!(refusal.kind, RefusalKind::PreconditionFailed { found: Some(1) });
+        assert_eq!(kv.apply(put(2, Precondition::MatchesVersion(1))), Ok(Reply::Written));
+        assert_eq!(kv.get("k").unwrap().version, 2);
+    }
+
+    #[test]
+    fn a_membership_change_makes_a_new_version_of_the_configuration() {
+        let mut nodes = NodesConfiguration::first("c", "node-1");
+        let second = nodes.join("node-2");
+        let mut kv = KvState::first(&nodes, NodeId(1));
+        kv.apply_membership(Membership { version: 2, members: BTreeSet::from([NodeId(1), second]) });
+        let nodes = kv.nodes().unwrap();
+        assert_eq!((nodes.version, nodes.nodes[&second].metadata), (2, MetadataState::Member));
+    }
+}

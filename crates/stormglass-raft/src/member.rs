@@ -1,0 +1,456 @@
+//! The Raft loop of a member.
+//!
+//! One task. It takes one event at a time, in this order of preference: a message of a peer, a tick, a new
+//! configuration, a request. After each it does all that Raft has made ready, inline: send, take a snapshot in,
+//! apply, append and sync, hard state and sync, send what had to wait for that, apply again. So a slow sync holds
+//! up ticks and messages, and afterwards the missed ticks come in a burst. (Section 3.4 of Restate's
+//! `raft/server/member.rs` as of 1.7; M25 picked the next event by chance.)
+
+use crate::api::{Answer, NodeHint, Refusal, Reply, Request};
+use crate::kv::{Command, CommandId, KvState, Membership, Write};
+use crate::nodes::{MetadataState, NodeId};
+use crate::server::{Incoming, MetadataServer, publish};
+use crate::storage::RaftStore;
+use crate::transport::Transport;
+use protobuf::Message as _;
+use raft::eraftpb::{
+    ConfChangeSingle, ConfChangeType, ConfChangeV2, Entry, EntryType, Message, MessageType, Snapshot,
+};
+use raft::{Config, RawNode, ReadOnlyOption, ReadState, SnapshotStatus, StateRole};
+use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+use stormglass_core::{Kind, Stream};
+use stormglass_engine::EngineError;
+use stormglass_net::rpc;
+use stormglass_rt as rt;
+use stormglass_rt::Ticker;
+use stormglass_rt::channel::Receiver;
+
+type ReplyTo = rpc::Reply<Answer>;
+
+pub(crate) struct Member {
+    me: NodeId,
+    server: MetadataServerParts,
+    raw: RawNode<RaftStore>,
+    kv: KvState,
+    applied: u64,
+    transport: Transport,
+    inbox: Receiver<Message>,
+    ticker: Ticker,
+    /// The version of the configuration that the loop has seen.
+    nodes_seen: u64,
+    number_last: u64,
+    writes: BTreeMap<CommandId, ReplyTo>,
+    reads: BTreeMap<u64, Read>,
+    /// Reads whose index is known, waiting to be applied that far.
+    reads_ready: VecDeque<(u64, u64)>,
+    joins: BTreeMap<NodeId, Vec<ReplyTo>>,
+    election: Election,
+    leads: bool,
+}
+
+/// What the loop keeps of the server that it was.
+struct MetadataServerParts {
+    recorder: stormglass_core::Recorder,
+    requests: Receiver<Incoming>,
+    nodes: crate::server::NodesWatch,
+    life: u32,
+}
+
+struct Read {
+    key: String,
+    version_only: bool,
+    reply: ReplyTo,
+}
+
+/// The randomized election timeout, drawn from our stream when raft-rs draws its own: at each change of term,
+/// role or leader.
+struct Election {
+    stream: Stream,
+    ticks: u32,
+    state: Option<(u64, StateRole, u64)>,
+    timeout: usize,
+}
+
+enum Event {
+    Message(Message),
+    Tick,
+    Nodes,
+    Request(Request, ReplyTo),
+}
+
+impl Member {
+    pub(crate) fn new(
+        server: MetadataServer,
+        me: NodeId,
+        transport: Transport,
+        inbox: Receiver<Message>,
+    ) -> Result<Member, EngineError> {
+        server.note("metadata server: member");
+        let MetadataServer { config, seed, recorder, store, requests, nodes, .. } = server;
+        let settings = &config.settings;
+        let kv = store.snapshot_state()?;
+        let applied = raft::Storage::first_index(&store).map_err(corrupt)? - 1;
+        let raft_config = Config {
+            id: u64::from(me.0),
+            election_tick: settings.election_ticks as usize,
+            heartbeat_tick: settings.heartbeat_ticks as usize,
+            applied,
+            max_size_per_msg: 64 << 10,
+            max_inflight_msgs: 256,
+            max_uncommitted_size: 4 << 20,
+            max_committed_size_per_ready: 4 << 20,
+            check_quorum: true,
+            pre_vote: true,
+            read_only_option: ReadOnlyOption::Safe,
+            ..Config::default()
+        };
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let raw = RawNode::new(&raft_config, store, &logger).map_err(corrupt)?;
+        let election = Election {
+            stream: seed.stream(("metadata-server", &config.name, "election", u64::from(config.life))),
+            ticks: settings.election_ticks,
+            state: None,
+            timeout: 0,
+        };
+        let ticker = Ticker::new(&recorder, recorder.symbol("raft tick"), settings.tick_interval);
+        let server = MetadataServerParts { recorder, requests, nodes, life: config.life };
+        let mut member = Member {
+            me,
+            server,
+            raw,
+            kv,
+            applied,
+            transport,
+            inbox,
+            ticker,
+            nodes_seen: 0,
+            number_last: 0,
+            writes: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            reads_ready: VecDeque::new(),
+            joins: BTreeMap::new(),
+            election,
+            leads: false,
+        };
+        member.publish();
+        Ok(member)
+    }
+
+    pub(crate) async fn run(mut self) -> Result<(), EngineError> {
+        // A voter campaigns at once (Restate PR #2657); with pre-vote that deposes nobody who is alive.
+        if self.raw.raft.promotable() {
+            self.raw.campaign().map_err(corrupt)?;
+            self.process_ready().await?;
+        }
+        loop {
+            match self.next_event().await {
+                Event::Message(message) => {
+                    // A message from someone who is no peer is ignored since 1.2.
+                    let _ = self.raw.step(message);
+                }
+                Event::Tick => {
+                    self.election.prepare(&mut self.raw);
+                    self.raw.tick();
+                }
+                Event::Nodes => self.refresh_hosts(),
+                Event::Request(request, reply) => self.handle(request, reply),
+            }
+            self.process_ready().await?;
+        }
+    }
+
+    async fn next_event(&mut self) -> Event {
+        poll_fn(|context| {
+            if let Poll::Ready(Some(message)) = self.inbox.poll_recv(context) {
+                return Poll::Ready(Event::Message(message));
+            }
+            if self.ticker.poll_tick(context).is_ready() {
+                return Poll::Ready(Event::Tick);
+            }
+            let seen = self.nodes_seen;
+            let newer = |nodes: &Option<std::sync::Arc<crate::nodes::NodesConfiguration>>| {
+                nodes.as_ref().is_some_and(|nodes| nodes.version > seen)
+            };
+            if self.server.nodes.poll_until(context, newer).is_ready() {
+                return Poll::Ready(Event::Nodes);
+            }
+            match self.server.requests.poll_recv(context) {
+                Poll::Ready(Some((request, reply))) => Poll::Ready(Event::Request(request, reply)),
+                _ => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    // ---- requests ------------------------------------------------------------------------------------------
+
+    fn handle(&mut self, request: Request, reply: ReplyTo) {
+        let answer = match request {
+            Request::Provision { .. } => Ok(Reply::Provisioned(false)),
+            Request::Join { node } => return self.handle_join(node, reply),
+            _ if !self.leads => Err(Refusal::unavailable("not the leader", self.leader_hint())),
+            Request::Get { key } => return self.read(Read { key, version_only: false, reply }),
+            Request::GetVersion { key } => return self.read(Read { key, version_only: true, reply }),
+            Request::Put { key, value, precondition } => {
+                return self.propose(Write::Put { key, value, precondition }, reply);
+            }
+            Request::Delete { key, precondition } => return self.propose(Write::Delete { key, precondition }, reply),
+        };
+        reply.send(answer);
+    }
+
+    fn read(&mut self, read: Read) {
+        self.number_last += 1;
+        let number = self.number_last;
+        let in_flight = |raw: &RawNode<RaftStore>| raw.raft.pending_read_count() + raw.raft.ready_read_count();
+        let before = in_flight(&self.raw);
+        self.raw.read_index(number.to_le_bytes().to_vec());
+        if in_flight(&self.raw) == before {
+            // raft-rs drops reads silently before the first commit of its term (Restate PR #2950).
+            read.reply.send(Err(Refusal::unavailable("reads are not possible yet", None)));
+            return;
+        }
+        self.reads.insert(number, read);
+    }
+
+    fn propose(&mut self, write: Write, reply: ReplyTo) {
+        // A write that has lost already need not go through the log (Restate 6e4156977).
+        if let Err(refusal) = self.kv.check(&write) {
+            reply.send(Err(refusal));
+            return;
+        }
+        self.number_last += 1;
+        let id = CommandId { node: self.me, generation: self.server.life, number: self.number_last };
+        let data = postcard::to_stdvec(&Command { id, write }).expect("plain data has an encoding");
+        match self.raw.propose(vec![], data) {
+            Ok(()) => drop(self.writes.insert(id, reply)),
+            Err(error) => reply.send(Err(Refusal::unavailable(format!("proposal dropped: {error}"), None))),
+        }
+    }
+
+    /// The checks of section 3.6, in its order.
+    fn handle_join(&mut self, node: NodeId, reply: ReplyTo) {
+        let refusal = if !self.leads {
+            Refusal::unavailable("not the leader", self.leader_hint())
+        } else if self.raw.raft.has_pending_conf() {
+            Refusal::unavailable("another reconfiguration is under way", None)
+        } else if self.kv.membership().members.contains(&node) {
+            reply.send(Ok(Reply::Joined));
+            return;
+        } else {
+            match self.kv.nodes().and_then(|nodes| nodes.nodes.get(&node).map(|node| node.metadata)) {
+                None => Refusal::unavailable("unknown node", None),
+                Some(MetadataState::Standby) => Refusal::internal("the node shall stay a standby"),
+                Some(_) => match self.propose_member(node) {
+                    Ok(()) => {
+                        self.note("metadata server: adding a member");
+                        self.joins.entry(node).or_default().push(reply);
+                        return;
+                    }
+                    Err(error) => Refusal::unavailable(format!("proposal dropped: {error}"), None),
+                },
+            }
+        };
+        reply.send(Err(refusal));
+    }
+
+    fn propose_member(&mut self, node: NodeId) -> raft::Result<()> {
+        let mut next = self.kv.membership().clone();
+        next.version += 1;
+        next.members.insert(node);
+        let mut change = ConfChangeSingle::default();
+        change.set_change_type(ConfChangeType::AddNode);
+        change.node_id = u64::from(node.0);
+        let mut changes = ConfChangeV2::default();
+        changes.set_changes(vec![change].into());
+        changes.context = postcard::to_stdvec(&next).expect("plain data has an encoding").into();
+        self.raw.propose_conf_change(vec![], changes)
+    }
+
+    fn leader_hint(&self) -> Option<NodeHint> {
+        let leader = NodeId(self.raw.raft.leader_id as u32);
+        if leader == NodeId(0) || leader == self.me {
+            return None;
+        }
+        let host = self.kv.nodes()?.nodes.get(&leader)?.name.clone();
+        Some(NodeHint { id: leader, host })
+    }
+
+    // ---- what Raft has made ready --------------------------------------------------------------------------
+
+    async fn process_ready(&mut self) -> Result<(), EngineError> {
+        while self.raw.has_ready() {
+            let mut ready = self.raw.ready();
+            self.send(ready.take_messages());
+            if !ready.snapshot().is_empty() {
+                self.take_snapshot(ready.snapshot().clone()).await?;
+            }
+            self.note_reads(ready.take_read_states());
+            self.apply(ready.take_committed_entries()).await?;
+            if !ready.entries().is_empty() {
+                let entries = ready.take_entries();
+                self.raw.mut_store().append(&entries).await?;
+            }
+            if let Some(hard_state) = ready.hs().cloned() {
+                self.raw.mut_store().store_hard_state(hard_state).await?;
+            }
+            self.send(ready.take_persisted_messages());
+            let mut light = self.raw.advance(ready);
+            self.send(light.take_messages());
+            self.apply(light.take_committed_entries()).await?;
+            self.raw.advance_apply();
+            self.serve_reads();
+        }
+        self.notice_leadership();
+        Ok(())
+    }
+
+    fn send(&mut self, messages: Vec<Message>) {
+        for message in messages {
+            let (to, snapshot) = (message.to, message.get_msg_type() == MessageType::MsgSnapshot);
+            let sent = self.transport.send(message);
+            if snapshot {
+                let status = if sent { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
+                self.raw.report_snapshot(to, status);
+            } else if !sent {
+                self.raw.report_unreachable(to);
+            }
+        }
+    }
+
+    async fn take_snapshot(&mut self, snapshot: Snapshot) -> Result<(), EngineError> {
+        self.kv = postcard::from_bytes(snapshot.get_data())
+            .map_err(|error| EngineError::Corrupt(format!("snapshot of a peer: {error}")))?;
+        self.applied = snapshot.get_metadata().index;
+        self.note("metadata server: restored from a snapshot");
+        self.raw.mut_store().store_snapshot(snapshot).await?;
+        self.publish();
+        Ok(())
+    }
+
+    async fn apply(&mut self, entries: Vec<Entry>) -> Result<(), EngineError> {
+        for entry in entries {
+            assert!(entry.index > self.applied, "entry {} is applied twice", entry.index);
+            self.applied = entry.index;
+            match entry.get_entry_type() {
+                EntryType::EntryNormal if entry.data.is_empty() => {}
+                EntryType::EntryNormal => self.apply_command(&entry)?,
+                EntryType::EntryConfChange | EntryType::EntryConfChangeV2 => self.apply_members(&entry).await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_command(&mut self, entry: &Entry) -> Result<(), EngineError> {
+        let command: Command = postcard::from_bytes(&entry.data)
+            .map_err(|error| EngineError::Corrupt(format!("log entry {}: {error}", entry.index)))?;
+        let answer = self.kv.apply(command.write);
+        if let Some(reply) = self.writes.remove(&command.id) {
+            reply.send(answer);
+        }
+        self.publish();
+        Ok(())
+    }
+
+    async fn apply_members(&mut self, entry: &Entry) -> Result<(), EngineError> {
+        let changes = ConfChangeV2::parse_from_bytes(&entry.data).map_err(corrupt)?;
+        let next: Membership = postcard::from_bytes(&changes.context)
+            .map_err(|error| EngineError::Corrupt(format!("log entry {}: {error}", entry.index)))?;
+        let conf_state = self.raw.apply_conf_change(&changes).map_err(corrupt)?;
+        self.kv.apply_membership(next);
+        self.note("metadata server: applied a new configuration");
+        self.refresh_hosts();
+        self.publish();
+        self.raw.mut_store().create_snapshot(entry.index, conf_state, &self.kv).await?;
+        let members = self.kv.membership().members.clone();
+        for node in members {
+            for reply in self.joins.remove(&node).unwrap_or_default() {
+                reply.send(Ok(Reply::Joined));
+            }
+        }
+        Ok(())
+    }
+
+    fn note_reads(&mut self, states: Vec<ReadState>) {
+        for state in states {
+            let number = state.request_ctx.as_slice().try_into().map(u64::from_le_bytes);
+            self.reads_ready.push_back((state.index, number.expect("a read's context is its number")));
+        }
+    }
+
+    fn serve_reads(&mut self) {
+        while let Some(&(index, number)) = self.reads_ready.front() {
+            if index > self.applied {
+                break;
+            }
+            self.reads_ready.pop_front();
+            let Some(Read { key, version_only, reply }) = self.reads.remove(&number) else { continue };
+            let value = self.kv.get(&key);
+            reply.send(Ok(if version_only {
+                Reply::Version(value.map(|value| value.version))
+            } else {
+                Reply::Value(value.cloned())
+            }));
+        }
+    }
+
+    fn notice_leadership(&mut self) {
+        let leads = self.raw.raft.state == StateRole::Leader;
+        if leads && !self.leads {
+            self.note("metadata server: won leadership");
+        }
+        if !leads && self.leads {
+            self.note("metadata server: lost leadership");
+            let hint = self.leader_hint();
+            let lost = || Err(Refusal::unavailable("lost leadership", hint.clone()));
+            std::mem::take(&mut self.writes).into_values().for_each(|reply| reply.send(lost()));
+            std::mem::take(&mut self.reads).into_values().for_each(|read| read.reply.send(lost()));
+            std::mem::take(&mut self.joins).into_values().flatten().for_each(|reply| reply.send(lost()));
+            self.reads_ready.clear();
+        }
+        self.leads = leads;
+    }
+
+    // ---- the node's view -----------------------------------------------------------------------------------
+
+    fn publish(&mut self) {
+        if let Some(nodes) = self.kv.nodes() {
+            publish(&self.server.nodes, &nodes);
+        }
+        self.refresh_hosts();
+    }
+
+    /// The peers' hosts: from the newest configuration known on the node.
+    fn refresh_hosts(&mut self) {
+        let Some(nodes) = self.server.nodes.get() else { return };
+        self.nodes_seen = nodes.version;
+        let hosts = nodes.nodes.iter().filter(|(id, _)| **id != self.me);
+        self.transport.set_hosts(hosts.map(|(&id, node)| (id, node.name.clone())).collect());
+    }
+
+    fn note(&self, what: &str) {
+        let recorder = &self.server.recorder;
+        let term = self.raw.raft.term;
+        recorder.record(rt::now(), Kind::Note, recorder.symbol(what), Duration::ZERO, term);
+    }
+}
+
+impl Election {
+    /// Replaces the library's draw by ours.
+    fn prepare(&mut self, raw: &mut RawNode<RaftStore>) {
+        let state = (raw.raft.term, raw.raft.state, raw.raft.leader_id);
+        if self.state != Some(state) {
+            self.state = Some(state);
+            self.timeout = (self.ticks + self.stream.below(u64::from(self.ticks)) as u32) as usize;
+        }
+        raw.raft.set_randomized_election_timeout(self.timeout);
+    }
+}
+
+fn corrupt(error: impl std::fmt::Display) -> EngineError {
+    EngineError::Corrupt(error.to_string())
+}
+

@@ -1,0 +1,227 @@
+//! Every interval, timeout and retry policy of the metadata server and its client.
+//!
+//! Defaults are those of Restate 1.7; where another version differs, its model file says so.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use stormglass_core::Stream;
+use stormglass_core::latency::human_duration;
+
+/// The server's settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RaftSettings {
+    /// Raft's unit of time (`metadata-server.raft-tick-interval`). Range: 1 ms to 60 s. Default: 100 ms.
+    /// Missed ticks are made up for at once (tokio's `Burst`).
+    #[serde(with = "human_duration")]
+    pub tick_interval: Duration,
+    /// A follower waits for between this many ticks and twice as many before it campaigns
+    /// (`raft-election-tick`). Must exceed the heartbeat's. Default: 10.
+    pub election_ticks: u32,
+    /// Ticks between a leader's heartbeats (`raft-heartbeat-tick`). At least 1. Default: 2.
+    pub heartbeat_ticks: u32,
+    /// Limit of a dial to a peer (`metadata-client.connect-timeout`). Default: 3 s.
+    #[serde(with = "human_duration")]
+    pub connect_timeout: Duration,
+    /// How a standby server repeats its attempt to join. Default: 100 ms × 2 up to 1 s.
+    pub join_retry: RetryPolicy,
+}
+
+impl Default for RaftSettings {
+    fn default() -> RaftSettings {
+        RaftSettings {
+            tick_interval: Duration::from_millis(100),
+            election_ticks: 10,
+            heartbeat_ticks: 2,
+            connect_timeout: Duration::from_secs(3),
+            join_retry: RetryPolicy::exponential(100, 2.0, 1_000, None),
+        }
+    }
+}
+
+impl RaftSettings {
+    /// Checks the relations between the settings.
+    ///
+    /// # Errors
+    ///
+    /// The field's name and what is wrong, in words.
+    pub fn validate(&self) -> Result<(), (&'static str, String)> {
+        if !(Duration::from_millis(1)..=Duration::from_secs(60)).contains(&self.tick_interval) {
+            return Err(("tick-interval", "the range is 1ms to 60s".into()));
+        }
+        if self.heartbeat_ticks == 0 {
+            return Err(("heartbeat-ticks", "must be at least 1".into()));
+        }
+        if self.election_ticks <= self.heartbeat_ticks {
+            let heartbeat = self.heartbeat_ticks;
+            return Err(("election-ticks", format!("must exceed raft.heartbeat-ticks, which is {heartbeat}")));
+        }
+        self.join_retry.validate().map_err(|problem| ("join-retry", problem))
+    }
+}
+
+/// The client's settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ClientSettings {
+    /// Limit of connecting (`metadata-client.connect-timeout`). A call that is connected has no limit. Default: 3 s.
+    #[serde(with = "human_duration")]
+    pub connect_timeout: Duration,
+    /// How a read-modify-write is repeated after losing to another writer
+    /// (`metadata-client.backoff-policy`). Default: 100 ms × 1.4, 10 times, up to 1 s.
+    pub conflict_retry: RetryPolicy,
+    /// How often a call follows a leader hint before it gives up. Default: 3.
+    pub hint_hops: u32,
+}
+
+impl Default for ClientSettings {
+    fn default() -> ClientSettings {
+        ClientSettings {
+            connect_timeout: Duration::from_secs(3),
+            conflict_retry: RetryPolicy::exponential(100, 1.4, 1_000, Some(10)),
+            hint_hops: 3,
+        }
+    }
+}
+
+/// Delays between attempts: `initial × factorⁿ`, at most `max`, each with jitter.
+///
+/// As Restate's `RetryPolicy` (`crates/types/src/retries.rs`): a delay `d` becomes `d + U[3 ms, 0.3·d)`, or
+/// `d + 3 ms` where that range is empty; `attempts` counts the delays, so n attempts are n + 1 tries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RetryPolicy {
+    /// The first delay before jitter.
+    #[serde(with = "human_duration")]
+    pub initial: Duration,
+    /// Each delay is so many times the one before; at least 1.
+    pub factor: f64,
+    /// No delay before jitter is longer.
+    #[serde(with = "human_duration")]
+    pub max: Duration,
+    /// How many delays there are; `None`, in TOML `"unlimited"`, has no end.
+    #[serde(with = "attempts", default)]
+    pub attempts: Option<u32>,
+}
+
+impl RetryPolicy {
+    /// A policy from milliseconds.
+    pub fn exponential(initial_ms: u64, factor: f64, max_ms: u64, attempts: Option<u32>) -> RetryPolicy {
+        let (initial, max) = (Duration::from_millis(initial_ms), Duration::from_millis(max_ms));
+        RetryPolicy { initial, factor, max, attempts }
+    }
+
+    /// The policy's delays, with jitter from the stream.
+    pub fn delays(&self, stream: Stream) -> Delays {
+        Delays { policy: self.clone(), next: self.initial, left: self.attempts, stream }
+    }
+
+    /// Checks the bounds.
+    ///
+    /// # Errors
+    ///
+    /// Says in words which bound is broken.
+    pub fn validate(&self) -> Result<(), String> {
+        if !(self.factor.is_finite() && self.factor >= 1.0) {
+            return Err(format!("factor is {}, it must be at least 1", self.factor));
+        }
+        if self.max < self.initial {
+            return Err("max is below initial".into());
+        }
+        Ok(())
+    }
+}
+
+/// `"unlimited"` or a number.
+mod attempts {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub(super) fn serialize<S: Serializer>(attempts: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error> {
+        match attempts {
+            Some(attempts) => serializer.serialize_u32(*attempts),
+            None => serializer.serialize_str("unlimited"),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Attempts {
+            Number(u32),
+            Word(String),
+        }
+        match Attempts::deserialize(deserializer) {
+            Ok(Attempts::Number(number)) => Ok(Some(number)),
+            Ok(Attempts::Word(word)) if word == "unlimited" => Ok(None),
+            _ => Err(de::Error::custom("expected a whole number from 0 to 4294967295, or \"unlimited\"")),
+        }
+    }
+}
+
+/// The delays of one series of attempts.
+#[derive(Clone, Debug)]
+pub struct Delays {
+    policy: RetryPolicy,
+    next: Duration,
+    left: Option<u32>,
+    stream: Stream,
+}
+
+impl Delays {
+    /// Starts over, as after a success. The stream goes on.
+    pub fn reset(&mut self) {
+        self.next = self.policy.initial;
+        self.left = self.policy.attempts;
+    }
+}
+
+impl Iterator for Delays {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        if let Some(left) = &mut self.left {
+            *left = left.checked_sub(1)?;
+        }
+        const JITTER_MIN: u64 = 3_000_000;
+        let delay = self.next.min(self.policy.max);
+        let jitter_max = delay.as_nanos() as u64 / 10 * 3;
+        let jitter = match jitter_max.checked_sub(JITTER_MIN) {
+            Some(width) if width > 0 => JITTER_MIN + self.stream.below(width),
+            _ => JITTER_MIN,
+        };
+        self.next = delay.mul_f64(self.policy.factor);
+        Some(delay + Duration::from_nanos(jitter))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stormglass_core::Seed;
+
+    /// 100 ms × 2 up to 1 s, five times: 100, 200, 400, 800, 1000, each with up to 30 % on top.
+    #[test]
+    fn delays_grow_to_their_limit_and_end() {
+        let policy = RetryPolicy::exponential(100, 2.0, 1_000, Some(5));
+        let delays: Vec<u128> = policy.delays(Seed(1).stream("retry")).map(|delay| delay.as_millis()).collect();
+        assert_eq!(delays.len(), 5);
+        for (delay, base) in delays.into_iter().zip([100, 200, 400, 800, 1_000]) {
+            assert!((base + 3..base + base * 3 / 10).contains(&delay), "{delay} {base}");
+        }
+    }
+
+    /// 0.3 × 5 ms is below 3 ms, so the jitter is 3 ms.
+    #[test]
+    fn short_delays_have_the_least_jitter() {
+        let mut delays = RetryPolicy::exponential(5, 1.0, 5, None).delays(Seed(1).stream("retry"));
+        assert_eq!(delays.next(), Some(Duration::from_millis(8)));
+    }
+
+    #[test]
+    fn relations_are_checked_in_words() {
+        let settings = RaftSettings { election_ticks: 2, ..RaftSettings::default() };
+        let expected = ("election-ticks", "must exceed raft.heartbeat-ticks, which is 2".to_string());
+        assert_eq!(settings.validate(), Err(expected));
+    }
+}

@@ -1,0 +1,290 @@
+//! Log, hard state and snapshot on an engine.
+//!
+//! As Restate's `rocksdb.rs`: two column families (entries; everything else), every batch synced. A round of
+//! the member loop that has entries *and* a changed hard state writes two batches, so it pays two syncs. The
+//! log is cut when a snapshot is stored, in the same batch.
+
+use crate::kv::KvState;
+use crate::nodes::{NodeId, NodesConfiguration};
+use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
+use raft::{GetEntriesContext, RaftState, Storage, StorageError};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use stormglass_engine::{Batch, Engine, EngineError};
+use stormglass_fs::Disk;
+
+/// The names of the engine's column families, in order.
+const FAMILIES: [&str; 2] = ["data", "metadata"];
+const ENTRIES: usize = 0;
+const STATE: usize = 1;
+
+const MARKER: &[u8] = b"storage-marker";
+const SERVER: &[u8] = b"server-state";
+const NODES: &[u8] = b"nodes-configuration";
+const HARD_STATE: &[u8] = b"hard-state";
+const SNAPSHOT: &[u8] = b"snapshot";
+
+/// What the server was when it last stored anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StoredState {
+    /// Part of a cluster, not a member.
+    Standby,
+    /// A member of this id.
+    Member(NodeId),
+}
+
+/// The storage of one metadata server.
+#[derive(Debug)]
+pub struct RaftStore {
+    engine: Engine,
+    server: Option<StoredState>,
+    nodes: Option<NodesConfiguration>,
+    hard_state: HardState,
+    snapshot: Snapshot,
+    /// The entries after the snapshot.
+    entries: VecDeque<Entry>,
+}
+
+impl RaftStore {
+    /// Opens the storage, and makes it if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Those of the engine.
+    pub async fn open(disk: &Disk, path: &str) -> Result<RaftStore, EngineError> {
+        let engine = Engine::open(disk, path, &FAMILIES).await?;
+        let state = |key: &[u8]| engine.get(STATE, key);
+        let server = state(SERVER).map(decode).transpose()?;
+        let nodes = state(NODES).map(decode).transpose()?;
+        let hard_state = state(HARD_STATE).map(parse).transpose()?.unwrap_or_default();
+        let snapshot = state(SNAPSHOT).map(parse).transpose()?.unwrap_or_default();
+        let entries = engine.range(ENTRIES, ..).map(|(_, bytes)| parse(bytes)).collect::<Result<_, _>>()?;
+        Ok(RaftStore { server, nodes, hard_state, snapshot, entries, engine })
+    }
+
+    /// What the server was, or `None` if it never was part of a cluster.
+    pub fn server(&self) -> Option<StoredState> {
+        self.server
+    }
+
+    /// The configuration that was last stored, for the peers' addresses after a restart.
+    pub fn nodes(&self) -> Option<&NodesConfiguration> {
+        self.nodes.as_ref()
+    }
+
+    /// The state in the snapshot.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Corrupt`] if it does not read.
+    pub fn snapshot_state(&self) -> Result<KvState, EngineError> {
+        if self.snapshot.get_data().is_empty() {
+            return Ok(KvState::default());
+        }
+        decode(self.snapshot.get_data())
+    }
+
+    /// Becomes the first member: marker, snapshot at index 1 and term 1 with one voter, state, in one batch.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    pub async fn provision(&mut self, member: NodeId, kv: &KvState) -> Result<(), EngineError> {
+        let mut snapshot = Snapshot::default();
+        snapshot.set_data(encode(kv)?.into());
+        let metadata = snapshot.mut_metadata();
+        metadata.index = 1;
+        metadata.term = 1;
+        metadata.mut_conf_state().set_voters(vec![u64::from(member.0)]);
+        let mut hard_state = HardState::default();
+        hard_state.term = 1;
+        hard_state.commit = 1;
+        let server = StoredState::Member(member);
+        let mut batch = Batch::new();
+        batch.put(STATE, MARKER, b"1");
+        batch.put(STATE, SERVER, &encode(&server)?);
+        batch.put(STATE, HARD_STATE, &write(&hard_state)?);
+        batch.put(STATE, SNAPSHOT, &write(&snapshot)?);
+        self.engine.write_synced(batch).await?;
+        (self.server, self.hard_state, self.snapshot) = (Some(server), hard_state, snapshot);
+        Ok(())
+    }
+
+    /// Stores what the server is, with the marker.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    pub async fn store_server(&mut self, server: StoredState) -> Result<(), EngineError> {
+        let mut batch = Batch::new();
+        batch.put(STATE, MARKER, b"1");
+        batch.put(STATE, SERVER, &encode(&server)?);
+        self.engine.write_synced(batch).await?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// Stores the configuration.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    pub async fn store_nodes(&mut self, nodes: &NodesConfiguration) -> Result<(), EngineError> {
+        let mut batch = Batch::new();
+        batch.put(STATE, NODES, &encode(nodes)?);
+        self.engine.write_synced(batch).await?;
+        self.nodes = Some(nodes.clone());
+        Ok(())
+    }
+
+    /// Stores the hard state.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    pub async fn store_hard_state(&mut self, hard_state: HardState) -> Result<(), EngineError> {
+        let mut batch = Batch::new();
+        batch.put(STATE, HARD_STATE, &write(&hard_state)?);
+        self.engine.write_synced(batch).await?;
+        self.hard_state = hard_state;
+        Ok(())
+    }
+
+    /// Appends entries in place of any of the same or a higher index.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    ///
+    /// # Panics
+    ///
+    /// When the entries would leave a gap.
+    pub async fn append(&mut self, entries: &[Entry]) -> Result<(), EngineError> {
+        let Some(first) = entries.first() else { return Ok(()) };
+        let keep = (first.index.checked_sub(self.first()).expect("no entry of the snapshot's is appended")) as usize;
+        assert!(keep <= self.entries.len(), "the log would have a gap before {}", first.index);
+        let mut batch = Batch::new();
+        self.entries.range(keep..).for_each(|entry| batch.delete(ENTRIES, &entry.index.to_be_bytes()));
+        for entry in entries {
+            batch.put(ENTRIES, &entry.index.to_be_bytes(), &write(entry)?);
+        }
+        self.engine.write_synced(batch).await?;
+        self.entries.truncate(keep);
+        self.entries.extend(entries.iter().cloned());
+        Ok(())
+    }
+
+    /// Stores a snapshot of our own at an applied index and cuts the log up to it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    pub async fn create_snapshot(
+        &mut self,
+        index: u64,
+        conf_state: ConfState,
+        kv: &KvState,
+    ) -> Result<(), EngineError> {
+        let mut snapshot = Snapshot::default();
+        snapshot.set_data(encode(kv)?.into());
+        let term = self.term(index).map_err(|error| EngineError::Corrupt(error.to_string()))?;
+        let metadata = snapshot.mut_metadata();
+        (metadata.index, metadata.term) = (index, term);
+        metadata.set_conf_state(conf_state);
+        self.store_snapshot(snapshot).await
+    }
+
+    /// Stores a snapshot and cuts the log up to it, all of the log if it does not reach that far.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    pub async fn store_snapshot(&mut self, snapshot: Snapshot) -> Result<(), EngineError> {
+        let index = snapshot.get_metadata().index;
+        let cut = self.entries.iter().take_while(|entry| entry.index <= index).count();
+        let mut batch = Batch::new();
+        batch.put(STATE, SNAPSHOT, &write(&snapshot)?);
+        self.entries.range(..cut).for_each(|entry| batch.delete(ENTRIES, &entry.index.to_be_bytes()));
+        self.engine.write_synced(batch).await?;
+        self.entries.drain(..cut);
+        self.snapshot = snapshot;
+        Ok(())
+    }
+
+    /// How many entries the log holds.
+    pub fn log_len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn first(&self) -> u64 {
+        self.snapshot.get_metadata().index + 1
+    }
+
+    fn last(&self) -> u64 {
+        self.snapshot.get_metadata().index + self.entries.len() as u64
+    }
+}
+
+impl Storage for RaftStore {
+    fn initial_state(&self) -> raft::Result<RaftState> {
+        Ok(RaftState::new(self.hard_state.clone(), self.snapshot.get_metadata().get_conf_state().clone()))
+    }
+
+    fn entries(
+        &self,
+        low: u64,
+        high: u64,
+        max_size: impl Into<Option<u64>>,
+        _context: GetEntriesContext,
+    ) -> raft::Result<Vec<Entry>> {
+        if low < self.first() {
+            return Err(raft::Error::Store(StorageError::Compacted));
+        }
+        assert!(high <= self.last() + 1, "entries to {high} asked, the log ends at {}", self.last());
+        let range = (low - self.first()) as usize..(high - self.first()) as usize;
+        let mut entries: Vec<Entry> = self.entries.range(range).cloned().collect();
+        raft::util::limit_size(&mut entries, max_size.into());
+        Ok(entries)
+    }
+
+    fn term(&self, index: u64) -> raft::Result<u64> {
+        let metadata = self.snapshot.get_metadata();
+        if index == metadata.index {
+            return Ok(metadata.term);
+        }
+        let place = index.checked_sub(self.first()).ok_or(raft::Error::Store(StorageError::Compacted))?;
+        let entry = self.entries.get(place as usize).ok_or(raft::Error::Store(StorageError::Unavailable))?;
+        Ok(entry.term)
+    }
+
+    fn first_index(&self) -> raft::Result<u64> {
+        Ok(self.first())
+    }
+
+    fn last_index(&self) -> raft::Result<u64> {
+        Ok(self.last())
+    }
+
+    fn snapshot(&self, request_index: u64, _to: u64) -> raft::Result<Snapshot> {
+        if self.snapshot.get_metadata().index < request_index {
+            return Err(raft::Error::Store(StorageError::SnapshotTemporarilyUnavailable));
+        }
+        Ok(self.snapshot.clone())
+    }
+}
+
+fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, EngineError> {
+    postcard::to_stdvec(value).map_err(|error| EngineError::Corrupt(error.to_string()))
+}
+
+fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, EngineError> {
+    postcard::from_bytes(bytes).map_err(|error| EngineError::Corrupt(error.to_string()))
+}
+
+fn write<M: protobuf::Message>(message: &M) -> Result<Vec<u8>, EngineError> {
+    message.write_to_bytes().map_err(|error| EngineError::Corrupt(error.to_string()))
+}
+
+fn parse<M: protobuf::Message>(bytes: &[u8]) -> Result<M, EngineError> {
+    M::parse_from_bytes(bytes).map_err(|error| EngineError::Corrupt(error.to_string()))
+}

@@ -1,0 +1,160 @@
+//! Streams between metadata servers.
+//!
+//! As Restate's `raft/network`: one two-way stream for each pair, dialled on demand by whoever has something to
+//! say. A message that finds no connection starts a dial, at most one at a time for each peer, and is *not*
+//! sent; Raft's next heartbeat tries again. There is no back-off and no queue. A server that is not a member
+//! hangs up. When a dial completes and there is a connection already, the new one is dropped.
+
+use crate::api::RAFT_PORT;
+use crate::nodes::NodeId;
+use raft::eraftpb::Message;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use stormglass_core::{Kind, Recorder};
+use stormglass_net::{Connection, Host, Listener, RecvHalf, SendHalf};
+use stormglass_rt as rt;
+use stormglass_rt::channel::Sender;
+
+/// What travels between two servers.
+#[derive(Debug)]
+pub enum Packet {
+    /// The first packet of whoever dialled: who it is.
+    Hello(NodeId),
+    /// The answer of a member: the stream is accepted.
+    Welcome,
+    /// A Raft message.
+    Raft(Box<Message>),
+}
+
+/// The listening side of a server's streams.
+pub type PeerListener = Listener<Packet, Packet>;
+
+/// The peers of one member, and the connections to them. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    me: NodeId,
+    host: Host,
+    connect_timeout: Duration,
+    recorder: Recorder,
+    inbox: Sender<Message>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    hosts: BTreeMap<NodeId, String>,
+    peers: BTreeMap<NodeId, Peer>,
+    connections: u64,
+}
+
+#[derive(Debug)]
+enum Peer {
+    Dialling,
+    Connected { sender: SendHalf<Packet>, number: u64 },
+}
+
+impl Transport {
+    /// A transport without connections. Messages from peers go to `inbox`.
+    pub fn new(me: NodeId, host: Host, connect_timeout: Duration, inbox: Sender<Message>) -> Transport {
+        let recorder = host.network().recorder().clone();
+        let state = Mutex::new(State::default());
+        Transport { shared: Arc::new(Shared { me, host, connect_timeout, recorder, inbox, state }) }
+    }
+
+    /// Where the peers are.
+    pub fn set_hosts(&self, hosts: BTreeMap<NodeId, String>) {
+        self.shared.lock().hosts = hosts;
+    }
+
+    /// Sends a message if there is a connection, or starts to dial. Says whether it was sent.
+    pub fn send(&self, message: Message) -> bool {
+        let to = NodeId(message.to as u32);
+        let mut state = self.shared.lock();
+        match state.peers.get(&to) {
+            Some(Peer::Connected { sender, .. }) => sender.send(Packet::Raft(Box::new(message))).is_ok(),
+            Some(Peer::Dialling) => false,
+            None => {
+                if let Some(host) = state.hosts.get(&to).cloned() {
+                    state.peers.insert(to, Peer::Dialling);
+                    drop(state);
+                    let dialling = self.clone();
+                    rt::spawn(&self.shared.recorder, "raft dial", async move { dialling.dial(to, &host).await });
+                }
+                false
+            }
+        }
+    }
+
+    /// Takes a stream that a peer has dialled.
+    pub fn accept(&self, connection: Connection<Packet, Packet>) {
+        let transport = self.clone();
+        rt::spawn(&self.shared.recorder, "raft stream", async move {
+            let (sender, mut receiver) = connection.into_split();
+            if let Some(Packet::Hello(peer)) = receiver.recv().await
+                && sender.send(Packet::Welcome).is_ok()
+            {
+                transport.run(peer, sender, receiver).await;
+            }
+        });
+    }
+
+    async fn dial(&self, peer: NodeId, host: &str) {
+        let shared = &self.shared;
+        let address = shared.host.network().host(host).address(RAFT_PORT);
+        let dialled = rt::timeout(shared.connect_timeout, async {
+            let connection = shared.host.connect::<Packet, Packet>(address).await.ok()?;
+            let (sender, mut receiver) = connection.into_split();
+            sender.send(Packet::Hello(shared.me)).ok()?;
+            matches!(receiver.recv().await, Some(Packet::Welcome)).then_some((sender, receiver))
+        });
+        match dialled.await.flatten() {
+            Some((sender, receiver)) => self.run(peer, sender, receiver).await,
+            None => {
+                let mut state = shared.lock();
+                if matches!(state.peers.get(&peer), Some(Peer::Dialling)) {
+                    state.peers.remove(&peer);
+                }
+            }
+        }
+    }
+
+    /// Reads a stream to its end. One that comes second is dropped.
+    async fn run(&self, peer: NodeId, sender: SendHalf<Packet>, mut receiver: RecvHalf<Packet>) {
+        let shared = &self.shared;
+        let number = {
+            let mut state = shared.lock();
+            if matches!(state.peers.get(&peer), Some(Peer::Connected { .. })) {
+                return;
+            }
+            state.connections += 1;
+            let number = state.connections;
+            state.peers.insert(peer, Peer::Connected { sender, number });
+            number
+        };
+        let subject = shared.recorder.symbol("raft: connected to peer");
+        shared.recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, u64::from(peer.0));
+        while let Some(packet) = receiver.recv().await {
+            if let Packet::Raft(message) = packet {
+                shared.inbox.send(*message);
+            }
+        }
+        let mut state = shared.lock();
+        if matches!(state.peers.get(&peer), Some(Peer::Connected { number: current, .. }) if *current == number) {
+            let gone = state.peers.remove(&peer);
+            drop(state);
+            drop(gone);
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

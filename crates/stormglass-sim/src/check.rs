@@ -1,0 +1,114 @@
+//! Is a run the same run twice?
+
+use crate::run::{Played, Run, Thread};
+use stormglass_core::{Event, Keep, SimTime, Trace};
+use std::fmt;
+use std::time::Duration;
+
+/// Plays a run twice, on two fresh threads with different ambience, and compares the traces event by event.
+/// The outcome of a failing run is compared as well. Gives the first run, and the first difference if there is one.
+///
+/// The second thread has hash keys of the real world, so that code whose result hangs on the order of a
+/// `HashMap` is found out too: madsim seeds these keys once a thread, which hides it from a plain repetition. If
+/// the two differ, a third run like the first tells which of the two it was.
+pub fn check(run: &Run<'_>) -> (Played, Option<Divergence>) {
+    let first = run.play_on(Thread::Fresh, Keep::Events);
+    let second = run.play_on(Thread::ForeignHashKeys, Keep::Events);
+    if first == second {
+        return (first, None);
+    }
+    let suspect = match run.play_on(Thread::Fresh, Keep::Events) {
+        third if third == first => Suspect::HashOrder,
+        _ => Suspect::Ambient,
+    };
+    let divergence = Divergence::between(&first, &second, suspect);
+    (first, Some(divergence))
+}
+
+/// The first difference between two runs that should be one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Divergence {
+    /// The number of the first event that differs, from 0; the shorter trace's length if one is a prefix of the other.
+    pub index: usize,
+    /// That event in the first run, in words.
+    pub first: String,
+    /// That event in the second run, in words.
+    pub second: String,
+    /// The last event that both have, in words.
+    pub before: String,
+    /// What kind of leak explains it.
+    pub suspect: Suspect,
+}
+
+/// What kind of leak makes two runs differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspect {
+    /// They differ only under other hash keys.
+    HashOrder,
+    /// They differ from run to run.
+    Ambient,
+}
+
+impl Divergence {
+    fn between(first: &Played, second: &Played, suspect: Suspect) -> Divergence {
+        let (a, b) = (&first.trace, &second.trace);
+        let texts = |index: usize| (text(a, index), text(b, index));
+        let longest = a.events.len().max(b.events.len());
+        let index = (0..longest).find(|&index| {
+            let (first, second) = texts(index);
+            first != second
+        });
+        match index {
+            Some(index) => {
+                let before = if index == 0 { "the start of the run".into() } else { text(a, index - 1) };
+                let (first, second) = texts(index);
+                Divergence { index, first, second, before, suspect }
+            }
+            None => Divergence {
+                index: longest,
+                first: first.outcome.verdict.to_string(),
+                second: second.outcome.verdict.to_string(),
+                before: "every event".into(),
+                suspect,
+            },
+        }
+    }
+}
+
+/// One event in one line.
+fn text(trace: &Trace, index: usize) -> String {
+    let Some(Event { at_nanos, took_nanos, value, cause, subject, node, task, kind }) = trace.events.get(index).copied()
+    else {
+        return "the end of the run".into();
+    };
+    let at = SimTime::from_nanos(at_nanos);
+    let took = Duration::from_nanos(took_nanos);
+    let (node, task) = (trace.text(node), trace.text(task));
+    let subject = trace.text(subject);
+    let cause = cause.number();
+    format!("{at:#} {node}/{task} {kind} {subject:?} took {took:?} value {value} after event {cause}")
+}
+
+impl fmt::Display for Suspect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Suspect::HashOrder => {
+                "the order of a std HashMap or HashSet decides something: use a BTreeMap or an IndexMap"
+            }
+            Suspect::Ambient => {
+                "something outside of the seed decides: rand::thread_rng, tokio::select! without `biased`, a real \
+                 clock, a static that outlives the run"
+            }
+        })
+    }
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "first difference at event {}:", self.index)?;
+        writeln!(f, "  both         {}", self.before)?;
+        writeln!(f, "  first run    {}", self.first)?;
+        writeln!(f, "  second run   {}", self.second)?;
+        write!(f, "  suspect      {}", self.suspect)
+    }
+}

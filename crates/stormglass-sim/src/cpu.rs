@@ -1,0 +1,120 @@
+//! CPUs: work takes a core, and waits for one.
+
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use stormglass_core::{Kind, Latency, Recorder, Seed, SimTime, Stream, Symbol};
+use stormglass_rt as rt;
+
+/// How much CPU a machine has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct CpuProfile {
+    /// Cores that the nodes of one machine share. Range: 1 to 1024. Default: 2.
+    pub cores: u16,
+    /// Work takes so many times as long as stated: a slow or throttled machine. Range: above 0. Default: 1.
+    pub slowdown: f64,
+    /// The standard deviation of the logarithm of a piece of work's time. Range: 0 to 2. Default: 0.
+    pub spread: f64,
+}
+
+impl Default for CpuProfile {
+    fn default() -> CpuProfile {
+        CpuProfile { cores: 2, slowdown: 1.0, spread: 0.0 }
+    }
+}
+
+impl CpuProfile {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    ///
+    /// The field's name and its range.
+    pub fn validate(&self) -> Result<(), (&'static str, String)> {
+        if !(1..=1024).contains(&self.cores) {
+            return Err(("cores", format!("is {}, the range is 1 to 1024", self.cores)));
+        }
+        if !(self.slowdown.is_finite() && self.slowdown > 0.0) {
+            return Err(("slowdown", format!("is {}, it must be above 0", self.slowdown)));
+        }
+        if !(0.0..=2.0).contains(&self.spread) {
+            return Err(("spread", format!("is {}, the range is 0 to 2", self.spread)));
+        }
+        Ok(())
+    }
+}
+
+/// The cores of one machine: each piece of work takes the core that is free first, in the order of arrival.
+/// A plain struct without clock.
+#[derive(Clone, Debug)]
+pub struct Cores {
+    free_at: Vec<SimTime>,
+}
+
+impl Cores {
+    /// So many idle cores.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub fn new(cores: u16) -> Cores {
+        assert!(cores > 0, "a machine without cores does no work");
+        Cores { free_at: vec![SimTime::ZERO; usize::from(cores)] }
+    }
+
+    /// Takes a piece of work on that comes at `now` and needs a core for `work`; gives the moment when it is done.
+    pub fn take(&mut self, now: SimTime, work: Duration) -> SimTime {
+        let core = self.free_at.iter_mut().min().expect("there is a core");
+        *core = (*core).max(now) + work;
+        *core
+    }
+}
+
+/// The CPUs of a machine, as one node sees them. Clones share the cores.
+#[derive(Clone, Debug)]
+pub struct Cpu {
+    cores: Arc<Mutex<Cores>>,
+    profile: CpuProfile,
+    stream: Arc<Mutex<Stream>>,
+    recorder: Recorder,
+}
+
+impl Cpu {
+    /// A node's access to a machine's cores; its spread comes from the seed's stream `("cpu", node)`.
+    pub fn new(
+        cores: Arc<Mutex<Cores>>,
+        profile: CpuProfile,
+        seed: Seed,
+        node: &str,
+        recorder: &Recorder,
+    ) -> Cpu {
+        let stream = Arc::new(Mutex::new(seed.stream(("cpu", node))));
+        Cpu { cores, profile, stream, recorder: recorder.clone() }
+    }
+
+    /// Does work that takes `work` on an idle core of slowdown 1.
+    pub async fn compute(&self, what: Symbol, work: Duration) {
+        let median = work.mul_f64(self.profile.slowdown);
+        let spread = Latency::LogNormal { median, sigma: self.profile.spread, max: median * 20 };
+        let began = rt::now();
+        let needed = spread.at(self.stream.lock().unwrap_or_else(PoisonError::into_inner).draw());
+        let done = self.cores.lock().unwrap_or_else(PoisonError::into_inner).take(began, needed);
+        rt::sleep_until(done).await;
+        self.recorder.record(rt::now(), Kind::Compute, what, done - began, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: fn(u64) -> SimTime = |ms| SimTime::from_nanos(ms * 1_000_000);
+
+    /// Three pieces of 10 ms on two cores: two are done at 10 ms, the third at 20 ms; a later one finds a core free.
+    #[test]
+    fn work_waits_for_a_core() {
+        let mut cores = Cores::new(2);
+        let work = Duration::from_millis(10);
+        assert_eq!([0, 0, 0, 25].map(|at| cores.take(AT(at), work)), [AT(10), AT(10), AT(20), AT(35)]);
+    }
+}

@@ -1,0 +1,27 @@
+//! The weather: how fast disks, links and CPUs are, as data.
+
+use crate::cpu::CpuProfile;
+use crate::scenario::Preset;
+use serde::{Deserialize, Serialize};
+use stormglass_fs::DiskProfile;
+use stormglass_net::NetProfile;
+
+/// A profile.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Profile {
+    /// What disk operations cost.
+    pub disk: DiskProfile,
+    /// What connects and messages cost.
+    pub net: NetProfile,
+    /// How much CPU there is.
+    pub cpu: CpuProfile,
+}
+
+impl Profile {
+    /// The profiles that are shipped.
+    pub const PRESETS: &[Preset] = &[
+        Preset { name: "quiet", toml: include_str!("../profiles/quiet.toml") },
+        Preset { name: "ci-disk", toml: include_str!("../profiles/ci-disk.toml") },
+    ];
+}

@@ -1,0 +1,61 @@
+//! What is driven and judged.
+
+use crate::settings::{Settings, SettingsError};
+use crate::world::World;
+use std::future::Future;
+use std::pin::Pin;
+
+/// A scenario being played. It need not be `Send`: a run has one thread.
+pub type Play = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A story that can be played with any seed. It starts things in the [`World`], waits through
+/// [`World::wait`], and reports broken properties through [`World::violated`]; the verdict follows from these.
+///
+/// It must draw all chance from the world's seed, and keep nothing between plays.
+pub trait Scenario: Send + Sync {
+    /// The name on the command line.
+    fn name(&self) -> &str;
+
+    /// One line for the list.
+    fn about(&self) -> &str;
+
+    /// The versions of the system that it can play, the usual one first. None by default.
+    fn models(&self) -> &[Preset] {
+        &[]
+    }
+
+    /// Its own parameters with their defaults, as TOML; none by default. Every parameter is in it: what is not
+    /// here cannot be set.
+    fn defaults(&self) -> toml::Table {
+        toml::Table::new()
+    }
+
+    /// Checks its own parameters: types, ranges, relations.
+    ///
+    /// # Errors
+    ///
+    /// Names the parameter.
+    fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
+        let _ = settings;
+        Ok(())
+    }
+
+    /// Plays it. The future ends when the story is told; the settings have passed [`Scenario::validate`].
+    fn play(&self, world: World, settings: &Settings) -> Play;
+}
+
+/// A named TOML document that is shipped: a model or a profile.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// Its text.
+    pub toml: &'static str,
+}
+
+impl Preset {
+    /// The first comment line: what it is.
+    pub fn about(&self) -> &str {
+        self.toml.lines().next().unwrap_or_default().trim_start_matches(['#', ' '])
+    }
+}

@@ -1,0 +1,220 @@
+//! Nodes, disks, links and CPUs of one run, and what is told about it.
+
+use crate::cpu::{Cores, Cpu};
+use crate::profile::Profile;
+use madsim::runtime::{Handle, NodeHandle};
+use madsim::task::{JoinHandle, NodeId};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use stormglass_core::{EventId, Kind, Length, Recorder, Scope, Seed, SimTime, Verdict, Wait};
+use stormglass_fs::Disk;
+use stormglass_net::{Host, Network};
+use stormglass_rt as rt;
+
+/// The world of one run. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct World {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    seed: Seed,
+    profile: Profile,
+    horizon: Duration,
+    recorder: Recorder,
+    network: Network,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    nodes: BTreeMap<String, Node>,
+    machines: BTreeMap<String, Arc<Mutex<Cores>>>,
+    waits: Vec<Wait>,
+    violation: Option<Verdict>,
+}
+
+/// The machine that nodes are on unless they are put elsewhere.
+const MACHINE: &str = "machine-1";
+
+impl World {
+    pub(crate) fn new(seed: Seed, profile: Profile, horizon: Duration, recorder: Recorder) -> World {
+        let network = Network::recorded(profile.net.clone(), seed, &recorder);
+        let state = Mutex::new(State::default());
+        World { shared: Arc::new(Shared { seed, profile, horizon, recorder, network, state }) }
+    }
+
+    /// The run's seed, for streams of the scenario's own.
+    pub fn seed(&self) -> Seed {
+        self.shared.seed
+    }
+
+    /// The recorder of the run's events.
+    pub fn recorder(&self) -> &Recorder {
+        &self.shared.recorder
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.shared.network
+    }
+
+    /// The node of this name, with a disk of its own, on the machine that all nodes share unless
+    /// [`World::node_on`] says otherwise.
+    pub fn node(&self, name: &str) -> Node {
+        self.node_on(name, MACHINE)
+    }
+
+    /// The node of this name on this machine. Nodes of one machine share its cores and talk over loopback. A node
+    /// that is there already stays where it is.
+    pub fn node_on(&self, name: &str, machine: &str) -> Node {
+        let shared = &self.shared;
+        if let Some(node) = self.state().nodes.get(name) {
+            return node.clone();
+        }
+        let cores = self
+            .state()
+            .machines
+            .entry(machine.to_string())
+            .or_insert_with(|| Arc::new(Mutex::new(Cores::new(shared.profile.cpu.cores))))
+            .clone();
+        let node = Node {
+            name: name.to_string(),
+            id: Handle::current().create_node().name(name).build().id(),
+            host: shared.network.host_on(name, machine),
+            disk: Disk::recorded(name, shared.profile.disk.clone(), shared.seed, &shared.recorder),
+            cpu: Cpu::new(cores, shared.profile.cpu.clone(), shared.seed, name, &shared.recorder),
+            recorder: shared.recorder.clone(),
+        };
+        self.state().nodes.insert(name.to_string(), node.clone());
+        node
+    }
+
+    /// Waits for something on a node, as an observer with a deadline does. The deadline ends nothing: the wait is
+    /// followed to its end or to the run's horizon, and the verdict says whether it was too long. Returns what
+    /// came, or `None` at the horizon.
+    ///
+    /// Waits may overlap.
+    pub async fn wait<F: Future>(&self, name: &str, node: &str, deadline: Duration, what: F) -> Option<F::Output> {
+        let recorder = self.recorder();
+        let subject = recorder.symbol(&format!("{name} on {node}"));
+        let began = rt::now();
+        recorder.record(began, Kind::WaitBegin, subject, Duration::ZERO, deadline.as_nanos() as u64);
+        let place = {
+            let mut state = self.state();
+            let length = Length::Censored(Duration::ZERO);
+            let (name, node) = (name.to_string(), node.to_string());
+            state.waits.push(Wait { name, node, began, deadline, length, end: EventId::START });
+            state.waits.len() - 1
+        };
+        let left = SimTime::from(self.shared.horizon).saturating_since(began);
+        let result = rt::timeout(left, what).await;
+        let (now, length) = (rt::now(), rt::now() - began);
+        let mut end = EventId::START;
+        if result.is_some() {
+            end = recorder.record(now, Kind::WaitEnd, subject, length, 0);
+        }
+        let wait = &mut self.state().waits[place];
+        wait.length = if result.is_some() { Length::Observed(length) } else { Length::Censored(length) };
+        wait.end = end;
+        result
+    }
+
+    /// Reports that a property does not hold. The first report counts.
+    pub fn violated(&self, property: &str, evidence: impl Into<String>) {
+        let verdict = Verdict::Violated { property: property.into(), evidence: evidence.into() };
+        self.state().violation.get_or_insert(verdict);
+    }
+
+    /// Records something worth telling.
+    pub fn note(&self, what: &str) {
+        let recorder = self.recorder();
+        recorder.record(rt::now(), Kind::Note, recorder.symbol(what), Duration::ZERO, 0);
+    }
+
+    /// The waits so far, those cut short by the run's end included, and the verdict that follows from what
+    /// was reported and waited for.
+    pub(crate) fn judge(&self, ended: SimTime) -> (Vec<Wait>, Verdict) {
+        let state = self.state();
+        let mut waits = state.waits.clone();
+        for wait in &mut waits {
+            if wait.end == EventId::START {
+                wait.length = Length::Censored(ended.saturating_since(wait.began));
+            }
+        }
+        let timed_out = waits.iter().filter(|wait| wait.exceeded()).min_by_key(|wait| wait.began + wait.deadline);
+        let timed_out = timed_out.map(|wait| Verdict::TimedOut {
+            wait: wait.name.clone(),
+            node: wait.node.clone(),
+            deadline: wait.deadline,
+            waited: wait.length.duration(),
+        });
+        let verdict = state.violation.clone().or(timed_out).unwrap_or(Verdict::Passed);
+        (waits, verdict)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A node: a process on a machine, with a host on the network and a disk. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Node {
+    name: String,
+    id: NodeId,
+    host: Host,
+    disk: Disk,
+    cpu: Cpu,
+    recorder: Recorder,
+}
+
+impl Node {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its host on the network.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Its disk. It outlives the node's tasks.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Its share of the machine's CPUs.
+    pub fn cpu(&self) -> &Cpu {
+        &self.cpu
+    }
+
+    /// Runs a task of this name on the node, until it ends or the node is killed.
+    pub fn spawn<F>(&self, task: &str, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let scope = Scope {
+            node: self.recorder.symbol(&self.name),
+            task: self.recorder.symbol(task),
+            cause: self.recorder.scope().cause,
+        };
+        self.handle().spawn(rt::follow(&self.recorder, scope, future))
+    }
+
+    /// Kills every task of the node at once, as SIGKILL does. Its disk keeps what was written; a later
+    /// [`Node::spawn`] starts the next life.
+    pub fn kill(&self) {
+        let handle = Handle::current();
+        handle.kill(self.id);
+        handle.restart(self.id);
+    }
+
+    fn handle(&self) -> NodeHandle {
+        Handle::current().get_node(self.id).expect("the node was made in this run")
+    }
+}
