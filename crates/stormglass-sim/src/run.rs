@@ -138,7 +138,8 @@ impl<'a> Run<'a> {
             let world = world.clone();
             catch_unwind(AssertUnwindSafe(|| {
                 runtime.block_on(async {
-                    let scope = Scope { task: recorder.symbol("scenario"), ..Scope::default() };
+                    let (node, task) = (recorder.symbol("harness"), recorder.symbol("scenario"));
+                    let scope = Scope { node, task, ..Scope::default() };
                     let story = rt::follow(&recorder, scope, self.scenario.play(world, &self.settings));
                     rt::timeout(limits.horizon, story).await;
                     rt::now()

@@ -1,0 +1,228 @@
+//! Where a wait went.
+
+use crate::table::{self, seconds};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::time::Duration;
+use stormglass_core::blame::{self, Part, Stretch};
+use stormglass_core::event::Category;
+use stormglass_core::{Kind, Length, SimTime, Trace, Wait};
+
+/// The critical path of one wait, by step and category.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    wait: Wait,
+    parts: Vec<Part>,
+    reasons: Vec<Reason>,
+}
+
+/// One thing on the critical path, with all its occurrences together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reason {
+    /// What it was: the event's kind and subject, numbers of files left out.
+    pub what: String,
+    /// On which nodes.
+    pub nodes: BTreeSet<String>,
+    /// How often.
+    pub count: usize,
+    /// How long in all, in seconds.
+    pub seconds: f64,
+}
+
+impl Explanation {
+    /// Explains a wait that ended. `None` if it did not, or if the trace keeps no events.
+    pub fn of(trace: &Trace, wait: &Wait) -> Option<Explanation> {
+        let Length::Observed(length) = wait.length else { return None };
+        let path = blame::critical_path(trace, wait.began, wait.end);
+        if path.is_empty() && !length.is_zero() {
+            return None;
+        }
+        let parts = blame::parts(trace, &wait.node, wait.began, wait.began + length, &path);
+        Some(Explanation { wait: wait.clone(), parts, reasons: reasons(trace, &path) })
+    }
+
+    /// The parts of the wait: the steps of its node, joined end to end.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// What is on the critical path, longest first.
+    pub fn reasons(&self) -> &[Reason] {
+        &self.reasons
+    }
+
+    /// Time on the critical path by category.
+    pub fn by_category(&self) -> BTreeMap<Category, Duration> {
+        let mut sums = BTreeMap::new();
+        for (category, duration) in self.parts.iter().flat_map(|part| &part.by_category) {
+            *sums.entry(*category).or_default() += *duration;
+        }
+        sums
+    }
+
+    /// The explanation as text: a headline, the table of steps and categories, the longest reasons.
+    pub fn render(&self) -> String {
+        let Wait { name, node, length, deadline, .. } = &self.wait;
+        let (length, limit) = (length.duration(), seconds(*deadline));
+        let verdict = if self.wait.exceeded() {
+            format!("{} s more than the deadline of {limit} s", seconds(length.saturating_sub(*deadline)))
+        } else {
+            format!("{} s less than the deadline of {limit} s", seconds(deadline.saturating_sub(length)))
+        };
+        let mut text = format!("{name} on {node} took {} s, {verdict}\n\n", seconds(length));
+        text += &self.parts_table();
+        text += "\nWhat it waited for, longest first:\n\n";
+        let mut reasons = table::plain();
+        for reason in self.reasons.iter().take(12) {
+            let nodes: Vec<&str> = reason.nodes.iter().map(String::as_str).collect();
+            let on = if nodes.is_empty() { String::new() } else { format!("on {}", nodes.join(", ")) };
+            let count = format!("{} ×", reason.count);
+            reasons.add_row([format!("{:>8.3} s", reason.seconds), format!("{count:>6}"), reason.what.clone(), on]);
+        }
+        text += &table::text(&reasons);
+        if let Some(rest) = self.reasons.get(12..).filter(|rest| !rest.is_empty()) {
+            let sum: f64 = rest.iter().map(|reason| reason.seconds).sum();
+            let _ = writeln!(text, "  {sum:>8.3} s  and {} shorter ones", rest.len());
+        }
+        text
+    }
+
+    fn parts_table(&self) -> String {
+        let sums = self.by_category();
+        // What rounds to nothing is left out; the sum keeps it.
+        let shown = |duration: &Duration| duration.as_micros() >= 500;
+        let columns: Vec<Category> =
+            Category::ALL.into_iter().filter(|category| sums.get(category).is_some_and(shown)).collect();
+        let headings = ["step", "seconds"].map(String::from).into_iter();
+        let headings = headings.chain(columns.iter().map(|category| category.name().to_string()));
+        let mut table = table::numbers(headings.chain(["fsyncs".to_string()]));
+        let cell = |duration: Option<&Duration>| {
+            duration.filter(|duration| shown(duration)).map_or_else(String::new, |d| seconds(*d))
+        };
+        for part in self.parts.iter().filter(|part| shown(&(part.to - part.from))) {
+            let mut row = vec![part.name.clone(), seconds(part.to - part.from)];
+            row.extend(columns.iter().map(|category| cell(part.by_category.get(category))));
+            row.push(if part.syncs == 0 { String::new() } else { part.syncs.to_string() });
+            table.add_row(row);
+        }
+        let mut row = vec!["sum".to_string(), seconds(self.wait.length.duration())];
+        row.extend(columns.iter().map(|category| cell(sums.get(category))));
+        row.push(self.parts.iter().map(|part| part.syncs).sum::<usize>().to_string());
+        table.add_row(row);
+        table::text(&table)
+    }
+}
+
+fn reasons(trace: &Trace, path: &[Stretch]) -> Vec<Reason> {
+    let mut groups: BTreeMap<String, (BTreeSet<String>, usize, Duration)> = BTreeMap::new();
+    for stretch in path {
+        let Some(event) = trace.event(stretch.event) else { continue };
+        let subject = without_numbers(trace.text(event.subject));
+        let what = match event.kind {
+            Kind::Sleep | Kind::Tick | Kind::Step | Kind::Note => subject,
+            Kind::Compute => format!("cpu: {subject}"),
+            // Links go every way between the nodes; their names would hide the sum.
+            Kind::Deliver | Kind::Connect | Kind::Send | Kind::Refuse => format!("network: {}", event.kind),
+            kind => format!("{kind} {subject}"),
+        };
+        let (nodes, count, length) = groups.entry(what).or_default();
+        let node = trace.text(event.node);
+        if !node.is_empty() {
+            nodes.insert(node.to_string());
+        }
+        *count += 1;
+        *length += stretch.length();
+    }
+    let mut reasons: Vec<Reason> = groups
+        .into_iter()
+        .map(|(what, (nodes, count, length))| Reason { what, nodes, count, seconds: length.as_secs_f64() })
+        .collect();
+    reasons.sort_by(|a, b| b.seconds.total_cmp(&a.seconds).then_with(|| a.what.cmp(&b.what)));
+    reasons
+}
+
+/// A path with the numbers of its files as `N`, so that one log and its successor are one thing.
+fn without_numbers(subject: &str) -> String {
+    let Some((directory, file)) = subject.rsplit_once('/') else { return subject.to_string() };
+    let mut name = String::new();
+    for c in file.chars() {
+        match c {
+            c if c.is_ascii_digit() && name.ends_with('N') => {}
+            c if c.is_ascii_digit() => name.push('N'),
+            c => name.push(c),
+        }
+    }
+    format!("{directory}/{name}")
+}
+
+/// When a wait began and ended, for a list of waits.
+pub fn wait_line(wait: &Wait) -> String {
+    let mark = if wait.exceeded() { "✗" } else { "✓" };
+    let (name, node) = (&wait.name, &wait.node);
+    let length = match wait.length {
+        Length::Observed(length) => format!("{} s", seconds(length)),
+        Length::Censored(length) => format!("more than {} s", seconds(length)),
+    };
+    let began = if wait.began == SimTime::ZERO { String::new() } else { format!(", from {}", wait.began) };
+    format!("{mark} {name} on {node}: {length} (deadline {} s{began})", seconds(wait.deadline))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use stormglass_core::{Keep, Recorder, Scope};
+
+    /// Two steps with five fsyncs, a message and a back-off: the table sums to the wait.
+    #[test]
+    fn an_explanation_names_steps_and_reasons() {
+        let recorder = Recorder::new(Keep::Events);
+        let scope = Scope { node: recorder.symbol("node-1"), ..Scope::default() };
+        recorder.enter(scope);
+        let ms = Duration::from_millis;
+        let mut now = 0;
+        let mut record = |took: u64, kind, subject: &str| {
+            now += took;
+            recorder.record(SimTime::from_nanos(now * 1_000_000), kind, recorder.symbol(subject), ms(took), 0)
+        };
+        for log in ["/db/4.log", "/db/12.log", "/db/4.log"] {
+            record(200, Kind::Fdatasync, log);
+        }
+        let at = SimTime::from_nanos(600_000_000);
+        recorder.record(at, Kind::Step, recorder.symbol("open database"), ms(600), 0);
+        record(130, Kind::Sleep, "join back-off");
+        record(7, Kind::Deliver, "node-1 -> node-2");
+        record(400, Kind::Fsync, "/db");
+        let at = SimTime::from_nanos(1_137_000_000);
+        recorder.record(at, Kind::Step, recorder.symbol("join"), ms(537), 0);
+        let end = recorder.record(at, Kind::WaitEnd, recorder.symbol("admin on node-1"), ms(1_137), 0);
+        let wait = Wait {
+            name: "admin".into(),
+            node: "node-1".into(),
+            began: SimTime::ZERO,
+            deadline: ms(1_000),
+            length: Length::Observed(ms(1_137)),
+            end,
+        };
+        let explanation = Explanation::of(&recorder.finish(), &wait).unwrap();
+        expect![[r#"
+            admin on node-1 took 1.137 s, 0.137 s more than the deadline of 1.000 s
+
+             step           seconds  fsync  network  back-off  fsyncs
+             open database    0.600  0.600                          3
+             join             0.537  0.400    0.007     0.130       1
+             sum              1.137  1.000    0.007     0.130       4
+
+            What it waited for, longest first:
+
+                0.600 s     3 ×  fdatasync /db/N.log  on node-1
+                0.400 s     1 ×  fsync /db            on node-1
+                0.130 s     1 ×  join back-off        on node-1
+                0.007 s     1 ×  network: deliver     on node-1
+        "#]].assert_eq(&explanation.render());
+        let sum: Duration = explanation.by_category().values().sum();
+        assert_eq!(sum, ms(1_137));
+        expect!["✗ admin on node-1: 1.137 s (deadline 1.000 s)"].assert_eq(&wait_line(&wait));
+    }
+}

@@ -1,0 +1,198 @@
+//! The timeline of a run: time, node, what, how long.
+
+use crate::table::seconds;
+use regex::Regex;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use stormglass_core::event::Category;
+use stormglass_core::{Event, Kind, SimTime, Symbol, Trace};
+
+/// Which events are shown.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// How much.
+    pub detail: Detail,
+    /// Nothing after this moment.
+    pub until: Option<SimTime>,
+    /// Only lines that match.
+    pub grep: Option<Regex>,
+}
+
+/// How much a timeline shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Steps with the number of their syncs, notes, waits, back-offs, and whatever else took 50 ms or longer.
+    #[default]
+    Story,
+    /// Every event.
+    Everything,
+}
+
+/// What takes at least so long is part of the story whatever it is.
+const LONG: Duration = Duration::from_millis(50);
+
+/// One line of a timeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line<'a> {
+    /// The place of its event in the trace.
+    pub index: usize,
+    /// The event.
+    pub event: &'a Event,
+    /// The line.
+    pub text: String,
+}
+
+/// The lines of a timeline.
+pub fn lines<'a>(trace: &'a Trace, filter: &Filter) -> Vec<Line<'a>> {
+    let until = filter.until.map_or(u64::MAX, SimTime::as_nanos);
+    let mut lines = Vec::new();
+    let story = Story::of(trace);
+    for (index, event) in trace.events.iter().enumerate().filter(|(_, event)| event.at_nanos <= until) {
+        if filter.detail == Detail::Story && !story.tells(index, event) {
+            continue;
+        }
+        let text = line(trace, event, story.syncs_in_step[index]);
+        if filter.grep.as_ref().is_none_or(|grep| grep.is_match(&text)) {
+            lines.push(Line { index, event, text });
+        }
+    }
+    lines
+}
+
+/// A timeline as text, a heading first.
+pub fn render(lines: &[Line<'_>]) -> String {
+    let mut text = format!("{:>9}  {:<8} {:<58} {:>9}\n", "time", "node", "what", "took");
+    for line in lines {
+        text.push_str(&line.text);
+        text.push('\n');
+    }
+    text
+}
+
+/// What is needed to tell the story: which operations a step speaks for, and how many syncs each step made.
+struct Story {
+    covered: Vec<bool>,
+    syncs_in_step: Vec<usize>,
+}
+
+impl Story {
+    fn of(trace: &Trace) -> Story {
+        let count = trace.events.len();
+        let mut story = Story { covered: vec![false; count], syncs_in_step: vec![0; count] };
+        // The disk operations of each task since its last step.
+        let mut open: BTreeMap<(Symbol, Symbol), Vec<usize>> = BTreeMap::new();
+        for (index, event) in trace.events.iter().enumerate() {
+            let task = (event.node, event.task);
+            match event.kind.category() {
+                Category::Sync | Category::Disk | Category::Cpu => open.entry(task).or_default().push(index),
+                _ if event.kind == Kind::Step => {
+                    let began = event.at_nanos - event.took_nanos.min(event.at_nanos);
+                    for inner in open.remove(&task).unwrap_or_default() {
+                        let operation = &trace.events[inner];
+                        if operation.at_nanos >= began {
+                            story.covered[inner] = true;
+                            let sync = operation.kind.category() == Category::Sync;
+                            story.syncs_in_step[index] += usize::from(sync);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        story
+    }
+
+    fn tells(&self, index: usize, event: &Event) -> bool {
+        match event.kind {
+            Kind::Note | Kind::WaitBegin | Kind::WaitEnd | Kind::Refuse | Kind::Step | Kind::Sleep => true,
+            Kind::Tick => false,
+            _ => !self.covered[index] && Duration::from_nanos(event.took_nanos) >= LONG,
+        }
+    }
+}
+
+/// One event in one line.
+fn line(trace: &Trace, event: &Event, syncs: usize) -> String {
+    let node = match trace.text(event.node) {
+        "" => "-",
+        node => node,
+    };
+    let took = match event.took_nanos {
+        0 => String::new(),
+        nanos if nanos < 1_000_000 => format!("{:.3}ms", nanos as f64 / 1e6),
+        nanos => seconds(Duration::from_nanos(nanos)) + "s",
+    };
+    let at = SimTime::from_nanos(event.at_nanos);
+    let syncs = match syncs {
+        0 => String::new(),
+        1 => "  1 fsync".into(),
+        more => format!("  {more} fsyncs"),
+    };
+    let text = format!("{at:>9}  {node:<8} {:<58} {took:>9}{syncs}", describe(trace, event));
+    text.trim_end().to_string()
+}
+
+/// What an event is, in words.
+pub fn describe(trace: &Trace, event: &Event) -> String {
+    let subject = trace.text(event.subject);
+    match event.kind {
+        Kind::Step => format!("✓ {subject}"),
+        Kind::Note => format!("• {subject}"),
+        Kind::WaitBegin => format!("… begins to wait for {subject}"),
+        Kind::WaitEnd => format!("✓ has waited for {subject}"),
+        Kind::Sleep | Kind::Tick => format!("  {subject}"),
+        Kind::Compute => format!("  cpu: {subject}"),
+        kind => format!("  {kind} {subject}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use stormglass_core::{Keep, Recorder, Scope};
+
+    fn trace() -> Trace {
+        let recorder = Recorder::new(Keep::Events);
+        let scope = Scope { node: recorder.symbol("node-1"), task: recorder.symbol("main"), ..Scope::default() };
+        recorder.enter(scope);
+        let ms = Duration::from_millis;
+        let record = |at: u64, kind, subject: &str, took| {
+            recorder.record(SimTime::from_nanos(at * 1_000_000), kind, recorder.symbol(subject), took, 0);
+        };
+        record(0, Kind::WaitBegin, "admin on node-1", Duration::ZERO);
+        record(1, Kind::Write, "/data/wal", ms(1));
+        record(201, Kind::Fdatasync, "/data/wal", ms(200));
+        record(201, Kind::Step, "open metadata database", ms(201));
+        record(300, Kind::Tick, "raft tick", ms(100));
+        record(320, Kind::Sleep, "join back-off", ms(119));
+        record(320, Kind::WaitEnd, "admin on node-1", ms(320));
+        recorder.finish()
+    }
+
+    #[test]
+    fn the_story_leaves_out_what_is_short() {
+        expect![[r#"
+                 time  node     what                                                            took
+               0.000s  node-1   … begins to wait for admin on node-1
+               0.201s  node-1   ✓ open metadata database                                      0.201s  1 fsync
+               0.320s  node-1     join back-off                                               0.119s
+               0.320s  node-1   ✓ has waited for admin on node-1                              0.320s
+        "#]].assert_eq(&render(&lines(&trace(), &Filter::default())));
+    }
+
+    #[test]
+    fn everything_can_be_cut_and_searched() {
+        let filter = Filter {
+            detail: Detail::Everything,
+            until: Some(SimTime::from_nanos(300_000_000)),
+            grep: Some(Regex::new("wal|tick").unwrap()),
+        };
+        expect![[r#"
+                 time  node     what                                                            took
+               0.001s  node-1     write /data/wal                                             0.001s
+               0.201s  node-1     fdatasync /data/wal                                         0.200s
+               0.300s  node-1     raft tick                                                   0.100s
+        "#]].assert_eq(&render(&lines(&trace(), &filter)));
+    }
+}

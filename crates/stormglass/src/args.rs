@@ -1,0 +1,166 @@
+//! The command line's grammar.
+
+use clap::{Parser, Subcommand, ValueEnum};
+use regex::Regex;
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Replays a cluster's bad day from a seed, names the waits that ate the budget, and says which timeouts hold.
+#[derive(Debug, Parser)]
+#[command(
+    name = "stormglass",
+    version,
+    after_help = "Exit codes: 0 held, 1 a wait timed out or a property was violated, 2 wrong input, \
+                  3 nondeterminism, 4 a defect of Stormglass."
+)]
+pub(crate) struct Args {
+    /// One JSON object per line on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// What there is: scenarios, models, profiles, parameters.
+    List(List),
+    /// Play a scenario with one seed or many, and sum up its waits.
+    Run(Run),
+    /// Play one run again and show its timeline.
+    Replay(Replay),
+    /// Say where the longest or the failed wait of a run went, by step and by category.
+    Explain(Explain),
+    /// Play every seed twice and compare the traces event by event.
+    Check(Check),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct List {
+    /// What to list; everything but the parameters if left out.
+    #[arg(value_enum)]
+    pub(crate) what: Option<Listed>,
+    /// The scenario whose parameters are listed.
+    #[arg(long, default_value = "cold-start")]
+    pub(crate) scenario: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Listed {
+    Scenarios,
+    Models,
+    Profiles,
+    Parameters,
+}
+
+/// What is played: the inputs of a run but its seed.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct What {
+    /// Which version of the system: a shipped model or a TOML file. The scenario's first if left out.
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// How fast disks, links and CPUs are: a shipped profile or a TOML file.
+    #[arg(long, default_value = "ci-disk")]
+    pub(crate) profile: String,
+    /// Set one parameter, for example disk.sync.delay=200ms; `list parameters` names them all. Repeatable.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
+    pub(crate) sets: Vec<(String, String)>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    /// The scenario.
+    pub(crate) scenario: String,
+    #[command(flatten)]
+    pub(crate) what: What,
+    /// One seed.
+    #[arg(long, conflicts_with = "seeds")]
+    pub(crate) seed: Option<u64>,
+    /// Many seeds: A..B without B, or A..=B.
+    #[arg(long, value_parser = seed_range)]
+    pub(crate) seeds: Option<Range<u64>>,
+    /// Worker threads; one for each core if left out.
+    #[arg(long)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Write the run, or the first one that failed, to this file for `replay`.
+    #[arg(long, value_name = "RUN.toml")]
+    pub(crate) save: Option<PathBuf>,
+}
+
+/// One run: a scenario and a seed, or a file.
+#[derive(Debug, clap::Args)]
+pub(crate) struct One {
+    /// The scenario, or a file that `run --save` wrote.
+    #[arg(value_name = "SCENARIO|RUN.toml")]
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) what: What,
+    /// The seed; 0 if left out.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Replay {
+    #[command(flatten)]
+    pub(crate) one: One,
+    /// Show every event; otherwise steps, notes, waits, back-offs and whatever took 50 ms or longer.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Nothing after this simulated time, for example 2s.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) until: Option<Duration>,
+    /// Only lines that match this regular expression.
+    #[arg(long)]
+    pub(crate) grep: Option<Regex>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) one: One,
+    /// The node whose wait is explained; the longest wait if left out.
+    #[arg(long)]
+    pub(crate) node: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// The scenario.
+    pub(crate) scenario: String,
+    #[command(flatten)]
+    pub(crate) what: What,
+    /// The seeds: A..B without B, or A..=B.
+    #[arg(long, value_parser = seed_range, default_value = "0..20")]
+    pub(crate) seeds: Range<u64>,
+    /// Worker threads; one for each core if left out.
+    #[arg(long)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (key, value) =
+        text.split_once('=').ok_or("expected KEY=VALUE, for example disk.sync.delay=200ms".to_string())?;
+    if key.is_empty() {
+        return Err("the key before = is missing; `list parameters` names them all".into());
+    }
+    Ok((key.trim().into(), value.trim().into()))
+}
+
+fn seed_range(text: &str) -> Result<Range<u64>, String> {
+    const FORM: &str = "expected A..B or A..=B, for example 0..100";
+    let (start, end) = text.split_once("..").ok_or(FORM)?;
+    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is no seed; {FORM}"));
+    let start = number(start)?;
+    let end = match end.strip_prefix('=') {
+        Some(last) => number(last)?.checked_add(1).ok_or("the last seed of a range is 18446744073709551614")?,
+        None => number(end)?,
+    };
+    if start >= end {
+        return Err(format!("the range is empty; {FORM}"));
+    }
+    Ok(start..end)
+}

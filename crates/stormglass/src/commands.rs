@@ -1,0 +1,105 @@
+//! The commands, and what they share.
+
+pub(crate) mod check;
+pub(crate) mod explain;
+pub(crate) mod list;
+pub(crate) mod replay;
+pub(crate) mod run;
+
+use crate::args::{One, What};
+use crate::error::{CliError, Exit};
+use crate::output::Output;
+use crate::runfile::RunFile;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::path::Path;
+use stormglass_core::identity::Build;
+use stormglass_core::{Seed, Verdict};
+use stormglass_sim::settings::unknown;
+use stormglass_sim::{Run, Scenario, Settings};
+
+/// What every command is given.
+pub(crate) struct Context<'a> {
+    pub(crate) scenarios: &'a [Box<dyn Scenario>],
+    pub(crate) json: bool,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn scenario(&self, name: &str) -> Result<&'a dyn Scenario, CliError> {
+        let found = self.scenarios.iter().find(|scenario| scenario.name() == name);
+        found.map(AsRef::as_ref).ok_or_else(|| {
+            let known = self.scenarios.iter().map(|scenario| scenario.name().to_string()).collect();
+            unknown("SCENARIO", "scenario", name, known).into()
+        })
+    }
+
+    pub(crate) fn settings(&self, scenario: &dyn Scenario, what: &What) -> Result<Settings, CliError> {
+        let sets: Vec<(&str, &str)> = what.sets.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        Ok(Settings::resolve(scenario, what.model.as_deref(), &what.profile, &sets)?)
+    }
+
+    /// The one run that is meant. One from a file tells what has changed since.
+    pub(crate) fn one(&self, one: &One, output: &mut Output) -> Result<Run<'a>, CliError> {
+        if !one.run.ends_with(".toml") {
+            let scenario = self.scenario(&one.run)?;
+            let settings = self.settings(scenario, &one.what)?;
+            return Ok(Run::new(scenario, settings, Seed(one.seed.unwrap_or(0))));
+        }
+        if one.seed.is_some() || one.what.model.is_some() || !one.what.sets.is_empty() {
+            let message = format!("{} says all about the run; leave out --seed, --model and --set", one.run);
+            return Err(CliError::Conflict(message));
+        }
+        let file = RunFile::read(Path::new(&one.run))?;
+        let identity = &file.identity;
+        let scenario = self.scenario(&identity.scenario)?;
+        let settings =
+            Settings::restore(scenario, &identity.model, &identity.profile, &one.run, &file.settings)?;
+        for difference in Build::current().differences(&identity.build) {
+            output.tell(&format!("note: {} was written by another build ({difference})\n", one.run));
+        }
+        Ok(Run::new(scenario, settings, Seed(identity.seed)))
+    }
+}
+
+/// The exit code that a verdict stands for.
+pub(crate) fn exit_of(verdict: &Verdict) -> Exit {
+    if verdict.held() { Exit::Held } else { Exit::Failed }
+}
+
+/// The line that plays a run again.
+pub(crate) fn replay_line(command: &str, scenario: &str, what: &What, seed: Seed) -> String {
+    let mut words = vec![program(), command.into(), scenario.into()];
+    if let Some(model) = &what.model {
+        words.extend(["--model".into(), quote(model)]);
+    }
+    words.extend(["--profile".into(), quote(&what.profile)]);
+    for (key, value) in &what.sets {
+        words.extend(["--set".into(), quote(&format!("{key}={value}"))]);
+    }
+    words.extend(["--seed".into(), seed.to_string()]);
+    words.join(" ")
+}
+
+/// How this program was started: through cargo, or by its own name.
+#[expect(clippy::disallowed_methods, reason = "only the words of a line to paste hang on it")]
+fn program() -> String {
+    if std::env::var("CARGO").is_ok() {
+        return if cfg!(debug_assertions) { "cargo run --" } else { "cargo run --release --" }.into();
+    }
+    let name = std::env::args().next().unwrap_or_default();
+    let name = Path::new(&name).file_stem().map_or_else(|| "stormglass".into(), |stem| stem.to_string_lossy());
+    name.into_owned()
+}
+
+/// A word as a shell takes it.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+/// A progress bar on standard error, if somebody looks on.
+pub(crate) fn progress(total: u64, output: &Output) -> ProgressBar {
+    let target = if output.terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} runs  {per_sec}  {eta} left  {msg}")
+        .expect("the template is well-formed");
+    ProgressBar::with_draw_target(Some(total), target).with_style(style)
+}

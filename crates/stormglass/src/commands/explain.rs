@@ -1,0 +1,88 @@
+//! `explain`
+
+use super::run::longest;
+use super::{Context, exit_of};
+use crate::args::Explain;
+use crate::error::{CliError, Exit};
+use crate::output::Output;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use stormglass_core::event::Category;
+use stormglass_core::{Identity, Keep, Wait};
+use stormglass_report::Explanation;
+use stormglass_report::explain::{Reason, wait_line};
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum Line<'a> {
+    Explanation {
+        identity: Identity,
+        wait: &'a Wait,
+        parts: Vec<PartLine<'a>>,
+        reasons: &'a [Reason],
+    },
+}
+
+#[derive(Serialize)]
+struct PartLine<'a> {
+    step: &'a str,
+    from: f64,
+    to: f64,
+    fsyncs: usize,
+    by_category: BTreeMap<&'static str, f64>,
+}
+
+pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output) -> Result<Exit, CliError> {
+    let run = context.one(&args.one, output)?;
+    let played = run.play(Keep::Events);
+    let outcome = &played.outcome;
+    let Some(wait) = longest(&outcome.waits, args.node.as_deref()) else {
+        let nodes: Vec<&str> = outcome.waits.iter().map(|wait| wait.node.as_str()).collect();
+        let message = match args.node {
+            Some(node) => format!("--node {node}: this run has no wait on it (it has: {})", nodes.join(", ")),
+            None => format!("this run has no wait; it {}", outcome.verdict),
+        };
+        return Err(CliError::Conflict(message));
+    };
+    let Some(explanation) = Explanation::of(&played.trace, wait) else {
+        let message = format!("{} never ended in this run, so there is no end to explain it from", wait_line(wait));
+        return Err(CliError::Conflict(message));
+    };
+    if context.json {
+        let parts = explanation.parts().iter().map(|part| PartLine {
+            step: &part.name,
+            from: part.from.as_secs_f64(),
+            to: part.to.as_secs_f64(),
+            fsyncs: part.syncs,
+            by_category: part.by_category.iter().map(|(category, time)| (category.name(), time.as_secs_f64())).collect(),
+        });
+        let (parts, reasons) = (parts.collect(), explanation.reasons());
+        output.print_json(&Line::Explanation { identity: run.identity(), wait, parts, reasons });
+        return Ok(exit_of(&outcome.verdict));
+    }
+    let mut text = explanation.render();
+    text += &legend(&explanation.by_category());
+    let others: Vec<&Wait> = outcome.waits.iter().filter(|other| *other != wait).collect();
+    if !others.is_empty() {
+        text += "\nThe other waits of this run (--node NAME explains one of them):\n";
+        others.iter().for_each(|wait| text += &format!("  {}\n", wait_line(wait)));
+    }
+    output.print(&text);
+    Ok(exit_of(&outcome.verdict))
+}
+
+/// What the headings mean, for those that are there.
+fn legend(categories: &BTreeMap<Category, std::time::Duration>) -> String {
+    let meaning = |category: &Category| match category {
+        Category::Sync => "fsync: making data durable (fsync, fdatasync), on whichever node the wait depended on",
+        Category::Disk => "other disk: reads, writes, renames and so on",
+        Category::Network => "network: connecting and messages under way",
+        Category::Sleep => "back-off: pauses on purpose before another attempt",
+        Category::Tick => "timer tick: waiting for a periodic timer, such as Raft's",
+        Category::Cpu => "cpu: computing, and waiting for a core",
+        Category::Other => "other: what has no better name",
+    };
+    let shown = categories.iter().filter(|(_, time)| time.as_micros() >= 500);
+    let lines: String = shown.map(|(category, _)| format!("  {}\n", meaning(category))).collect();
+    format!("\n{lines}")
+}

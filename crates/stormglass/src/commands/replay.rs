@@ -1,0 +1,71 @@
+//! `replay`
+
+use super::{Context, exit_of};
+use crate::args::Replay;
+use crate::error::{CliError, Exit};
+use crate::output::Output;
+use serde::Serialize;
+use std::fmt::Write;
+use stormglass_core::{Identity, Keep, Outcome};
+use stormglass_report::explain::wait_line;
+use stormglass_report::timeline::{self, Detail, Filter};
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum Line<'a> {
+    Event {
+        number: usize,
+        at: f64,
+        took: f64,
+        node: &'a str,
+        task: &'a str,
+        kind: &'a str,
+        subject: &'a str,
+        value: u64,
+        cause: u32,
+    },
+    Run {
+        identity: Identity,
+        outcome: &'a Outcome,
+    },
+}
+
+pub(crate) fn replay(context: &Context<'_>, args: Replay, output: &mut Output) -> Result<Exit, CliError> {
+    let run = context.one(&args.one, output)?;
+    let played = run.play(Keep::Events);
+    let (trace, outcome) = (&played.trace, &played.outcome);
+    let filter = Filter {
+        detail: if args.all { Detail::Everything } else { Detail::Story },
+        until: args.until.map(Into::into),
+        grep: args.grep,
+    };
+    if context.json {
+        for timeline::Line { index, event, .. } in timeline::lines(trace, &filter) {
+            output.print_json(&Line::Event {
+                number: index + 1,
+                at: event.at_nanos as f64 / 1e9,
+                took: event.took_nanos as f64 / 1e9,
+                node: trace.text(event.node),
+                task: trace.text(event.task),
+                kind: event.kind.name(),
+                subject: trace.text(event.subject),
+                value: event.value,
+                cause: event.cause.number(),
+            });
+        }
+        output.print_json(&Line::Run { identity: run.identity(), outcome });
+        return Ok(exit_of(&outcome.verdict));
+    }
+    let lines = timeline::lines(trace, &filter);
+    let shown = lines.len();
+    let mut text = timeline::render(&lines);
+    let _ = writeln!(text, "\n{} with seed {}: {}", run.identity().scenario, run.seed(), outcome.verdict);
+    for wait in &outcome.waits {
+        let _ = writeln!(text, "  {}", wait_line(wait));
+    }
+    let hidden = trace.count as usize - shown;
+    let more = if hidden > 0 && !args.all { "; --all shows every event" } else { "" };
+    let _ = writeln!(text, "{shown} of {} events shown{more}; trace {}", trace.count, outcome.trace_hash);
+    output.print(&text);
+    Ok(exit_of(&outcome.verdict))
+}

@@ -1,0 +1,144 @@
+//! `run`
+
+use super::{Context, exit_of, progress, replay_line};
+use crate::args;
+use crate::error::{CliError, Exit};
+use crate::output::Output;
+use crate::runfile::RunFile;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::ops::ControlFlow;
+use stormglass_core::trace::TraceHash;
+use stormglass_core::{Identity, Keep, Length, Outcome, Seed, Verdict, Wait};
+use stormglass_report::explain::wait_line;
+use stormglass_report::table::{self, seconds};
+use stormglass_sim::Run;
+use stormglass_sweep::{WaitStats, in_order, pool};
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum Line<'a> {
+    Run { identity: Identity, settings: &'a toml::Table, outcome: &'a Outcome },
+    Summary { runs: u64, failed: u64, digest: TraceHash },
+}
+
+pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -> Result<Exit, CliError> {
+    let scenario = context.scenario(&args.scenario)?;
+    let settings = context.settings(scenario, &args.what)?;
+    let seeds = args.seeds.unwrap_or_else(|| {
+        let seed = args.seed.unwrap_or(0);
+        // The last seed of all has no range of its own; nobody will miss it.
+        seed.min(u64::MAX - 1)..seed.min(u64::MAX - 1) + 1
+    });
+    let runs = seeds.end - seeds.start;
+    let jobs = args.jobs.unwrap_or_else(pool::default_jobs);
+    let bar = progress(runs, output);
+
+    let mut waits: BTreeMap<String, WaitStats> = BTreeMap::new();
+    let mut verdicts: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut digest = TraceHash::EMPTY;
+    let mut first_failed = None;
+    let mut last = None;
+    let play = |seed| Run::new(scenario, settings.clone(), Seed(seed)).play(Keep::Nothing).outcome;
+    in_order(seeds.clone(), jobs, play, |seed, outcome| {
+        outcome.waits.iter().for_each(|wait| waits.entry(wait.name.clone()).or_default().add(wait));
+        *verdicts.entry(word(&outcome.verdict)).or_default() += 1;
+        digest = digest.with(outcome.trace_hash.0);
+        if context.json {
+            let identity = Run::new(scenario, settings.clone(), Seed(seed)).identity();
+            output.print_json(&Line::Run { identity, settings: settings.table(), outcome: &outcome });
+        }
+        if first_failed.is_none() && !outcome.verdict.held() {
+            first_failed = Some((seed, outcome.clone()));
+        }
+        last = Some(outcome);
+        bar.inc(1);
+        if output.closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bar.finish_and_clear();
+
+    let passed = verdicts.get("passed").copied().unwrap_or(0);
+    let failed = verdicts.values().sum::<u64>() - passed;
+    if let Some(path) = &args.save {
+        let seed = first_failed.as_ref().map_or(seeds.start, |(seed, _)| *seed);
+        RunFile::of(&Run::new(scenario, settings.clone(), Seed(seed))).write(path)?;
+        output.tell(&format!("wrote seed {seed} to {}\n", path.display()));
+    }
+    if context.json {
+        output.print_json(&Line::Summary { runs, failed, digest });
+    } else if let (1, Some(outcome)) = (runs, &last) {
+        output.print(&one_run(seeds.start, outcome));
+    } else {
+        output.print(&summary(scenario.name(), runs, &verdicts, &waits));
+    }
+    if !context.json
+        && let Some((seed, outcome)) = &first_failed
+    {
+        let line = |command| replay_line(command, scenario.name(), &args.what, Seed(*seed));
+        let which = if runs == 1 { String::new() } else { format!("first failure: seed {seed}, {}\n", outcome.verdict) };
+        output.print(&format!("\n{which}  {}\n  {}\n", line("replay"), line("explain")));
+    }
+    Ok(first_failed.map_or(Exit::Held, |(_, outcome)| exit_of(&outcome.verdict)))
+}
+
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "passed",
+        Verdict::TimedOut { .. } => "timed out",
+        Verdict::Violated { .. } => "violated",
+        Verdict::Stalled { .. } => "stalled",
+        Verdict::Panicked { .. } => "panicked",
+    }
+}
+
+fn one_run(seed: u64, outcome: &Outcome) -> String {
+    let mut text = format!("seed {seed}: {}\n\n", outcome.verdict);
+    for wait in &outcome.waits {
+        let _ = writeln!(text, "{}", wait_line(wait));
+    }
+    let _ = writeln!(text, "\n{} events in {} simulated, trace {}", outcome.events, outcome.ended, outcome.trace_hash);
+    text
+}
+
+fn summary(
+    scenario: &str,
+    runs: u64,
+    verdicts: &BTreeMap<&str, u64>,
+    waits: &BTreeMap<String, WaitStats>,
+) -> String {
+    let counts: Vec<String> = verdicts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let mut text = format!("{scenario}: {runs} runs, {}\n\n", counts.join(", "));
+    let headings = ["wait", "n", "min", "median", "p95", "max", "deadline", "exceeded"];
+    let mut table = table::numbers(headings.map(String::from));
+    for (name, stats) in waits {
+        let at = |per_mille| match stats.quantile(per_mille) {
+            Some(Length::Observed(length)) => format!("{} s", seconds(length)),
+            Some(Length::Censored(length)) => format!(">{} s", seconds(length)),
+            None => String::new(),
+        };
+        let share = stats.exceeded() as f64 * 100.0 / stats.count().max(1) as f64;
+        table.add_row([
+            name.clone(),
+            stats.count().to_string(),
+            at(0),
+            at(500),
+            at(950),
+            at(1_000),
+            format!("{} s", seconds(stats.deadline())),
+            format!("{} ({share:.1} %)", stats.exceeded()),
+        ]);
+    }
+    text += &table::text(&table);
+    let never: usize = waits.values().map(WaitStats::censored).sum();
+    if never > 0 {
+        let _ = writeln!(text, "\n{never} waits did not end before their run did");
+    }
+    text
+}
+
+/// Waits of the longest kind first, for a choice of one.
+pub(crate) fn longest<'a>(waits: &'a [Wait], node: Option<&str>) -> Option<&'a Wait> {
+    let candidates = waits.iter().filter(|wait| node.is_none_or(|node| wait.node == node));
+    candidates.max_by_key(|wait| (wait.exceeded(), wait.length.duration()))
+}

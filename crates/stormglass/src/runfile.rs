@@ -1,0 +1,39 @@
+//! A run as a file: all that is needed to play it again anywhere.
+
+use crate::error::CliError;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use stormglass_core::Identity;
+use stormglass_sim::Run;
+
+/// The form of the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct RunFile {
+    pub(crate) identity: Identity,
+    pub(crate) settings: toml::Table,
+}
+
+impl RunFile {
+    pub(crate) fn of(run: &Run<'_>) -> RunFile {
+        RunFile { identity: run.identity(), settings: run.settings().table().clone() }
+    }
+
+    pub(crate) fn read(path: &Path) -> Result<RunFile, CliError> {
+        let fail = |problem: String| CliError::RunFile { file: path.into(), problem };
+        let text = std::fs::read_to_string(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
+        let file: RunFile = toml::from_str(&text).map_err(|error| {
+            fail(format!("is no run file as `run --save` writes it: {}", error.to_string().trim_end()))
+        })?;
+        if file.identity.schema != Identity::SCHEMA {
+            let found = file.identity.schema;
+            return Err(fail(format!("has schema {found}, this version reads {}; write it anew", Identity::SCHEMA)));
+        }
+        Ok(file)
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<(), CliError> {
+        let text = toml::to_string(self).expect("a run is plain data");
+        std::fs::write(path, text).map_err(|source| CliError::Write { file: path.into(), source })
+    }
+}
