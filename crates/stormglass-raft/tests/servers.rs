@@ -1,0 +1,357 @@
+//! Metadata servers over simulated disks and network: provisioning, joining, reads, writes, restarts, and what
+//! each costs in syncs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+use stormglass_core::{Keep, Kind, Latency, Recorder, Scope, Seed, Trace};
+use stormglass_fs::{Disk, DiskProfile};
+use stormglass_net::{LinkProfile, NetProfile, Network};
+use stormglass_raft::api::{Answer, FABRIC_PORT, Precondition, RAFT_PORT, Refusal, RefusalKind, Reply, Request, Value};
+use stormglass_raft::client::ClientError;
+use stormglass_raft::server::{NodesWatch, publish};
+use stormglass_raft::storage::RaftStore;
+use stormglass_raft::{
+    ClientSettings, MetadataClient, MetadataServer, MetadataState, NodeId, NodesConfiguration, RaftSettings,
+    ServerConfig,
+};
+use stormglass_rt as rt;
+use stormglass_rt::{Watch, channel};
+
+const SYNC: Duration = Duration::from_millis(20);
+
+/// A world of metadata servers without anything else around them.
+struct Servers {
+    recorder: Recorder,
+    network: Network,
+    disks: BTreeMap<String, Disk>,
+    nodes: BTreeMap<String, (madsim::task::NodeId, NodesWatch)>,
+    lives: BTreeMap<String, u32>,
+}
+
+impl Servers {
+    fn new() -> Servers {
+        let recorder = Recorder::new(Keep::Events);
+        let link = LinkProfile { latency: Latency::from_micros(100), delay: Duration::ZERO };
+        let profile = NetProfile { link, ..NetProfile::instant() };
+        let network = Network::recorded(profile, Seed(1), &recorder);
+        Servers { recorder, network, disks: BTreeMap::new(), nodes: BTreeMap::new(), lives: BTreeMap::new() }
+    }
+
+    /// Starts a server on its disk and gives what its node knows.
+    fn start(&mut self, name: &str) -> NodesWatch {
+        let mut profile = DiskProfile::instant();
+        profile.sync.latency = Latency::Constant(SYNC);
+        let disk = self.disks.entry(name.into()).or_insert_with(|| Disk::recorded(name, profile, Seed(1), &self.recorder));
+        let life = self.lives.entry(name.into()).or_insert(0);
+        *life += 1;
+        let node = madsim::runtime::Handle::current().create_node().name(format!("{name}/{life}")).build();
+        let watch: NodesWatch = Watch::new(&self.recorder, None);
+        self.nodes.insert(name.into(), (node.id(), watch.clone()));
+        let (host, disk, recorder) = (self.network.host(name), disk.clone(), self.recorder.clone());
+        let config = ServerConfig { name: name.into(), life: *life, settings: RaftSettings::default() };
+        let scope = Scope { node: recorder.symbol(name), task: recorder.symbol("server"), ..Scope::default() };
+        let known = watch.clone();
+        node.spawn(rt::follow(&self.recorder, scope, async move {
+            let (requests, incoming) = channel(&recorder);
+            let mut fabric = host.serve::<Request, Answer>(FABRIC_PORT).unwrap();
+            let listener = host.listen(RAFT_PORT).unwrap();
+            rt::spawn(&recorder, "fabric", async move {
+                while let Some(call) = fabric.next().await {
+                    requests.send(call.split());
+                }
+            });
+            let store = RaftStore::open(&disk, "db").await.unwrap();
+            MetadataServer::new(config, Seed(1), host, store, incoming, known).run(listener).await.unwrap();
+        }));
+        watch
+    }
+
+    fn kill(&mut self, name: &str) {
+        let (node, _) = self.nodes.remove(name).unwrap();
+        madsim::runtime::Handle::current().kill(node);
+    }
+
+    async fn ask(&self, name: &str, request: Request) -> Answer {
+        let host = self.network.host("tester");
+        let channel = host.channel(self.network.host(name).address(FABRIC_PORT));
+        channel.call(request).await.unwrap_or_else(|error| Err(Refusal::unavailable(error.to_string(), None)))
+    }
+
+    fn client(&self, endpoints: &[&str]) -> MetadataClient {
+        let endpoints: Vec<String> = endpoints.iter().map(ToString::to_string).collect();
+        let host = self.network.host("tester");
+        MetadataClient::new(host, "tester", 1, ClientSettings::default(), &endpoints, Seed(1))
+    }
+
+    /// Asks again until it is served.
+    async fn eventually(&self, name: &str, request: Request) -> Reply {
+        for _ in 0..200 {
+            match self.ask(name, request.clone()).await {
+                Ok(reply) => return reply,
+                Err(refusal) if refusal.kind == RefusalKind::Unavailable => rt::sleep(Duration::from_millis(50)).await,
+                Err(refusal) => panic!("{refusal}"),
+            }
+        }
+        panic!("{name} did not serve {request:?} within 10 s");
+    }
+
+    /// A cluster of these members, the first provisioned.
+    async fn cluster(&mut self, names: &[&str]) {
+        let first = NodesConfiguration::first("test", names[0]);
+        self.start(names[0]);
+        self.eventually(names[0], Request::Provision { nodes: first }).await;
+        for name in &names[1..] {
+            let client = self.client(&names[..1]);
+            let joined = self.join(&client, name).await;
+            let watch = self.start(name);
+            publish(&watch, &joined);
+            let member = |nodes: &Option<std::sync::Arc<NodesConfiguration>>| {
+                nodes.as_ref().and_then(|nodes| nodes.find(name)).is_some_and(|(_, node)| node.metadata == MetadataState::Member)
+            };
+            rt::timeout(Duration::from_secs(10), watch.until(member)).await.expect("it becomes a member within 10 s");
+        }
+    }
+
+    /// What a starting node does: enter itself in the configuration, again until it works.
+    async fn join(&self, client: &MetadataClient, name: &str) -> NodesConfiguration {
+        for _ in 0..100 {
+            let updated = client.update::<NodesConfiguration>(NodesConfiguration::KEY, |nodes| {
+                let mut nodes = nodes.cloned().unwrap();
+                nodes.join(name);
+                nodes.version += 1;
+                Ok(Some(nodes))
+            });
+            match updated.await {
+                Ok(nodes) => return nodes.unwrap(),
+                Err(_) => rt::sleep(Duration::from_millis(50)).await,
+            }
+        }
+        panic!("{name} did not join within 5 s");
+    }
+}
+
+fn play<T>(story: impl AsyncFnOnce(&mut Servers) -> T) -> (T, Trace) {
+    let mut servers = Servers::new();
+    let runtime = madsim::runtime::Runtime::new();
+    let result = runtime.block_on(story(&mut servers));
+    drop(runtime);
+    (result, servers.recorder.finish())
+}
+
+fn put(key: &str, version: u64, precondition: Precondition) -> Request {
+    Request::Put { key: key.into(), value: Value { version, bytes: vec![version as u8] }, precondition }
+}
+
+fn get(key: &str) -> Request {
+    Request::Get { key: key.into() }
+}
+
+fn value(version: u64) -> Reply {
+    Reply::Value(Some(Value { version, bytes: vec![version as u8] }))
+}
+
+#[test]
+fn a_server_that_is_not_provisioned_serves_nobody() {
+    play(async |servers| {
+        servers.start("node-1");
+        rt::sleep(Duration::from_secs(1)).await;
+        let refusal = servers.ask("node-1", get("k")).await.unwrap_err();
+        assert_eq!((refusal.message.as_str(), refusal.kind), ("not provisioned", RefusalKind::Unavailable));
+        let refusal = servers.ask("node-1", Request::Join { node: NodeId(2) }).await.unwrap_err();
+        assert_eq!((refusal.message.as_str(), refusal.leader), ("not a member", None));
+    });
+}
+
+#[test]
+fn provisioning_happens_once() {
+    play(async |servers| {
+        servers.start("node-1");
+        let nodes = NodesConfiguration::first("test", "node-1");
+        let provision = Request::Provision { nodes };
+        assert_eq!(servers.eventually("node-1", provision.clone()).await, Reply::Provisioned(true));
+        assert_eq!(servers.eventually("node-1", provision).await, Reply::Provisioned(false));
+    });
+}
+
+/// A sole voter leads at once: marker, snapshot and state are one batch (2 syncs, the first of a new log syncs the
+/// directory too), then hard state and empty entry (1 each). No election timeout passes.
+#[test]
+fn a_sole_voter_leads_after_four_syncs() {
+    let (took, _) = play(async |servers| {
+        servers.start("node-1");
+        rt::sleep(Duration::from_secs(1)).await;
+        let began = rt::now();
+        servers.eventually("node-1", Request::Provision { nodes: NodesConfiguration::first("test", "node-1") }).await;
+        // The read waits in the member's queue until it leads.
+        servers.ask("node-1", get("k")).await.unwrap();
+        (rt::now() - began).as_millis()
+    });
+    // 4 × 20 ms, and four messages of 0.1 ms with two connects of 0.2 ms.
+    assert!((80..82).contains(&took), "{took} ms");
+}
+
+/// One synced append for a write of a sole voter: its commit needs no hard state.
+#[test]
+fn a_write_of_a_sole_voter_is_one_sync() {
+    let (took, trace) = play(async |servers| {
+        servers.cluster(&["node-1"]).await;
+        servers.eventually("node-1", put("warm", 1, Precondition::None)).await;
+        let syncs = servers.recorder.count() as usize;
+        let began = rt::now();
+        servers.ask("node-1", put("k", 1, Precondition::None)).await.unwrap();
+        ((rt::now() - began).as_millis(), syncs)
+    });
+    let syncs = trace.events[took.1..].iter().filter(|event| event.kind == Kind::Fdatasync).count();
+    assert_eq!((took.0, syncs), (20, 1));
+}
+
+#[test]
+fn writes_are_conditional_and_reads_see_them() {
+    play(async |servers| {
+        servers.cluster(&["node-1", "node-2", "node-3"]).await;
+        servers.eventually("node-1", put("k", 1, Precondition::DoesNotExist)).await;
+        assert_eq!(servers.ask("node-1", get("k")).await, Ok(value(1)));
+        let refusal = servers.ask("node-1", put("k", 2, Precondition::DoesNotExist)).await.unwrap_err();
+        assert_eq!(refusal.kind, RefusalKind::PreconditionFailed { found: Some(1) });
+        servers.ask("node-1", put("k", 2, Precondition::MatchesVersion(1))).await.unwrap();
+        let version = servers.ask("node-1", Request::GetVersion { key: "k".into() }).await;
+        assert_eq!(version, Ok(Reply::Version(Some(2))));
+        let delete = Request::Delete { key: "k".into(), precondition: Precondition::MatchesVersion(2) };
+        servers.ask("node-1", delete).await.unwrap();
+        assert_eq!(servers.ask("node-1", get("k")).await, Ok(Reply::Value(None)));
+    });
+}
+
+#[test]
+fn a_follower_refuses_and_names_the_leader() {
+    play(async |servers| {
+        servers.cluster(&["node-1", "node-2"]).await;
+        rt::sleep(Duration::from_secs(1)).await;
+        let refusal = servers.ask("node-2", get("k")).await.unwrap_err();
+        let leader = refusal.leader.expect("a follower of a leader knows it");
+        assert_eq!((refusal.message.as_str(), leader.host.as_str()), ("not the leader", "node-1"));
+        // The client follows the hint without a pause.
+        let client = servers.client(&["node-2"]);
+        assert_eq!(client.call(get("k")).await, Ok(Reply::Value(None)));
+    });
+}
+
+/// Each member that is taken in makes a version of the configuration, on top of the one of its node's join.
+#[test]
+fn members_are_taken_in_one_by_one() {
+    play(async |servers| {
+        servers.cluster(&["node-1", "node-2", "node-3"]).await;
+        let client = servers.client(&["node-1"]);
+        let nodes = client.get::<NodesConfiguration>(NodesConfiguration::KEY).await.unwrap().unwrap();
+        let members = nodes.nodes.values().filter(|node| node.metadata == MetadataState::Member).count();
+        // 1 provisioned + 2 nodes joined + 2 members taken in.
+        assert_eq!((members, nodes.version), (3, 5));
+    });
+}
+
+/// Everything acknowledged survives a kill of all servers at once, and one that leads is found again.
+#[test]
+fn acknowledged_writes_survive_a_restart_of_everyone() {
+    play(async |servers| {
+        let names = ["node-1", "node-2", "node-3"];
+        servers.cluster(&names).await;
+        for version in 1..=5 {
+            servers.eventually("node-1", put("k", version, Precondition::None)).await;
+        }
+        names.iter().for_each(|name| servers.kill(name));
+        rt::sleep(Duration::from_millis(10)).await;
+        names.iter().for_each(|name| drop(servers.start(name)));
+        let client = servers.client(&names);
+        for _ in 0..200 {
+            match client.call(get("k")).await {
+                Ok(reply) => return assert_eq!(reply, value(5)),
+                Err(ClientError::Retryable(_)) => rt::sleep(Duration::from_millis(50)).await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        panic!("nobody leads within 10 s");
+    });
+}
+
+/// Without the leader the other two elect one within two full timeouts (2 × 20 ticks of 100 ms), and serve.
+#[test]
+fn two_of_three_go_on_without_the_leader() {
+    play(async |servers| {
+        servers.cluster(&["node-1", "node-2", "node-3"]).await;
+        servers.eventually("node-1", put("k", 1, Precondition::None)).await;
+        servers.kill("node-1");
+        let began = rt::now();
+        let client = servers.client(&["node-2", "node-3"]);
+        loop {
+            if client.call(get("k")).await == Ok(value(1)) {
+                break;
+            }
+            rt::sleep(Duration::from_millis(50)).await;
+            let waited = rt::now() - began;
+            assert!(waited < Duration::from_secs(4), "no leader after {waited:?}");
+        }
+        // Survivors refuse votes for an election timeout since the leader's last heartbeat, at most 200 ms old.
+        assert!(rt::now() - began > Duration::from_millis(800));
+    });
+}
+
+/// Without a quorum a write does not return and a read is not served.
+#[test]
+fn one_of_three_serves_nobody() {
+    play(async |servers| {
+        servers.cluster(&["node-1", "node-2", "node-3"]).await;
+        servers.eventually("node-1", put("k", 1, Precondition::None)).await;
+        servers.kill("node-2");
+        servers.kill("node-3");
+        let write = rt::timeout(Duration::from_secs(10), servers.ask("node-1", put("k", 2, Precondition::None))).await;
+        let refusal = write.expect("the quorum check makes it step down").unwrap_err();
+        assert_eq!(refusal.message, "lost leadership");
+        assert_eq!(servers.ask("node-1", get("k")).await.unwrap_err().message, "not the leader");
+    });
+}
+
+#[test]
+fn a_read_modify_write_repeats_after_a_conflict() {
+    play(async |servers| {
+        servers.cluster(&["node-1"]).await;
+        servers.eventually("node-1", get("warm")).await;
+        let clients = [servers.client(&["node-1"]), servers.client(&["node-1"])];
+        let writers = clients.map(|client| {
+            rt::follow_new(&servers.recorder, "writer", async move {
+                for _ in 0..5 {
+                    let change = |nodes: Option<&NodesConfiguration>| {
+                        let mut nodes = nodes.cloned().unwrap();
+                        nodes.version += 1;
+                        Ok(Some(nodes))
+                    };
+                    client.update(NodesConfiguration::KEY, change).await.unwrap();
+                }
+            })
+        });
+        rt::join_all(writers.into()).await;
+        let client = servers.client(&["node-1"]);
+        let nodes = client.get::<NodesConfiguration>(NodesConfiguration::KEY).await.unwrap().unwrap();
+        // Ten increments on version 1: none was lost.
+        assert_eq!(nodes.version, 11);
+    });
+}
+
+/// Same seed, same trace; the library's own draw from `thread_rng` has no part in it.
+#[test]
+fn a_run_with_elections_is_the_same_run_twice() {
+    let run = || {
+        std::thread::spawn(|| {
+            let (_, trace) = play(async |servers| {
+                servers.cluster(&["node-1", "node-2", "node-3"]).await;
+                servers.kill("node-1");
+                rt::sleep(Duration::from_secs(5)).await;
+            });
+            trace
+        })
+        .join()
+        .unwrap()
+    };
+    let (first, second) = (run(), run());
+    assert!(first.events.iter().any(|event| first.text(event.subject) == "metadata server: won leadership" && event.value > 2));
+    assert_eq!(first, second);
+}
