@@ -2,14 +2,17 @@
 //!
 //! In reading order: [`settings`] (every parameter, with the real defaults; a model file sets them), [`node`] (the
 //! start of a node, step by step), [`metadata`] (what a node knows of the cluster), [`runner`] (what starts a
-//! cluster and watches its health, as the real test harness does), and the scenarios: [`cold_start`].
+//! cluster and watches its health, as the real test harness does), the scenarios ([`cold_start`]), and [`phases`] for
+//! comparing a start with that of a real cluster ([`fidelity`]).
 //!
 //! **Invariant:** no duration of the real system is written down here as such. A database opens by its operations,
 //! a join waits for a Raft commit; what a model gives are policies, limits and the CPU time of steps.
 
 pub mod cold_start;
+pub mod fidelity;
 pub mod metadata;
 pub mod node;
+pub mod phases;
 pub mod runner;
 pub mod settings;
 

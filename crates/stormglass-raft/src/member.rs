@@ -9,7 +9,7 @@
 use crate::api::{Answer, NodeHint, Refusal, Reply, Request};
 use crate::kv::{Command, CommandId, KvState, Membership, Write};
 use crate::nodes::{MetadataState, NodeId};
-use crate::server::{Incoming, MetadataServer, publish};
+use crate::server::{Incoming, MEMBER, MetadataServer, publish};
 use crate::storage::RaftStore;
 use crate::transport::Transport;
 use protobuf::Message as _;
@@ -88,7 +88,7 @@ impl Member {
         transport: Transport,
         inbox: Receiver<Message>,
     ) -> Result<Member, EngineError> {
-        server.note("metadata server: member");
+        server.note(MEMBER);
         let MetadataServer { config, seed, recorder, store, requests, nodes, .. } = server;
         let settings = &config.settings;
         let kv = store.snapshot_state()?;

@@ -30,6 +30,9 @@ use stormglass_rt as rt;
 use stormglass_rt::Watch;
 use stormglass_rt::channel::{self, Receiver};
 
+/// What a server notes when it becomes a member.
+pub const MEMBER: &str = "metadata server: member";
+
 /// A request and the way to answer it.
 pub type Incoming = (Request, rpc::Reply<Answer>);
 

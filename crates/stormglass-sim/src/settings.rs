@@ -181,8 +181,7 @@ impl Settings {
         serde_path_to_error::deserialize(value).map_err(|error| {
             let path = error.path().to_string();
             let key = if path == "." { prefix.to_string() } else { join(prefix, &path) };
-            let problem = error.into_inner().to_string();
-            SettingsError::Value { place: self.origin(&key), key, problem: problem.trim_end().into() }
+            SettingsError::Value { place: self.origin(&key), key, problem: in_words(error.into_inner().message()) }
         })
     }
 
@@ -277,12 +276,25 @@ fn load(what: &'static str, name: &str, presets: &[Preset]) -> Result<(String, T
         (format!("{what} {name}"), preset.toml.to_string())
     } else {
         let known = presets.iter().map(|preset| preset.name.to_string()).collect();
-        return Err(unknown(&format!("--{what}"), what, name, known));
+        return Err(unknown(&format!("--{what} {name}"), what, name, known));
     };
     match text.parse::<Table>() {
         Ok(table) => Ok((place, table)),
         Err(error) => Err(SettingsError::Syntax { file: place, problem: error.to_string().trim_end().into() }),
     }
+}
+
+/// A type error without Rust's names for types.
+fn in_words(message: &str) -> String {
+    const WORDS: [(&str, &str); 5] = [
+        ("expected u8", "expected a whole number from 0 to 255"),
+        ("expected u16", "expected a whole number from 0 to 65535"),
+        ("expected u32", "expected a whole number from 0 to 4294967295"),
+        ("expected u64", "expected a whole number, 0 or more"),
+        ("expected f64", "expected a number"),
+    ];
+    let known = WORDS.iter().find_map(|(rust, words)| message.strip_suffix(rust).map(|rest| (rest, words)));
+    known.map_or_else(|| message.to_string(), |(rest, words)| format!("{rest}{words}"))
 }
 
 /// The error for a name that is not among those known.

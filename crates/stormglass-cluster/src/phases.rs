@@ -1,0 +1,85 @@
+//! The phases of a start, as the logs of a real cluster give them, read off a trace.
+//!
+//! The names are those of the measurements of restate-server 1.7.12: a phase ends when the real server would write
+//! the log line that stands beside it.
+
+use std::collections::BTreeMap;
+use stormglass_core::{Kind, SimTime, Trace};
+
+/// A moment of a node's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// "Starting Restate Server".
+    ProcessUp,
+    /// "Opened rocksdb database", of the metadata server.
+    MetadataDbOpen,
+    /// "Opened rocksdb database", of the log server.
+    LogDbOpen,
+    /// "Trying to join the cluster".
+    Joining,
+    /// "Run as member of the metadata cluster".
+    MetadataMember,
+    /// "My Node ID is".
+    NodeId,
+    /// "Restate node roles were started".
+    RolesStarted,
+    /// "Admin API starting".
+    AdminListening,
+}
+
+impl Phase {
+    /// Every phase, in the usual order.
+    pub const ALL: [Phase; 8] = [
+        Phase::ProcessUp,
+        Phase::MetadataDbOpen,
+        Phase::LogDbOpen,
+        Phase::Joining,
+        Phase::MetadataMember,
+        Phase::NodeId,
+        Phase::RolesStarted,
+        Phase::AdminListening,
+    ];
+
+    /// Its name in the measurements.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::ProcessUp => "process_up",
+            Phase::MetadataDbOpen => "metadata_db_open",
+            Phase::LogDbOpen => "log_db_open",
+            Phase::Joining => "joining",
+            Phase::MetadataMember => "metadata_member",
+            Phase::NodeId => "node_id",
+            Phase::RolesStarted => "roles_started",
+            Phase::AdminListening => "admin_listening",
+        }
+    }
+
+    /// The event that ends it.
+    fn ended_by(self) -> (Kind, &'static str) {
+        use crate::settings::Step;
+        match self {
+            Phase::ProcessUp => (Kind::Step, Step::Boot.title()),
+            Phase::MetadataDbOpen => (Kind::Step, Step::OpenMetadataStore.title()),
+            Phase::LogDbOpen => (Kind::Step, Step::OpenLogStore.title()),
+            Phase::Joining => (Kind::Step, Step::StartMetadataServer.title()),
+            Phase::MetadataMember => (Kind::Note, stormglass_raft::server::MEMBER),
+            Phase::NodeId => (Kind::Step, Step::NodeId.title()),
+            Phase::RolesStarted => (Kind::Step, Step::Worker.title()),
+            Phase::AdminListening => (Kind::Step, Step::Admin.title()),
+        }
+    }
+}
+
+/// When each node first reached each phase.
+pub fn phases(trace: &Trace) -> BTreeMap<Phase, BTreeMap<String, SimTime>> {
+    let mut reached: BTreeMap<Phase, BTreeMap<String, SimTime>> = BTreeMap::new();
+    for event in &trace.events {
+        let subject = trace.text(event.subject);
+        let phase = Phase::ALL.into_iter().find(|phase| phase.ended_by() == (event.kind, subject));
+        if let Some(phase) = phase {
+            let node = trace.text(event.node).to_string();
+            reached.entry(phase).or_default().entry(node).or_insert(SimTime::from_nanos(event.at_nanos));
+        }
+    }
+    reached
+}

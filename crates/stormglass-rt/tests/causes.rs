@@ -1,0 +1,158 @@
+//! Who has waited for what: scopes, channels, watches, tickers.
+
+use madsim::runtime::Runtime;
+use std::future::poll_fn;
+use std::time::Duration;
+use stormglass_core::{EventId, Keep, Kind, Recorder, Scope, Symbol};
+use stormglass_rt as rt;
+use stormglass_rt::{Alarm, Ticker, Watch, channel};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+fn note(recorder: &Recorder) -> EventId {
+    recorder.record(rt::now(), Kind::Note, Symbol::NONE, Duration::ZERO, 0)
+}
+
+/// Two tasks take turns; each one's events follow its own.
+#[test]
+fn a_task_keeps_its_scope_from_poll_to_poll() {
+    let recorder = Recorder::new(Keep::Events);
+    Runtime::new().block_on(async {
+        let tasks = ["a", "b"].map(|name| {
+            let own = recorder.clone();
+            rt::spawn(&recorder, name, async move {
+                for _ in 0..3 {
+                    rt::sleep(MS(1)).await;
+                    note(&own);
+                }
+            })
+        });
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    let trace = recorder.finish();
+    for name in ["a", "b"] {
+        let own = trace.events.iter().enumerate().filter(|(_, event)| trace.text(event.task) == name);
+        let own: Vec<(usize, Option<usize>)> = own.map(|(index, event)| (index, event.cause.index())).collect();
+        assert_eq!(own.len(), 3);
+        assert_eq!(own[0].1, None);
+        assert!(own.windows(2).all(|pair| pair[1].1 == Some(pair[0].0)), "{own:?}");
+    }
+}
+
+/// A value that lay in the queue while the receiver was busy: the receiver has waited for its own work.
+#[test]
+fn a_receiver_has_waited_for_the_later_of_two_things() {
+    let recorder = Recorder::new(Keep::Events);
+    Runtime::new().block_on(async {
+        let (sender, mut receiver) = channel(&recorder);
+        let arrival = note(&recorder);
+        sender.send(());
+        let work = note(&recorder);
+        receiver.recv().await;
+        assert_eq!(recorder.scope().cause, work, "busy until then");
+        let later = Scope { cause: EventId::START, ..recorder.scope() };
+        recorder.enter(later);
+        sender.send_from((), arrival);
+        receiver.recv().await;
+        assert_eq!(recorder.scope().cause, arrival, "idle until then");
+    });
+}
+
+#[test]
+fn whoever_waits_for_a_value_has_waited_for_who_set_it() {
+    let recorder = Recorder::new(Keep::Events);
+    Runtime::new().block_on(async {
+        let watch = Watch::new(&recorder, 0);
+        let (own, setter) = (recorder.clone(), watch.clone());
+        rt::spawn(&recorder, "setter", async move {
+            rt::sleep(MS(5)).await;
+            note(&own);
+            setter.set(1);
+        });
+        assert_eq!(watch.until(|&value| value == 1).await, 1);
+        assert_eq!(recorder.scope().cause.number(), 1);
+    });
+}
+
+#[test]
+fn a_join_has_waited_for_its_last_branch() {
+    let recorder = Recorder::new(Keep::Events);
+    Runtime::new().block_on(async {
+        let branches = [3u64, 9, 6].map(|millis| {
+            let own = recorder.clone();
+            rt::follow_new(&recorder, "branch", async move {
+                rt::sleep(MS(millis)).await;
+                note(&own);
+            })
+        });
+        rt::join_all(branches.into()).await;
+    });
+    let last = recorder.scope().cause;
+    let trace = recorder.finish();
+    assert_eq!(trace.time_of(last).as_nanos() / 1_000_000, 9);
+}
+
+/// Busy for 5.5 periods: five ticks at once, then the next one on its own time.
+#[test]
+fn a_ticker_makes_up_for_missed_ticks() {
+    let recorder = Recorder::new(Keep::Events);
+    let ticks = Runtime::new().block_on(async {
+        let mut ticker = Ticker::new(&recorder, Symbol::NONE, MS(10));
+        let mut ticks = Vec::new();
+        for count in 0..8 {
+            poll_fn(|context| ticker.poll_tick(context)).await;
+            ticks.push(rt::now().as_nanos() / 1_000_000);
+            if count == 0 {
+                rt::sleep(MS(55)).await;
+            }
+        }
+        ticks
+    });
+    assert_eq!(ticks, [0, 55, 55, 55, 55, 55, 60, 70]);
+}
+
+/// However often it is polled, an alarm is one timer: the task is woken once.
+#[test]
+fn an_alarm_wakes_once() {
+    let polls = Runtime::new().block_on(async {
+        let mut alarm = Alarm::new(rt::now() + MS(10));
+        let mut other = Alarm::new(rt::now() + MS(5));
+        let mut polls = 0;
+        poll_fn(|context| {
+            polls += 1;
+            let _ = other.poll(context);
+            alarm.poll(context)
+        })
+        .await;
+        polls
+    });
+    assert_eq!(polls, 3);
+}
+
+#[test]
+fn a_timeout_prefers_what_is_ready_in_time() {
+    Runtime::new().block_on(async {
+        assert_eq!(rt::timeout(MS(5), async { 1 }).await, Some(1));
+        assert_eq!(rt::timeout(MS(5), rt::sleep(MS(6))).await, None);
+        assert_eq!(rt::now().as_nanos() / 1_000_000, 5);
+        assert_eq!(rt::timeout(Duration::ZERO, async { 1 }).await, Some(1));
+    });
+}
+
+/// The scope that panicked is known, although every turn takes its scope back.
+#[test]
+fn a_panic_leaves_its_scope_behind() {
+    let recorder = Recorder::new(Keep::Nothing);
+    let own = recorder.clone();
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        Runtime::new().block_on(async {
+            let task = rt::spawn(&own, "doomed", async { panic!("on purpose") });
+            let _ = task.await;
+            std::future::pending::<()>().await;
+        });
+    }));
+    assert!(caught.is_err());
+    assert_eq!(recorder.text(recorder.panicked().unwrap().task), "doomed");
+}

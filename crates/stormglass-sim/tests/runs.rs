@@ -1,0 +1,181 @@
+//! A run turns into an outcome, whatever happens in it.
+
+use std::time::Duration;
+use stormglass_core::{Keep, Length, Seed, Verdict};
+use stormglass_sim::{Play, Played, Run, Scenario, Settings, World};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+/// A scenario from a function.
+struct Story<F>(F);
+
+impl<F: Fn(World) -> Play + Send + Sync> Scenario for Story<F> {
+    fn name(&self) -> &str {
+        "story"
+    }
+    fn about(&self) -> &str {
+        "a test's story"
+    }
+    fn play(&self, world: World, _settings: &Settings) -> Play {
+        (self.0)(world)
+    }
+}
+
+fn play_with(sets: &[(&str, &str)], story: impl Fn(World) -> Play + Send + Sync) -> Played {
+    let story = Story(story);
+    let settings = Settings::resolve(&story, None, "quiet", sets).unwrap();
+    Run::new(&story, settings, Seed(7)).play(Keep::Events)
+}
+
+fn play(story: impl Fn(World) -> Play + Send + Sync) -> Played {
+    play_with(&[], story)
+}
+
+#[test]
+fn a_story_without_complaints_passes() {
+    let played = play(|world| Box::pin(async move { world.note("all is well") }));
+    assert_eq!(played.outcome.verdict, Verdict::Passed);
+    assert_eq!(played.outcome.events, 1);
+}
+
+/// The deadline ends nothing: the wait of 30 ms is measured although 20 ms were allowed.
+#[test]
+fn a_wait_is_followed_past_its_deadline() {
+    let played = play(|world| {
+        Box::pin(async move {
+            world.wait("ready", "node-1", MS(20), stormglass_rt::sleep(MS(30))).await;
+        })
+    });
+    let waited = MS(30) + Duration::from_nanos(50);
+    let expected =
+        Verdict::TimedOut { wait: "ready".into(), node: "node-1".into(), deadline: MS(20), waited };
+    assert_eq!(played.outcome.verdict, expected);
+    assert_eq!(played.outcome.waits[0].length, Length::Observed(waited));
+}
+
+/// Of two waits that were too long, the one whose deadline passed first gives the verdict.
+#[test]
+fn the_first_deadline_to_pass_gives_the_verdict() {
+    let played = play(|world| {
+        Box::pin(async move {
+            let waits = [("slow", 50, 40), ("fast", 30, 20)].map(|(name, length, deadline)| {
+                let world = world.clone();
+                let recorder = world.recorder().clone();
+                stormglass_rt::follow_new(&recorder, name, async move {
+                    world.wait(name, "node-1", MS(deadline), stormglass_rt::sleep(MS(length))).await;
+                })
+            });
+            stormglass_rt::join_all(waits.into()).await;
+        })
+    });
+    assert!(matches!(played.outcome.verdict, Verdict::TimedOut { wait, .. } if wait == "fast"));
+}
+
+#[test]
+fn the_horizon_censors_what_is_not_over() {
+    let played = play_with(&[("run.horizon", "3s")], |world| {
+        Box::pin(async move {
+            let never = std::future::pending::<()>();
+            assert_eq!(world.wait("never", "node-1", MS(10), never).await, None);
+        })
+    });
+    assert_eq!(played.outcome.waits[0].length.duration().as_secs(), 3);
+    assert!(matches!(played.outcome.waits[0].length, Length::Censored(_)));
+    assert!(matches!(played.outcome.verdict, Verdict::TimedOut { .. }));
+}
+
+#[test]
+fn a_broken_property_is_a_verdict() {
+    let played = play(|world| Box::pin(async move { world.violated("one-leader", "node-1 and node-2 in term 3") }));
+    let expected = Verdict::Violated { property: "one-leader".into(), evidence: "node-1 and node-2 in term 3".into() };
+    assert_eq!(played.outcome.verdict, expected);
+}
+
+#[test]
+fn a_panic_names_its_node() {
+    let played = play(|world| {
+        Box::pin(async move {
+            world.node("node-2").spawn("doomed", async { panic!("on purpose") });
+            stormglass_rt::sleep(MS(10)).await;
+        })
+    });
+    let expected = Verdict::Panicked { node: "node-2".into(), message: "on purpose".into() };
+    assert_eq!(played.outcome.verdict, expected);
+}
+
+/// A task that only yields lets no time pass; the budget of turns ends it.
+#[test]
+fn a_task_that_only_yields_is_stopped() {
+    let played = play_with(&[("run.turns", "5000")], |world| {
+        Box::pin(async move {
+            world.node("node-1").spawn("spinning", async {
+                loop {
+                    madsim::task::yield_now().await;
+                }
+            });
+            stormglass_rt::sleep(MS(10)).await;
+        })
+    });
+    assert!(matches!(&played.outcome.verdict, Verdict::Stalled { reason } if reason.contains("5000 turns")), "{:?}", played.outcome.verdict);
+}
+
+/// A killed node's tasks are gone, its disk is not, and its next life reads it.
+#[test]
+fn a_disk_outlives_its_node() {
+    let played = play(|world| {
+        Box::pin(async move {
+            let node = world.node("node-1");
+            let disk = node.disk().clone();
+            node.spawn("life-1", async move {
+                disk.write("a", b"kept").await.unwrap();
+                stormglass_rt::sleep(MS(1_000)).await;
+                disk.write("a", b"never").await.unwrap();
+            });
+            stormglass_rt::sleep(MS(100)).await;
+            node.kill();
+            let disk = node.disk().clone();
+            let read = node.spawn("life-2", async move { disk.read("a").await.unwrap() });
+            assert_eq!(read.await.unwrap(), b"kept");
+            stormglass_rt::sleep(MS(2_000)).await;
+            assert_eq!(world.node("node-1").disk().read("a").await.unwrap(), b"kept");
+        })
+    });
+    assert_eq!(played.outcome.verdict, Verdict::Passed);
+}
+
+/// Three pieces of 10 ms on two cores take 20 ms; the third one's event tells of its queueing.
+#[test]
+fn nodes_of_one_machine_share_its_cores() {
+    let played = play_with(&[("cpu.spread", "0.0"), ("cpu.cores", "2")], |world| {
+        Box::pin(async move {
+            let what = world.recorder().symbol("work");
+            let tasks: Vec<_> = (1..=3)
+                .map(|number| {
+                    let cpu = world.node(&format!("node-{number}")).cpu().clone();
+                    world.node(&format!("node-{number}")).spawn("work", async move { cpu.compute(what, MS(10)).await })
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+        })
+    });
+    // The third comes a few polls of 50 to 100 ns after the first: rounded.
+    let took: Vec<u64> = played.trace.events.iter().map(|event| (event.took_nanos + 500_000) / 1_000_000).collect();
+    assert_eq!(took, [10, 10, 20]);
+}
+
+#[test]
+fn keeping_events_changes_nothing_but_memory() {
+    let story = Story(|world: World| -> Play {
+        Box::pin(async move {
+            let disk = world.node("node-1").disk().clone();
+            disk.write("a", b"x").await.unwrap();
+        })
+    });
+    let settings = Settings::resolve(&story, None, "quiet", &[]).unwrap();
+    let run = Run::new(&story, settings, Seed(1));
+    let (kept, hashed) = (run.play(Keep::Events), run.play(Keep::Nothing));
+    assert_eq!(kept.outcome, hashed.outcome);
+    assert!(hashed.trace.events.is_empty() && !kept.trace.events.is_empty());
+}
