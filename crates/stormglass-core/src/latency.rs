@@ -451,6 +451,16 @@ mod tests {
         near(bimodal.iter().filter(|&&seconds| seconds > 0.1).count() as f64, 8_000.0);
     }
 
+    /// The largest draw was once a probability of exactly 1, whose logarithm is infinite.
+    #[test]
+    fn the_extreme_draws_are_ordinary() {
+        let cut = MS(60_000);
+        for shape in [Latency::Exponential { mean: MS(1), max: cut }, Latency::LogNormal { median: MS(1), sigma: 1.0, max: cut }] {
+            assert!(shape.at(u64::MAX) < cut && shape.at(u64::MAX) > MS(10), "{:?}", shape.at(u64::MAX));
+            assert!(shape.at(0) < MS(1), "{:?}", shape.at(0));
+        }
+    }
+
     #[test]
     fn every_shape_survives_toml() {
         #[derive(Serialize, Deserialize)]

@@ -1,0 +1,93 @@
+//! Three scenarios that let the real world in, each in another way, and one that looks like them and does not.
+
+use std::time::Duration;
+use stormglass_sim::{Play, Scenario, Settings, World};
+
+/// What a scenario's chance comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leak {
+    /// `tokio::select!` without `biased` picks among ready branches by a process-wide counter.
+    UnbiasedSelect,
+    /// `rand::thread_rng` asks the operating system.
+    ThreadRng,
+    /// The order of a `HashMap` hangs on the thread's keys.
+    HashMapOrder,
+    /// None: the same from a stream of the seed.
+    None,
+}
+
+impl Leak {
+    /// Every leak, and none.
+    pub const ALL: [Leak; 4] = [Leak::UnbiasedSelect, Leak::ThreadRng, Leak::HashMapOrder, Leak::None];
+
+    /// Eight choices among eight, from where this leak takes them.
+    async fn choices(self, world: &World) -> Vec<u64> {
+        match self {
+            Leak::UnbiasedSelect => unbiased_choices().await,
+            Leak::ThreadRng => thread_rng_choices(),
+            Leak::HashMapOrder => hash_map_choices(),
+            Leak::None => {
+                let mut stream = world.seed().stream("choices");
+                (0..8).map(|_| stream.below(8)).collect()
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_macros, reason = "planted")]
+async fn unbiased_choices() -> Vec<u64> {
+    let mut choices = Vec::new();
+    for _ in 0..8 {
+        choices.push(tokio::select! {
+            () = async {} => 0,
+            () = async {} => 1,
+            () = async {} => 2,
+            () = async {} => 3,
+        });
+    }
+    choices
+}
+
+#[expect(clippy::disallowed_methods, reason = "planted")]
+fn thread_rng_choices() -> Vec<u64> {
+    use rand::Rng;
+    (0..8).map(|_| rand::thread_rng().gen_range(0..8)).collect()
+}
+
+#[expect(clippy::disallowed_types, reason = "planted")]
+fn hash_map_choices() -> Vec<u64> {
+    let map: std::collections::HashMap<u64, ()> = (0..8).map(|key| (key, ())).collect();
+    map.into_keys().collect()
+}
+
+/// A scenario that makes its choices visible.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaky(pub Leak);
+
+impl Scenario for Leaky {
+    fn name(&self) -> &str {
+        match self.0 {
+            Leak::UnbiasedSelect => "leak-unbiased-select",
+            Leak::ThreadRng => "leak-thread-rng",
+            Leak::HashMapOrder => "leak-hash-map-order",
+            Leak::None => "leak-none",
+        }
+    }
+
+    fn about(&self) -> &str {
+        "makes choices that follow from the seed, or do not"
+    }
+
+    fn play(&self, world: World, _settings: &Settings) -> Play {
+        let leak = self.0;
+        Box::pin(async move {
+            world.note("before");
+            stormglass_rt::sleep(Duration::from_millis(1)).await;
+            for choice in leak.choices(&world).await {
+                world.note(&format!("chose {choice}"));
+            }
+            // A failing run is compared as well.
+            world.violated("none", "a run that fails on purpose");
+        })
+    }
+}

@@ -1,0 +1,215 @@
+//! The command line as its users meet it: what it prints, and what it says to wrong input.
+
+use expect_test::{Expect, expect};
+use sim_tests::leaks::{Leak, Leaky};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use stormglass::{Exit, Output};
+use stormglass_sim::Scenario;
+
+/// A stream that keeps what is written.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Sink {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// Runs a command line and gives exit code, standard output and standard error.
+fn stormglass(arguments: &[&str]) -> (Exit, String, String) {
+    let (out, err) = (Sink::default(), Sink::default());
+    let mut scenarios = stormglass::scenarios();
+    scenarios.extend(Leak::ALL.map(|leak| Box::new(Leaky(leak)) as Box<dyn Scenario>));
+    let arguments = ["stormglass"].iter().chain(arguments).copied();
+    let exit = stormglass::run(&scenarios, arguments, &mut Output::to(out.clone(), err.clone()));
+    (exit, out.text(), err.text())
+}
+
+const SLOW: [&str; 2] = ["--set", "disk.sync.delay=200ms"];
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// Wrong input: exit code 2, nothing on standard output, one message.
+fn refused(arguments: &[&str], expected: Expect) {
+    let (exit, out, err) = stormglass(arguments);
+    assert_eq!((exit, out.as_str()), (Exit::Usage, ""), "{arguments:?}: {err}");
+    expected.assert_eq(err.replace(folder().to_str().unwrap(), "TMP").trim_end());
+}
+
+#[test]
+fn wrong_input_is_named_with_its_remedy() {
+    refused(&["run", "cold-stark"], expect!["error: SCENARIO: unknown scenario `cold-stark`; did you mean `cold-start`?"]);
+    refused(&["run", "cold-start", "--model", "restate-1.8"], expect!["error: --model restate-1.8: unknown model `restate-1.8`; did you mean `restate-1.7`?"]);
+    refused(&["run", "cold-start", "--profile", "slow"], expect!["error: --profile slow: unknown profile `slow` (known: quiet, ci-disk)"]);
+    refused(&["run", "cold-start", "--set", "disk.sink.delay=1s"], expect!["error: --set disk.sink.delay=1s: unknown parameter `disk.sink.delay`; did you mean `disk.sync.delay`?"]);
+    refused(&["run", "cold-start", "--set", "disk.sync.delay"], expect![[r#"
+        error: invalid value 'disk.sync.delay' for '--set <KEY=VALUE>': expected KEY=VALUE, for example disk.sync.delay=200ms
+
+        For more information, try '--help'."#]]);
+    refused(&["run", "cold-start", "--set", "disk.sync.delay=200"], expect![[r#"error: --set disk.sync.delay=200: `disk.sync.delay`: invalid type: integer `200`, expected a duration with its unit, such as "150ms" or "5s""#]]);
+    refused(&["run", "cold-start", "--set", "raft.election-ticks=2"], expect!["error: --set raft.election-ticks=2: `raft.election-ticks`: must exceed raft.heartbeat-ticks, which is 2"]);
+    refused(&["run", "cold-start", "--set", "cluster.nodes=0"], expect!["error: --set cluster.nodes=0: `cluster.nodes`: the range is 1 to 99"]);
+    refused(&["run", "cold-start", "--seeds", "5..5"], expect![[r#"
+        error: invalid value '5..5' for '--seeds <SEEDS>': the range is empty; expected A..B or A..=B, for example 0..100
+
+        For more information, try '--help'."#]]);
+    refused(&["run", "cold-start", "--seeds", "5-9"], expect![[r#"
+        error: invalid value '5-9' for '--seeds <SEEDS>': expected A..B or A..=B, for example 0..100
+
+        For more information, try '--help'."#]]);
+    refused(&["replay", "missing.toml"], expect!["error: missing.toml: cannot be read: No such file or directory (os error 2)"]);
+    refused(&["explain", "cold-start", "--node", "node-9", "--seed", "1"], expect!["error: --node node-9: this run has no wait on it (it has: node-1, node-2, node-3)"]);
+    let file = folder().join("broken.toml");
+    std::fs::write(&file, "[disk\n").unwrap();
+    refused(&["run", "cold-start", "--profile", file.to_str().unwrap()], expect![[r#"
+        error: TMP/broken.toml: not valid TOML: TOML parse error at line 1, column 6
+          |
+        1 | [disk
+          |      ^
+        unclosed table, expected `]`"#]]);
+    std::fs::write(&file, "[identity]\nschema = 'new'\n").unwrap();
+    refused(&["replay", file.to_str().unwrap()], expect![[r#"
+        error: TMP/broken.toml: is no run file as `run --save` writes it: TOML parse error at line 2, column 10
+          |
+        2 | schema = 'new'
+          |          ^^^^^
+        invalid type: string "new", expected u32"#]]);
+}
+
+#[test]
+fn list_names_what_there_is() {
+    let (exit, out, _) = stormglass(&["list"]);
+    assert_eq!(exit, Exit::Held);
+    for name in ["cold-start", "leak-none", "restate-1.7", "quiet", "ci-disk"] {
+        assert!(out.contains(name), "{name}: {out}");
+    }
+    let (_, out, _) = stormglass(&["list", "parameters"]);
+    for key in ["disk.sync.delay", "raft.election-ticks", "admin.deadline", "node.join-retry.max", "run.horizon"] {
+        assert!(out.contains(key), "{key}: {out}");
+    }
+}
+
+/// The summary does not depend on the number of workers, and a slow disk fails most runs.
+#[test]
+fn run_sums_up_the_same_for_any_number_of_workers() {
+    let run = |jobs: &str| stormglass(&["run", "cold-start", SLOW[0], SLOW[1], "--seeds", "0..12", "--jobs", jobs]);
+    let (exit, out, err) = run("1");
+    assert_eq!((exit, err.as_str()), (Exit::Failed, ""));
+    assert_eq!(run("3").1, out);
+    assert!(out.starts_with("cold-start: 12 runs, "), "{out}");
+    for heading in ["median", "p95", "max", "deadline", "exceeded"] {
+        assert!(out.contains(heading), "{out}");
+    }
+}
+
+#[test]
+fn a_run_that_holds_exits_with_0() {
+    let (exit, out, _) = stormglass(&["run", "cold-start", "--profile", "quiet", "--seed", "3"]);
+    assert_eq!(exit, Exit::Held);
+    assert!(out.starts_with("seed 3: passed"), "{out}");
+    assert!(!out.contains("replay"), "nothing to replay: {out}");
+}
+
+/// The line that a failure ends in is pasted, and gives the same verdict and trace.
+#[test]
+fn a_failure_ends_in_the_line_that_replays_it() {
+    let (_, out, _) = stormglass(&["run", "cold-start", SLOW[0], SLOW[1], "--seed", "4"]);
+    let trace = out.lines().find_map(|line| line.split("trace ").nth(1)).unwrap().to_string();
+    let line = out.lines().find(|line| line.contains(" replay ")).unwrap();
+    let words: Vec<&str> = line.split_whitespace().skip_while(|word| *word != "replay").collect();
+    let (exit, replayed, _) = stormglass(&words);
+    assert_eq!(exit, Exit::Failed);
+    assert!(replayed.contains(&trace), "{trace}: {replayed}");
+}
+
+#[test]
+fn a_saved_run_is_played_again_from_its_file() {
+    let file = folder().join("run.toml");
+    let path = file.to_str().unwrap();
+    let (_, out, _) = stormglass(&["run", "cold-start", SLOW[0], SLOW[1], "--seed", "4", "--save", path]);
+    let trace = out.lines().find_map(|line| line.split("trace ").nth(1)).unwrap().to_string();
+    let (_, replayed, err) = stormglass(&["replay", path]);
+    assert!(replayed.contains(&trace) && err.is_empty(), "{trace}: {replayed}{err}");
+    // Another build is told, not hidden.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let commit = text.lines().find(|line| line.starts_with("commit")).unwrap();
+    std::fs::write(&file, text.replace(commit, "commit = \"0123456789ab\"")).unwrap();
+    let (_, _, err) = stormglass(&["replay", path]);
+    assert!(err.contains("was written by another build (commit: 0123456789ab then"), "{err}");
+    let (exit, _, err) = stormglass(&["replay", path, "--seed", "1"]);
+    assert!(exit == Exit::Usage && err.contains("leave out --seed"), "{err}");
+}
+
+#[test]
+fn a_timeline_can_be_cut_and_searched() {
+    let replay = |more: &[&str]| {
+        let base = ["replay", "cold-start", SLOW[0], SLOW[1], "--seed", "4"];
+        stormglass(&base.iter().chain(more).copied().collect::<Vec<_>>()).1
+    };
+    let story = replay(&[]);
+    assert!(story.contains("✓ open metadata database") && story.contains("12 fsyncs"), "{story}");
+    let early = replay(&["--until", "1s"]);
+    assert!(!early.contains("✓ open metadata database") && early.contains("✓ cluster marker"), "{early}");
+    let found = replay(&["--grep", "won leadership"]);
+    assert!(found.contains("won leadership") && !found.contains("✓"), "{found}");
+    assert!(replay(&["--all"]).lines().count() > 5 * story.lines().count());
+}
+
+/// The parts of an explanation sum to the wait.
+#[test]
+fn an_explanation_sums_to_the_wait() {
+    let (exit, out, _) = stormglass(&["explain", "cold-start", SLOW[0], SLOW[1], "--seed", "4", "--node", "node-2", "--json"]);
+    assert_eq!(exit, Exit::Failed);
+    let explanation: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let parts = explanation["parts"].as_array().unwrap();
+    let categories = parts.iter().flat_map(|part| part["by_category"].as_object().unwrap().values());
+    let sum: f64 = categories.map(|seconds| seconds.as_f64().unwrap()).sum();
+    let reasons = explanation["reasons"].as_array().unwrap();
+    let reasons: f64 = reasons.iter().map(|reason| reason["seconds"].as_f64().unwrap()).sum();
+    let last = parts.last().unwrap()["to"].as_f64().unwrap();
+    assert!((sum - last).abs() < 1e-6 && (reasons - last).abs() < 1e-6, "{sum} {reasons} {last}");
+}
+
+#[test]
+fn json_is_one_object_a_line() {
+    let commands: [&[&str]; 5] = [
+        &["list", "--json"],
+        &["run", "cold-start", "--seeds", "0..3", "--json"],
+        &["replay", "cold-start", "--json"],
+        &["explain", "cold-start", "--json"],
+        &["check", "cold-start", "--seeds", "0..3", "--json"],
+    ];
+    for command in commands {
+        let (_, out, err) = stormglass(command);
+        assert!(err.is_empty() && !out.is_empty(), "{command:?}: {err}");
+        for line in out.lines() {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            assert!(value.is_object());
+        }
+    }
+}
+
+#[test]
+fn check_exits_with_3_for_a_leak_and_0_without() {
+    let (exit, out, _) = stormglass(&["check", "leak-thread-rng", "--seeds", "0..2"]);
+    assert_eq!(exit, Exit::Nondeterminism);
+    assert!(out.contains("first difference at event") && out.contains("rand::thread_rng"), "{out}");
+    let (exit, out, _) = stormglass(&["check", "leak-none", "--seeds", "0..2"]);
+    assert_eq!(exit, Exit::Held);
+    assert!(out.starts_with("leak-none: 2 seeds, each played twice, no divergence (2 failing runs compared too)"), "{out}");
+}

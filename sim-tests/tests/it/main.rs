@@ -1,0 +1,5 @@
+//! Stories across crates.
+
+mod arrows;
+mod cli;
+mod determinism;
