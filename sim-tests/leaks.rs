@@ -34,7 +34,6 @@ impl Leak {
     }
 }
 
-#[expect(clippy::disallowed_macros, reason = "planted")]
 async fn unbiased_choices() -> Vec<u64> {
     let mut choices = Vec::new();
     for _ in 0..8 {

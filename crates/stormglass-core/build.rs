@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[expect(clippy::disallowed_methods, reason = "a build script gets its inputs this way")]
 fn main() {
     let out = PathBuf::from(std::env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
     // The lock file of the workspace that builds us, which need not be ours.

@@ -77,12 +77,18 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// The comparisons as a Markdown table.
 pub fn table(comparisons: &[Comparison]) -> String {
-    let mut text = String::from("| sync delay | phase | real, s | simulated, s | difference |\n| --- | --- | ---: | ---: | ---: |\n");
+    let mut text = String::from(
+        "| sync delay | phase | real, s | simulated, s | difference |\n| --- | --- | ---: | ---: | ---: |\n",
+    );
     for comparison in comparisons {
         for (phase, (real, simulated)) in &comparison.medians {
             let difference = (simulated / real - 1.0) * 100.0;
             let delay = &comparison.sync_delay;
-            let _ = writeln!(text, "| {delay} | {} | {real:.3} | {simulated:.3} | {difference:+.1} % |", phase.name());
+            let _ = writeln!(
+                text,
+                "| {delay} | {} | {real:.3} | {simulated:.3} | {difference:+.1} % |",
+                phase.name()
+            );
         }
     }
     text

@@ -54,13 +54,23 @@ impl Metadata {
 
     /// Starts the tasks that fetch each document until it is known, one for each kind as in 1.7. The schema is
     /// asked for once: no value is an answer.
-    pub fn fetch(&self, client: &MetadataClient, settings: &ClusterSettings, seed: Seed, node: &str, life: u32, recorder: &Recorder) {
+    pub fn fetch(
+        &self,
+        client: &MetadataClient,
+        settings: &ClusterSettings,
+        seed: Seed,
+        node: &str,
+        life: u32,
+        recorder: &Recorder,
+    ) {
         let back_off = recorder.symbol("metadata fetch back-off");
         let delays = |kind: &str| {
             let stream = seed.stream(("metadata-fetch", node, kind, u64::from(life)));
             settings.node.metadata_fetch_retry.delays(stream)
         };
-        for (kind, watch) in [(PARTITION_TABLE, Some(&self.partition_table)), (SCHEMA, None), (LOGS, Some(&self.logs))] {
+        for (kind, watch) in
+            [(PARTITION_TABLE, Some(&self.partition_table)), (SCHEMA, None), (LOGS, Some(&self.logs))]
+        {
             let (client, mut delays) = (client.clone(), delays(kind));
             let (watch, own) = (watch.cloned(), recorder.clone());
             rt::spawn(recorder, &format!("fetch {kind}"), async move {

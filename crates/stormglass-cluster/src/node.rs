@@ -76,7 +76,14 @@ impl From<ClientError> for StartError {
 }
 
 /// Starts a node's process. It runs until it is killed; a start that fails ends it with a note.
-pub fn start(node: &Node, settings: Arc<ClusterSettings>, peers: Vec<String>, seed: Seed, life: u32, provisions: bool) {
+pub fn start(
+    node: &Node,
+    settings: Arc<ClusterSettings>,
+    peers: Vec<String>,
+    seed: Seed,
+    life: u32,
+    provisions: bool,
+) {
     let process = Process::new(node.clone(), settings, peers, seed, life, provisions);
     let recorder = process.recorder.clone();
     node.spawn("main", async move {
@@ -180,7 +187,14 @@ impl Process {
             }
             Step::BuildRoles => self.compute("build roles", work.roles).await,
             Step::ServeFabric => {
-                self.metadata.fetch(&self.client, &self.settings, self.seed, &self.name, self.life, &self.recorder);
+                self.metadata.fetch(
+                    &self.client,
+                    &self.settings,
+                    self.seed,
+                    &self.name,
+                    self.life,
+                    &self.recorder,
+                );
                 self.compute("serve fabric", work.serve).await;
                 self.serve_fabric();
             }
@@ -257,8 +271,9 @@ impl Process {
         let name = self.name.clone();
         loop {
             let joined = self.client.update::<NodesConfiguration>(NodesConfiguration::KEY, |nodes| {
-                let mut nodes =
-                    nodes.cloned().ok_or_else(|| ClientError::Retryable("the cluster is not provisioned".into()))?;
+                let mut nodes = nodes
+                    .cloned()
+                    .ok_or_else(|| ClientError::Retryable("the cluster is not provisioned".into()))?;
                 nodes.join(&name);
                 nodes.version += 1;
                 Ok(Some(nodes))

@@ -22,7 +22,8 @@ impl Cluster {
     /// Starts all nodes at once, on one machine, node-1 provisioning the cluster.
     pub fn start(world: &World, settings: ClusterSettings) -> Cluster {
         let settings = Arc::new(settings);
-        let names: Vec<String> = (1..=settings.cluster.nodes).map(|number| format!("node-{number}")).collect();
+        let names: Vec<String> =
+            (1..=settings.cluster.nodes).map(|number| format!("node-{number}")).collect();
         let nodes: Vec<Node> = names.iter().map(|name| world.node(name)).collect();
         for (place, node) in nodes.iter().enumerate() {
             node::start(node, settings.clone(), names.clone(), world.seed(), 1, place == 0);
@@ -34,7 +35,8 @@ impl Cluster {
     /// Waits until the admin API of every node answers: one wait for each node, all at once.
     pub async fn wait_admin_healthy(&self) {
         let waits = self.nodes.iter().map(|node| {
-            let (world, runner, check) = (self.world.clone(), self.runner.clone(), self.settings.admin.clone());
+            let (world, runner, check) =
+                (self.world.clone(), self.runner.clone(), self.settings.admin.clone());
             let name = node.name().to_string();
             let recorder = world.recorder().clone();
             let admin = node.host().address(ADMIN_PORT);
@@ -48,7 +50,11 @@ impl Cluster {
 }
 
 /// Asks until there is an answer: again a poll interval after each failure.
-async fn poll(channel: &stormglass_net::Channel<(), Healthy>, check: &AdminCheck, recorder: &stormglass_core::Recorder) {
+async fn poll(
+    channel: &stormglass_net::Channel<(), Healthy>,
+    check: &AdminCheck,
+    recorder: &stormglass_core::Recorder,
+) {
     let gap = recorder.symbol("health poll gap");
     loop {
         let healthy = if check.request_timeout.is_zero() {

@@ -10,7 +10,8 @@ use stormglass_sim::settings::table_of;
 use stormglass_sim::{Preset, Settings, SettingsError};
 
 /// The models that are shipped.
-pub const MODELS: &[Preset] = &[Preset { name: "restate-1.7", toml: include_str!("../models/restate-1.7.toml") }];
+pub const MODELS: &[Preset] =
+    &[Preset { name: "restate-1.7", toml: include_str!("../models/restate-1.7.toml") }];
 
 /// The parameters of one run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -199,7 +200,10 @@ impl ClusterSettings {
             cluster: settings.section("cluster")?,
             admin: settings.section("admin")?,
         };
-        cluster.raft.validate().map_err(|(field, problem)| settings.wrong(&format!("raft.{field}"), problem))?;
+        cluster
+            .raft
+            .validate()
+            .map_err(|(field, problem)| settings.wrong(&format!("raft.{field}"), problem))?;
         let policies = [
             ("metadata-client.conflict-retry", &cluster.metadata_client.conflict_retry),
             ("node.join-retry", &cluster.node.join_retry),
@@ -240,13 +244,17 @@ impl ClusterSettings {
             if let Some(at) = place(step)
                 && place(needed).is_none_or(|other| other > at)
             {
-                let name = |step: Step| toml::Value::try_from(step).map_or_else(|_| String::new(), |name| name.to_string());
+                let name = |step: Step| {
+                    toml::Value::try_from(step).map_or_else(|_| String::new(), |name| name.to_string())
+                };
                 let problem = format!("{} needs {} before it", name(step), name(needed));
                 return Err(settings.wrong("node.startup", problem));
             }
         }
         if place(Step::Admin).is_none() {
-            return Err(settings.wrong("node.startup", "needs \"admin\", which is what the harness waits for"));
+            return Err(
+                settings.wrong("node.startup", "needs \"admin\", which is what the harness waits for")
+            );
         }
         let repeated = startup.iter().enumerate().find(|(at, step)| startup[..*at].contains(step));
         if let Some((_, step)) = repeated {

@@ -1,8 +1,10 @@
 //! The cold start of a cluster: what it must show, and how near it comes to a real one.
 
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
 use std::collections::{BTreeMap, BTreeSet};
-use stormglass_cluster::fidelity::{JUDGED, TOLERANCE, compare};
 use stormglass_cluster::ColdStart;
+use stormglass_cluster::fidelity::{JUDGED, TOLERANCE, compare};
 use stormglass_cluster::phases::{Phase, phases};
 use stormglass_core::event::Category;
 use stormglass_core::{Keep, Kind, Seed, Trace};
@@ -25,7 +27,11 @@ fn phases_are_near_those_of_a_real_cluster() {
             let (real, simulated) = comparison.medians[&phase];
             let difference = simulated / real - 1.0;
             let delay = &comparison.sync_delay;
-            assert!(difference.abs() < TOLERANCE, "{delay} {}: {real} s real, {simulated} s simulated", phase.name());
+            assert!(
+                difference.abs() < TOLERANCE,
+                "{delay} {}: {real} s real, {simulated} s simulated",
+                phase.name()
+            );
         }
     }
 }
@@ -37,7 +43,10 @@ fn opening_is_counted_in_syncs() {
         let reached = &phases(trace)[&phase];
         let count = |node: &str| {
             let own = trace.events.iter().filter(|event| trace.text(event.node) == node);
-            own.filter(|event| event.at_nanos <= reached[node].as_nanos() && event.kind.category() == Category::Sync).count()
+            own.filter(|event| {
+                event.at_nanos <= reached[node].as_nanos() && event.kind.category() == Category::Sync
+            })
+            .count()
         };
         reached.keys().map(|node| count(node)).collect::<BTreeSet<_>>()
     };
@@ -67,9 +76,14 @@ fn every_node_gets_there() {
             assert_eq!(reached[&phase].len(), 3, "seed {seed}: {}", phase.name());
         }
         let leaders = played.trace.events.iter().filter(|event| event.kind == Kind::Note);
-        let leaders = leaders.filter(|event| played.trace.text(event.subject) == "metadata server: won leadership");
+        let leaders =
+            leaders.filter(|event| played.trace.text(event.subject) == "metadata server: won leadership");
         let terms: Vec<u64> = leaders.map(|event| event.value).collect();
-        assert_eq!(terms.iter().collect::<BTreeSet<_>>().len(), terms.len(), "seed {seed}: one leader a term");
+        assert_eq!(
+            terms.iter().collect::<BTreeSet<_>>().len(),
+            terms.len(),
+            "seed {seed}: one leader a term"
+        );
     }
 }
 

@@ -69,7 +69,7 @@ pub struct Part {
 ///
 /// Steps are read in order of time; where one lies inside another the inner one wins nothing: only steps that
 /// begin where an earlier one ended, or later, count. What no step covers is added as parts named `between`,
-/// so the parts join end to end and their times sum to the whole.
+/// the end as `until it was seen`, so the parts join end to end and their times sum to the whole.
 pub fn parts(trace: &Trace, node: &str, began: SimTime, ended: SimTime, path: &[Stretch]) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let mut reached = began;
@@ -79,7 +79,8 @@ pub fn parts(trace: &Trace, node: &str, began: SimTime, ended: SimTime, path: &[
             parts.push(Part { name, from, to, by_category: BTreeMap::new(), syncs: 0 });
         }
     };
-    for step in trace.events.iter().filter(|event| event.kind == Kind::Step && trace.text(event.node) == node) {
+    for step in trace.events.iter().filter(|event| event.kind == Kind::Step && trace.text(event.node) == node)
+    {
         let to = SimTime::from_nanos(step.at_nanos);
         let from = SimTime::from_nanos(step.at_nanos - step.took_nanos.min(step.at_nanos));
         if from < reached || to > ended {
@@ -89,7 +90,8 @@ pub fn parts(trace: &Trace, node: &str, began: SimTime, ended: SimTime, path: &[
         push(trace.text(step.subject), from, to, &mut parts);
         reached = to;
     }
-    push("until it was seen", reached, ended, &mut parts);
+    let rest = if parts.is_empty() { "the whole wait" } else { "until it was seen" };
+    push(rest, reached, ended, &mut parts);
     for part in &mut parts {
         for stretch in path {
             let overlap = stretch.to.min(part.to).saturating_since(stretch.from.max(part.from));

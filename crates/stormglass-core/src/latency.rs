@@ -366,7 +366,9 @@ impl<'de> Deserialize<'de> for Latency {
             type Value = Latency;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a duration with its unit (\"150ms\") or a shape ({ log-normal = { median = .. } })")
+                f.write_str(
+                    "a duration with its unit (\"150ms\") or a shape ({ log-normal = { median = .. } })",
+                )
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Latency, E> {
@@ -416,7 +418,8 @@ mod tests {
         let mut text = String::new();
         for shape in shapes() {
             let mut stream = Seed(1).stream("latency");
-            let samples: Vec<String> = (0..4).map(|_| shape.at(stream.draw()).as_nanos().to_string()).collect();
+            let samples: Vec<String> =
+                (0..4).map(|_| shape.at(stream.draw()).as_nanos().to_string()).collect();
             text += &(samples.join(" ") + "\n");
         }
         expect![[r#"
@@ -428,7 +431,8 @@ mod tests {
             3231886 1280098 2638086 18743088
             6932854 14297969 5667722 5843661
             5403570 1738795 4428300 9893285
-        "#]].assert_eq(&text);
+        "#]]
+        .assert_eq(&text);
     }
 
     #[test]
@@ -439,7 +443,9 @@ mod tests {
             all.sort_by(f64::total_cmp);
             all
         };
-        let near = |actual: f64, expected: f64| assert!((actual / expected - 1.0).abs() < 0.03, "{actual} {expected}");
+        let near = |actual: f64, expected: f64| {
+            assert!((actual / expected - 1.0).abs() < 0.03, "{actual} {expected}")
+        };
         let exponential = sample(&Latency::Exponential { mean: MS(10), max: MS(10_000) });
         near(exponential.iter().sum::<f64>() / 40_000.0, 0.010);
         let normal = sample(&Latency::LogNormal { median: MS(10), sigma: 0.5, max: MS(10_000) });
@@ -447,7 +453,11 @@ mod tests {
         // The normal 99 % point is 2.3263 standard deviations out.
         near(normal[39_600], 0.010 * f64::exp(0.5 * 2.3263));
         let tail = Box::new(Latency::from_millis(500));
-        let bimodal = sample(&Latency::Bimodal { body: Box::new(Latency::from_millis(1)), tail, tail_probability: 0.2 });
+        let bimodal = sample(&Latency::Bimodal {
+            body: Box::new(Latency::from_millis(1)),
+            tail,
+            tail_probability: 0.2,
+        });
         near(bimodal.iter().filter(|&&seconds| seconds > 0.1).count() as f64, 8_000.0);
     }
 
@@ -455,7 +465,10 @@ mod tests {
     #[test]
     fn the_extreme_draws_are_ordinary() {
         let cut = MS(60_000);
-        for shape in [Latency::Exponential { mean: MS(1), max: cut }, Latency::LogNormal { median: MS(1), sigma: 1.0, max: cut }] {
+        for shape in [
+            Latency::Exponential { mean: MS(1), max: cut },
+            Latency::LogNormal { median: MS(1), sigma: 1.0, max: cut },
+        ] {
             assert!(shape.at(u64::MAX) < cut && shape.at(u64::MAX) > MS(10), "{:?}", shape.at(u64::MAX));
             assert!(shape.at(0) < MS(1), "{:?}", shape.at(0));
         }
@@ -486,11 +499,29 @@ mod tests {
 
     #[test]
     fn refusals_name_the_remedy() {
-        refusal("sync = 200", expect![[r#"invalid type: integer `200`, expected a duration with its unit ("150ms") or a shape ({ log-normal = { median = .. } })"#]]);
-        refusal("sync = '200'", expect![[r#"invalid value: string "200", expected a duration with its unit, such as "150ms" or "5s""#]]);
-        refusal("sync = { log-normal = { median = '1ms', sigma = 9.0 } }", expect!["sigma is 9, the range is 0 to 5"]);
+        refusal(
+            "sync = 200",
+            expect![[
+                r#"invalid type: integer `200`, expected a duration with its unit ("150ms") or a shape ({ log-normal = { median = .. } })"#
+            ]],
+        );
+        refusal(
+            "sync = '200'",
+            expect![[
+                r#"invalid value: string "200", expected a duration with its unit, such as "150ms" or "5s""#
+            ]],
+        );
+        refusal(
+            "sync = { log-normal = { median = '1ms', sigma = 9.0 } }",
+            expect!["sigma is 9, the range is 0 to 5"],
+        );
         refusal("sync = { uniform = { min = '2ms', max = '1ms' } }", expect!["max (1ms) is below min (2ms)"]);
-        refusal("sync = { normal = { mean = '2ms' } }", expect!["unknown variant `normal`, expected one of `constant`, `uniform`, `exponential`, `log-normal`, `bimodal`, `empirical`, `sum`, `scaled`"]);
+        refusal(
+            "sync = { normal = { mean = '2ms' } }",
+            expect![
+                "unknown variant `normal`, expected one of `constant`, `uniform`, `exponential`, `log-normal`, `bimodal`, `empirical`, `sum`, `scaled`"
+            ],
+        );
     }
 
     proptest! {

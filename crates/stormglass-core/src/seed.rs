@@ -139,7 +139,8 @@ mod tests {
         let seeds = [Seed(0), Seed(1), Seed(u64::MAX)];
         for seed in seeds {
             let draws = |mut stream: Stream| format!("{:016x} {:016x}", stream.draw(), stream.draw());
-            text += &format!("{seed} disk/node-1/fsync {}\n", draws(seed.stream(("disk", "node-1", "fsync"))));
+            text +=
+                &format!("{seed} disk/node-1/fsync {}\n", draws(seed.stream(("disk", "node-1", "fsync"))));
             text += &format!("{seed} net/a/b {}\n", draws(seed.stream(("net", "a", "b"))));
             text += &format!("{seed} raft {}\n", draws(seed.stream("raft")));
             text += &format!("{seed} cpu/3 {}\n", draws(seed.stream(("cpu", 3))));
@@ -157,7 +158,8 @@ mod tests {
             18446744073709551615 net/a/b 478db66340f281a3 fba171c44be67e7d
             18446744073709551615 raft cfac056eba1ccbd7 cf9cfbb0c6bb6a5a
             18446744073709551615 cpu/3 986a5232b0598758 355e4b9edf4947db
-        "#]].assert_eq(&text);
+        "#]]
+        .assert_eq(&text);
     }
 
     #[test]

@@ -14,7 +14,9 @@ use std::time::Duration;
 /// assert_eq!(t.to_string(), "1.250s");
 /// assert_eq!(t - SimTime::from_nanos(250_000_000), Duration::from_secs(1));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct SimTime(u64);
 

@@ -71,7 +71,11 @@ impl Engine {
     /// # Panics
     ///
     /// When there is no such family, or the range is reversed.
-    pub fn range(&self, family: usize, keys: impl RangeBounds<Vec<u8>>) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub fn range(
+        &self,
+        family: usize,
+        keys: impl RangeBounds<Vec<u8>>,
+    ) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.families[family].table.range(keys).map(|(key, value)| (key.as_slice(), value.as_slice()))
     }
 

@@ -36,7 +36,9 @@ impl Manifest {
     pub(crate) fn last(mut bytes: &[u8]) -> Result<Manifest, EngineError> {
         let mut last = None;
         while let Some((length, rest)) = bytes.split_first_chunk() {
-            let Some((record, next)) = rest.split_at_checked(u32::from_le_bytes(*length) as usize) else { break };
+            let Some((record, next)) = rest.split_at_checked(u32::from_le_bytes(*length) as usize) else {
+                break;
+            };
             last = Some(decode(record)?);
             bytes = next;
         }

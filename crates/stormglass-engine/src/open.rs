@@ -31,6 +31,8 @@ const LOG_FAMILY: usize = 11_776;
 const LOG_END: usize = 69;
 /// Bytes of the options file, as recorded.
 const OPTIONS: usize = 19_057;
+/// What the info log and the options file are filled with.
+static FILLER: [u8; LOG_OPTIONS] = [b' '; LOG_OPTIONS];
 /// Bytes of the record that a new log begins with, as recorded.
 const LOG_HEAD: usize = 11;
 /// Space reserved for a new log and a new manifest: RocksDB's defaults for a 64 MiB memtable and for manifests.
@@ -213,7 +215,7 @@ impl Opening<'_> {
         let number = manifest.file_number();
         let temporary = format!("OPTIONS-{number}.dbtmp");
         let file = self.disk.create(self.file(&temporary)).await?;
-        file.write_at(&[0; OPTIONS], 0).await?;
+        file.write_at(&FILLER[..OPTIONS], 0).await?;
         file.sync_all().await?;
         self.disk.rename(self.file(&temporary), self.file(&format!("OPTIONS-{number}"))).await?;
         directory.sync_all().await?;
@@ -267,7 +269,7 @@ impl Opening<'_> {
     /// Some more text for the info log, which is never synced.
     async fn info(&self, bytes: usize) -> io::Result<()> {
         let file = OpenOptions::new().append(true).open(self.disk, self.file("LOG")).await?;
-        file.write_at(&vec![b' '; bytes], 0).await
+        file.write_at(&FILLER[..bytes], 0).await
     }
 
     fn file(&self, name: &str) -> PathBuf {

@@ -1,5 +1,7 @@
 //! Opening a database makes the calls of the real one, and finds what was written.
 
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
 use std::path::Path;
 use std::time::Duration;
 use stormglass_core::{Keep, Kind, Latency, Recorder, Seed, Trace};
@@ -23,7 +25,8 @@ fn calls(trace: &Trace) -> Vec<(String, String)> {
             let file = match path.file_name().unwrap().to_str().unwrap() {
                 "db" => ".".to_string(),
                 name => {
-                    let mut name: String = name.chars().map(|c| if c.is_ascii_digit() { 'N' } else { c }).collect();
+                    let mut name: String =
+                        name.chars().map(|c| if c.is_ascii_digit() { 'N' } else { c }).collect();
                     name = name.replace("NN", "N");
                     name
                 }
@@ -117,7 +120,9 @@ fn what_was_written_is_found_again_over_many_restarts() {
         }
         // Old logs, manifests and tables are gone; what is left is one of each kind that is in use.
         let names = disk.read_dir("db").await.unwrap();
-        let count = |start: &str, end: &str| names.iter().filter(|name| name.starts_with(start) && name.ends_with(end)).count();
+        let count = |start: &str, end: &str| {
+            names.iter().filter(|name| name.starts_with(start) && name.ends_with(end)).count()
+        };
         assert_eq!((count("MANIFEST-", ""), count("", ".log"), count("", ".sst")), (1, 1, 2), "{names:?}");
     });
 }
@@ -128,7 +133,10 @@ fn other_families_and_damaged_files_are_refused() {
         let disk = Disk::new("disk", DiskProfile::instant(), Seed(1));
         Engine::open(&disk, "db", &FAMILIES).await.unwrap();
         let error = Engine::open(&disk, "db", &["data"]).await.unwrap_err();
-        assert_eq!(error.to_string(), r#"corrupt database: it has the families {"data", "metadata"}, not ["data"]"#);
+        assert_eq!(
+            error.to_string(),
+            r#"corrupt database: it has the families {"data", "metadata"}, not ["data"]"#
+        );
         disk.write("db/CURRENT", b"MANIFEST-99\n").await.unwrap();
         let error = Engine::open(&disk, "db", &FAMILIES).await.unwrap_err();
         assert!(matches!(error, EngineError::Io(error) if error.kind() == std::io::ErrorKind::NotFound));

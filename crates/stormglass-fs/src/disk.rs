@@ -268,7 +268,8 @@ mod tests {
             let words = |place: usize| format!("{:?}", disk.lock().streams[place]);
             let before: Vec<String> = (0..OPERATIONS.len()).map(words).collect();
             disk.draw(kind, 0);
-            let moved = (0..OPERATIONS.len()).filter(|&other| words(other) != before[other]).collect::<Vec<_>>();
+            let moved =
+                (0..OPERATIONS.len()).filter(|&other| words(other) != before[other]).collect::<Vec<_>>();
             assert_eq!(moved, [place], "{kind}");
         }
     }

@@ -69,7 +69,10 @@ impl OpenOptions {
         let path = path.as_ref();
         let writes = self.write || self.append;
         let makes = self.create || self.create_new;
-        if !(self.read || writes) || (makes && !writes) || (self.truncate && (!self.write || self.append)) {
+        let aimless = !self.read && !writes;
+        let powerless = makes && !writes;
+        let contradictory = self.truncate && (!self.write || self.append);
+        if aimless || powerless || contradictory {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let subject = disk.subject(path);
@@ -77,7 +80,9 @@ impl OpenOptions {
         let contents = if makes && !exists {
             disk.operate(Kind::Create, subject, 0, |tree| match tree.create(path) {
                 // Somebody else was faster while we waited for the disk.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !self.create_new => tree.open(path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !self.create_new => {
+                    tree.open(path)
+                }
                 other => other.map(Some),
             })
             .await?

@@ -125,9 +125,7 @@ impl Tree {
         match directory.get(&name) {
             None => Err(not_found()),
             Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
-            Some(Node::Directory(inner)) if !inner.is_empty() => {
-                Err(io::ErrorKind::DirectoryNotEmpty.into())
-            }
+            Some(Node::Directory(inner)) if !inner.is_empty() => Err(io::ErrorKind::DirectoryNotEmpty.into()),
             Some(Node::Directory(_)) => {
                 directory.remove(&name);
                 Ok(())

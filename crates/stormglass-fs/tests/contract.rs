@@ -1,6 +1,8 @@
 //! What a filesystem does, checked on the simulated one and on real files in a temporary directory: the same
 //! bodies, the same observations.
 
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use stormglass_core::Seed;
@@ -158,8 +160,7 @@ fn the_simulated_filesystem_behaves_like_a_real_one() {
     let _ = std::fs::remove_dir_all(&root);
     std::fs::create_dir_all(&root).unwrap();
     let runtime = madsim::runtime::Runtime::new();
-    let simulated =
-        runtime.block_on(observe(&Simulated(Disk::new("disk", DiskProfile::instant(), Seed(1)))));
+    let simulated = runtime.block_on(observe(&Simulated(Disk::new("disk", DiskProfile::instant(), Seed(1)))));
     let real = runtime.block_on(observe(&Real(root)));
     assert_eq!(simulated, real);
 }
@@ -174,7 +175,11 @@ fn options_that_contradict_each_other_are_refused() {
             *OpenOptions::new().read(true).truncate(true),
             *OpenOptions::new().append(true).truncate(true),
         ] {
-            assert_eq!(options.open(&disk, "x").await.unwrap_err().kind(), ErrorKind::InvalidInput, "{options:?}");
+            assert_eq!(
+                options.open(&disk, "x").await.unwrap_err().kind(),
+                ErrorKind::InvalidInput,
+                "{options:?}"
+            );
         }
     });
 }

@@ -42,7 +42,8 @@ fn every_operation_costs_its_latency_and_is_recorded() {
         Ok::<_, io::Error>(stormglass_rt::now())
     });
     let trace = recorder.finish();
-    let seen: Vec<(Kind, u64)> = trace.events.iter().map(|event| (event.kind, event.took_nanos / 1_000)).collect();
+    let seen: Vec<(Kind, u64)> =
+        trace.events.iter().map(|event| (event.kind, event.took_nanos / 1_000)).collect();
     let expected = [
         (Kind::Mkdir, 80),
         (Kind::Create, 20),
@@ -100,7 +101,8 @@ fn a_new_draw_in_one_place_moves_nothing_in_another() {
 fn a_delay_is_added_to_every_operation_of_its_kind() {
     let sync_nanos = |delay: Duration| {
         let mut profile = DiskProfile::instant();
-        profile.sync.latency = Latency::Uniform { min: Duration::from_millis(1), max: Duration::from_millis(9) };
+        profile.sync.latency =
+            Latency::Uniform { min: Duration::from_millis(1), max: Duration::from_millis(9) };
         profile.sync.delay = delay;
         let recorder = Recorder::new(Keep::Events);
         let disk = Disk::recorded("disk", profile, Seed(4), &recorder);

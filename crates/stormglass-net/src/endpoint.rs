@@ -46,7 +46,8 @@ impl<T: Send + 'static> Endpoint<T> {
 
     /// The next message and its sender's address.
     pub async fn recv_from(&mut self) -> (T, Address) {
-        let (from, message) = self.inbox.recv().await.expect("the network holds a sender while the port is bound");
+        let (from, message) =
+            self.inbox.recv().await.expect("the network holds a sender while the port is bound");
         (message, from)
     }
 }

@@ -126,7 +126,6 @@ fn a_killed_node_closes_its_connections() {
         let handle = madsim::runtime::Handle::current();
         let node = handle.create_node().name("b").build();
         let mut listener = b.listen::<u32, u32>(80).unwrap();
-        #[expect(clippy::disallowed_methods, reason = "a user's own task")]
         node.spawn(async move {
             let _connection = listener.accept().await;
             std::future::pending::<()>().await;
@@ -137,7 +136,10 @@ fn a_killed_node_closes_its_connections() {
         handle.kill(node.id());
         assert_eq!(client.recv().await, None);
         assert_eq!(millis_now(), killed_at + 1);
-        assert_eq!(a.connect::<u32, u32>(b.address(80)).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        assert_eq!(
+            a.connect::<u32, u32>(b.address(80)).await.unwrap_err().kind(),
+            ErrorKind::ConnectionRefused
+        );
     });
 }
 

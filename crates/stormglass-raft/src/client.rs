@@ -74,7 +74,14 @@ impl MetadataClient {
     /// # Panics
     ///
     /// When there is no endpoint.
-    pub fn new(host: Host, name: &str, life: u32, settings: ClientSettings, endpoints: &[String], seed: Seed) -> MetadataClient {
+    pub fn new(
+        host: Host,
+        name: &str,
+        life: u32,
+        settings: ClientSettings,
+        endpoints: &[String],
+        seed: Seed,
+    ) -> MetadataClient {
         assert!(!endpoints.is_empty(), "a client needs an endpoint");
         let recorder = host.network().recorder().clone();
         let stream = |what| seed.stream(("metadata-client", name, what, u64::from(life)));
@@ -165,8 +172,14 @@ impl MetadataClient {
     /// # Errors
     ///
     /// As [`MetadataClient::call`].
-    pub async fn put<D: Document>(&self, key: &str, document: &D, precondition: Precondition) -> Result<(), ClientError> {
-        let bytes = postcard::to_stdvec(document).map_err(|error| ClientError::Terminal(error.to_string()))?;
+    pub async fn put<D: Document>(
+        &self,
+        key: &str,
+        document: &D,
+        precondition: Precondition,
+    ) -> Result<(), ClientError> {
+        let bytes =
+            postcard::to_stdvec(document).map_err(|error| ClientError::Terminal(error.to_string()))?;
         let value = Value { version: document.version(), bytes };
         self.call(Request::Put { key: key.into(), value, precondition }).await.map(drop)
     }
@@ -193,7 +206,13 @@ impl MetadataClient {
             match self.put(key, &next, precondition).await {
                 Err(ClientError::Conflict(message)) => {
                     let recorder = &self.shared.recorder;
-                    recorder.record(rt::now(), Kind::Note, self.shared.conflict, std::time::Duration::ZERO, next.version());
+                    recorder.record(
+                        rt::now(),
+                        Kind::Note,
+                        self.shared.conflict,
+                        std::time::Duration::ZERO,
+                        next.version(),
+                    );
                     let delay = delays.next().ok_or(ClientError::Conflict(message))?;
                     rt::pause(recorder, self.shared.back_off, delay).await;
                 }

@@ -49,7 +49,9 @@ pub enum Write {
 impl Write {
     fn key(&self) -> (&str, Precondition) {
         match self {
-            Write::Put { key, precondition, .. } | Write::Delete { key, precondition } => (key, *precondition),
+            Write::Put { key, precondition, .. } | Write::Delete { key, precondition } => {
+                (key, *precondition)
+            }
         }
     }
 }
@@ -73,8 +75,8 @@ pub struct KvState {
 impl KvState {
     /// The state that a cluster is provisioned with.
     pub fn first(nodes: &NodesConfiguration, member: NodeId) -> KvState {
-        let mut state = KvState::default();
-        state.membership = Membership { version: 1, members: BTreeSet::from([member]) };
+        let membership = Membership { version: 1, members: BTreeSet::from([member]) };
+        let mut state = KvState { values: BTreeMap::new(), membership };
         state.store_nodes(nodes);
         state
     }
@@ -92,7 +94,10 @@ impl KvState {
     /// The cluster's configuration, if there is one.
     pub fn nodes(&self) -> Option<NodesConfiguration> {
         let value = self.values.get(NodesConfiguration::KEY)?;
-        Some(postcard::from_bytes(&value.bytes).expect("what is stored under this key is encoded by its writers"))
+        Some(
+            postcard::from_bytes(&value.bytes)
+                .expect("what is stored under this key is encoded by its writers"),
+        )
     }
 
     /// Whether the write's precondition holds now.

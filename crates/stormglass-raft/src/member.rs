@@ -197,7 +197,9 @@ impl Member {
             Request::Put { key, value, precondition } => {
                 return self.propose(Write::Put { key, value, precondition }, reply);
             }
-            Request::Delete { key, precondition } => return self.propose(Write::Delete { key, precondition }, reply),
+            Request::Delete { key, precondition } => {
+                return self.propose(Write::Delete { key, precondition }, reply);
+            }
         };
         reply.send(answer);
     }
@@ -205,7 +207,8 @@ impl Member {
     fn read(&mut self, read: Read) {
         self.number_last += 1;
         let number = self.number_last;
-        let in_flight = |raw: &RawNode<RaftStore>| raw.raft.pending_read_count() + raw.raft.ready_read_count();
+        let in_flight =
+            |raw: &RawNode<RaftStore>| raw.raft.pending_read_count() + raw.raft.ready_read_count();
         let before = in_flight(&self.raw);
         self.raw.read_index(number.to_le_bytes().to_vec());
         if in_flight(&self.raw) == before {
@@ -338,7 +341,9 @@ impl Member {
             match entry.get_entry_type() {
                 EntryType::EntryNormal if entry.data.is_empty() => {}
                 EntryType::EntryNormal => self.apply_command(&entry)?,
-                EntryType::EntryConfChange | EntryType::EntryConfChangeV2 => self.apply_members(&entry).await?,
+                EntryType::EntryConfChange | EntryType::EntryConfChangeV2 => {
+                    self.apply_members(&entry).await?
+                }
             }
         }
         Ok(())
@@ -453,4 +458,3 @@ impl Election {
 fn corrupt(error: impl std::fmt::Display) -> EngineError {
     EngineError::Corrupt(error.to_string())
 }
-

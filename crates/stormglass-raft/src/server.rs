@@ -18,12 +18,12 @@ use crate::nodes::{MetadataState, NodeId, NodesConfiguration};
 use crate::settings::RaftSettings;
 use crate::storage::{RaftStore, StoredState};
 use crate::transport::{PeerListener, Transport};
-use stormglass_engine::EngineError;
 use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 use stormglass_core::{Kind, Recorder, Seed, Stream};
+use stormglass_engine::EngineError;
 use stormglass_net::Host;
 use stormglass_net::rpc;
 use stormglass_rt as rt;
@@ -140,7 +140,9 @@ impl MetadataServer {
                     reply.send(Ok(Reply::Provisioned(true)));
                     return Ok(Some(member));
                 }
-                Some((Request::Join { .. }, reply)) => reply.send(Err(Refusal::unavailable("not a member", None))),
+                Some((Request::Join { .. }, reply)) => {
+                    reply.send(Err(Refusal::unavailable("not a member", None)))
+                }
                 Some((_, reply)) => reply.send(Err(Refusal::unavailable("not provisioned", None))),
             }
         }

@@ -54,7 +54,10 @@ impl RaftSettings {
         }
         if self.election_ticks <= self.heartbeat_ticks {
             let heartbeat = self.heartbeat_ticks;
-            return Err(("election-ticks", format!("must exceed raft.heartbeat-ticks, which is {heartbeat}")));
+            return Err((
+                "election-ticks",
+                format!("must exceed raft.heartbeat-ticks, which is {heartbeat}"),
+            ));
         }
         self.join_retry.validate().map_err(|problem| ("join-retry", problem))
     }
@@ -204,7 +207,8 @@ mod tests {
     #[test]
     fn delays_grow_to_their_limit_and_end() {
         let policy = RetryPolicy::exponential(100, 2.0, 1_000, Some(5));
-        let delays: Vec<u128> = policy.delays(Seed(1).stream("retry")).map(|delay| delay.as_millis()).collect();
+        let delays: Vec<u128> =
+            policy.delays(Seed(1).stream("retry")).map(|delay| delay.as_millis()).collect();
         assert_eq!(delays.len(), 5);
         for (delay, base) in delays.into_iter().zip([100, 200, 400, 800, 1_000]) {
             assert!((base + 3..base + base * 3 / 10).contains(&delay), "{delay} {base}");

@@ -96,9 +96,7 @@ impl RaftStore {
         metadata.index = 1;
         metadata.term = 1;
         metadata.mut_conf_state().set_voters(vec![u64::from(member.0)]);
-        let mut hard_state = HardState::default();
-        hard_state.term = 1;
-        hard_state.commit = 1;
+        let hard_state = HardState { term: 1, commit: 1, ..HardState::default() };
         let server = StoredState::Member(member);
         let mut batch = Batch::new();
         batch.put(STATE, MARKER, b"1");
@@ -161,7 +159,8 @@ impl RaftStore {
     /// When the entries would leave a gap.
     pub async fn append(&mut self, entries: &[Entry]) -> Result<(), EngineError> {
         let Some(first) = entries.first() else { return Ok(()) };
-        let keep = (first.index.checked_sub(self.first()).expect("no entry of the snapshot's is appended")) as usize;
+        let keep =
+            (first.index.checked_sub(self.first()).expect("no entry of the snapshot's is appended")) as usize;
         assert!(keep <= self.entries.len(), "the log would have a gap before {}", first.index);
         let mut batch = Batch::new();
         self.entries.range(keep..).for_each(|entry| batch.delete(ENTRIES, &entry.index.to_be_bytes()));

@@ -84,7 +84,11 @@ impl Transport {
                     state.peers.insert(to, Peer::Dialling);
                     drop(state);
                     let dialling = self.clone();
-                    rt::spawn(&self.shared.recorder, "raft dial", async move { dialling.dial(to, &host).await });
+                    rt::spawn(
+                        &self.shared.recorder,
+                        "raft dial",
+                        async move { dialling.dial(to, &host).await },
+                    );
                 }
                 false
             }
@@ -145,7 +149,8 @@ impl Transport {
             }
         }
         let mut state = shared.lock();
-        if matches!(state.peers.get(&peer), Some(Peer::Connected { number: current, .. }) if *current == number) {
+        if matches!(state.peers.get(&peer), Some(Peer::Connected { number: current, .. }) if *current == number)
+        {
             let gone = state.peers.remove(&peer);
             drop(state);
             drop(gone);

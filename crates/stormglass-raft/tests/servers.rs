@@ -1,12 +1,16 @@
 //! Metadata servers over simulated disks and network: provisioning, joining, reads, writes, restarts, and what
 //! each costs in syncs.
 
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stormglass_core::{Keep, Kind, Latency, Recorder, Scope, Seed, Trace};
 use stormglass_fs::{Disk, DiskProfile};
 use stormglass_net::{LinkProfile, NetProfile, Network};
-use stormglass_raft::api::{Answer, FABRIC_PORT, Precondition, RAFT_PORT, Refusal, RefusalKind, Reply, Request, Value};
+use stormglass_raft::api::{
+    Answer, FABRIC_PORT, Precondition, RAFT_PORT, Refusal, RefusalKind, Reply, Request, Value,
+};
 use stormglass_raft::client::ClientError;
 use stormglass_raft::server::{NodesWatch, publish};
 use stormglass_raft::storage::RaftStore;
@@ -41,7 +45,10 @@ impl Servers {
     fn start(&mut self, name: &str) -> NodesWatch {
         let mut profile = DiskProfile::instant();
         profile.sync.latency = Latency::Constant(SYNC);
-        let disk = self.disks.entry(name.into()).or_insert_with(|| Disk::recorded(name, profile, Seed(1), &self.recorder));
+        let disk = self
+            .disks
+            .entry(name.into())
+            .or_insert_with(|| Disk::recorded(name, profile, Seed(1), &self.recorder));
         let life = self.lives.entry(name.into()).or_insert(0);
         *life += 1;
         let node = madsim::runtime::Handle::current().create_node().name(format!("{name}/{life}")).build();
@@ -49,7 +56,8 @@ impl Servers {
         self.nodes.insert(name.into(), (node.id(), watch.clone()));
         let (host, disk, recorder) = (self.network.host(name), disk.clone(), self.recorder.clone());
         let config = ServerConfig { name: name.into(), life: *life, settings: RaftSettings::default() };
-        let scope = Scope { node: recorder.symbol(name), task: recorder.symbol("server"), ..Scope::default() };
+        let scope =
+            Scope { node: recorder.symbol(name), task: recorder.symbol("server"), ..Scope::default() };
         let known = watch.clone();
         node.spawn(rt::follow(&self.recorder, scope, async move {
             let (requests, incoming) = channel(&recorder);
@@ -88,7 +96,9 @@ impl Servers {
         for _ in 0..200 {
             match self.ask(name, request.clone()).await {
                 Ok(reply) => return reply,
-                Err(refusal) if refusal.kind == RefusalKind::Unavailable => rt::sleep(Duration::from_millis(50)).await,
+                Err(refusal) if refusal.kind == RefusalKind::Unavailable => {
+                    rt::sleep(Duration::from_millis(50)).await
+                }
                 Err(refusal) => panic!("{refusal}"),
             }
         }
@@ -106,9 +116,14 @@ impl Servers {
             let watch = self.start(name);
             publish(&watch, &joined);
             let member = |nodes: &Option<std::sync::Arc<NodesConfiguration>>| {
-                nodes.as_ref().and_then(|nodes| nodes.find(name)).is_some_and(|(_, node)| node.metadata == MetadataState::Member)
+                nodes
+                    .as_ref()
+                    .and_then(|nodes| nodes.find(name))
+                    .is_some_and(|(_, node)| node.metadata == MetadataState::Member)
             };
-            rt::timeout(Duration::from_secs(10), watch.until(member)).await.expect("it becomes a member within 10 s");
+            rt::timeout(Duration::from_secs(10), watch.until(member))
+                .await
+                .expect("it becomes a member within 10 s");
         }
     }
 
@@ -181,7 +196,9 @@ fn a_sole_voter_leads_after_four_syncs() {
         servers.start("node-1");
         rt::sleep(Duration::from_secs(1)).await;
         let began = rt::now();
-        servers.eventually("node-1", Request::Provision { nodes: NodesConfiguration::first("test", "node-1") }).await;
+        servers
+            .eventually("node-1", Request::Provision { nodes: NodesConfiguration::first("test", "node-1") })
+            .await;
         // The read waits in the member's queue until it leads.
         servers.ask("node-1", get("k")).await.unwrap();
         (rt::now() - began).as_millis()
@@ -303,7 +320,9 @@ fn one_of_three_serves_nobody() {
         servers.eventually("node-1", put("k", 1, Precondition::None)).await;
         servers.kill("node-2");
         servers.kill("node-3");
-        let write = rt::timeout(Duration::from_secs(10), servers.ask("node-1", put("k", 2, Precondition::None))).await;
+        let write =
+            rt::timeout(Duration::from_secs(10), servers.ask("node-1", put("k", 2, Precondition::None)))
+                .await;
         let refusal = write.expect("the quorum check makes it step down").unwrap_err();
         assert_eq!(refusal.message, "lost leadership");
         assert_eq!(servers.ask("node-1", get("k")).await.unwrap_err().message, "not the leader");
@@ -338,6 +357,7 @@ fn a_read_modify_write_repeats_after_a_conflict() {
 
 /// Same seed, same trace; the library's own draw from `thread_rng` has no part in it.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a fresh thread for each run")]
 fn a_run_with_elections_is_the_same_run_twice() {
     let run = || {
         std::thread::spawn(|| {
@@ -352,6 +372,11 @@ fn a_run_with_elections_is_the_same_run_twice() {
         .unwrap()
     };
     let (first, second) = (run(), run());
-    assert!(first.events.iter().any(|event| first.text(event.subject) == "metadata server: won leadership" && event.value > 2));
+    assert!(
+        first
+            .events
+            .iter()
+            .any(|event| first.text(event.subject) == "metadata server: won leadership" && event.value > 2)
+    );
     assert_eq!(first, second);
 }

@@ -74,18 +74,29 @@ impl Explanation {
         text += &self.parts_table();
         text += "\nWhat it waited for, longest first:\n\n";
         let mut reasons = table::plain();
-        for reason in self.reasons.iter().take(12) {
+        let (shown, rest) = self.reasons.split_at(self.shown_reasons());
+        for reason in shown {
             let nodes: Vec<&str> = reason.nodes.iter().map(String::as_str).collect();
             let on = if nodes.is_empty() { String::new() } else { format!("on {}", nodes.join(", ")) };
             let count = format!("{} ×", reason.count);
-            reasons.add_row([format!("{:>8.3} s", reason.seconds), format!("{count:>6}"), reason.what.clone(), on]);
+            reasons.add_row([
+                format!("{:>8.3} s", reason.seconds),
+                format!("{count:>6}"),
+                reason.what.clone(),
+                on,
+            ]);
         }
         text += &table::text(&reasons);
-        if let Some(rest) = self.reasons.get(12..).filter(|rest| !rest.is_empty()) {
+        if !rest.is_empty() {
             let sum: f64 = rest.iter().map(|reason| reason.seconds).sum();
-            let _ = writeln!(text, "  {sum:>8.3} s  and {} shorter ones", rest.len());
+            let _ = writeln!(text, " {sum:>8.3} s  and {} shorter ones", rest.len());
         }
         text
+    }
+
+    /// A dozen at most, and none that rounds to nothing.
+    fn shown_reasons(&self) -> usize {
+        self.reasons.iter().take(12).take_while(|reason| reason.seconds >= 0.000_5).count()
     }
 
     fn parts_table(&self) -> String {
@@ -220,7 +231,8 @@ mod tests {
                 0.400 s     1 ×  fsync /db            on node-1
                 0.130 s     1 ×  join back-off        on node-1
                 0.007 s     1 ×  network: deliver     on node-1
-        "#]].assert_eq(&explanation.render());
+        "#]]
+        .assert_eq(&explanation.render());
         let sum: Duration = explanation.by_category().values().sum();
         assert_eq!(sum, ms(1_137));
         expect!["✗ admin on node-1: 1.137 s (deadline 1.000 s)"].assert_eq(&wait_line(&wait));

@@ -154,7 +154,8 @@ mod tests {
 
     fn trace() -> Trace {
         let recorder = Recorder::new(Keep::Events);
-        let scope = Scope { node: recorder.symbol("node-1"), task: recorder.symbol("main"), ..Scope::default() };
+        let scope =
+            Scope { node: recorder.symbol("node-1"), task: recorder.symbol("main"), ..Scope::default() };
         recorder.enter(scope);
         let ms = Duration::from_millis;
         let record = |at: u64, kind, subject: &str, took| {
@@ -178,7 +179,8 @@ mod tests {
                0.201s  node-1   ✓ open metadata database                                      0.201s  1 fsync
                0.320s  node-1     join back-off                                               0.119s
                0.320s  node-1   ✓ has waited for admin on node-1                              0.320s
-        "#]].assert_eq(&render(&lines(&trace(), &Filter::default())));
+        "#]]
+        .assert_eq(&render(&lines(&trace(), &Filter::default())));
     }
 
     #[test]
@@ -193,6 +195,7 @@ mod tests {
                0.001s  node-1     write /data/wal                                             0.001s
                0.201s  node-1     fdatasync /data/wal                                         0.200s
                0.300s  node-1     raft tick                                                   0.100s
-        "#]].assert_eq(&render(&lines(&trace(), &filter)));
+        "#]]
+        .assert_eq(&render(&lines(&trace(), &filter)));
     }
 }

@@ -129,7 +129,7 @@ impl Ticker {
 ///
 /// **Invariant:** the waker runs under madsim's timer lock and before the clock shows the new time, so it
 /// must neither read the clock nor set a timer. Waking a task and putting a value into a
-/// [`crate::channel`] are fine.
+/// [`mod@crate::channel`] are fine.
 pub fn wake_at(at: SimTime, waker: &Waker) {
     let clock = TimeHandle::current();
     let deadline = instant(&clock, at);
@@ -144,7 +144,7 @@ fn instant(clock: &TimeHandle, at: SimTime) -> Instant {
     clock.now_instant() + at.saturating_since(now)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that asks madsim for a sleep, and takes off its floor")]
+/// The one place that asks madsim for a sleep, and takes its floor off.
 fn exact(clock: &TimeHandle, deadline: Instant) -> Sleep {
     let mut sleep = clock.sleep_until(deadline);
     Pin::new(&mut sleep).reset(deadline);

@@ -2,7 +2,7 @@
 //!
 //! - [`clock`]: the run's time, sleeps without madsim's floor of 1 ms, timer callbacks without a task.
 //! - [`task`]: tasks that carry their scope (node, name, last cause) from poll to poll.
-//! - [`channel`], [`watch`](mod@watch): hand-overs between tasks that carry the cause across.
+//! - [`mod@channel`], [`mod@watch`]: hand-overs between tasks that carry the cause across.
 //!
 //! What these have in common is cause: when something made here completes, the scope at work has waited for
 //! the latest of what it needed, and [`stormglass_core::blame`] can follow that back.

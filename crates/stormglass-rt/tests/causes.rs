@@ -34,7 +34,8 @@ fn a_task_keeps_its_scope_from_poll_to_poll() {
     let trace = recorder.finish();
     for name in ["a", "b"] {
         let own = trace.events.iter().enumerate().filter(|(_, event)| trace.text(event.task) == name);
-        let own: Vec<(usize, Option<usize>)> = own.map(|(index, event)| (index, event.cause.index())).collect();
+        let own: Vec<(usize, Option<usize>)> =
+            own.map(|(index, event)| (index, event.cause.index())).collect();
         assert_eq!(own.len(), 3);
         assert_eq!(own[0].1, None);
         assert!(own.windows(2).all(|pair| pair[1].1 == Some(pair[0].0)), "{own:?}");

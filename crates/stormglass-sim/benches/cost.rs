@@ -126,9 +126,13 @@ fn ratios(output: &Path) {
         let estimates: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
         Some(estimates["median"]["point_estimate"].as_f64()? / COUNT as f64)
     };
-    let all: Option<Vec<f64>> = ["sleep", "disk", "pause", "endpoint", "message"].into_iter().map(nanos).collect();
+    let all: Option<Vec<f64>> =
+        ["sleep", "disk", "pause", "endpoint", "message"].into_iter().map(nanos).collect();
     let Some([sleep, disk, pause, endpoint, message]) = all.as_deref() else { return };
     let (endpoint, message) = (endpoint - pause, message - pause);
     println!("disk operation / madsim sleep        {:.2}   ({disk:.0} ns / {sleep:.0} ns)", disk / sleep);
-    println!("one-way message / madsim Endpoint    {:.2}   ({message:.0} ns / {endpoint:.0} ns)", message / endpoint);
+    println!(
+        "one-way message / madsim Endpoint    {:.2}   ({message:.0} ns / {endpoint:.0} ns)",
+        message / endpoint
+    );
 }

@@ -1,9 +1,9 @@
 //! Is a run the same run twice?
 
 use crate::run::{Played, Run, Thread};
-use stormglass_core::{Event, Keep, SimTime, Trace};
 use std::fmt;
 use std::time::Duration;
+use stormglass_core::{Event, Keep, SimTime, Trace};
 
 /// Plays a run twice, on two fresh threads with different ambience, and compares the traces event by event.
 /// The outcome of a failing run is compared as well. Gives the first run, and the first difference if there is one.
@@ -77,7 +77,8 @@ impl Divergence {
 
 /// One event in one line.
 fn text(trace: &Trace, index: usize) -> String {
-    let Some(Event { at_nanos, took_nanos, value, cause, subject, node, task, kind }) = trace.events.get(index).copied()
+    let Some(Event { at_nanos, took_nanos, value, cause, subject, node, task, kind }) =
+        trace.events.get(index).copied()
     else {
         return "the end of the run".into();
     };

@@ -4,7 +4,7 @@
 //! it builds one madsim runtime on one fresh thread, gives the scenario a [`World`] of nodes, disks, links and
 //! CPUs, and turns what happened into an outcome. Nothing is kept between runs.
 //!
-//! In reading order: [`scenario`], [`world`], [`cpu`], [`run`], [`check`], and [`settings`] with [`profile`] for
+//! In reading order: [`scenario`], [`world`], [`cpu`], [`run`], [`mod@check`], and [`settings`] with [`profile`] for
 //! what can be set.
 //!
 //! A scenario of one's own:

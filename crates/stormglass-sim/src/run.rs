@@ -170,7 +170,8 @@ impl<'a> Run<'a> {
 fn verdict_of_panic(payload: &(dyn Any + Send), recorder: &Recorder) -> Verdict {
     if let Some(TurnsSpent(turns)) = payload.downcast_ref() {
         let at: SimTime = recorder.last_time();
-        let reason = format!("{turns} turns of tasks were spent and time stood at {at}: does a task only yield?");
+        let reason =
+            format!("{turns} turns of tasks were spent and time stood at {at}: does a task only yield?");
         return Verdict::Stalled { reason };
     }
     let message = payload
@@ -180,7 +181,9 @@ fn verdict_of_panic(payload: &(dyn Any + Send), recorder: &Recorder) -> Verdict 
         .unwrap_or("a panic without a message");
     // madsim's words for an empty event queue.
     if message.contains("all tasks will block forever") {
-        return Verdict::Stalled { reason: "nothing is left that could happen, and the scenario still waits".into() };
+        return Verdict::Stalled {
+            reason: "nothing is left that could happen, and the scenario still waits".into(),
+        };
     }
     let node = recorder.panicked().map(|scope| recorder.text(scope.node)).filter(|node| !node.is_empty());
     Verdict::Panicked { node: node.unwrap_or_else(|| "no node".into()), message: message.into() }

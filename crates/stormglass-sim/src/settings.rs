@@ -8,8 +8,8 @@
 use crate::profile::Profile;
 use crate::run::RunSettings;
 use crate::scenario::{Preset, Scenario};
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -181,7 +181,11 @@ impl Settings {
         serde_path_to_error::deserialize(value).map_err(|error| {
             let path = error.path().to_string();
             let key = if path == "." { prefix.to_string() } else { join(prefix, &path) };
-            SettingsError::Value { place: self.origin(&key), key, problem: in_words(error.into_inner().message()) }
+            SettingsError::Value {
+                place: self.origin(&key),
+                key,
+                problem: in_words(error.into_inner().message()),
+            }
         })
     }
 
@@ -243,7 +247,8 @@ impl Settings {
 
     /// Replaces the value of a key that is there.
     fn put(&mut self, place: &str, key: &str, value: Value) {
-        let (parents, last) = key.rsplit_once('.').map_or((None, key), |(parents, last)| (Some(parents), last));
+        let (parents, last) =
+            key.rsplit_once('.').map_or((None, key), |(parents, last)| (Some(parents), last));
         let mut table = &mut self.table;
         for name in parents.iter().flat_map(|parents| parents.split('.')) {
             table = table.get_mut(name).and_then(Value::as_table_mut).expect("looked up before");
@@ -268,7 +273,8 @@ impl Settings {
 
 /// A model or profile: a shipped one by name, or a TOML file.
 fn load(what: &'static str, name: &str, presets: &[Preset]) -> Result<(String, Table), SettingsError> {
-    let is_file = Path::new(name).extension().is_some_and(|extension| extension == "toml") || name.contains('/');
+    let is_file =
+        Path::new(name).extension().is_some_and(|extension| extension == "toml") || name.contains('/');
     let (place, text) = if is_file {
         let text = std::fs::read_to_string(PathBuf::from(name));
         (name.to_string(), text.map_err(|source| SettingsError::File { file: name.into(), source })?)
@@ -280,7 +286,9 @@ fn load(what: &'static str, name: &str, presets: &[Preset]) -> Result<(String, T
     };
     match text.parse::<Table>() {
         Ok(table) => Ok((place, table)),
-        Err(error) => Err(SettingsError::Syntax { file: place, problem: error.to_string().trim_end().into() }),
+        Err(error) => {
+            Err(SettingsError::Syntax { file: place, problem: error.to_string().trim_end().into() })
+        }
     }
 }
 
@@ -300,9 +308,10 @@ fn in_words(message: &str) -> String {
 /// The error for a name that is not among those known.
 pub fn unknown(place: &str, what: &'static str, name: &str, known: Vec<String>) -> SettingsError {
     let near = |candidate: &&String| strsim::jaro_winkler(name, candidate) > 0.8;
-    let nearest = known.iter().filter(near).max_by(|a, b| {
-        strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b))
-    });
+    let nearest = known
+        .iter()
+        .filter(near)
+        .max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
     let nearest = nearest.cloned();
     // A long list helps nobody.
     let known = if known.len() > 20 { vec!["see `stormglass list parameters`".into()] } else { known };

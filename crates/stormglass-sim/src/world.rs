@@ -97,7 +97,13 @@ impl World {
     /// came, or `None` at the horizon.
     ///
     /// Waits may overlap.
-    pub async fn wait<F: Future>(&self, name: &str, node: &str, deadline: Duration, what: F) -> Option<F::Output> {
+    pub async fn wait<F: Future>(
+        &self,
+        name: &str,
+        node: &str,
+        deadline: Duration,
+        what: F,
+    ) -> Option<F::Output> {
         let recorder = self.recorder();
         let subject = recorder.symbol(&format!("{name} on {node}"));
         let began = rt::now();
@@ -144,7 +150,8 @@ impl World {
                 wait.length = Length::Censored(ended.saturating_since(wait.began));
             }
         }
-        let timed_out = waits.iter().filter(|wait| wait.exceeded()).min_by_key(|wait| wait.began + wait.deadline);
+        let timed_out =
+            waits.iter().filter(|wait| wait.exceeded()).min_by_key(|wait| wait.began + wait.deadline);
         let timed_out = timed_out.map(|wait| Verdict::TimedOut {
             wait: wait.name.clone(),
             node: wait.node.clone(),

@@ -1,5 +1,7 @@
 //! A run turns into an outcome, whatever happens in it.
 
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
 use std::time::Duration;
 use stormglass_core::{Keep, Length, Seed, Verdict};
 use stormglass_sim::{Play, Played, Run, Scenario, Settings, World};
@@ -86,8 +88,10 @@ fn the_horizon_censors_what_is_not_over() {
 
 #[test]
 fn a_broken_property_is_a_verdict() {
-    let played = play(|world| Box::pin(async move { world.violated("one-leader", "node-1 and node-2 in term 3") }));
-    let expected = Verdict::Violated { property: "one-leader".into(), evidence: "node-1 and node-2 in term 3".into() };
+    let played =
+        play(|world| Box::pin(async move { world.violated("one-leader", "node-1 and node-2 in term 3") }));
+    let expected =
+        Verdict::Violated { property: "one-leader".into(), evidence: "node-1 and node-2 in term 3".into() };
     assert_eq!(played.outcome.verdict, expected);
 }
 
@@ -116,7 +120,11 @@ fn a_task_that_only_yields_is_stopped() {
             stormglass_rt::sleep(MS(10)).await;
         })
     });
-    assert!(matches!(&played.outcome.verdict, Verdict::Stalled { reason } if reason.contains("5000 turns")), "{:?}", played.outcome.verdict);
+    assert!(
+        matches!(&played.outcome.verdict, Verdict::Stalled { reason } if reason.contains("5000 turns")),
+        "{:?}",
+        played.outcome.verdict
+    );
 }
 
 /// A killed node's tasks are gone, its disk is not, and its next life reads it.
@@ -152,7 +160,9 @@ fn nodes_of_one_machine_share_its_cores() {
             let tasks: Vec<_> = (1..=3)
                 .map(|number| {
                     let cpu = world.node(&format!("node-{number}")).cpu().clone();
-                    world.node(&format!("node-{number}")).spawn("work", async move { cpu.compute(what, MS(10)).await })
+                    world
+                        .node(&format!("node-{number}"))
+                        .spawn("work", async move { cpu.compute(what, MS(10)).await })
                 })
                 .collect();
             for task in tasks {
@@ -161,7 +171,8 @@ fn nodes_of_one_machine_share_its_cores() {
         })
     });
     // The third comes a few polls of 50 to 100 ns after the first: rounded.
-    let took: Vec<u64> = played.trace.events.iter().map(|event| (event.took_nanos + 500_000) / 1_000_000).collect();
+    let took: Vec<u64> =
+        played.trace.events.iter().map(|event| (event.took_nanos + 500_000) / 1_000_000).collect();
     assert_eq!(took, [10, 10, 20]);
 }
 

@@ -1,5 +1,7 @@
 //! A wrong setting is named with its place, its key and the remedy.
 
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
 use expect_test::{Expect, expect};
 use std::path::PathBuf;
 use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
@@ -52,37 +54,137 @@ fn file(name: &str, text: &str) -> String {
 
 #[test]
 fn assignments() {
-    refused(None, "quiet", &[("disk.sync.dealy", "1s")], expect!["--set disk.sync.dealy=1s: unknown parameter `disk.sync.dealy`; did you mean `disk.sync.delay`?"]);
-    refused(None, "quiet", &[("entirely.elsewhere", "1s")], expect!["--set entirely.elsewhere=1s: unknown parameter `entirely.elsewhere` (known: see `stormglass list parameters`)"]);
-    refused(None, "quiet", &[("disk.sync", "1s")], expect!["--set disk.sync=1s: `disk.sync`: is a group of parameters; set one of them, for example `disk.sync.delay`"]);
-    refused(None, "quiet", &[("disk.sync.delay", "200")], expect![[r#"--set disk.sync.delay=200: `disk.sync.delay`: invalid type: integer `200`, expected a duration with its unit, such as "150ms" or "5s""#]]);
-    refused(None, "quiet", &[("disk.sync.delay", "200 parsecs")], expect![[r#"--set disk.sync.delay=200 parsecs: `disk.sync.delay`: invalid value: string "200 parsecs", expected a duration with its unit, such as "150ms" or "5s""#]]);
-    refused(None, "quiet", &[("disk.sync.latency", "{ uniform = { min = '2s', max = '1s' } }")], expect!["--set disk.sync.latency={ uniform = { min = '2s', max = '1s' } }: `disk.sync.latency`: max (1s) is below min (2s)"]);
-    refused(None, "quiet", &[("cpu.cores", "0")], expect!["--set cpu.cores=0: `cpu.cores`: is 0, the range is 1 to 1024"]);
-    refused(None, "quiet", &[("cpu.cores", "two")], expect![[r#"--set cpu.cores=two: `cpu.cores`: invalid type: string "two", expected a whole number from 0 to 65535"#]]);
-    refused(None, "quiet", &[("server.workers", "9")], expect!["--set server.workers=9: `server.workers`: the range is 0 to 8"]);
-    refused(None, "quiet", &[("server.workers", "-1")], expect!["--set server.workers=-1: `server.workers`: invalid value: integer `-1`, expected a whole number from 0 to 255"]);
-    refused(None, "quiet", &[("run.turns", "5")], expect!["--set run.turns=5: `run.turns`: is 5, it must be at least 1000"]);
+    refused(
+        None,
+        "quiet",
+        &[("disk.sync.dealy", "1s")],
+        expect![
+            "--set disk.sync.dealy=1s: unknown parameter `disk.sync.dealy`; did you mean `disk.sync.delay`?"
+        ],
+    );
+    refused(
+        None,
+        "quiet",
+        &[("entirely.elsewhere", "1s")],
+        expect![
+            "--set entirely.elsewhere=1s: unknown parameter `entirely.elsewhere` (known: see `stormglass list parameters`)"
+        ],
+    );
+    refused(
+        None,
+        "quiet",
+        &[("disk.sync", "1s")],
+        expect![
+            "--set disk.sync=1s: `disk.sync`: is a group of parameters; set one of them, for example `disk.sync.delay`"
+        ],
+    );
+    refused(
+        None,
+        "quiet",
+        &[("disk.sync.delay", "200")],
+        expect![[
+            r#"--set disk.sync.delay=200: `disk.sync.delay`: invalid type: integer `200`, expected a duration with its unit, such as "150ms" or "5s""#
+        ]],
+    );
+    refused(
+        None,
+        "quiet",
+        &[("disk.sync.delay", "200 parsecs")],
+        expect![[
+            r#"--set disk.sync.delay=200 parsecs: `disk.sync.delay`: invalid value: string "200 parsecs", expected a duration with its unit, such as "150ms" or "5s""#
+        ]],
+    );
+    refused(
+        None,
+        "quiet",
+        &[("disk.sync.latency", "{ uniform = { min = '2s', max = '1s' } }")],
+        expect![
+            "--set disk.sync.latency={ uniform = { min = '2s', max = '1s' } }: `disk.sync.latency`: max (1s) is below min (2s)"
+        ],
+    );
+    refused(
+        None,
+        "quiet",
+        &[("cpu.cores", "0")],
+        expect!["--set cpu.cores=0: `cpu.cores`: is 0, the range is 1 to 1024"],
+    );
+    refused(
+        None,
+        "quiet",
+        &[("cpu.cores", "two")],
+        expect![[
+            r#"--set cpu.cores=two: `cpu.cores`: invalid type: string "two", expected a whole number from 0 to 65535"#
+        ]],
+    );
+    refused(
+        None,
+        "quiet",
+        &[("server.workers", "9")],
+        expect!["--set server.workers=9: `server.workers`: the range is 0 to 8"],
+    );
+    refused(
+        None,
+        "quiet",
+        &[("server.workers", "-1")],
+        expect![
+            "--set server.workers=-1: `server.workers`: invalid value: integer `-1`, expected a whole number from 0 to 255"
+        ],
+    );
+    refused(
+        None,
+        "quiet",
+        &[("run.turns", "5")],
+        expect!["--set run.turns=5: `run.turns`: is 5, it must be at least 1000"],
+    );
 }
 
 #[test]
 fn names() {
     refused(None, "quite", &[], expect!["--profile quite: unknown profile `quite`; did you mean `quiet`?"]);
     refused(Some("two"), "quiet", &[], expect!["--model two: unknown model `two` (known: one)"]);
-    refused(None, "no/such/file.toml", &[], expect!["no/such/file.toml: cannot be read: No such file or directory (os error 2)"]);
+    refused(
+        None,
+        "no/such/file.toml",
+        &[],
+        expect!["no/such/file.toml: cannot be read: No such file or directory (os error 2)"],
+    );
 }
 
 #[test]
 fn files() {
-    refused(None, &file("broken.toml", "[disk\nsync = 1"), &[], expect![[r#"
+    refused(
+        None,
+        &file("broken.toml", "[disk\nsync = 1"),
+        &[],
+        expect![[r#"
         TMP/broken.toml: not valid TOML: TOML parse error at line 1, column 6
           |
         1 | [disk
           |      ^
-        unclosed table, expected `]`"#]]);
-    refused(None, &file("unknown.toml", "[disk.synk]\ndelay = '1s'"), &[], expect!["TMP/unknown.toml: unknown parameter `disk.synk`; did you mean `disk.sync.delay`?"]);
-    refused(None, &file("unit.toml", "[disk]\nsync = { delay = '10 lightyears' }"), &[], expect![[r#"TMP/unit.toml: `disk.sync.delay`: invalid value: string "10 lightyears", expected a duration with its unit, such as "150ms" or "5s""#]]);
-    refused(Some(&file("model.toml", "[server]\nworkers = 'many'")), "quiet", &[], expect![[r#"TMP/model.toml: `server.workers`: invalid type: string "many", expected a whole number from 0 to 255"#]]);
+        unclosed table, expected `]`"#]],
+    );
+    refused(
+        None,
+        &file("unknown.toml", "[disk.synk]\ndelay = '1s'"),
+        &[],
+        expect!["TMP/unknown.toml: unknown parameter `disk.synk`; did you mean `disk.sync.delay`?"],
+    );
+    refused(
+        None,
+        &file("unit.toml", "[disk]\nsync = { delay = '10 lightyears' }"),
+        &[],
+        expect![[
+            r#"TMP/unit.toml: `disk.sync.delay`: invalid value: string "10 lightyears", expected a duration with its unit, such as "150ms" or "5s""#
+        ]],
+    );
+    refused(
+        Some(&file("model.toml", "[server]\nworkers = 'many'")),
+        "quiet",
+        &[],
+        expect![[
+            r#"TMP/model.toml: `server.workers`: invalid type: string "many", expected a whole number from 0 to 255"#
+        ]],
+    );
 }
 
 #[test]

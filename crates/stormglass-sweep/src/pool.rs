@@ -82,7 +82,8 @@ mod tests {
         for count in [1, 2, 7] {
             let mut seen = Vec::new();
             // Early numbers take longest.
-            let work = |number: u64| (0..(200 - number) * 500).fold(number, |a, b| std::hint::black_box(a ^ b) ^ b);
+            let work =
+                |number: u64| (0..(200 - number) * 500).fold(number, |a, b| std::hint::black_box(a ^ b) ^ b);
             in_order(100..200, jobs(count), work, |number, result| {
                 seen.push((number, result));
                 ControlFlow::Continue(())
@@ -94,10 +95,15 @@ mod tests {
     #[test]
     fn the_receiver_can_stop_early() {
         let mut seen = 0;
-        in_order(0..u64::MAX, jobs(3), |number| number, |number, _| {
-            seen += 1;
-            if number == 9 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
+        in_order(
+            0..u64::MAX,
+            jobs(3),
+            |number| number,
+            |number, _| {
+                seen += 1;
+                if number == 9 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            },
+        );
         assert_eq!(seen, 10);
     }
 }

@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn a_wait_that_never_ended_is_the_longest() {
-        let stats = stats([Length::Censored(Duration::from_secs(5)), Length::Observed(Duration::from_secs(9))]);
+        let stats =
+            stats([Length::Censored(Duration::from_secs(5)), Length::Observed(Duration::from_secs(9))]);
         assert_eq!(stats.quantile(1_000), Some(Length::Censored(Duration::from_secs(5))));
         assert_eq!((stats.censored(), stats.exceeded()), (1, 0));
     }

@@ -156,7 +156,9 @@ fn seed_range(text: &str) -> Result<Range<u64>, String> {
     let number = |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is no seed; {FORM}"));
     let start = number(start)?;
     let end = match end.strip_prefix('=') {
-        Some(last) => number(last)?.checked_add(1).ok_or("the last seed of a range is 18446744073709551614")?,
+        Some(last) => {
+            number(last)?.checked_add(1).ok_or("the last seed of a range is 18446744073709551614")?
+        }
         None => number(end)?,
     };
     if start >= end {

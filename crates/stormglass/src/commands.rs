@@ -33,7 +33,8 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) fn settings(&self, scenario: &dyn Scenario, what: &What) -> Result<Settings, CliError> {
-        let sets: Vec<(&str, &str)> = what.sets.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let sets: Vec<(&str, &str)> =
+            what.sets.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         Ok(Settings::resolve(scenario, what.model.as_deref(), &what.profile, &sets)?)
     }
 
@@ -86,7 +87,8 @@ fn program() -> String {
         return if cfg!(debug_assertions) { "cargo run --" } else { "cargo run --release --" }.into();
     }
     let name = std::env::args().next().unwrap_or_default();
-    let name = Path::new(&name).file_stem().map_or_else(|| "stormglass".into(), |stem| stem.to_string_lossy());
+    let name =
+        Path::new(&name).file_stem().map_or_else(|| "stormglass".into(), |stem| stem.to_string_lossy());
     name.into_owned()
 }
 

@@ -36,9 +36,10 @@ impl CliError {
     /// The exit code for it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            CliError::Settings(_) | CliError::RunFile { .. } | CliError::Write { .. } | CliError::Conflict(_) => {
-                Exit::Usage
-            }
+            CliError::Settings(_)
+            | CliError::RunFile { .. }
+            | CliError::Write { .. }
+            | CliError::Conflict(_) => Exit::Usage,
         }
     }
 }

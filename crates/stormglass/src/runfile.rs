@@ -27,7 +27,10 @@ impl RunFile {
         })?;
         if file.identity.schema != Identity::SCHEMA {
             let found = file.identity.schema;
-            return Err(fail(format!("has schema {found}, this version reads {}; write it anew", Identity::SCHEMA)));
+            return Err(fail(format!(
+                "has schema {found}, this version reads {}; write it anew",
+                Identity::SCHEMA
+            )));
         }
         Ok(file)
     }

@@ -11,13 +11,15 @@ fn root() -> &'static Path {
 /// Crate → the crates of ours that it uses, from the rows `| crate | … | uses |` of the table.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    let table = text.split("<!-- arrows -->").nth(1).expect("the table stands between two `<!-- arrows -->` marks");
+    let table =
+        text.split("<!-- arrows -->").nth(1).expect("the table stands between two `<!-- arrows -->` marks");
     let rows = table.lines().filter(|line| line.starts_with("| `"));
     rows.map(|row| {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let name = cells[0].trim_matches('`').to_string();
         let uses = cells[cells.len() - 1].split(", ").filter(|name| *name != "–");
-        let full = |name: &str| if name == "stormglass" { name.to_string() } else { format!("stormglass-{name}") };
+        let full =
+            |name: &str| if name == "stormglass" { name.to_string() } else { format!("stormglass-{name}") };
         (name, uses.map(full).collect())
     })
     .collect()
@@ -38,7 +40,11 @@ fn actual() -> BTreeMap<String, BTreeSet<String>> {
         .iter()
         .map(|package| {
             // Normal dependencies only: tests may look at anything.
-            let uses = package["dependencies"].as_array().unwrap().iter().filter(|dependency| dependency["kind"].is_null());
+            let uses = package["dependencies"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|dependency| dependency["kind"].is_null());
             (name(package), uses.map(name).filter(|name| ours.contains(name)).collect())
         })
         .collect()
@@ -57,7 +63,8 @@ fn the_arrows_are_those_of_the_table() {
 fn folders_are_named_like_their_crates() {
     for entry in std::fs::read_dir(root().join("crates")).unwrap() {
         let folder = entry.unwrap().path();
-        let manifest: toml::Table = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap().parse().unwrap();
+        let manifest: toml::Table =
+            std::fs::read_to_string(folder.join("Cargo.toml")).unwrap().parse().unwrap();
         assert_eq!(manifest["package"]["name"].as_str(), folder.file_name().unwrap().to_str());
     }
 }

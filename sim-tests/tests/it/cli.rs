@@ -53,42 +53,90 @@ fn refused(arguments: &[&str], expected: Expect) {
 
 #[test]
 fn wrong_input_is_named_with_its_remedy() {
-    refused(&["run", "cold-stark"], expect!["error: SCENARIO: unknown scenario `cold-stark`; did you mean `cold-start`?"]);
-    refused(&["run", "cold-start", "--model", "restate-1.8"], expect!["error: --model restate-1.8: unknown model `restate-1.8`; did you mean `restate-1.7`?"]);
-    refused(&["run", "cold-start", "--profile", "slow"], expect!["error: --profile slow: unknown profile `slow` (known: quiet, ci-disk)"]);
-    refused(&["run", "cold-start", "--set", "disk.sink.delay=1s"], expect!["error: --set disk.sink.delay=1s: unknown parameter `disk.sink.delay`; did you mean `disk.sync.delay`?"]);
-    refused(&["run", "cold-start", "--set", "disk.sync.delay"], expect![[r#"
+    refused(
+        &["run", "cold-stark"],
+        expect!["error: SCENARIO: unknown scenario `cold-stark`; did you mean `cold-start`?"],
+    );
+    refused(
+        &["run", "cold-start", "--model", "restate-1.8"],
+        expect!["error: --model restate-1.8: unknown model `restate-1.8`; did you mean `restate-1.7`?"],
+    );
+    refused(
+        &["run", "cold-start", "--profile", "slow"],
+        expect!["error: --profile slow: unknown profile `slow` (known: quiet, ci-disk)"],
+    );
+    refused(
+        &["run", "cold-start", "--set", "disk.sink.delay=1s"],
+        expect![
+            "error: --set disk.sink.delay=1s: unknown parameter `disk.sink.delay`; did you mean `disk.sync.delay`?"
+        ],
+    );
+    refused(
+        &["run", "cold-start", "--set", "disk.sync.delay"],
+        expect![[r#"
         error: invalid value 'disk.sync.delay' for '--set <KEY=VALUE>': expected KEY=VALUE, for example disk.sync.delay=200ms
 
-        For more information, try '--help'."#]]);
-    refused(&["run", "cold-start", "--set", "disk.sync.delay=200"], expect![[r#"error: --set disk.sync.delay=200: `disk.sync.delay`: invalid type: integer `200`, expected a duration with its unit, such as "150ms" or "5s""#]]);
-    refused(&["run", "cold-start", "--set", "raft.election-ticks=2"], expect!["error: --set raft.election-ticks=2: `raft.election-ticks`: must exceed raft.heartbeat-ticks, which is 2"]);
-    refused(&["run", "cold-start", "--set", "cluster.nodes=0"], expect!["error: --set cluster.nodes=0: `cluster.nodes`: the range is 1 to 99"]);
-    refused(&["run", "cold-start", "--seeds", "5..5"], expect![[r#"
+        For more information, try '--help'."#]],
+    );
+    refused(
+        &["run", "cold-start", "--set", "disk.sync.delay=200"],
+        expect![[
+            r#"error: --set disk.sync.delay=200: `disk.sync.delay`: invalid type: integer `200`, expected a duration with its unit, such as "150ms" or "5s""#
+        ]],
+    );
+    refused(
+        &["run", "cold-start", "--set", "raft.election-ticks=2"],
+        expect![
+            "error: --set raft.election-ticks=2: `raft.election-ticks`: must exceed raft.heartbeat-ticks, which is 2"
+        ],
+    );
+    refused(
+        &["run", "cold-start", "--set", "cluster.nodes=0"],
+        expect!["error: --set cluster.nodes=0: `cluster.nodes`: the range is 1 to 99"],
+    );
+    refused(
+        &["run", "cold-start", "--seeds", "5..5"],
+        expect![[r#"
         error: invalid value '5..5' for '--seeds <SEEDS>': the range is empty; expected A..B or A..=B, for example 0..100
 
-        For more information, try '--help'."#]]);
-    refused(&["run", "cold-start", "--seeds", "5-9"], expect![[r#"
+        For more information, try '--help'."#]],
+    );
+    refused(
+        &["run", "cold-start", "--seeds", "5-9"],
+        expect![[r#"
         error: invalid value '5-9' for '--seeds <SEEDS>': expected A..B or A..=B, for example 0..100
 
-        For more information, try '--help'."#]]);
-    refused(&["replay", "missing.toml"], expect!["error: missing.toml: cannot be read: No such file or directory (os error 2)"]);
-    refused(&["explain", "cold-start", "--node", "node-9", "--seed", "1"], expect!["error: --node node-9: this run has no wait on it (it has: node-1, node-2, node-3)"]);
+        For more information, try '--help'."#]],
+    );
+    refused(
+        &["replay", "missing.toml"],
+        expect!["error: missing.toml: cannot be read: No such file or directory (os error 2)"],
+    );
+    refused(
+        &["explain", "cold-start", "--node", "node-9", "--seed", "1"],
+        expect!["error: --node node-9: this run has no wait on it (it has: node-1, node-2, node-3)"],
+    );
     let file = folder().join("broken.toml");
     std::fs::write(&file, "[disk\n").unwrap();
-    refused(&["run", "cold-start", "--profile", file.to_str().unwrap()], expect![[r#"
+    refused(
+        &["run", "cold-start", "--profile", file.to_str().unwrap()],
+        expect![[r#"
         error: TMP/broken.toml: not valid TOML: TOML parse error at line 1, column 6
           |
         1 | [disk
           |      ^
-        unclosed table, expected `]`"#]]);
+        unclosed table, expected `]`"#]],
+    );
     std::fs::write(&file, "[identity]\nschema = 'new'\n").unwrap();
-    refused(&["replay", file.to_str().unwrap()], expect![[r#"
+    refused(
+        &["replay", file.to_str().unwrap()],
+        expect![[r#"
         error: TMP/broken.toml: is no run file as `run --save` writes it: TOML parse error at line 2, column 10
           |
         2 | schema = 'new'
           |          ^^^^^
-        invalid type: string "new", expected u32"#]]);
+        invalid type: string "new", expected u32"#]],
+    );
 }
 
 #[test]
@@ -99,7 +147,9 @@ fn list_names_what_there_is() {
         assert!(out.contains(name), "{name}: {out}");
     }
     let (_, out, _) = stormglass(&["list", "parameters"]);
-    for key in ["disk.sync.delay", "raft.election-ticks", "admin.deadline", "node.join-retry.max", "run.horizon"] {
+    for key in
+        ["disk.sync.delay", "raft.election-ticks", "admin.deadline", "node.join-retry.max", "run.horizon"]
+    {
         assert!(out.contains(key), "{key}: {out}");
     }
 }
@@ -107,7 +157,8 @@ fn list_names_what_there_is() {
 /// The summary does not depend on the number of workers, and a slow disk fails most runs.
 #[test]
 fn run_sums_up_the_same_for_any_number_of_workers() {
-    let run = |jobs: &str| stormglass(&["run", "cold-start", SLOW[0], SLOW[1], "--seeds", "0..12", "--jobs", jobs]);
+    let run =
+        |jobs: &str| stormglass(&["run", "cold-start", SLOW[0], SLOW[1], "--seeds", "0..12", "--jobs", jobs]);
     let (exit, out, err) = run("1");
     assert_eq!((exit, err.as_str()), (Exit::Failed, ""));
     assert_eq!(run("3").1, out);
@@ -173,7 +224,8 @@ fn a_timeline_can_be_cut_and_searched() {
 /// The parts of an explanation sum to the wait.
 #[test]
 fn an_explanation_sums_to_the_wait() {
-    let (exit, out, _) = stormglass(&["explain", "cold-start", SLOW[0], SLOW[1], "--seed", "4", "--node", "node-2", "--json"]);
+    let (exit, out, _) =
+        stormglass(&["explain", "cold-start", SLOW[0], SLOW[1], "--seed", "4", "--node", "node-2", "--json"]);
     assert_eq!(exit, Exit::Failed);
     let explanation: serde_json::Value = serde_json::from_str(&out).unwrap();
     let parts = explanation["parts"].as_array().unwrap();
@@ -198,7 +250,8 @@ fn json_is_one_object_a_line() {
         let (_, out, err) = stormglass(command);
         assert!(err.is_empty() && !out.is_empty(), "{command:?}: {err}");
         for line in out.lines() {
-            let value: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            let value: serde_json::Value =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
             assert!(value.is_object());
         }
     }
@@ -211,5 +264,27 @@ fn check_exits_with_3_for_a_leak_and_0_without() {
     assert!(out.contains("first difference at event") && out.contains("rand::thread_rng"), "{out}");
     let (exit, out, _) = stormglass(&["check", "leak-none", "--seeds", "0..2"]);
     assert_eq!(exit, Exit::Held);
-    assert!(out.starts_with("leak-none: 2 seeds, each played twice, no divergence (2 failing runs compared too)"), "{out}");
+    assert!(
+        out.starts_with("leak-none: 2 seeds, each played twice, no divergence (2 failing runs compared too)"),
+        "{out}"
+    );
+}
+
+/// The README's transcript is what its commands print. A changed model changes it: paste it anew.
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let transcript = readme.split("```console\n").nth(1).unwrap().split("```").next().unwrap();
+    // Lines to paste name the build that printed them.
+    let any_build = |text: &str| text.replace("cargo run --release --", "cargo run --");
+    let mut commands = transcript.split("$ cargo run --release -- ").skip(1);
+    let mut count = 0;
+    for command in commands.by_ref() {
+        let (line, shown) = command.split_once('\n').unwrap();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (_, printed, _) = stormglass(&words);
+        assert_eq!(any_build(&printed).trim(), any_build(shown).trim(), "{line}");
+        count += 1;
+    }
+    assert_eq!(count, 2);
 }

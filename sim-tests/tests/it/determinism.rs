@@ -31,12 +31,14 @@ fn hashes_are_those_of_every_build() {
         let played = run(&ColdStart, &[("disk.sync.delay", delay)], seed).play(Keep::Nothing);
         format!("{} {}", played.outcome.events, played.outcome.trace_hash)
     };
-    let text: Vec<String> = [("0s", 0), ("0s", 1), ("200ms", 0), ("200ms", 1)].map(|(delay, seed)| hash(delay, seed)).into();
+    let text: Vec<String> =
+        [("0s", 0), ("0s", 1), ("200ms", 0), ("200ms", 1)].map(|(delay, seed)| hash(delay, seed)).into();
     expect![[r#"
         978 b2030d48a0c71de6
         1136 db73c03f507cd031
         1646 0f54e554379788e6
-        1590 93182e71a4243776"#]].assert_eq(&text.join("\n"));
+        1590 93182e71a4243776"#]]
+    .assert_eq(&text.join("\n"));
 }
 
 fn suspect(leak: Leak) -> Option<Suspect> {
@@ -62,6 +64,9 @@ fn a_divergence_shows_both_sides() {
     let divergence = divergence.unwrap();
     assert!((1..9).contains(&divergence.index), "{divergence}");
     let side = |text: &str| text.starts_with("0.001000s harness/scenario note \"chose ");
-    assert!(side(&divergence.first) && side(&divergence.second) && divergence.first != divergence.second, "{divergence}");
+    assert!(
+        side(&divergence.first) && side(&divergence.second) && divergence.first != divergence.second,
+        "{divergence}"
+    );
     assert!(divergence.to_string().starts_with("first difference at event "), "{divergence}");
 }

@@ -25,7 +25,11 @@ pub(super) async fn provision(
     // Auto-provisioning talks to the node's own server and keeps to it.
     client.prefer(&name);
     let first = NodesConfiguration::first(CLUSTER, &name);
-    for (document, known) in [(None, None), (Some(LOGS), Some(&metadata.logs)), (Some(PARTITION_TABLE), Some(&metadata.partition_table))] {
+    for (document, known) in [
+        (None, None),
+        (Some(LOGS), Some(&metadata.logs)),
+        (Some(PARTITION_TABLE), Some(&metadata.partition_table)),
+    ] {
         let mut delays = delays.clone();
         loop {
             let done = match document {

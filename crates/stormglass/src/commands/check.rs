@@ -8,8 +8,8 @@ use serde::Serialize;
 use std::ops::ControlFlow;
 use stormglass_core::Seed;
 use stormglass_core::trace::TraceHash;
-use stormglass_sim::check::Divergence;
 use stormglass_sim::Run;
+use stormglass_sim::check::Divergence;
 use stormglass_sweep::{in_order, pool};
 
 #[derive(Serialize)]
@@ -41,7 +41,12 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
         diverged += u64::from(divergence.is_some());
         if context.json {
             let divergence = divergence.as_ref().map(ToString::to_string);
-            output.print_json(&Line::Seed { seed, events: outcome.events, trace: outcome.trace_hash, divergence });
+            output.print_json(&Line::Seed {
+                seed,
+                events: outcome.events,
+                trace: outcome.trace_hash,
+                divergence,
+            });
         }
         if let Some(divergence) = divergence {
             first.get_or_insert((seed, divergence));

@@ -15,12 +15,7 @@ use stormglass_report::explain::{Reason, wait_line};
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum Line<'a> {
-    Explanation {
-        identity: Identity,
-        wait: &'a Wait,
-        parts: Vec<PartLine<'a>>,
-        reasons: &'a [Reason],
-    },
+    Explanation { identity: Identity, wait: &'a Wait, parts: Vec<PartLine<'a>>, reasons: &'a [Reason] },
 }
 
 #[derive(Serialize)]
@@ -45,7 +40,8 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
         return Err(CliError::Conflict(message));
     };
     let Some(explanation) = Explanation::of(&played.trace, wait) else {
-        let message = format!("{} never ended in this run, so there is no end to explain it from", wait_line(wait));
+        let message =
+            format!("{} never ended in this run, so there is no end to explain it from", wait_line(wait));
         return Err(CliError::Conflict(message));
     };
     if context.json {
@@ -54,7 +50,11 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
             from: part.from.as_secs_f64(),
             to: part.to.as_secs_f64(),
             fsyncs: part.syncs,
-            by_category: part.by_category.iter().map(|(category, time)| (category.name(), time.as_secs_f64())).collect(),
+            by_category: part
+                .by_category
+                .iter()
+                .map(|(category, time)| (category.name(), time.as_secs_f64()))
+                .collect(),
         });
         let (parts, reasons) = (parts.collect(), explanation.reasons());
         output.print_json(&Line::Explanation { identity: run.identity(), wait, parts, reasons });
@@ -74,7 +74,9 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
 /// What the headings mean, for those that are there.
 fn legend(categories: &BTreeMap<Category, std::time::Duration>) -> String {
     let meaning = |category: &Category| match category {
-        Category::Sync => "fsync: making data durable (fsync, fdatasync), on whichever node the wait depended on",
+        Category::Sync => {
+            "fsync: making data durable (fsync, fdatasync), on whichever node the wait depended on"
+        }
         Category::Disk => "other disk: reads, writes, renames and so on",
         Category::Network => "network: connecting and messages under way",
         Category::Sleep => "back-off: pauses on purpose before another attempt",

@@ -20,7 +20,11 @@ pub(crate) fn list(context: &Context<'_>, args: List, output: &mut Output) -> Re
     let mut items = Vec::new();
     if wanted(Listed::Scenarios) {
         for scenario in context.scenarios {
-            items.push(Item { kind: "scenario", name: scenario.name().into(), about: scenario.about().into() });
+            items.push(Item {
+                kind: "scenario",
+                name: scenario.name().into(),
+                about: scenario.about().into(),
+            });
         }
     }
     if wanted(Listed::Models) {

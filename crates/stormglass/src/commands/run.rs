@@ -76,7 +76,11 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
         && let Some((seed, outcome)) = &first_failed
     {
         let line = |command| replay_line(command, scenario.name(), &args.what, Seed(*seed));
-        let which = if runs == 1 { String::new() } else { format!("first failure: seed {seed}, {}\n", outcome.verdict) };
+        let which = if runs == 1 {
+            String::new()
+        } else {
+            format!("first failure: seed {seed}, {}\n", outcome.verdict)
+        };
         output.print(&format!("\n{which}  {}\n  {}\n", line("replay"), line("explain")));
     }
     Ok(first_failed.map_or(Exit::Held, |(_, outcome)| exit_of(&outcome.verdict)))
@@ -97,7 +101,11 @@ fn one_run(seed: u64, outcome: &Outcome) -> String {
     for wait in &outcome.waits {
         let _ = writeln!(text, "{}", wait_line(wait));
     }
-    let _ = writeln!(text, "\n{} events in {} simulated, trace {}", outcome.events, outcome.ended, outcome.trace_hash);
+    let _ = writeln!(
+        text,
+        "\n{} events in {} simulated, trace {}",
+        outcome.events, outcome.ended, outcome.trace_hash
+    );
     text
 }
 

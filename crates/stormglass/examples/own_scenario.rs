@@ -1,0 +1,69 @@
+//! A scenario of one's own with every command of the command line.
+//!
+//! Try: `cargo run -p stormglass --example own_scenario -- explain two-writes --set disk.sync.delay=3ms`
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+use stormglass_sim::{Play, Scenario, Settings, SettingsError, World};
+
+/// A client writes to a server, which makes each write durable before it answers. Two writes shall take no longer than
+/// the deadline.
+struct TwoWrites;
+
+#[derive(serde::Deserialize)]
+struct Own {
+    #[serde(with = "stormglass_core::latency::human_duration")]
+    deadline: Duration,
+}
+
+impl Scenario for TwoWrites {
+    fn name(&self) -> &str {
+        "two-writes"
+    }
+
+    fn about(&self) -> &str {
+        "a client has two writes made durable by a server"
+    }
+
+    fn defaults(&self) -> toml::Table {
+        "[writes]\ndeadline = '100ms'\n".parse().expect("well-formed")
+    }
+
+    fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
+        settings.section::<Own>("writes").map(drop)
+    }
+
+    fn play(&self, world: World, settings: &Settings) -> Play {
+        let own: Own = settings.section("writes").expect("validated when resolved");
+        Box::pin(async move {
+            let (client, server) = (world.node("client"), world.node("server"));
+            let mut service = server.host().serve::<u8, bool>(80).expect("the port is free");
+            let disk = server.disk().clone();
+            server.spawn("server", async move {
+                let file = disk.create("log").await?;
+                let mut offset = 0;
+                while let Some(call) = service.next().await {
+                    file.write_at(&[*call.request()], offset).await?;
+                    file.sync_data().await?;
+                    offset += 1;
+                    call.reply(true);
+                }
+                Ok::<(), io::Error>(())
+            });
+            let channel = client.host().channel::<u8, bool>(server.host().address(80));
+            let writes = async {
+                for value in 0..2 {
+                    while !matches!(channel.call(value).await, Ok(true)) {
+                        stormglass_rt::sleep(Duration::from_millis(1)).await;
+                    }
+                }
+            };
+            world.wait("writes", "client", own.deadline, writes).await;
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    stormglass::main(vec![Box::new(TwoWrites)])
+}
