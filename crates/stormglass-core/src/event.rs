@@ -33,6 +33,15 @@ impl EventId {
         (self.0 as usize).checked_sub(1)
     }
 
+    /// The event at this place of [`crate::Trace::events`].
+    ///
+    /// # Panics
+    ///
+    /// When the place is beyond 2³² events.
+    pub fn at(index: usize) -> EventId {
+        EventId(u32::try_from(index + 1).expect("fewer than 2³² events in a run"))
+    }
+
     /// The number.
     pub fn number(self) -> u32 {
         self.0

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::time::Duration;
 use stormglass_core::blame::{self, Part, Stretch};
 use stormglass_core::event::Category;
-use stormglass_core::{Kind, Length, SimTime, Trace, Wait};
+use stormglass_core::{EventId, Kind, Length, SimTime, Trace, Wait};
 
 /// The critical path of one wait, by step and category.
 #[derive(Clone, Debug)]
@@ -31,14 +31,22 @@ pub struct Reason {
 }
 
 impl Explanation {
-    /// Explains a wait that ended. `None` if it did not, or if the trace keeps no events.
+    /// Explains a wait. One that did not end is explained from the last event of its node; what follows that is
+    /// silence. `None` if there is no event to explain it from.
     pub fn of(trace: &Trace, wait: &Wait) -> Option<Explanation> {
-        let Length::Observed(length) = wait.length else { return None };
-        let path = blame::critical_path(trace, wait.began, wait.end);
+        let length = wait.length.duration();
+        let end = match wait.length {
+            Length::Observed(_) => wait.end,
+            Length::Censored(_) => last_of(trace, &wait.node)?,
+        };
+        let path = blame::critical_path(trace, wait.began, end);
         if path.is_empty() && !length.is_zero() {
             return None;
         }
-        let parts = blame::parts(trace, &wait.node, wait.began, wait.began + length, &path);
+        let mut parts = blame::parts(trace, &wait.node, wait.began, wait.began + length, &path);
+        if let (Length::Censored(_), Some(last)) = (wait.length, parts.last_mut()) {
+            last.name = "since then".into();
+        }
         Some(Explanation { wait: wait.clone(), parts, reasons: reasons(trace, &path) })
     }
 
@@ -64,13 +72,17 @@ impl Explanation {
     /// The explanation as text: a headline, the table of steps and categories, the longest reasons.
     pub fn render(&self) -> String {
         let Wait { name, node, length, deadline, .. } = &self.wait;
+        let took = match length {
+            Length::Observed(_) => "took",
+            Length::Censored(_) => "did not end; it takes more than",
+        };
         let (length, limit) = (length.duration(), seconds(*deadline));
         let verdict = if self.wait.exceeded() {
             format!("{} s more than the deadline of {limit} s", seconds(length.saturating_sub(*deadline)))
         } else {
             format!("{} s less than the deadline of {limit} s", seconds(deadline.saturating_sub(length)))
         };
-        let mut text = format!("{name} on {node} took {} s, {verdict}\n\n", seconds(length));
+        let mut text = format!("{name} on {node} {took} {} s, {verdict}\n\n", seconds(length));
         text += &self.parts_table();
         text += "\nWhat it waited for, longest first:\n\n";
         let mut reasons = table::plain();
@@ -123,6 +135,12 @@ impl Explanation {
         table.add_row(row);
         table::text(&table)
     }
+}
+
+/// The last event of a node.
+fn last_of(trace: &Trace, node: &str) -> Option<EventId> {
+    let index = trace.events.iter().rposition(|event| trace.text(event.node) == node)?;
+    Some(EventId::at(index))
 }
 
 fn reasons(trace: &Trace, path: &[Stretch]) -> Vec<Reason> {

@@ -171,16 +171,21 @@ mod tests {
         recorder.finish()
     }
 
+    /// The text with its left edge visible.
+    fn fenced(filter: &Filter) -> String {
+        render(&lines(&trace(), filter)).lines().map(|line| format!("|{line}\n")).collect()
+    }
+
     #[test]
     fn the_story_leaves_out_what_is_short() {
         expect![[r#"
-                 time  node     what                                                            took
-               0.000s  node-1   … begins to wait for admin on node-1
-               0.201s  node-1   ✓ open metadata database                                      0.201s  1 fsync
-               0.320s  node-1     join back-off                                               0.119s
-               0.320s  node-1   ✓ has waited for admin on node-1                              0.320s
+            |     time  node     what                                                            took
+            |   0.000s  node-1   … begins to wait for admin on node-1
+            |   0.201s  node-1   ✓ open metadata database                                      0.201s  1 fsync
+            |   0.320s  node-1     join back-off                                               0.119s
+            |   0.320s  node-1   ✓ has waited for admin on node-1                              0.320s
         "#]]
-        .assert_eq(&render(&lines(&trace(), &Filter::default())));
+        .assert_eq(&fenced(&Filter::default()));
     }
 
     #[test]
@@ -191,11 +196,11 @@ mod tests {
             grep: Some(Regex::new("wal|tick").unwrap()),
         };
         expect![[r#"
-                 time  node     what                                                            took
-               0.001s  node-1     write /data/wal                                             0.001s
-               0.201s  node-1     fdatasync /data/wal                                         0.200s
-               0.300s  node-1     raft tick                                                   0.100s
+            |     time  node     what                                                            took
+            |   0.001s  node-1     write /data/wal                                             0.001s
+            |   0.201s  node-1     fdatasync /data/wal                                         0.200s
+            |   0.300s  node-1     raft tick                                                   0.100s
         "#]]
-        .assert_eq(&render(&lines(&trace(), &filter)));
+        .assert_eq(&fenced(&filter));
     }
 }

@@ -158,7 +158,15 @@ impl World {
             deadline: wait.deadline,
             waited: wait.length.duration(),
         });
-        let verdict = state.violation.clone().or(timed_out).unwrap_or(Verdict::Passed);
+        // Whoever was still waiting, within the deadline, when the run ended has seen neither the one nor the other.
+        let open = waits.iter().find(|wait| matches!(wait.length, Length::Censored(_)));
+        let open = open.map(|wait| Verdict::Stalled {
+            reason: format!(
+                "{} on {} was still waited for when the run ended at {ended}",
+                wait.name, wait.node
+            ),
+        });
+        let verdict = state.violation.clone().or(timed_out).or(open).unwrap_or(Verdict::Passed);
         (waits, verdict)
     }
 

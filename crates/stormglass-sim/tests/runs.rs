@@ -86,6 +86,18 @@ fn the_horizon_censors_what_is_not_over() {
     assert!(matches!(played.outcome.verdict, Verdict::TimedOut { .. }));
 }
 
+/// A run that is cut short before a deadline has not shown that the deadline holds.
+#[test]
+fn a_horizon_before_the_deadline_is_no_pass() {
+    let played = play_with(&[("run.horizon", "5ms")], |world| {
+        Box::pin(async move {
+            world.wait("ready", "node-1", MS(20), stormglass_rt::sleep(MS(8))).await;
+        })
+    });
+    let reason = "ready on node-1 was still waited for when the run ended at 0.005s".into();
+    assert_eq!(played.outcome.verdict, Verdict::Stalled { reason });
+}
+
 #[test]
 fn a_broken_property_is_a_verdict() {
     let played =

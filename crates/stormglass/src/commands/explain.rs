@@ -41,7 +41,7 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
     };
     let Some(explanation) = Explanation::of(&played.trace, wait) else {
         let message =
-            format!("{} never ended in this run, so there is no end to explain it from", wait_line(wait));
+            format!("{}: nothing happened on its node, so there is nothing to explain", wait_line(wait));
         return Err(CliError::Conflict(message));
     };
     if context.json {
