@@ -178,11 +178,11 @@ impl Process {
             }
             Step::ClusterMarker => marker::validate_or_create(self.node.disk()).await?,
             Step::OpenMetadataStore => {
-                self.compute("open metadata database", work.open).await;
+                self.compute("open metadata database", work.open_metadata_store).await;
                 self.metadata_store = Some(RaftStore::open(self.node.disk(), METADATA_STORE).await?);
             }
             Step::OpenLogStore => {
-                self.compute("open log database", work.open).await;
+                self.compute("open log database", work.open_log_store).await;
                 self.log_store = Some(Engine::open(self.node.disk(), LOG_STORE, &LOG_FAMILIES).await?);
             }
             Step::BuildRoles => self.compute("build roles", work.roles).await,

@@ -65,9 +65,12 @@ pub struct WorkSettings {
     /// Process start to the banner.
     #[serde(with = "human_duration")]
     pub boot: Duration,
-    /// Each database.
+    /// Opening the metadata server's database.
     #[serde(with = "human_duration")]
-    pub open: Duration,
+    pub open_metadata_store: Duration,
+    /// Opening the log server's database.
+    #[serde(with = "human_duration")]
+    pub open_log_store: Duration,
     /// Building roles and services.
     #[serde(with = "human_duration")]
     pub roles: Duration,

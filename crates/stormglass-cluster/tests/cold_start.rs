@@ -15,23 +15,18 @@ fn play(sets: &[(&str, &str)], seed: u64) -> Played {
     Run::new(&ColdStart, settings, Seed(seed)).play(Keep::Events)
 }
 
-/// Medians at 100 and 200 ms a sync within 20 % of the real cluster's.
+/// Medians at 100 and 200 ms a sync within 20 % of the real cluster's; without slow syncs, where the start is CPU time and
+/// stalls of connections, within 30 %.
 #[test]
 fn phases_are_near_those_of_a_real_cluster() {
     for comparison in compare(60) {
-        if comparison.sync_delay == "0s" {
-            // Without slow syncs the real start is CPU time, of which the model knows little yet: see docs/fidelity.md.
-            continue;
-        }
+        let delay = &comparison.sync_delay;
+        let tolerance = if delay == "0s" { 0.30 } else { TOLERANCE };
         for phase in JUDGED {
             let (real, simulated) = comparison.medians[&phase];
             let difference = simulated / real - 1.0;
-            let delay = &comparison.sync_delay;
-            assert!(
-                difference.abs() < TOLERANCE,
-                "{delay} {}: {real} s real, {simulated} s simulated",
-                phase.name()
-            );
+            let name = phase.name();
+            assert!(difference.abs() < tolerance, "{delay} {name}: {real} s real, {simulated} s simulated");
         }
     }
 }

@@ -126,6 +126,8 @@ kinds! {
     Send "send" Network,
     /// A message arrived; its cause is the sending.
     Deliver "deliver" Network,
+    /// A connection stood still: the subject says why.
+    Stall "stall" Network,
     /// A connection was closed or reset.
     Close "close" Network,
     /// A pause on purpose: a back-off, a poll gap. The subject says which.

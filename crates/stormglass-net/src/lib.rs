@@ -1,12 +1,13 @@
 #![doc = include_str!("../README.md")]
 //!
 //! In reading order: [`profile`] (what a link costs), [`network`] (hosts, links, ports), `lane` (how one value
-//! gets across), [`endpoint`], [`connection`], [`rpc`].
+//! gets across), `delayed_ack`, [`endpoint`], [`connection`], [`rpc`].
 //!
 //! **Invariants:** this crate knows no plan, no scenario and no disk. A value in flight is delivered by a timer's
 //! callback, so a message type's destructor must not set timers.
 
 pub mod connection;
+mod delayed_ack;
 pub mod endpoint;
 mod lane;
 pub mod network;

@@ -159,6 +159,10 @@ impl Shared {
         self.lock().dead_letters.push(letter);
     }
 
+    pub(crate) fn delayed_ack(&self) -> Duration {
+        self.profile.delayed_ack
+    }
+
     /// What a handshake costs, and whether somebody listens: the inbox, or the refusal a round trip later.
     pub(crate) async fn shake_hands<T: Clone + Send + Sync + 'static>(
         &self,

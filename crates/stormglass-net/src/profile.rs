@@ -16,6 +16,10 @@ pub struct NetProfile {
     /// Round trips of a connection's own handshake after TCP's: 1 for TLS 1.3, 0 for plain HTTP/2 with prior
     /// knowledge. Range: 0 to 10. Default: 0.
     pub handshake_round_trips: u8,
+    /// How long a client's kernel holds an acknowledgement back on an interactive connection, which stalls answers of
+    /// servers without `TCP_NODELAY`; Linux: 40 ms. Default: 0 s, which stands for `TCP_NODELAY`.
+    #[serde(with = "human_duration")]
+    pub delayed_ack: Duration,
 }
 
 impl NetProfile {

@@ -1,11 +1,12 @@
 //! Request and response.
 
+use crate::delayed_ack::DelayedAck;
 use crate::lane::{Arrive, Lane};
 use crate::network::{Address, Host, Protocol, Shared};
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-use stormglass_core::EventId;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use stormglass_core::{EventId, Kind, Symbol};
 use stormglass_rt as rt;
 use stormglass_rt::channel::{self, Receiver, Sender};
 
@@ -131,11 +132,25 @@ struct Wire<Q, A> {
     there: Arc<Lane>,
     back: Arc<Lane>,
     service: Sender<Call<Q, A>>,
+    ack: Arc<Mutex<DelayedAck>>,
+    stalled: Symbol,
+}
+
+impl<Q, A> Wire<Q, A> {
+    fn ack(&self) -> MutexGuard<'_, DelayedAck> {
+        self.ack.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<Q, A> Clone for Wire<Q, A> {
     fn clone(&self) -> Wire<Q, A> {
-        Wire { there: self.there.clone(), back: self.back.clone(), service: self.service.clone() }
+        Wire {
+            there: self.there.clone(),
+            back: self.back.clone(),
+            service: self.service.clone(),
+            ack: self.ack.clone(),
+            stalled: self.stalled,
+        }
     }
 }
 
@@ -158,9 +173,17 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
         let shared = self.host.shared();
         let (reply, mut answers) = channel::channel(&shared.recorder);
         let call = Call { request, back: Back { lane: wire.back.clone(), reply } };
+        wire.ack().sent(rt::now());
         wire.there.send(call, Door(wire.service.clone()));
         let answer = match answers.recv().await {
-            Some(answer) => answer,
+            Some(answer) => {
+                let stall = wire.ack().received(rt::now());
+                if !stall.is_zero() {
+                    rt::sleep(stall).await;
+                    shared.recorder.record(rt::now(), Kind::Stall, wire.stalled, stall, 0);
+                }
+                answer
+            }
             None => {
                 // The service is gone, and its host tells us so.
                 rt::sleep(wire.back.draw()).await;
@@ -199,13 +222,18 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
         let shared: &Arc<Shared> = self.host.shared();
         let service = shared.shake_hands::<Sender<Call<Q, A>>>(self.host.id, self.to).await?;
         let lane = |from, to| Arc::new(Lane::new(shared, shared.link(from, to)));
-        let wire =
-            Wire { there: lane(self.host.id, self.to.host), back: lane(self.to.host, self.host.id), service };
+        let wire = Wire {
+            there: lane(self.host.id, self.to.host),
+            back: lane(self.to.host, self.host.id),
+            service,
+            ack: Arc::new(Mutex::new(DelayedAck::new(shared.delayed_ack()))),
+            stalled: shared.recorder.symbol("delayed ack"),
+        };
         *self.connected() = Some(wire.clone());
         Ok(wire)
     }
 
-    fn connected(&self) -> std::sync::MutexGuard<'_, Option<Wire<Q, A>>> {
+    fn connected(&self) -> MutexGuard<'_, Option<Wire<Q, A>>> {
         self.connected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

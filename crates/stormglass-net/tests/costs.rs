@@ -80,6 +80,32 @@ fn a_call_to_a_bound_port_waits_for_its_server() {
     });
 }
 
+/// Connect 2 ms and three calls of 2 ms each. A delayed acknowledgement of 40 ms makes each call late that follows another at
+/// once: two of three. With pauses longer than the delay no call is late, and without a delay none ever is.
+#[test]
+fn a_delayed_acknowledgement_makes_calls_in_quick_succession_late() {
+    for (delayed_ack, pause, millis) in [(0, 0, 8), (40, 0, 88), (40, 50, 158), (0, 50, 158)] {
+        let delayed_ack = Duration::from_millis(delayed_ack);
+        let profile = NetProfile { delayed_ack, ..link(Latency::from_millis(1)) };
+        Runtime::new().block_on(async move {
+            let network = Network::new(profile, Seed(1));
+            let (a, b) = (network.host("a"), network.host("b"));
+            let mut service = b.serve::<u32, u32>(80).unwrap();
+            madsim::task::spawn_local(async move {
+                while let Some(call) = service.next().await {
+                    call.reply(0);
+                }
+            });
+            let channel = a.channel::<u32, u32>(b.address(80));
+            for _ in 0..3 {
+                channel.call(1).await.unwrap();
+                stormglass_rt::sleep(Duration::from_millis(pause)).await;
+            }
+            assert_eq!(millis_now(), millis, "{delayed_ack:?} with pauses of {pause} ms");
+        });
+    }
+}
+
 /// A server that goes away resets the calls that it has not answered, taken or not.
 #[test]
 fn a_service_that_goes_away_resets_its_calls() {

@@ -153,6 +153,7 @@ fn reasons(trace: &Trace, path: &[Stretch]) -> Vec<Reason> {
             Kind::Compute => format!("cpu: {subject}"),
             // Links go every way between the nodes; their names would hide the sum.
             Kind::Deliver | Kind::Connect | Kind::Send | Kind::Refuse => format!("network: {}", event.kind),
+            Kind::Stall => format!("network: {subject}"),
             kind => format!("{kind} {subject}"),
         };
         let (nodes, count, length) = groups.entry(what).or_default();

@@ -1,4 +1,4 @@
-//! CPUs: work takes a core, and waits for one.
+//! CPUs: work takes a core in slices, and waits for one when there are more takers than cores.
 
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,7 +44,10 @@ impl CpuProfile {
     }
 }
 
-/// The cores of one machine: each piece of work takes the core that is free first, in the order of arrival.
+/// After so long on a core, work gives way to whoever waits: the base slice of Linux's EEVDF scheduler.
+const SLICE: Duration = Duration::from_millis(3);
+
+/// The cores of one machine: each slice of work takes the core that is free first, in the order of arrival.
 /// A plain struct without clock.
 #[derive(Clone, Debug)]
 pub struct Cores {
@@ -62,7 +65,7 @@ impl Cores {
         Cores { free_at: vec![SimTime::ZERO; usize::from(cores)] }
     }
 
-    /// Takes a piece of work on that comes at `now` and needs a core for `work`; gives the moment when it is done.
+    /// Takes a slice of work on that comes at `now` and needs a core for `work`; gives the moment when it is done.
     pub fn take(&mut self, now: SimTime, work: Duration) -> SimTime {
         let core = self.free_at.iter_mut().min().expect("there is a core");
         *core = (*core).max(now) + work;
@@ -97,10 +100,14 @@ impl Cpu {
         let median = work.mul_f64(self.profile.slowdown);
         let spread = Latency::LogNormal { median, sigma: self.profile.spread, max: median * 20 };
         let began = rt::now();
-        let needed = spread.at(self.stream.lock().unwrap_or_else(PoisonError::into_inner).draw());
-        let done = self.cores.lock().unwrap_or_else(PoisonError::into_inner).take(began, needed);
-        rt::sleep_until(done).await;
-        self.recorder.record(rt::now(), Kind::Compute, what, done - began, 0);
+        let mut left = spread.at(self.stream.lock().unwrap_or_else(PoisonError::into_inner).draw());
+        while !left.is_zero() {
+            let slice = left.min(SLICE);
+            let done = self.cores.lock().unwrap_or_else(PoisonError::into_inner).take(rt::now(), slice);
+            rt::sleep_until(done).await;
+            left -= slice;
+        }
+        self.recorder.record(rt::now(), Kind::Compute, what, rt::now() - began, 0);
     }
 }
 
@@ -110,7 +117,7 @@ mod tests {
 
     const AT: fn(u64) -> SimTime = |ms| SimTime::from_nanos(ms * 1_000_000);
 
-    /// Three pieces of 10 ms on two cores: two are done at 10 ms, the third at 20 ms; a later one finds a core free.
+    /// Three slices of 10 ms on two cores: two are done at 10 ms, the third at 20 ms; a later one finds a core free.
     #[test]
     fn work_waits_for_a_core() {
         let mut cores = Cores::new(2);
