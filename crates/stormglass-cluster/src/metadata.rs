@@ -1,11 +1,10 @@
 //! What a node knows of the cluster, and how it comes to know it.
 
-use crate::settings::ClusterSettings;
 use serde::{Deserialize, Serialize};
 use stormglass_core::{Recorder, Seed};
 use stormglass_raft::client::Document;
 use stormglass_raft::server::{NodesWatch, publish};
-use stormglass_raft::{MetadataClient, NodesConfiguration};
+use stormglass_raft::{MetadataClient, NodesConfiguration, RetryPolicy};
 use stormglass_rt as rt;
 use stormglass_rt::Watch;
 
@@ -54,47 +53,63 @@ impl Metadata {
 
     /// Starts the tasks that fetch each document until it is known, one for each kind as in 1.7. The schema is
     /// asked for once: no value is an answer.
-    pub fn fetch(
-        &self,
-        client: &MetadataClient,
-        settings: &ClusterSettings,
-        seed: Seed,
-        node: &str,
-        life: u32,
-        recorder: &Recorder,
-    ) {
-        let back_off = recorder.symbol("metadata fetch back-off");
-        let delays = |kind: &str| {
-            let stream = seed.stream(("metadata-fetch", node, kind, u64::from(life)));
-            settings.node.metadata_fetch_retry.delays(stream)
+    pub fn fetch(&self, fetcher: &Fetcher) {
+        let (nodes, logs, table) = (self.nodes.clone(), self.logs.clone(), self.partition_table.clone());
+        let version = |watch: Watch<u64>| {
+            move |document: Option<Versioned>| {
+                document.is_some_and(|document| {
+                    raise(&watch, document.version);
+                    true
+                })
+            }
         };
-        for (kind, watch) in
-            [(PARTITION_TABLE, Some(&self.partition_table)), (SCHEMA, None), (LOGS, Some(&self.logs))]
-        {
-            let (client, mut delays) = (client.clone(), delays(kind));
-            let (watch, own) = (watch.cloned(), recorder.clone());
-            rt::spawn(recorder, &format!("fetch {kind}"), async move {
-                loop {
-                    match (client.get::<Versioned>(kind).await, &watch) {
-                        (Ok(_), None) => return,
-                        (Ok(Some(document)), Some(watch)) => return raise(watch, document.version),
-                        _ => match delays.next() {
-                            Some(delay) => rt::pause(&own, back_off, delay).await,
-                            None => return,
-                        },
-                    }
-                }
-            });
-        }
-        let (client, mut delays) = (client.clone(), delays("nodes"));
-        let (nodes, own) = (self.nodes.clone(), recorder.clone());
-        rt::spawn(recorder, "fetch nodes_config", async move {
+        fetcher.start(PARTITION_TABLE, version(table));
+        fetcher.start(SCHEMA, |_: Option<Versioned>| true);
+        fetcher.start(LOGS, version(logs));
+        fetcher.start(NodesConfiguration::KEY, move |document: Option<NodesConfiguration>| {
+            document.is_some_and(|document| {
+                publish(&nodes, &document);
+                true
+            })
+        });
+    }
+}
+
+/// What the fetching of a node's metadata needs.
+#[derive(Clone, Debug)]
+pub struct Fetcher {
+    /// The client.
+    pub client: MetadataClient,
+    /// How a fetch is repeated.
+    pub retry: RetryPolicy,
+    /// The run's seed, for jitter.
+    pub seed: Seed,
+    /// The node.
+    pub node: String,
+    /// How often it has started.
+    pub life: u32,
+    /// The recorder of its pauses.
+    pub recorder: Recorder,
+}
+
+impl Fetcher {
+    /// Fetches a document in a task of its own, again until `accept` takes what is found.
+    fn start<D: Document + Send + 'static>(
+        &self,
+        key: &'static str,
+        accept: impl Fn(Option<D>) -> bool + Send + 'static,
+    ) {
+        let stream = self.seed.stream(("metadata-fetch", &self.node, key, u64::from(self.life)));
+        let mut delays = self.retry.delays(stream);
+        let (client, recorder) = (self.client.clone(), self.recorder.clone());
+        let back_off = recorder.symbol("metadata fetch back-off");
+        rt::spawn(&self.recorder, &format!("fetch {key}"), async move {
             loop {
-                if let Ok(Some(document)) = client.get::<NodesConfiguration>(NodesConfiguration::KEY).await {
-                    return publish(&nodes, &document);
+                if client.get::<D>(key).await.is_ok_and(&accept) {
+                    return;
                 }
                 match delays.next() {
-                    Some(delay) => rt::pause(&own, back_off, delay).await,
+                    Some(delay) => rt::pause(&recorder, back_off, delay).await,
                     None => return,
                 }
             }

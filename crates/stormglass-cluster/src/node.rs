@@ -7,7 +7,7 @@
 mod marker;
 mod provision;
 
-use crate::metadata::Metadata;
+use crate::metadata::{Fetcher, Metadata};
 use crate::settings::{ClusterSettings, Step};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,8 @@ use stormglass_raft::server::{Incoming, publish};
 use stormglass_raft::storage::RaftStore;
 use stormglass_raft::transport::PeerListener;
 use stormglass_raft::{
-    MetadataClient, MetadataServer, NodesConfiguration, RetryPolicy, ServerConfig, StorageState, WorkerState,
+    MetadataClient, MetadataServer, NodeConfig, NodesConfiguration, RetryPolicy, ServerConfig, StorageState,
+    WorkerState,
 };
 use stormglass_rt as rt;
 use stormglass_rt::channel::{self, Receiver, Sender};
@@ -75,16 +76,24 @@ impl From<ClientError> for StartError {
     }
 }
 
+/// What a process is started with.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The cluster's parameters.
+    pub settings: Arc<ClusterSettings>,
+    /// The nodes with metadata servers.
+    pub peers: Vec<String>,
+    /// The run's seed.
+    pub seed: Seed,
+    /// How often the node has started, this time included.
+    pub life: u32,
+    /// Whether it provisions the cluster.
+    pub provisions: bool,
+}
+
 /// Starts a node's process. It runs until it is killed; a start that fails ends it with a note.
-pub fn start(
-    node: &Node,
-    settings: Arc<ClusterSettings>,
-    peers: Vec<String>,
-    seed: Seed,
-    life: u32,
-    provisions: bool,
-) {
-    let process = Process::new(node.clone(), settings, peers, seed, life, provisions);
+pub fn start(node: &Node, start: Start) {
+    let process = Process::new(node.clone(), start);
     let recorder = process.recorder.clone();
     node.spawn("main", async move {
         match process.run().await {
@@ -119,14 +128,8 @@ struct Process {
 }
 
 impl Process {
-    fn new(
-        node: Node,
-        settings: Arc<ClusterSettings>,
-        peers: Vec<String>,
-        seed: Seed,
-        life: u32,
-        provisions: bool,
-    ) -> Process {
+    fn new(node: Node, start: Start) -> Process {
+        let Start { settings, peers, seed, life, provisions } = start;
         let name = node.name().to_string();
         let recorder = node.disk().recorder().clone();
         let client_settings = settings.metadata_client.clone();
@@ -187,14 +190,14 @@ impl Process {
             }
             Step::BuildRoles => self.compute("build roles", work.roles).await,
             Step::ServeFabric => {
-                self.metadata.fetch(
-                    &self.client,
-                    &self.settings,
-                    self.seed,
-                    &self.name,
-                    self.life,
-                    &self.recorder,
-                );
+                self.metadata.fetch(&Fetcher {
+                    client: self.client.clone(),
+                    retry: self.settings.node.metadata_fetch_retry.clone(),
+                    seed: self.seed,
+                    node: self.name.clone(),
+                    life: self.life,
+                    recorder: self.recorder.clone(),
+                });
                 self.compute("serve fabric", work.serve).await;
                 self.serve_fabric();
             }
@@ -303,27 +306,17 @@ impl Process {
         marker.put(1, b"storage-marker", &id.0.to_be_bytes());
         store.write_synced(marker).await?;
         let delays = self.delays("log-server", &self.settings.node.network_retry);
-        let change = |nodes: &mut NodesConfiguration, name: &str| {
-            let (id, _) = nodes.find(name)?;
-            let own = nodes.nodes.get_mut(&id)?;
-            let provisioning = own.storage == StorageState::Provisioning;
-            own.storage = StorageState::ReadWrite;
-            provisioning.then_some(())
-        };
-        let registration = self.registration(delays, "log server back-off", change);
+        let registration = self.registration(delays, "log server back-off", |own| {
+            std::mem::replace(&mut own.storage, StorageState::ReadWrite) != StorageState::ReadWrite
+        });
         Ok(registration.await?)
     }
 
     fn start_worker(&mut self) {
         let delays = self.delays("worker", &self.settings.node.network_retry);
-        let change = |nodes: &mut NodesConfiguration, name: &str| {
-            let (id, _) = nodes.find(name)?;
-            let own = nodes.nodes.get_mut(&id)?;
-            let provisioning = own.worker == WorkerState::Provisioning;
-            own.worker = WorkerState::Active;
-            provisioning.then_some(())
-        };
-        let registration = self.registration(delays, "worker back-off", change);
+        let registration = self.registration(delays, "worker back-off", |own| {
+            std::mem::replace(&mut own.worker, WorkerState::Active) != WorkerState::Active
+        });
         rt::spawn(&self.recorder, "partition processor manager", async move {
             // A worker that cannot register stays idle; the next start tries again.
             let _ = registration.await;
@@ -332,12 +325,12 @@ impl Process {
     }
 
     /// Changes the node's own entry in the cluster's configuration, with retries, and makes the result known on
-    /// the node. `change` gives `None` where there is nothing to change.
+    /// the node. `change` says whether there was anything to change.
     fn registration(
         &self,
         mut delays: stormglass_raft::settings::Delays,
         back_off: &str,
-        change: impl Fn(&mut NodesConfiguration, &str) -> Option<()> + Send + Sync + 'static,
+        change: impl Fn(&mut NodeConfig) -> bool + Send + Sync + 'static,
     ) -> impl Future<Output = Result<(), ClientError>> + Send + 'static {
         let (client, name) = (self.client.clone(), self.name.clone());
         let (known, recorder, back_off) =
@@ -349,7 +342,8 @@ impl Process {
                         return Err(ClientError::Retryable("no configuration".into()));
                     };
                     nodes.version += 1;
-                    Ok(change(&mut nodes, &name).map(|()| nodes))
+                    let own = nodes.nodes.values_mut().find(|node| node.name == name);
+                    Ok(own.is_some_and(&change).then_some(nodes))
                 });
                 match updated.await {
                     Ok(nodes) => {

@@ -1,6 +1,6 @@
 //! What starts a cluster and watches it, as the real `local-cluster-runner` does.
 
-use crate::node::{self, ADMIN_PORT, Healthy};
+use crate::node::{self, ADMIN_PORT, Healthy, Start};
 use crate::settings::{AdminCheck, ClusterSettings};
 use std::sync::Arc;
 use stormglass_net::Host;
@@ -26,7 +26,8 @@ impl Cluster {
             (1..=settings.cluster.nodes).map(|number| format!("node-{number}")).collect();
         let nodes: Vec<Node> = names.iter().map(|name| world.node(name)).collect();
         for (place, node) in nodes.iter().enumerate() {
-            node::start(node, settings.clone(), names.clone(), world.seed(), 1, place == 0);
+            let (settings, peers, seed) = (settings.clone(), names.clone(), world.seed());
+            node::start(node, Start { settings, peers, seed, life: 1, provisions: place == 0 });
         }
         let runner = world.node(RUNNER).host().clone();
         Cluster { world: world.clone(), settings, nodes, runner }

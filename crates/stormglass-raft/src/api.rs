@@ -29,6 +29,27 @@ pub enum Precondition {
     MatchesVersion(u64),
 }
 
+/// A conditional write, as it is asked for and as it stands in the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Write {
+    /// Set a key.
+    Put {
+        /// The key.
+        key: String,
+        /// Its new value.
+        value: Value,
+        /// What must hold.
+        precondition: Precondition,
+    },
+    /// Remove a key.
+    Delete {
+        /// The key.
+        key: String,
+        /// What must hold.
+        precondition: Precondition,
+    },
+}
+
 /// A request to a metadata server.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
@@ -43,21 +64,7 @@ pub enum Request {
         key: String,
     },
     /// A conditional write.
-    Put {
-        /// Of this key.
-        key: String,
-        /// The new value.
-        value: Value,
-        /// What must hold.
-        precondition: Precondition,
-    },
-    /// A conditional removal.
-    Delete {
-        /// Of this key.
-        key: String,
-        /// What must hold.
-        precondition: Precondition,
-    },
+    Write(Write),
     /// Become the first member of a new cluster.
     Provision {
         /// With this configuration.

@@ -4,7 +4,7 @@
 //! call goes on at the hinted node at once, at most three times; after any other it moves to a random endpoint
 //! other than the last and gives the error to the caller, whose own retry policy decides. A call that is connected has no deadline.
 
-use crate::api::{Answer, FABRIC_PORT, Precondition, Refusal, RefusalKind, Reply, Request, Value};
+use crate::api::{Answer, FABRIC_PORT, Precondition, Refusal, RefusalKind, Reply, Request, Value, Write};
 use crate::nodes::NodesConfiguration;
 use crate::settings::ClientSettings;
 use serde::Serialize;
@@ -181,7 +181,8 @@ impl MetadataClient {
         let bytes =
             postcard::to_stdvec(document).map_err(|error| ClientError::Terminal(error.to_string()))?;
         let value = Value { version: document.version(), bytes };
-        self.call(Request::Put { key: key.into(), value, precondition }).await.map(drop)
+        let write = Write::Put { key: key.into(), value, precondition };
+        self.call(Request::Write(write)).await.map(drop)
     }
 
     /// Reads, changes and writes a document until no other writer comes between. `change` gives the next

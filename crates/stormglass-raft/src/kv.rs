@@ -1,6 +1,6 @@
 //! The replicated map: applied entry by entry on every member, deterministic, without clock.
 
-use crate::api::{Precondition, Refusal, RefusalKind, Reply, Value};
+use crate::api::{Precondition, Refusal, RefusalKind, Reply, Value, Write};
 use crate::nodes::{MetadataState, NodeId, NodesConfiguration};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,37 +23,6 @@ pub struct CommandId {
     pub generation: u32,
     /// Counts up.
     pub number: u64,
-}
-
-/// A change of the map.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Write {
-    /// Set a key.
-    Put {
-        /// The key.
-        key: String,
-        /// Its new value.
-        value: Value,
-        /// What must hold.
-        precondition: Precondition,
-    },
-    /// Remove a key.
-    Delete {
-        /// The key.
-        key: String,
-        /// What must hold.
-        precondition: Precondition,
-    },
-}
-
-impl Write {
-    fn key(&self) -> (&str, Precondition) {
-        match self {
-            Write::Put { key, precondition, .. } | Write::Delete { key, precondition } => {
-                (key, *precondition)
-            }
-        }
-    }
 }
 
 /// The members of the Raft group, as a document of its own: configuration changes carry the next one.
@@ -106,9 +75,9 @@ impl KvState {
     ///
     /// The refusal to answer with.
     pub fn check(&self, write: &Write) -> Result<(), Refusal> {
-        let (key, precondition) = write.key();
+        let (Write::Put { key, precondition, .. } | Write::Delete { key, precondition }) = write;
         let found = self.values.get(key).map(|value| value.version);
-        let holds = match precondition {
+        let holds = match *precondition {
             Precondition::None => true,
             Precondition::DoesNotExist => found.is_none(),
             Precondition::MatchesVersion(version) => found == Some(version),

@@ -6,10 +6,10 @@
 //! up ticks and messages, and afterwards the missed ticks come in a burst. (Section 3.4 of Restate's
 //! `raft/server/member.rs` as of 1.7; M25 picked the next event by chance.)
 
-use crate::api::{Answer, NodeHint, Refusal, Reply, Request};
-use crate::kv::{Command, CommandId, KvState, Membership, Write};
+use crate::api::{Answer, NodeHint, Refusal, Reply, Request, Write};
+use crate::kv::{Command, CommandId, KvState, Membership};
 use crate::nodes::{MetadataState, NodeId};
-use crate::server::{Incoming, MEMBER, MetadataServer, publish};
+use crate::server::{Incoming, KnownNodes, MEMBER, MetadataServer, NodesWatch, publish};
 use crate::storage::RaftStore;
 use crate::transport::Transport;
 use protobuf::Message as _;
@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
-use stormglass_core::{Kind, Stream};
+use stormglass_core::{Kind, Recorder, Stream};
 use stormglass_engine::EngineError;
 use stormglass_net::rpc;
 use stormglass_rt as rt;
@@ -32,12 +32,16 @@ type ReplyTo = rpc::Reply<Answer>;
 
 pub(crate) struct Member {
     me: NodeId,
-    server: MetadataServerParts,
+    /// How often the node has started.
+    life: u32,
+    recorder: Recorder,
     raw: RawNode<RaftStore>,
     kv: KvState,
     applied: u64,
     transport: Transport,
     inbox: Receiver<Message>,
+    requests: Receiver<Incoming>,
+    nodes: NodesWatch,
     ticker: Ticker,
     /// The version of the configuration that the loop has seen.
     nodes_seen: u64,
@@ -49,14 +53,6 @@ pub(crate) struct Member {
     joins: BTreeMap<NodeId, Vec<ReplyTo>>,
     election: Election,
     leads: bool,
-}
-
-/// What the loop keeps of the server that it was.
-struct MetadataServerParts {
-    recorder: stormglass_core::Recorder,
-    requests: Receiver<Incoming>,
-    nodes: crate::server::NodesWatch,
-    life: u32,
 }
 
 struct Read {
@@ -116,15 +112,17 @@ impl Member {
             timeout: 0,
         };
         let ticker = Ticker::new(&recorder, recorder.symbol("raft tick"), settings.tick_interval);
-        let server = MetadataServerParts { recorder, requests, nodes, life: config.life };
         let mut member = Member {
             me,
-            server,
+            life: config.life,
+            recorder,
             raw,
             kv,
             applied,
             transport,
             inbox,
+            requests,
+            nodes,
             ticker,
             nodes_seen: 0,
             number_last: 0,
@@ -147,10 +145,11 @@ impl Member {
         }
         loop {
             match self.next_event().await {
-                Event::Message(message) => {
-                    // A message from someone who is no peer is ignored since 1.2.
-                    let _ = self.raw.step(message);
-                }
+                Event::Message(message) => match self.raw.step(message) {
+                    // A message from someone who is no peer any more (M25 took that for a failure of the server).
+                    Ok(()) | Err(raft::Error::StepPeerNotFound | raft::Error::ProposalDropped) => {}
+                    Err(error) => return Err(corrupt(error)),
+                },
                 Event::Tick => {
                     self.election.prepare(&mut self.raw);
                     self.raw.tick();
@@ -171,13 +170,11 @@ impl Member {
                 return Poll::Ready(Event::Tick);
             }
             let seen = self.nodes_seen;
-            let newer = |nodes: &Option<std::sync::Arc<crate::nodes::NodesConfiguration>>| {
-                nodes.as_ref().is_some_and(|nodes| nodes.version > seen)
-            };
-            if self.server.nodes.poll_until(context, newer).is_ready() {
+            let newer = |nodes: &KnownNodes| nodes.as_ref().is_some_and(|nodes| nodes.version > seen);
+            if self.nodes.poll_until(context, newer).is_ready() {
                 return Poll::Ready(Event::Nodes);
             }
-            match self.server.requests.poll_recv(context) {
+            match self.requests.poll_recv(context) {
                 Poll::Ready(Some((request, reply))) => Poll::Ready(Event::Request(request, reply)),
                 _ => Poll::Pending,
             }
@@ -194,12 +191,7 @@ impl Member {
             _ if !self.leads => Err(Refusal::unavailable("not the leader", self.leader_hint())),
             Request::Get { key } => return self.read(Read { key, version_only: false, reply }),
             Request::GetVersion { key } => return self.read(Read { key, version_only: true, reply }),
-            Request::Put { key, value, precondition } => {
-                return self.propose(Write::Put { key, value, precondition }, reply);
-            }
-            Request::Delete { key, precondition } => {
-                return self.propose(Write::Delete { key, precondition }, reply);
-            }
+            Request::Write(write) => return self.propose(write, reply),
         };
         reply.send(answer);
     }
@@ -226,7 +218,7 @@ impl Member {
             return;
         }
         self.number_last += 1;
-        let id = CommandId { node: self.me, generation: self.server.life, number: self.number_last };
+        let id = CommandId { node: self.me, generation: self.life, number: self.number_last };
         let data = postcard::to_stdvec(&Command { id, write }).expect("plain data has an encoding");
         match self.raw.propose(vec![], data) {
             Ok(()) => drop(self.writes.insert(id, reply)),
@@ -423,21 +415,21 @@ impl Member {
 
     fn publish(&mut self) {
         if let Some(nodes) = self.kv.nodes() {
-            publish(&self.server.nodes, &nodes);
+            publish(&self.nodes, &nodes);
         }
         self.refresh_hosts();
     }
 
     /// The peers' hosts: from the newest configuration known on the node.
     fn refresh_hosts(&mut self) {
-        let Some(nodes) = self.server.nodes.get() else { return };
+        let Some(nodes) = self.nodes.get() else { return };
         self.nodes_seen = nodes.version;
         let hosts = nodes.nodes.iter().filter(|(id, _)| **id != self.me);
         self.transport.set_hosts(hosts.map(|(&id, node)| (id, node.name.clone())).collect());
     }
 
     fn note(&self, what: &str) {
-        let recorder = &self.server.recorder;
+        let recorder = &self.recorder;
         let term = self.raw.raft.term;
         recorder.record(rt::now(), Kind::Note, recorder.symbol(what), Duration::ZERO, term);
     }

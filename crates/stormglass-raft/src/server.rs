@@ -36,8 +36,11 @@ pub const MEMBER: &str = "metadata server: member";
 /// A request and the way to answer it.
 pub type Incoming = (Request, rpc::Reply<Answer>);
 
-/// The newest configuration that a node knows; shared by its server, its client and everything else on it.
-pub type NodesWatch = Watch<Option<Arc<NodesConfiguration>>>;
+/// The newest configuration that a node knows, if it knows one.
+pub type KnownNodes = Option<Arc<NodesConfiguration>>;
+
+/// A node's [`KnownNodes`], shared by its server, its client and everything else on it.
+pub type NodesWatch = Watch<KnownNodes>;
 
 /// Makes a configuration known on the node if it is newer than what is known.
 pub fn publish(watch: &NodesWatch, nodes: &NodesConfiguration) {
@@ -155,7 +158,7 @@ impl MetadataServer {
         let mut own = Box::pin({
             let (watch, name) = (self.nodes.clone(), name.clone());
             async move {
-                let wanted = |nodes: &Option<Arc<NodesConfiguration>>| {
+                let wanted = |nodes: &KnownNodes| {
                     let own = nodes.as_ref().and_then(|nodes| nodes.find(&name));
                     own.is_some_and(|(_, node)| node.metadata != MetadataState::Standby)
                 };

@@ -9,7 +9,7 @@ use stormglass_core::{Keep, Kind, Latency, Recorder, Scope, Seed, Trace};
 use stormglass_fs::{Disk, DiskProfile};
 use stormglass_net::{LinkProfile, NetProfile, Network};
 use stormglass_raft::api::{
-    Answer, FABRIC_PORT, Precondition, RAFT_PORT, Refusal, RefusalKind, Reply, Request, Value,
+    Answer, FABRIC_PORT, Precondition, RAFT_PORT, Refusal, RefusalKind, Reply, Request, Value, Write,
 };
 use stormglass_raft::client::ClientError;
 use stormglass_raft::server::{NodesWatch, publish};
@@ -154,7 +154,8 @@ fn play<T>(story: impl AsyncFnOnce(&mut Servers) -> T) -> (T, Trace) {
 }
 
 fn put(key: &str, version: u64, precondition: Precondition) -> Request {
-    Request::Put { key: key.into(), value: Value { version, bytes: vec![version as u8] }, precondition }
+    let value = Value { version, bytes: vec![version as u8] };
+    Request::Write(Write::Put { key: key.into(), value, precondition })
 }
 
 fn get(key: &str) -> Request {
@@ -233,8 +234,8 @@ fn writes_are_conditional_and_reads_see_them() {
         servers.ask("node-1", put("k", 2, Precondition::MatchesVersion(1))).await.unwrap();
         let version = servers.ask("node-1", Request::GetVersion { key: "k".into() }).await;
         assert_eq!(version, Ok(Reply::Version(Some(2))));
-        let delete = Request::Delete { key: "k".into(), precondition: Precondition::MatchesVersion(2) };
-        servers.ask("node-1", delete).await.unwrap();
+        let delete = Write::Delete { key: "k".into(), precondition: Precondition::MatchesVersion(2) };
+        servers.ask("node-1", Request::Write(delete)).await.unwrap();
         assert_eq!(servers.ask("node-1", get("k")).await, Ok(Reply::Value(None)));
     });
 }

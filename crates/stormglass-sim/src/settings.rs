@@ -120,14 +120,18 @@ impl Settings {
         file: &str,
         table: &Table,
     ) -> Result<Settings, SettingsError> {
-        let mut base = table_of(&Profile::default());
-        base.insert("run".into(), Value::Table(table_of(&RunSettings::default())));
-        base.extend(scenario.defaults());
-        let (model, profile) = (model.to_string(), profile.to_string());
-        let mut settings = Settings { table: base, origins: BTreeMap::new(), model, profile };
+        let mut settings = Settings::defaults(scenario, model, profile);
         settings.overlay(file, "", table)?;
         settings.validate(scenario)?;
         Ok(settings)
+    }
+
+    /// What there is before anything is set: every parameter.
+    fn defaults(scenario: &dyn Scenario, model: &str, profile: &str) -> Settings {
+        let mut table = table_of(&Profile::default());
+        table.insert("run".into(), Value::Table(table_of(&RunSettings::default())));
+        table.extend(scenario.defaults());
+        Settings { table, origins: BTreeMap::new(), model: model.into(), profile: profile.into() }
     }
 
     /// The model's name.

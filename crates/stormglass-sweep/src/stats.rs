@@ -1,6 +1,5 @@
 //! What the waits of many runs were like.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 use stormglass_core::{Length, Wait};
 
@@ -13,19 +12,9 @@ pub struct WaitStats {
 }
 
 impl WaitStats {
-    /// Groups waits by name, in alphabetical order.
-    pub fn by_name<'a>(waits: impl IntoIterator<Item = &'a Wait>) -> BTreeMap<String, WaitStats> {
-        let mut groups: BTreeMap<String, WaitStats> = BTreeMap::new();
-        for wait in waits {
-            groups.entry(wait.name.clone()).or_default().add(wait);
-        }
-        groups
-    }
-
     /// Adds a wait.
     pub fn add(&mut self, wait: &Wait) {
-        let place = self.lengths.partition_point(|length| *length <= wait.length);
-        self.lengths.insert(place, wait.length);
+        self.lengths.push(wait.length);
         self.exceeded += usize::from(wait.exceeded());
         self.deadline = wait.deadline;
     }
