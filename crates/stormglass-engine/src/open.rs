@@ -46,7 +46,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Those of the disk; [`EngineError::Corrupt`] if files are missing or unreadable, or if it has other families.
+    /// Those of the disk; [`EngineError::Corrupt`] if files are missing or unreadable, or if it has families that are
+    /// not named. Families that it does not have are added.
     pub async fn open(
         disk: &Disk,
         path: impl Into<PathBuf>,
@@ -55,24 +56,27 @@ impl Engine {
         let path = path.into();
         let opening = Opening { disk, path: &path };
         let exists = disk.try_exists(path.join("CURRENT"))?;
-        opening.prepare_directory(exists).await?;
+        opening.prepare_directory().await?;
         let directory = disk.open(&path).await?;
-        let Recovered { mut manifest, tables, obsolete } = if exists {
+        let Recovered { mut manifest, tables } = if exists {
             opening.recover(families).await?
         } else {
             opening.create(families, &directory).await?
         };
         let wal = opening.start_log(&mut manifest, &directory).await?;
-        if !exists {
-            opening.add_families(&mut manifest, families).await?;
+        // A database that was being made when the power failed may have some of its families only.
+        let missing: Vec<&str> =
+            families.iter().copied().filter(|name| !manifest.families.contains_key(*name)).collect();
+        if !missing.is_empty() {
+            opening.add_families(&mut manifest, &missing).await?;
         }
-        opening.write_options(&mut manifest, &directory).await?;
+        let names = opening.write_options(&mut manifest, &directory).await?;
         if !exists {
             opening.info(LOG_FAMILY).await?;
         }
         opening.info(LOG_END).await?;
-        for path in obsolete {
-            disk.remove_file(path).await?;
+        for name in obsolete(&manifest, names) {
+            disk.remove_file(opening.file(&name)).await?;
         }
         Ok(Engine { disk: disk.clone(), families: tables, wal, directory, directory_synced: false, path })
     }
@@ -88,21 +92,20 @@ struct Opening<'a> {
 struct Recovered {
     manifest: Manifest,
     tables: Vec<Family>,
-    /// Files that the new manifest replaces.
-    obsolete: Vec<PathBuf>,
 }
 
 impl Opening<'_> {
     /// Directory and info log.
-    async fn prepare_directory(&self, exists: bool) -> io::Result<()> {
+    async fn prepare_directory(&self) -> io::Result<()> {
         self.ensure_directory(2).await?;
-        if exists {
-            self.disk.rename(self.file("LOG"), self.file("LOG.old.1")).await?;
+        let (info, old) = (self.file("LOG"), self.file("LOG.old.1"));
+        if self.disk.try_exists(&info)? {
+            self.disk.rename(&info, &old).await?;
         }
         self.disk.read_dir(self.path).await?;
-        self.disk.create(self.file("LOG")).await?;
-        if exists {
-            self.disk.remove_file(self.file("LOG.old.1")).await?;
+        self.disk.create(&info).await?;
+        if self.disk.try_exists(&old)? {
+            self.disk.remove_file(&old).await?;
         }
         self.info(LOG_BANNER).await?;
         self.disk.read_dir(self.path).await?;
@@ -121,8 +124,7 @@ impl Opening<'_> {
         self.point_current(&mut manifest, directory).await?;
         self.look_around().await?;
         let tables = families.iter().map(|name| Family { name: name.to_string(), table: BTreeMap::new() });
-        let obsolete = vec![self.manifest_path(&manifest)];
-        Ok(Recovered { manifest, tables: tables.collect(), obsolete })
+        Ok(Recovered { manifest, tables: tables.collect() })
     }
 
     /// An existing database: manifest, tables, and what the log has beyond them, which goes to new tables.
@@ -131,35 +133,41 @@ impl Opening<'_> {
         let manifest_path = self.file(String::from_utf8_lossy(&current).trim());
         let mut manifest = Manifest::last(&self.disk.read(&manifest_path).await?)?;
         let names: BTreeSet<&str> = manifest.families.keys().map(String::as_str).collect();
-        if names != families.iter().copied().collect() {
+        if !names.is_subset(&families.iter().copied().collect()) {
             return Err(EngineError::Corrupt(format!("it has the families {names:?}, not {families:?}")));
         }
         let mut tables = Vec::new();
         for name in families {
-            let table = match manifest.families[*name] {
+            let table = match manifest.families.get(*name).copied().flatten() {
                 Some(number) => decode(&self.disk.read(self.numbered(number, "sst")).await?)?,
                 None => BTreeMap::new(),
             };
             tables.push(Family { name: name.to_string(), table });
         }
-        let log_path = self.numbered(manifest.log, "log");
-        let log = self.disk.read(&log_path).await?;
+        // The first manifest of a new database names no log yet.
+        let log_path = (manifest.log > 0).then(|| self.numbered(manifest.log, "log"));
+        let log = match &log_path {
+            Some(path) => self.disk.read(path).await?,
+            None => Vec::new(),
+        };
         let batches = wal::replay(log.get(LOG_HEAD..).unwrap_or_default());
         let changed: BTreeSet<usize> = batches.iter().flat_map(Batch::families).collect();
         batches.into_iter().for_each(|batch| batch.apply(&mut tables));
-        self.look_around().await?;
-        let mut obsolete = vec![manifest_path, log_path.clone()];
+        // Files that a crash left behind keep their numbers, although no manifest knows them.
+        let left_behind = self.look_around().await?.iter().filter_map(|name| number_of(name)).max();
+        manifest.next_file = manifest.next_file.max(left_behind.unwrap_or(0));
         for (place, family) in changed.into_iter().enumerate() {
             let number = manifest.file_number();
             self.write_table(number, &tables[family]).await?;
-            let replaced = manifest.families.insert(tables[family].name.clone(), Some(number)).flatten();
-            obsolete.extend(replaced.map(|number| self.numbered(number, "sst")));
+            manifest.families.insert(tables[family].name.clone(), Some(number));
             if place == 0 {
                 self.info(LOG_OPTIONS).await?;
             }
         }
-        OpenOptions::new().write(true).open(self.disk, &log_path).await?.set_len(log.len() as u64).await?;
-        Ok(Recovered { manifest, tables, obsolete })
+        if let Some(path) = log_path {
+            OpenOptions::new().write(true).open(self.disk, path).await?.set_len(log.len() as u64).await?;
+        }
+        Ok(Recovered { manifest, tables })
     }
 
     async fn write_table(&self, number: u64, family: &Family) -> Result<(), EngineError> {
@@ -211,7 +219,8 @@ impl Opening<'_> {
         Ok(())
     }
 
-    async fn write_options(&self, manifest: &mut Manifest, directory: &File) -> io::Result<()> {
+    /// The options file; gives the names that are there then.
+    async fn write_options(&self, manifest: &mut Manifest, directory: &File) -> io::Result<Vec<String>> {
         let number = manifest.file_number();
         let temporary = format!("OPTIONS-{number}.dbtmp");
         let file = self.disk.create(self.file(&temporary)).await?;
@@ -219,10 +228,10 @@ impl Opening<'_> {
         file.sync_all().await?;
         self.disk.rename(self.file(&temporary), self.file(&format!("OPTIONS-{number}"))).await?;
         directory.sync_all().await?;
-        for _ in 0..3 {
+        for _ in 0..2 {
             self.disk.read_dir(self.path).await?;
         }
-        Ok(())
+        self.disk.read_dir(self.path).await
     }
 
     /// A file under its final name, durably: temporary file, sync, rename, sync of the directory.
@@ -248,11 +257,10 @@ impl Opening<'_> {
     }
 
     /// The look around between reading the manifest and recovering the log.
-    async fn look_around(&self) -> io::Result<()> {
+    async fn look_around(&self) -> io::Result<Vec<String>> {
         self.disk.read_dir(self.path).await?;
         self.ensure_directory(1).await?;
-        self.disk.read_dir(self.path).await?;
-        Ok(())
+        self.disk.read_dir(self.path).await
     }
 
     /// RocksDB makes sure of its directories again and again; each attempt is a call.
@@ -283,4 +291,34 @@ impl Opening<'_> {
     fn manifest_path(&self, manifest: &Manifest) -> PathBuf {
         self.path.join(format!("MANIFEST-{}", manifest.number))
     }
+}
+
+/// The number in a file's name.
+fn number_of(name: &str) -> Option<u64> {
+    let digits: String =
+        name.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+/// The files that the database does not use: what came before, and what a crash left behind. Manifests come first; of
+/// options files the newest two are kept.
+fn obsolete(manifest: &Manifest, names: Vec<String>) -> Vec<String> {
+    let used = |name: &str| {
+        let number = number_of(name).unwrap_or(0);
+        match name.rsplit_once('.').map(|(_, extension)| extension) {
+            Some("sst") => manifest.families.values().flatten().any(|&table| table == number),
+            Some("log") => number == manifest.log,
+            Some("dbtmp") => false,
+            _ => !name.starts_with("MANIFEST-") || number == manifest.number,
+        }
+    };
+    let mut options: Vec<u64> =
+        names.iter().filter(|name| name.starts_with("OPTIONS-")).filter_map(|name| number_of(name)).collect();
+    options.sort_unstable();
+    let options_kept = options.iter().rev().nth(1).copied().unwrap_or(0);
+    let old_options = |name: &str| name.starts_with("OPTIONS-") && number_of(name) < Some(options_kept);
+    let mut obsolete: Vec<String> =
+        names.into_iter().filter(|name| !used(name) || old_options(name)).collect();
+    obsolete.sort_by_key(|name| !name.starts_with("MANIFEST-"));
+    obsolete
 }

@@ -1,8 +1,10 @@
 //! The handle of a disk.
 
 use crate::file::{File, OpenOptions};
-use crate::profile::{DiskProfile, OpCost};
-use crate::tree::{Metadata, Tree};
+use crate::power::{Drawn, Loss};
+use crate::profile::{DiskProfile, NamesDurable, OpCost};
+use crate::tree::{Contents, Entry, Metadata, Tree};
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +33,11 @@ struct Shared {
 struct State {
     tree: Tree,
     streams: [Stream; OPERATIONS.len()],
+    power: Stream,
+    /// How often the power was lost: a handle of an earlier time is worth nothing.
+    epoch: u64,
+    operations: u64,
+    stop_before: Option<u64>,
 }
 
 /// Every kind of operation, in the order of the streams.
@@ -58,7 +65,9 @@ impl Disk {
     /// As [`Disk::new`], with a recorder for its events.
     pub fn recorded(name: &str, profile: DiskProfile, seed: Seed, recorder: &Recorder) -> Disk {
         let streams = OPERATIONS.map(|kind| seed.stream(("disk", name, kind.name())));
-        let state = Mutex::new(State { tree: Tree::new(), streams });
+        let power = seed.stream(("disk", name, "power loss"));
+        let state = State { tree: Tree::new(), streams, power, epoch: 0, operations: 0, stop_before: None };
+        let state = Mutex::new(state);
         Disk { shared: Arc::new(Shared { profile, recorder: recorder.clone(), state }) }
     }
 
@@ -204,6 +213,36 @@ impl Disk {
         }
     }
 
+    /// The power fails: what was not synced is lost, as `loss` says, drawn from the stream `("disk", name, "power
+    /// loss")`. Open files are worth nothing any more, operations under way fail with EIO; kill the disk's node first if its
+    /// tasks shall not see that. The disk works again at once.
+    pub fn power_loss(&self, loss: Loss) {
+        let mut state = self.lock();
+        let State { tree, power, .. } = &mut *state;
+        tree.power_loss(&mut Drawn { loss, stream: power });
+        state.epoch += 1;
+        state.stop_before = None;
+        drop(state);
+        let subject = self.shared.recorder.symbol("power loss");
+        self.shared.recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
+    }
+
+    /// Lets the disk fail every operation from this one on, counted from the disk's first as 0, until
+    /// [`Disk::power_loss`]. Playing a workload once for each number enumerates its crash points.
+    pub fn stop_before(&self, operation: u64) {
+        self.lock().stop_before = Some(operation);
+    }
+
+    /// How many operations there were, failed ones included.
+    pub fn operations(&self) -> u64 {
+        self.lock().operations
+    }
+
+    /// What is on the disk now, for looking at.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { entries: self.lock().tree.walk() }
+    }
+
     /// The recorder of this disk's events.
     pub fn recorder(&self) -> &Recorder {
         &self.shared.recorder
@@ -213,7 +252,30 @@ impl Disk {
         self.shared.recorder.symbol(&path.to_string_lossy())
     }
 
-    /// The one way to touch the disk: draw the cost, let it pass, take effect, record.
+    /// The one way to touch the disk: draw the cost, let it pass, take effect, record. `epoch` is that of the handle
+    /// through which it is done.
+    pub(crate) async fn operate_on<T>(
+        &self,
+        epoch: u64,
+        kind: Kind,
+        subject: Symbol,
+        bytes: u64,
+        effect: impl FnOnce(&mut Tree) -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.lock().begin(epoch)?;
+        let took = self.draw(kind, bytes);
+        if !took.is_zero() {
+            rt::sleep(took).await;
+        }
+        let result = {
+            let mut state = self.lock();
+            if state.epoch == epoch { effect(&mut state.tree) } else { Err(eio()) }
+        };
+        self.shared.recorder.record(rt::now(), kind, subject, took, bytes);
+        result
+    }
+
+    /// As [`Disk::operate_on`], for operations by name.
     pub(crate) async fn operate<T>(
         &self,
         kind: Kind,
@@ -221,13 +283,19 @@ impl Disk {
         bytes: u64,
         effect: impl FnOnce(&mut Tree) -> io::Result<T>,
     ) -> io::Result<T> {
-        let took = self.draw(kind, bytes);
-        if !took.is_zero() {
-            rt::sleep(took).await;
+        self.operate_on(self.epoch(), kind, subject, bytes, effect).await
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.lock().epoch
+    }
+
+    /// Makes a file durable, and its name if this filesystem does that.
+    pub(crate) fn sync_file(&self, tree: &mut Tree, contents: &Contents) {
+        contents.data().sync();
+        if self.shared.profile.names_durable == NamesDurable::FileSync {
+            tree.sync_name_of(contents);
         }
-        let result = effect(&mut self.lock().tree);
-        self.shared.recorder.record(rt::now(), kind, subject, took, bytes);
-        result
     }
 
     fn draw(&self, kind: Kind, bytes: u64) -> Duration {
@@ -253,6 +321,44 @@ impl Disk {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn begin(&mut self, epoch: u64) -> io::Result<()> {
+        let number = self.operations;
+        self.operations += 1;
+        let stopped = self.stop_before.is_some_and(|stop| number >= stop);
+        if stopped || self.epoch != epoch { Err(eio()) } else { Ok(()) }
+    }
+}
+
+/// What the kernel says of a disk that does not answer.
+fn eio() -> io::Error {
+    const EIO: i32 = 5;
+    io::Error::from_raw_os_error(EIO)
+}
+
+/// What is on a disk at one moment; `Display` lists it as a tree with sizes and what a power loss could take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Every file and directory, in order of names.
+    pub entries: Vec<Entry>,
+}
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Entry { path, size, dirty, name_is_durable } in &self.entries {
+            let depth = path.matches('/').count() - 1;
+            let name = path.rsplit('/').next().unwrap_or_default();
+            let size = size.map_or("/".to_string(), |size| format!(" {size}"));
+            write!(f, "{:depth$}{name}{size}", "", depth = 2 * depth)?;
+            if *dirty > 0 {
+                write!(f, ", {dirty} not synced")?;
+            }
+            writeln!(f, "{}", if *name_is_durable { "" } else { ", name not synced" })?;
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! An open file.
 
 use crate::disk::Disk;
-use crate::tree::{Contents, Metadata};
+use crate::tree::{Contents, Found, Inode, Metadata, Tree};
 use std::io;
 use std::path::Path;
 use stormglass_core::{Kind, Symbol};
@@ -77,30 +77,37 @@ impl OpenOptions {
         }
         let subject = disk.subject(path);
         let exists = disk.try_exists(path)?;
-        let contents = if makes && !exists {
-            disk.operate(Kind::Create, subject, 0, |tree| match tree.create(path) {
+        let epoch = disk.epoch();
+        let found = if makes && !exists {
+            disk.operate_on(epoch, Kind::Create, subject, 0, |tree| match tree.create(path) {
                 // Somebody else was faster while we waited for the disk.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !self.create_new => {
-                    tree.open(path)
+                    self.found(tree, path)
                 }
-                other => other.map(Some),
+                other => other.map(Found::File),
             })
             .await?
         } else {
-            disk.operate(Kind::Open, subject, 0, |tree| {
-                if self.create_new { Err(io::ErrorKind::AlreadyExists.into()) } else { tree.open(path) }
-            })
-            .await?
+            disk.operate_on(epoch, Kind::Open, subject, 0, |tree| self.found(tree, path)).await?
         };
-        if writes && contents.is_none() {
-            return Err(io::ErrorKind::IsADirectory.into());
+        Ok(File { disk: disk.clone(), node: found.into(), epoch, subject, options: *self })
+    }
+
+    /// What an existing name is opened as.
+    fn found(&self, tree: &Tree, path: &Path) -> io::Result<Found> {
+        if self.create_new {
+            tree.find(path)?;
+            return Err(io::ErrorKind::AlreadyExists.into());
         }
-        if self.truncate
-            && let Some(contents) = &contents
-        {
-            contents.bytes().clear();
+        let found = tree.find(path)?;
+        match &found {
+            Found::Directory(_) if self.write || self.append => {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            Found::File(contents) if self.truncate => contents.data().set_len(0),
+            _ => {}
         }
-        Ok(File { disk: disk.clone(), contents, subject, options: *self })
+        Ok(found)
     }
 }
 
@@ -108,10 +115,26 @@ impl OpenOptions {
 #[derive(Clone, Debug)]
 pub struct File {
     disk: Disk,
-    /// `None` for a directory.
-    contents: Option<Contents>,
+    node: Node,
+    /// Of the disk's power, when the file was opened.
+    epoch: u64,
     subject: Symbol,
     options: OpenOptions,
+}
+
+#[derive(Clone, Debug)]
+enum Node {
+    Directory(Inode),
+    File(Contents),
+}
+
+impl From<Found> for Node {
+    fn from(found: Found) -> Node {
+        match found {
+            Found::Directory(inode) => Node::Directory(inode),
+            Found::File(contents) => Node::File(contents),
+        }
+    }
 }
 
 impl File {
@@ -125,10 +148,10 @@ impl File {
         if !self.options.read {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        let available = contents.bytes().len().saturating_sub(offset as usize).min(len);
+        let available = contents.data().bytes().len().saturating_sub(offset as usize).min(len);
         let range = offset as usize..offset as usize + available;
-        let read = |_: &mut _| Ok(contents.bytes().get(range).unwrap_or_default().to_vec());
-        self.disk.operate(Kind::Read, self.subject, available as u64, read).await
+        let read = |_: &mut _| Ok(contents.data().bytes().get(range).unwrap_or_default().to_vec());
+        self.operate(Kind::Read, self.subject, available as u64, read).await
     }
 
     /// Writes all of `bytes` at `offset`, or at the end if the file was opened to append. A gap is filled with zeros.
@@ -140,36 +163,31 @@ impl File {
     pub async fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let contents = self.writable()?;
         let append = self.options.append;
-        self.disk
-            .operate(Kind::Write, self.subject, bytes.len() as u64, |_| {
-                let mut held = contents.bytes();
-                let start = if append { held.len() } else { offset as usize };
-                let end = start + bytes.len();
-                if held.len() < end {
-                    held.resize(end, 0);
-                }
-                held[start..end].copy_from_slice(bytes);
-                Ok(())
-            })
-            .await
+        self.operate(Kind::Write, self.subject, bytes.len() as u64, |_| {
+            let mut data = contents.data();
+            let offset = if append { data.bytes().len() } else { offset as usize };
+            data.write(offset, bytes);
+            Ok(())
+        })
+        .await
     }
 
     /// Makes data and metadata durable (fsync). On a directory: its names.
     ///
     /// # Errors
     ///
-    /// None yet: this disk does not fail.
+    /// EIO when the disk's power is gone.
     pub async fn sync_all(&self) -> io::Result<()> {
-        self.disk.operate(Kind::Fsync, self.subject, 0, |_| Ok(())).await
+        self.sync(Kind::Fsync).await
     }
 
     /// Makes data durable, and of the metadata what is needed to read it back (fdatasync).
     ///
     /// # Errors
     ///
-    /// None yet: this disk does not fail.
+    /// EIO when the disk's power is gone.
     pub async fn sync_data(&self) -> io::Result<()> {
-        self.disk.operate(Kind::Fdatasync, self.subject, 0, |_| Ok(())).await
+        self.sync(Kind::Fdatasync).await
     }
 
     /// Sets the length; new bytes are zeros.
@@ -179,12 +197,11 @@ impl File {
     /// `PermissionDenied` if not opened for writing.
     pub async fn set_len(&self, len: u64) -> io::Result<()> {
         let contents = self.writable()?;
-        self.disk
-            .operate(Kind::Truncate, self.subject, len, |_| {
-                contents.bytes().resize(len as usize, 0);
-                Ok(())
-            })
-            .await
+        self.operate(Kind::Truncate, self.subject, len, |_| {
+            contents.data().set_len(len as usize);
+            Ok(())
+        })
+        .await
     }
 
     /// Reserves space without changing the length (`fallocate` with `FALLOC_FL_KEEP_SIZE`).
@@ -194,7 +211,7 @@ impl File {
     /// `PermissionDenied` if not opened for writing.
     pub async fn allocate(&self, len: u64) -> io::Result<()> {
         self.writable()?;
-        self.disk.operate(Kind::Allocate, self.subject, len, |_| Ok(())).await
+        self.operate(Kind::Allocate, self.subject, len, |_| Ok(())).await
     }
 
     /// What is known of the file. Costs nothing.
@@ -207,7 +224,31 @@ impl File {
     }
 
     fn regular(&self) -> io::Result<&Contents> {
-        self.contents.as_ref().ok_or_else(|| io::ErrorKind::IsADirectory.into())
+        match &self.node {
+            Node::File(contents) => Ok(contents),
+            Node::Directory(_) => Err(io::ErrorKind::IsADirectory.into()),
+        }
+    }
+
+    async fn sync(&self, kind: Kind) -> io::Result<()> {
+        let effect = |tree: &mut Tree| {
+            match &self.node {
+                Node::Directory(inode) => tree.sync_directory(*inode),
+                Node::File(contents) => self.disk.sync_file(tree, contents),
+            }
+            Ok(())
+        };
+        self.operate(kind, self.subject, 0, effect).await
+    }
+
+    async fn operate<T>(
+        &self,
+        kind: Kind,
+        subject: Symbol,
+        bytes: u64,
+        effect: impl FnOnce(&mut Tree) -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.disk.operate_on(self.epoch, kind, subject, bytes, effect).await
     }
 
     fn writable(&self) -> io::Result<&Contents> {

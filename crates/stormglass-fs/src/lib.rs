@@ -1,16 +1,18 @@
 #![doc = include_str!("../README.md")]
 //!
-//! In reading order: [`profile`] (what an operation costs), `tree` (names and contents: a plain struct without
-//! clock), [`disk`] (the handle), [`file`](mod@file) (an open file).
+//! In reading order: [`profile`] (what an operation costs), `tree` (names and contents, now and after a
+//! power loss: a plain struct without clock), [`power`] (what a power loss leaves), [`disk`] (the handle), [`file`](mod@file) (an open file).
 //!
 //! **Invariant:** this crate knows no plan, no scenario and no network.
 
 pub mod disk;
 pub mod file;
+pub mod power;
 pub mod profile;
 mod tree;
 
-pub use disk::Disk;
+pub use disk::{Disk, Snapshot};
 pub use file::{File, OpenOptions};
-pub use profile::{DiskProfile, OpCost};
-pub use tree::Metadata;
+pub use power::Loss;
+pub use profile::{DiskProfile, NamesDurable, OpCost};
+pub use tree::{Entry, Metadata};

@@ -42,6 +42,19 @@ pub struct DiskProfile {
     pub truncate: OpCost,
     /// Reserving space for a file.
     pub allocate: OpCost,
+    /// What makes a new or moved name durable. Default: a sync of its directory.
+    pub names_durable: NamesDurable,
+}
+
+/// What makes a new or moved name durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NamesDurable {
+    /// Only a sync of the directory: all that POSIX promises.
+    #[default]
+    DirectorySync,
+    /// A sync of the file as well: what ext4 does (`Documentation/filesystems/ext4`, and `ext4_sync_parent`).
+    FileSync,
 }
 
 impl DiskProfile {

@@ -24,6 +24,7 @@ fn every_operation_costs_its_latency_and_is_recorded() {
         readdir: costing(90),
         truncate: costing(100),
         allocate: costing(110),
+        ..DiskProfile::instant()
     };
     let recorder = Recorder::new(Keep::Events);
     let disk = Disk::recorded("disk", profile, Seed(1), &recorder);

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::{EventId, Kind, Length, Recorder, Scope, Seed, SimTime, Verdict, Wait};
-use stormglass_fs::Disk;
+use stormglass_fs::{Disk, Loss};
 use stormglass_net::{Host, Network};
 use stormglass_rt as rt;
 
@@ -227,6 +227,12 @@ impl Node {
         let handle = Handle::current();
         handle.kill(self.id);
         handle.restart(self.id);
+    }
+
+    /// Takes the machine's power away: kills the node, and its disk loses what was not synced, as `loss` says.
+    pub fn power_loss(&self, loss: Loss) {
+        self.kill();
+        self.disk.power_loss(loss);
     }
 
     fn handle(&self) -> NodeHandle {

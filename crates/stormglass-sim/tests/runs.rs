@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 use stormglass_core::{Keep, Length, Seed, Verdict};
+use stormglass_fs::Loss;
 use stormglass_sim::{Play, Played, Run, Scenario, Settings, World};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -158,6 +159,31 @@ fn a_disk_outlives_its_node() {
             assert_eq!(read.await.unwrap(), b"kept");
             stormglass_rt::sleep(MS(2_000)).await;
             assert_eq!(world.node("node-1").disk().read("a").await.unwrap(), b"kept");
+        })
+    });
+    assert_eq!(played.outcome.verdict, Verdict::Passed);
+}
+
+/// A kill takes the node's tasks; a power loss takes what was never synced as well.
+#[test]
+fn a_power_loss_takes_more_than_a_kill() {
+    let played = play(|world| {
+        Box::pin(async move {
+            let node = world.node("node-1");
+            let write = async || {
+                let disk = node.disk().clone();
+                node.spawn("writer", async move {
+                    disk.write("a", b"x").await.unwrap();
+                    disk.open("/").await.unwrap().sync_all().await.unwrap();
+                });
+                stormglass_rt::sleep(MS(100)).await;
+            };
+            write().await;
+            node.kill();
+            assert_eq!(node.disk().read("a").await.unwrap(), b"x");
+            write().await;
+            node.power_loss(Loss::Everything);
+            assert_eq!(node.disk().read("a").await.unwrap(), b"");
         })
     });
     assert_eq!(played.outcome.verdict, Verdict::Passed);

@@ -1,0 +1,90 @@
+//! What a power loss leaves of what was never synced.
+
+use crate::tree::{Survivors, Write};
+use stormglass_core::Stream;
+
+/// How much of the unsynced changes a power loss keeps. All are possible on real disks; a program is crash-safe if it
+/// recovers from each.
+///
+/// Names survive in their order, as journals of ext4 and XFS keep it: all but the last few, at random, except under
+/// [`Loss::Everything`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Nothing that was not synced survives.
+    Everything,
+    /// Of each file the oldest writes survive, at random up to where.
+    Suffix,
+    /// Of each file any of the writes survive, at random which: the disk wrote them in another order.
+    Subset,
+    /// As `Subset`, but sector by sector of 512 bytes: writes are torn.
+    Torn,
+}
+
+impl Loss {
+    /// Every kind.
+    pub const ALL: [Loss; 4] = [Loss::Everything, Loss::Suffix, Loss::Subset, Loss::Torn];
+}
+
+/// The unit in which a disk writes all or nothing.
+const SECTOR: usize = 512;
+
+/// A loss being drawn.
+pub(crate) struct Drawn<'a> {
+    pub(crate) loss: Loss,
+    pub(crate) stream: &'a mut Stream,
+}
+
+impl Survivors for Drawn<'_> {
+    fn names(&mut self, count: usize) -> usize {
+        match self.loss {
+            Loss::Everything => 0,
+            _ => self.stream.below(count as u64 + 1) as usize,
+        }
+    }
+
+    fn writes(&mut self, mut pending: Vec<Write>) -> Vec<Write> {
+        match self.loss {
+            Loss::Everything => pending.clear(),
+            Loss::Suffix => pending.truncate(self.stream.below(pending.len() as u64 + 1) as usize),
+            Loss::Subset => pending.retain(|_| self.stream.chance(1, 2)),
+            Loss::Torn => {
+                pending = pending.into_iter().flat_map(sectors).collect();
+                pending.retain(|_| self.stream.chance(1, 2));
+            }
+        }
+        pending
+    }
+}
+
+/// A write as one write for each sector of the file that it touches.
+fn sectors(write: Write) -> Vec<Write> {
+    let Write::Bytes { offset, bytes } = write else { return vec![write] };
+    let mut parts = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let room = SECTOR - (offset + at) % SECTOR;
+        let end = bytes.len().min(at + room);
+        parts.push(Write::Bytes { offset: offset + at, bytes: bytes[at..end].to_vec() });
+        at = end;
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1,200 bytes from offset 400: 112 to the first sector's end, a whole sector, another, and 64 of the next.
+    #[test]
+    fn a_write_is_torn_at_the_files_sectors() {
+        let parts = sectors(Write::Bytes { offset: 400, bytes: vec![1; 1_200] });
+        let sizes: Vec<(usize, usize)> = parts
+            .iter()
+            .map(|part| match part {
+                Write::Bytes { offset, bytes } => (*offset, bytes.len()),
+                Write::Length(_) => unreachable!("bytes stay bytes"),
+            })
+            .collect();
+        assert_eq!(sizes, [(400, 112), (512, 512), (1_024, 512), (1_536, 64)]);
+    }
+}
