@@ -5,11 +5,12 @@
 //! 1. [`seed`]: where chance comes from. A [`Seed`] gives named, independent [`Stream`]s.
 //! 2. [`latency`]: how long things take. A [`Latency`] turns one draw into one duration.
 //! 3. [`time`]: [`SimTime`], nanoseconds since the start of a run.
-//! 4. [`event`]: what happened. A fixed-size [`Event`] names the event it had to wait for.
-//! 5. [`trace`]: all that happened. A [`Recorder`] folds every event into a chained hash and keeps them when asked.
-//! 6. [`mod@wait`], [`outcome`]: what somebody waited for, and how the run ended.
-//! 7. [`blame`]: where a wait went, read off the causes.
-//! 8. [`identity`]: all that is needed to run the same run again.
+//! 4. [`queue`]: waiting for one of several servers.
+//! 5. [`event`]: what happened. A fixed-size [`Event`] names the event it had to wait for.
+//! 6. [`trace`]: all that happened. A [`Recorder`] folds every event into a chained hash and keeps them when asked.
+//! 7. [`mod@wait`], [`outcome`]: what somebody waited for, and how the run ended.
+//! 8. [`blame`]: where a wait went, read off the causes.
+//! 9. [`identity`]: all that is needed to run the same run again.
 //!
 //! **Invariant:** nothing here knows madsim, a thread, the environment or a wall clock.
 
@@ -19,6 +20,7 @@ pub mod identity;
 pub mod latency;
 mod math;
 pub mod outcome;
+pub mod queue;
 pub mod seed;
 pub mod time;
 pub mod trace;

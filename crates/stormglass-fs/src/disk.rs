@@ -1,5 +1,6 @@
 //! The handle of a disk.
 
+use crate::device::Device;
 use crate::file::{File, OpenOptions};
 use crate::power::{Drawn, Loss};
 use crate::profile::{DiskProfile, NamesDurable, OpCost};
@@ -9,6 +10,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use stormglass_core::event::Category;
 use stormglass_core::{Keep, Kind, Recorder, Seed, Stream, Symbol};
 use stormglass_rt as rt;
 
@@ -25,6 +27,7 @@ pub struct Disk {
 #[derive(Debug)]
 struct Shared {
     profile: DiskProfile,
+    device: Device,
     recorder: Recorder,
     state: Mutex<State>,
 }
@@ -64,11 +67,16 @@ impl Disk {
 
     /// As [`Disk::new`], with a recorder for its events.
     pub fn recorded(name: &str, profile: DiskProfile, seed: Seed, recorder: &Recorder) -> Disk {
+        Disk::on(Device::new(profile.queue_depth), name, profile, seed, recorder)
+    }
+
+    /// As [`Disk::recorded`], on a device that it may share with other disks; that one's queue depth counts.
+    pub fn on(device: Device, name: &str, profile: DiskProfile, seed: Seed, recorder: &Recorder) -> Disk {
         let streams = OPERATIONS.map(|kind| seed.stream(("disk", name, kind.name())));
         let power = seed.stream(("disk", name, "power loss"));
         let state = State { tree: Tree::new(), streams, power, epoch: 0, operations: 0, stop_before: None };
         let state = Mutex::new(state);
-        Disk { shared: Arc::new(Shared { profile, recorder: recorder.clone(), state }) }
+        Disk { shared: Arc::new(Shared { profile, device, recorder: recorder.clone(), state }) }
     }
 
     /// Opens an existing file for reading, or a directory for syncing.
@@ -298,6 +306,7 @@ impl Disk {
         }
     }
 
+    /// How long an operation takes that begins now.
     fn draw(&self, kind: Kind, bytes: u64) -> Duration {
         let profile = &self.shared.profile;
         let (place, cost): (usize, &OpCost) = match kind {
@@ -316,7 +325,12 @@ impl Disk {
             other => unreachable!("{other} is no disk operation"),
         };
         let draw = self.lock().streams[place].draw();
-        cost.at(draw, bytes)
+        let work = cost.work(draw, bytes);
+        if kind.category() != Category::Sync {
+            return cost.delay + work;
+        }
+        let now = rt::now();
+        self.shared.device.take(now + cost.delay, work) - now
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -370,13 +384,15 @@ mod tests {
     #[test]
     fn every_operation_draws_from_its_own_stream() {
         let disk = Disk::new("d", DiskProfile::instant(), Seed(1));
-        for (place, kind) in OPERATIONS.into_iter().enumerate() {
-            let words = |place: usize| format!("{:?}", disk.lock().streams[place]);
-            let before: Vec<String> = (0..OPERATIONS.len()).map(words).collect();
-            disk.draw(kind, 0);
-            let moved =
-                (0..OPERATIONS.len()).filter(|&other| words(other) != before[other]).collect::<Vec<_>>();
-            assert_eq!(moved, [place], "{kind}");
-        }
+        let words = |place: usize| format!("{:?}", disk.lock().streams[place]);
+        madsim::runtime::Runtime::new().block_on(async {
+            for (place, kind) in OPERATIONS.into_iter().enumerate() {
+                let before: Vec<String> = (0..OPERATIONS.len()).map(words).collect();
+                disk.draw(kind, 0);
+                let moved: Vec<usize> =
+                    (0..OPERATIONS.len()).filter(|&other| words(other) != before[other]).collect();
+                assert_eq!(moved, [place], "{kind}");
+            }
+        });
     }
 }

@@ -42,6 +42,8 @@ pub struct DiskProfile {
     pub truncate: OpCost,
     /// Reserving space for a file.
     pub allocate: OpCost,
+    /// How many syncs the device serves at once; the others wait in order. 0, the default, has no limit.
+    pub queue_depth: u16,
     /// What makes a new or moved name durable. Default: a sync of its directory.
     pub names_durable: NamesDurable,
 }
@@ -64,7 +66,7 @@ impl DiskProfile {
     }
 }
 
-/// The cost of one kind of operation: `delay + latency + size · per-mib`.
+/// The cost of one kind of operation: `delay + latency + size · per-mib`. A sync waits for the device after its delay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct OpCost {
@@ -85,10 +87,10 @@ impl Default for OpCost {
 }
 
 impl OpCost {
-    /// What an operation on `bytes` costs with this draw.
-    pub fn at(&self, draw: u64, bytes: u64) -> Duration {
+    /// What an operation on `bytes` takes with this draw, after its delay.
+    pub fn work(&self, draw: u64, bytes: u64) -> Duration {
         let size_nanos = (self.per_mib.as_nanos() * u128::from(bytes)) >> 20;
-        self.delay + self.latency.at(draw) + Duration::from_nanos(size_nanos as u64)
+        self.latency.at(draw) + Duration::from_nanos(size_nanos as u64)
     }
 }
 
@@ -96,7 +98,7 @@ impl OpCost {
 mod tests {
     use super::*;
 
-    /// 10 ms delay + 1 ms latency + 512 KiB at 4 ms a MiB = 13 ms.
+    /// 1 ms latency + 512 KiB at 4 ms a MiB = 3 ms, after a delay of 10 ms.
     #[test]
     fn a_cost_is_the_sum_of_its_parts() {
         let cost = OpCost {
@@ -104,6 +106,6 @@ mod tests {
             delay: Duration::from_millis(10),
             per_mib: Duration::from_millis(4),
         };
-        assert_eq!(cost.at(0, 512 << 10), Duration::from_millis(13));
+        assert_eq!(cost.delay + cost.work(0, 512 << 10), Duration::from_millis(13));
     }
 }

@@ -114,3 +114,32 @@ fn a_delay_is_added_to_every_operation_of_its_kind() {
     };
     assert_eq!(sync_nanos(Duration::from_millis(200)), sync_nanos(Duration::ZERO) + 200_000_000);
 }
+
+/// Three syncs of 10 ms at once: without a limit all are done at 10 ms; a device that serves one at a time takes 30 ms, one
+/// that serves two takes 20 ms. An injected delay passes before the device and holds nobody else up.
+#[test]
+fn syncs_queue_for_their_device() {
+    let all_done = |queue_depth: u16, delay_millis: u64| {
+        let mut profile = DiskProfile { queue_depth, ..DiskProfile::instant() };
+        profile.sync.latency = Latency::from_millis(10);
+        profile.sync.delay = Duration::from_millis(delay_millis);
+        let device = stormglass_fs::Device::new(queue_depth);
+        let recorder = Recorder::new(Keep::Nothing);
+        madsim::runtime::Runtime::new().block_on(async {
+            let mut tasks = Vec::new();
+            for name in ["disk-1", "disk-2", "disk-3"] {
+                let disk = Disk::on(device.clone(), name, profile.clone(), Seed(1), &recorder);
+                tasks.push(madsim::task::spawn_local(async move {
+                    disk.create("a").await.unwrap().sync_all().await.unwrap();
+                }));
+            }
+            for task in tasks {
+                task.await.unwrap();
+            }
+            // Polls of 50 to 100 ns come on top.
+            stormglass_rt::now().as_nanos() / 1_000_000
+        })
+    };
+    assert_eq!([0, 1, 2].map(|depth| all_done(depth, 0)), [10, 30, 20]);
+    assert_eq!([0, 1].map(|depth| all_done(depth, 100)), [110, 130]);
+}

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use stormglass_core::{Kind, Latency, Recorder, Seed, SimTime, Stream, Symbol};
+use stormglass_core::queue::Servers;
+use stormglass_core::{Kind, Latency, Recorder, Seed, Stream, Symbol};
 use stormglass_rt as rt;
 
 /// How much CPU a machine has.
@@ -47,36 +48,10 @@ impl CpuProfile {
 /// After so long on a core, work gives way to whoever waits: the base slice of Linux's EEVDF scheduler.
 const SLICE: Duration = Duration::from_millis(3);
 
-/// The cores of one machine: each slice of work takes the core that is free first, in the order of arrival.
-/// A plain struct without clock.
-#[derive(Clone, Debug)]
-pub struct Cores {
-    free_at: Vec<SimTime>,
-}
-
-impl Cores {
-    /// So many idle cores.
-    ///
-    /// # Panics
-    ///
-    /// When there is none.
-    pub fn new(cores: u16) -> Cores {
-        assert!(cores > 0, "a machine without cores does no work");
-        Cores { free_at: vec![SimTime::ZERO; usize::from(cores)] }
-    }
-
-    /// Takes a slice of work on that comes at `now` and needs a core for `work`; gives the moment when it is done.
-    pub fn take(&mut self, now: SimTime, work: Duration) -> SimTime {
-        let core = self.free_at.iter_mut().min().expect("there is a core");
-        *core = (*core).max(now) + work;
-        *core
-    }
-}
-
 /// The CPUs of a machine, as one node sees them. Clones share the cores.
 #[derive(Clone, Debug)]
 pub struct Cpu {
-    cores: Arc<Mutex<Cores>>,
+    cores: Arc<Mutex<Servers>>,
     profile: CpuProfile,
     stream: Arc<Mutex<Stream>>,
     recorder: Recorder,
@@ -85,7 +60,7 @@ pub struct Cpu {
 impl Cpu {
     /// A node's access to a machine's cores; its spread comes from the seed's stream `("cpu", node)`.
     pub fn new(
-        cores: Arc<Mutex<Cores>>,
+        cores: Arc<Mutex<Servers>>,
         profile: CpuProfile,
         seed: Seed,
         node: &str,
@@ -108,20 +83,5 @@ impl Cpu {
             left -= slice;
         }
         self.recorder.record(rt::now(), Kind::Compute, what, rt::now() - began, 0);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const AT: fn(u64) -> SimTime = |ms| SimTime::from_nanos(ms * 1_000_000);
-
-    /// Three slices of 10 ms on two cores: two are done at 10 ms, the third at 20 ms; a later one finds a core free.
-    #[test]
-    fn work_waits_for_a_core() {
-        let mut cores = Cores::new(2);
-        let work = Duration::from_millis(10);
-        assert_eq!([0, 0, 0, 25].map(|at| cores.take(AT(at), work)), [AT(10), AT(10), AT(20), AT(35)]);
     }
 }

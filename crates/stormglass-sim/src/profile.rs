@@ -16,6 +16,17 @@ pub struct Profile {
     pub net: NetProfile,
     /// How much CPU there is.
     pub cpu: CpuProfile,
+    /// What the nodes of a machine share.
+    pub machine: MachineProfile,
+}
+
+/// What the nodes of a machine share besides its CPUs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct MachineProfile {
+    /// Whether their disks lie on one device, as on a CI machine, whose queue depth (`disk.queue-depth`) they share then.
+    /// Default: false.
+    pub shared_disk: bool,
 }
 
 impl Profile {

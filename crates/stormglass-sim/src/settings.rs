@@ -1,6 +1,6 @@
 //! What can be set, where from, and what is wrong with it.
 //!
-//! The settings of a run are one TOML table: the profile (`disk`, `net`, `cpu`), the run's limits (`run`) and the
+//! The settings of a run are one TOML table: the profile (`disk`, `net`, `cpu`, `machine`), the run's limits (`run`) and the
 //! scenario's own parameters. Later layers win: the scenario's defaults, the model, the profile, then single
 //! assignments. Every parameter has a default, so a key that is not there is a mistake, and the nearest one that
 //! is there is named.
@@ -173,7 +173,7 @@ impl Settings {
     /// Names the parameter that does not fit.
     pub fn profile(&self) -> Result<Profile, SettingsError> {
         let part = |name: &str| (name.to_string(), self.table[name].clone());
-        self.typed("", Value::Table(["disk", "net", "cpu"].map(part).into_iter().collect()))
+        self.typed("", Value::Table(["disk", "net", "cpu", "machine"].map(part).into_iter().collect()))
     }
 
     /// An error about one of the parameters, for a scenario's own checks.

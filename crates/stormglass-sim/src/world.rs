@@ -1,6 +1,6 @@
 //! Nodes, disks, links and CPUs of one run, and what is told about it.
 
-use crate::cpu::{Cores, Cpu};
+use crate::cpu::Cpu;
 use crate::profile::Profile;
 use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::{JoinHandle, NodeId};
@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use stormglass_core::queue::Servers;
 use stormglass_core::{EventId, Kind, Length, Recorder, Scope, Seed, SimTime, Verdict, Wait};
-use stormglass_fs::{Disk, Loss};
+use stormglass_fs::{Device, Disk, Loss};
 use stormglass_net::{Host, Network};
 use stormglass_rt as rt;
 
@@ -31,9 +32,16 @@ struct Shared {
 #[derive(Default)]
 struct State {
     nodes: BTreeMap<String, Node>,
-    machines: BTreeMap<String, Arc<Mutex<Cores>>>,
+    machines: BTreeMap<String, Machine>,
     waits: Vec<Wait>,
     violation: Option<Verdict>,
+}
+
+/// What the nodes of a machine share.
+#[derive(Clone)]
+struct Machine {
+    cores: Arc<Mutex<Servers>>,
+    device: Device,
 }
 
 /// The machine that nodes are on unless they are put elsewhere.
@@ -67,25 +75,28 @@ impl World {
         self.node_on(name, MACHINE)
     }
 
-    /// The node of this name on this machine. Nodes of one machine share its cores and talk over loopback. A node
+    /// The node of this name on this machine. Nodes of one machine share its cores, talk over loopback, and have one
+    /// device under their disks if the profile says so (`machine.shared-disk`). A node
     /// that is there already stays where it is.
     pub fn node_on(&self, name: &str, machine: &str) -> Node {
         let shared = &self.shared;
         if let Some(node) = self.state().nodes.get(name) {
             return node.clone();
         }
-        let cores = self
-            .state()
-            .machines
-            .entry(machine.to_string())
-            .or_insert_with(|| Arc::new(Mutex::new(Cores::new(shared.profile.cpu.cores))))
-            .clone();
+        let profile = &shared.profile;
+        let machine_of = || Machine {
+            cores: Arc::new(Mutex::new(Servers::new(usize::from(profile.cpu.cores)))),
+            device: Device::new(profile.disk.queue_depth),
+        };
+        let Machine { cores, device } =
+            self.state().machines.entry(machine.to_string()).or_insert_with(machine_of).clone();
+        let device = if profile.machine.shared_disk { device } else { Device::new(profile.disk.queue_depth) };
         let node = Node {
             name: name.to_string(),
             id: Handle::current().create_node().name(name).build().id(),
             host: shared.network.host_on(name, machine),
-            disk: Disk::recorded(name, shared.profile.disk.clone(), shared.seed, &shared.recorder),
-            cpu: Cpu::new(cores, shared.profile.cpu.clone(), shared.seed, name, &shared.recorder),
+            disk: Disk::on(device, name, profile.disk.clone(), shared.seed, &shared.recorder),
+            cpu: Cpu::new(cores, profile.cpu.clone(), shared.seed, name, &shared.recorder),
             recorder: shared.recorder.clone(),
         };
         self.state().nodes.insert(name.to_string(), node.clone());

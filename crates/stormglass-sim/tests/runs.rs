@@ -215,6 +215,30 @@ fn nodes_of_one_machine_share_its_cores() {
     assert_eq!(took, [12, 12, 15]);
 }
 
+/// Two nodes sync at once: on disks of their own in 10 ms, on one device that serves one at a time in 20 ms.
+#[test]
+fn nodes_of_one_machine_can_share_a_device() {
+    let took = |shared: &str| {
+        let sets =
+            [("machine.shared-disk", shared), ("disk.queue-depth", "1"), ("disk.sync.latency", "10ms")];
+        let played = play_with(&sets, |world| {
+            Box::pin(async move {
+                let tasks = ["node-1", "node-2"].map(|name| {
+                    let disk = world.node(name).disk().clone();
+                    world.node(name).spawn("sync", async move {
+                        disk.create("a").await.unwrap().sync_all().await.unwrap();
+                    })
+                });
+                for task in tasks {
+                    task.await.unwrap();
+                }
+            })
+        });
+        played.outcome.ended.as_nanos() / 1_000_000
+    };
+    assert_eq!(["false", "true"].map(took), [10, 20]);
+}
+
 #[test]
 fn keeping_events_changes_nothing_but_memory() {
     let story = Story(|world: World| -> Play {
