@@ -1,6 +1,7 @@
 //! The handle of a disk.
 
 use crate::device::Device;
+use crate::fault::{Fault, Faults, Silent, Strike};
 use crate::file::{File, OpenOptions};
 use crate::power::{Drawn, Loss};
 use crate::profile::{DiskProfile, NamesDurable, OpCost};
@@ -37,6 +38,8 @@ struct State {
     tree: Tree,
     streams: [Stream; OPERATIONS.len()],
     power: Stream,
+    faults: Faults,
+    struck: u64,
     /// How often the power was lost: a handle of an earlier time is worth nothing.
     epoch: u64,
     operations: u64,
@@ -74,7 +77,17 @@ impl Disk {
     pub fn on(device: Device, name: &str, profile: DiskProfile, seed: Seed, recorder: &Recorder) -> Disk {
         let streams = OPERATIONS.map(|kind| seed.stream(("disk", name, kind.name())));
         let power = seed.stream(("disk", name, "power loss"));
-        let state = State { tree: Tree::new(), streams, power, epoch: 0, operations: 0, stop_before: None };
+        let faults = Faults::new(seed.stream(("disk", name, "fault")));
+        let state = State {
+            tree: Tree::new(),
+            streams,
+            power,
+            faults,
+            struck: 0,
+            epoch: 0,
+            operations: 0,
+            stop_before: None,
+        };
         let state = Mutex::new(state);
         Disk { shared: Arc::new(Shared { profile, device, recorder: recorder.clone(), state }) }
     }
@@ -125,7 +138,7 @@ impl Disk {
     pub async fn rename(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
         let (from, to) = (from.as_ref(), to.as_ref());
         let subject = self.subject(to);
-        self.operate(Kind::Rename, subject, 0, |tree| tree.rename(from, to)).await
+        self.operate(Kind::Rename, subject, 0, |tree, _| tree.rename(from, to)).await
     }
 
     /// Removes a file's name. Open handles keep the contents.
@@ -136,7 +149,7 @@ impl Disk {
     pub async fn remove_file(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
         let subject = self.subject(path);
-        self.operate(Kind::Unlink, subject, 0, |tree| tree.remove_file(path)).await
+        self.operate(Kind::Unlink, subject, 0, |tree, _| tree.remove_file(path)).await
     }
 
     /// Removes an empty directory.
@@ -147,7 +160,7 @@ impl Disk {
     pub async fn remove_dir(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
         let subject = self.subject(path);
-        self.operate(Kind::Unlink, subject, 0, |tree| tree.remove_dir(path)).await
+        self.operate(Kind::Unlink, subject, 0, |tree, _| tree.remove_dir(path)).await
     }
 
     /// Makes a directory.
@@ -158,7 +171,7 @@ impl Disk {
     pub async fn create_dir(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
         let subject = self.subject(path);
-        self.operate(Kind::Mkdir, subject, 0, |tree| tree.mkdir(path)).await
+        self.operate(Kind::Mkdir, subject, 0, |tree, _| tree.mkdir(path)).await
     }
 
     /// Makes a directory and those above it; one that is there already costs its attempt and is no error.
@@ -196,7 +209,7 @@ impl Disk {
     pub async fn read_dir(&self, path: impl AsRef<Path>) -> io::Result<Vec<String>> {
         let path = path.as_ref();
         let subject = self.subject(path);
-        self.operate(Kind::Readdir, subject, 0, |tree| tree.read_dir(path)).await
+        self.operate(Kind::Readdir, subject, 0, |tree, _| tree.read_dir(path)).await
     }
 
     /// What is known of a name. Costs nothing: the kernel answers from its cache.
@@ -235,6 +248,17 @@ impl Disk {
         self.shared.recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
     }
 
+    /// Installs a fault. It works until the guard is dropped.
+    #[must_use = "dropping the guard takes the fault away"]
+    pub fn inject(&self, fault: Fault) -> FaultGuard {
+        FaultGuard { disk: self.clone(), number: self.lock().faults.install(fault) }
+    }
+
+    /// How many operations were struck by faults.
+    pub fn struck(&self) -> u64 {
+        self.lock().struck
+    }
+
     /// Lets the disk fail every operation from this one on, counted from the disk's first as 0, until
     /// [`Disk::power_loss`]. Playing a workload once for each number enumerates its crash points.
     pub fn stop_before(&self, operation: u64) {
@@ -268,16 +292,21 @@ impl Disk {
         kind: Kind,
         subject: Symbol,
         bytes: u64,
-        effect: impl FnOnce(&mut Tree) -> io::Result<T>,
+        effect: impl FnOnce(&mut Tree, Silent) -> io::Result<T>,
     ) -> io::Result<T> {
         self.lock().begin(epoch)?;
-        let took = self.draw(kind, bytes);
+        let strike = self.strike(kind, subject);
+        let took = self.draw(kind, bytes, &strike);
         if !took.is_zero() {
             rt::sleep(took).await;
         }
         let result = {
             let mut state = self.lock();
-            if state.epoch == epoch { effect(&mut state.tree) } else { Err(eio()) }
+            match strike.error {
+                _ if state.epoch != epoch => Err(eio()),
+                Some(error) => Err(error.into()),
+                None => effect(&mut state.tree, strike.silent),
+            }
         };
         self.shared.recorder.record(rt::now(), kind, subject, took, bytes);
         result
@@ -289,9 +318,15 @@ impl Disk {
         kind: Kind,
         subject: Symbol,
         bytes: u64,
-        effect: impl FnOnce(&mut Tree) -> io::Result<T>,
+        effect: impl FnOnce(&mut Tree, Silent) -> io::Result<T>,
     ) -> io::Result<T> {
         self.operate_on(self.epoch(), kind, subject, bytes, effect).await
+    }
+
+    /// Whether the power is what it was, and on: an error is then a fault's.
+    pub(crate) fn is_up(&self, epoch: u64) -> bool {
+        let state = self.lock();
+        state.epoch == epoch && !state.stopped(state.operations)
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -306,8 +341,24 @@ impl Disk {
         }
     }
 
+    /// What the faults do to an operation that begins now.
+    fn strike(&self, kind: Kind, subject: Symbol) -> Strike {
+        if self.lock().faults.is_empty() {
+            return Strike::default();
+        }
+        let recorder = &self.shared.recorder;
+        let path = recorder.text(subject);
+        let strike = self.lock().faults.strike(kind, &path, rt::now());
+        if strike.happens() {
+            self.lock().struck += 1;
+            let what = recorder.symbol(&format!("fault: {strike} on {kind} {path}"));
+            recorder.record(rt::now(), Kind::Note, what, Duration::ZERO, 0);
+        }
+        strike
+    }
+
     /// How long an operation takes that begins now.
-    fn draw(&self, kind: Kind, bytes: u64) -> Duration {
+    fn draw(&self, kind: Kind, bytes: u64, strike: &Strike) -> Duration {
         let profile = &self.shared.profile;
         let (place, cost): (usize, &OpCost) = match kind {
             Kind::Open => (0, &profile.open),
@@ -325,12 +376,16 @@ impl Disk {
             other => unreachable!("{other} is no disk operation"),
         };
         let draw = self.lock().streams[place].draw();
-        let work = cost.work(draw, bytes);
+        let mut work = cost.work(draw, bytes);
+        if let Some(factor) = strike.factor {
+            work = work.mul_f64(factor);
+        }
+        let delay = cost.delay + strike.delay;
         if kind.category() != Category::Sync {
-            return cost.delay + work;
+            return delay + work;
         }
         let now = rt::now();
-        self.shared.device.take(now + cost.delay, work) - now
+        self.shared.device.take(now + delay, work) - now
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -342,8 +397,11 @@ impl State {
     fn begin(&mut self, epoch: u64) -> io::Result<()> {
         let number = self.operations;
         self.operations += 1;
-        let stopped = self.stop_before.is_some_and(|stop| number >= stop);
-        if stopped || self.epoch != epoch { Err(eio()) } else { Ok(()) }
+        if self.stopped(number) || self.epoch != epoch { Err(eio()) } else { Ok(()) }
+    }
+
+    fn stopped(&self, operation: u64) -> bool {
+        self.stop_before.is_some_and(|stop| operation >= stop)
     }
 }
 
@@ -351,6 +409,19 @@ impl State {
 fn eio() -> io::Error {
     const EIO: i32 = 5;
     io::Error::from_raw_os_error(EIO)
+}
+
+/// A fault that is installed; dropping it takes the fault away.
+#[derive(Debug)]
+pub struct FaultGuard {
+    disk: Disk,
+    number: u64,
+}
+
+impl Drop for FaultGuard {
+    fn drop(&mut self) {
+        self.disk.lock().faults.remove(self.number);
+    }
 }
 
 /// What is on a disk at one moment; `Display` lists it as a tree with sizes and what a power loss could take.
@@ -388,7 +459,7 @@ mod tests {
         madsim::runtime::Runtime::new().block_on(async {
             for (place, kind) in OPERATIONS.into_iter().enumerate() {
                 let before: Vec<String> = (0..OPERATIONS.len()).map(words).collect();
-                disk.draw(kind, 0);
+                disk.draw(kind, 0, &Strike::default());
                 let moved: Vec<usize> =
                     (0..OPERATIONS.len()).filter(|&other| words(other) != before[other]).collect();
                 assert_eq!(moved, [place], "{kind}");

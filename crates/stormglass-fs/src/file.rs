@@ -1,6 +1,7 @@
 //! An open file.
 
 use crate::disk::Disk;
+use crate::fault::Silent;
 use crate::tree::{Contents, Found, Inode, Metadata, Tree};
 use std::io;
 use std::path::Path;
@@ -79,7 +80,7 @@ impl OpenOptions {
         let exists = disk.try_exists(path)?;
         let epoch = disk.epoch();
         let found = if makes && !exists {
-            disk.operate_on(epoch, Kind::Create, subject, 0, |tree| match tree.create(path) {
+            disk.operate_on(epoch, Kind::Create, subject, 0, |tree, _| match tree.create(path) {
                 // Somebody else was faster while we waited for the disk.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !self.create_new => {
                     self.found(tree, path)
@@ -88,7 +89,7 @@ impl OpenOptions {
             })
             .await?
         } else {
-            disk.operate_on(epoch, Kind::Open, subject, 0, |tree| self.found(tree, path)).await?
+            disk.operate_on(epoch, Kind::Open, subject, 0, |tree, _| self.found(tree, path)).await?
         };
         Ok(File { disk: disk.clone(), node: found.into(), epoch, subject, options: *self })
     }
@@ -150,7 +151,11 @@ impl File {
         }
         let available = contents.data().bytes().len().saturating_sub(offset as usize).min(len);
         let range = offset as usize..offset as usize + available;
-        let read = |_: &mut _| Ok(contents.data().bytes().get(range).unwrap_or_default().to_vec());
+        let read = |_: &mut _, silent: Silent| {
+            let mut bytes = contents.data().bytes().get(range).unwrap_or_default().to_vec();
+            silent.spoil(&mut bytes);
+            Ok(bytes)
+        };
         self.operate(Kind::Read, self.subject, available as u64, read).await
     }
 
@@ -163,10 +168,18 @@ impl File {
     pub async fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let contents = self.writable()?;
         let append = self.options.append;
-        self.operate(Kind::Write, self.subject, bytes.len() as u64, |_| {
+        self.operate(Kind::Write, self.subject, bytes.len() as u64, |_, silent| {
             let mut data = contents.data();
             let offset = if append { data.bytes().len() } else { offset as usize };
-            data.write(offset, bytes);
+            match silent {
+                Silent::Nothing => data.write(offset, bytes),
+                Silent::Phantom => data.write_phantom(offset, bytes),
+                Silent::BitFlip(_) => {
+                    let mut bytes = bytes.to_vec();
+                    silent.spoil(&mut bytes);
+                    data.write(offset, &bytes);
+                }
+            }
             Ok(())
         })
         .await
@@ -197,7 +210,7 @@ impl File {
     /// `PermissionDenied` if not opened for writing.
     pub async fn set_len(&self, len: u64) -> io::Result<()> {
         let contents = self.writable()?;
-        self.operate(Kind::Truncate, self.subject, len, |_| {
+        self.operate(Kind::Truncate, self.subject, len, |_, _| {
             contents.data().set_len(len as usize);
             Ok(())
         })
@@ -211,7 +224,7 @@ impl File {
     /// `PermissionDenied` if not opened for writing.
     pub async fn allocate(&self, len: u64) -> io::Result<()> {
         self.writable()?;
-        self.operate(Kind::Allocate, self.subject, len, |_| Ok(())).await
+        self.operate(Kind::Allocate, self.subject, len, |_, _| Ok(())).await
     }
 
     /// What is known of the file. Costs nothing.
@@ -231,14 +244,20 @@ impl File {
     }
 
     async fn sync(&self, kind: Kind) -> io::Result<()> {
-        let effect = |tree: &mut Tree| {
+        let effect = |tree: &mut Tree, _| {
             match &self.node {
                 Node::Directory(inode) => tree.sync_directory(*inode),
                 Node::File(contents) => self.disk.sync_file(tree, contents),
             }
             Ok(())
         };
-        self.operate(kind, self.subject, 0, effect).await
+        let result = self.operate(kind, self.subject, 0, effect).await;
+        if let (Err(_), Node::File(contents)) = (&result, &self.node)
+            && self.disk.is_up(self.epoch)
+        {
+            contents.data().drop_pending();
+        }
+        result
     }
 
     async fn operate<T>(
@@ -246,7 +265,7 @@ impl File {
         kind: Kind,
         subject: Symbol,
         bytes: u64,
-        effect: impl FnOnce(&mut Tree) -> io::Result<T>,
+        effect: impl FnOnce(&mut Tree, Silent) -> io::Result<T>,
     ) -> io::Result<T> {
         self.disk.operate_on(self.epoch, kind, subject, bytes, effect).await
     }

@@ -32,6 +32,8 @@ pub(crate) struct Data {
     pending: Vec<Pending>,
     /// No pending write reaches further.
     pending_end: usize,
+    /// Whether a failed sync has dropped writes: what is read is then more than what can become durable.
+    dropped: bool,
 }
 
 #[derive(Debug)]
@@ -80,7 +82,13 @@ fn put(to: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
 
 impl Default for Data {
     fn default() -> Data {
-        Data { bytes: Vec::new(), durable: Durable::Prefix(0), pending: Vec::new(), pending_end: 0 }
+        Data {
+            bytes: Vec::new(),
+            durable: Durable::Prefix(0),
+            pending: Vec::new(),
+            pending_end: 0,
+            dropped: false,
+        }
     }
 }
 
@@ -104,6 +112,14 @@ impl Data {
         put(&mut self.bytes, offset, bytes);
         self.pending.push(Pending::Range { offset, len: bytes.len() });
         self.pending_end = self.pending_end.max(offset + bytes.len());
+    }
+
+    /// A write that the device acknowledges and does not do: it is read back until the power fails.
+    pub(crate) fn write_phantom(&mut self, offset: usize, bytes: &[u8]) {
+        self.keep(offset, offset + bytes.len());
+        self.durable = Durable::Own(self.take_durable());
+        self.dropped = true;
+        put(&mut self.bytes, offset, bytes);
     }
 
     pub(crate) fn set_len(&mut self, len: usize) {
@@ -136,32 +152,61 @@ impl Data {
         }
     }
 
-    /// Makes the contents durable.
+    /// Makes the contents durable, but for what a failed sync has dropped.
     pub(crate) fn sync(&mut self) {
-        self.durable = Durable::Prefix(self.bytes.len());
-        self.pending.clear();
-        self.pending_end = 0;
+        if !self.dropped {
+            self.durable = Durable::Prefix(self.bytes.len());
+            self.pending.clear();
+            self.pending_end = 0;
+            return;
+        }
+        let writes = self.take_pending();
+        let mut durable = self.take_durable();
+        writes.iter().for_each(|write| write.apply(&mut durable));
+        self.durable = Durable::Own(durable);
+    }
+
+    /// A sync has failed: what it should have made durable counts as clean and is not on the disk.
+    pub(crate) fn drop_pending(&mut self) {
+        if self.take_pending().is_empty() {
+            return;
+        }
+        self.durable = Durable::Own(self.take_durable());
+        self.dropped = true;
     }
 
     /// Goes back to what is durable and the pending writes that survive.
     fn lose(&mut self, survivors: &mut impl Survivors) {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && !self.dropped {
             return;
         }
-        let pending = self.pending.drain(..).map(|pending| match pending {
+        let pending = self.take_pending();
+        let surviving = if pending.is_empty() { pending } else { survivors.writes(pending) };
+        self.bytes = self.take_durable();
+        surviving.iter().for_each(|write| write.apply(&mut self.bytes));
+        self.dropped = false;
+        self.sync();
+    }
+
+    fn take_pending(&mut self) -> Vec<Write> {
+        self.pending_end = 0;
+        let bytes = &self.bytes;
+        let whole = |pending| match pending {
             Pending::Range { offset, len } => {
-                Write::Bytes { offset, bytes: self.bytes[offset..offset + len].to_vec() }
+                Write::Bytes { offset, bytes: bytes[offset..offset + len].to_vec() }
             }
             Pending::Copied(write) => write,
             Pending::Length(length) => Write::Length(length),
-        });
-        let surviving = survivors.writes(pending.collect());
+        };
+        self.pending.drain(..).map(whole).collect()
+    }
+
+    /// The durable bytes; the caller says what is durable instead.
+    fn take_durable(&mut self) -> Vec<u8> {
         match std::mem::replace(&mut self.durable, Durable::Prefix(0)) {
-            Durable::Prefix(len) => self.bytes.truncate(len),
-            Durable::Own(bytes) => self.bytes = bytes,
+            Durable::Prefix(len) => self.bytes[..len].to_vec(),
+            Durable::Own(bytes) => bytes,
         }
-        surviving.iter().for_each(|write| write.apply(&mut self.bytes));
-        self.sync();
     }
 
     /// Bytes written or cut since the last sync, as far as they are counted: none if the contents are durable.
