@@ -93,6 +93,7 @@ macro_rules! kinds {
     };
 }
 
+// A kind's place is part of every trace's hash: new ones come last.
 kinds! {
     /// A file was opened.
     Open "open" Disk,
@@ -126,8 +127,6 @@ kinds! {
     Send "send" Network,
     /// A message arrived; its cause is the sending.
     Deliver "deliver" Network,
-    /// A connection stood still: the subject says why.
-    Stall "stall" Network,
     /// A connection was closed or reset.
     Close "close" Network,
     /// A pause on purpose: a back-off, a poll gap. The subject says which.
@@ -144,6 +143,10 @@ kinds! {
     WaitBegin "wait" Other,
     /// The wait was over.
     WaitEnd "waited" Other,
+    /// A connection stood still: the subject says why.
+    Stall "stall" Network,
+    /// The time of blocking operations was slept.
+    Settle "settle" Disk,
 }
 
 /// Which part of the world an event's time goes to.

@@ -1,5 +1,6 @@
 //! The handle of a disk.
 
+use crate::blocking::Ledger;
 use crate::device::Device;
 use crate::fault::{Fault, Faults, Silent, Strike};
 use crate::file::{File, OpenOptions};
@@ -12,7 +13,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::event::Category;
-use stormglass_core::{Keep, Kind, Recorder, Seed, Stream, Symbol};
+use stormglass_core::{Keep, Kind, Recorder, Seed, SimTime, Stream, Symbol};
 use stormglass_rt as rt;
 
 /// A disk with its filesystem. Clones are handles to the same disk; it outlives every task that uses it.
@@ -44,6 +45,14 @@ struct State {
     epoch: u64,
     operations: u64,
     stop_before: Option<u64>,
+}
+
+/// What is done, as the recorder has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operation {
+    pub(crate) kind: Kind,
+    pub(crate) subject: Symbol,
+    pub(crate) bytes: u64,
 }
 
 /// Every kind of operation, in the order of the streams.
@@ -285,20 +294,22 @@ impl Disk {
     }
 
     /// The one way to touch the disk: draw the cost, let it pass, take effect, record. `epoch` is that of the handle
-    /// through which it is done.
+    /// through which it is done; with a ledger the cost is owed instead of slept.
     pub(crate) async fn operate_on<T>(
         &self,
         epoch: u64,
-        kind: Kind,
-        subject: Symbol,
-        bytes: u64,
+        ledger: Option<&Ledger>,
+        Operation { kind, subject, bytes }: Operation,
         effect: impl FnOnce(&mut Tree, Silent) -> io::Result<T>,
     ) -> io::Result<T> {
         self.lock().begin(epoch)?;
         let strike = self.strike(kind, subject);
-        let took = self.draw(kind, bytes, &strike);
-        if !took.is_zero() {
-            rt::sleep(took).await;
+        let began = rt::now() + ledger.map_or(Duration::ZERO, Ledger::owed);
+        let took = self.draw(kind, bytes, &strike, began);
+        match ledger {
+            Some(ledger) => ledger.owe(took),
+            None if took.is_zero() => {}
+            None => rt::sleep(took).await,
         }
         let result = {
             let mut state = self.lock();
@@ -320,7 +331,7 @@ impl Disk {
         bytes: u64,
         effect: impl FnOnce(&mut Tree, Silent) -> io::Result<T>,
     ) -> io::Result<T> {
-        self.operate_on(self.epoch(), kind, subject, bytes, effect).await
+        self.operate_on(self.epoch(), None, Operation { kind, subject, bytes }, effect).await
     }
 
     /// Whether the power is what it was, and on: an error is then a fault's.
@@ -357,8 +368,8 @@ impl Disk {
         strike
     }
 
-    /// How long an operation takes that begins now.
-    fn draw(&self, kind: Kind, bytes: u64, strike: &Strike) -> Duration {
+    /// How long an operation takes that begins at this moment.
+    fn draw(&self, kind: Kind, bytes: u64, strike: &Strike, began: SimTime) -> Duration {
         let profile = &self.shared.profile;
         let (place, cost): (usize, &OpCost) = match kind {
             Kind::Open => (0, &profile.open),
@@ -384,8 +395,7 @@ impl Disk {
         if kind.category() != Category::Sync {
             return delay + work;
         }
-        let now = rt::now();
-        self.shared.device.take(now + delay, work) - now
+        self.shared.device.take(began + delay, work) - began
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -459,7 +469,7 @@ mod tests {
         madsim::runtime::Runtime::new().block_on(async {
             for (place, kind) in OPERATIONS.into_iter().enumerate() {
                 let before: Vec<String> = (0..OPERATIONS.len()).map(words).collect();
-                disk.draw(kind, 0, &Strike::default());
+                disk.draw(kind, 0, &Strike::default(), SimTime::ZERO);
                 let moved: Vec<usize> =
                     (0..OPERATIONS.len()).filter(|&other| words(other) != before[other]).collect();
                 assert_eq!(moved, [place], "{kind}");

@@ -1,6 +1,7 @@
 //! An open file.
 
-use crate::disk::Disk;
+use crate::blocking::Ledger;
+use crate::disk::{Disk, Operation};
 use crate::fault::Silent;
 use crate::tree::{Contents, Found, Inode, Metadata, Tree};
 use std::io;
@@ -79,8 +80,9 @@ impl OpenOptions {
         let subject = disk.subject(path);
         let exists = disk.try_exists(path)?;
         let epoch = disk.epoch();
+        let operation = |kind| Operation { kind, subject, bytes: 0 };
         let found = if makes && !exists {
-            disk.operate_on(epoch, Kind::Create, subject, 0, |tree, _| match tree.create(path) {
+            disk.operate_on(epoch, None, operation(Kind::Create), |tree, _| match tree.create(path) {
                 // Somebody else was faster while we waited for the disk.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !self.create_new => {
                     self.found(tree, path)
@@ -89,9 +91,9 @@ impl OpenOptions {
             })
             .await?
         } else {
-            disk.operate_on(epoch, Kind::Open, subject, 0, |tree, _| self.found(tree, path)).await?
+            disk.operate_on(epoch, None, operation(Kind::Open), |tree, _| self.found(tree, path)).await?
         };
-        Ok(File { disk: disk.clone(), node: found.into(), epoch, subject, options: *self })
+        Ok(File { disk: disk.clone(), node: found.into(), epoch, ledger: None, subject, options: *self })
     }
 
     /// What an existing name is opened as.
@@ -119,6 +121,8 @@ pub struct File {
     node: Node,
     /// Of the disk's power, when the file was opened.
     epoch: u64,
+    /// Where the time of operations goes; without one it is slept.
+    ledger: Option<Ledger>,
     subject: Symbol,
     options: OpenOptions,
 }
@@ -156,7 +160,7 @@ impl File {
             silent.spoil(&mut bytes);
             Ok(bytes)
         };
-        self.operate(Kind::Read, self.subject, available as u64, read).await
+        self.operate(Kind::Read, available as u64, read).await
     }
 
     /// Writes all of `bytes` at `offset`, or at the end if the file was opened to append. A gap is filled with zeros.
@@ -168,7 +172,7 @@ impl File {
     pub async fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let contents = self.writable()?;
         let append = self.options.append;
-        self.operate(Kind::Write, self.subject, bytes.len() as u64, |_, silent| {
+        self.operate(Kind::Write, bytes.len() as u64, |_, silent| {
             let mut data = contents.data();
             let offset = if append { data.bytes().len() } else { offset as usize };
             match silent {
@@ -210,7 +214,7 @@ impl File {
     /// `PermissionDenied` if not opened for writing.
     pub async fn set_len(&self, len: u64) -> io::Result<()> {
         let contents = self.writable()?;
-        self.operate(Kind::Truncate, self.subject, len, |_, _| {
+        self.operate(Kind::Truncate, len, |_, _| {
             contents.data().set_len(len as usize);
             Ok(())
         })
@@ -224,7 +228,7 @@ impl File {
     /// `PermissionDenied` if not opened for writing.
     pub async fn allocate(&self, len: u64) -> io::Result<()> {
         self.writable()?;
-        self.operate(Kind::Allocate, self.subject, len, |_, _| Ok(())).await
+        self.operate(Kind::Allocate, len, |_, _| Ok(())).await
     }
 
     /// What is known of the file. Costs nothing.
@@ -251,7 +255,7 @@ impl File {
             }
             Ok(())
         };
-        let result = self.operate(kind, self.subject, 0, effect).await;
+        let result = self.operate(kind, 0, effect).await;
         if let (Err(_), Node::File(contents)) = (&result, &self.node)
             && self.disk.is_up(self.epoch)
         {
@@ -263,11 +267,16 @@ impl File {
     async fn operate<T>(
         &self,
         kind: Kind,
-        subject: Symbol,
         bytes: u64,
         effect: impl FnOnce(&mut Tree, Silent) -> io::Result<T>,
     ) -> io::Result<T> {
-        self.disk.operate_on(self.epoch, kind, subject, bytes, effect).await
+        let operation = Operation { kind, subject: self.subject, bytes };
+        self.disk.operate_on(self.epoch, self.ledger.as_ref(), operation, effect).await
+    }
+
+    pub(crate) fn charged_to(mut self, ledger: &Ledger) -> File {
+        self.ledger = Some(ledger.clone());
+        self
     }
 
     fn writable(&self) -> io::Result<&Contents> {

@@ -2,10 +2,11 @@
 //!
 //! In reading order: [`profile`] (what an operation costs), `tree` (names and contents, now and after a
 //! power loss: a plain struct without clock), [`power`] (what a power loss leaves), [`device`] (what syncs queue for),
-//! [`fault`] (rules that spoil operations), [`disk`] (the handle), [`file`](mod@file) (an open file).
+//! [`fault`] (rules that spoil operations), [`blocking`] (files for engines without await), [`disk`] (the handle), [`file`](mod@file) (an open file).
 //!
 //! **Invariant:** this crate knows no plan, no scenario and no network.
 
+pub mod blocking;
 pub mod device;
 pub mod disk;
 pub mod fault;

@@ -1,0 +1,129 @@
+//! A real embedded database on the simulated disk: redb, through its `StorageBackend`, crashed before every one of its
+//! operations. Every acknowledged commit is found after recovery.
+
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
+use madsim::runtime::Runtime;
+use redb::{Database, ReadableDatabase, ReadableTableMetadata, StorageBackend, TableDefinition};
+use std::io;
+use std::time::Duration;
+use stormglass_core::{Latency, Seed};
+use stormglass_fs::blocking::{BlockingFile, Ledger};
+use stormglass_fs::{Disk, DiskProfile, Loss, OpenOptions};
+
+const TABLE: TableDefinition<'_, u64, u64> = TableDefinition::new("numbers");
+const COMMITS: u64 = 6;
+
+/// The five calls that redb makes.
+#[derive(Debug)]
+struct Backend(BlockingFile);
+
+impl StorageBackend for Backend {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(out, offset)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write_at(data, offset)
+    }
+}
+
+/// Opens the database file.
+async fn open(disk: &Disk, ledger: &Ledger) -> io::Result<Result<Database, redb::DatabaseError>> {
+    let file = OpenOptions::new().read(true).write(true).open(disk, "db").await?;
+    Ok(Database::builder().create_with_backend(Backend(file.into_blocking(ledger))))
+}
+
+/// A disk with an empty database on it, durable. (redb refuses a file that was cut off while it was being created; no commit
+/// can have been acknowledged then.)
+async fn installed(seed: u64) -> Disk {
+    let mut profile = DiskProfile::instant();
+    profile.sync.latency = Latency::from_millis(2);
+    let disk = Disk::new("disk", profile, Seed(seed));
+    disk.create("db").await.unwrap();
+    let ledger = Ledger::new(&disk);
+    drop(open(&disk, &ledger).await.unwrap().unwrap());
+    ledger.settle().await;
+    disk.open("db").await.unwrap().sync_all().await.unwrap();
+    disk.open("/").await.unwrap().sync_all().await.unwrap();
+    disk
+}
+
+/// One commit after the other; gives how many were acknowledged.
+async fn workload(disk: &Disk) -> (u64, bool) {
+    let ledger = Ledger::new(disk);
+    let mut acknowledged = 0;
+    let Ok(Ok(database)) = open(disk, &ledger).await else { return (0, false) };
+    while acknowledged < COMMITS {
+        let commit = || -> Result<(), redb::Error> {
+            let transaction = database.begin_write()?;
+            transaction.open_table(TABLE)?.insert(acknowledged, acknowledged * 7)?;
+            transaction.commit()?;
+            Ok(())
+        };
+        if commit().is_err() {
+            return (acknowledged, false);
+        }
+        ledger.settle().await;
+        acknowledged += 1;
+    }
+    (acknowledged, true)
+}
+
+async fn found(disk: &Disk) -> u64 {
+    let ledger = Ledger::new(disk);
+    let database = open(disk, &ledger).await.unwrap().unwrap();
+    let transaction = database.begin_read().unwrap();
+    match transaction.open_table(TABLE) {
+        Ok(table) => table.len().unwrap(),
+        Err(redb::TableError::TableDoesNotExist(_)) => 0,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn every_acknowledged_commit_survives_a_crash_at_any_operation() {
+    let mut crashes = 0;
+    for loss in Loss::ALL {
+        for operation in 0.. {
+            let done = Runtime::new().block_on(async {
+                let disk = installed(operation).await;
+                disk.stop_before(disk.operations() + operation);
+                let (acknowledged, done) = workload(&disk).await;
+                disk.power_loss(loss);
+                let found = found(&disk).await;
+                assert!(
+                    (acknowledged..=acknowledged + 1).contains(&found),
+                    "{loss:?} before operation {operation}: {found} of {acknowledged}",
+                );
+                done
+            });
+            crashes += 1;
+            if done {
+                break;
+            }
+        }
+    }
+    assert!(crashes > 200, "{crashes}");
+}
+
+/// The time of the syncs that redb made is slept when the ledger is settled: 2 ms each.
+#[test]
+fn commits_take_the_time_of_their_syncs() {
+    let (began, ended) = Runtime::new().block_on(async {
+        let disk = installed(1).await;
+        let began = stormglass_rt::now();
+        assert_eq!(workload(&disk).await, (COMMITS, true));
+        (began, stormglass_rt::now())
+    });
+    let least = Duration::from_millis(2 * COMMITS);
+    assert!((least..3 * least).contains(&(ended - began)), "{:?}", ended - began);
+}
