@@ -1,8 +1,8 @@
 //! The start of a node, step by step.
 //!
 //! The order of the steps is the model's. Each is recorded as an event that took as long as the step, so a
-//! timeline shows where a start is and an explanation where it went. Sources: section 1.4 to 1.6 of the fact
-//! sheet, which follows `server/src/main.rs`, `crates/node/src/{lib,init}.rs` and the roles.
+//! timeline shows where a start is and an explanation where it went. Source: restatedev/restate 1.7,
+//! `server/src/main.rs`, `crates/node/src/{lib,init}.rs` and the roles beside them.
 
 mod marker;
 mod provision;

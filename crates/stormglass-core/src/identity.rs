@@ -33,15 +33,6 @@ pub struct Build {
 }
 
 impl Build {
-    /// The build at work.
-    pub fn current() -> Build {
-        Build {
-            commit: env!("STORMGLASS_COMMIT").into(),
-            lock_hash: env!("STORMGLASS_LOCK_HASH").into(),
-            rustc: env!("STORMGLASS_RUSTC").into(),
-        }
-    }
-
     /// What differs between this build and another, in words; empty if nothing does.
     pub fn differences(&self, other: &Build) -> Vec<String> {
         let fields = [

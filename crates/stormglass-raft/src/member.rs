@@ -3,8 +3,9 @@
 //! One task. It takes one event at a time, in this order of preference: a message of a peer, a tick, a new
 //! configuration, a request. After each it does all that Raft has made ready, inline: send, take a snapshot in,
 //! apply, append and sync, hard state and sync, send what had to wait for that, apply again. So a slow sync holds
-//! up ticks and messages, and afterwards the missed ticks come in a burst. (Section 3.4 of Restate's
-//! `raft/server/member.rs` as of 1.7; M25 picked the next event by chance.)
+//! up ticks and messages, and afterwards the missed ticks come in a burst. (Source:
+//! restatedev/restate 1.7, `crates/metadata-server/src/raft/server/member.rs`; in March 2025 it picked the next event by
+//! chance.)
 
 use crate::api::{Answer, NodeHint, Refusal, Reply, Request, Write};
 use crate::kv::{Command, CommandId, KvState, Membership};
@@ -146,7 +147,7 @@ impl Member {
         loop {
             match self.next_event().await {
                 Event::Message(message) => match self.raw.step(message) {
-                    // A message from someone who is no peer any more (M25 took that for a failure of the server).
+                    // A message from someone who is no peer any more (in March 2025 that failed the server).
                     Ok(()) | Err(raft::Error::StepPeerNotFound | raft::Error::ProposalDropped) => {}
                     Err(error) => return Err(corrupt(error)),
                 },
@@ -226,7 +227,7 @@ impl Member {
         }
     }
 
-    /// The checks of section 3.6, in its order.
+    /// The leader's checks of a join, in Restate's order.
     fn handle_join(&mut self, node: NodeId, reply: ReplyTo) {
         let refusal = if !self.leads {
             Refusal::unavailable("not the leader", self.leader_hint())

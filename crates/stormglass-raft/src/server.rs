@@ -9,7 +9,7 @@
 //!   └────────────────┴───────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Section 3.5 of Restate's `raft/server/{uninitialized,standby,member}.rs`, as of 1.7.
+//! Source: restatedev/restate 1.7, `crates/metadata-server/src/raft/server/{uninitialized,standby,member}.rs`.
 
 use crate::api::{Answer, NodeHint, Refusal, Reply, Request};
 use crate::kv::KvState;

@@ -83,16 +83,21 @@ impl<'a> Run<'a> {
         Run { scenario, settings, seed }
     }
 
-    /// All that is needed to play it again.
-    pub fn identity(&self) -> Identity {
+    /// All that is needed to play it again, by this build.
+    pub fn identity(&self, build: Build) -> Identity {
         Identity {
             schema: Identity::SCHEMA,
             scenario: self.scenario.name().into(),
             seed: self.seed.0,
             model: self.settings.model().into(),
             profile: self.settings.profile_name().into(),
-            build: Build::current(),
+            build,
         }
+    }
+
+    /// The scenario.
+    pub fn scenario(&self) -> &'a dyn Scenario {
+        self.scenario
     }
 
     /// The settings.

@@ -9,10 +9,9 @@ pub(crate) mod run;
 use crate::args::{One, What};
 use crate::error::{CliError, Exit};
 use crate::output::Output;
-use crate::runfile::RunFile;
+use crate::runfile::{RunFile, current_build};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::Path;
-use stormglass_core::identity::Build;
 use stormglass_core::{Seed, Verdict};
 use stormglass_sim::settings::unknown;
 use stormglass_sim::{Run, Scenario, Settings};
@@ -54,7 +53,7 @@ impl<'a> Context<'a> {
         let scenario = self.scenario(&identity.scenario)?;
         let settings =
             Settings::restore(scenario, &identity.model, &identity.profile, &one.run, &file.settings)?;
-        for difference in Build::current().differences(&identity.build) {
+        for difference in current_build().differences(&identity.build) {
             output.tell(&format!("note: {} was written by another build ({difference})\n", one.run));
         }
         Ok(Run::new(scenario, settings, Seed(identity.seed)))

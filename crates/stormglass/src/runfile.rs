@@ -4,7 +4,17 @@ use crate::error::CliError;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use stormglass_core::Identity;
+use stormglass_core::identity::Build;
 use stormglass_sim::Run;
+
+/// The build at work.
+pub(crate) fn current_build() -> Build {
+    Build {
+        commit: env!("STORMGLASS_COMMIT").into(),
+        lock_hash: env!("STORMGLASS_LOCK_HASH").into(),
+        rustc: env!("STORMGLASS_RUSTC").into(),
+    }
+}
 
 /// The form of the file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -16,7 +26,7 @@ pub(crate) struct RunFile {
 
 impl RunFile {
     pub(crate) fn of(run: &Run<'_>) -> RunFile {
-        RunFile { identity: run.identity(), settings: run.settings().table().clone() }
+        RunFile { identity: run.identity(current_build()), settings: run.settings().table().clone() }
     }
 
     pub(crate) fn read(path: &Path) -> Result<RunFile, CliError> {

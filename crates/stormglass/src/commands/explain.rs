@@ -5,6 +5,7 @@ use super::{Context, exit_of};
 use crate::args::Explain;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
+use crate::runfile::current_build;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use stormglass_core::event::Category;
@@ -57,7 +58,12 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
                 .collect(),
         });
         let (parts, reasons) = (parts.collect(), explanation.reasons());
-        output.print_json(&Line::Explanation { identity: run.identity(), wait, parts, reasons });
+        output.print_json(&Line::Explanation {
+            identity: run.identity(current_build()),
+            wait,
+            parts,
+            reasons,
+        });
         return Ok(exit_of(&outcome.verdict));
     }
     let mut text = explanation.render();

@@ -4,6 +4,7 @@ use super::{Context, exit_of};
 use crate::args::Replay;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
+use crate::runfile::current_build;
 use serde::Serialize;
 use std::fmt::Write;
 use stormglass_core::{Identity, Keep, Outcome};
@@ -53,13 +54,19 @@ pub(crate) fn replay(context: &Context<'_>, args: Replay, output: &mut Output) -
                 cause: event.cause.number(),
             });
         }
-        output.print_json(&Line::Run { identity: run.identity(), outcome });
+        output.print_json(&Line::Run { identity: run.identity(current_build()), outcome });
         return Ok(exit_of(&outcome.verdict));
     }
     let lines = timeline::lines(trace, &filter);
     let shown = lines.len();
     let mut text = timeline::render(&lines);
-    let _ = writeln!(text, "\n{} with seed {}: {}", run.identity().scenario, run.seed(), outcome.verdict);
+    let _ = writeln!(
+        text,
+        "\n{} with seed {}: {}",
+        run.identity(current_build()).scenario,
+        run.seed(),
+        outcome.verdict
+    );
     for wait in &outcome.waits {
         let _ = writeln!(text, "  {}", wait_line(wait));
     }

@@ -4,7 +4,7 @@ use super::{Context, exit_of, progress, replay_line};
 use crate::args;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
-use crate::runfile::RunFile;
+use crate::runfile::{RunFile, current_build};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -46,7 +46,7 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
         *verdicts.entry(word(&outcome.verdict)).or_default() += 1;
         digest = digest.with(outcome.trace_hash.0);
         if context.json {
-            let identity = Run::new(scenario, settings.clone(), Seed(seed)).identity();
+            let identity = Run::new(scenario, settings.clone(), Seed(seed)).identity(current_build());
             output.print_json(&Line::Run { identity, settings: settings.table(), outcome: &outcome });
         }
         if first_failed.is_none() && !outcome.verdict.held() {
