@@ -17,6 +17,10 @@ impl Device {
         Device((queue_depth > 0).then(servers))
     }
 
+    pub(crate) fn is_limited(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// When a sync is done that comes at `now` and needs the device for `work`.
     pub(crate) fn take(&self, now: SimTime, work: Duration) -> SimTime {
         match &self.0 {
