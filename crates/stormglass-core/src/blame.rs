@@ -4,7 +4,7 @@
 //! its cause nothing else was needed, so that stretch of time belongs to the event: to its kind, its node and
 //! its subject. The stretches join end to end, so their sum is the whole wait, to the nanosecond.
 
-use crate::event::{Category, Event, EventId, Kind};
+use crate::event::{Category, EventId, Kind};
 use crate::time::SimTime;
 use crate::trace::Trace;
 use std::collections::BTreeMap;
@@ -98,17 +98,12 @@ pub fn parts(trace: &Trace, node: &str, began: SimTime, ended: SimTime, path: &[
             if overlap.is_zero() {
                 continue;
             }
-            let category = trace.event(stretch.event).map_or(Category::Other, category);
+            let category = trace.event(stretch.event).map_or(Category::Other, |event| event.kind.category());
             *part.by_category.entry(category).or_default() += overlap;
             part.syncs += usize::from(category == Category::Sync && stretch.to <= part.to);
         }
     }
     parts
-}
-
-/// The category of an event's time.
-pub fn category(event: &Event) -> Category {
-    event.kind.category()
 }
 
 #[cfg(test)]
