@@ -147,6 +147,18 @@ kinds! {
     Stall "stall" Network,
     /// The time of blocking operations was slept.
     Settle "settle" Disk,
+    /// A name was looked up.
+    Stat "stat" Disk,
+    /// A file got another name.
+    Link "link" Disk,
+    /// A symbolic link was made.
+    Symlink "symlink" Disk,
+    /// A symbolic link was read.
+    Readlink "readlink" Disk,
+    /// A lock was taken; the event took as long as somebody else held it.
+    Lock "lock" Other,
+    /// A lock was let go.
+    Unlock "unlock" Other,
 }
 
 /// Which part of the world an event's time goes to.

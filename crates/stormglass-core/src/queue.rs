@@ -33,8 +33,13 @@ impl Servers {
 
     /// Takes a piece of work on that comes at `now` and needs a server for `work`; gives the moment when it is done.
     pub fn take(&mut self, now: SimTime, work: Duration) -> SimTime {
+        self.take_until(now, |start| start + work)
+    }
+
+    /// As [`Servers::take`], for work whose end depends on when it begins.
+    pub fn take_until(&mut self, now: SimTime, end: impl FnOnce(SimTime) -> SimTime) -> SimTime {
         let server = self.free_at.iter_mut().min().expect("there is a server");
-        *server = (*server).max(now) + work;
+        *server = end((*server).max(now));
         *server
     }
 }

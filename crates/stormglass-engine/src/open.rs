@@ -22,7 +22,7 @@ use crate::{Engine, EngineError, Family};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use stormglass_fs::{Disk, File, OpenOptions};
+use stormglass_fs::{Disk, File, FileExt, OpenOptions};
 
 /// Bytes of the info log's parts, as recorded.
 const LOG_BANNER: usize = 67;
@@ -55,7 +55,7 @@ impl Engine {
     ) -> Result<Engine, EngineError> {
         let path = path.into();
         let opening = Opening { disk, path: &path };
-        let exists = disk.try_exists(path.join("CURRENT"))?;
+        let exists = disk.try_exists(path.join("CURRENT")).await?;
         opening.prepare_directory().await?;
         let directory = disk.open(&path).await?;
         let Recovered { mut manifest, tables } = if exists {
@@ -99,12 +99,12 @@ impl Opening<'_> {
     async fn prepare_directory(&self) -> io::Result<()> {
         self.ensure_directory(2).await?;
         let (info, old) = (self.file("LOG"), self.file("LOG.old.1"));
-        if self.disk.try_exists(&info)? {
+        if self.disk.try_exists(&info).await? {
             self.disk.rename(&info, &old).await?;
         }
         self.disk.read_dir(self.path).await?;
         self.disk.create(&info).await?;
-        if self.disk.try_exists(&old)? {
+        if self.disk.try_exists(&old).await? {
             self.disk.remove_file(&old).await?;
         }
         self.info(LOG_BANNER).await?;
@@ -118,7 +118,7 @@ impl Opening<'_> {
         let mut manifest = Manifest { next_file: 1, ..Manifest::default() };
         let file = self.start_manifest(&mut manifest).await?;
         let record = manifest.encode()?;
-        file.write_at(&record, 0).await?;
+        file.write_all_at(&record, 0).await?;
         file.sync_data().await?;
         file.set_len(record.len() as u64).await?;
         self.point_current(&mut manifest, directory).await?;
@@ -165,18 +165,21 @@ impl Opening<'_> {
             }
         }
         if let Some(path) = log_path {
-            OpenOptions::new().write(true).open(self.disk, path).await?.set_len(log.len() as u64).await?;
+            let log_file = self.disk.open_with(OpenOptions::new().write(true), path).await?;
+            log_file.set_len(log.len() as u64).await?;
         }
         Ok(Recovered { manifest, tables })
     }
 
     async fn write_table(&self, number: u64, family: &Family) -> Result<(), EngineError> {
         let path = self.numbered(number, "sst");
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(self.disk, path).await?;
-        file.write_at(&encode(&family.table)?, 0).await?;
+        let options = *OpenOptions::new().read(true).write(true).create_new(true);
+        let file = self.disk.open_with(&options, path).await?;
+        file.write_all_at(&encode(&family.table)?, 0).await?;
         file.sync_data().await?;
+        let mut buffer = [0; 2_048];
         for bytes in TABLE_READS {
-            file.read_at(bytes, 0).await?;
+            file.read_at(&mut buffer[..bytes], 0).await?;
         }
         Ok(())
     }
@@ -186,7 +189,7 @@ impl Opening<'_> {
         manifest.log = manifest.file_number();
         let log = self.disk.create(self.numbered(manifest.log, "log")).await?;
         log.allocate(LOG_RESERVED).await?;
-        log.write_at(&[0; LOG_HEAD], 0).await?;
+        log.write_all_at(&[0; LOG_HEAD], 0).await?;
         let file = self.start_manifest(manifest).await?;
         let record = manifest.encode()?;
         // RocksDB writes its state in parts: 5 for an empty one, 3 for each family, 1 for each table, 1 for the sequence.
@@ -194,7 +197,7 @@ impl Opening<'_> {
         let parts = if manifest.families.is_empty() { 5 } else { 6 + 3 * manifest.families.len() + tables };
         for part in 0..parts {
             let (from, to) = (record.len() * part / parts, record.len() * (part + 1) / parts);
-            file.write_at(&record[from..to], from as u64).await?;
+            file.write_all_at(&record[from..to], from as u64).await?;
         }
         file.sync_data().await?;
         self.point_current(manifest, directory).await?;
@@ -205,13 +208,13 @@ impl Opening<'_> {
     async fn add_families(&self, manifest: &mut Manifest, families: &[&str]) -> Result<(), EngineError> {
         self.info(LOG_OPTIONS).await?;
         let path = self.manifest_path(manifest);
-        let file = OpenOptions::new().append(true).open(self.disk, path).await?;
+        let file = self.disk.open_with(OpenOptions::new().append(true), path).await?;
         for (place, name) in families.iter().enumerate() {
             if place > 0 {
                 self.ensure_directory(1).await?;
             }
             manifest.families.insert(name.to_string(), None);
-            file.write_at(&manifest.encode()?, 0).await?;
+            file.write_all_at(&manifest.encode()?, 0).await?;
             file.sync_data().await?;
         }
         self.info(LOG_FAMILY).await?;
@@ -224,20 +227,20 @@ impl Opening<'_> {
         let number = manifest.file_number();
         let temporary = format!("OPTIONS-{number}.dbtmp");
         let file = self.disk.create(self.file(&temporary)).await?;
-        file.write_at(&FILLER[..OPTIONS], 0).await?;
+        file.write_all_at(&FILLER[..OPTIONS], 0).await?;
         file.sync_all().await?;
         self.disk.rename(self.file(&temporary), self.file(&format!("OPTIONS-{number}"))).await?;
         directory.sync_all().await?;
         for _ in 0..2 {
             self.disk.read_dir(self.path).await?;
         }
-        self.disk.read_dir(self.path).await
+        Ok(self.disk.read_dir(self.path).await?.names())
     }
 
     /// A file under its final name, durably: temporary file, sync, rename, sync of the directory.
     async fn replace(&self, temporary: &str, name: &str, bytes: &[u8], directory: &File) -> io::Result<()> {
         let file = self.disk.create(self.file(temporary)).await?;
-        file.write_at(bytes, 0).await?;
+        file.write_all_at(bytes, 0).await?;
         file.sync_data().await?;
         self.disk.rename(self.file(temporary), self.file(name)).await?;
         directory.sync_all().await
@@ -260,7 +263,7 @@ impl Opening<'_> {
     async fn look_around(&self) -> io::Result<Vec<String>> {
         self.disk.read_dir(self.path).await?;
         self.ensure_directory(1).await?;
-        self.disk.read_dir(self.path).await
+        Ok(self.disk.read_dir(self.path).await?.names())
     }
 
     /// RocksDB makes sure of its directories again and again; each attempt is a call.
@@ -276,8 +279,8 @@ impl Opening<'_> {
 
     /// Some more text for the info log, which is never synced.
     async fn info(&self, bytes: usize) -> io::Result<()> {
-        let file = OpenOptions::new().append(true).open(self.disk, self.file("LOG")).await?;
-        file.write_at(&FILLER[..bytes], 0).await
+        let file = self.disk.open_with(OpenOptions::new().append(true), self.file("LOG")).await?;
+        file.write_all_at(&FILLER[..bytes], 0).await
     }
 
     fn file(&self, name: &str) -> PathBuf {

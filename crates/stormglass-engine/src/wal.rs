@@ -3,7 +3,7 @@
 use crate::Family;
 use serde::{Deserialize, Serialize};
 use std::io;
-use stormglass_fs::File;
+use stormglass_fs::{File, FileExt};
 
 /// Changes that are applied together or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ impl Wal {
         record.extend((payload.len() as u32).to_le_bytes());
         record.extend(crc32fast::hash(&payload).to_le_bytes());
         record.extend(payload);
-        self.file.write_at(&record, self.len).await?;
+        self.file.write_all_at(&record, self.len).await?;
         self.len += record.len() as u64;
         Ok(())
     }

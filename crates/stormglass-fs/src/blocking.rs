@@ -1,4 +1,4 @@
-//! Files for engines that do blocking I/O: SQLite-like, redb-like, anything behind a synchronous trait.
+//! A disk for engines that do blocking I/O: SQLite-like, redb-like, anything behind a synchronous trait.
 //!
 //! A synchronous call cannot sleep in a simulation. So a blocking operation takes effect at once and its time is put on a
 //! [`Ledger`]; the task sleeps what it owes at its next opportunity to await. What stays invisible is interleaving
@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use stormglass_core::{Latency, Seed};
-//! use stormglass_fs::blocking::Ledger;
+//! use stormglass_fs::blocking::{BlockingDisk, Ledger};
 //! use stormglass_fs::{Disk, DiskProfile, OpenOptions};
 //!
 //! madsim::runtime::Runtime::new().block_on(async {
@@ -14,10 +14,11 @@
 //!     profile.sync.latency = Latency::from_millis(5);
 //!     let disk = Disk::new("disk", profile, Seed(1));
 //!     let ledger = Ledger::new(&disk);
-//!     let file = OpenOptions::new().read(true).write(true).create(true).open(&disk, "db").await?;
-//!     let file = file.into_blocking(&ledger);
+//!     let blocking = BlockingDisk::new(&disk, &ledger);
 //!
-//!     file.write_at(b"page", 0)?; // no await: an engine may do this deep inside
+//!     // No await: an engine may do this deep inside.
+//!     let file = blocking.open_with(OpenOptions::new().read(true).write(true).create(true), "db")?;
+//!     file.write_all_at(b"page", 0)?;
 //!     file.sync_data()?;
 //!     assert_eq!(stormglass_rt::now().as_nanos() / 1_000_000, 0);
 //!     ledger.settle().await;
@@ -27,10 +28,15 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+use crate::directory::ReadDir;
 use crate::disk::Disk;
-use crate::file::File;
+use crate::ext::FileExt;
+use crate::file::{File, OpenOptions};
+use crate::metadata::Metadata;
+use std::fs::TryLockError;
 use std::future::Future;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -76,8 +82,63 @@ impl Ledger {
     }
 }
 
-/// An open file whose operations take effect at once and are owed for. Errors are those of [`File`].
+/// A disk whose operations take effect at once and are owed for. Methods and errors are those of [`Disk`].
 #[derive(Clone, Debug)]
+pub struct BlockingDisk(Disk);
+
+macro_rules! at_once_on_disk {
+    ($($name:ident($($argument:ident: $type:ty),+) -> $output:ty;)+) => {$(
+        #[doc = concat!("[`Disk::", stringify!($name), "`], at once.")]
+        ///
+        /// # Errors
+        ///
+        #[doc = concat!("Those of [`Disk::", stringify!($name), "`].")]
+        pub fn $name(&self, $($argument: $type),+) -> io::Result<$output> {
+            at_once(self.0.$name($($argument),+))
+        }
+    )+};
+}
+
+impl BlockingDisk {
+    /// The disk for blocking callers, whose time goes on this ledger.
+    pub fn new(disk: &Disk, ledger: &Ledger) -> BlockingDisk {
+        BlockingDisk(disk.charged_to(ledger))
+    }
+
+    /// [`Disk::open_with`], at once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Disk::open_with`].
+    pub fn open_with(&self, options: &OpenOptions, path: impl AsRef<Path>) -> io::Result<BlockingFile> {
+        at_once(self.0.open_with(options, path)).map(BlockingFile)
+    }
+
+    at_once_on_disk! {
+        canonicalize(path: impl AsRef<Path>) -> PathBuf;
+        copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> u64;
+        create_dir(path: impl AsRef<Path>) -> ();
+        create_dir_all(path: impl AsRef<Path>) -> ();
+        hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> ();
+        metadata(path: impl AsRef<Path>) -> Metadata;
+        read(path: impl AsRef<Path>) -> Vec<u8>;
+        read_dir(path: impl AsRef<Path>) -> ReadDir;
+        read_link(path: impl AsRef<Path>) -> PathBuf;
+        read_to_string(path: impl AsRef<Path>) -> String;
+        remove_dir(path: impl AsRef<Path>) -> ();
+        remove_dir_all(path: impl AsRef<Path>) -> ();
+        remove_file(path: impl AsRef<Path>) -> ();
+        rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> ();
+        symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> ();
+        symlink_metadata(path: impl AsRef<Path>) -> Metadata;
+        try_exists(path: impl AsRef<Path>) -> bool;
+        write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> ();
+    }
+}
+
+/// An open file whose operations take effect at once and are owed for. Methods are named after `std::fs::File` and
+/// `std::os::unix::fs::FileExt`, and it is a stream of `std::io`; errors are those of [`File`].
+#[derive(Debug)]
 pub struct BlockingFile(File);
 
 impl File {
@@ -87,65 +148,61 @@ impl File {
     }
 }
 
+macro_rules! at_once_on_file {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $output:ty;)+) => {$(
+        #[doc = concat!("`", stringify!($name), "` of [`File`] or [`FileExt`], at once.")]
+        ///
+        /// # Errors
+        ///
+        /// The same.
+        pub fn $name(&self, $($argument: $type),*) -> io::Result<$output> {
+            at_once(self.0.$name($($argument),*))
+        }
+    )+};
+}
+
 impl BlockingFile {
-    /// The length in bytes.
-    ///
-    /// # Errors
-    ///
-    /// As [`File::metadata`].
-    #[expect(clippy::len_without_is_empty, reason = "a file's length, not a collection's")]
-    pub fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+    at_once_on_file! {
+        allocate(len: u64) -> ();
+        metadata() -> Metadata;
+        read_at(buffer: &mut [u8], offset: u64) -> usize;
+        read_exact_at(buffer: &mut [u8], offset: u64) -> ();
+        set_len(len: u64) -> ();
+        sync_all() -> ();
+        sync_data() -> ();
+        write_all_at(bytes: &[u8], offset: u64) -> ();
+        write_at(bytes: &[u8], offset: u64) -> usize;
     }
 
-    /// Fills the buffer from `offset` on.
+    /// Locks the file for this handle alone, if nobody else holds a lock. A blocking caller cannot wait for one.
     ///
     /// # Errors
     ///
-    /// `UnexpectedEof` if the file ends before; otherwise as [`File::read_at`].
-    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let bytes = at_once(self.0.read_at(buffer.len(), offset))?;
-        if bytes.len() < buffer.len() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        buffer.copy_from_slice(&bytes);
+    /// `WouldBlock` while others hold a lock.
+    pub fn try_lock(&self) -> Result<(), TryLockError> {
+        self.0.try_lock()
+    }
+}
+
+impl io::Read for BlockingFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        at_once(self.0.read_on(buffer))
+    }
+}
+
+impl io::Write for BlockingFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        at_once(self.0.write_on(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
 
-    /// Writes all of `bytes` at `offset`.
-    ///
-    /// # Errors
-    ///
-    /// As [`File::write_at`].
-    pub fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        at_once(self.0.write_at(bytes, offset))
-    }
-
-    /// Sets the length.
-    ///
-    /// # Errors
-    ///
-    /// As [`File::set_len`].
-    pub fn set_len(&self, len: u64) -> io::Result<()> {
-        at_once(self.0.set_len(len))
-    }
-
-    /// Makes data durable.
-    ///
-    /// # Errors
-    ///
-    /// As [`File::sync_data`].
-    pub fn sync_data(&self) -> io::Result<()> {
-        at_once(self.0.sync_data())
-    }
-
-    /// Makes data and metadata durable.
-    ///
-    /// # Errors
-    ///
-    /// As [`File::sync_all`].
-    pub fn sync_all(&self) -> io::Result<()> {
-        at_once(self.0.sync_all())
+impl io::Seek for BlockingFile {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.0.seek_to(to)
     }
 }
 

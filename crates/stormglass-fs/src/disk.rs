@@ -1,29 +1,43 @@
-//! The handle of a disk.
+//! The handle of a disk, and the operations by name.
+
+mod begun;
+mod snapshot;
+mod state;
+
+pub use snapshot::{Entry, Snapshot, What};
+
+pub(crate) use begun::Begun;
+pub(crate) use state::{At, State};
 
 use crate::blocking::Ledger;
 use crate::device::Device;
-use crate::fault::{Fault, Faults, Silent, Strike};
+use crate::directory::{self, ReadDir};
+use crate::fault::{Fault, InvalidFault};
 use crate::file::{File, OpenOptions};
+use crate::metadata::Metadata;
+use crate::operation::{Counters, Operation};
 use crate::power::{Drawn, Loss};
-use crate::profile::{DiskProfile, NamesDurable, OpCost};
-use crate::tree::{Contents, Entry, Metadata, Tree};
-use std::fmt;
+use crate::profile::DiskProfile;
+use crate::tree::Follow;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use stormglass_core::event::Category;
-use stormglass_core::{Keep, Kind, Recorder, Seed, Stream, Symbol};
+use stormglass_core::{Keep, Kind, Recorder, Seed, Symbol};
 use stormglass_rt as rt;
 
 /// A disk with its filesystem. Clones are handles to the same disk; it outlives every task that uses it.
 ///
-/// An operation takes effect when its time is over: a task that is killed half-way has changed nothing.
-/// Errors of names and kinds (`NotFound`, `AlreadyExists`, `NotADirectory`, `IsADirectory`, ..) are those that
-/// a real filesystem gives.
+/// An operation takes effect when its time is over: a task that is killed half-way has changed nothing. A sync keeps what
+/// was written before it began. Errors are those that a real filesystem gives, by kind and by number.
+///
+/// The methods are named after the functions of `tokio::fs`, which are here too and use the disk that is mounted on the
+/// node at work: see [`Disk::mount`].
 #[derive(Clone, Debug)]
 pub struct Disk {
     shared: Arc<Shared>,
+    /// Where the time of operations goes; without one it is slept.
+    ledger: Option<Ledger>,
 }
 
 #[derive(Debug)]
@@ -34,43 +48,6 @@ struct Shared {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
-struct State {
-    tree: Tree,
-    streams: [Stream; OPERATIONS.len()],
-    power: Stream,
-    faults: Faults,
-    struck: u64,
-    /// How often the power was lost: a handle of an earlier time is worth nothing.
-    epoch: u64,
-    operations: u64,
-    stop_before: Option<u64>,
-}
-
-/// What is done, as the recorder has it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Operation {
-    pub(crate) kind: Kind,
-    pub(crate) subject: Symbol,
-    pub(crate) bytes: u64,
-}
-
-/// Every kind of operation, in the order of the streams.
-const OPERATIONS: [Kind; 12] = [
-    Kind::Open,
-    Kind::Create,
-    Kind::Read,
-    Kind::Write,
-    Kind::Fsync,
-    Kind::Fdatasync,
-    Kind::Rename,
-    Kind::Unlink,
-    Kind::Mkdir,
-    Kind::Readdir,
-    Kind::Truncate,
-    Kind::Allocate,
-];
-
 impl Disk {
     /// A new, empty disk. Its latencies come from the seed's streams `("disk", name, operation)`.
     pub fn new(name: &str, profile: DiskProfile, seed: Seed) -> Disk {
@@ -79,27 +56,17 @@ impl Disk {
 
     /// As [`Disk::new`], with a recorder for its events.
     pub fn recorded(name: &str, profile: DiskProfile, seed: Seed, recorder: &Recorder) -> Disk {
-        Disk::on(Device::new(profile.queue_depth), name, profile, seed, recorder)
+        Disk::on(Device::new(name, &profile.device, seed), name, profile, seed, recorder)
     }
 
-    /// As [`Disk::recorded`], on a device that it may share with other disks; that one's queue depth counts.
+    /// As [`Disk::recorded`], on a device that it may share with other disks; the profile's own device does not count then.
     pub fn on(device: Device, name: &str, profile: DiskProfile, seed: Seed, recorder: &Recorder) -> Disk {
-        let streams = OPERATIONS.map(|kind| seed.stream(("disk", name, kind.name())));
-        let power = seed.stream(("disk", name, "power loss"));
-        let faults = Faults::new(seed.stream(("disk", name, "fault")));
-        let state = State {
-            tree: Tree::new(),
-            streams,
-            power,
-            faults,
-            struck: 0,
-            epoch: 0,
-            operations: 0,
-            stop_before: None,
-        };
-        let state = Mutex::new(state);
-        Disk { shared: Arc::new(Shared { profile, device, recorder: recorder.clone(), state }) }
+        let state = Mutex::new(State::new(name, &profile, seed));
+        let shared = Shared { profile, device, recorder: recorder.clone(), state };
+        Disk { shared: Arc::new(shared), ledger: None }
     }
+
+    // ---- operations ----------------------------------------------------------------------------------------
 
     /// Opens an existing file for reading, or a directory for syncing.
     ///
@@ -107,7 +74,7 @@ impl Disk {
     ///
     /// `NotFound`, `NotADirectory`.
     pub async fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
-        OpenOptions::new().read(true).open(self, path).await
+        self.open_with(OpenOptions::new().read(true), path).await
     }
 
     /// Opens a file for writing: a new one, or an old one cut to nothing.
@@ -116,7 +83,17 @@ impl Disk {
     ///
     /// `NotFound` if the directory is missing, `IsADirectory`, `NotADirectory`.
     pub async fn create(&self, path: impl AsRef<Path>) -> io::Result<File> {
-        OpenOptions::new().write(true).create(true).truncate(true).open(self, path).await
+        self.open_with(OpenOptions::new().write(true).create(true).truncate(true), path).await
+    }
+
+    /// Opens a file in this way.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `AlreadyExists`, `NotADirectory`; `IsADirectory` for a directory opened for writing; `InvalidInput`
+    /// for options that contradict each other, as `std::fs::OpenOptions` has it.
+    pub async fn open_with(&self, options: &OpenOptions, path: impl AsRef<Path>) -> io::Result<File> {
+        File::open_on(self, options, path.as_ref()).await
     }
 
     /// Reads a whole file.
@@ -125,9 +102,16 @@ impl Disk {
     ///
     /// `NotFound`, `NotADirectory`, `IsADirectory`.
     pub async fn read(&self, path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
-        let file = self.open(path).await?;
-        let len = file.metadata()?.len();
-        file.read_at(len as usize, 0).await
+        self.open(path).await?.read_whole().await
+    }
+
+    /// Reads a whole file as text.
+    ///
+    /// # Errors
+    ///
+    /// As [`Disk::read`]; `InvalidData` for what is not UTF-8.
+    pub async fn read_to_string(&self, path: impl AsRef<Path>) -> io::Result<String> {
+        String::from_utf8(self.read(path).await?).map_err(|_| io::ErrorKind::InvalidData.into())
     }
 
     /// Replaces a file's contents. Nothing is synced.
@@ -135,8 +119,24 @@ impl Disk {
     /// # Errors
     ///
     /// As [`Disk::create`].
-    pub async fn write(&self, path: impl AsRef<Path>, bytes: &[u8]) -> io::Result<()> {
-        self.create(path).await?.write_at(bytes, 0).await
+    pub async fn write(&self, path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Result<()> {
+        self.create(path).await?.write_whole(contents.as_ref(), 0).await
+    }
+
+    /// Copies a file's contents to another, which is made or replaced; gives their size.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if the source is no regular file; otherwise as [`Disk::read`] and [`Disk::write`].
+    pub async fn copy(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u64> {
+        let from = self.open(from).await?;
+        if from.is_directory() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let to = self.create(to).await?;
+        let bytes = from.read_whole().await?;
+        to.write_whole(&bytes, 0).await?;
+        Ok(bytes.len() as u64)
     }
 
     /// Moves a file or directory; a file or empty directory under the new name is replaced.
@@ -146,19 +146,17 @@ impl Disk {
     /// `NotFound`, `IsADirectory`, `NotADirectory`, `DirectoryNotEmpty`, `InvalidInput` for a directory into itself.
     pub async fn rename(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
         let (from, to) = (from.as_ref(), to.as_ref());
-        let subject = self.subject(to);
-        self.operate(Kind::Rename, subject, 0, |tree, _| tree.rename(from, to)).await
+        self.operate(Kind::Rename, to, |state| state.tree.rename(from, to, rt::now())).await
     }
 
-    /// Removes a file's name. Open handles keep the contents.
+    /// Removes a file's name, or a symbolic link. Open handles keep the contents.
     ///
     /// # Errors
     ///
     /// `NotFound`, `IsADirectory`, `NotADirectory`.
     pub async fn remove_file(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
-        let subject = self.subject(path);
-        self.operate(Kind::Unlink, subject, 0, |tree, _| tree.remove_file(path)).await
+        self.operate(Kind::Unlink, path, |state| state.tree.remove_file(path, rt::now())).await
     }
 
     /// Removes an empty directory.
@@ -168,8 +166,16 @@ impl Disk {
     /// `NotFound`, `NotADirectory`, `DirectoryNotEmpty`.
     pub async fn remove_dir(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
-        let subject = self.subject(path);
-        self.operate(Kind::Unlink, subject, 0, |tree, _| tree.remove_dir(path)).await
+        self.operate(Kind::Unlink, path, |state| state.tree.remove_dir(path, rt::now())).await
+    }
+
+    /// Removes a directory with all that is in it; a symbolic link is removed itself. Each removal is an operation.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `NotADirectory` for a file.
+    pub async fn remove_dir_all(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        directory::remove_all(self, path.as_ref()).await
     }
 
     /// Makes a directory.
@@ -179,8 +185,7 @@ impl Disk {
     /// `NotFound` if its parent is missing, `AlreadyExists`, `NotADirectory`.
     pub async fn create_dir(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
-        let subject = self.subject(path);
-        self.operate(Kind::Mkdir, subject, 0, |tree, _| tree.mkdir(path)).await
+        self.operate(Kind::Mkdir, path, |state| state.tree.create_dir(path, rt::now())).await
     }
 
     /// Makes a directory and those above it; one that is there already costs its attempt and is no error.
@@ -189,25 +194,7 @@ impl Disk {
     ///
     /// `AlreadyExists` if a file has the name, `NotADirectory`.
     pub async fn create_dir_all(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        // As std does it: from the last name upwards until one can be made, then down again.
-        let path = path.as_ref();
-        let mut missing = Vec::new();
-        let mut next = Some(path).filter(|path| path.file_name().is_some());
-        while let Some(path) = next {
-            match self.create_dir(path).await {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(path),
-                Err(_) if self.metadata(path).is_ok_and(|metadata| metadata.is_dir()) => break,
-                other => {
-                    other?;
-                    break;
-                }
-            }
-            next = path.parent().filter(|path| path.file_name().is_some());
-        }
-        for path in missing.into_iter().rev() {
-            self.create_dir(path).await?;
-        }
-        Ok(())
+        directory::create_all(self, path.as_ref()).await
     }
 
     /// The names in a directory, sorted.
@@ -215,57 +202,144 @@ impl Disk {
     /// # Errors
     ///
     /// `NotFound`, `NotADirectory`.
-    pub async fn read_dir(&self, path: impl AsRef<Path>) -> io::Result<Vec<String>> {
+    pub async fn read_dir(&self, path: impl AsRef<Path>) -> io::Result<ReadDir> {
         let path = path.as_ref();
-        let subject = self.subject(path);
-        self.operate(Kind::Readdir, subject, 0, |tree, _| tree.read_dir(path)).await
+        let entries = self.operate(Kind::Readdir, path, |state| state.tree.read_dir(path)).await?;
+        Ok(ReadDir::new(self, path, entries))
     }
 
-    /// What is known of a name. Costs nothing: the kernel answers from its cache.
+    /// Gives a file another name; of a symbolic link, the link gets it.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `NotADirectory`, `AlreadyExists`, `PermissionDenied` for a directory.
+    pub async fn hard_link(&self, original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
+        let (original, link) = (original.as_ref(), link.as_ref());
+        self.operate(Kind::Link, link, |state| state.tree.hard_link(original, link, rt::now())).await
+    }
+
+    /// Makes a symbolic link; what it points to need not be there.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists`, `NotADirectory`, `NotFound` if the directory is missing or `original` is empty.
+    pub async fn symlink(&self, original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
+        let (original, link) = (original.as_ref(), link.as_ref());
+        self.operate(Kind::Symlink, link, |state| state.tree.symlink(original, link, rt::now())).await
+    }
+
+    /// What a symbolic link points to.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `NotADirectory`, `InvalidInput` for what is no link.
+    pub async fn read_link(&self, path: impl AsRef<Path>) -> io::Result<PathBuf> {
+        let path = path.as_ref();
+        self.operate(Kind::Readlink, path, |state| state.tree.read_link(path).map(PathBuf::from)).await
+    }
+
+    /// The path from the root, without links and dots.
     ///
     /// # Errors
     ///
     /// `NotFound`, `NotADirectory`.
-    pub fn metadata(&self, path: impl AsRef<Path>) -> io::Result<Metadata> {
-        self.lock().tree.metadata(path.as_ref())
+    pub async fn canonicalize(&self, path: impl AsRef<Path>) -> io::Result<PathBuf> {
+        let path = path.as_ref();
+        self.operate(Kind::Stat, path, |state| state.tree.canonical(path).map(PathBuf::from)).await
     }
 
-    /// Whether there is such a name. Costs nothing.
+    /// What is known of a name; links are followed.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `NotADirectory`.
+    pub async fn metadata(&self, path: impl AsRef<Path>) -> io::Result<Metadata> {
+        self.stat(path.as_ref(), Follow::Last).await
+    }
+
+    /// What is known of a name; a link at its end is not followed.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `NotADirectory`.
+    pub async fn symlink_metadata(&self, path: impl AsRef<Path>) -> io::Result<Metadata> {
+        self.stat(path.as_ref(), Follow::No).await
+    }
+
+    /// Whether there is such a name.
     ///
     /// # Errors
     ///
     /// Any but `NotFound`.
-    pub fn try_exists(&self, path: impl AsRef<Path>) -> io::Result<bool> {
-        match self.metadata(path) {
+    pub async fn try_exists(&self, path: impl AsRef<Path>) -> io::Result<bool> {
+        match self.metadata(path).await {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
     }
 
+    async fn stat(&self, path: &Path, follow: Follow) -> io::Result<Metadata> {
+        let stat = |state: &mut State| Ok(state.tree.stat(state.tree.find(path, follow)?));
+        Ok(self.operate(Kind::Stat, path, stat).await?.into())
+    }
+
+    // ---- what can happen to it -----------------------------------------------------------------------------
+
     /// The power fails: what was not synced is lost, as `loss` says, drawn from the stream `("disk", name, "power
     /// loss")`. Open files are worth nothing any more, operations under way fail with EIO; kill the disk's node first if its
-    /// tasks shall not see that. The disk works again at once.
+    /// tasks shall not see that. The disk works again at once, with a cold cache.
     pub fn power_loss(&self, loss: Loss) {
         let mut state = self.lock();
+        state.write_back(rt::now(), &self.shared.device);
         let State { tree, power, .. } = &mut *state;
         tree.power_loss(&mut Drawn { loss, stream: power });
-        state.epoch += 1;
-        state.stop_before = None;
+        state.power_off();
         drop(state);
-        let subject = self.shared.recorder.symbol("power loss");
-        self.shared.recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
+        self.note("power loss");
+    }
+
+    /// The disk is replaced by an empty one. Open files are worth nothing any more.
+    pub fn wipe(&self) {
+        let mut state = self.lock();
+        state.wipe();
+        state.power_off();
+        drop(state);
+        self.note("disk wiped");
+    }
+
+    /// Mounts the filesystem read-only, as Linux does with `errors=remount-ro` when it finds itself damaged, or read-write
+    /// again: changes fail with EROFS.
+    pub fn remount(&self, read_only: bool) {
+        self.lock().read_only = read_only;
+        self.note(if read_only { "remounted read-only" } else { "remounted read-write" });
+    }
+
+    /// Lets so many bytes fit on the disk; 0 is any number. What is there stays.
+    pub fn set_capacity(&self, bytes: u64) {
+        self.lock().capacity = bytes;
+    }
+
+    /// Bytes of the pages of all files that are named or open, and of what is reserved for them.
+    pub fn used_bytes(&self) -> u64 {
+        self.lock().tree.allocated()
+    }
+
+    /// The page cache lets go of everything that is clean, as `echo 3 > /proc/sys/vm/drop_caches`: what is read next comes
+    /// from the device, for its price, and with whatever the device made of it.
+    pub fn drop_caches(&self) {
+        self.lock().tree.evict();
+        self.note("caches dropped");
     }
 
     /// Installs a fault. It works until the guard is dropped.
-    #[must_use = "dropping the guard takes the fault away"]
-    pub fn inject(&self, fault: Fault) -> FaultGuard {
-        FaultGuard { disk: self.clone(), number: self.lock().faults.install(fault) }
-    }
-
-    /// How many operations were struck by faults.
-    pub fn struck(&self) -> u64 {
-        self.lock().struck
+    ///
+    /// # Errors
+    ///
+    /// A fault that is none: see [`InvalidFault`].
+    pub fn inject(&self, fault: Fault) -> Result<FaultGuard, InvalidFault> {
+        let number = self.lock().faults.install(fault)?;
+        Ok(FaultGuard { disk: self.clone(), number })
     }
 
     /// Lets the disk fail every operation from this one on, counted from the disk's first as 0, until
@@ -274,14 +348,21 @@ impl Disk {
         self.lock().stop_before = Some(operation);
     }
 
+    // ---- looking at it -------------------------------------------------------------------------------------
+
     /// How many operations there were, failed ones included.
     pub fn operations(&self) -> u64 {
         self.lock().operations
     }
 
+    /// How many operations there were of each kind, and what became of them.
+    pub fn counters(&self) -> Counters {
+        self.lock().counters.clone()
+    }
+
     /// What is on the disk now, for looking at.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { entries: self.lock().tree.walk() }
+        Snapshot::of(&self.lock().tree)
     }
 
     /// The recorder of this disk's events.
@@ -289,183 +370,60 @@ impl Disk {
         &self.shared.recorder
     }
 
+    /// The device under it.
+    pub fn device(&self) -> &Device {
+        &self.shared.device
+    }
+
+    /// A handle to this disk whose operations act at once and owe their time to a ledger.
+    pub(crate) fn charged_to(&self, ledger: &Ledger) -> Disk {
+        Disk { shared: self.shared.clone(), ledger: Some(ledger.clone()) }
+    }
+
     pub(crate) fn subject(&self, path: &Path) -> Symbol {
         self.shared.recorder.symbol(&path.to_string_lossy())
     }
 
-    /// The one way to touch the disk: draw the cost, let it pass, take effect, record. `epoch` is that of the handle
-    /// through which it is done; with a ledger the cost is owed instead of slept.
-    pub(crate) async fn operate_on<T>(
-        &self,
-        epoch: u64,
-        ledger: Option<&Ledger>,
-        Operation { kind, subject, bytes }: Operation,
-        effect: impl FnOnce(&mut Tree, Silent) -> io::Result<T>,
-    ) -> io::Result<T> {
-        let (place, cost) = self.price(kind);
-        let (draw, faulty) = {
-            let mut state = self.lock();
-            state.begin(epoch)?;
-            (state.streams[place].draw(), !state.faults.is_empty())
-        };
-        let strike = if faulty { self.strike(kind, subject) } else { Strike::default() };
-        let mut work = cost.work(draw, bytes);
-        if let Some(factor) = strike.factor {
-            work = work.mul_f64(factor);
-        }
-        let mut took = cost.delay + strike.delay + work;
-        if kind.category() == Category::Sync && self.shared.device.is_limited() {
-            let began = rt::now() + ledger.map_or(Duration::ZERO, Ledger::owed);
-            took = self.shared.device.take(began + (took - work), work) - began;
-        }
-        match ledger {
-            Some(ledger) => ledger.owe(took),
-            None if took.is_zero() => {}
-            None => rt::sleep(took).await,
-        }
-        let result = {
-            let mut state = self.lock();
-            match strike.error {
-                _ if state.epoch != epoch => Err(eio()),
-                Some(error) => Err(error.into()),
-                None => effect(&mut state.tree, strike.silent),
-            }
-        };
-        self.shared.recorder.record(rt::now(), kind, subject, took, bytes);
-        result
-    }
-
-    /// As [`Disk::operate_on`], for operations by name.
-    pub(crate) async fn operate<T>(
-        &self,
-        kind: Kind,
-        subject: Symbol,
-        bytes: u64,
-        effect: impl FnOnce(&mut Tree, Silent) -> io::Result<T>,
-    ) -> io::Result<T> {
-        self.operate_on(self.epoch(), None, Operation { kind, subject, bytes }, effect).await
-    }
-
-    /// Whether the power is what it was, and on: an error is then a fault's.
-    pub(crate) fn is_up(&self, epoch: u64) -> bool {
-        let state = self.lock();
-        state.epoch == epoch && !state.stopped(state.operations)
-    }
-
-    pub(crate) fn epoch(&self) -> u64 {
-        self.lock().epoch
-    }
-
-    /// Makes a file durable, and its name if this filesystem does that.
-    pub(crate) fn sync_file(&self, tree: &mut Tree, contents: &Contents) {
-        contents.data().sync();
-        if self.shared.profile.names_durable == NamesDurable::FileSync {
-            tree.sync_name_of(contents);
-        }
-    }
-
-    /// What the faults do to an operation that begins now.
-    fn strike(&self, kind: Kind, subject: Symbol) -> Strike {
-        let recorder = &self.shared.recorder;
-        let path = recorder.text(subject);
-        let strike = self.lock().faults.strike(kind, &path, rt::now());
-        if strike.happens() {
-            self.lock().struck += 1;
-            let what = recorder.symbol(&format!("fault: {strike} on {kind} {path}"));
-            recorder.record(rt::now(), Kind::Note, what, Duration::ZERO, 0);
-        }
-        strike
-    }
-
-    /// The stream that an operation draws from, by its place, and what it costs.
-    fn price(&self, kind: Kind) -> (usize, &OpCost) {
-        let profile = &self.shared.profile;
-        match kind {
-            Kind::Open => (0, &profile.open),
-            Kind::Create => (1, &profile.create),
-            Kind::Read => (2, &profile.read),
-            Kind::Write => (3, &profile.write),
-            Kind::Fsync => (4, &profile.sync),
-            Kind::Fdatasync => (5, &profile.sync),
-            Kind::Rename => (6, &profile.rename),
-            Kind::Unlink => (7, &profile.unlink),
-            Kind::Mkdir => (8, &profile.mkdir),
-            Kind::Readdir => (9, &profile.readdir),
-            Kind::Truncate => (10, &profile.truncate),
-            Kind::Allocate => (11, &profile.allocate),
-            other => unreachable!("{other} is no disk operation"),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl State {
-    fn begin(&mut self, epoch: u64) -> io::Result<()> {
-        let number = self.operations;
-        self.operations += 1;
-        if self.stopped(number) || self.epoch != epoch { Err(eio()) } else { Ok(()) }
+    fn note(&self, what: &str) {
+        let recorder = &self.shared.recorder;
+        recorder.record(rt::now(), Kind::Note, recorder.symbol(what), Duration::ZERO, 0);
     }
 
-    fn stopped(&self, operation: u64) -> bool {
-        self.stop_before.is_some_and(|stop| operation >= stop)
+    /// An operation on a name.
+    async fn operate<T>(
+        &self,
+        kind: Kind,
+        path: &Path,
+        effect: impl FnOnce(&mut State) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let operation = Operation { kind, subject: self.subject(path), bytes: 0, on: None };
+        let begun = self.begin(None, operation)?;
+        self.pass(&begun).await;
+        self.finish(begun, |state, _| effect(state))
     }
-}
-
-/// What the kernel says of a disk that does not answer.
-fn eio() -> io::Error {
-    const EIO: i32 = 5;
-    io::Error::from_raw_os_error(EIO)
 }
 
 /// A fault that is installed; dropping it takes the fault away.
 #[derive(Debug)]
+#[must_use = "dropping the guard takes the fault away"]
 pub struct FaultGuard {
     disk: Disk,
     number: u64,
 }
 
+impl FaultGuard {
+    /// How many operations this fault has struck.
+    pub fn struck(&self) -> u64 {
+        self.disk.lock().faults.struck(self.number)
+    }
+}
+
 impl Drop for FaultGuard {
     fn drop(&mut self) {
         self.disk.lock().faults.remove(self.number);
-    }
-}
-
-/// What is on a disk at one moment; `Display` lists it as a tree with sizes and what a power loss could take.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
-    /// Every file and directory, in order of names.
-    pub entries: Vec<Entry>,
-}
-
-impl fmt::Display for Snapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Entry { path, size, dirty, name_is_durable } in &self.entries {
-            let depth = path.matches('/').count() - 1;
-            let name = path.rsplit('/').next().unwrap_or_default();
-            let size = size.map_or("/".to_string(), |size| format!(" {size}"));
-            write!(f, "{:depth$}{name}{size}", "", depth = 2 * depth)?;
-            if *dirty > 0 {
-                write!(f, ", {dirty} not synced")?;
-            }
-            writeln!(f, "{}", if *name_is_durable { "" } else { ", name not synced" })?;
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The streams are found by position; the table and the match must agree.
-    #[test]
-    fn every_operation_draws_from_its_own_stream() {
-        let disk = Disk::new("d", DiskProfile::instant(), Seed(1));
-        for (place, kind) in OPERATIONS.into_iter().enumerate() {
-            assert_eq!(disk.price(kind).0, place, "{kind}");
-        }
     }
 }

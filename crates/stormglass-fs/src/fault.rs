@@ -9,12 +9,20 @@
 //! | [`Effect::Fail`] | an error at once, after the operation's usual time | a broken cable, a full or read-only filesystem, no more descriptors |
 //! | [`Effect::Delay`] | the operation takes longer | a throttled volume |
 //! | [`Effect::Slow`] | it takes so many times as long | a neighbour on the same device |
+//! | [`Effect::Short`] | a read or write does a part of what was asked | a signal, a full device, a page that is not there yet |
 //! | [`Effect::Phantom`] | a write is acknowledged and never happens | firmware that lies (Jepsen, lazyfs; Bairavasundaram and others, FAST 2008) |
-//! | [`Effect::BitFlip`] | one bit of what is read or written is another | bit rot |
+//! | [`Effect::Torn`] | a write is acknowledged and only its first sectors happen | power or firmware failed inside it |
+//! | [`Effect::Misdirected`] | a write is acknowledged and happens elsewhere in the file | firmware that errs (same paper) |
+//! | [`Effect::BitFlip`] | one bit of what is read or stored is another | bit rot |
+//! | [`Effect::LostName`] | a new name is acknowledged, even by a sync, and gone after a power loss | a journal that was not replayed whole |
+//!
+//! What the device makes of a write is not seen while the page cache has what was written: a power loss shows it, or
+//! [`crate::Disk::drop_caches`].
 //!
 //! A failed sync drops what it should have made durable: the bytes stay readable, a second sync succeeds, and a power loss
 //! takes them. That is what Linux does (Rebello and others, "Can Applications Recover from fsync Failures?", ATC 2020).
 
+use crate::profile::Slowdown;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -27,20 +35,21 @@ use stormglass_core::{Kind, Latency, SimTime, Stream};
 /// use stormglass_core::{Kind, SimTime};
 /// use stormglass_fs::fault::{Effect, Error, Fault};
 ///
-/// // The third and every later sync of a log fails, in the first second.
+/// // On the disks of two nodes, the third and every later sync of a log fails, in the first second.
 /// let fault = Fault::new(Effect::Fail(Error::Io))
 ///     .on([Kind::Fsync, Kind::Fdatasync])
-///     .path("**/*.log")?
+///     .disk("node-[12]")
+///     .path("**/*.log")
 ///     .during(SimTime::ZERO..SimTime::from_nanos(1_000_000_000))
 ///     .after(2);
 /// # drop(fault);
-/// # Ok::<(), glob::PatternError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Fault {
     effect: Effect,
     kinds: Vec<Kind>,
-    path: Option<glob::Pattern>,
+    disk: Option<String>,
+    path: Option<String>,
     during: Range<SimTime>,
     skip: u64,
     limit: u64,
@@ -54,12 +63,55 @@ pub enum Effect {
     Fail(Error),
     /// It takes longer by this.
     Delay(Latency),
-    /// It takes so many times as long; 0 or more.
-    Slow(f64),
+    /// It takes so many times as long. A stand-still is for devices: [`crate::Device::stall`].
+    Slow(Slowdown),
+    /// A read or write of two bytes or more does only a part, how much is drawn. Other operations are not struck.
+    Short,
     /// A write is acknowledged and does not happen. Other operations are not struck.
     Phantom,
-    /// One bit of what is read or written is flipped, which one is drawn. Other operations are not struck.
+    /// Of a write some sectors happen, the first ones, how many is drawn; never all. Other operations are not struck.
+    Torn,
+    /// A write happens in another sector of the file, which one is drawn, and not where it should. Of a file that has one
+    /// sector it does not happen. Other operations are not struck.
+    Misdirected,
+    /// One bit of what is read or stored is flipped, which one is drawn. Other operations than reads and writes are not
+    /// struck.
     BitFlip,
+    /// The new name of what is created, moved or linked is never made durable. Other operations are not struck.
+    LostName,
+}
+
+impl Effect {
+    /// Whether operations of this kind can be struck.
+    fn concerns(&self, kind: Kind) -> bool {
+        match self {
+            Effect::Fail(_) | Effect::Delay(_) | Effect::Slow(_) => true,
+            Effect::Phantom | Effect::Torn | Effect::Misdirected => kind == Kind::Write,
+            Effect::BitFlip | Effect::Short => matches!(kind, Kind::Read | Kind::Write),
+            Effect::LostName => {
+                matches!(kind, Kind::Create | Kind::Mkdir | Kind::Rename | Kind::Link | Kind::Symlink)
+            }
+        }
+    }
+}
+
+/// A fault that is none.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidFault {
+    /// Its pattern of disks or paths is none.
+    #[error("the pattern {pattern:?} is none: {source}")]
+    Pattern {
+        /// What was given.
+        pattern: String,
+        /// What is wrong with it.
+        source: glob::PatternError,
+    },
+    /// Its probability is not between 0 and 1.
+    #[error("{0} is no probability: give 0 to 1")]
+    Probability(f64),
+    /// It slows single operations down without end.
+    #[error("an operation cannot stand still for ever: give a finite factor, or stall the device for a time")]
+    StandStill,
 }
 
 /// How an operation fails.
@@ -93,6 +145,7 @@ impl Fault {
         Fault {
             effect,
             kinds: Vec::new(),
+            disk: None,
             path: None,
             during: SimTime::ZERO..SimTime::from_nanos(u64::MAX),
             skip: 0,
@@ -108,14 +161,19 @@ impl Fault {
         self
     }
 
-    /// Only files whose path from the root matches this pattern of shell wildcards: `db/*.log`, `**/MANIFEST-*`.
-    ///
-    /// # Errors
-    ///
-    /// A pattern that is none.
-    pub fn path(mut self, pattern: &str) -> Result<Fault, glob::PatternError> {
-        self.path = Some(glob::Pattern::new(pattern.trim_start_matches('/'))?);
-        Ok(self)
+    /// Only on disks whose name matches this pattern of shell wildcards: `node-[12]`.
+    #[must_use]
+    pub fn disk(mut self, pattern: &str) -> Fault {
+        self.disk = Some(pattern.to_string());
+        self
+    }
+
+    /// Only files whose path from the root, as it was given, matches this pattern of shell wildcards: `db/*.log`,
+    /// `**/MANIFEST-*`.
+    #[must_use]
+    pub fn path(mut self, pattern: &str) -> Fault {
+        self.path = Some(pattern.trim_start_matches('/').to_string());
+        self
     }
 
     /// Only operations that begin in this time.
@@ -146,30 +204,37 @@ impl Fault {
         self.probability = probability;
         self
     }
+}
 
+/// A fault at work.
+#[derive(Debug)]
+struct Rule {
+    number: u64,
+    fault: Fault,
+    path: Option<glob::Pattern>,
+    struck: u64,
+}
+
+impl Rule {
     /// Whether an operation is struck; counts it if it matches.
     fn strikes(&mut self, kind: Kind, path: &str, now: SimTime, stream: &mut Stream) -> bool {
-        let silent = match self.effect {
-            Effect::Phantom => kind == Kind::Write,
-            Effect::BitFlip => matches!(kind, Kind::Read | Kind::Write),
-            _ => true,
-        };
-        let matches = silent
-            && (self.kinds.is_empty() || self.kinds.contains(&kind))
-            && self.during.contains(&now)
+        let fault = &mut self.fault;
+        let matches = fault.effect.concerns(kind)
+            && (fault.kinds.is_empty() || fault.kinds.contains(&kind))
+            && fault.during.contains(&now)
             && self.path.as_ref().is_none_or(|pattern| pattern.matches(path.trim_start_matches('/')));
-        if !matches || self.limit == 0 {
+        if !matches || fault.limit == self.struck {
             return false;
         }
-        if self.skip > 0 {
-            self.skip -= 1;
+        if fault.skip > 0 {
+            fault.skip -= 1;
             return false;
         }
         const ONE: u64 = 1 << 53;
-        if self.probability < 1.0 && !stream.chance((self.probability * ONE as f64) as u64, ONE) {
+        if fault.probability < 1.0 && !stream.chance((fault.probability * ONE as f64) as u64, ONE) {
             return false;
         }
-        self.limit -= 1;
+        self.struck += 1;
         true
     }
 }
@@ -180,6 +245,7 @@ pub(crate) struct Strike {
     pub(crate) error: Option<Error>,
     pub(crate) delay: Duration,
     pub(crate) factor: Option<f64>,
+    short: Option<u64>,
     pub(crate) silent: Silent,
 }
 
@@ -188,7 +254,18 @@ impl Strike {
         self.error.is_some()
             || !self.delay.is_zero()
             || self.factor.is_some()
+            || self.short.is_some()
             || self.silent != Silent::Nothing
+    }
+}
+
+impl Strike {
+    /// How many of so many bytes are read or written.
+    pub(crate) fn shortened(&self, len: usize) -> usize {
+        match self.short {
+            Some(draw) if len > 1 => 1 + (draw % (len as u64 - 1)) as usize,
+            _ => len,
+        }
     }
 }
 
@@ -199,8 +276,12 @@ impl fmt::Display for Strike {
             (Some(Error::NoSpace), _) => f.write_str("ENOSPC"),
             (Some(Error::ReadOnly), _) => f.write_str("EROFS"),
             (Some(Error::TooManyFiles), _) => f.write_str("EMFILE"),
-            (None, Silent::Phantom) => f.write_str("phantom write"),
+            (None, Silent::Phantom) => f.write_str("phantom"),
+            (None, Silent::Torn(_)) => f.write_str("torn"),
+            (None, Silent::Misdirected(_)) => f.write_str("misdirected"),
             (None, Silent::BitFlip(_)) => f.write_str("bit flip"),
+            (None, Silent::LostName) => f.write_str("lost name"),
+            (None, Silent::Nothing) if self.short.is_some() => f.write_str("short"),
             (None, Silent::Nothing) => f.write_str("slow"),
         }
     }
@@ -214,65 +295,96 @@ pub(crate) enum Silent {
     Nothing,
     /// The write does not happen.
     Phantom,
+    /// Only the first sectors of the write happen: how many follows from the number.
+    Torn(u64),
+    /// The write happens elsewhere: where follows from the number.
+    Misdirected(u64),
     /// A bit is flipped: which one follows from the number.
     BitFlip(u64),
-}
-
-impl Silent {
-    /// The bytes with a bit flipped, if one is.
-    pub(crate) fn spoil(self, bytes: &mut [u8]) {
-        if let Silent::BitFlip(draw) = self
-            && !bytes.is_empty()
-        {
-            let bit = draw % (bytes.len() as u64 * 8);
-            bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
-        }
-    }
+    /// The new name does not become durable.
+    LostName,
 }
 
 /// The faults of one disk, in the order in which they were installed.
 #[derive(Debug)]
 pub(crate) struct Faults {
-    installed: Vec<(u64, Fault)>,
+    disk: String,
+    rules: Vec<Rule>,
     number_last: u64,
     stream: Stream,
 }
 
 impl Faults {
-    pub(crate) fn new(stream: Stream) -> Faults {
-        Faults { installed: Vec::new(), number_last: 0, stream }
+    /// None yet, for the disk of this name.
+    pub(crate) fn new(disk: &str, stream: Stream) -> Faults {
+        Faults { disk: disk.to_string(), rules: Vec::new(), number_last: 0, stream }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.installed.is_empty()
+        self.rules.is_empty()
     }
 
-    pub(crate) fn install(&mut self, fault: Fault) -> u64 {
+    pub(crate) fn install(&mut self, fault: Fault) -> Result<u64, InvalidFault> {
+        let pattern = |pattern: &String| {
+            glob::Pattern::new(pattern)
+                .map_err(|source| InvalidFault::Pattern { pattern: pattern.clone(), source })
+        };
+        let (disk, path) =
+            (fault.disk.as_ref().map(pattern).transpose()?, fault.path.as_ref().map(pattern).transpose()?);
+        if !(0.0..=1.0).contains(&fault.probability) {
+            return Err(InvalidFault::Probability(fault.probability));
+        }
+        if matches!(fault.effect, Effect::Slow(factor) if factor.get().is_infinite()) {
+            return Err(InvalidFault::StandStill);
+        }
         self.number_last += 1;
-        self.installed.push((self.number_last, fault));
-        self.number_last
+        if disk.is_none_or(|pattern| pattern.matches(&self.disk)) {
+            self.rules.push(Rule { number: self.number_last, fault, path, struck: 0 });
+        }
+        Ok(self.number_last)
     }
 
     pub(crate) fn remove(&mut self, number: u64) {
-        self.installed.retain(|(installed, _)| *installed != number);
+        self.rules.retain(|rule| rule.number != number);
+    }
+
+    pub(crate) fn struck(&self, number: u64) -> u64 {
+        self.rules.iter().find(|rule| rule.number == number).map_or(0, |rule| rule.struck)
     }
 
     /// Asks every fault. Delays add up, factors multiply, the first error and the first silent effect count.
     pub(crate) fn strike(&mut self, kind: Kind, path: &str, now: SimTime) -> Strike {
         let mut strike = Strike::default();
-        for (_, fault) in &mut self.installed {
-            if !fault.strikes(kind, path, now, &mut self.stream) {
+        let Faults { rules, stream, .. } = self;
+        for rule in rules {
+            if !rule.strikes(kind, path, now, stream) {
                 continue;
             }
-            match &fault.effect {
-                Effect::Fail(error) => drop(strike.error.get_or_insert(*error)),
-                Effect::Delay(latency) => strike.delay += latency.at(self.stream.draw()),
-                Effect::Slow(factor) => strike.factor = Some(strike.factor.unwrap_or(1.0) * factor),
-                Effect::Phantom if strike.silent == Silent::Nothing => strike.silent = Silent::Phantom,
-                Effect::BitFlip if strike.silent == Silent::Nothing => {
-                    strike.silent = Silent::BitFlip(self.stream.draw());
+            let silent = match &rule.fault.effect {
+                Effect::Fail(error) => {
+                    strike.error.get_or_insert(*error);
+                    continue;
                 }
-                Effect::Phantom | Effect::BitFlip => {}
+                Effect::Delay(latency) => {
+                    strike.delay += latency.at(stream.draw());
+                    continue;
+                }
+                Effect::Slow(factor) => {
+                    strike.factor = Some(strike.factor.unwrap_or(1.0) * factor.get());
+                    continue;
+                }
+                Effect::Short => {
+                    strike.short = Some(stream.draw());
+                    continue;
+                }
+                Effect::Phantom => Silent::Phantom,
+                Effect::Torn => Silent::Torn(stream.draw()),
+                Effect::Misdirected => Silent::Misdirected(stream.draw()),
+                Effect::BitFlip => Silent::BitFlip(stream.draw()),
+                Effect::LostName => Silent::LostName,
+            };
+            if strike.silent == Silent::Nothing {
+                strike.silent = silent;
             }
         }
         strike

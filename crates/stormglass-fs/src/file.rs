@@ -1,192 +1,108 @@
 //! An open file.
 
-use crate::blocking::Ledger;
-use crate::disk::{Disk, Operation};
-use crate::fault::Silent;
-use crate::tree::{Contents, Found, Inode, Metadata, Tree};
+mod stream;
+
+pub use crate::options::OpenOptions;
+
+use crate::disk::{At, Begun, Disk, State};
+use crate::error;
+use crate::ext::FileExt;
+use crate::lock::Hold;
+use crate::metadata::Metadata;
+use crate::mount;
+use crate::operation::{self, Operation};
+use crate::tree::{Follow, Inode, Type};
+use std::fs::TryLockError;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::path::Path;
-use stormglass_core::{Kind, Symbol};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
+use stormglass_core::{EventId, Kind, Symbol};
+use stormglass_rt as rt;
+use stream::Stream;
 
-/// How to open a file; named after `tokio::fs::OpenOptions`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OpenOptions {
-    read: bool,
-    write: bool,
-    append: bool,
-    truncate: bool,
-    create: bool,
-    create_new: bool,
-}
-
-impl OpenOptions {
-    /// Nothing allowed yet.
-    pub fn new() -> OpenOptions {
-        OpenOptions::default()
-    }
-
-    /// Allow reading.
-    pub fn read(&mut self, read: bool) -> &mut OpenOptions {
-        self.read = read;
-        self
-    }
-
-    /// Allow writing.
-    pub fn write(&mut self, write: bool) -> &mut OpenOptions {
-        self.write = write;
-        self
-    }
-
-    /// Write at the end, wherever that is. Implies writing.
-    pub fn append(&mut self, append: bool) -> &mut OpenOptions {
-        self.append = append;
-        self
-    }
-
-    /// Cut an existing file to nothing.
-    pub fn truncate(&mut self, truncate: bool) -> &mut OpenOptions {
-        self.truncate = truncate;
-        self
-    }
-
-    /// Create the file if it is missing.
-    pub fn create(&mut self, create: bool) -> &mut OpenOptions {
-        self.create = create;
-        self
-    }
-
-    /// Create the file and fail if it is there.
-    pub fn create_new(&mut self, create_new: bool) -> &mut OpenOptions {
-        self.create_new = create_new;
-        self
-    }
-
-    /// Opens the file.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`, `AlreadyExists`, `NotADirectory`; `IsADirectory` for a directory opened for writing; `InvalidInput`
-    /// for options that contradict each other, as `open(2)` has it.
-    pub async fn open(&self, disk: &Disk, path: impl AsRef<Path>) -> io::Result<File> {
-        let path = path.as_ref();
-        let writes = self.write || self.append;
-        let makes = self.create || self.create_new;
-        let aimless = !self.read && !writes;
-        let powerless = makes && !writes;
-        let contradictory = self.truncate && (!self.write || self.append);
-        if aimless || powerless || contradictory {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        let subject = disk.subject(path);
-        let exists = disk.try_exists(path)?;
-        let epoch = disk.epoch();
-        let operation = |kind| Operation { kind, subject, bytes: 0 };
-        let found = if makes && !exists {
-            disk.operate_on(epoch, None, operation(Kind::Create), |tree, _| match tree.create(path) {
-                // Somebody else was faster while we waited for the disk.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !self.create_new => {
-                    self.found(tree, path)
-                }
-                other => other.map(Found::File),
-            })
-            .await?
-        } else {
-            disk.operate_on(epoch, None, operation(Kind::Open), |tree, _| self.found(tree, path)).await?
-        };
-        Ok(File { disk: disk.clone(), node: found.into(), epoch, ledger: None, subject, options: *self })
-    }
-
-    /// What an existing name is opened as.
-    fn found(&self, tree: &Tree, path: &Path) -> io::Result<Found> {
-        if self.create_new {
-            tree.find(path)?;
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        let found = tree.find(path)?;
-        match &found {
-            Found::Directory(_) if self.write || self.append => {
-                return Err(io::ErrorKind::IsADirectory.into());
-            }
-            Found::File(contents) if self.truncate => contents.data().set_len(0),
-            _ => {}
-        }
-        Ok(found)
-    }
-}
-
-/// An open file, or a directory opened to be synced. Clones share the contents.
-#[derive(Clone, Debug)]
+/// An open file, or a directory opened to be synced; named after `tokio::fs::File`, and like it a stream: it has a place
+/// from which the methods of `tokio::io` read and write. At any place: [`FileExt`].
+///
+/// As with tokio, writing to the stream only *begins* a write, in a task of its own: it is over, and its error told, when the
+/// stream is flushed or used next, and it may be lost with a node that is killed. A write at a place is over when it
+/// returns.
+#[derive(Debug)]
 pub struct File {
+    open: Arc<Open>,
+    stream: Mutex<Stream>,
+}
+
+/// What `open(2)` makes: shared by the files that [`File::try_clone`] gives, gone with the last of them.
+#[derive(Debug)]
+struct Open {
     disk: Disk,
-    node: Node,
+    inode: Inode,
+    directory: bool,
+    options: OpenOptions,
+    subject: Symbol,
     /// Of the disk's power, when the file was opened.
     epoch: u64,
-    /// Where the time of operations goes; without one it is slept.
-    ledger: Option<Ledger>,
-    subject: Symbol,
-    options: OpenOptions,
-}
-
-#[derive(Clone, Debug)]
-enum Node {
-    Directory(Inode),
-    File(Contents),
-}
-
-impl From<Found> for Node {
-    fn from(found: Found) -> Node {
-        match found {
-            Found::Directory(inode) => Node::Directory(inode),
-            Found::File(contents) => Node::File(contents),
-        }
-    }
+    /// The holder of its locks.
+    number: u64,
+    /// The stream's place.
+    position: AtomicU64,
 }
 
 impl File {
-    /// Up to `len` bytes from `offset` on; fewer at the end of the file.
+    /// Opens an existing file for reading, on the disk that is mounted on the node at work.
     ///
     /// # Errors
     ///
-    /// `IsADirectory`; `PermissionDenied` if not opened for reading.
-    pub async fn read_at(&self, len: usize, offset: u64) -> io::Result<Vec<u8>> {
-        let contents = self.regular()?;
-        if !self.options.read {
-            return Err(io::ErrorKind::PermissionDenied.into());
-        }
-        let available = contents.data().bytes().len().saturating_sub(offset as usize).min(len);
-        let range = offset as usize..offset as usize + available;
-        let read = |_: &mut _, silent: Silent| {
-            let mut bytes = contents.data().bytes().get(range).unwrap_or_default().to_vec();
-            silent.spoil(&mut bytes);
-            Ok(bytes)
-        };
-        self.operate(Kind::Read, available as u64, read).await
+    /// As [`Disk::open`]; `Unsupported` when no disk is mounted.
+    pub async fn open(path: impl AsRef<Path>) -> io::Result<File> {
+        mount::current()?.open(path).await
     }
 
-    /// Writes all of `bytes` at `offset`, or at the end if the file was opened to append. A gap is filled with zeros.
-    /// The bytes are in the page cache, not durable.
+    /// Opens a file for writing, a new one or an old one cut to nothing, on the disk that is mounted on the node at work.
     ///
     /// # Errors
     ///
-    /// `PermissionDenied` if not opened for writing.
-    pub async fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let contents = self.writable()?;
-        let append = self.options.append;
-        self.operate(Kind::Write, bytes.len() as u64, |_, silent| {
-            let mut data = contents.data();
-            let offset = if append { data.bytes().len() } else { offset as usize };
-            match silent {
-                Silent::Nothing => data.write(offset, bytes),
-                Silent::Phantom => data.write_phantom(offset, bytes),
-                Silent::BitFlip(_) => {
-                    let mut bytes = bytes.to_vec();
-                    silent.spoil(&mut bytes);
-                    data.write(offset, &bytes);
-                }
-            }
-            Ok(())
+    /// As [`Disk::create`]; `Unsupported` when no disk is mounted.
+    pub async fn create(path: impl AsRef<Path>) -> io::Result<File> {
+        mount::current()?.create(path).await
+    }
+
+    /// Makes a file that must not be there yet, for reading and writing, on the disk that is mounted on the node at work.
+    ///
+    /// # Errors
+    ///
+    /// As [`Disk::open_with`]; `Unsupported` when no disk is mounted.
+    pub async fn create_new(path: impl AsRef<Path>) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).create_new(true).open(path).await
+    }
+
+    /// How to open a file otherwise.
+    pub fn options() -> OpenOptions {
+        OpenOptions::new()
+    }
+
+    pub(crate) async fn open_on(disk: &Disk, options: &OpenOptions, path: &Path) -> io::Result<File> {
+        if options.are_contradictory() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let makes = options.makes() && disk.lock().tree.find(path, Follow::Last).is_err_and(|e| missing(&e));
+        let kind = if makes { Kind::Create } else { Kind::Open };
+        let subject = disk.subject(path);
+        let begun = disk.begin(None, Operation { kind, subject, bytes: 0, on: None })?;
+        disk.pass(&begun).await;
+        disk.finish(begun, |state, _| {
+            let (inode, directory) = open_inode(state, options, path)?;
+            state.tree.open(inode);
+            let (epoch, number) = (state.epoch(), state.locks.number());
+            let (disk, position) = (disk.clone(), AtomicU64::new(0));
+            let open = Open { disk, inode, directory, options: *options, subject, epoch, number, position };
+            Ok(File { open: Arc::new(open), stream: Mutex::default() })
         })
-        .await
     }
 
     /// Makes data and metadata durable (fsync). On a directory: its names.
@@ -195,7 +111,8 @@ impl File {
     ///
     /// EIO when the disk's power is gone.
     pub async fn sync_all(&self) -> io::Result<()> {
-        self.sync(Kind::Fsync).await
+        self.settle_stream().await;
+        self.open.sync(Kind::Fsync).await
     }
 
     /// Makes data durable, and of the metadata what is needed to read it back (fdatasync).
@@ -204,85 +121,312 @@ impl File {
     ///
     /// EIO when the disk's power is gone.
     pub async fn sync_data(&self) -> io::Result<()> {
-        self.sync(Kind::Fdatasync).await
+        self.settle_stream().await;
+        self.open.sync(Kind::Fdatasync).await
     }
 
-    /// Sets the length; new bytes are zeros.
+    /// Sets the length; new bytes are zeros and take no space.
     ///
     /// # Errors
     ///
-    /// `PermissionDenied` if not opened for writing.
+    /// `InvalidInput` if not opened for writing, `FileTooLarge`.
     pub async fn set_len(&self, len: u64) -> io::Result<()> {
-        let contents = self.writable()?;
-        self.operate(Kind::Truncate, len, |_, _| {
-            contents.data().set_len(len as usize);
-            Ok(())
-        })
-        .await
-    }
-
-    /// Reserves space without changing the length (`fallocate` with `FALLOC_FL_KEEP_SIZE`).
-    ///
-    /// # Errors
-    ///
-    /// `PermissionDenied` if not opened for writing.
-    pub async fn allocate(&self, len: u64) -> io::Result<()> {
-        self.writable()?;
-        self.operate(Kind::Allocate, len, |_, _| Ok(())).await
-    }
-
-    /// What is known of the file. Costs nothing.
-    ///
-    /// # Errors
-    ///
-    /// `IsADirectory` for a directory; ask the disk instead.
-    pub fn metadata(&self) -> io::Result<Metadata> {
-        Ok(self.regular()?.metadata())
-    }
-
-    fn regular(&self) -> io::Result<&Contents> {
-        match &self.node {
-            Node::File(contents) => Ok(contents),
-            Node::Directory(_) => Err(io::ErrorKind::IsADirectory.into()),
+        self.settle_stream().await;
+        if !self.open.options.writes() || i64::try_from(len).is_err() {
+            return Err(io::ErrorKind::InvalidInput.into());
         }
+        let set = |state: &mut State, _: &Begun| {
+            state.tree.change_file(self.open.inode, len, rt::now(), |contents| contents.set_len(len))
+        };
+        self.open.operate(Kind::Truncate, 0, len, set).await
+    }
+
+    /// What is known of the file.
+    ///
+    /// # Errors
+    ///
+    /// EIO when the disk's power is gone.
+    pub async fn metadata(&self) -> io::Result<Metadata> {
+        let stat = |state: &mut State, _: &Begun| Ok(state.tree.stat(self.open.inode).into());
+        self.open.operate(Kind::Stat, 0, 0, stat).await
+    }
+
+    /// Another handle to the same open file: they share the stream's place and the locks.
+    ///
+    /// # Errors
+    ///
+    /// Never; real ones may run out of descriptors.
+    pub async fn try_clone(&self) -> io::Result<File> {
+        self.settle_stream().await;
+        Ok(File { open: self.open.clone(), stream: Mutex::default() })
+    }
+
+    pub(crate) fn is_directory(&self) -> bool {
+        self.open.directory
+    }
+
+    /// Reads all there is.
+    pub(crate) async fn read_whole(&self) -> io::Result<Vec<u8>> {
+        let len = if self.open.directory { 1 } else { self.open.len()? };
+        let mut bytes = vec![0; usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?];
+        let mut count = 0;
+        // Whoever reads a whole file asks again until there is nothing more; one read does when it gives all.
+        while count < bytes.len() {
+            match self.open.read_at(&mut bytes[count..], count as u64).await? {
+                0 => break,
+                more => count += more,
+            }
+        }
+        bytes.truncate(count);
+        Ok(bytes)
+    }
+
+    /// Writes all of it, there.
+    pub(crate) async fn write_whole(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+        loop {
+            let count = self.open.write_at(bytes, offset).await?;
+            (bytes, offset) = (&bytes[count..], offset + count as u64);
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            if count == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+        }
+    }
+
+    /// Reads from the stream's place, which moves on.
+    pub(crate) async fn read_on(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let place = self.open.position.load(Ordering::Relaxed);
+        let count = self.open.read_at(buffer, place).await?;
+        self.open.position.store(place + count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+
+    /// Writes at the stream's place, which moves on.
+    pub(crate) async fn write_on(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.open.write_on(bytes).await
+    }
+
+    /// Moves the stream's place.
+    pub(crate) fn seek_to(&self, to: io::SeekFrom) -> io::Result<u64> {
+        let from = match to {
+            io::SeekFrom::Start(place) => (place, 0),
+            io::SeekFrom::Current(by) => (self.open.position.load(Ordering::Relaxed), by),
+            io::SeekFrom::End(by) => (self.open.len()?, by),
+        };
+        let place = from.0.checked_add_signed(from.1).filter(|&place| i64::try_from(place).is_ok());
+        let place = place.ok_or(io::ErrorKind::InvalidInput)?;
+        self.open.position.store(place, Ordering::Relaxed);
+        Ok(place)
+    }
+
+    /// The same file for blocking callers.
+    pub(crate) fn charged_to(&self, ledger: &crate::blocking::Ledger) -> File {
+        let open = &self.open;
+        let mut state = open.disk.lock();
+        if state.epoch() == open.epoch {
+            state.tree.open(open.inode);
+        }
+        let open = Open {
+            disk: open.disk.charged_to(ledger),
+            inode: open.inode,
+            directory: open.directory,
+            options: open.options,
+            subject: open.subject,
+            epoch: open.epoch,
+            number: state.locks.number(),
+            position: AtomicU64::new(open.position.load(Ordering::Relaxed)),
+        };
+        File { open: Arc::new(open), stream: Mutex::default() }
+    }
+}
+
+/// Finds or makes what is to be opened; whether it is a directory.
+fn open_inode(state: &mut State, options: &OpenOptions, path: &Path) -> io::Result<(Inode, bool)> {
+    let existing = state.tree.find(path, Follow::Last).ok();
+    if state.is_read_only()
+        && (options.writes() && existing.is_some() || options.makes() && existing.is_none())
+    {
+        return Err(crate::fault::Error::ReadOnly.into());
+    }
+    let inode = match options.makes() {
+        true => state.tree.create(path, options.create_new, rt::now())?,
+        false => state.tree.find(path, Follow::Last)?,
+    };
+    let directory = state.tree.type_of(inode) == Type::Directory;
+    if directory && (options.writes() || options.makes()) {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if options.truncate && state.tree.stat(inode).len > 0 {
+        state.tree.change_file(inode, 0, rt::now(), |contents| contents.set_len(0))?;
+    }
+    Ok((inode, directory))
+}
+
+impl Open {
+    fn len(&self) -> io::Result<u64> {
+        let state = self.disk.lock();
+        if state.epoch() != self.epoch { Err(error::eio()) } else { Ok(state.tree.stat(self.inode).len) }
+    }
+
+    fn reading(&self, len: usize, offset: u64) -> io::Result<Begun> {
+        if !self.options.read {
+            return Err(error::not_opened_for_that());
+        }
+        if self.directory {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        self.begin(Kind::Read, offset, len as u64)
+    }
+
+    async fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let begun = self.reading(buffer.len(), offset)?;
+        self.disk.pass(&begun).await;
+        self.disk.finish(begun, |state, begun| state.read(begun, self.inode, offset, buffer))
+    }
+
+    async fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.check_writable()?;
+        let at = if self.options.append { At::End } else { At::Offset(offset) };
+        let write = |state: &mut State, begun: &Begun| state.write(begun, self.inode, at, bytes);
+        Ok(self.operate(Kind::Write, offset, bytes.len() as u64, write).await?.1)
+    }
+
+    async fn write_on(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.check_writable()?;
+        let place = self.position.load(Ordering::Relaxed);
+        let at = if self.options.append { At::End } else { At::Offset(place) };
+        let write = |state: &mut State, begun: &Begun| {
+            let (offset, count) = state.write(begun, self.inode, at, bytes)?;
+            self.position.store(offset + count as u64, Ordering::Relaxed);
+            Ok(count)
+        };
+        self.operate(Kind::Write, place, bytes.len() as u64, write).await
     }
 
     async fn sync(&self, kind: Kind) -> io::Result<()> {
-        let effect = |tree: &mut Tree, _| {
-            match &self.node {
-                Node::Directory(inode) => tree.sync_directory(*inode),
-                Node::File(contents) => self.disk.sync_file(tree, contents),
-            }
+        let sync = |state: &mut State, begun: &Begun| {
+            state.sync(begun, self.inode);
             Ok(())
         };
-        let result = self.operate(kind, 0, effect).await;
-        if let (Err(_), Node::File(contents)) = (&result, &self.node)
-            && self.disk.is_up(self.epoch)
-        {
-            contents.data().drop_pending();
-        }
-        result
+        self.operate(kind, 0, 0, sync).await
+    }
+
+    fn check_writable(&self) -> io::Result<()> {
+        if self.options.writes() { Ok(()) } else { Err(error::not_opened_for_that()) }
+    }
+
+    fn begin(&self, kind: Kind, offset: u64, bytes: u64) -> io::Result<Begun> {
+        debug_assert!(!operation::changes(kind) || !self.directory);
+        let operation = Operation { kind, subject: self.subject, bytes, on: Some((self.inode, offset)) };
+        self.disk.begin(Some(self.epoch), operation)
     }
 
     async fn operate<T>(
         &self,
         kind: Kind,
+        offset: u64,
         bytes: u64,
-        effect: impl FnOnce(&mut Tree, Silent) -> io::Result<T>,
+        effect: impl FnOnce(&mut State, &Begun) -> io::Result<T>,
     ) -> io::Result<T> {
-        let operation = Operation { kind, subject: self.subject, bytes };
-        self.disk.operate_on(self.epoch, self.ledger.as_ref(), operation, effect).await
+        let begun = self.begin(kind, offset, bytes)?;
+        self.disk.pass(&begun).await;
+        self.disk.finish(begun, effect)
     }
 
-    pub(crate) fn charged_to(mut self, ledger: &Ledger) -> File {
-        self.ledger = Some(ledger.clone());
-        self
-    }
-
-    fn writable(&self) -> io::Result<&Contents> {
-        if !(self.options.write || self.options.append) {
-            return Err(io::ErrorKind::PermissionDenied.into());
+    /// Takes a lock, or says that somebody else has it.
+    fn try_lock(&self, hold: Hold) -> Result<EventId, TryLockError> {
+        let mut state = self.disk.lock();
+        if state.epoch() != self.epoch {
+            return Err(TryLockError::Error(error::eio()));
         }
-        self.regular()
+        state.locks.take(self.inode, self.number, hold).ok_or(TryLockError::WouldBlock)
+    }
+
+    async fn lock(&self, hold: Hold) -> io::Result<()> {
+        let began = rt::now();
+        let released = poll_fn(|context| match self.try_lock(hold) {
+            Ok(released) => Poll::Ready(Ok(released)),
+            Err(TryLockError::Error(error)) => Poll::Ready(Err(error)),
+            Err(TryLockError::WouldBlock) => {
+                self.disk.lock().locks.wait(self.inode, context.waker());
+                Poll::Pending
+            }
+        })
+        .await?;
+        self.locked(released, began);
+        Ok(())
+    }
+
+    fn try_lock_once(&self, hold: Hold) -> Result<(), TryLockError> {
+        let released = self.try_lock(hold)?;
+        self.locked(released, rt::now());
+        Ok(())
+    }
+
+    fn locked(&self, released: EventId, began: stormglass_core::SimTime) {
+        let recorder = self.disk.recorder();
+        recorder.join(released);
+        recorder.record(rt::now(), Kind::Lock, self.subject, rt::now() - began, 0);
+    }
+
+    /// Lets go of the lock. Its event tells of it, if there is a run that it can belong to.
+    fn unlock(&self) {
+        let mut state = self.disk.lock();
+        if state.epoch() == self.epoch && state.locks.holds(self.inode, self.number) {
+            let event = match rt::running() {
+                true => self.disk.recorder().record(rt::now(), Kind::Unlock, self.subject, Duration::ZERO, 0),
+                false => EventId::START,
+            };
+            state.locks.release(self.inode, self.number, event);
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.unlock();
+        let mut state = self.disk.lock();
+        if state.epoch() == self.epoch {
+            state.tree.close(self.inode);
+        }
+    }
+}
+
+impl FileExt for File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> impl Future<Output = io::Result<usize>> + Send {
+        self.open.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> impl Future<Output = io::Result<usize>> + Send {
+        self.open.write_at(bytes, offset)
+    }
+
+    async fn allocate(&self, len: u64) -> io::Result<()> {
+        self.open.check_writable()?;
+        let reserve = |state: &mut State, _: &Begun| state.allocate(self.open.inode, len);
+        self.open.operate(Kind::Allocate, 0, len, reserve).await
+    }
+
+    async fn lock(&self) -> io::Result<()> {
+        self.open.lock(Hold::Exclusive).await
+    }
+
+    async fn lock_shared(&self) -> io::Result<()> {
+        self.open.lock(Hold::Shared).await
+    }
+
+    fn try_lock(&self) -> Result<(), TryLockError> {
+        self.open.try_lock_once(Hold::Exclusive)
+    }
+
+    fn try_lock_shared(&self) -> Result<(), TryLockError> {
+        self.open.try_lock_once(Hold::Shared)
+    }
+
+    async fn unlock(&self) -> io::Result<()> {
+        self.open.unlock();
+        Ok(())
     }
 }

@@ -26,7 +26,7 @@ impl Loss {
 }
 
 /// The unit in which a disk writes all or nothing.
-const SECTOR: usize = 512;
+pub(crate) const SECTOR: u64 = 512;
 
 /// A loss being drawn.
 pub(crate) struct Drawn<'a> {
@@ -57,15 +57,14 @@ impl Survivors for Drawn<'_> {
 }
 
 /// A write as one write for each sector of the file that it touches.
-fn sectors(write: Write) -> Vec<Write> {
+pub(crate) fn sectors(write: Write) -> Vec<Write> {
     let Write::Bytes { offset, bytes } = write else { return vec![write] };
-    let mut parts = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let room = SECTOR - (offset + at) % SECTOR;
-        let end = bytes.len().min(at + room);
-        parts.push(Write::Bytes { offset: offset + at, bytes: bytes[at..end].to_vec() });
-        at = end;
+    let (first, rest) = bytes.split_at(bytes.len().min((SECTOR - offset % SECTOR) as usize));
+    let mut parts = vec![Write::Bytes { offset, bytes: first.to_vec() }];
+    let mut offset = offset + first.len() as u64;
+    for sector in rest.chunks(SECTOR as usize) {
+        parts.push(Write::Bytes { offset, bytes: sector.to_vec() });
+        offset += sector.len() as u64;
     }
     parts
 }
@@ -78,7 +77,7 @@ mod tests {
     #[test]
     fn a_write_is_torn_at_the_files_sectors() {
         let parts = sectors(Write::Bytes { offset: 400, bytes: vec![1; 1_200] });
-        let sizes: Vec<(usize, usize)> = parts
+        let sizes: Vec<(u64, usize)> = parts
             .iter()
             .map(|part| match part {
                 Write::Bytes { offset, bytes } => (*offset, bytes.len()),

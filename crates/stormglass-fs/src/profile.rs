@@ -1,5 +1,6 @@
 //! What each operation costs, as data.
 
+use crate::device::per_bytes;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::Latency;
@@ -28,7 +29,7 @@ pub struct DiskProfile {
     pub read: OpCost,
     /// Writing to the page cache.
     pub write: OpCost,
-    /// fsync and fdatasync of a file or directory. Each of the two draws from its own stream.
+    /// fsync and fdatasync of a file or directory; its size is what it writes. Each of the two draws from its own stream.
     pub sync: OpCost,
     /// Renaming.
     pub rename: OpCost,
@@ -42,10 +43,142 @@ pub struct DiskProfile {
     pub truncate: OpCost,
     /// Reserving space for a file.
     pub allocate: OpCost,
-    /// How many syncs the device serves at once; the others wait in order. 0, the default, has no limit.
-    pub queue_depth: u16,
+    /// Looking a name up: metadata, whether something exists, the path without links.
+    pub stat: OpCost,
+    /// Giving a file another name, hard or symbolic.
+    pub link: OpCost,
+    /// Reading a symbolic link.
+    pub readlink: OpCost,
+    /// What a read costs on top when the page cache does not have it: after a power loss, or when the cache was dropped.
+    pub miss: OpCost,
+    /// What is under it.
+    pub device: DeviceProfile,
+    /// What the kernel writes on its own. Default: nothing.
+    pub write_back: WriteBackProfile,
+    /// Bytes that fit on it, in pages of 4 KiB. 0, the default, has no limit.
+    pub capacity_bytes: u64,
     /// What makes a new or moved name durable. Default: a sync of its directory.
     pub names_durable: NamesDurable,
+}
+
+/// How fast a device is, whoever uses it.
+///
+/// ```
+/// use stormglass_fs::profile::DeviceProfile;
+///
+/// // A volume of 3,000 operations and 125 MiB a second that stands almost still for a second or so, twice a minute.
+/// let profile: DeviceProfile = toml::from_str(r#"
+///     iops = 3000
+///     per-mib = "8ms"
+///     queue-depth = 64
+///     stall = { every = { exponential = { mean = "30s", max = "5m" } }, length = "1s", factor = 50 }
+/// "#)?;
+/// assert_eq!(profile.per_mib.as_millis(), 8);
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct DeviceProfile {
+    /// How many requests it serves at once; the others wait in order. 0, the default, has no limit.
+    pub queue_depth: u16,
+    /// Requests a second; one has to wait for its turn. 0, the default, has no limit.
+    pub iops: u32,
+    /// Time for each MiB, one request after the other: the whole device's bandwidth. Default: nothing.
+    #[serde(with = "human_duration")]
+    pub per_mib: Duration,
+    /// Episodes in which it is slow, drawn again and again. Default: none.
+    pub stall: StallProfile,
+    /// Episodes in which it is slow, at these times: a warm-up, a neighbour's backup. Default: none.
+    pub episodes: Vec<Episode>,
+}
+
+/// Episodes in which a device is slow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct StallProfile {
+    /// From the end of one to the beginning of the next; at least 1 ms. Default: 1 min.
+    pub every: Latency,
+    /// How long each is. 0, the default, is no stalls.
+    pub length: Latency,
+    /// How much slower the device is then. Default: 20.
+    pub factor: Slowdown,
+}
+
+impl Default for StallProfile {
+    fn default() -> StallProfile {
+        StallProfile { every: Latency::from_millis(60_000), length: Latency::ZERO, factor: Slowdown(20.0) }
+    }
+}
+
+/// An episode in which a device is slow.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Episode {
+    /// When it begins, from the start of the run.
+    #[serde(with = "human_duration")]
+    pub at: Duration,
+    /// How long it is.
+    #[serde(with = "human_duration")]
+    pub length: Duration,
+    /// How much slower the device is then.
+    pub factor: Slowdown,
+}
+
+/// How many times as long something takes: 1 or more. Infinity is a stand-still.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Slowdown(f64);
+
+/// A slow-down below 1, or not a number.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("{0} is no slow-down: give 1 or more, inf for a stand-still")]
+pub struct NoSlowdown(pub f64);
+
+impl Slowdown {
+    /// A slow-down by this factor.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSlowdown`] if it is below 1 or not a number.
+    pub fn new(factor: f64) -> Result<Slowdown, NoSlowdown> {
+        if factor >= 1.0 { Ok(Slowdown(factor)) } else { Err(NoSlowdown(factor)) }
+    }
+
+    /// The factor.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Slowdown {
+    type Error = NoSlowdown;
+
+    fn try_from(factor: f64) -> Result<Slowdown, NoSlowdown> {
+        Slowdown::new(factor)
+    }
+}
+
+impl From<Slowdown> for f64 {
+    fn from(slowdown: Slowdown) -> f64 {
+        slowdown.0
+    }
+}
+
+/// What the kernel writes to the device without being asked, named after its settings (`vm.dirty_*`, ext4's `commit`). What
+/// it writes costs `sync.per-mib`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct WriteBackProfile {
+    /// Bytes that may be dirty before the kernel begins to write. 0, the default, is any number.
+    pub background_bytes: u64,
+    /// Bytes that may be dirty before writers have to wait for what is under way. 0, the default, is any number.
+    pub limit_bytes: u64,
+    /// What has been dirty for so long is written. 0, the default, is never.
+    #[serde(with = "human_duration")]
+    pub expire: Duration,
+    /// Names that are older than this are durable: the journal's commit interval. 0, the default, is never.
+    #[serde(with = "human_duration")]
+    pub commit: Duration,
 }
 
 /// What makes a new or moved name durable.
@@ -64,7 +197,32 @@ impl DiskProfile {
     pub fn instant() -> DiskProfile {
         DiskProfile::default()
     }
+
+    /// A shipped profile.
+    ///
+    /// | name | what it is |
+    /// | --- | --- |
+    /// | `memory` | a file system in memory: nothing takes time |
+    /// | `nvme` | a local NVMe disk of a server |
+    /// | `sata-ssd` | an SSD at a SATA port, without power-loss protection |
+    /// | `ci-disk` | the disk of a shared CI runner |
+    /// | `cloud-volume` | a network volume of a cloud provider |
+    ///
+    /// Each file says where its figures come from.
+    pub fn named(name: &str) -> Option<DiskProfile> {
+        let text = PRESETS.iter().find(|(preset, _)| *preset == name)?.1;
+        Some(toml::from_str(text).expect("a shipped profile is one: a test reads each"))
+    }
 }
+
+/// The shipped profiles: their names and their TOML.
+pub const PRESETS: [(&str, &str); 5] = [
+    ("memory", include_str!("../profiles/memory.toml")),
+    ("nvme", include_str!("../profiles/nvme.toml")),
+    ("sata-ssd", include_str!("../profiles/sata-ssd.toml")),
+    ("ci-disk", include_str!("../profiles/ci-disk.toml")),
+    ("cloud-volume", include_str!("../profiles/cloud-volume.toml")),
+];
 
 /// The cost of one kind of operation: `delay + latency + size · per-mib`. A sync waits for the device after its delay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,14 +247,33 @@ impl Default for OpCost {
 impl OpCost {
     /// What an operation on `bytes` takes with this draw, after its delay.
     pub fn work(&self, draw: u64, bytes: u64) -> Duration {
-        let size_nanos = (self.per_mib.as_nanos() * u128::from(bytes)) >> 20;
-        self.latency.at(draw) + Duration::from_nanos(size_nanos as u64)
+        self.latency.at(draw) + per_bytes(self.per_mib, bytes)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_shipped_profiles_are_profiles() {
+        for (name, _) in PRESETS {
+            assert!(DiskProfile::named(name).is_some());
+        }
+        assert_eq!(DiskProfile::named("memory"), Some(DiskProfile::instant()));
+        assert_eq!(DiskProfile::named("floppy"), None);
+    }
+
+    #[test]
+    fn a_slow_down_is_one_or_more() {
+        let error = toml::from_str::<Episode>(
+            r#"at = "0s", length = "1s", factor = 0.5"#.replace(", ", "\n").as_str(),
+        );
+        assert!(error.unwrap_err().to_string().contains("0.5 is no slow-down: give 1 or more"));
+        assert!(Slowdown::new(f64::NAN).is_err());
+        let still: Episode = toml::from_str("at = \"0s\"\nlength = \"1s\"\nfactor = inf").unwrap();
+        assert_eq!(still.factor.get(), f64::INFINITY);
+    }
 
     /// 1 ms latency + 512 KiB at 4 ms a MiB = 3 ms, after a delay of 10 ms.
     #[test]

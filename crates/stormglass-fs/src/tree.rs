@@ -1,287 +1,107 @@
 //! Names and contents, as they are now and as they would be after a power loss: a plain struct without clock,
 //! chance or tasks.
 //!
-//! What a program sees is the page cache: `names` and each file's `bytes`. What a power loss leaves is kept beside it:
-//! `names_durable` with the changes since in a journal, and each file's `durable` bytes with the writes since. The
-//! journal is ordered, as those of ext4 and XFS are: what survives of it is a beginning.
+//! What a program sees is the page cache: `names` and each file's contents there. What a power loss leaves is kept
+//! beside it: `names_durable` with the changes since in a journal, and each file's durable bytes with the writes since.
+//! The journal is ordered, as those of ext4 and XFS are: what survives of it is a beginning.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod contents;
+mod pages;
+mod path;
+
+pub(crate) use contents::{Contents, Write};
+pub(crate) use pages::PAGE;
+pub(crate) use path::Follow;
+
+use crate::error;
+use path::Place;
+use std::collections::BTreeMap;
 use std::io;
-use std::path::{Component, Path};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
+use stormglass_core::SimTime;
 
-/// The number of a file or directory. It has no name of its own: names point to it.
+/// The number of a file, directory or symbolic link. It has no name of its own: names point to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Inode(u64);
 
 const ROOT: Inode = Inode(0);
 
-/// The contents of one file. An open file keeps them alive after its name is gone.
-#[derive(Clone, Debug)]
-pub(crate) struct Contents {
-    inode: Inode,
-    data: Arc<Mutex<Data>>,
-}
+/// ext4's largest file with blocks of 4 KiB: 16 TiB less one block.
+const LEN_MAX: u64 = (16 << 40) - PAGE;
 
-/// The bytes as programs see them, and how to get back to what is durable. A file that only grows is kept once:
-/// copies are made of what is overwritten, when it is.
+/// What names point to.
 #[derive(Debug)]
-pub(crate) struct Data {
-    bytes: Vec<u8>,
-    durable: Durable,
-    pending: Vec<Pending>,
-    /// No pending write reaches further.
-    pending_end: usize,
-    /// Whether a failed sync has dropped writes: what is read is then more than what can become durable.
-    dropped: bool,
+struct Node {
+    /// Names that programs see.
+    links: u32,
+    /// Open files.
+    opens: u32,
+    /// Names that are durable or may become it.
+    kept: u32,
+    modified: SimTime,
+    body: Body,
 }
 
 #[derive(Debug)]
-enum Durable {
-    /// The first so many of `bytes`.
-    Prefix(usize),
-    /// A copy, since some of them have been overwritten.
-    Own(Vec<u8>),
+enum Body {
+    /// A directory, below this one; its entries are in [`Names`].
+    Directory(Inode),
+    File(Contents),
+    Symlink(String),
 }
 
-/// A change of contents that is not durable yet.
-#[derive(Debug)]
-enum Pending {
-    /// What stands in `bytes` there.
-    Range { offset: usize, len: usize },
-    /// A copy of what stood there before it was overwritten in its turn.
-    Copied(Write),
-    /// A new length.
-    Length(usize),
-}
-
-/// A change of contents.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Write {
-    Bytes { offset: usize, bytes: Vec<u8> },
-    Length(usize),
-}
-
-impl Write {
-    fn apply(&self, to: &mut Vec<u8>) {
-        match self {
-            Write::Length(length) => to.resize(*length, 0),
-            Write::Bytes { offset, bytes } => put(to, *offset, bytes),
-        }
-    }
-}
-
-/// Writes into a file, which grows as needed; a gap is filled with zeros.
-fn put(to: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
-    let end = offset + bytes.len();
-    if to.len() < end {
-        to.resize(end, 0);
-    }
-    to[offset..end].copy_from_slice(bytes);
-}
-
-impl Default for Data {
-    fn default() -> Data {
-        Data {
-            bytes: Vec::new(),
-            durable: Durable::Prefix(0),
-            pending: Vec::new(),
-            pending_end: 0,
-            dropped: false,
-        }
-    }
-}
-
-impl Contents {
-    pub(crate) fn data(&self) -> MutexGuard<'_, Data> {
-        self.data.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn metadata(&self) -> Metadata {
-        Metadata { directory: false, len: self.data().bytes.len() as u64 }
-    }
-}
-
-impl Data {
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    pub(crate) fn write(&mut self, offset: usize, bytes: &[u8]) {
-        self.keep(offset, offset + bytes.len());
-        put(&mut self.bytes, offset, bytes);
-        self.pending.push(Pending::Range { offset, len: bytes.len() });
-        self.pending_end = self.pending_end.max(offset + bytes.len());
-    }
-
-    /// A write that the device acknowledges and does not do: it is read back until the power fails.
-    pub(crate) fn write_phantom(&mut self, offset: usize, bytes: &[u8]) {
-        self.keep(offset, offset + bytes.len());
-        self.durable = Durable::Own(self.take_durable());
-        self.dropped = true;
-        put(&mut self.bytes, offset, bytes);
-    }
-
-    pub(crate) fn set_len(&mut self, len: usize) {
-        self.keep(len, usize::MAX);
-        self.bytes.resize(len, 0);
-        self.pending.push(Pending::Length(len));
-        self.pending_end = self.pending_end.max(len);
-    }
-
-    /// Copies what stands between `from` and `to` and is still needed, before it is overwritten.
-    fn keep(&mut self, from: usize, to: usize) {
-        if let Durable::Prefix(len) = self.durable
-            && from < len
-        {
-            self.durable = Durable::Own(self.bytes[..len].to_vec());
-        }
-        if from >= self.pending_end {
-            return;
-        }
-        for pending in &mut self.pending {
-            if let Pending::Range { offset, len } = *pending
-                && offset < to
-                && from < offset + len
-            {
-                *pending = Pending::Copied(Write::Bytes {
-                    offset,
-                    bytes: self.bytes[offset..offset + len].to_vec(),
-                });
-            }
-        }
-    }
-
-    /// Makes the contents durable, but for what a failed sync has dropped.
-    pub(crate) fn sync(&mut self) {
-        if !self.dropped {
-            self.durable = Durable::Prefix(self.bytes.len());
-            self.pending.clear();
-            self.pending_end = 0;
-            return;
-        }
-        let writes = self.take_pending();
-        let mut durable = self.take_durable();
-        writes.iter().for_each(|write| write.apply(&mut durable));
-        self.durable = Durable::Own(durable);
-    }
-
-    /// A sync has failed: what it should have made durable counts as clean and is not on the disk.
-    pub(crate) fn drop_pending(&mut self) {
-        if self.take_pending().is_empty() {
-            return;
-        }
-        self.durable = Durable::Own(self.take_durable());
-        self.dropped = true;
-    }
-
-    /// Goes back to what is durable and the pending writes that survive.
-    fn lose(&mut self, survivors: &mut impl Survivors) {
-        if self.pending.is_empty() && !self.dropped {
-            return;
-        }
-        let pending = self.take_pending();
-        let surviving = if pending.is_empty() { pending } else { survivors.writes(pending) };
-        self.bytes = self.take_durable();
-        surviving.iter().for_each(|write| write.apply(&mut self.bytes));
-        self.dropped = false;
-        self.sync();
-    }
-
-    fn take_pending(&mut self) -> Vec<Write> {
-        self.pending_end = 0;
-        let bytes = &self.bytes;
-        let whole = |pending| match pending {
-            Pending::Range { offset, len } => {
-                Write::Bytes { offset, bytes: bytes[offset..offset + len].to_vec() }
-            }
-            Pending::Copied(write) => write,
-            Pending::Length(length) => Write::Length(length),
-        };
-        self.pending.drain(..).map(whole).collect()
-    }
-
-    /// The durable bytes; the caller says what is durable instead.
-    fn take_durable(&mut self) -> Vec<u8> {
-        match std::mem::replace(&mut self.durable, Durable::Prefix(0)) {
-            Durable::Prefix(len) => self.bytes[..len].to_vec(),
-            Durable::Own(bytes) => bytes,
-        }
-    }
-
-    /// Bytes written or cut since the last sync, as far as they are counted: none if the contents are durable.
-    pub(crate) fn dirty(&self) -> u64 {
-        let size = |pending: &Pending| match pending {
-            Pending::Range { len, .. } => *len as u64,
-            Pending::Copied(Write::Bytes { bytes, .. }) => bytes.len() as u64,
-            Pending::Copied(Write::Length(_)) | Pending::Length(_) => 1,
-        };
-        self.pending.iter().map(size).sum()
-    }
+/// What an inode is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Type {
+    Directory,
+    File,
+    Symlink,
 }
 
 /// What is known of a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Metadata {
-    directory: bool,
-    len: u64,
-}
-
-impl Metadata {
-    /// Whether it is a directory.
-    pub fn is_dir(&self) -> bool {
-        self.directory
-    }
-
-    /// Whether it is a regular file.
-    pub fn is_file(&self) -> bool {
-        !self.directory
-    }
-
-    /// The size in bytes; 0 for a directory.
-    #[expect(clippy::len_without_is_empty, reason = "named after std::fs::Metadata, which has none either")]
-    pub fn len(&self) -> u64 {
-        self.len
-    }
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stat {
+    pub(crate) kind: Type,
+    pub(crate) len: u64,
+    pub(crate) links: u32,
+    pub(crate) modified: SimTime,
 }
 
 /// The directories and what their names point to.
 #[derive(Clone, Debug, Default)]
-struct Names(BTreeMap<Inode, BTreeMap<String, Inode>>);
-
-/// One change of a name.
-#[derive(Clone, Debug)]
-enum Change {
-    Link { directory: Inode, name: String, inode: Inode, is_directory: bool },
-    Unlink { directory: Inode, name: String },
-}
-
-impl Change {
-    fn directory(&self) -> Inode {
-        match self {
-            Change::Link { directory, .. } | Change::Unlink { directory, .. } => *directory,
-        }
-    }
-}
+struct Names(BTreeMap<Inode, BTreeMap<Arc<str>, Inode>>);
 
 impl Names {
-    fn apply(&mut self, change: &Change) {
-        match change {
-            Change::Link { directory, name, inode, is_directory } => {
-                self.0.entry(*directory).or_default().insert(name.clone(), *inode);
-                if *is_directory {
-                    self.0.entry(*inode).or_default();
-                }
-            }
-            Change::Unlink { directory, name } => {
-                self.0.entry(*directory).or_default().remove(name);
-            }
-        }
+    fn get(&self, directory: Inode, name: &str) -> Option<Inode> {
+        self.0.get(&directory)?.get(name).copied()
     }
 
-    fn linked(&self) -> impl Iterator<Item = Inode> + '_ {
-        self.0.values().flat_map(BTreeMap::values).copied()
+    /// Lets a name point to an inode, or to none; gives what it pointed to.
+    fn set(&mut self, directory: Inode, name: &Arc<str>, inode: Option<Inode>) -> Option<Inode> {
+        let entries = self.0.entry(directory).or_default();
+        match inode {
+            Some(inode) => entries.insert(name.clone(), inode),
+            None => entries.remove(name),
+        }
     }
+}
+
+/// One change of a name: what it points to from now on.
+#[derive(Clone, Debug)]
+struct Change {
+    directory: Inode,
+    name: Arc<str>,
+    inode: Option<Inode>,
+}
+
+/// Changes of names that become durable together.
+#[derive(Debug)]
+struct Entry {
+    changes: Vec<Change>,
+    at: SimTime,
+    /// Whether the device acknowledges and forgets a new name.
+    lost: bool,
 }
 
 /// What is left of unsynced changes after a power loss; see [`Tree::power_loss`].
@@ -292,265 +112,536 @@ pub(crate) trait Survivors {
     fn writes(&mut self, pending: Vec<Write>) -> Vec<Write>;
 }
 
-/// The directory tree of one disk. Paths start at its root, with or without a leading slash; `..` stops there.
+/// The directory tree of one disk. Every path starts at its root, with or without a leading slash.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    inode_last: u64,
+    last: u64,
+    nodes: BTreeMap<Inode, Node>,
     names: Names,
     names_durable: Names,
-    /// What `names` has beyond `names_durable`; the changes of one entry come together.
-    journal: Vec<Vec<Change>>,
-    files: BTreeMap<Inode, Contents>,
-}
-
-/// Something that a path leads to.
-pub(crate) enum Found {
-    Directory(Inode),
-    File(Contents),
+    /// What `names` has beyond `names_durable`.
+    journal: Vec<Entry>,
+    /// The number of the journal's first entry; they are numbered through the disk's life.
+    journal_first: u64,
+    /// Bytes written and not on the device, of all files.
+    dirty: u64,
+    /// Whether the device forgets new names.
+    loses_names: bool,
 }
 
 impl Tree {
     pub(crate) fn new() -> Tree {
-        let root = Names(BTreeMap::from([(ROOT, BTreeMap::new())]));
+        let root = Node { links: 1, opens: 0, kept: 1, modified: SimTime::ZERO, body: Body::Directory(ROOT) };
         Tree {
-            inode_last: 0,
-            names: root.clone(),
-            names_durable: root,
+            last: 0,
+            nodes: BTreeMap::from([(ROOT, root)]),
+            names: Names::default(),
+            names_durable: Names::default(),
             journal: Vec::new(),
-            files: BTreeMap::new(),
+            journal_first: 0,
+            dirty: 0,
+            loses_names: false,
         }
     }
 
-    /// Looks a file or directory up.
-    pub(crate) fn find(&self, path: &Path) -> io::Result<Found> {
-        let names = names(path)?;
-        let Some((last, parents)) = names.split_last() else { return Ok(Found::Directory(ROOT)) };
-        let directory = self.descend(parents)?;
-        let inode = self.entries(directory).get(last).copied().ok_or(io::ErrorKind::NotFound)?;
-        Ok(self.at(inode))
+    fn node(&self, inode: Inode) -> &Node {
+        self.nodes.get(&inode).expect("an inode that is named or open is there")
     }
 
-    fn at(&self, inode: Inode) -> Found {
-        self.files.get(&inode).map_or(Found::Directory(inode), |contents| Found::File(contents.clone()))
+    fn node_mut(&mut self, inode: Inode) -> &mut Node {
+        self.nodes.get_mut(&inode).expect("an inode that is named or open is there")
     }
 
-    fn entries(&self, directory: Inode) -> &BTreeMap<String, Inode> {
-        self.names.0.get(&directory).expect("a directory has entries")
+    pub(crate) fn type_of(&self, inode: Inode) -> Type {
+        match &self.node(inode).body {
+            Body::Directory(_) => Type::Directory,
+            Body::File(_) => Type::File,
+            Body::Symlink(_) => Type::Symlink,
+        }
     }
 
-    fn descend(&self, names: &[String]) -> io::Result<Inode> {
-        names.iter().try_fold(ROOT, |directory, name| {
-            let inode = self.entries(directory).get(name).copied().ok_or(io::ErrorKind::NotFound)?;
-            match self.at(inode) {
-                Found::Directory(inode) => Ok(inode),
-                Found::File(_) => Err(io::ErrorKind::NotADirectory.into()),
+    fn has_entries(&self, directory: Inode) -> bool {
+        self.names.0.get(&directory).is_some_and(|entries| !entries.is_empty())
+    }
+
+    pub(crate) fn stat(&self, inode: Inode) -> Stat {
+        let Node { links, modified, body, .. } = self.node(inode);
+        let (kind, len) = match body {
+            Body::Directory(_) => (Type::Directory, 0),
+            Body::File(contents) => (Type::File, contents.len()),
+            Body::Symlink(target) => (Type::Symlink, target.len() as u64),
+        };
+        Stat { kind, len, links: *links, modified: *modified }
+    }
+
+    // ---- names ---------------------------------------------------------------------------------------------
+
+    /// Looks a name up.
+    pub(crate) fn find(&self, path: &Path, follow: Follow) -> io::Result<Inode> {
+        self.place(path, follow)?.inode.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Makes an empty file where the path leads to, through links too; or gives what is there.
+    pub(crate) fn create(&mut self, path: &Path, new: bool, now: SimTime) -> io::Result<Inode> {
+        // What ends in a slash is refused before anybody looks whether it is there.
+        let bare = path.to_str().map(|text| text.trim_end_matches('/')).filter(|text| !text.is_empty());
+        let slash = bare.is_some_and(|bare| bare.len() < path.as_os_str().len());
+        let place = self.place_unchecked(
+            bare.map_or(path, Path::new),
+            if new || slash { Follow::Never } else { Follow::Last },
+        )?;
+        match place.inode {
+            _ if (slash || place.slash) && place.name.is_some() => Err(io::ErrorKind::IsADirectory.into()),
+            Some(_) if new => Err(io::ErrorKind::AlreadyExists.into()),
+            Some(inode) => Ok(inode),
+            None => {
+                let place = place.named()?;
+                Ok(self.add(place, Body::File(Contents::default()), now))
             }
-        })
-    }
-
-    /// The directory that holds the last name of the path, and that name.
-    fn parent(&self, path: &Path) -> io::Result<(Inode, String)> {
-        let mut names = names(path)?;
-        let last = names.pop().ok_or(io::ErrorKind::IsADirectory)?;
-        Ok((self.descend(&names)?, last))
-    }
-
-    pub(crate) fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        Ok(match self.find(path)? {
-            Found::Directory(_) => Metadata { directory: true, len: 0 },
-            Found::File(contents) => contents.metadata(),
-        })
-    }
-
-    /// Makes an empty file under a free name.
-    pub(crate) fn create(&mut self, path: &Path) -> io::Result<Contents> {
-        let (directory, name, inode) = self.new_name(path)?;
-        let contents = Contents { inode, data: Arc::default() };
-        self.files.insert(inode, contents.clone());
-        self.change(vec![Change::Link { directory, name, inode, is_directory: false }]);
-        Ok(contents)
-    }
-
-    pub(crate) fn mkdir(&mut self, path: &Path) -> io::Result<()> {
-        if names(path)?.is_empty() {
-            return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let (directory, name, inode) = self.new_name(path)?;
-        self.change(vec![Change::Link { directory, name, inode, is_directory: true }]);
+    }
+
+    pub(crate) fn create_dir(&mut self, path: &Path, now: SimTime) -> io::Result<()> {
+        let place = self.place_unchecked(path, Follow::Never)?.free()?;
+        let body = Body::Directory(place.directory);
+        self.add(place, body, now);
         Ok(())
     }
 
-    fn new_name(&mut self, path: &Path) -> io::Result<(Inode, String, Inode)> {
-        let (directory, name) = self.parent(path)?;
-        if self.entries(directory).contains_key(&name) {
-            return Err(io::ErrorKind::AlreadyExists.into());
+    pub(crate) fn symlink(&mut self, target: &Path, path: &Path, now: SimTime) -> io::Result<()> {
+        let target = path::text(target)?;
+        if target.is_empty() {
+            return Err(io::ErrorKind::NotFound.into());
         }
-        self.inode_last += 1;
-        Ok((directory, name, Inode(self.inode_last)))
-    }
-
-    pub(crate) fn remove_file(&mut self, path: &Path) -> io::Result<()> {
-        let (directory, name) = self.parent(path)?;
-        match self.find(path)? {
-            Found::Directory(_) => return Err(io::ErrorKind::IsADirectory.into()),
-            Found::File(_) => self.change(vec![Change::Unlink { directory, name }]),
-        }
+        let place = self.place_unchecked(path, Follow::Never)?.free_for_file()?;
+        self.add(place, Body::Symlink(target.to_string()), now);
         Ok(())
     }
 
-    pub(crate) fn remove_dir(&mut self, path: &Path) -> io::Result<()> {
-        let (directory, name) = self.parent(path)?;
-        match self.find(path)? {
-            Found::File(_) => return Err(io::ErrorKind::NotADirectory.into()),
-            Found::Directory(inode) if !self.entries(inode).is_empty() => {
-                return Err(io::ErrorKind::DirectoryNotEmpty.into());
-            }
-            Found::Directory(_) => self.change(vec![Change::Unlink { directory, name }]),
+    pub(crate) fn read_link(&self, path: &Path) -> io::Result<String> {
+        match &self.node(self.find(path, Follow::No)?).body {
+            Body::Symlink(target) => Ok(target.clone()),
+            _ => Err(io::ErrorKind::InvalidInput.into()),
         }
+    }
+
+    /// Another name for a file, or for a symbolic link.
+    pub(crate) fn hard_link(&mut self, original: &Path, link: &Path, now: SimTime) -> io::Result<()> {
+        let inode = self.find(original, Follow::No)?;
+        let place = self.place_unchecked(link, Follow::Never)?.free_for_file()?;
+        if self.type_of(inode) == Type::Directory {
+            return Err(error::not_permitted());
+        }
+        self.change(vec![place.points_to(Some(inode))], now);
+        Ok(())
+    }
+
+    pub(crate) fn remove_file(&mut self, path: &Path, now: SimTime) -> io::Result<()> {
+        let place = self.place_unchecked(path, Follow::Never)?;
+        let inode = place.inode.ok_or(io::ErrorKind::NotFound)?;
+        if self.type_of(inode) == Type::Directory {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if place.slash {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        let place = place.named()?;
+        self.change(vec![place.points_to(None)], now);
+        Ok(())
+    }
+
+    pub(crate) fn remove_dir(&mut self, path: &Path, now: SimTime) -> io::Result<()> {
+        let place = self.place_unchecked(path, Follow::Never)?;
+        let inode = place.inode.ok_or(io::ErrorKind::NotFound)?;
+        if self.type_of(inode) != Type::Directory {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        let place = match path.to_str().and_then(|path| path.trim_end_matches('/').rsplit('/').next()) {
+            Some(".") => return Err(io::ErrorKind::InvalidInput.into()),
+            Some("..") => return Err(io::ErrorKind::DirectoryNotEmpty.into()),
+            _ => place.named()?,
+        };
+        if self.has_entries(inode) {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        self.change(vec![place.points_to(None)], now);
         Ok(())
     }
 
     /// Moves a name and replaces what it meets, as `rename(2)` does, in one step.
-    pub(crate) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        let (from_names, to_names) = (names(from)?, names(to)?);
+    pub(crate) fn rename(&mut self, from: &Path, to: &Path, now: SimTime) -> io::Result<()> {
         // Both directories are looked up before either name.
-        let (from_parent, to_parent) = (self.parent(from), self.parent(to));
-        let ((from_directory, from_name), (to_directory, to_name)) = (from_parent?, to_parent?);
-        let moved = self.find(from)?;
-        if from_names == to_names {
-            return Ok(());
+        let (from, to) =
+            (self.place_unchecked(from, Follow::Never)?, self.place_unchecked(to, Follow::Never)?);
+        let (from_slash, to_slash, met) = (from.slash, to.slash, to.inode);
+        let moved_or_none = from.inode;
+        let (from, to) = (from.named()?, to.named()?);
+        let moved = moved_or_none.ok_or(io::ErrorKind::NotFound)?;
+        let directory = self.type_of(moved) == Type::Directory;
+        if !directory && (from_slash || to_slash) {
+            return Err(io::ErrorKind::NotADirectory.into());
         }
-        if to_names.starts_with(&from_names) {
+        if self.is_within(to.directory, moved) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        if from_names.starts_with(&to_names) {
-            return Err(io::ErrorKind::DirectoryNotEmpty.into());
-        }
-        match (self.find(to), &moved) {
-            (Ok(Found::Directory(_)), Found::File(_)) => return Err(io::ErrorKind::IsADirectory.into()),
-            (Ok(Found::File(_)), Found::Directory(_)) => return Err(io::ErrorKind::NotADirectory.into()),
-            (Ok(Found::Directory(met)), Found::Directory(_)) if !self.entries(met).is_empty() => {
+        if let Some(met) = met {
+            if self.is_within(from.directory, met) && met != moved {
                 return Err(io::ErrorKind::DirectoryNotEmpty.into());
             }
-            _ => {}
+            // Two names of one file: nothing to do.
+            if met == moved {
+                return Ok(());
+            }
+            match (directory, self.type_of(met) == Type::Directory) {
+                (false, true) => return Err(io::ErrorKind::IsADirectory.into()),
+                (true, false) => return Err(io::ErrorKind::NotADirectory.into()),
+                (true, true) if self.has_entries(met) => return Err(io::ErrorKind::DirectoryNotEmpty.into()),
+                _ => {}
+            }
         }
-        let (inode, is_directory) = match moved {
-            Found::Directory(inode) => (inode, true),
-            Found::File(contents) => (contents.inode, false),
-        };
-        let unlink = Change::Unlink { directory: from_directory, name: from_name };
-        let link = Change::Link { directory: to_directory, name: to_name, inode, is_directory };
-        self.change(vec![unlink, link]);
+        if let Body::Directory(above) = &mut self.node_mut(moved).body {
+            *above = to.directory;
+        }
+        self.change(vec![from.points_to(None), to.points_to(Some(moved))], now);
         Ok(())
     }
 
-    /// The names in a directory, sorted.
-    pub(crate) fn read_dir(&self, path: &Path) -> io::Result<Vec<String>> {
-        match self.find(path)? {
-            Found::Directory(inode) => Ok(self.entries(inode).keys().cloned().collect()),
-            Found::File(_) => Err(io::ErrorKind::NotADirectory.into()),
+    /// Whether a directory is this one or lies below it.
+    fn is_within(&self, mut directory: Inode, above: Inode) -> bool {
+        loop {
+            if directory == above {
+                return true;
+            }
+            match self.node(directory).body {
+                Body::Directory(next) if next != directory => directory = next,
+                _ => return false,
+            }
         }
     }
 
-    fn change(&mut self, changes: Vec<Change>) {
-        changes.iter().for_each(|change| self.names.apply(change));
-        self.journal.push(changes);
+    /// The names in a directory and what they point to, sorted.
+    pub(crate) fn read_dir(&self, path: &Path) -> io::Result<Vec<(Arc<str>, Type)>> {
+        let directory = self.find(path, Follow::Last)?;
+        if self.type_of(directory) != Type::Directory {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        let entries = self.names.0.get(&directory).into_iter().flatten();
+        Ok(entries.map(|(name, &inode)| (name.clone(), self.type_of(inode))).collect())
+    }
+
+    /// The path without links and dots.
+    pub(crate) fn canonical(&self, path: &Path) -> io::Result<String> {
+        let mut names = Vec::new();
+        let place = self.place(path, Follow::Last)?;
+        let mut inode = place.inode.ok_or(io::ErrorKind::NotFound)?;
+        if self.type_of(inode) != Type::Directory {
+            names.push(place.name.unwrap_or_default().to_string());
+            inode = place.directory;
+        }
+        while let Body::Directory(above) = self.node(inode).body
+            && inode != ROOT
+        {
+            let mut entries = self.names.0.get(&above).into_iter().flatten();
+            let name = entries.find(|(_, entry)| **entry == inode).map(|(name, _)| name.to_string());
+            names.push(name.unwrap_or_default());
+            inode = above;
+        }
+        names.push(String::new());
+        names.reverse();
+        Ok(if names.len() == 1 { "/".to_string() } else { names.join("/") })
+    }
+
+    fn add(&mut self, place: Named, body: Body, now: SimTime) -> Inode {
+        self.last += 1;
+        let inode = Inode(self.last);
+        self.nodes.insert(inode, Node { links: 0, opens: 0, kept: 0, modified: now, body });
+        self.change(vec![place.points_to(Some(inode))], now);
+        inode
+    }
+
+    fn change(&mut self, changes: Vec<Change>, now: SimTime) {
+        // What is moved must not be without a name in between.
+        for inode in changes.iter().filter_map(|change| change.inode) {
+            let node = self.node_mut(inode);
+            node.links += 1;
+            node.kept += 1;
+        }
+        for Change { directory, name, inode } in &changes {
+            if let Some(before) = self.names.set(*directory, name, *inode) {
+                self.node_mut(before).links -= 1;
+                self.forget_unused(before);
+            }
+            self.node_mut(*directory).modified = now;
+        }
+        self.journal.push(Entry { changes, at: now, lost: self.loses_names });
+    }
+
+    /// Whether names that are new from now on are acknowledged, even by a sync, and gone after a power loss.
+    pub(crate) fn lose_names(&mut self, lose: bool) {
+        self.loses_names = lose;
+    }
+
+    fn forget_unused(&mut self, inode: Inode) {
+        let node = self.node(inode);
+        if node.links == 0 && node.opens == 0 && node.kept == 0 && inode != ROOT {
+            if let Some(Node { body: Body::File(contents), .. }) = self.nodes.remove(&inode) {
+                self.dirty -= contents.dirty();
+            }
+            self.names.0.remove(&inode);
+            self.names_durable.0.remove(&inode);
+        }
+    }
+
+    // ---- contents ------------------------------------------------------------------------------------------
+
+    pub(crate) fn open(&mut self, inode: Inode) {
+        self.node_mut(inode).opens += 1;
+    }
+
+    pub(crate) fn close(&mut self, inode: Inode) {
+        self.node_mut(inode).opens -= 1;
+        self.forget_unused(inode);
+    }
+
+    /// The contents of a file.
+    ///
+    /// # Errors
+    ///
+    /// `IsADirectory`.
+    pub(crate) fn file(&self, inode: Inode) -> io::Result<&Contents> {
+        match &self.node(inode).body {
+            Body::File(contents) => Ok(contents),
+            _ => Err(io::ErrorKind::IsADirectory.into()),
+        }
+    }
+
+    /// Changes the contents of a file; an end beyond what a file can have is refused.
+    pub(crate) fn change_file<T>(
+        &mut self,
+        inode: Inode,
+        end: u64,
+        now: SimTime,
+        change: impl FnOnce(&mut Contents) -> T,
+    ) -> io::Result<T> {
+        if end > LEN_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let node = self.node_mut(inode);
+        node.modified = now;
+        self.change_contents(inode, change).ok_or_else(|| io::ErrorKind::IsADirectory.into())
+    }
+
+    /// Changes the contents of a file, if it is still there and one, and counts what is dirty.
+    fn change_contents<T>(&mut self, inode: Inode, change: impl FnOnce(&mut Contents) -> T) -> Option<T> {
+        let Some(Node { body: Body::File(contents), .. }) = self.nodes.get_mut(&inode) else { return None };
+        let before = contents.dirty();
+        let result = change(contents);
+        self.dirty = self.dirty - before + contents.dirty();
+        Some(result)
+    }
+
+    /// Pages that were read.
+    pub(crate) fn warm(&mut self, inode: Inode, offset: u64, len: u64) {
+        if let Body::File(contents) = &mut self.node_mut(inode).body {
+            contents.warm(offset, len);
+        }
+    }
+
+    /// Bytes written and not on the device, of all files.
+    pub(crate) fn dirty(&self) -> u64 {
+        self.dirty
+    }
+
+    /// Bytes of all pages of all files that are named or open.
+    pub(crate) fn allocated(&self) -> u64 {
+        let used = self.nodes.values().filter(|node| node.links > 0 || node.opens > 0);
+        let bytes = used.map(|node| match &node.body {
+            Body::File(contents) => contents.allocated(),
+            _ => 0,
+        });
+        bytes.sum()
     }
 
     // ---- durability ----------------------------------------------------------------------------------------
 
-    /// Makes the names in a directory durable, and with them every older change of names.
-    pub(crate) fn sync_directory(&mut self, directory: Inode) {
-        let touches = |changes: &Vec<Change>| changes.iter().any(|change| change.directory() == directory);
-        let last = self.journal.iter().rposition(touches);
+    /// How far things have got with an inode: what is changed later is not the affair of a sync that begins now.
+    pub(crate) fn mark(&self, inode: Inode) -> u64 {
+        match &self.node(inode).body {
+            Body::File(contents) => contents.changes(),
+            _ => self.journal_mark(),
+        }
+    }
+
+    fn journal_mark(&self) -> u64 {
+        self.journal_first + self.journal.len() as u64
+    }
+
+    /// Makes what was changed before the mark durable: a file's contents, or the names in a directory and with them every
+    /// older change of names. With `with_name` a file's own name too, as ext4 does.
+    pub(crate) fn sync(&mut self, inode: Inode, mark: u64, with_name: bool) {
+        if self.type_of(inode) == Type::File {
+            self.sync_contents(inode, mark);
+            if with_name {
+                self.commit_through(|change| change.inode == Some(inode), u64::MAX);
+            }
+        } else {
+            self.commit_through(|change| change.directory == inode, mark);
+        }
+    }
+
+    /// Makes a file's changes before this number durable, if it is still there.
+    pub(crate) fn sync_contents(&mut self, inode: Inode, upto: u64) {
+        self.change_contents(inode, |contents| contents.sync(upto));
+    }
+
+    /// Whether a file's changes before this number are durable, or the file is gone.
+    pub(crate) fn is_synced(&self, inode: Inode, upto: u64) -> bool {
+        match self.nodes.get(&inode) {
+            Some(Node { body: Body::File(contents), .. }) => contents.is_synced(upto),
+            _ => true,
+        }
+    }
+
+    /// A sync has failed: what it should have made durable counts as clean and is not on the disk.
+    pub(crate) fn drop_pending(&mut self, inode: Inode, mark: u64) {
+        self.change_contents(inode, |contents| contents.drop_pending(mark));
+    }
+
+    /// Commits the journal up to the last entry before the mark that has such a change.
+    fn commit_through(&mut self, touches: impl Fn(&Change) -> bool, mark: u64) {
+        let count = (mark.saturating_sub(self.journal_first) as usize).min(self.journal.len());
+        let last = self.journal[..count].iter().rposition(|entry| entry.changes.iter().any(&touches));
         self.commit(last.map_or(0, |last| last + 1));
     }
 
-    /// Makes a file's own name durable, and with it every older change of names: what ext4 does when the file is synced.
-    pub(crate) fn sync_name_of(&mut self, contents: &Contents) {
-        let names =
-            |change: &Change| matches!(change, Change::Link { inode, .. } if *inode == contents.inode);
-        let last = self.journal.iter().rposition(|changes| changes.iter().any(names));
-        self.commit(last.map_or(0, |last| last + 1));
+    /// Commits what the journal has from before this moment.
+    pub(crate) fn commit_until(&mut self, at: SimTime) {
+        let count = self.journal.iter().take_while(|entry| entry.at <= at).count();
+        self.commit(count);
     }
 
     fn commit(&mut self, count: usize) {
-        for change in self.journal.drain(..count).flatten() {
-            self.names_durable.apply(&change);
-        }
-        if count > 0 {
-            self.forget_unlinked();
-        }
-    }
-
-    /// Drops the contents that no name, no journal and no open file knows any more.
-    fn forget_unlinked(&mut self) {
-        let mut linked: BTreeSet<Inode> = self.names.linked().chain(self.names_durable.linked()).collect();
-        for change in self.journal.iter().flatten() {
-            if let Change::Link { inode, .. } = change {
-                linked.insert(*inode);
+        self.journal_first += count as u64;
+        let entries: Vec<Entry> = self.journal.drain(..count).collect();
+        for Entry { changes, lost, .. } in entries {
+            for Change { directory, name, inode } in changes {
+                let stored = self.nodes.contains_key(&directory) && !(lost && inode.is_some());
+                // The new name was counted when it came into the journal.
+                let unkept = if stored { self.names_durable.set(directory, &name, inode) } else { inode };
+                if let Some(inode) = unkept {
+                    self.node_mut(inode).kept -= 1;
+                    self.forget_unused(inode);
+                }
             }
         }
-        self.files.retain(|inode, contents| linked.contains(inode) || Arc::strong_count(&contents.data) > 1);
     }
 
     /// The page cache is gone: what was durable is left, and of the rest what `survivors` says.
     pub(crate) fn power_loss(&mut self, survivors: &mut impl Survivors) {
         self.commit(survivors.names(self.journal.len()));
+        self.journal_first += self.journal.len() as u64;
         self.journal.clear();
         self.names = self.names_durable.clone();
-        self.files.values().for_each(|contents| contents.data().lose(survivors));
-        self.forget_unlinked();
+        for node in self.nodes.values_mut() {
+            if let Body::File(contents) = &mut node.body {
+                contents.lose(|pending| survivors.writes(pending));
+            }
+            (node.links, node.opens, node.kept) = (0, 0, 0);
+        }
+        self.dirty = 0;
+        self.count_names();
     }
 
-    /// Every file and directory with its size, its unsynced bytes, and whether its name is durable, in order of names.
-    pub(crate) fn walk(&self) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        self.walk_into(ROOT, "", &mut entries);
-        entries
+    /// Counts the names again, and drops what none leads to.
+    fn count_names(&mut self) {
+        let root = self.node_mut(ROOT);
+        (root.links, root.kept) = (1, 1);
+        let mut directories = vec![ROOT];
+        while let Some(directory) = directories.pop() {
+            for inode in self.names.0.get(&directory).into_iter().flat_map(BTreeMap::values) {
+                let node = self.nodes.get_mut(inode).expect("a durable name points to an inode");
+                node.links += 1;
+                node.kept += 1;
+                if let Body::Directory(above) = &mut node.body {
+                    *above = directory;
+                    directories.push(*inode);
+                }
+            }
+        }
+        self.nodes.retain(|_, node| node.links > 0);
+        self.names.0.retain(|directory, _| self.nodes.contains_key(directory));
+        self.names_durable.0.retain(|directory, _| self.nodes.contains_key(directory));
     }
 
-    fn walk_into(&self, directory: Inode, prefix: &str, entries: &mut Vec<Entry>) {
-        for (name, &inode) in self.entries(directory) {
+    /// The page cache lets go of everything that is clean.
+    pub(crate) fn evict(&mut self) {
+        for node in self.nodes.values_mut() {
+            if let Body::File(contents) = &mut node.body {
+                contents.evict();
+            }
+        }
+    }
+
+    // ---- looking at it -------------------------------------------------------------------------------------
+
+    /// Calls `see` for everything there is, in order of names: its path, what it is, whether its name is durable.
+    pub(crate) fn walk(&self, see: &mut impl FnMut(&str, Seen<'_>, bool)) {
+        self.walk_below(ROOT, "", see);
+    }
+
+    fn walk_below(&self, directory: Inode, prefix: &str, see: &mut impl FnMut(&str, Seen<'_>, bool)) {
+        for (name, &inode) in self.names.0.get(&directory).into_iter().flatten() {
             let path = format!("{prefix}/{name}");
-            let durable =
-                self.names_durable.0.get(&directory).and_then(|names| names.get(name)) == Some(&inode);
-            let found = self.at(inode);
-            let (size, dirty) = match &found {
-                Found::Directory(_) => (None, 0),
-                Found::File(contents) => (Some(contents.metadata().len), contents.data().dirty()),
-            };
-            entries.push(Entry { path: path.clone(), size, dirty, name_is_durable: durable });
-            if let Found::Directory(inner) = found {
-                self.walk_into(inner, &path, entries);
+            let durable = self.names_durable.get(directory, name) == Some(inode);
+            match &self.node(inode).body {
+                Body::Directory(_) => {
+                    see(&path, Seen::Directory, durable);
+                    self.walk_below(inode, &path, see);
+                }
+                Body::File(contents) => see(&path, Seen::File(contents), durable),
+                Body::Symlink(target) => see(&path, Seen::Symlink(target), durable),
             }
         }
     }
 }
 
-/// One file or directory of a [`crate::Snapshot`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its path from the root.
-    pub path: String,
-    /// Its size in bytes; `None` for a directory.
-    pub size: Option<u64>,
-    /// Bytes written since they were last synced.
-    pub dirty: u64,
-    /// Whether a power loss would keep its name.
-    pub name_is_durable: bool,
+/// What is seen on a walk.
+pub(crate) enum Seen<'a> {
+    Directory,
+    File(&'a Contents),
+    Symlink(&'a str),
 }
 
-fn names(path: &Path) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for component in path.components() {
-        match component {
-            Component::Normal(name) => {
-                names.push(name.to_str().ok_or(io::ErrorKind::InvalidInput)?.to_string());
-            }
-            Component::ParentDir => drop(names.pop()),
-            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
-        }
+/// A place in a directory that has a name and can get an inode.
+struct Named {
+    directory: Inode,
+    name: Arc<str>,
+}
+
+impl Named {
+    fn points_to(self, inode: Option<Inode>) -> Change {
+        Change { directory: self.directory, name: self.name, inode }
     }
-    Ok(names)
+}
+
+impl Place<'_> {
+    /// The place, if it has a name: a path that ends in the root or in dots has none.
+    fn named(&self) -> io::Result<Named> {
+        let name = self.name.ok_or(io::ErrorKind::ResourceBusy)?;
+        Ok(Named { directory: self.directory, name: name.into() })
+    }
+
+    /// The place, if nothing is there.
+    fn free(&self) -> io::Result<Named> {
+        if self.inode.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.named()
+    }
+
+    /// As [`Place::free`], for what is no directory: its name cannot end in a slash.
+    fn free_for_file(&self) -> io::Result<Named> {
+        let place = self.free()?;
+        if self.slash { Err(io::ErrorKind::NotFound.into()) } else { Ok(place) }
+    }
 }

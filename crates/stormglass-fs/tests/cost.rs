@@ -3,7 +3,8 @@
 use std::io;
 use std::time::Duration;
 use stormglass_core::{Keep, Kind, Latency, Recorder, Seed};
-use stormglass_fs::{Disk, DiskProfile, OpCost, OpenOptions};
+use stormglass_fs::profile::{DeviceProfile, Episode, StallProfile, WriteBackProfile};
+use stormglass_fs::{Device, Disk, DiskProfile, FileExt, Loss, OpCost, OpenOptions, Slowdown};
 
 fn costing(micros: u64) -> OpCost {
     OpCost { latency: Latency::from_micros(micros), ..OpCost::default() }
@@ -24,6 +25,9 @@ fn every_operation_costs_its_latency_and_is_recorded() {
         readdir: costing(90),
         truncate: costing(100),
         allocate: costing(110),
+        stat: costing(120),
+        link: costing(130),
+        readlink: costing(140),
         ..DiskProfile::instant()
     };
     let recorder = Recorder::new(Keep::Events);
@@ -32,14 +36,20 @@ fn every_operation_costs_its_latency_and_is_recorded() {
         disk.create_dir("d").await?;
         let file = disk.create("d/a").await?;
         file.allocate(4096).await?;
-        file.write_at(b"abc", 0).await?;
+        file.write_all_at(b"abc", 0).await?;
         file.sync_data().await?;
         file.set_len(1).await?;
         disk.open("d").await?.sync_all().await?;
         disk.rename("d/a", "d/b").await?;
         assert_eq!(disk.read("d/b").await?, b"a");
-        assert_eq!(disk.read_dir("d").await?, ["b"]);
+        assert_eq!(disk.read_dir("d").await?.names(), ["b"]);
         disk.remove_file("d/b").await?;
+        disk.symlink("d", "soft").await?;
+        disk.read_link("soft").await?;
+        disk.hard_link("soft", "hard").await?;
+        disk.canonicalize("hard").await?;
+        disk.metadata("soft").await?;
+        disk.remove_dir("d").await?;
         Ok::<_, io::Error>(stormglass_rt::now())
     });
     let trace = recorder.finish();
@@ -59,12 +69,18 @@ fn every_operation_costs_its_latency_and_is_recorded() {
         (Kind::Read, 30),
         (Kind::Readdir, 90),
         (Kind::Unlink, 70),
+        (Kind::Symlink, 130),
+        (Kind::Readlink, 140),
+        (Kind::Link, 130),
+        (Kind::Stat, 120),
+        (Kind::Stat, 120),
+        (Kind::Unlink, 70),
     ];
     assert_eq!(seen, expected);
     // The sum of the prices, and at most 150 ns of madsim's own a poll.
     let sum: u64 = expected.iter().map(|(_, micros)| micros * 1_000).sum();
     let elapsed = elapsed.unwrap().as_nanos();
-    assert!((sum..sum + 14 * 150).contains(&elapsed), "{elapsed} {sum}");
+    assert!((sum..sum + 20 * 150).contains(&elapsed), "{elapsed} {sum}");
     // Each had to wait for the one before it.
     for (index, event) in trace.events.iter().enumerate() {
         assert_eq!(event.cause.index(), index.checked_sub(1));
@@ -82,10 +98,11 @@ fn a_new_draw_in_one_place_moves_nothing_in_another() {
         let recorder = Recorder::new(Keep::Events);
         let disk = Disk::recorded("disk", profile, Seed(4), &recorder);
         madsim::runtime::Runtime::new().block_on(async {
-            let file = OpenOptions::new().read(true).write(true).create(true).open(&disk, "a").await.unwrap();
+            let options = *OpenOptions::new().read(true).write(true).create(true);
+            let file = disk.open_with(&options, "a").await.unwrap();
             for _ in 0..5 {
                 for _ in 0..reads {
-                    file.read_at(1, 0).await.unwrap();
+                    file.read_at(&mut [0], 0).await.unwrap();
                 }
                 file.sync_all().await.unwrap();
             }
@@ -120,10 +137,11 @@ fn a_delay_is_added_to_every_operation_of_its_kind() {
 #[test]
 fn syncs_queue_for_their_device() {
     let all_done = |queue_depth: u16, delay_millis: u64| {
-        let mut profile = DiskProfile { queue_depth, ..DiskProfile::instant() };
+        let mut profile = DiskProfile::instant();
+        profile.device.queue_depth = queue_depth;
         profile.sync.latency = Latency::from_millis(10);
         profile.sync.delay = Duration::from_millis(delay_millis);
-        let device = stormglass_fs::Device::new(queue_depth);
+        let device = Device::new("shared", &profile.device, Seed(1));
         let recorder = Recorder::new(Keep::Nothing);
         madsim::runtime::Runtime::new().block_on(async {
             let mut tasks = Vec::new();
@@ -142,4 +160,230 @@ fn syncs_queue_for_their_device() {
     };
     assert_eq!([0, 1, 2].map(|depth| all_done(depth, 0)), [10, 30, 20]);
     assert_eq!([0, 1].map(|depth| all_done(depth, 100)), [110, 130]);
+}
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+/// How long each step of a sequence takes on a disk of this profile, in ms.
+fn laps(profile: DiskProfile, steps: impl AsyncFnOnce(&Disk, &mut dyn FnMut())) -> Vec<u128> {
+    madsim::runtime::Runtime::new().block_on(async {
+        let disk = Disk::new("disk", profile, Seed(1));
+        let (mut began, mut laps) = (stormglass_rt::now(), Vec::new());
+        steps(&disk, &mut || {
+            laps.push(((stormglass_rt::now() - began).as_micros() + 500) / 1_000);
+            began = stormglass_rt::now();
+        })
+        .await;
+        laps
+    })
+}
+
+fn syncing(latency: Duration, per_mib: Duration) -> DiskProfile {
+    let mut profile = DiskProfile::instant();
+    (profile.sync.latency, profile.sync.per_mib) = (Latency::Constant(latency), per_mib);
+    profile
+}
+
+/// 2 ms and 10 ms for each dirty MiB: 3 MiB take 32 ms, and the sync after it, with nothing to write, 2 ms. What is
+/// overwritten is written twice, and what was cut in between not at all.
+#[test]
+fn a_sync_pays_for_what_is_dirty() {
+    let laps = laps(syncing(MS(2), MS(10)), async |disk, lap| {
+        let file = disk.create("a").await.unwrap();
+        file.write_all_at(&vec![0; 3 << 20], 0).await.unwrap();
+        disk.write("b", vec![0; 1 << 20]).await.unwrap();
+        file.sync_all().await.unwrap();
+        lap();
+        file.sync_data().await.unwrap();
+        lap();
+        disk.open("b").await.unwrap().sync_all().await.unwrap();
+        lap();
+    });
+    assert_eq!(laps, [32, 2, 12]);
+}
+
+/// More than 8 MiB may not be dirty, and writing a MiB takes 10 ms. With the 9th, 13th, 17th and 21st MiB, the last of them
+/// another file's, a batch of 4 MiB goes out. The sync of that other file waits behind all four on a device that does
+/// one thing at a time: 160 + 12 ms. The sync of the first file then has 4 MiB left: 42 ms.
+#[test]
+fn a_sync_waits_behind_write_back() {
+    let mut profile = syncing(MS(2), MS(10));
+    profile.write_back = WriteBackProfile { background_bytes: 8 << 20, ..WriteBackProfile::default() };
+    profile.device.queue_depth = 1;
+    let laps = laps(profile, async |disk, lap| {
+        let file = disk.create("a").await.unwrap();
+        for number in 0..20 {
+            file.write_all_at(&vec![0; 1 << 20], number << 20).await.unwrap();
+        }
+        let other = disk.create("b").await.unwrap();
+        other.write_all_at(&vec![0; 1 << 20], 0).await.unwrap();
+        lap();
+        other.sync_all().await.unwrap();
+        lap();
+        file.sync_all().await.unwrap();
+        lap();
+    });
+    assert_eq!(laps, [0, 4 * 40 + 12, 4 * 10 + 2]);
+}
+
+/// With 16 MiB allowed to be dirty and 8 MiB without write-back, a writer of 40 MiB is held to the speed of the device.
+#[test]
+fn a_writer_is_held_back_when_too_much_is_dirty() {
+    let mut profile = syncing(MS(2), MS(10));
+    profile.write_back =
+        WriteBackProfile { background_bytes: 8 << 20, limit_bytes: 16 << 20, ..WriteBackProfile::default() };
+    profile.device.queue_depth = 1;
+    let written = async |disk: &Disk, lap: &mut dyn FnMut()| {
+        let file = disk.create("a").await.unwrap();
+        for number in 0..40 {
+            file.write_all_at(&vec![0; 1 << 20], number << 20).await.unwrap();
+        }
+        lap();
+    };
+    // 24 MiB have to be gone before the last one is written, in batches of 4: 240 ms.
+    assert_eq!(laps(profile.clone(), written), [240]);
+    profile.write_back.limit_bytes = 0;
+    assert_eq!(laps(profile, written), [0]);
+}
+
+/// What has been dirty for 30 s is written without being asked, and names become durable with the journal after 5 s.
+#[test]
+fn what_is_old_survives_a_power_loss() {
+    let left_after = |seconds: u64| {
+        let mut profile = syncing(MS(2), MS(10));
+        profile.write_back = WriteBackProfile {
+            expire: Duration::from_secs(30),
+            commit: Duration::from_secs(5),
+            ..WriteBackProfile::default()
+        };
+        madsim::runtime::Runtime::new().block_on(async {
+            let disk = Disk::new("disk", profile, Seed(1));
+            disk.write("a", "old").await.unwrap();
+            stormglass_rt::sleep(Duration::from_secs(seconds)).await;
+            disk.write("b", "new").await.unwrap();
+            disk.power_loss(Loss::Everything);
+            (disk.read_dir("/").await.unwrap().names().join(" "), disk.read("a").await.ok())
+        })
+    };
+    assert_eq!(left_after(4), (String::new(), None));
+    assert_eq!(left_after(6), ("a".into(), Some(b"".to_vec())));
+    assert_eq!(left_after(29), ("a".into(), Some(b"".to_vec())));
+    assert_eq!(left_after(31), ("a".into(), Some(b"old".to_vec())));
+}
+
+/// After a power loss, or when the cache was dropped, what is read comes from the device once: 3 ms for each read and 8 ms
+/// for each MiB.
+#[test]
+fn what_is_not_cached_comes_from_the_device() {
+    let mut profile = DiskProfile::instant();
+    profile.miss.latency = Latency::from_millis(3);
+    profile.device.per_mib = MS(8);
+    let laps = laps(profile, async |disk, lap| {
+        disk.write("a", vec![0; 2 << 20]).await.unwrap();
+        disk.open("a").await.unwrap().sync_all().await.unwrap();
+        disk.open("/").await.unwrap().sync_all().await.unwrap();
+        lap();
+        for cold in [false, true, false] {
+            if cold {
+                disk.drop_caches();
+            }
+            disk.read("a").await.unwrap();
+            lap();
+        }
+        disk.power_loss(Loss::Everything);
+        let file = disk.open("a").await.unwrap();
+        file.read_exact_at(&mut vec![0; 1 << 20], 0).await.unwrap();
+        lap();
+        disk.read("a").await.unwrap();
+        lap();
+    });
+    assert_eq!(laps, [16, 0, 19, 0, 11, 11]);
+}
+
+/// Three nodes sync 10 ms each, again and again, on one device that stands still from 100 to 400 ms: all of them do.
+#[test]
+fn a_stall_stops_everyone_on_the_device() {
+    let longest = |stalled: fn(&Device)| {
+        let mut profile = syncing(MS(10), Duration::ZERO);
+        profile.device.queue_depth = 8;
+        let device = Device::new("shared", &profile.device, Seed(1));
+        stalled(&device);
+        let recorder = Recorder::new(Keep::Events);
+        madsim::runtime::Runtime::new().block_on(async {
+            let mut tasks = Vec::new();
+            for name in ["1", "2", "3"] {
+                let disk = Disk::on(device.clone(), name, profile.clone(), Seed(1), &recorder);
+                tasks.push(madsim::task::spawn_local(async move {
+                    let file = disk.create("a").await.unwrap();
+                    for _ in 0..30 {
+                        file.sync_all().await.unwrap();
+                    }
+                }));
+            }
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+        let trace = recorder.finish();
+        let syncs = trace.events.iter().filter(|event| event.kind == Kind::Fsync);
+        let mut slow: Vec<u64> =
+            syncs.map(|event| event.took_nanos / 1_000_000).filter(|&ms| ms > 10).collect();
+        slow.sort_unstable();
+        slow
+    };
+    assert_eq!(longest(|_| {}), [] as [u64; 0]);
+    let slow = longest(|device| {
+        let at = |ms: u64| stormglass_core::SimTime::from_nanos(ms * 1_000_000);
+        device.stall(at(105)..at(405), Slowdown::new(f64::INFINITY).unwrap());
+    });
+    assert_eq!(slow, [310, 310, 310]);
+}
+
+/// Stalls by rate: about one in 2 s, each of 500 ms with a factor of 20. Syncs of 10 ms that meet one take long, and the
+/// seed decides which; without stalls none does.
+#[test]
+fn stalls_come_by_rate() {
+    let slow = |seed: u64, stalls: bool| {
+        let mut profile = syncing(MS(10), Duration::ZERO);
+        profile.device.stall = StallProfile {
+            every: Latency::Exponential { mean: MS(2_000), max: MS(20_000) },
+            length: if stalls { Latency::from_millis(500) } else { Latency::ZERO },
+            factor: Slowdown::new(20.0).unwrap(),
+        };
+        let recorder = Recorder::new(Keep::Events);
+        madsim::runtime::Runtime::new().block_on(async {
+            let disk = Disk::recorded("disk", profile, Seed(seed), &recorder);
+            let file = disk.create("a").await.unwrap();
+            while stormglass_rt::now().as_secs_f64() < 60.0 {
+                file.sync_all().await.unwrap();
+            }
+        });
+        let trace = recorder.finish();
+        let syncs = trace.events.iter().filter(|event| event.kind == Kind::Fsync);
+        syncs.map(|event| event.took_nanos / 1_000_000).filter(|&ms| ms > 100).collect::<Vec<_>>()
+    };
+    assert_eq!(slow(1, false), [] as [u64; 0]);
+    // 24 episodes are expected in 60 s, each with two or three syncs of 200 ms.
+    let count = slow(1, true).len();
+    assert!((25..100).contains(&count), "{count}");
+    assert_ne!(slow(1, true), slow(2, true));
+}
+
+/// A warm-up is an episode at the beginning: 100 ms at factor 4, then full speed.
+#[test]
+fn a_device_can_be_slow_at_first() {
+    let mut profile = syncing(MS(10), Duration::ZERO);
+    profile.device = DeviceProfile {
+        episodes: vec![Episode { at: MS(0), length: MS(100), factor: Slowdown::new(4.0).unwrap() }],
+        ..DeviceProfile::default()
+    };
+    let laps = laps(profile, async |disk, lap| {
+        let file = disk.create("a").await.unwrap();
+        for _ in 0..5 {
+            file.sync_all().await.unwrap();
+            lap();
+        }
+    });
+    // The third begins at 80 ms: in 20 ms it does 5 ms of its work, then the other 5.
+    assert_eq!(laps, [40, 40, 25, 10, 10]);
 }

@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
 use madsim::runtime::Runtime;
-use std::io::{self, ErrorKind};
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::time::Duration;
 use stormglass_core::trace::TraceHash;
 use stormglass_core::{Keep, Kind, Latency, Recorder, Seed, SimTime};
 use stormglass_fs::fault::{Effect, Error, Fault};
-use stormglass_fs::{Disk, DiskProfile, Loss, OpenOptions};
+use stormglass_fs::{Disk, DiskProfile, File, FileExt, Loss, OpenOptions, Slowdown};
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
 const SYNCS: [Kind; 2] = [Kind::Fsync, Kind::Fdatasync];
 const AT: fn(u64) -> SimTime = |ms| SimTime::from_nanos(ms * 1_000_000);
@@ -19,44 +21,105 @@ fn disk() -> Disk {
     Disk::new("disk", profile, Seed(1))
 }
 
-async fn read_write(disk: &Disk, path: &str) -> stormglass_fs::File {
-    OpenOptions::new().read(true).write(true).create(true).open(disk, path).await.unwrap()
+async fn bytes(file: &File) -> Vec<u8> {
+    let mut bytes = vec![0; file.metadata().await.unwrap().len() as usize];
+    file.read_exact_at(&mut bytes, 0).await.unwrap();
+    bytes
 }
 
-/// Two files are written and synced; the hash tells everything that happened.
-fn hash_with(faults: Vec<Fault>) -> TraceHash {
+async fn sync(disk: &Disk, path: &str) {
+    disk.open(path).await.unwrap().sync_all().await.unwrap();
+}
+
+async fn read_write(disk: &Disk, path: &str) -> File {
+    disk.open_with(OpenOptions::new().read(true).write(true).create(true), path).await.unwrap()
+}
+
+/// Names are made, two files written, synced and read; the hash tells everything that happened, the number how often the last
+/// fault struck.
+fn play(faults: Vec<Fault>) -> (TraceHash, u64) {
     let recorder = Recorder::new(Keep::Nothing);
     let spread = Latency::Uniform { min: Duration::from_millis(1), max: Duration::from_millis(9) };
     let mut profile = DiskProfile::instant();
-    (profile.sync.latency, profile.write.latency) = (spread.clone(), spread);
+    (profile.sync.latency, profile.write.latency, profile.read.latency) =
+        (spread.clone(), spread.clone(), spread);
     let disk = Disk::recorded("disk", profile, Seed(1), &recorder);
-    Runtime::new().block_on(async {
-        let _guards: Vec<_> = faults.into_iter().map(|fault| disk.inject(fault)).collect();
+    let struck = Runtime::new().block_on(async {
+        let guards: Vec<_> = faults.into_iter().map(|fault| disk.inject(fault).unwrap()).collect();
+        let _ = disk.create_dir("d").await;
         for path in ["a.log", "b"] {
-            let file = read_write(&disk, path).await;
+            let Ok(file) = disk.open_with(OpenOptions::new().read(true).write(true).create(true), path).await
+            else {
+                continue;
+            };
             for offset in 0..5 {
-                let _ = file.write_at(b"x", offset).await;
+                let _ = file.write_at(b"xyz", offset).await;
                 let _ = file.sync_data().await;
+                let _ = file.read_at(&mut [0; 3], offset).await;
             }
         }
+        let _ = disk.rename("b", "d/b").await;
+        disk.power_loss(Loss::Everything);
+        // What is left is told by its size.
+        for entry in disk.snapshot().entries {
+            recorder.symbol(&format!("{entry:?}"));
+        }
+        guards.last().map_or(0, stormglass_fs::FaultGuard::struck)
     });
-    recorder.finish().hash
+    (recorder.finish().hash, struck)
 }
 
-/// Faults that match nothing draw nothing and change nothing; one that strikes once changes the run.
+/// Every effect, on an operation that it concerns.
+fn every_effect() -> Vec<Fault> {
+    let fail = |error| Fault::new(Effect::Fail(error));
+    vec![
+        fail(Error::Io).on([Kind::Read]),
+        fail(Error::Io).on([Kind::Write]),
+        fail(Error::Io).on(SYNCS),
+        fail(Error::NoSpace).on([Kind::Write]),
+        fail(Error::ReadOnly).on([Kind::Rename]),
+        fail(Error::TooManyFiles).on([Kind::Create]),
+        Fault::new(Effect::Delay(Latency::from_millis(1))).on(SYNCS),
+        Fault::new(Effect::Slow(Slowdown::new(2.0).unwrap())).on(SYNCS),
+        Fault::new(Effect::Short),
+        Fault::new(Effect::Phantom),
+        Fault::new(Effect::Torn),
+        Fault::new(Effect::Misdirected),
+        Fault::new(Effect::BitFlip),
+        Fault::new(Effect::LostName),
+    ]
+}
+
+/// On, it bites, is counted and told; off, by whatever condition, the run is that of a run without the rule.
 #[test]
-fn a_fault_that_does_not_strike_changes_nothing() {
+fn every_fault_bites_when_it_is_on_and_changes_nothing_when_it_is_off() {
+    let (without, _) = play(vec![]);
+    for fault in every_effect() {
+        let (hash, struck) = play(vec![fault.clone().times(1)]);
+        assert!(hash != without && struck == 1, "{fault:?}");
+        let off = vec![
+            fault.clone().path("c*"),
+            fault.clone().disk("another-*"),
+            fault.clone().during(AT(60_000)..AT(61_000)),
+            fault.clone().after(1_000),
+            fault.clone().times(0),
+            fault.clone().on([Kind::Readlink]),
+        ];
+        assert_eq!(play(off), (without, 0), "{fault:?}");
+    }
+    assert_eq!(play(vec![Fault::new(Effect::Phantom).on(SYNCS)]), (without, 0), "a sync is no phantom write");
+}
+
+#[test]
+fn a_fault_that_is_none_is_refused() {
+    let refused = |fault: Fault| disk().inject(fault).map(drop).unwrap_err().to_string();
     let fail = || Fault::new(Effect::Fail(Error::Io));
-    let idle = vec![
-        fail().on([Kind::Rename]),
-        fail().path("c*").unwrap(),
-        fail().during(AT(60_000)..AT(61_000)),
-        fail().after(100),
-        fail().times(0),
-        Fault::new(Effect::Phantom).on(SYNCS),
-    ];
-    assert_eq!(hash_with(idle), hash_with(vec![]));
-    assert_ne!(hash_with(vec![fail().on(SYNCS).times(1)]), hash_with(vec![]));
+    assert_eq!(refused(fail().with_probability(1.5)), "1.5 is no probability: give 0 to 1");
+    assert_eq!(refused(fail().with_probability(f64::NAN)), "NaN is no probability: give 0 to 1");
+    assert!(refused(fail().path("a[")).starts_with("the pattern \"a[\" is none: "));
+    assert!(refused(fail().disk("[")).starts_with("the pattern \"[\" is none: "));
+    let still = Effect::Slow(Slowdown::new(f64::INFINITY).unwrap());
+    assert!(refused(Fault::new(still)).starts_with("an operation cannot stand still for ever"));
 }
 
 #[test]
@@ -67,15 +130,15 @@ fn errors_are_those_of_the_kernel() {
         for (error, kind) in
             [(Error::NoSpace, ErrorKind::StorageFull), (Error::ReadOnly, ErrorKind::ReadOnlyFilesystem)]
         {
-            let guard = disk.inject(Fault::new(Effect::Fail(error)).on([Kind::Write]));
-            assert_eq!(file.write_at(b"x", 0).await.unwrap_err().kind(), kind);
+            let guard = disk.inject(Fault::new(Effect::Fail(error)).on([Kind::Write])).unwrap();
+            assert_eq!(file.write_all_at(b"x", 0).await.unwrap_err().kind(), kind);
             file.sync_all().await.unwrap();
             drop(guard);
-            file.write_at(b"x", 0).await.unwrap();
+            file.write_all_at(b"x", 0).await.unwrap();
         }
-        let _guard = disk.inject(Fault::new(Effect::Fail(Error::TooManyFiles)).on([Kind::Open]));
+        let _guard = disk.inject(Fault::new(Effect::Fail(Error::TooManyFiles)).on([Kind::Open])).unwrap();
         assert_eq!(disk.open("a").await.unwrap_err().raw_os_error(), Some(24));
-        assert_eq!(disk.struck(), 3);
+        assert_eq!(disk.counters().struck, 3);
     });
 }
 
@@ -85,7 +148,7 @@ fn a_rule_strikes_what_it_says() {
     Runtime::new().block_on(async {
         let disk = disk();
         let (log, other) = (read_write(&disk, "/db.log").await, read_write(&disk, "other").await);
-        let fault = Fault::new(Effect::Fail(Error::Io)).on(SYNCS).path("*.log").unwrap();
+        let fault = Fault::new(Effect::Fail(Error::Io)).on(SYNCS).path("*.log");
         let _guard = disk.inject(fault.during(AT(0)..AT(35)).after(1).times(2));
         let mut struck = Vec::new();
         for sync in 0..5 {
@@ -106,12 +169,13 @@ fn a_probability_is_drawn_from_the_disks_own_stream() {
         let disk = Disk::new("disk", DiskProfile::instant(), Seed(seed));
         Runtime::new().block_on(async {
             let file = read_write(&disk, "a").await;
-            let _guard =
-                disk.inject(Fault::new(Effect::Fail(Error::Io)).on([Kind::Read]).with_probability(0.5));
+            let _guard = disk
+                .inject(Fault::new(Effect::Fail(Error::Io)).on([Kind::Read]).with_probability(0.5))
+                .unwrap();
             for _ in 0..1_000 {
-                let _ = file.read_at(1, 0).await;
+                let _ = file.read_at(&mut [0], 0).await;
             }
-            disk.struck()
+            disk.counters().struck
         })
     };
     assert!((421..=579).contains(&struck(1)));
@@ -125,8 +189,8 @@ fn slowness_adds_and_multiplies() {
     Runtime::new().block_on(async {
         let disk = disk();
         let file = read_write(&disk, "a").await;
-        let _slow = disk.inject(Fault::new(Effect::Slow(3.0)).on(SYNCS));
-        let _late = disk.inject(Fault::new(Effect::Delay(Latency::from_millis(7))).on(SYNCS));
+        let _slow = disk.inject(Fault::new(Effect::Slow(Slowdown::new(3.0).unwrap())).on(SYNCS)).unwrap();
+        let _late = disk.inject(Fault::new(Effect::Delay(Latency::from_millis(7))).on(SYNCS)).unwrap();
         let began = stormglass_rt::now();
         file.sync_all().await.unwrap();
         assert_eq!((stormglass_rt::now() - began).as_millis(), 37);
@@ -140,15 +204,15 @@ fn a_failed_sync_drops_what_it_should_have_kept() {
     Runtime::new().block_on(async {
         let disk = disk();
         let file = read_write(&disk, "a").await;
-        file.write_at(b"old.....", 0).await.unwrap();
+        file.write_all_at(b"old.....", 0).await.unwrap();
         file.sync_all().await.unwrap();
         disk.open("/").await.unwrap().sync_all().await.unwrap();
-        file.write_at(b"new", 0).await.unwrap();
-        let guard = disk.inject(Fault::new(Effect::Fail(Error::Io)).on(SYNCS).times(1));
+        file.write_all_at(b"new", 0).await.unwrap();
+        let guard = disk.inject(Fault::new(Effect::Fail(Error::Io)).on(SYNCS).times(1)).unwrap();
         assert_eq!(file.sync_all().await.unwrap_err().raw_os_error(), Some(5));
         drop(guard);
         file.sync_all().await.unwrap();
-        file.write_at(b"end", 5).await.unwrap();
+        file.write_all_at(b"end", 5).await.unwrap();
         file.sync_all().await.unwrap();
         assert_eq!(disk.read("a").await.unwrap(), b"new..end");
         disk.power_loss(Loss::Everything);
@@ -163,11 +227,11 @@ fn a_phantom_write_is_found_out_by_a_power_loss() {
         for phantom in [false, true] {
             let disk = disk();
             let file = read_write(&disk, "a").await;
-            file.write_at(b"11111", 0).await.unwrap();
-            let guard = phantom.then(|| disk.inject(Fault::new(Effect::Phantom)));
-            file.write_at(b"22", 1).await.unwrap();
+            file.write_all_at(b"11111", 0).await.unwrap();
+            let guard = phantom.then(|| disk.inject(Fault::new(Effect::Phantom)).unwrap());
+            file.write_all_at(b"22", 1).await.unwrap();
             drop(guard);
-            file.write_at(b"3", 4).await.unwrap();
+            file.write_all_at(b"3", 4).await.unwrap();
             file.sync_all().await.unwrap();
             disk.open("/").await.unwrap().sync_all().await.unwrap();
             assert_eq!(disk.read("a").await.unwrap(), b"12213");
@@ -177,25 +241,205 @@ fn a_phantom_write_is_found_out_by_a_power_loss() {
     });
 }
 
-/// One bit and one only, in what is read or in what is stored.
+/// One bit and one only, in what is read; or in what is stored, which the cache hides until it is dropped.
 #[test]
 fn bit_rot_flips_one_bit() {
     let differing = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>();
-    Runtime::new()
-        .block_on(async {
-            let disk = disk();
+    Runtime::new().block_on(async {
+        let disk = disk();
+        let file = read_write(&disk, "a").await;
+        let written = [0x5a; 64];
+        file.write_all_at(&written, 0).await.unwrap();
+        let guard = disk.inject(Fault::new(Effect::BitFlip).on([Kind::Read])).unwrap();
+        assert_eq!(differing(&bytes(&file).await, &written), 1);
+        drop(guard);
+        assert_eq!(bytes(&file).await, written);
+        let guard = disk.inject(Fault::new(Effect::BitFlip).on([Kind::Write])).unwrap();
+        file.write_all_at(&written, 0).await.unwrap();
+        drop(guard);
+        file.sync_all().await.unwrap();
+        assert_eq!(bytes(&file).await, written);
+        disk.drop_caches();
+        assert_eq!(differing(&bytes(&file).await, &written), 1);
+    });
+}
+
+/// A write of four sectors: some of the first are there, the last never is, and the size is.
+#[test]
+fn a_torn_write_loses_its_end() {
+    let mut kept = BTreeSet::new();
+    for seed in 0..60 {
+        Runtime::new().block_on(async {
+            let disk = Disk::new("disk", DiskProfile::instant(), Seed(seed));
             let file = read_write(&disk, "a").await;
-            let written = [0x5a; 64];
-            file.write_at(&written, 0).await.unwrap();
-            let guard = disk.inject(Fault::new(Effect::BitFlip).on([Kind::Read]));
-            assert_eq!(differing(&file.read_at(64, 0).await.unwrap(), &written), 1);
+            let guard = disk.inject(Fault::new(Effect::Torn)).unwrap();
+            file.write_all_at(&[7; 2_048], 0).await.unwrap();
             drop(guard);
-            assert_eq!(file.read_at(64, 0).await.unwrap(), written);
-            let guard = disk.inject(Fault::new(Effect::BitFlip).on([Kind::Write]));
-            file.write_at(&written, 0).await.unwrap();
+            file.sync_all().await.unwrap();
+            assert_eq!(bytes(&file).await, [7; 2_048]);
+            disk.drop_caches();
+            let after = bytes(&file).await;
+            let sectors = after.iter().take_while(|&&byte| byte == 7).count();
+            assert!(after.len() == 2_048 && after[sectors..].iter().all(|&byte| byte == 0));
+            kept.insert(sectors);
+        });
+    }
+    assert_eq!(kept, [0, 512, 1_024, 1_536].into());
+}
+
+/// Of four sectors the second is written anew: the device writes the first, third or fourth instead.
+#[test]
+fn a_misdirected_write_hits_another_sector() {
+    let mut hit = BTreeSet::new();
+    for seed in 0..40 {
+        Runtime::new().block_on(async {
+            let disk = Disk::new("disk", DiskProfile::instant(), Seed(seed));
+            let file = read_write(&disk, "a").await;
+            file.write_all_at(&[1; 2_048], 0).await.unwrap();
+            let guard = disk.inject(Fault::new(Effect::Misdirected)).unwrap();
+            file.write_all_at(&[2; 512], 512).await.unwrap();
             drop(guard);
-            assert_eq!(differing(&file.read_at(64, 0).await.unwrap(), &written), 1);
-            Ok::<(), io::Error>(())
-        })
-        .unwrap();
+            file.sync_all().await.unwrap();
+            assert_eq!(bytes(&file).await[512..1_024], [2; 512]);
+            disk.drop_caches();
+            let after = bytes(&file).await;
+            let sectors: Vec<u8> = after.chunks(512).map(|sector| sector[0]).collect();
+            assert_eq!(sectors.iter().filter(|&&sector| sector == 2).count(), 1);
+            hit.insert(sectors.iter().position(|&sector| sector == 2).unwrap());
+        });
+    }
+    assert_eq!(hit, [0, 2, 3].into());
+    // A file of one sector has no other.
+    Runtime::new().block_on(async {
+        let disk = disk();
+        let file = read_write(&disk, "a").await;
+        let _guard = disk.inject(Fault::new(Effect::Misdirected)).unwrap();
+        file.write_all_at(b"x", 0).await.unwrap();
+        file.sync_all().await.unwrap();
+        disk.drop_caches();
+        assert_eq!(bytes(&file).await, [0]);
+    });
+}
+
+/// A short write or read does a part, and whoever asks again gets the rest.
+#[test]
+fn short_reads_and_writes_are_gone_on_with() {
+    Runtime::new().block_on(async {
+        let disk = disk();
+        let mut file = read_write(&disk, "a").await;
+        let _guard = disk.inject(Fault::new(Effect::Short)).unwrap();
+        let text = b"a line that is written in parts";
+        let first = file.write_at(text, 0).await.unwrap();
+        assert!(0 < first && first < text.len());
+        file.write_all_at(text, 0).await.unwrap();
+        assert!(file.read_at(&mut [0; 31], 0).await.unwrap() < text.len());
+        let mut exact = [0; 31];
+        file.read_exact_at(&mut exact, 0).await.unwrap();
+        assert_eq!(&exact, text);
+        assert_eq!(disk.read("a").await.unwrap(), text);
+        // The stream goes on by itself.
+        file.write_all(text).await.unwrap();
+        file.flush().await.unwrap();
+        file.rewind().await.unwrap();
+        let mut all = Vec::new();
+        file.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, text);
+    });
+}
+
+/// A name that the journal loses is there until the power fails, whatever was synced.
+#[test]
+fn a_lost_name_is_found_missing_after_a_power_loss() {
+    Runtime::new().block_on(async {
+        for lost in [false, true] {
+            let disk = disk();
+            disk.write("old", "x").await.unwrap();
+            sync(&disk, "old").await;
+            sync(&disk, "/").await;
+            let guard = lost.then(|| disk.inject(Fault::new(Effect::LostName)).unwrap());
+            disk.write("new", "x").await.unwrap();
+            disk.rename("old", "moved").await.unwrap();
+            drop(guard);
+            disk.create_dir("later").await.unwrap();
+            sync(&disk, "new").await;
+            sync(&disk, "/").await;
+            assert_eq!(disk.read_dir("/").await.unwrap().names(), ["later", "moved", "new"]);
+            disk.power_loss(Loss::Everything);
+            let left: &[&str] = if lost { &["later"] } else { &["later", "moved", "new"] };
+            assert_eq!(disk.read_dir("/").await.unwrap().names(), left);
+        }
+    });
+}
+
+/// 3 pages of 4 KiB fit: a write that fits in part does that part, the next one fails, and what is removed makes room,
+/// once nobody has it open.
+#[test]
+fn a_full_disk_refuses_what_does_not_fit() {
+    Runtime::new().block_on(async {
+        let disk =
+            Disk::new("disk", DiskProfile { capacity_bytes: 12_288, ..DiskProfile::instant() }, Seed(1));
+        let file = read_write(&disk, "a").await;
+        assert_eq!(file.write_at(&[1; 10_000], 0).await.unwrap(), 10_000);
+        assert_eq!(disk.used_bytes(), 12_288);
+        let other = read_write(&disk, "b").await;
+        assert_eq!(other.write_all_at(b"x", 0).await.unwrap_err().kind(), ErrorKind::StorageFull);
+        assert_eq!(file.write_at(&[2; 10_000], 5_000).await.unwrap(), 7_288, "up to the third page's end");
+        assert_eq!(file.write_at(&[3; 100], 12_288).await.unwrap_err().raw_os_error(), None);
+        file.write_all_at(b"what is there can be written over", 0).await.unwrap();
+        file.set_len(1 << 30).await.unwrap();
+        assert_eq!(file.allocate(1 << 20).await.unwrap_err().kind(), ErrorKind::StorageFull);
+        disk.remove_file("a").await.unwrap();
+        assert_eq!(other.write_at(b"x", 0).await.unwrap_err().kind(), ErrorKind::StorageFull);
+        drop(file);
+        other.write_all_at(b"x", 0).await.unwrap();
+        disk.set_capacity(0);
+        other.write_all_at(&[0; 100_000], 0).await.unwrap();
+        other.allocate(1 << 20).await.unwrap();
+        assert_eq!(disk.used_bytes(), 1 << 20);
+    });
+}
+
+/// Read-only, everything that changes something fails, what reads or syncs does not; read-write again, all is as before.
+#[test]
+fn a_read_only_filesystem_can_be_read() {
+    Runtime::new().block_on(async {
+        let disk = disk();
+        let file = read_write(&disk, "a").await;
+        file.write_all_at(b"x", 0).await.unwrap();
+        disk.remount(true);
+        let refused = [
+            file.write_all_at(b"y", 0).await,
+            file.set_len(0).await,
+            file.allocate(1).await,
+            disk.create("a").await.map(drop),
+            disk.create("b").await.map(drop),
+            disk.create_dir("d").await,
+            disk.rename("a", "b").await,
+            disk.remove_file("a").await,
+            disk.hard_link("a", "b").await,
+            disk.symlink("a", "b").await,
+        ];
+        for (place, result) in refused.into_iter().enumerate() {
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::ReadOnlyFilesystem, "{place}");
+        }
+        file.sync_all().await.unwrap();
+        assert_eq!(disk.read("a").await.unwrap(), b"x");
+        disk.remount(false);
+        file.write_all_at(b"y", 0).await.unwrap();
+        assert_eq!(disk.read("a").await.unwrap(), b"y");
+    });
+}
+
+/// A new disk in the old one's place.
+#[test]
+fn a_wiped_disk_is_empty_and_works() {
+    Runtime::new().block_on(async {
+        let disk = disk();
+        let file = read_write(&disk, "a").await;
+        file.sync_all().await.unwrap();
+        disk.wipe();
+        assert_eq!(file.sync_all().await.unwrap_err().raw_os_error(), Some(5));
+        assert_eq!(disk.read_dir("/").await.unwrap().names(), [] as [&str; 0]);
+        disk.write("b", "x").await.unwrap();
+    });
 }

@@ -20,7 +20,7 @@ struct Backend(BlockingFile);
 
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
-        self.0.len()
+        Ok(self.0.metadata()?.len())
     }
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         self.0.read_exact_at(out, offset)
@@ -32,13 +32,13 @@ impl StorageBackend for Backend {
         self.0.sync_data()
     }
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_at(data, offset)
+        self.0.write_all_at(data, offset)
     }
 }
 
 /// Opens the database file.
 async fn open(disk: &Disk, ledger: &Ledger) -> io::Result<Result<Database, redb::DatabaseError>> {
-    let file = OpenOptions::new().read(true).write(true).open(disk, "db").await?;
+    let file = disk.open_with(OpenOptions::new().read(true).write(true), "db").await?;
     Ok(Database::builder().create_with_backend(Backend(file.into_blocking(ledger))))
 }
 

@@ -3,7 +3,8 @@
 //! madsim's `sleep` has a floor of 1 ms, but a `Sleep` that is reset before its first poll ends where it
 //! should. Disk and loopback latencies need microseconds, so every sleep of ours is made here, that way.
 
-use madsim::time::{Instant, Sleep, TimeHandle};
+pub use madsim::time::Sleep;
+use madsim::time::{Instant, TimeHandle};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -17,6 +18,18 @@ use stormglass_core::{Kind, Recorder, SimTime, Symbol};
 /// Outside a madsim runtime.
 pub fn now() -> SimTime {
     TimeHandle::current().elapsed().into()
+}
+
+/// The clock of the day at a moment of the run, which madsim draws from the seed: what `SystemTime::now` gave then.
+///
+/// # Panics
+///
+/// Outside a madsim runtime.
+#[expect(clippy::disallowed_types, reason = "not the ambient one: the run's own")]
+pub fn time_of_day(at: SimTime) -> std::time::SystemTime {
+    let clock = TimeHandle::current();
+    let now = SimTime::from(clock.elapsed());
+    clock.now_time() - now.saturating_since(at) + at.saturating_since(now)
 }
 
 /// Whether there is a run at work on this thread. A destructor may run after it.

@@ -20,6 +20,8 @@ pub mod task;
 pub mod watch;
 
 pub use channel::channel;
-pub use clock::{Alarm, Ticker, now, pause, sleep, sleep_until, timeout, wake_at};
-pub use task::{Turn, follow, follow_new, join_all, spawn};
+pub use clock::{
+    Alarm, Sleep, Ticker, now, pause, running, sleep, sleep_until, time_of_day, timeout, wake_at,
+};
+pub use task::{Turn, follow, follow_new, join_all, spawn, spawn_in};
 pub use watch::Watch;

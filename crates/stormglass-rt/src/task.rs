@@ -13,14 +13,23 @@ use stormglass_core::{Recorder, Scope};
 /// Spawns a task of this name on the node at work. It starts with the spawner's cause.
 ///
 /// The task ends with its node, or when the handle's `abort` is called; dropping the handle lets it run on.
-#[expect(clippy::disallowed_methods, reason = "the one place that asks madsim for a task")]
 #[track_caller]
 pub fn spawn<F>(recorder: &Recorder, name: &str, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let scope = Scope { task: recorder.symbol(name), ..recorder.scope() };
+    spawn_in(recorder, Scope { task: recorder.symbol(name), ..recorder.scope() }, future)
+}
+
+/// As [`spawn`], in this scope.
+#[expect(clippy::disallowed_methods, reason = "the one place that asks madsim for a task")]
+#[track_caller]
+pub fn spawn_in<F>(recorder: &Recorder, scope: Scope, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
     madsim::task::spawn(follow(recorder, scope, future))
 }
 

@@ -12,6 +12,7 @@
 //! ```
 //! use std::time::Duration;
 //! use stormglass_core::{Keep, Seed};
+//! use stormglass_sim::fs::FileExt;
 //! use stormglass_sim::{Play, Run, Scenario, Settings, World};
 //!
 //! /// Two writes, each made durable, shall take no longer than 5 ms.
@@ -27,7 +28,7 @@
 //!             world.wait("writes", "node-1", Duration::from_millis(5), async move {
 //!                 let file = disk.create("wal").await.unwrap();
 //!                 for offset in 0..2 {
-//!                     file.write_at(b"x", offset).await.unwrap();
+//!                     file.write_all_at(b"x", offset).await.unwrap();
 //!                     file.sync_data().await.unwrap();
 //!                 }
 //!             }).await;
@@ -55,3 +56,8 @@ pub use run::{Played, Run};
 pub use scenario::{Play, Preset, Scenario};
 pub use settings::{Settings, SettingsError};
 pub use world::{Node, World};
+
+/// The disks' crate, for scenarios.
+pub use stormglass_fs as fs;
+/// The network's crate, for scenarios.
+pub use stormglass_net as net;

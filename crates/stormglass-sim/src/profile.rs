@@ -10,7 +10,7 @@ use stormglass_net::NetProfile;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Profile {
-    /// What disk operations cost.
+    /// What disk operations cost. In TOML and assignments a name of [`stormglass_fs::profile::PRESETS`] can stand for it.
     pub disk: DiskProfile,
     /// What connects and messages cost.
     pub net: NetProfile,
@@ -24,7 +24,7 @@ pub struct Profile {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct MachineProfile {
-    /// Whether their disks lie on one device, as on a CI machine, whose queue depth (`disk.queue-depth`) they share then.
+    /// Whether their disks lie on one device (`disk.device`), as on a CI machine: its queue, its stalls.
     /// Default: false.
     pub shared_disk: bool,
 }

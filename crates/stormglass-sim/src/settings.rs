@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use stormglass_fs::profile::PRESETS;
 use toml::{Table, Value};
 
 /// The resolved settings of a scenario.
@@ -74,6 +75,9 @@ pub enum SettingsError {
         text: String,
     },
 }
+
+/// The parameters of the disk; its name can stand for them.
+const DISK: &str = "disk";
 
 impl Settings {
     /// Resolves the settings of a scenario from a model and a profile, each a shipped name or a TOML file, and
@@ -210,6 +214,7 @@ impl Settings {
             let key = join(prefix, name);
             match (value, self.lookup(&key)) {
                 (_, None) => return Err(self.unknown(place, &key)),
+                (Value::String(name), Some(Value::Table(_))) if key == DISK => self.take_disk(place, name)?,
                 (Value::Table(inner), Some(Value::Table(_))) if !is_shape(inner) => {
                     self.overlay(place, &key, inner)?;
                 }
@@ -223,6 +228,9 @@ impl Settings {
         let place = format!("--set {key}={text}");
         if self.lookup(key).is_none() {
             return Err(self.unknown(&place, key));
+        }
+        if key == DISK {
+            return self.take_disk(&place, text.trim_matches('"'));
         }
         if let Some(Value::Table(inner)) = self.lookup(key)
             && !is_shape(inner)
@@ -238,6 +246,18 @@ impl Settings {
             .unwrap_or_else(|| Value::String(text.into()));
         self.put(&place, key, value);
         Ok(())
+    }
+
+    /// Replaces the disk by a shipped one.
+    fn take_disk(&mut self, place: &str, name: &str) -> Result<(), SettingsError> {
+        let Some((_, text)) = PRESETS.iter().find(|(preset, _)| *preset == name) else {
+            let known = PRESETS.iter().map(|(preset, _)| preset.to_string()).collect();
+            return Err(unknown(place, "disk", name, known));
+        };
+        let defaults = table_of(&Profile::default());
+        self.put(place, DISK, defaults[DISK].clone());
+        let disk = text.parse::<Table>().expect("a shipped profile is TOML: a test reads each");
+        self.overlay(place, DISK, &disk)
     }
 
     fn lookup(&self, key: &str) -> Option<&Value> {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::queue::Servers;
 use stormglass_core::{EventId, Kind, Length, Recorder, Scope, Seed, SimTime, Verdict, Wait};
-use stormglass_fs::{Device, Disk, Loss};
+use stormglass_fs::{Device, Disk, Loss, Mount};
 use stormglass_net::{Host, Network};
 use stormglass_rt as rt;
 
@@ -35,6 +35,8 @@ struct State {
     machines: BTreeMap<String, Machine>,
     waits: Vec<Wait>,
     violation: Option<Verdict>,
+    /// So that `stormglass_fs`'s functions on a node use its disk.
+    mounts: Vec<Mount>,
 }
 
 /// What the nodes of a machine share.
@@ -86,11 +88,15 @@ impl World {
         let profile = &shared.profile;
         let machine_of = || Machine {
             cores: Arc::new(Mutex::new(Servers::new(usize::from(profile.cpu.cores)))),
-            device: Device::new(profile.disk.queue_depth),
+            device: Device::new(machine, &profile.disk.device, shared.seed),
         };
         let Machine { cores, device } =
             self.state().machines.entry(machine.to_string()).or_insert_with(machine_of).clone();
-        let device = if profile.machine.shared_disk { device } else { Device::new(profile.disk.queue_depth) };
+        let device = if profile.machine.shared_disk {
+            device
+        } else {
+            Device::new(name, &profile.disk.device, shared.seed)
+        };
         let node = Node {
             name: name.to_string(),
             id: Handle::current().create_node().name(name).build().id(),
@@ -99,7 +105,9 @@ impl World {
             cpu: Cpu::new(cores, profile.cpu.clone(), shared.seed, name, &shared.recorder),
             recorder: shared.recorder.clone(),
         };
-        self.state().nodes.insert(name.to_string(), node.clone());
+        let mut state = self.state();
+        state.mounts.push(node.disk.mount_on(node.id));
+        state.nodes.insert(name.to_string(), node.clone());
         node
     }
 
@@ -208,7 +216,7 @@ impl Node {
         &self.host
     }
 
-    /// Its disk. It outlives the node's tasks.
+    /// Its disk, which is mounted there: in its tasks the functions of `stormglass_fs` use it. It outlives them.
     pub fn disk(&self) -> &Disk {
         &self.disk
     }

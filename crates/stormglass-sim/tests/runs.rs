@@ -219,8 +219,11 @@ fn nodes_of_one_machine_share_its_cores() {
 #[test]
 fn nodes_of_one_machine_can_share_a_device() {
     let took = |shared: &str| {
-        let sets =
-            [("machine.shared-disk", shared), ("disk.queue-depth", "1"), ("disk.sync.latency", "10ms")];
+        let sets = [
+            ("machine.shared-disk", shared),
+            ("disk.device.queue-depth", "1"),
+            ("disk.sync.latency", "10ms"),
+        ];
         let played = play_with(&sets, |world| {
             Box::pin(async move {
                 let tasks = ["node-1", "node-2"].map(|name| {

@@ -203,3 +203,39 @@ fn settings_survive_their_table() {
     let restored = Settings::restore(&Own, "one", "ci-disk", "run.toml", &text.parse().unwrap()).unwrap();
     assert_eq!(restored.table(), settings.table());
 }
+
+/// A shipped disk can stand for all of its parameters, in an assignment and in a file; what was set before is gone, what is
+/// set after it counts.
+#[test]
+fn a_disk_can_be_named() {
+    let disk = |profile: &str, sets: &[(&str, &str)]| {
+        Settings::resolve(&Own, None, profile, sets).unwrap().profile().unwrap().disk
+    };
+    let nvme = stormglass_fs::DiskProfile::named("nvme").unwrap();
+    assert_eq!(disk("ci-disk", &[("disk.sync.delay", "1s"), ("disk", "nvme")]), nvme);
+    assert_eq!(disk(&file("disk.toml", "disk = 'nvme'"), &[]), nvme);
+    let slower = disk("quiet", &[("disk", "nvme"), ("disk.sync.delay", "1s")]);
+    assert_eq!((slower.sync.delay.as_secs(), slower.device), (1, nvme.device));
+    refused(
+        None,
+        "quiet",
+        &[("disk", "nvmee")],
+        expect!["--set disk=nvmee: unknown disk `nvmee`; did you mean `nvme`?"],
+    );
+    refused(
+        None,
+        "quiet",
+        &[("disk.device.stall.factor", "0.5")],
+        expect![
+            "--set disk.device.stall.factor=0.5: `disk.device.stall.factor`: 0.5 is no slow-down: give 1 or more, inf for a stand-still"
+        ],
+    );
+    refused(
+        None,
+        "quiet",
+        &[("disk.device.episodes", "[{ at = '1s', length = '1s', factor = 'slow' }]")],
+        expect![[
+            r#"defaults: `disk.device.episodes[0].factor`: invalid type: string "slow", expected a number"#
+        ]],
+    );
+}

@@ -5,6 +5,7 @@
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
+use stormglass_sim::fs::FileExt;
 use stormglass_sim::{Play, Scenario, Settings, SettingsError, World};
 
 /// A client writes to a server, which makes each write durable before it answers. Two writes shall take no longer than
@@ -44,7 +45,7 @@ impl Scenario for TwoWrites {
                 let file = disk.create("log").await?;
                 let mut offset = 0;
                 while let Some(call) = service.next().await {
-                    file.write_at(&[*call.request()], offset).await?;
+                    file.write_all_at(&[*call.request()], offset).await?;
                     file.sync_data().await?;
                     offset += 1;
                     call.reply(true);

@@ -66,9 +66,9 @@ fn wrong_input_is_named_with_its_remedy() {
         expect!["error: --profile slow: unknown profile `slow` (known: quiet, ci-disk)"],
     );
     refused(
-        &["run", "cold-start", "--set", "disk.sink.delay=1s"],
+        &["run", "cold-start", "--set", "disk.synk.delay=1s"],
         expect![
-            "error: --set disk.sink.delay=1s: unknown parameter `disk.sink.delay`; did you mean `disk.sync.delay`?"
+            "error: --set disk.synk.delay=1s: unknown parameter `disk.synk.delay`; did you mean `disk.sync.delay`?"
         ],
     );
     refused(

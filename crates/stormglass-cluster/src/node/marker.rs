@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::io;
-use stormglass_fs::Disk;
+use stormglass_fs::{Disk, FileExt};
 
 const DIRECTORY: &str = "/data";
 const MARKER: &str = "/data/.cluster-marker";
@@ -20,7 +20,7 @@ struct Marker {
 /// Creates the marker of a new directory, or rewrites that of an old one, which updates the version in it.
 pub(super) async fn validate_or_create(disk: &Disk) -> io::Result<()> {
     disk.create_dir_all(DIRECTORY).await?;
-    let marker = if disk.try_exists(MARKER)? { read(disk).await? } else { Marker::default() };
+    let marker = if disk.try_exists(MARKER).await? { read(disk).await? } else { Marker::default() };
     write(disk, &marker).await
 }
 
@@ -36,7 +36,7 @@ async fn read(disk: &Disk) -> io::Result<Marker> {
 
 async fn write(disk: &Disk, marker: &Marker) -> io::Result<()> {
     let file = disk.create(TEMPORARY).await?;
-    file.write_at(&serde_json::to_vec(marker).map_err(io::Error::other)?, 0).await?;
+    file.write_all_at(&serde_json::to_vec(marker).map_err(io::Error::other)?, 0).await?;
     file.sync_all().await?;
     disk.rename(TEMPORARY, MARKER).await?;
     disk.open(DIRECTORY).await?.sync_all().await

@@ -1,0 +1,172 @@
+//! A file as a stream: `AsyncRead`, `AsyncWrite` and `AsyncSeek`, with the habits of `tokio::fs::File`.
+//!
+//! A read is under way while somebody polls it; a write is a task of its own, so that `poll_write` returns at once
+//! and the next call, or a flush, waits for it. One of them is under way at a time.
+
+use super::{File, Open};
+use crate::disk::Begun;
+use madsim::task::JoinHandle;
+use std::future::{Future, poll_fn};
+use std::io::{self, SeekFrom};
+use std::pin::Pin;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use stormglass_core::{EventId, Scope};
+use stormglass_rt as rt;
+use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
+
+/// At most so much is read or written in one go (`DEFAULT_MAX_BUF_SIZE` of tokio).
+const CHUNK_MAX: usize = 2 << 20;
+
+/// What is under way on the stream.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    reading: Option<Reading>,
+    writing: Option<JoinHandle<Written>>,
+    /// The error of a write that somebody else waited for; as with tokio its kind is left, not its number.
+    failed: Option<io::ErrorKind>,
+}
+
+#[derive(Debug)]
+struct Reading {
+    begun: Begun,
+    sleep: Option<rt::Sleep>,
+    place: u64,
+    len: usize,
+}
+
+/// A write that is over: what came of it, and the event that told of it.
+type Written = (io::Result<()>, EventId);
+
+impl Stream {
+    /// Waits for the write under way.
+    fn poll_written(&mut self, open: &Open, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(writing) = &mut self.writing else { return Poll::Ready(Ok(())) };
+        let written = ready!(Pin::new(writing).poll(context));
+        self.writing = None;
+        // A task that was aborted has been so with its node, and this one with it.
+        let (result, event) = written.map_err(io::Error::other)?;
+        open.disk.recorder().join(event);
+        Poll::Ready(result)
+    }
+
+    /// As [`Stream::poll_written`], but keeps its error for later.
+    fn poll_settled(&mut self, open: &Open, context: &mut Context<'_>) -> Poll<()> {
+        if let Err(error) = ready!(self.poll_written(open, context)) {
+            self.failed.get_or_insert(error.kind());
+        }
+        Poll::Ready(())
+    }
+}
+
+impl File {
+    /// Waits for the write under way; its error is told by the next write or flush.
+    pub(super) async fn settle_stream(&self) {
+        poll_fn(|context| {
+            let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+            stream.poll_settled(&self.open, context)
+        })
+        .await;
+    }
+
+    fn stream_mut(&mut self) -> (&mut Stream, &std::sync::Arc<Open>) {
+        (self.stream.get_mut().unwrap_or_else(PoisonError::into_inner), &self.open)
+    }
+}
+
+impl AsyncRead for File {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (stream, open) = self.get_mut().stream_mut();
+        ready!(stream.poll_settled(open, context));
+        if buffer.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let reading = match &mut stream.reading {
+            Some(reading) => reading,
+            None => {
+                let (place, len) = (open.position.load(Ordering::Relaxed), buffer.remaining().min(CHUNK_MAX));
+                let begun = open.reading(len, place)?;
+                let sleep = open.disk.sleep(&begun);
+                stream.reading.insert(Reading { begun, sleep, place, len })
+            }
+        };
+        if let Some(sleep) = &mut reading.sleep {
+            ready!(Pin::new(sleep).poll(context));
+        }
+        let Reading { begun, place, len, .. } = stream.reading.take().expect("it was there");
+        let to = buffer.initialize_unfilled_to(len.min(buffer.remaining()));
+        let count = open.disk.finish(begun, |state, begun| state.read(begun, open.inode, place, to))?;
+        open.position.store(place + count as u64, Ordering::Relaxed);
+        buffer.advance(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for File {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let (stream, open) = self.get_mut().stream_mut();
+        if let Some(kind) = stream.failed.take() {
+            return Poll::Ready(Err(kind.into()));
+        }
+        ready!(stream.poll_written(open, context))?;
+        stream.reading = None;
+        let bytes = bytes[..bytes.len().min(CHUNK_MAX)].to_vec();
+        let count = bytes.len();
+        let recorder = open.disk.recorder().clone();
+        let scope: Scope = recorder.scope();
+        let (open, telling) = (open.clone(), recorder.clone());
+        stream.writing = Some(rt::spawn_in(&recorder, scope, async move {
+            let mut rest = &bytes[..];
+            let mut result = Ok(());
+            while result.is_ok() && !rest.is_empty() {
+                result = match open.write_on(rest).await {
+                    Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                    Ok(count) => {
+                        rest = &rest[count..];
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                };
+            }
+            (result, telling.scope().cause)
+        }));
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (stream, open) = self.get_mut().stream_mut();
+        if let Some(kind) = stream.failed.take() {
+            return Poll::Ready(Err(kind.into()));
+        }
+        stream.poll_written(open, context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(context)
+    }
+}
+
+impl AsyncSeek for File {
+    fn start_seek(self: Pin<&mut Self>, to: SeekFrom) -> io::Result<()> {
+        let file = self.get_mut();
+        let (stream, _) = file.stream_mut();
+        if stream.writing.is_some() {
+            return Err(io::Error::other(
+                "other file operation is pending, call poll_complete before start_seek",
+            ));
+        }
+        stream.reading = None;
+        file.seek_to(to).map(drop)
+    }
+
+    fn poll_complete(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<u64>> {
+        let (stream, open) = self.get_mut().stream_mut();
+        ready!(stream.poll_settled(open, context));
+        Poll::Ready(Ok(open.position.load(Ordering::Relaxed)))
+    }
+}
