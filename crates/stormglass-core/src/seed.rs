@@ -101,6 +101,21 @@ impl Stream {
         self.0.next_u64()
     }
 
+    /// Passes over so many draws, for less than they cost.
+    ///
+    /// ```
+    /// use stormglass_core::Seed;
+    ///
+    /// let (mut drawn, mut skipped) = (Seed(1).stream("a"), Seed(1).stream("a"));
+    /// (0..1_000).for_each(|_| drop(drawn.draw()));
+    /// skipped.skip(1_000);
+    /// assert_eq!(skipped.draw(), drawn.draw());
+    /// ```
+    pub fn skip(&mut self, draws: u64) {
+        const WORDS: u128 = 2;
+        self.0.set_word_pos(self.0.get_word_pos() + WORDS * u128::from(draws));
+    }
+
     /// A whole number in `0..bound`, without bias worth naming (below 2⁻³² for bounds below 2³²).
     ///
     /// # Panics

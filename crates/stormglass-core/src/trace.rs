@@ -7,6 +7,8 @@
 
 use crate::event::{Event, EventId, Kind, Symbol};
 use crate::time::{SimTime, nanos};
+use indexmap::IndexSet;
+use rustc_hash::FxBuildHasher;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -142,8 +144,8 @@ pub struct Recorder(Arc<Mutex<Log>>);
 #[derive(Debug)]
 struct Log {
     keep: Keep,
-    symbols: Vec<String>,
-    symbol_index: BTreeMap<String, Symbol>,
+    /// A symbol is the place of its string.
+    symbols: IndexSet<String, FxBuildHasher>,
     events: Vec<Event>,
     count: u32,
     hash: TraceHash,
@@ -164,8 +166,7 @@ impl Recorder {
     pub fn new(keep: Keep) -> Recorder {
         Recorder(Arc::new(Mutex::new(Log {
             keep,
-            symbols: vec![String::new()],
-            symbol_index: BTreeMap::from([(String::new(), Symbol::NONE)]),
+            symbols: [String::new()].into_iter().collect(),
             events: Vec::new(),
             count: 0,
             hash: TraceHash::EMPTY,
@@ -186,12 +187,11 @@ impl Recorder {
     /// The symbol of a string. Intern once, when a handle is made, not on the event path.
     pub fn symbol(&self, text: &str) -> Symbol {
         let mut log = self.log();
-        if let Some(&symbol) = log.symbol_index.get(text) {
-            return symbol;
+        let symbol = |place: usize| Symbol(u32::try_from(place).expect("fewer than 2³² strings in a run"));
+        if let Some(place) = log.symbols.get_index_of(text) {
+            return symbol(place);
         }
-        let symbol = Symbol(u32::try_from(log.symbols.len()).expect("fewer than 2³² strings in a run"));
-        log.symbols.push(text.to_string());
-        log.symbol_index.insert(text.to_string(), symbol);
+        let symbol = symbol(log.symbols.insert_full(text.to_string()).0);
         log.hash = log.hash.with_text(text);
         symbol
     }
@@ -292,7 +292,7 @@ impl Recorder {
             .map(|&kind| (kind.name().to_string(), log.counts[kind as usize]))
             .collect();
         Trace {
-            symbols: log.symbols.clone(),
+            symbols: log.symbols.iter().cloned().collect(),
             events: std::mem::take(&mut log.events),
             count: u64::from(log.count),
             hash: log.hash,

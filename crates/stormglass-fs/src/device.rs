@@ -5,6 +5,7 @@ mod speed;
 use crate::profile::{DeviceProfile, Slowdown};
 use speed::Speed;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::queue::Servers;
@@ -17,7 +18,14 @@ use stormglass_core::{Seed, SimTime};
 /// after the other with everybody's, then one of `queue-depth` servers works on it. While the device
 /// stalls, the last two take longer.
 #[derive(Clone, Debug)]
-pub struct Device(Arc<Mutex<State>>);
+pub struct Device(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// Whether nothing ever waits for anything: no limits and, so far, no episodes.
+    free: AtomicBool,
+    state: Mutex<State>,
+}
 
 #[derive(Debug)]
 struct State {
@@ -34,24 +42,30 @@ impl Device {
     pub fn new(name: &str, profile: &DeviceProfile, seed: Seed) -> Device {
         let depth = usize::from(profile.queue_depth);
         let turn = Duration::from_secs(1).checked_div(profile.iops).unwrap_or_default();
-        Device(Arc::new(Mutex::new(State {
+        let state = State {
             turn,
             next_turn: SimTime::ZERO,
             per_mib: profile.per_mib,
             next_byte: SimTime::ZERO,
             servers: (depth > 0).then(|| Servers::new(depth)),
             speed: Speed::new(profile, seed.stream(("device", name, "stall"))),
-        })))
+        };
+        let free = *profile == DeviceProfile::default();
+        Device(Arc::new(Shared { free: AtomicBool::new(free), state: Mutex::new(state) }))
     }
 
     /// Lets the device be slower by this factor for a time. Where episodes overlap, their factors multiply. What is under
     /// way already keeps its end.
     pub fn stall(&self, during: Range<SimTime>, factor: Slowdown) {
         self.lock().speed.stall(during, factor);
+        self.0.free.store(false, Ordering::Relaxed);
     }
 
     /// When a request is done that comes at `now`, with so many bytes to pass and so much work.
     pub(crate) fn take(&self, now: SimTime, bytes: u64, work: Duration) -> SimTime {
+        if self.0.free.load(Ordering::Relaxed) {
+            return now + work;
+        }
         let mut state = self.lock();
         let State { turn, next_turn, per_mib, next_byte, servers, speed } = &mut *state;
         let mut at = now;
@@ -70,7 +84,7 @@ impl Device {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::disk::Disk;
 use crate::metadata::{FileType, Metadata};
-use crate::tree::Type;
+use crate::tree::{Type, text};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -118,7 +118,7 @@ pub(crate) async fn remove_all(disk: &Disk, path: &Path) -> io::Result<()> {
     // Directories whose entries are still to be removed, the innermost last. They are found without links: one of those may
     // be removed on the way.
     let mut entries = disk.read_dir(path).await?;
-    entries.path = disk.lock().tree.canonical(path)?.into();
+    entries.path = disk.lock().tree.canonical(text(path)?)?.into();
     let mut open = vec![(path.to_path_buf(), entries)];
     while let Some((directory, entries)) = open.last_mut() {
         match entries.next() {

@@ -18,7 +18,7 @@ use crate::metadata::Metadata;
 use crate::operation::{Counters, Operation};
 use crate::power::{Drawn, Loss};
 use crate::profile::DiskProfile;
-use crate::tree::Follow;
+use crate::tree::{Follow, text};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -93,7 +93,7 @@ impl Disk {
     /// `NotFound`, `AlreadyExists`, `NotADirectory`; `IsADirectory` for a directory opened for writing; `InvalidInput`
     /// for options that contradict each other, as `std::fs::OpenOptions` has it.
     pub async fn open_with(&self, options: &OpenOptions, path: impl AsRef<Path>) -> io::Result<File> {
-        File::open_on(self, options, path.as_ref()).await
+        File::open_on(self, options, text(path.as_ref())?).await
     }
 
     /// Reads a whole file.
@@ -145,8 +145,8 @@ impl Disk {
     ///
     /// `NotFound`, `IsADirectory`, `NotADirectory`, `DirectoryNotEmpty`, `InvalidInput` for a directory into itself.
     pub async fn rename(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
-        let (from, to) = (from.as_ref(), to.as_ref());
-        self.operate(Kind::Rename, to, |state| state.tree.rename(from, to, rt::now())).await
+        let (from, to) = (text(from.as_ref())?, text(to.as_ref())?);
+        self.operate(Kind::Rename, to, |state| state.tree.rename(from, to)).await
     }
 
     /// Removes a file's name, or a symbolic link. Open handles keep the contents.
@@ -155,8 +155,8 @@ impl Disk {
     ///
     /// `NotFound`, `IsADirectory`, `NotADirectory`.
     pub async fn remove_file(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        let path = path.as_ref();
-        self.operate(Kind::Unlink, path, |state| state.tree.remove_file(path, rt::now())).await
+        let path = text(path.as_ref())?;
+        self.operate(Kind::Unlink, path, |state| state.tree.remove_file(path)).await
     }
 
     /// Removes an empty directory.
@@ -165,8 +165,8 @@ impl Disk {
     ///
     /// `NotFound`, `NotADirectory`, `DirectoryNotEmpty`.
     pub async fn remove_dir(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        let path = path.as_ref();
-        self.operate(Kind::Unlink, path, |state| state.tree.remove_dir(path, rt::now())).await
+        let path = text(path.as_ref())?;
+        self.operate(Kind::Unlink, path, |state| state.tree.remove_dir(path)).await
     }
 
     /// Removes a directory with all that is in it; a symbolic link is removed itself. Each removal is an operation.
@@ -184,8 +184,8 @@ impl Disk {
     ///
     /// `NotFound` if its parent is missing, `AlreadyExists`, `NotADirectory`.
     pub async fn create_dir(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        let path = path.as_ref();
-        self.operate(Kind::Mkdir, path, |state| state.tree.create_dir(path, rt::now())).await
+        let path = text(path.as_ref())?;
+        self.operate(Kind::Mkdir, path, |state| state.tree.create_dir(path)).await
     }
 
     /// Makes a directory and those above it; one that is there already costs its attempt and is no error.
@@ -203,9 +203,9 @@ impl Disk {
     ///
     /// `NotFound`, `NotADirectory`.
     pub async fn read_dir(&self, path: impl AsRef<Path>) -> io::Result<ReadDir> {
-        let path = path.as_ref();
+        let path = text(path.as_ref())?;
         let entries = self.operate(Kind::Readdir, path, |state| state.tree.read_dir(path)).await?;
-        Ok(ReadDir::new(self, path, entries))
+        Ok(ReadDir::new(self, path.as_ref(), entries))
     }
 
     /// Gives a file another name; of a symbolic link, the link gets it.
@@ -214,8 +214,8 @@ impl Disk {
     ///
     /// `NotFound`, `NotADirectory`, `AlreadyExists`, `PermissionDenied` for a directory.
     pub async fn hard_link(&self, original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
-        let (original, link) = (original.as_ref(), link.as_ref());
-        self.operate(Kind::Link, link, |state| state.tree.hard_link(original, link, rt::now())).await
+        let (original, link) = (text(original.as_ref())?, text(link.as_ref())?);
+        self.operate(Kind::Link, link, |state| state.tree.hard_link(original, link)).await
     }
 
     /// Makes a symbolic link; what it points to need not be there.
@@ -224,8 +224,8 @@ impl Disk {
     ///
     /// `AlreadyExists`, `NotADirectory`, `NotFound` if the directory is missing or `original` is empty.
     pub async fn symlink(&self, original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
-        let (original, link) = (original.as_ref(), link.as_ref());
-        self.operate(Kind::Symlink, link, |state| state.tree.symlink(original, link, rt::now())).await
+        let (original, link) = (text(original.as_ref())?, text(link.as_ref())?);
+        self.operate(Kind::Symlink, link, |state| state.tree.symlink(original, link)).await
     }
 
     /// What a symbolic link points to.
@@ -234,7 +234,7 @@ impl Disk {
     ///
     /// `NotFound`, `NotADirectory`, `InvalidInput` for what is no link.
     pub async fn read_link(&self, path: impl AsRef<Path>) -> io::Result<PathBuf> {
-        let path = path.as_ref();
+        let path = text(path.as_ref())?;
         self.operate(Kind::Readlink, path, |state| state.tree.read_link(path).map(PathBuf::from)).await
     }
 
@@ -244,7 +244,7 @@ impl Disk {
     ///
     /// `NotFound`, `NotADirectory`.
     pub async fn canonicalize(&self, path: impl AsRef<Path>) -> io::Result<PathBuf> {
-        let path = path.as_ref();
+        let path = text(path.as_ref())?;
         self.operate(Kind::Stat, path, |state| state.tree.canonical(path).map(PathBuf::from)).await
     }
 
@@ -254,7 +254,7 @@ impl Disk {
     ///
     /// `NotFound`, `NotADirectory`.
     pub async fn metadata(&self, path: impl AsRef<Path>) -> io::Result<Metadata> {
-        self.stat(path.as_ref(), Follow::Last).await
+        self.stat(text(path.as_ref())?, Follow::Last).await
     }
 
     /// What is known of a name; a link at its end is not followed.
@@ -263,7 +263,7 @@ impl Disk {
     ///
     /// `NotFound`, `NotADirectory`.
     pub async fn symlink_metadata(&self, path: impl AsRef<Path>) -> io::Result<Metadata> {
-        self.stat(path.as_ref(), Follow::No).await
+        self.stat(text(path.as_ref())?, Follow::No).await
     }
 
     /// Whether there is such a name.
@@ -279,7 +279,7 @@ impl Disk {
         }
     }
 
-    async fn stat(&self, path: &Path, follow: Follow) -> io::Result<Metadata> {
+    async fn stat(&self, path: &str, follow: Follow) -> io::Result<Metadata> {
         let stat = |state: &mut State| Ok(state.tree.stat(state.tree.find(path, follow)?));
         Ok(self.operate(Kind::Stat, path, stat).await?.into())
     }
@@ -380,8 +380,8 @@ impl Disk {
         Disk { shared: self.shared.clone(), ledger: Some(ledger.clone()) }
     }
 
-    pub(crate) fn subject(&self, path: &Path) -> Symbol {
-        self.shared.recorder.symbol(&path.to_string_lossy())
+    pub(crate) fn subject(&self, path: &str) -> Symbol {
+        self.shared.recorder.symbol(path)
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -397,13 +397,12 @@ impl Disk {
     async fn operate<T>(
         &self,
         kind: Kind,
-        path: &Path,
+        path: &str,
         effect: impl FnOnce(&mut State) -> io::Result<T>,
     ) -> io::Result<T> {
         let operation = Operation { kind, subject: self.subject(path), bytes: 0, on: None };
         let begun = self.begin(None, operation)?;
-        self.pass(&begun).await;
-        self.finish(begun, |state, _| effect(state))
+        self.complete(begun, |state, _| effect(state)).await
     }
 }
 

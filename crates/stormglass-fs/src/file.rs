@@ -16,7 +16,7 @@ use std::fs::TryLockError;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
@@ -34,6 +34,8 @@ use stream::Stream;
 pub struct File {
     open: Arc<Open>,
     stream: Mutex<Stream>,
+    /// Whether anything was ever written to the stream: most files are not used as one.
+    written: AtomicBool,
 }
 
 /// What `open(2)` makes: shared by the files that [`File::try_clone`] gives, gone with the last of them.
@@ -85,24 +87,28 @@ impl File {
         OpenOptions::new()
     }
 
-    pub(crate) async fn open_on(disk: &Disk, options: &OpenOptions, path: &Path) -> io::Result<File> {
+    fn new(open: Arc<Open>) -> File {
+        File { open, stream: Mutex::default(), written: AtomicBool::new(false) }
+    }
+
+    pub(crate) async fn open_on(disk: &Disk, options: &OpenOptions, path: &str) -> io::Result<File> {
         if options.are_contradictory() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        let makes = options.makes() && disk.lock().tree.find(path, Follow::Last).is_err_and(|e| missing(&e));
+        let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+        let makes = options.makes() && disk.lock().tree.find(path, Follow::Last).is_err_and(missing);
         let kind = if makes { Kind::Create } else { Kind::Open };
         let subject = disk.subject(path);
         let begun = disk.begin(None, Operation { kind, subject, bytes: 0, on: None })?;
-        disk.pass(&begun).await;
-        disk.finish(begun, |state, _| {
+        let found = |state: &mut State, _: &Begun| {
             let (inode, directory) = open_inode(state, options, path)?;
             state.tree.open(inode);
             let (epoch, number) = (state.epoch(), state.locks.number());
             let (disk, position) = (disk.clone(), AtomicU64::new(0));
             let open = Open { disk, inode, directory, options: *options, subject, epoch, number, position };
-            Ok(File { open: Arc::new(open), stream: Mutex::default() })
-        })
+            Ok(File::new(Arc::new(open)))
+        };
+        disk.complete(begun, found).await
     }
 
     /// Makes data and metadata durable (fsync). On a directory: its names.
@@ -136,7 +142,7 @@ impl File {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let set = |state: &mut State, _: &Begun| {
-            state.tree.change_file(self.open.inode, len, rt::now(), |contents| contents.set_len(len))
+            state.tree.change_file(self.open.inode, len, |contents| contents.set_len(len))
         };
         self.open.operate(Kind::Truncate, 0, len, set).await
     }
@@ -158,7 +164,7 @@ impl File {
     /// Never; real ones may run out of descriptors.
     pub async fn try_clone(&self) -> io::Result<File> {
         self.settle_stream().await;
-        Ok(File { open: self.open.clone(), stream: Mutex::default() })
+        Ok(File::new(self.open.clone()))
     }
 
     pub(crate) fn is_directory(&self) -> bool {
@@ -238,12 +244,12 @@ impl File {
             number: state.locks.number(),
             position: AtomicU64::new(open.position.load(Ordering::Relaxed)),
         };
-        File { open: Arc::new(open), stream: Mutex::default() }
+        File::new(Arc::new(open))
     }
 }
 
 /// Finds or makes what is to be opened; whether it is a directory.
-fn open_inode(state: &mut State, options: &OpenOptions, path: &Path) -> io::Result<(Inode, bool)> {
+fn open_inode(state: &mut State, options: &OpenOptions, path: &str) -> io::Result<(Inode, bool)> {
     let existing = state.tree.find(path, Follow::Last).ok();
     if state.is_read_only()
         && (options.writes() && existing.is_some() || options.makes() && existing.is_none())
@@ -251,7 +257,7 @@ fn open_inode(state: &mut State, options: &OpenOptions, path: &Path) -> io::Resu
         return Err(crate::fault::Error::ReadOnly.into());
     }
     let inode = match options.makes() {
-        true => state.tree.create(path, options.create_new, rt::now())?,
+        true => state.tree.create(path, options.create_new)?,
         false => state.tree.find(path, Follow::Last)?,
     };
     let directory = state.tree.type_of(inode) == Type::Directory;
@@ -259,7 +265,7 @@ fn open_inode(state: &mut State, options: &OpenOptions, path: &Path) -> io::Resu
         return Err(io::ErrorKind::IsADirectory.into());
     }
     if options.truncate && state.tree.stat(inode).len > 0 {
-        state.tree.change_file(inode, 0, rt::now(), |contents| contents.set_len(0))?;
+        state.tree.change_file(inode, 0, |contents| contents.set_len(0))?;
     }
     Ok((inode, directory))
 }
@@ -282,8 +288,8 @@ impl Open {
 
     async fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let begun = self.reading(buffer.len(), offset)?;
-        self.disk.pass(&begun).await;
-        self.disk.finish(begun, |state, begun| state.read(begun, self.inode, offset, buffer))
+        let read = |state: &mut State, begun: &Begun| state.read(begun, self.inode, offset, buffer);
+        self.disk.complete(begun, read).await
     }
 
     async fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
@@ -331,8 +337,7 @@ impl Open {
         effect: impl FnOnce(&mut State, &Begun) -> io::Result<T>,
     ) -> io::Result<T> {
         let begun = self.begin(kind, offset, bytes)?;
-        self.disk.pass(&begun).await;
-        self.disk.finish(begun, effect)
+        self.disk.complete(begun, effect).await
     }
 
     /// Takes a lock, or says that somebody else has it.
@@ -372,8 +377,7 @@ impl Open {
     }
 
     /// Lets go of the lock. Its event tells of it, if there is a run that it can belong to.
-    fn unlock(&self) {
-        let mut state = self.disk.lock();
+    fn unlock(&self, state: &mut State) {
         if state.epoch() == self.epoch && state.locks.holds(self.inode, self.number) {
             let event = match rt::running() {
                 true => self.disk.recorder().record(rt::now(), Kind::Unlock, self.subject, Duration::ZERO, 0),
@@ -386,8 +390,8 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.unlock();
         let mut state = self.disk.lock();
+        self.unlock(&mut state);
         if state.epoch() == self.epoch {
             state.tree.close(self.inode);
         }
@@ -426,7 +430,7 @@ impl FileExt for File {
     }
 
     async fn unlock(&self) -> io::Result<()> {
-        self.open.unlock();
+        self.open.unlock(&mut self.open.disk.lock());
         Ok(())
     }
 }

@@ -34,6 +34,8 @@ pub mod fault;
 #[cfg(madsim)]
 pub mod file;
 #[cfg(madsim)]
+mod functions;
+#[cfg(madsim)]
 mod lock;
 #[cfg(madsim)]
 mod metadata;

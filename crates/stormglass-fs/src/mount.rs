@@ -98,23 +98,4 @@ macro_rules! on_the_mounted_disk {
     )+};
 }
 
-on_the_mounted_disk! {
-    canonicalize(path: impl AsRef<Path>) -> PathBuf;
-    copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> u64;
-    create_dir(path: impl AsRef<Path>) -> ();
-    create_dir_all(path: impl AsRef<Path>) -> ();
-    hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> ();
-    metadata(path: impl AsRef<Path>) -> Metadata;
-    read(path: impl AsRef<Path>) -> Vec<u8>;
-    read_dir(path: impl AsRef<Path>) -> ReadDir;
-    read_link(path: impl AsRef<Path>) -> PathBuf;
-    read_to_string(path: impl AsRef<Path>) -> String;
-    remove_dir(path: impl AsRef<Path>) -> ();
-    remove_dir_all(path: impl AsRef<Path>) -> ();
-    remove_file(path: impl AsRef<Path>) -> ();
-    rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> ();
-    symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> ();
-    symlink_metadata(path: impl AsRef<Path>) -> Metadata;
-    try_exists(path: impl AsRef<Path>) -> bool;
-    write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> ();
-}
+crate::functions::each!(on_the_mounted_disk);

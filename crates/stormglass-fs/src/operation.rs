@@ -38,25 +38,46 @@ const OPERATIONS: [Kind; 16] = [
     Kind::Readlink,
 ];
 
-/// An operation's place in [`OPERATIONS`], and its price.
-pub(crate) fn price(kind: Kind, profile: &DiskProfile) -> (usize, &OpCost) {
+/// An operation's place in [`OPERATIONS`].
+pub(crate) fn place(kind: Kind) -> usize {
     match kind {
-        Kind::Open => (0, &profile.open),
-        Kind::Create => (1, &profile.create),
-        Kind::Read => (2, &profile.read),
-        Kind::Write => (3, &profile.write),
-        Kind::Fsync => (4, &profile.sync),
-        Kind::Fdatasync => (5, &profile.sync),
-        Kind::Rename => (6, &profile.rename),
-        Kind::Unlink => (7, &profile.unlink),
-        Kind::Mkdir => (8, &profile.mkdir),
-        Kind::Readdir => (9, &profile.readdir),
-        Kind::Truncate => (10, &profile.truncate),
-        Kind::Allocate => (11, &profile.allocate),
-        Kind::Stat => (12, &profile.stat),
-        Kind::Link => (13, &profile.link),
-        Kind::Symlink => (14, &profile.link),
-        Kind::Readlink => (15, &profile.readlink),
+        Kind::Open => 0,
+        Kind::Create => 1,
+        Kind::Read => 2,
+        Kind::Write => 3,
+        Kind::Fsync => 4,
+        Kind::Fdatasync => 5,
+        Kind::Rename => 6,
+        Kind::Unlink => 7,
+        Kind::Mkdir => 8,
+        Kind::Readdir => 9,
+        Kind::Truncate => 10,
+        Kind::Allocate => 11,
+        Kind::Stat => 12,
+        Kind::Link => 13,
+        Kind::Symlink => 14,
+        Kind::Readlink => 15,
+        other => unreachable!("{other} is no disk operation"),
+    }
+}
+
+/// An operation's price.
+pub(crate) fn price(kind: Kind, profile: &DiskProfile) -> &OpCost {
+    match kind {
+        Kind::Open => &profile.open,
+        Kind::Create => &profile.create,
+        Kind::Read => &profile.read,
+        Kind::Write => &profile.write,
+        Kind::Fsync | Kind::Fdatasync => &profile.sync,
+        Kind::Rename => &profile.rename,
+        Kind::Unlink => &profile.unlink,
+        Kind::Mkdir => &profile.mkdir,
+        Kind::Readdir => &profile.readdir,
+        Kind::Truncate => &profile.truncate,
+        Kind::Allocate => &profile.allocate,
+        Kind::Stat => &profile.stat,
+        Kind::Link | Kind::Symlink => &profile.link,
+        Kind::Readlink => &profile.readlink,
         other => unreachable!("{other} is no disk operation"),
     }
 }
@@ -72,17 +93,37 @@ pub(crate) fn is_sync(kind: Kind) -> bool {
     kind.category() == Category::Sync
 }
 
-/// The streams that the operations draw from.
+/// The streams that the operations draw from, each made when it is drawn from first.
 #[derive(Debug)]
-pub(crate) struct Streams([Stream; OPERATIONS.len()]);
+pub(crate) struct Streams {
+    disk: String,
+    seed: Seed,
+    streams: [Option<Box<Stream>>; OPERATIONS.len()],
+    /// Draws that nobody has looked at yet.
+    skipped: [u64; OPERATIONS.len()],
+}
 
 impl Streams {
     pub(crate) fn new(disk: &str, seed: Seed) -> Streams {
-        Streams(OPERATIONS.map(|kind| seed.stream(("disk", disk, kind.name()))))
+        Streams { disk: disk.to_string(), seed, streams: Default::default(), skipped: Default::default() }
     }
 
-    pub(crate) fn draw(&mut self, place: usize) -> u64 {
-        self.0[place].draw()
+    /// The next draw of an operation of this kind: one each, whatever its price.
+    pub(crate) fn draw(&mut self, kind: Kind) -> u64 {
+        let Streams { disk, seed, streams, skipped } = self;
+        let place = place(kind);
+        let new = || Box::new(seed.stream(("disk", disk.as_str(), kind.name())));
+        let stream = streams[place].get_or_insert_with(new);
+        match std::mem::take(&mut skipped[place]) {
+            0 => {}
+            draws => stream.skip(draws),
+        }
+        stream.draw()
+    }
+
+    /// Passes over the next draw, which the price does not depend on.
+    pub(crate) fn skip(&mut self, kind: Kind) {
+        self.skipped[place(kind)] += 1;
     }
 }
 
@@ -110,11 +151,11 @@ pub struct Count {
 impl Counters {
     /// How often this kind of operation happened; all zeros if it is no operation of disks.
     pub fn of(&self, kind: Kind) -> Count {
-        OPERATIONS.iter().position(|&operation| operation == kind).map_or(Count::default(), |at| self.of[at])
+        if OPERATIONS.contains(&kind) { self.of[place(kind)] } else { Count::default() }
     }
 
-    pub(crate) fn count(&mut self, place: usize, failed: bool, bytes: u64, took: Duration) {
-        let count = &mut self.of[place];
+    pub(crate) fn count(&mut self, kind: Kind, failed: bool, bytes: u64, took: Duration) {
+        let count = &mut self.of[place(kind)];
         count.times += 1;
         count.failed += u64::from(failed);
         count.bytes = count.bytes.saturating_add(bytes);
@@ -143,8 +184,8 @@ mod tests {
     /// The streams are found by position; the table and the match must agree.
     #[test]
     fn every_operation_draws_from_its_own_stream() {
-        for (place, kind) in OPERATIONS.into_iter().enumerate() {
-            assert_eq!(price(kind, &DiskProfile::instant()).0, place, "{kind}");
+        for (number, kind) in OPERATIONS.into_iter().enumerate() {
+            assert_eq!(place(kind), number, "{kind}");
         }
     }
 }

@@ -6,50 +6,26 @@
 //! The journal is ordered, as those of ext4 and XFS are: what survives of it is a beginning.
 
 mod contents;
+mod nodes;
 mod pages;
 mod path;
 
 pub(crate) use contents::{Contents, Write};
+pub(crate) use nodes::Inode;
 pub(crate) use pages::PAGE;
-pub(crate) use path::Follow;
+pub(crate) use path::{Follow, text};
 
 use crate::error;
+use nodes::{Body, Directory, Node, Nodes, point, sorted};
 use path::Place;
-use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use stormglass_core::SimTime;
 
-/// The number of a file, directory or symbolic link. It has no name of its own: names point to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Inode(u64);
-
-const ROOT: Inode = Inode(0);
+const ROOT: Inode = Nodes::ROOT;
 
 /// ext4's largest file with blocks of 4 KiB: 16 TiB less one block.
 const LEN_MAX: u64 = (16 << 40) - PAGE;
-
-/// What names point to.
-#[derive(Debug)]
-struct Node {
-    /// Names that programs see.
-    links: u32,
-    /// Open files.
-    opens: u32,
-    /// Names that are durable or may become it.
-    kept: u32,
-    modified: SimTime,
-    body: Body,
-}
-
-#[derive(Debug)]
-enum Body {
-    /// A directory, below this one; its entries are in [`Names`].
-    Directory(Inode),
-    File(Contents),
-    Symlink(String),
-}
 
 /// What an inode is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,25 +42,6 @@ pub(crate) struct Stat {
     pub(crate) len: u64,
     pub(crate) links: u32,
     pub(crate) modified: SimTime,
-}
-
-/// The directories and what their names point to.
-#[derive(Clone, Debug, Default)]
-struct Names(BTreeMap<Inode, BTreeMap<Arc<str>, Inode>>);
-
-impl Names {
-    fn get(&self, directory: Inode, name: &str) -> Option<Inode> {
-        self.0.get(&directory)?.get(name).copied()
-    }
-
-    /// Lets a name point to an inode, or to none; gives what it pointed to.
-    fn set(&mut self, directory: Inode, name: &Arc<str>, inode: Option<Inode>) -> Option<Inode> {
-        let entries = self.0.entry(directory).or_default();
-        match inode {
-            Some(inode) => entries.insert(name.clone(), inode),
-            None => entries.remove(name),
-        }
-    }
 }
 
 /// One change of a name: what it points to from now on.
@@ -115,11 +72,10 @@ pub(crate) trait Survivors {
 /// The directory tree of one disk. Every path starts at its root, with or without a leading slash.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    last: u64,
-    nodes: BTreeMap<Inode, Node>,
-    names: Names,
-    names_durable: Names,
-    /// What `names` has beyond `names_durable`.
+    /// The moment at which things are done; whoever does them says so.
+    pub(crate) now: SimTime,
+    nodes: Nodes,
+    /// What directories' names have beyond their durable ones.
     journal: Vec<Entry>,
     /// The number of the journal's first entry; they are numbered through the disk's life.
     journal_first: u64,
@@ -131,12 +87,9 @@ pub(crate) struct Tree {
 
 impl Tree {
     pub(crate) fn new() -> Tree {
-        let root = Node { links: 1, opens: 0, kept: 1, modified: SimTime::ZERO, body: Body::Directory(ROOT) };
         Tree {
-            last: 0,
-            nodes: BTreeMap::from([(ROOT, root)]),
-            names: Names::default(),
-            names_durable: Names::default(),
+            now: SimTime::ZERO,
+            nodes: Nodes::new(),
             journal: Vec::new(),
             journal_first: 0,
             dirty: 0,
@@ -145,11 +98,11 @@ impl Tree {
     }
 
     fn node(&self, inode: Inode) -> &Node {
-        self.nodes.get(&inode).expect("an inode that is named or open is there")
+        self.nodes.get(inode).expect("an inode that is named or open is there")
     }
 
     fn node_mut(&mut self, inode: Inode) -> &mut Node {
-        self.nodes.get_mut(&inode).expect("an inode that is named or open is there")
+        self.nodes.get_mut(inode).expect("an inode that is named or open is there")
     }
 
     pub(crate) fn type_of(&self, inode: Inode) -> Type {
@@ -160,8 +113,16 @@ impl Tree {
         }
     }
 
+    /// A directory; none for anything else.
+    fn directory(&self, inode: Inode) -> Option<&Directory> {
+        match &self.node(inode).body {
+            Body::Directory(directory) => Some(directory),
+            _ => None,
+        }
+    }
+
     fn has_entries(&self, directory: Inode) -> bool {
-        self.names.0.get(&directory).is_some_and(|entries| !entries.is_empty())
+        self.directory(directory).is_some_and(|directory| !directory.names.is_empty())
     }
 
     pub(crate) fn stat(&self, inode: Inode) -> Stat {
@@ -177,48 +138,45 @@ impl Tree {
     // ---- names ---------------------------------------------------------------------------------------------
 
     /// Looks a name up.
-    pub(crate) fn find(&self, path: &Path, follow: Follow) -> io::Result<Inode> {
+    pub(crate) fn find(&self, path: &str, follow: Follow) -> io::Result<Inode> {
         self.place(path, follow)?.inode.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Makes an empty file where the path leads to, through links too; or gives what is there.
-    pub(crate) fn create(&mut self, path: &Path, new: bool, now: SimTime) -> io::Result<Inode> {
+    pub(crate) fn create(&mut self, path: &str, new: bool) -> io::Result<Inode> {
         // What ends in a slash is refused before anybody looks whether it is there.
-        let bare = path.to_str().map(|text| text.trim_end_matches('/')).filter(|text| !text.is_empty());
-        let slash = bare.is_some_and(|bare| bare.len() < path.as_os_str().len());
-        let place = self.place_unchecked(
-            bare.map_or(path, Path::new),
-            if new || slash { Follow::Never } else { Follow::Last },
-        )?;
+        let bare = Some(path.trim_end_matches('/')).filter(|bare| !bare.is_empty()).unwrap_or(path);
+        let slash = bare.len() < path.len();
+        let follow = if new || slash { Follow::Never } else { Follow::Last };
+        let place = self.place_unchecked(bare, follow)?;
         match place.inode {
             _ if (slash || place.slash) && place.name.is_some() => Err(io::ErrorKind::IsADirectory.into()),
             Some(_) if new => Err(io::ErrorKind::AlreadyExists.into()),
             Some(inode) => Ok(inode),
             None => {
                 let place = place.named()?;
-                Ok(self.add(place, Body::File(Contents::default()), now))
+                Ok(self.add(place, Body::File(Contents::default())))
             }
         }
     }
 
-    pub(crate) fn create_dir(&mut self, path: &Path, now: SimTime) -> io::Result<()> {
+    pub(crate) fn create_dir(&mut self, path: &str) -> io::Result<()> {
         let place = self.place_unchecked(path, Follow::Never)?.free()?;
-        let body = Body::Directory(place.directory);
-        self.add(place, body, now);
+        let body = Body::Directory(Directory::below(place.directory));
+        self.add(place, body);
         Ok(())
     }
 
-    pub(crate) fn symlink(&mut self, target: &Path, path: &Path, now: SimTime) -> io::Result<()> {
-        let target = path::text(target)?;
+    pub(crate) fn symlink(&mut self, target: &str, path: &str) -> io::Result<()> {
         if target.is_empty() {
             return Err(io::ErrorKind::NotFound.into());
         }
         let place = self.place_unchecked(path, Follow::Never)?.free_for_file()?;
-        self.add(place, Body::Symlink(target.to_string()), now);
+        self.add(place, Body::Symlink(target.to_string()));
         Ok(())
     }
 
-    pub(crate) fn read_link(&self, path: &Path) -> io::Result<String> {
+    pub(crate) fn read_link(&self, path: &str) -> io::Result<String> {
         match &self.node(self.find(path, Follow::No)?).body {
             Body::Symlink(target) => Ok(target.clone()),
             _ => Err(io::ErrorKind::InvalidInput.into()),
@@ -226,17 +184,17 @@ impl Tree {
     }
 
     /// Another name for a file, or for a symbolic link.
-    pub(crate) fn hard_link(&mut self, original: &Path, link: &Path, now: SimTime) -> io::Result<()> {
+    pub(crate) fn hard_link(&mut self, original: &str, link: &str) -> io::Result<()> {
         let inode = self.find(original, Follow::No)?;
         let place = self.place_unchecked(link, Follow::Never)?.free_for_file()?;
         if self.type_of(inode) == Type::Directory {
             return Err(error::not_permitted());
         }
-        self.change(vec![place.points_to(Some(inode))], now);
+        self.change(vec![place.points_to(Some(inode))]);
         Ok(())
     }
 
-    pub(crate) fn remove_file(&mut self, path: &Path, now: SimTime) -> io::Result<()> {
+    pub(crate) fn remove_file(&mut self, path: &str) -> io::Result<()> {
         let place = self.place_unchecked(path, Follow::Never)?;
         let inode = place.inode.ok_or(io::ErrorKind::NotFound)?;
         if self.type_of(inode) == Type::Directory {
@@ -246,17 +204,17 @@ impl Tree {
             return Err(io::ErrorKind::NotADirectory.into());
         }
         let place = place.named()?;
-        self.change(vec![place.points_to(None)], now);
+        self.change(vec![place.points_to(None)]);
         Ok(())
     }
 
-    pub(crate) fn remove_dir(&mut self, path: &Path, now: SimTime) -> io::Result<()> {
+    pub(crate) fn remove_dir(&mut self, path: &str) -> io::Result<()> {
         let place = self.place_unchecked(path, Follow::Never)?;
         let inode = place.inode.ok_or(io::ErrorKind::NotFound)?;
         if self.type_of(inode) != Type::Directory {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        let place = match path.to_str().and_then(|path| path.trim_end_matches('/').rsplit('/').next()) {
+        let place = match path.trim_end_matches('/').rsplit('/').next() {
             Some(".") => return Err(io::ErrorKind::InvalidInput.into()),
             Some("..") => return Err(io::ErrorKind::DirectoryNotEmpty.into()),
             _ => place.named()?,
@@ -264,12 +222,12 @@ impl Tree {
         if self.has_entries(inode) {
             return Err(io::ErrorKind::DirectoryNotEmpty.into());
         }
-        self.change(vec![place.points_to(None)], now);
+        self.change(vec![place.points_to(None)]);
         Ok(())
     }
 
     /// Moves a name and replaces what it meets, as `rename(2)` does, in one step.
-    pub(crate) fn rename(&mut self, from: &Path, to: &Path, now: SimTime) -> io::Result<()> {
+    pub(crate) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         // Both directories are looked up before either name.
         let (from, to) =
             (self.place_unchecked(from, Follow::Never)?, self.place_unchecked(to, Follow::Never)?);
@@ -299,10 +257,10 @@ impl Tree {
                 _ => {}
             }
         }
-        if let Body::Directory(above) = &mut self.node_mut(moved).body {
-            *above = to.directory;
+        if let Body::Directory(directory) = &mut self.node_mut(moved).body {
+            directory.above = to.directory;
         }
-        self.change(vec![from.points_to(None), to.points_to(Some(moved))], now);
+        self.change(vec![from.points_to(None), to.points_to(Some(moved))]);
         Ok(())
     }
 
@@ -312,25 +270,23 @@ impl Tree {
             if directory == above {
                 return true;
             }
-            match self.node(directory).body {
-                Body::Directory(next) if next != directory => directory = next,
+            match self.directory(directory) {
+                Some(Directory { above: next, .. }) if *next != directory => directory = *next,
                 _ => return false,
             }
         }
     }
 
     /// The names in a directory and what they point to, sorted.
-    pub(crate) fn read_dir(&self, path: &Path) -> io::Result<Vec<(Arc<str>, Type)>> {
+    pub(crate) fn read_dir(&self, path: &str) -> io::Result<Vec<(Arc<str>, Type)>> {
         let directory = self.find(path, Follow::Last)?;
-        if self.type_of(directory) != Type::Directory {
-            return Err(io::ErrorKind::NotADirectory.into());
-        }
-        let entries = self.names.0.get(&directory).into_iter().flatten();
-        Ok(entries.map(|(name, &inode)| (name.clone(), self.type_of(inode))).collect())
+        let directory = self.directory(directory).ok_or(io::ErrorKind::NotADirectory)?;
+        let names = sorted(&directory.names).into_iter();
+        Ok(names.map(|(name, inode)| (name.clone(), self.type_of(inode))).collect())
     }
 
     /// The path without links and dots.
-    pub(crate) fn canonical(&self, path: &Path) -> io::Result<String> {
+    pub(crate) fn canonical(&self, path: &str) -> io::Result<String> {
         let mut names = Vec::new();
         let place = self.place(path, Follow::Last)?;
         let mut inode = place.inode.ok_or(io::ErrorKind::NotFound)?;
@@ -338,28 +294,26 @@ impl Tree {
             names.push(place.name.unwrap_or_default().to_string());
             inode = place.directory;
         }
-        while let Body::Directory(above) = self.node(inode).body
+        while let Some(Directory { above, .. }) = self.directory(inode)
             && inode != ROOT
         {
-            let mut entries = self.names.0.get(&above).into_iter().flatten();
+            let mut entries = self.directory(*above).into_iter().flat_map(|directory| &directory.names);
             let name = entries.find(|(_, entry)| **entry == inode).map(|(name, _)| name.to_string());
             names.push(name.unwrap_or_default());
-            inode = above;
+            inode = *above;
         }
         names.push(String::new());
         names.reverse();
         Ok(if names.len() == 1 { "/".to_string() } else { names.join("/") })
     }
 
-    fn add(&mut self, place: Named, body: Body, now: SimTime) -> Inode {
-        self.last += 1;
-        let inode = Inode(self.last);
-        self.nodes.insert(inode, Node { links: 0, opens: 0, kept: 0, modified: now, body });
-        self.change(vec![place.points_to(Some(inode))], now);
+    fn add(&mut self, place: Named, body: Body) -> Inode {
+        let inode = self.nodes.add(self.now, body);
+        self.change(vec![place.points_to(Some(inode))]);
         inode
     }
 
-    fn change(&mut self, changes: Vec<Change>, now: SimTime) {
+    fn change(&mut self, changes: Vec<Change>) {
         // What is moved must not be without a name in between.
         for inode in changes.iter().filter_map(|change| change.inode) {
             let node = self.node_mut(inode);
@@ -367,13 +321,16 @@ impl Tree {
             node.kept += 1;
         }
         for Change { directory, name, inode } in &changes {
-            if let Some(before) = self.names.set(*directory, name, *inode) {
+            let now = self.now;
+            let node = self.node_mut(*directory);
+            node.modified = now;
+            let Body::Directory(directory) = &mut node.body else { unreachable!("names are in directories") };
+            if let Some(before) = point(&mut directory.names, name, *inode) {
                 self.node_mut(before).links -= 1;
                 self.forget_unused(before);
             }
-            self.node_mut(*directory).modified = now;
         }
-        self.journal.push(Entry { changes, at: now, lost: self.loses_names });
+        self.journal.push(Entry { changes, at: self.now, lost: self.loses_names });
     }
 
     /// Whether names that are new from now on are acknowledged, even by a sync, and gone after a power loss.
@@ -384,11 +341,10 @@ impl Tree {
     fn forget_unused(&mut self, inode: Inode) {
         let node = self.node(inode);
         if node.links == 0 && node.opens == 0 && node.kept == 0 && inode != ROOT {
-            if let Some(Node { body: Body::File(contents), .. }) = self.nodes.remove(&inode) {
+            if let Body::File(contents) = &node.body {
                 self.dirty -= contents.dirty();
             }
-            self.names.0.remove(&inode);
-            self.names_durable.0.remove(&inode);
+            self.nodes.remove(inode);
         }
     }
 
@@ -420,20 +376,19 @@ impl Tree {
         &mut self,
         inode: Inode,
         end: u64,
-        now: SimTime,
         change: impl FnOnce(&mut Contents) -> T,
     ) -> io::Result<T> {
         if end > LEN_MAX {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let node = self.node_mut(inode);
-        node.modified = now;
+        let now = self.now;
+        self.node_mut(inode).modified = now;
         self.change_contents(inode, change).ok_or_else(|| io::ErrorKind::IsADirectory.into())
     }
 
     /// Changes the contents of a file, if it is still there and one, and counts what is dirty.
     fn change_contents<T>(&mut self, inode: Inode, change: impl FnOnce(&mut Contents) -> T) -> Option<T> {
-        let Some(Node { body: Body::File(contents), .. }) = self.nodes.get_mut(&inode) else { return None };
+        let Some(Node { body: Body::File(contents), .. }) = self.nodes.get_mut(inode) else { return None };
         let before = contents.dirty();
         let result = change(contents);
         self.dirty = self.dirty - before + contents.dirty();
@@ -454,7 +409,7 @@ impl Tree {
 
     /// Bytes of all pages of all files that are named or open.
     pub(crate) fn allocated(&self) -> u64 {
-        let used = self.nodes.values().filter(|node| node.links > 0 || node.opens > 0);
+        let used = self.nodes.iter().filter(|node| node.links > 0 || node.opens > 0);
         let bytes = used.map(|node| match &node.body {
             Body::File(contents) => contents.allocated(),
             _ => 0,
@@ -496,7 +451,7 @@ impl Tree {
 
     /// Whether a file's changes before this number are durable, or the file is gone.
     pub(crate) fn is_synced(&self, inode: Inode, upto: u64) -> bool {
-        match self.nodes.get(&inode) {
+        match self.nodes.get(inode) {
             Some(Node { body: Body::File(contents), .. }) => contents.is_synced(upto),
             _ => true,
         }
@@ -525,9 +480,13 @@ impl Tree {
         let entries: Vec<Entry> = self.journal.drain(..count).collect();
         for Entry { changes, lost, .. } in entries {
             for Change { directory, name, inode } in changes {
-                let stored = self.nodes.contains_key(&directory) && !(lost && inode.is_some());
                 // The new name was counted when it came into the journal.
-                let unkept = if stored { self.names_durable.set(directory, &name, inode) } else { inode };
+                let unkept = match self.nodes.get_mut(directory) {
+                    Some(Node { body: Body::Directory(directory), .. }) if !(lost && inode.is_some()) => {
+                        point(&mut directory.durable, &name, inode)
+                    }
+                    _ => inode,
+                };
                 if let Some(inode) = unkept {
                     self.node_mut(inode).kept -= 1;
                     self.forget_unused(inode);
@@ -541,10 +500,11 @@ impl Tree {
         self.commit(survivors.names(self.journal.len()));
         self.journal_first += self.journal.len() as u64;
         self.journal.clear();
-        self.names = self.names_durable.clone();
-        for node in self.nodes.values_mut() {
-            if let Body::File(contents) = &mut node.body {
-                contents.lose(|pending| survivors.writes(pending));
+        for node in self.nodes.iter_mut() {
+            match &mut node.body {
+                Body::File(contents) => contents.lose(|pending| survivors.writes(pending)),
+                Body::Directory(directory) => directory.names = directory.durable.clone(),
+                Body::Symlink(_) => {}
             }
             (node.links, node.opens, node.kept) = (0, 0, 0);
         }
@@ -557,25 +517,24 @@ impl Tree {
         let root = self.node_mut(ROOT);
         (root.links, root.kept) = (1, 1);
         let mut directories = vec![ROOT];
-        while let Some(directory) = directories.pop() {
-            for inode in self.names.0.get(&directory).into_iter().flat_map(BTreeMap::values) {
-                let node = self.nodes.get_mut(inode).expect("a durable name points to an inode");
+        while let Some(above) = directories.pop() {
+            let names = self.directory(above).map(|directory| directory.names.clone());
+            for inode in names.into_iter().flatten().map(|(_, inode)| inode) {
+                let node = self.node_mut(inode);
                 node.links += 1;
                 node.kept += 1;
-                if let Body::Directory(above) = &mut node.body {
-                    *above = directory;
-                    directories.push(*inode);
+                if let Body::Directory(directory) = &mut node.body {
+                    directory.above = above;
+                    directories.push(inode);
                 }
             }
         }
-        self.nodes.retain(|_, node| node.links > 0);
-        self.names.0.retain(|directory, _| self.nodes.contains_key(directory));
-        self.names_durable.0.retain(|directory, _| self.nodes.contains_key(directory));
+        self.nodes.retain(|node| node.links > 0);
     }
 
     /// The page cache lets go of everything that is clean.
     pub(crate) fn evict(&mut self) {
-        for node in self.nodes.values_mut() {
+        for node in self.nodes.iter_mut() {
             if let Body::File(contents) = &mut node.body {
                 contents.evict();
             }
@@ -590,9 +549,10 @@ impl Tree {
     }
 
     fn walk_below(&self, directory: Inode, prefix: &str, see: &mut impl FnMut(&str, Seen<'_>, bool)) {
-        for (name, &inode) in self.names.0.get(&directory).into_iter().flatten() {
+        let Some(Directory { names, durable, .. }) = self.directory(directory) else { return };
+        for (name, inode) in sorted(names) {
             let path = format!("{prefix}/{name}");
-            let durable = self.names_durable.get(directory, name) == Some(inode);
+            let durable = durable.get(name) == Some(&inode);
             match &self.node(inode).body {
                 Body::Directory(_) => {
                     see(&path, Seen::Directory, durable);

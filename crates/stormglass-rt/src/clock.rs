@@ -17,7 +17,38 @@ use stormglass_core::{Kind, Recorder, SimTime, Symbol};
 ///
 /// Outside a madsim runtime.
 pub fn now() -> SimTime {
-    TimeHandle::current().elapsed().into()
+    Clock::current().now()
+}
+
+/// The clock of the run at work, for whoever asks more than once: finding it costs more than asking it.
+#[derive(Clone)]
+pub struct Clock(TimeHandle);
+
+impl Clock {
+    /// The clock of the run at work.
+    ///
+    /// # Panics
+    ///
+    /// Outside a madsim runtime.
+    pub fn current() -> Clock {
+        Clock(TimeHandle::current())
+    }
+
+    /// As [`now`].
+    pub fn now(&self) -> SimTime {
+        self.0.elapsed().into()
+    }
+
+    /// As [`sleep`].
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        exact(&self.0, self.0.now_instant() + duration)
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Clock").field(&self.now()).finish()
+    }
 }
 
 /// The clock of the day at a moment of the run, which madsim draws from the seed: what `SystemTime::now` gave then.
@@ -50,9 +81,7 @@ pub fn running() -> bool {
 /// });
 /// ```
 pub fn sleep(duration: Duration) -> Sleep {
-    let clock = TimeHandle::current();
-    let deadline = clock.now_instant() + duration;
-    exact(&clock, deadline)
+    Clock::current().sleep(duration)
 }
 
 /// Waits until the moment `at`; ready at once if that is past. Records nothing.

@@ -21,7 +21,7 @@ pub mod watch;
 
 pub use channel::channel;
 pub use clock::{
-    Alarm, Sleep, Ticker, now, pause, running, sleep, sleep_until, time_of_day, timeout, wake_at,
+    Alarm, Clock, Sleep, Ticker, now, pause, running, sleep, sleep_until, time_of_day, timeout, wake_at,
 };
 pub use task::{Turn, follow, follow_new, join_all, spawn, spawn_in};
 pub use watch::Watch;

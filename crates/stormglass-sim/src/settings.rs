@@ -283,7 +283,9 @@ impl Settings {
 
     /// Where a key, or the nearest thing around or inside it, was last set.
     fn origin(&self, key: &str) -> String {
-        let around = |known: &str| key == known || key.starts_with(&format!("{known}."));
+        let around = |known: &str| {
+            key.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
         let inside = |known: &str| known.starts_with(&format!("{key}."));
         let found = self.origins.iter().rev().find(|(known, _)| around(known) || inside(known));
         found.map_or_else(|| "defaults".into(), |(_, place)| place.clone())

@@ -235,7 +235,7 @@ fn a_disk_can_be_named() {
         "quiet",
         &[("disk.device.episodes", "[{ at = '1s', length = '1s', factor = 'slow' }]")],
         expect![[
-            r#"defaults: `disk.device.episodes[0].factor`: invalid type: string "slow", expected a number"#
+            r#"--set disk.device.episodes=[{ at = '1s', length = '1s', factor = 'slow' }]: `disk.device.episodes[0].factor`: invalid type: string "slow", expected a number"#
         ]],
     );
 }

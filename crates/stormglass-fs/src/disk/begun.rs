@@ -5,56 +5,82 @@ use crate::blocking::Ledger;
 use crate::error;
 use crate::fault::{Silent, Strike};
 use crate::operation::{self, Operation};
+use crate::profile::OpCost;
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use stormglass_core::{Kind, SimTime};
+use stormglass_core::{Kind, Latency, SimTime};
 use stormglass_rt as rt;
 
 /// An operation that has begun.
 #[derive(Debug)]
 pub(crate) struct Begun {
     pub(crate) operation: Operation,
-    pub(crate) strike: Strike,
+    strike: Option<Box<Strike>>,
     /// How far things had got when it began: a sync keeps what was before.
     pub(crate) mark: u64,
+    clock: rt::Clock,
+    at: SimTime,
     took: Duration,
     epoch: u64,
-    place: usize,
+}
+
+impl Begun {
+    /// What the device makes of it.
+    pub(crate) fn silent(&self) -> Silent {
+        self.strike.as_ref().map_or(Silent::Nothing, |strike| strike.silent)
+    }
+
+    /// How many of so many bytes are read or written.
+    pub(crate) fn shortened(&self, len: usize) -> usize {
+        self.strike.as_ref().map_or(len, |strike| strike.shortened(len))
+    }
 }
 
 impl Disk {
     /// Begins an operation. `epoch` is that of the handle through which it is done, none for a name.
     pub(crate) fn begin(&self, epoch: Option<u64>, mut operation: Operation) -> io::Result<Begun> {
         let Operation { kind, subject, .. } = operation;
-        let (place, cost) = operation::price(kind, &self.shared.profile);
-        let (now, device) = (rt::now(), &self.shared.device);
+        let cost = operation::price(kind, &self.shared.profile);
+        let (clock, device) = (rt::Clock::current(), &self.shared.device);
+        let now = clock.now();
         let mut state = self.lock();
         let epoch = epoch.unwrap_or(state.epoch);
         state.admit(epoch)?;
-        let draw = state.streams.draw(place);
-        let mut strike = Strike::default();
+        let fixed = |cost: &OpCost| matches!(cost.latency, Latency::Constant(_));
+        let draw = if fixed(cost) && (kind != Kind::Read || fixed(&self.shared.profile.miss)) {
+            state.streams.skip(kind);
+            0
+        } else {
+            state.streams.draw(kind)
+        };
+        let mut strike = None;
         if !state.faults.is_empty() {
-            strike = state.faults.strike(kind, &self.shared.recorder.text(subject), now);
-            if strike.happens() {
+            let path = self.shared.recorder.text(subject);
+            strike = Some(state.faults.strike(kind, &path, now)).filter(Strike::happens).map(Box::new);
+            if let Some(strike) = &strike {
                 state.counters.struck += 1;
-                self.note(&format!("fault: {strike} on {kind} {}", self.shared.recorder.text(subject)));
+                self.note(&format!("fault: {strike} on {kind} {path}"));
             }
         }
         if state.read_only && operation::changes(kind) {
-            strike.error.get_or_insert(crate::fault::Error::ReadOnly);
+            strike.get_or_insert_default().error.get_or_insert(crate::fault::Error::ReadOnly);
         }
         state.write_back(now, device);
 
         // What it waits for before the device, how much the device has to do, and until when it waits in any case.
         let began = now + self.ledger.as_ref().map_or(Duration::ZERO, Ledger::owed);
-        let arrives = began + cost.delay + strike.delay;
+        let struck = strike.as_deref();
+        let arrives = began + cost.delay + struck.map_or(Duration::ZERO, |strike| strike.delay);
         let mut not_before = SimTime::ZERO;
         let mut mark = 0;
         let mut on_device = operation::is_sync(kind).then_some(0);
         if let Some((inode, offset)) = operation.on {
             mark = state.tree.mark(inode);
             if let Ok(contents) = state.tree.file(inode) {
-                if operation::is_sync(kind) {
+                if on_device.is_some() {
                     let (done, under_way) = state.under_way(inode);
                     operation.bytes = contents.dirty().saturating_sub(under_way);
                     not_before = done;
@@ -67,7 +93,8 @@ impl Disk {
                 }
             }
         }
-        let slowed = |work: Duration| strike.factor.map_or(work, |factor| work.mul_f64(factor));
+        let factor = struck.and_then(|strike| strike.factor);
+        let slowed = |work: Duration| factor.map_or(work, |factor| work.mul_f64(factor));
         let work = slowed(cost.work(draw, operation.bytes));
         let done = match on_device {
             None => arrives + work,
@@ -78,14 +105,15 @@ impl Disk {
             }
         };
         let took = done.max(not_before) - began;
-        Ok(Begun { operation, strike, mark, took, epoch, place })
+        Ok(Begun { operation, strike, mark, clock, at: now, took, epoch })
     }
 
-    /// Lets the operation's time pass, or owes it.
-    pub(crate) async fn pass(&self, begun: &Begun) {
-        if let Some(sleep) = self.sleep(begun) {
-            sleep.await;
-        }
+    /// Lets the operation's time pass and finishes it.
+    pub(crate) fn complete<T, E>(&self, begun: Begun, effect: E) -> Completing<'_, E>
+    where
+        E: FnOnce(&mut State, &Begun) -> io::Result<T>,
+    {
+        Completing { disk: self, sleep: self.sleep(&begun), left: Some((begun, effect)) }
     }
 
     /// The sleep that the operation takes, if it takes one.
@@ -95,7 +123,7 @@ impl Disk {
                 ledger.owe(begun.took);
                 None
             }
-            None => (!begun.took.is_zero()).then(|| rt::sleep(begun.took)),
+            None => (!begun.took.is_zero()).then(|| begun.clock.sleep(begun.took)),
         }
     }
 
@@ -105,8 +133,12 @@ impl Disk {
         begun: Begun,
         effect: impl FnOnce(&mut State, &Begun) -> io::Result<T>,
     ) -> io::Result<T> {
+        // What took no time is over when it began, and what is owed for too.
+        let now = if begun.took.is_zero() || self.ledger.is_some() { begun.at } else { begun.clock.now() };
         let mut state = self.lock();
-        let result = match begun.strike.error {
+        state.tree.now = now;
+        let error = begun.strike.as_ref().and_then(|strike| strike.error);
+        let result = match error {
             _ if state.epoch != begun.epoch => Err(error::eio()),
             Some(error) => {
                 if let (true, Some((inode, _))) =
@@ -117,14 +149,39 @@ impl Disk {
                 Err(error.into())
             }
             None => {
-                state.tree.lose_names(begun.strike.silent == Silent::LostName);
+                state.tree.lose_names(begun.silent() == Silent::LostName);
                 effect(&mut state, &begun)
             }
         };
-        let Begun { operation: Operation { kind, subject, bytes, .. }, took, place, .. } = begun;
-        state.counters.count(place, result.is_err(), bytes, took);
+        let Begun { operation: Operation { kind, subject, bytes, .. }, took, .. } = begun;
+        state.counters.count(kind, result.is_err(), bytes, took);
         drop(state);
-        self.shared.recorder.record(rt::now(), kind, subject, took, bytes);
+        self.shared.recorder.record(now, kind, subject, took, bytes);
         result
+    }
+}
+
+/// See [`Disk::complete`]. Written by hand, since every operation is one.
+pub(crate) struct Completing<'a, E> {
+    disk: &'a Disk,
+    sleep: Option<rt::Sleep>,
+    left: Option<(Begun, E)>,
+}
+
+/// Nothing in it is pinned: the sleep is not, and the effect is only called.
+impl<E> Unpin for Completing<'_, E> {}
+
+impl<T, E> Future for Completing<'_, E>
+where
+    E: FnOnce(&mut State, &Begun) -> io::Result<T>,
+{
+    type Output = io::Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if let Some(sleep) = &mut self.sleep {
+            ready!(Pin::new(sleep).poll(context));
+        }
+        let (begun, effect) = self.left.take().expect("a future is not polled after it was ready");
+        Poll::Ready(self.disk.finish(begun, effect))
     }
 }

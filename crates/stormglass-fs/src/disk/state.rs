@@ -12,7 +12,6 @@ use crate::tree::{Contents, Inode, Tree, Write};
 use crate::write_back::WriteBack;
 use std::io;
 use stormglass_core::{Seed, SimTime, Stream};
-use stormglass_rt as rt;
 
 #[derive(Debug)]
 pub(crate) struct State {
@@ -113,10 +112,10 @@ impl State {
         offset: u64,
         buffer: &mut [u8],
     ) -> io::Result<usize> {
-        let len = begun.strike.shortened(buffer.len());
+        let len = begun.shortened(buffer.len());
         let buffer = &mut buffer[..len];
         let count = self.tree.file(inode)?.read(offset, buffer);
-        if let Silent::BitFlip(draw) = begun.strike.silent {
+        if let Silent::BitFlip(draw) = begun.silent() {
             flip(draw, &mut buffer[..count]);
         }
         self.tree.warm(inode, offset, count as u64);
@@ -136,7 +135,7 @@ impl State {
             At::Offset(offset) => offset,
             At::End => contents.len(),
         };
-        let mut count = begun.strike.shortened(bytes.len());
+        let mut count = begun.shortened(bytes.len());
         if self.capacity > 0 {
             let room = self.capacity.saturating_sub(self.tree.allocated());
             count = contents.fitting(offset, count as u64, room) as usize;
@@ -148,9 +147,9 @@ impl State {
         if bytes.is_empty() {
             return Ok((offset, 0));
         }
-        let instead = lies(begun.strike.silent, contents, offset, bytes);
+        let instead = lies(begun.silent(), contents, offset, bytes);
         let end = offset.saturating_add(count as u64);
-        let upto = self.tree.change_file(inode, end, rt::now(), |contents| {
+        let upto = self.tree.change_file(inode, end, |contents| {
             match &instead {
                 None => contents.write(offset, bytes),
                 Some(instead) => contents.write_wrongly(offset, bytes, instead),
@@ -158,7 +157,7 @@ impl State {
             contents.changes()
         })?;
         if let Some(write_back) = &mut self.write_back {
-            write_back.wrote(inode, upto, count as u64, rt::now());
+            write_back.wrote(inode, upto, count as u64, self.tree.now);
         }
         Ok((offset, count))
     }
@@ -171,7 +170,7 @@ impl State {
                 return Err(io::ErrorKind::StorageFull.into());
             }
         }
-        self.tree.change_file(inode, len, rt::now(), |contents| contents.reserve(len))
+        self.tree.change_file(inode, len, |contents| contents.reserve(len))
     }
 
     /// Makes durable what was there when the sync began.

@@ -22,7 +22,7 @@ const CHUNK_MAX: usize = 2 << 20;
 /// What is under way on the stream.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
-    reading: Option<Reading>,
+    reading: Option<Box<Reading>>,
     writing: Option<JoinHandle<Written>>,
     /// The error of a write that somebody else waited for; as with tokio its kind is left, not its number.
     failed: Option<io::ErrorKind>,
@@ -63,6 +63,9 @@ impl Stream {
 impl File {
     /// Waits for the write under way; its error is told by the next write or flush.
     pub(super) async fn settle_stream(&self) {
+        if !self.written.load(Ordering::Relaxed) {
+            return;
+        }
         poll_fn(|context| {
             let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
             stream.poll_settled(&self.open, context)
@@ -92,13 +95,13 @@ impl AsyncRead for File {
                 let (place, len) = (open.position.load(Ordering::Relaxed), buffer.remaining().min(CHUNK_MAX));
                 let begun = open.reading(len, place)?;
                 let sleep = open.disk.sleep(&begun);
-                stream.reading.insert(Reading { begun, sleep, place, len })
+                stream.reading.insert(Box::new(Reading { begun, sleep, place, len }))
             }
         };
         if let Some(sleep) = &mut reading.sleep {
             ready!(Pin::new(sleep).poll(context));
         }
-        let Reading { begun, place, len, .. } = stream.reading.take().expect("it was there");
+        let Reading { begun, place, len, .. } = *stream.reading.take().expect("it was there");
         let to = buffer.initialize_unfilled_to(len.min(buffer.remaining()));
         let count = open.disk.finish(begun, |state, begun| state.read(begun, open.inode, place, to))?;
         open.position.store(place + count as u64, Ordering::Relaxed);
@@ -109,7 +112,9 @@ impl AsyncRead for File {
 
 impl AsyncWrite for File {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let (stream, open) = self.get_mut().stream_mut();
+        let file = self.get_mut();
+        *file.written.get_mut() = true;
+        let (stream, open) = file.stream_mut();
         if let Some(kind) = stream.failed.take() {
             return Poll::Ready(Err(kind.into()));
         }

@@ -139,6 +139,9 @@ impl Contents {
 
     /// Makes the changes before number `upto` durable.
     pub(crate) fn sync(&mut self, upto: u64) {
+        if self.pending.is_empty() {
+            return;
+        }
         if upto < self.changes() || self.diverged {
             for write in self.take(upto) {
                 write.apply(&mut self.durable);

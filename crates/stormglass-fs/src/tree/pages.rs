@@ -51,7 +51,7 @@ impl Pages {
     /// Writes, and grows as needed.
     pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) {
         for (number, start, part) in parts(offset, bytes.len()) {
-            let page = Arc::make_mut(self.pages.entry(number).or_default());
+            let page = own(self.pages.entry(number).or_default());
             let from = &bytes[part];
             let end = start + from.len();
             if start == page.len() {
@@ -76,7 +76,7 @@ impl Pages {
             if let Some(page) = self.pages.get_mut(&(len / PAGE))
                 && page.len() > kept
             {
-                Arc::make_mut(page).truncate(kept);
+                own(page).truncate(kept);
             }
         }
         self.len = len;
@@ -106,6 +106,16 @@ impl Pages {
             None => drop(self.pages.remove(&number)),
         }
     }
+}
+
+/// The page, for its owner alone. One that is copied for that is a page that grows, as a rule.
+fn own(page: &mut Arc<Vec<u8>>) -> &mut Vec<u8> {
+    if Arc::get_mut(page).is_none() {
+        let mut copy = Vec::with_capacity(PAGE as usize);
+        copy.extend_from_slice(page);
+        *page = Arc::new(copy);
+    }
+    Arc::get_mut(page).expect("nobody else has it")
 }
 
 /// A range page by page: the page's number, where in the page it begins, and which part of the range that is.

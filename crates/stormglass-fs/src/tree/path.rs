@@ -38,8 +38,10 @@ pub(crate) struct Place<'a> {
 /// # Errors
 ///
 /// `InvalidInput` for what is not UTF-8 or has a NUL.
-pub(super) fn text(path: &Path) -> io::Result<&str> {
-    path.to_str().filter(|text| !text.contains('\0')).ok_or_else(|| io::ErrorKind::InvalidInput.into())
+pub(crate) fn text(path: &Path) -> io::Result<&str> {
+    path.to_str()
+        .filter(|text| !text.as_bytes().contains(&0))
+        .ok_or_else(|| io::ErrorKind::InvalidInput.into())
 }
 
 impl Tree {
@@ -48,7 +50,7 @@ impl Tree {
     /// # Errors
     ///
     /// `NotFound` or `NotADirectory` for one of the directories, `NotFound` for an empty path; too many links, too long a name.
-    pub(super) fn place<'a>(&'a self, path: &'a Path, follow: Follow) -> io::Result<Place<'a>> {
+    pub(super) fn place<'a>(&'a self, path: &'a str, follow: Follow) -> io::Result<Place<'a>> {
         let place = self.place_unchecked(path, follow)?;
         match place.inode {
             Some(inode) if place.slash && self.type_of(inode) != Type::Directory => {
@@ -59,8 +61,7 @@ impl Tree {
     }
 
     /// As [`Tree::place`], but does not mind a slash at the end of a file's path.
-    pub(super) fn place_unchecked<'a>(&'a self, path: &'a Path, follow: Follow) -> io::Result<Place<'a>> {
-        let path = text(path)?;
+    pub(super) fn place_unchecked<'a>(&'a self, path: &'a str, follow: Follow) -> io::Result<Place<'a>> {
         if path.is_empty() {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -79,18 +80,32 @@ impl Tree {
     ) -> io::Result<Place<'a>> {
         let mut at = if path.starts_with('/') { ROOT } else { start };
         let slash = path.ends_with('/');
-        let mut names = path.split('/').filter(|name| !name.is_empty()).peekable();
+        let bytes = path.as_bytes();
+        let past = |from: usize, slashes: bool| {
+            let rest = bytes[from..].iter();
+            from + rest.take_while(|&&byte| (byte == b'/') == slashes).count()
+        };
         let mut place = Place { directory: at, name: None, inode: Some(at), slash: false };
-        while let Some(name) = names.next() {
-            let Body::Directory(above) = self.node(at).body else {
-                return Err(io::ErrorKind::NotADirectory.into());
-            };
-            let last = names.peek().is_none();
+        let mut next = past(0, true);
+        while next < bytes.len() {
+            let end = past(next, false);
+            let name = &path[next..end];
+            next = past(end, true);
+            let directory = self.directory(at).ok_or(io::ErrorKind::NotADirectory)?;
+            let last = next == bytes.len();
             place = match name {
                 "." => Place { directory: at, name: None, inode: Some(at), slash },
-                ".." => Place { directory: above, name: None, inode: Some(above), slash },
+                ".." => {
+                    let above = directory.above;
+                    Place { directory: above, name: None, inode: Some(above), slash }
+                }
                 _ if name.len() > NAME_MAX => return Err(io::ErrorKind::InvalidFilename.into()),
-                _ => Place { directory: at, name: Some(name), inode: self.names.get(at, name), slash },
+                _ => Place {
+                    directory: at,
+                    name: Some(name),
+                    inode: directory.names.get(name).copied(),
+                    slash,
+                },
             };
             if let Some(inode) = place.inode
                 && let Body::Symlink(target) = &self.node(inode).body

@@ -1,0 +1,167 @@
+//! What operations cost the host, as ratios to turmoil-fs in the same run, on two mixes of open, write, sync, rename and read,
+//! without and with simulated latency. turmoil-fs is driven alone, by its asynchronous files on tokio's paused clock.
+
+use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Rounds of one measured iteration.
+const ROUNDS: u64 = 500;
+const PART: [u8; 512] = [7; 512];
+
+/// What a round does, and how many operations that are.
+#[derive(Clone, Copy)]
+enum Mix {
+    /// A file is written aside, synced, moved to its name, its directory synced, and read back, under a hundred names in
+    /// turn: create, 4 writes, sync, rename, open and sync of the directory, open and read.
+    Replace,
+    /// A record is appended to a log, every eighth time with a sync; every hundredth time the log is read to its end.
+    Log,
+}
+
+impl Mix {
+    const ALL: [(Mix, &str); 2] = [(Mix::Replace, "replace"), (Mix::Log, "log")];
+
+    fn operations(self) -> u64 {
+        match self {
+            Mix::Replace => ROUNDS * 11,
+            Mix::Log => ROUNDS + ROUNDS / 8 + ROUNDS / 100 * 2,
+        }
+    }
+}
+
+fn name(number: u64) -> String {
+    format!("/data/{}", number % 100)
+}
+
+/// The mixes, word for word on whatever is called `fs`.
+macro_rules! play {
+    () => {
+        async fn play(mix: Mix) -> io::Result<()> {
+            fs::create_dir("/data").await?;
+            let log = fs::File::create("/data/log").await?;
+            for number in 0..ROUNDS {
+                match mix {
+                    Mix::Replace => {
+                        let file = fs::File::create("/data/aside").await?;
+                        for part in 0..4 {
+                            file.write_at(&PART, 512 * part).await?;
+                        }
+                        file.sync_all().await?;
+                        fs::rename("/data/aside", name(number)).await?;
+                        sync_data_directory().await?;
+                        assert_eq!(fs::read(name(number)).await?.len(), 2_048);
+                    }
+                    Mix::Log => {
+                        log.write_at(&PART[..100], 100 * number).await?;
+                        if number % 8 == 7 {
+                            log.sync_data().await?;
+                        }
+                        if number % 100 == 99 {
+                            assert_eq!(fs::read("/data/log").await?.len() as u64, 100 * (number + 1));
+                        }
+                    }
+                }
+            }
+            Ok(())
+        }
+    };
+}
+
+/// The mixes on the simulated files of this crate.
+mod ours {
+    use super::*;
+    use stormglass_core::{Latency, Seed};
+    use stormglass_fs::profile::OpCost;
+    use stormglass_fs::{self as fs, Disk, DiskProfile, FileExt};
+
+    pub fn run(mix: Mix, latency: Duration) {
+        let cost = || OpCost { latency: Latency::Constant(latency), ..OpCost::default() };
+        let profile = DiskProfile {
+            open: cost(),
+            create: cost(),
+            read: cost(),
+            write: cost(),
+            sync: cost(),
+            rename: cost(),
+            ..DiskProfile::instant()
+        };
+        madsim::runtime::Runtime::new().block_on(async {
+            let _mounted = Disk::new("disk", profile, Seed(1)).mount();
+            play(mix).await.expect("the disk works");
+        });
+    }
+
+    async fn sync_data_directory() -> io::Result<()> {
+        fs::File::open("/data").await?.sync_all().await
+    }
+
+    play!();
+}
+
+/// The same on turmoil's.
+mod turmoil {
+    use super::*;
+    use turmoil_fs::shim::tokio::fs;
+    use turmoil_fs::{Fs, FsConfig};
+
+    pub fn run(mix: Mix, latency: Duration) {
+        let mut config = FsConfig::default();
+        if !latency.is_zero() {
+            config.io_latency().min_latency(latency).max_latency(latency);
+        }
+        let disk = Fs::builder().config(config).seed(1).build();
+        let _entered = disk.enter();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(play(mix)).expect("the disk works");
+    }
+
+    async fn sync_data_directory() -> io::Result<()> {
+        fs::sync_dir("/data").await
+    }
+
+    play!();
+}
+
+const LATENCIES: [(Duration, &str); 2] = [(Duration::ZERO, "none"), (Duration::from_millis(1), "1 ms")];
+
+fn main() {
+    let output = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("criterion");
+    let mut criterion = Criterion::default().output_directory(&output).configure_from_args();
+    for (mix, mix_name) in Mix::ALL {
+        for (latency, latency_name) in LATENCIES {
+            let mut group = criterion.benchmark_group(format!("{mix_name}-{latency_name}"));
+            group.throughput(Throughput::Elements(mix.operations())).sample_size(20);
+            measure(&mut group, "turmoil-fs", || turmoil::run(mix, latency));
+            measure(&mut group, "stormglass-fs", || ours::run(mix, latency));
+            group.finish();
+        }
+    }
+    criterion.final_summary();
+    ratios(&output);
+}
+
+fn measure(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, run: impl Fn()) {
+    group.bench_function(name, |bencher| bencher.iter(&run));
+}
+
+/// Prints the ratios, if the measurements are there; `--list` and `--test` make none.
+fn ratios(output: &Path) {
+    for (mix, mix_name) in Mix::ALL {
+        for (_, latency_name) in LATENCIES {
+            let nanos = |name: &str| -> Option<f64> {
+                let group = output.join(format!("{mix_name}-{latency_name}"));
+                let file = std::fs::read_to_string(group.join(name).join("new/estimates.json")).ok()?;
+                let estimates: serde_json::Value = serde_json::from_str(&file).ok()?;
+                Some(estimates["median"]["point_estimate"].as_f64()? / mix.operations() as f64)
+            };
+            if let (Some(theirs), Some(ours)) = (nanos("turmoil-fs"), nanos("stormglass-fs")) {
+                println!(
+                    "{mix_name}, latency {latency_name}: turmoil-fs / stormglass-fs = {:.1}   ({theirs:.0} ns / {ours:.0} ns an operation)",
+                    theirs / ours
+                );
+            }
+        }
+    }
+}

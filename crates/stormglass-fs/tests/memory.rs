@@ -1,0 +1,43 @@
+//! What a disk takes of the host's memory.
+
+use stormglass_core::{Keep, Recorder, Seed};
+use stormglass_fs::{Disk, DiskProfile, FileExt};
+
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
+fn allocated() -> usize {
+    dhat::HeapStats::get().curr_bytes
+}
+
+/// One test only: another one beside it would be counted too.
+#[test]
+fn a_disk_takes_what_is_on_it() {
+    let _profiler = dhat::Profiler::builder().testing().build();
+    let recorder = Recorder::new(Keep::Nothing);
+    let profile = DiskProfile::named("cloud-volume").unwrap();
+    let before = allocated();
+    let disks: Vec<Disk> = (0..100)
+        .map(|number| Disk::recorded(&format!("node-{number}"), profile.clone(), Seed(1), &recorder))
+        .collect();
+    let idle = (allocated() - before) / disks.len();
+    assert!(idle < 10 << 10, "an idle disk takes {idle} bytes");
+
+    madsim::runtime::Runtime::new().block_on(async {
+        let disk = &disks[0];
+        let file = disk.create("holes").await.unwrap();
+        let before = allocated();
+        file.set_len(1 << 30).await.unwrap();
+        file.sync_all().await.unwrap();
+        disk.drop_caches();
+        let holes = allocated().saturating_sub(before);
+        assert!(holes < 1 << 10, "a GiB of holes takes {holes} bytes");
+        // A thousand synced writes to one place leave one page behind, not a history.
+        for _ in 0..1_000 {
+            file.write_all_at(&[1; 512], 4_096).await.unwrap();
+            file.sync_data().await.unwrap();
+        }
+        let written = allocated().saturating_sub(before);
+        assert!(written < 16 << 10, "{written} bytes for one page");
+    });
+}
