@@ -103,9 +103,9 @@ kinds! {
     Read "read" Disk,
     /// Bytes were written to the page cache; the value is their number.
     Write "write" Disk,
-    /// A file or directory with its metadata became durable.
+    /// A file or directory with its metadata became durable; the value is the number of bytes that had to be written for it.
     Fsync "fsync" Sync,
-    /// A file's data became durable.
+    /// A file's data became durable; the value as for fsync.
     Fdatasync "fdatasync" Sync,
     /// A name was moved.
     Rename "rename" Disk,
@@ -159,6 +159,8 @@ kinds! {
     Lock "lock" Other,
     /// A lock was let go.
     Unlock "unlock" Other,
+    /// A message, or a segment of a stream, was lost on its way.
+    Lose "lose" Network,
 }
 
 /// Which part of the world an event's time goes to.

@@ -6,11 +6,12 @@
 //! 2. [`latency`]: how long things take. A [`Latency`] turns one draw into one duration.
 //! 3. [`time`]: [`SimTime`], nanoseconds since the start of a run.
 //! 4. [`queue`]: waiting for one of several servers.
-//! 5. [`event`]: what happened. A fixed-size [`Event`] names the event it had to wait for.
-//! 6. [`trace`]: all that happened. A [`Recorder`] folds every event into a chained hash and keeps them when asked.
-//! 7. [`mod@wait`], [`outcome`]: what somebody waited for, and how the run ended.
-//! 8. [`blame`]: where a wait went, read off the causes.
-//! 9. [`identity`]: all that is needed to run the same run again.
+//! 5. [`trigger`]: when a rule strikes.
+//! 6. [`event`]: what happened. A fixed-size [`Event`] names the event it had to wait for.
+//! 7. [`trace`]: all that happened. A [`Recorder`] folds every event into a chained hash and keeps them when asked.
+//! 8. [`mod@wait`], [`outcome`]: what somebody waited for, and how the run ended.
+//! 9. [`blame`]: where a wait went, read off the causes.
+//! 10. [`identity`]: all that is needed to run the same run again.
 //!
 //! **Invariant:** nothing here knows madsim, a thread, the environment or a wall clock.
 
@@ -24,6 +25,7 @@ pub mod queue;
 pub mod seed;
 pub mod time;
 pub mod trace;
+pub mod trigger;
 pub mod wait;
 
 pub use event::{Event, EventId, Kind, Symbol};

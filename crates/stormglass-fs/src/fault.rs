@@ -27,6 +27,7 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::time::Duration;
+use stormglass_core::trigger::{NoProbability, Trigger};
 use stormglass_core::{Kind, Latency, SimTime, Stream};
 
 /// A rule: which operations are struck, and how.
@@ -50,10 +51,7 @@ pub struct Fault {
     kinds: Vec<Kind>,
     disk: Option<String>,
     path: Option<String>,
-    during: Range<SimTime>,
-    skip: u64,
-    limit: u64,
-    probability: f64,
+    trigger: Trigger,
 }
 
 /// What a fault does to an operation.
@@ -107,8 +105,8 @@ pub enum InvalidFault {
         source: glob::PatternError,
     },
     /// Its probability is not between 0 and 1.
-    #[error("{0} is no probability: give 0 to 1")]
-    Probability(f64),
+    #[error(transparent)]
+    Probability(#[from] NoProbability),
     /// It slows single operations down without end.
     #[error("an operation cannot stand still for ever: give a finite factor, or stall the device for a time")]
     StandStill,
@@ -142,16 +140,7 @@ impl From<Error> for io::Error {
 impl Fault {
     /// A fault that strikes every operation, always.
     pub fn new(effect: Effect) -> Fault {
-        Fault {
-            effect,
-            kinds: Vec::new(),
-            disk: None,
-            path: None,
-            during: SimTime::ZERO..SimTime::from_nanos(u64::MAX),
-            skip: 0,
-            limit: u64::MAX,
-            probability: 1.0,
-        }
+        Fault { effect, kinds: Vec::new(), disk: None, path: None, trigger: Trigger::default() }
     }
 
     /// Only operations of these kinds.
@@ -179,21 +168,21 @@ impl Fault {
     /// Only operations that begin in this time.
     #[must_use]
     pub fn during(mut self, time: Range<SimTime>) -> Fault {
-        self.during = time;
+        self.trigger = self.trigger.during(time);
         self
     }
 
     /// Lets so many matching operations pass first.
     #[must_use]
     pub fn after(mut self, count: u64) -> Fault {
-        self.skip = count;
+        self.trigger = self.trigger.after(count);
         self
     }
 
     /// Strikes at most so often.
     #[must_use]
     pub fn times(mut self, count: u64) -> Fault {
-        self.limit = count;
+        self.trigger = self.trigger.times(count);
         self
     }
 
@@ -201,7 +190,7 @@ impl Fault {
     /// `("disk", name, "fault")`.
     #[must_use]
     pub fn with_probability(mut self, probability: f64) -> Fault {
-        self.probability = probability;
+        self.trigger = self.trigger.with_probability(probability);
         self
     }
 }
@@ -212,7 +201,6 @@ struct Rule {
     number: u64,
     fault: Fault,
     path: Option<glob::Pattern>,
-    struck: u64,
 }
 
 impl Rule {
@@ -221,21 +209,8 @@ impl Rule {
         let fault = &mut self.fault;
         let matches = fault.effect.concerns(kind)
             && (fault.kinds.is_empty() || fault.kinds.contains(&kind))
-            && fault.during.contains(&now)
             && self.path.as_ref().is_none_or(|pattern| pattern.matches(path.trim_start_matches('/')));
-        if !matches || fault.limit == self.struck {
-            return false;
-        }
-        if fault.skip > 0 {
-            fault.skip -= 1;
-            return false;
-        }
-        const ONE: u64 = 1 << 53;
-        if fault.probability < 1.0 && !stream.chance((fault.probability * ONE as f64) as u64, ONE) {
-            return false;
-        }
-        self.struck += 1;
-        true
+        matches && fault.trigger.strikes(now, stream)
     }
 }
 
@@ -331,15 +306,13 @@ impl Faults {
         };
         let (disk, path) =
             (fault.disk.as_ref().map(pattern).transpose()?, fault.path.as_ref().map(pattern).transpose()?);
-        if !(0.0..=1.0).contains(&fault.probability) {
-            return Err(InvalidFault::Probability(fault.probability));
-        }
+        fault.trigger.validate()?;
         if matches!(fault.effect, Effect::Slow(factor) if factor.get().is_infinite()) {
             return Err(InvalidFault::StandStill);
         }
         self.number_last += 1;
         if disk.is_none_or(|pattern| pattern.matches(&self.disk)) {
-            self.rules.push(Rule { number: self.number_last, fault, path, struck: 0 });
+            self.rules.push(Rule { number: self.number_last, fault, path });
         }
         Ok(self.number_last)
     }
@@ -349,7 +322,7 @@ impl Faults {
     }
 
     pub(crate) fn struck(&self, number: u64) -> u64 {
-        self.rules.iter().find(|rule| rule.number == number).map_or(0, |rule| rule.struck)
+        self.rules.iter().find(|rule| rule.number == number).map_or(0, |rule| rule.fault.trigger.struck())
     }
 
     /// Asks every fault. Delays add up, factors multiply, the first error and the first silent effect count.

@@ -45,7 +45,8 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// `ConnectionRefused` after a round trip if nobody listens; `InvalidData` if the listener has other types.
+    /// `ConnectionRefused` after a round trip if nobody listens; `TimedOut` after 127 s if nothing gets through;
+    /// `InvalidData` if the listener has other types.
     pub async fn connect<S: Send + 'static, R: Send + 'static>(
         &self,
         to: Address,
@@ -58,17 +59,17 @@ impl Host {
         let (to_server, server_receiver) = channel::channel::<Packet<S>>(&shared.recorder);
         let (to_client, client_receiver) = channel::channel::<Packet<R>>(&shared.recorder);
         let (client_sees_end, server_sees_end) = (Arc::default(), Arc::default());
-        let incoming = Incoming {
+        let server = self.half(to.host, self.id, to_client.clone(), &client_sees_end, &server_sees_end);
+        let client = self.half(self.id, to.host, to_server.clone(), &server_sees_end, &client_sees_end);
+        // Whoever cannot get anything across any more reads the end of the connection too.
+        server.lane.when_broken(move || to_server.send(Packet::Close));
+        client.lane.when_broken(move || to_client.send(Packet::Close));
+        listener.send(Incoming {
             from: self.address(0),
-            sender: self.half(to.host, self.id, to_client, &client_sees_end, &server_sees_end),
+            sender: server,
             receiver: RecvHalf(server_receiver),
-        };
-        listener.send(incoming);
-        Ok(Connection {
-            peer: to,
-            sender: self.half(self.id, to.host, to_server, &server_sees_end, &client_sees_end),
-            receiver: RecvHalf(client_receiver),
-        })
+        });
+        Ok(Connection { peer: to, sender: client, receiver: RecvHalf(client_receiver) })
     }
 
     fn half<T: Send + 'static>(
@@ -132,7 +133,7 @@ impl<S: Send + 'static, R> Connection<S, R> {
     ///
     /// # Errors
     ///
-    /// `BrokenPipe` once the peer's closing has arrived.
+    /// `BrokenPipe` once the peer's closing has arrived; `TimedOut` once the connection is broken.
     pub fn send(&self, message: S) -> io::Result<()> {
         self.sender.send(message)
     }
@@ -166,8 +167,11 @@ impl<S: Send + 'static> SendHalf<S> {
     ///
     /// # Errors
     ///
-    /// `BrokenPipe` once the peer's closing has arrived.
+    /// `BrokenPipe` once the peer's closing has arrived; `TimedOut` once the connection is broken.
     pub fn send(&self, message: S) -> io::Result<()> {
+        if self.lane.is_broken() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         if self.peer_gone.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }

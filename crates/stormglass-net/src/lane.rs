@@ -1,8 +1,13 @@
-//! How one value gets from host to host: one timer, no task.
+//! How one value gets from host to host: one timer, no task. Only where something was lost, a task waits to send it again.
 
 use crate::network::{Link, Shared};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Wake, Waker};
+use crate::retransmission::Retransmission;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 use stormglass_core::{EventId, Kind, Scope, SimTime, Symbol};
 use stormglass_rt as rt;
@@ -13,54 +18,207 @@ pub(crate) trait Arrive<T>: Send + Sync + 'static {
     fn arrive(&self, value: T, cause: EventId);
 }
 
-/// Sends a value over a link without order.
+/// Sends a value over a link without order. What is lost is gone.
 pub(crate) fn send<T: Send + 'static>(network: &Arc<Shared>, link: &Link, value: T, to: impl Arrive<T>) {
     let sent = rt::now();
-    let latency = link.draw();
-    launch(network, link, sent, sent + latency, value, to);
+    let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, 0);
+    if let Some(latency) = link.attempt(network) {
+        launch(network, link, cause, sent, sent + latency, value, to);
+    }
 }
 
 /// One direction of an ordered stream: a value arrives when its latency is over, and not before the one
-/// sent before it.
-#[derive(Debug)]
-pub(crate) struct Lane {
+/// sent before it. What is lost is sent again, and what was sent after it waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Lane(Arc<Inner>);
+
+struct Inner {
     link: Arc<Link>,
     network: Arc<Shared>,
-    arrival_last: Mutex<SimTime>,
+    window: Mutex<Window>,
+    broken: AtomicBool,
+    /// What the sender's own side is told when the connection is broken.
+    tell: Mutex<Option<Tell>>,
 }
+
+type Tell = Box<dyn FnOnce() + Send>;
+
+/// What the sender's kernel knows of the stream.
+#[derive(Default)]
+struct Window {
+    arrival_last: SimTime,
+    /// What was lost, and all that was sent after it.
+    waiting: VecDeque<Segment>,
+    /// When the first of it is sent again.
+    again: SimTime,
+    waker: Option<Waker>,
+}
+
+/// A value that waits to be sent again: how to launch it, given its cause and its arrival.
+struct Segment {
+    cause: EventId,
+    sent: SimTime,
+    launch: Box<dyn FnOnce(EventId, SimTime) + Send>,
+}
+
+/// So many later segments that arrive tell the sender that one before them is missing (RFC 5681).
+const DUPLICATE_ACKS: usize = 3;
 
 impl Lane {
     pub(crate) fn new(network: &Arc<Shared>, link: Arc<Link>) -> Lane {
-        Lane { link, network: network.clone(), arrival_last: Mutex::new(SimTime::ZERO) }
+        let (network, window, broken) = (network.clone(), Mutex::default(), AtomicBool::new(false));
+        Lane(Arc::new(Inner { link, network, window, broken, tell: Mutex::default() }))
     }
 
+    /// Has this done when the connection is broken, once.
+    pub(crate) fn when_broken(&self, tell: impl FnOnce() + Send + 'static) {
+        *self.0.tell.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(tell));
+    }
+
+    /// Sends a value. Once the connection is broken it is lost.
     pub(crate) fn send<T: Send + 'static>(&self, value: T, to: impl Arrive<T>) {
+        let Inner { link, network, .. } = &*self.0;
         let sent = rt::now();
-        let arrival = {
-            let mut last = self.arrival_last.lock().unwrap_or_else(PoisonError::into_inner);
-            // Timers of one moment fire in no stated order; a nanosecond keeps the stream's.
-            let earliest = *last + Duration::from_nanos(1);
-            *last = earliest.max(sent + self.link.draw());
-            *last
+        let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, 0);
+        let mut window = self.0.window();
+        if window.waiting.is_empty()
+            && let Some(latency) = link.attempt(network)
+        {
+            let arrival = window.arrival(sent + latency);
+            launch(network, link, cause, sent, arrival, value, to);
+            return;
+        }
+        if self.is_broken() {
+            return;
+        }
+        let inner = self.0.clone();
+        let launch = move |cause, arrival| {
+            launch(&inner.network, &inner.link, cause, sent, arrival, value, to);
         };
-        launch(&self.network, &self.link, sent, arrival, value, to);
+        window.waiting.push_back(Segment { cause, sent, launch: Box::new(launch) });
+        let round_trip = link.latency_last() * 2;
+        if window.waiting.len() == 1 {
+            let scope = Scope { node: network.recorder.scope().node, task: Symbol::NONE, cause };
+            network.in_kernel(scope, retransmit(self.0.clone()));
+        } else if window.waiting.len() == 1 + DUPLICATE_ACKS && window.again > sent + round_trip {
+            window.again = sent + round_trip;
+            if let Some(waker) = window.waker.take() {
+                waker.wake();
+            }
+        }
     }
 
-    pub(crate) fn draw(&self) -> Duration {
-        self.link.draw()
+    /// Waits for as long as it takes to get something across that nobody receives, such as a reset.
+    pub(crate) async fn cross(&self) {
+        let Inner { link, network, .. } = &*self.0;
+        let mut patience = Retransmission::new();
+        loop {
+            match link.attempt(network) {
+                Some(latency) => return rt::sleep(latency).await,
+                None => match patience.next(link.latency_last() * 2) {
+                    Ok(wait) => rt::sleep(wait).await,
+                    Err(_) => return,
+                },
+            }
+        }
     }
+
+    /// Whether so much was lost that the kernel gave up.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.0.broken.load(Ordering::Relaxed)
+    }
+}
+
+impl Inner {
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let waiting = self.window().waiting.len();
+        f.debug_struct("Lane").field("link", &self.link).field("waiting", &waiting).finish_non_exhaustive()
+    }
+}
+
+impl Window {
+    /// When something arrives that would do so at `at`, alone.
+    fn arrival(&mut self, at: SimTime) -> SimTime {
+        // Timers of one moment fire in no stated order; a nanosecond keeps the stream's.
+        self.arrival_last = at.max(self.arrival_last + Duration::from_nanos(1));
+        self.arrival_last
+    }
+}
+
+/// Sends what waits again, until nothing does or the connection is broken.
+async fn retransmit(lane: Arc<Inner>) {
+    let Inner { link, network, .. } = &*lane;
+    let mut patience = Retransmission::new();
+    loop {
+        let Ok(wait) = patience.next(link.latency_last() * 2) else {
+            lane.broken.store(true, Ordering::Relaxed);
+            // Dropped outside of the lock: what it holds may send in its turn.
+            let waiting = std::mem::take(&mut lane.window().waiting);
+            let tell = lane.tell.lock().unwrap_or_else(PoisonError::into_inner).take();
+            tell.into_iter().for_each(|tell| tell());
+            return drop(waiting);
+        };
+        lane.window().again = rt::now() + wait;
+        until_again(&lane).await;
+        let mut window = lane.window();
+        let mut resent = false;
+        while !window.waiting.is_empty() {
+            let Some(latency) = link.attempt(network) else { break };
+            let segment = window.waiting.pop_front().expect("seen");
+            let (now, arrival) = (rt::now(), window.arrival(rt::now() + latency));
+            // The first of them stood still for its own sake; the others waited for it.
+            let stalled = network.recorder.symbol("retransmission");
+            let scope = Scope { cause: segment.cause, ..network.recorder.scope() };
+            let cause = match resent {
+                false => network.recorder.record_in(scope, now, Kind::Stall, stalled, now - segment.sent, 0),
+                true => network.recorder.scope().cause,
+            };
+            network.recorder.join(cause);
+            (segment.launch)(cause, arrival);
+            resent = true;
+        }
+        if window.waiting.is_empty() {
+            return;
+        }
+        if resent {
+            patience = Retransmission::new();
+        }
+    }
+}
+
+/// Waits until the window says that it is time, which may become earlier meanwhile.
+async fn until_again(lane: &Inner) {
+    let mut alarm = None::<(SimTime, rt::Alarm)>;
+    poll_fn(|context: &mut Context<'_>| {
+        let mut window = lane.window();
+        let again = window.again;
+        window.waker = Some(context.waker().clone());
+        drop(window);
+        let (_, alarm) = match &mut alarm {
+            Some(set) if set.0 == again => set,
+            other => other.insert((again, rt::Alarm::new(again))),
+        };
+        alarm.poll(context)
+    })
+    .await;
+    lane.window().waker = None;
 }
 
 fn launch<T: Send + 'static>(
     network: &Arc<Shared>,
     link: &Link,
+    cause: EventId,
     sent: SimTime,
     arrival: SimTime,
     value: T,
     to: impl Arrive<T>,
 ) {
-    let recorder = &network.recorder;
-    let cause = recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, 0);
     let delivery = Delivery {
         value: Mutex::new(Some(value)),
         to,

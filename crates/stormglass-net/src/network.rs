@@ -1,13 +1,17 @@
 //! Hosts, their links and their ports.
 
+use crate::fault::Faults;
 use crate::profile::{LinkProfile, NetProfile};
+use crate::retransmission::{Handshake, Retransmission};
+use madsim::runtime::{Handle, NodeHandle};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::Future;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-use stormglass_core::{Keep, Kind, Recorder, Seed, Stream, Symbol};
+use stormglass_core::{Keep, Kind, Recorder, Scope, Seed, Stream, Symbol};
 use stormglass_rt as rt;
 
 /// A network. Clones are handles to the same one.
@@ -20,7 +24,10 @@ pub(crate) struct Shared {
     profile: NetProfile,
     seed: Seed,
     pub(crate) recorder: Recorder,
+    pub(crate) faults: Faults,
     state: Mutex<State>,
+    /// Where the kernels of all hosts do their work: it goes on when a process is killed.
+    kernel: OnceLock<NodeHandle>,
 }
 
 #[derive(Default)]
@@ -66,7 +73,8 @@ impl Network {
     /// As [`Network::new`], with a recorder for its events.
     pub fn recorded(profile: NetProfile, seed: Seed, recorder: &Recorder) -> Network {
         let state = Mutex::new(State::default());
-        Network { shared: Arc::new(Shared { profile, seed, recorder: recorder.clone(), state }) }
+        let (recorder, faults, kernel) = (recorder.clone(), Faults::default(), OnceLock::new());
+        Network { shared: Arc::new(Shared { profile, seed, recorder, faults, state, kernel }) }
     }
 
     /// The host of this name, on a machine of its own.
@@ -97,6 +105,21 @@ impl Network {
 }
 
 impl Shared {
+    /// What was sent from host to host, in order of hosts.
+    pub(crate) fn links(&self) -> Vec<(String, String, Counters)> {
+        let state = self.lock();
+        let links = state.links.values();
+        links.map(|link| (link.names.0.clone(), link.names.1.clone(), link.counters())).collect()
+    }
+
+    /// The bound ports, and whether each is for datagrams.
+    pub(crate) fn ports(&self) -> Vec<(String, bool, u16)> {
+        let state = self.lock();
+        let name = |host: HostId| state.hosts[host.0 as usize].name.clone();
+        let ports = state.ports.keys();
+        ports.map(|(kind, at)| (name(at.host), *kind == Protocol::Datagram, at.port)).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -113,7 +136,12 @@ impl Shared {
         let profile = if same_machine { &self.profile.loopback } else { &self.profile.link };
         let link = Arc::new(Link {
             profile: profile.clone(),
-            stream: Mutex::new(self.seed.stream(("net", &source.name, &target.name))),
+            state: Mutex::new(LinkState {
+                latencies: self.seed.stream(("net", &source.name, &target.name)),
+                faults: self.seed.stream(("net", &source.name, &target.name, "fault")),
+                counters: Counters::default(),
+            }),
+            names: (source.name.clone(), target.name.clone()),
             subject: self.recorder.symbol(&format!("{} -> {}", source.name, target.name)),
             target: target.symbol,
         });
@@ -163,6 +191,13 @@ impl Shared {
         self.profile.delayed_ack
     }
 
+    /// Runs it where the kernels work.
+    pub(crate) fn in_kernel(&self, scope: Scope, work: impl Future<Output = ()> + Send + 'static) {
+        let kernel =
+            self.kernel.get_or_init(|| Handle::current().create_node().name("kernel of the network").build());
+        kernel.spawn(rt::follow(&self.recorder, scope, work));
+    }
+
     /// What a handshake costs, and whether somebody listens: the inbox, or the refusal a round trip later.
     pub(crate) async fn shake_hands<T: Clone + Send + Sync + 'static>(
         &self,
@@ -171,22 +206,45 @@ impl Shared {
     ) -> io::Result<T> {
         let began = rt::now();
         let (there, back) = (self.link(from, to.host), self.link(to.host, from));
-        rt::sleep(there.draw()).await;
-        let inbox = self.inbox::<T>(Protocol::Stream, to);
-        rt::sleep(back.draw()).await;
-        if let Ok(Some(_)) = inbox {
-            for _ in 0..self.profile.handshake_round_trips {
-                rt::sleep(there.draw() + back.draw()).await;
-            }
-        }
-        let (kind, result) = match inbox {
-            Ok(Some(inbox)) => (Kind::Connect, Ok(inbox)),
-            Ok(None) => (Kind::Refuse, Err(io::ErrorKind::ConnectionRefused.into())),
-            Err(error) => (Kind::Refuse, Err(error)),
-        };
+        let result = self.shake(&there, &back, to).await;
+        let kind = if result.is_ok() { Kind::Connect } else { Kind::Refuse };
         let now = rt::now();
         self.recorder.record(now, kind, there.subject, now - began, u64::from(to.port));
         result
+    }
+
+    async fn shake<T: Clone + Send + Sync + 'static>(
+        &self,
+        there: &Link,
+        back: &Link,
+        to: Address,
+    ) -> io::Result<T> {
+        let mut patience = Handshake::new();
+        let inbox = loop {
+            let attempt = rt::now();
+            if let Some(latency) = there.attempt(self) {
+                rt::sleep(latency).await;
+                let inbox = self.inbox::<T>(Protocol::Stream, to);
+                if let Some(latency) = back.attempt(self) {
+                    rt::sleep(latency).await;
+                    break inbox;
+                }
+            }
+            rt::sleep_until(attempt + patience.next()?).await;
+        };
+        let inbox = inbox?.ok_or(io::ErrorKind::ConnectionRefused)?;
+        for _ in 0..self.profile.handshake_round_trips {
+            let mut patience = Retransmission::new();
+            loop {
+                let attempt = rt::now();
+                if let (Some(there), Some(back)) = (there.attempt(self), back.attempt(self)) {
+                    rt::sleep(there + back).await;
+                    break;
+                }
+                rt::sleep_until(attempt + patience.next(there.latency_last() * 2)?).await;
+            }
+        }
+        Ok(inbox)
     }
 }
 
@@ -202,16 +260,60 @@ impl fmt::Debug for Shared {
 #[derive(Debug)]
 pub(crate) struct Link {
     profile: LinkProfile,
-    stream: Mutex<Stream>,
+    state: Mutex<LinkState>,
+    names: (String, String),
     pub(crate) subject: Symbol,
     /// The host at its end.
     pub(crate) target: Symbol,
 }
 
+#[derive(Debug)]
+struct LinkState {
+    latencies: Stream,
+    faults: Stream,
+    counters: Counters,
+}
+
+/// What was sent over one direction of a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages and segments, those that were sent again included.
+    pub sent: u64,
+    /// How many of them were lost.
+    pub lost: u64,
+    /// How long the last one took that was not.
+    pub latency_last: Duration,
+}
+
 impl Link {
-    pub(crate) fn draw(&self) -> Duration {
-        let draw = self.stream.lock().unwrap_or_else(PoisonError::into_inner).draw();
-        self.profile.delay + self.profile.latency.at(draw)
+    /// Sends something now: how long it takes, or nothing if it is lost, which is recorded.
+    pub(crate) fn attempt(&self, network: &Shared) -> Option<Duration> {
+        let mut state = self.lock();
+        let LinkState { latencies, faults, counters } = &mut *state;
+        let latency = self.profile.delay + self.profile.latency.at(latencies.draw());
+        let strike = network.faults.strike(&self.names.0, &self.names.1, faults);
+        counters.sent += 1;
+        if strike.lost {
+            counters.lost += 1;
+            drop(state);
+            let recorder = &network.recorder;
+            recorder.record_in(recorder.scope(), rt::now(), Kind::Lose, self.subject, Duration::ZERO, 0);
+            return None;
+        }
+        counters.latency_last = latency + strike.delay;
+        Some(counters.latency_last)
+    }
+
+    pub(crate) fn latency_last(&self) -> Duration {
+        self.counters().latency_last
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.lock().counters
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LinkState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

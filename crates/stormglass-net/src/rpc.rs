@@ -186,7 +186,7 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
             }
             None => {
                 // The service is gone, and its host tells us so.
-                rt::sleep(wire.back.draw()).await;
+                wire.back.cross().await;
                 Err(io::ErrorKind::ConnectionReset.into())
             }
         };

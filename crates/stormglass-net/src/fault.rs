@@ -1,0 +1,253 @@
+//! Faults: rules on links.
+//!
+//! A fault says which directed links it strikes (by the names of their hosts), when, and what it does to what is sent over
+//! them. It is installed on a network with [`Network::inject`] and goes with its guard. Without a fault nothing is drawn and
+//! nothing changes.
+//!
+//! | effect | one-way messages | streams, calls, connects |
+//! | --- | --- | --- |
+//! | [`Effect::Lose`] | are gone | are sent again after a timeout, as TCP does: see below |
+//! | [`Effect::Delay`] | arrive later | arrive later, and what follows them |
+//!
+//! A lost segment of a stream is sent again one round trip and 200 ms later (Linux: `TCP_RTO_MIN`), then after twice as long, and so
+//! on up to 2 min (`TCP_RTO_MAX`), 15 times (`tcp_retries2`), about a quarter of an hour; then the connection is broken. When
+//! three more have been sent behind it, their acknowledgements tell of the loss a round trip later (RFC 5681). A
+//! lost segment of a handshake is sent again after 1 s, 2 s, 4 s and so on, 6 times (`tcp_syn_retries`, RFC 6298):
+//! connecting fails with `TimedOut` after 127 s. A link that loses everything is cut; what was sent over it arrives with the
+//! first attempt after it has healed.
+
+use crate::network::Network;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use stormglass_core::trigger::{NoProbability, Trigger};
+use stormglass_core::{Latency, SimTime, Stream};
+use stormglass_rt as rt;
+
+/// A rule: which links are struck, and how.
+///
+/// ```
+/// use stormglass_net::fault::{Effect, Fault};
+/// use stormglass_net::{NetProfile, Network};
+/// use stormglass_core::Seed;
+///
+/// let network = Network::new(NetProfile::instant(), Seed(1));
+/// // What node-1 sends to anybody is lost, every tenth time; what it is sent arrives.
+/// let lossy = network.inject(Fault::new(Effect::Lose).from("node-1").with_probability(0.1))?;
+/// // Nothing passes between these two, until the guard is dropped.
+/// let cut = network.inject(Fault::new(Effect::Lose).from("node-1").to("node-[23]").both_ways())?;
+/// # Ok::<(), stormglass_net::fault::InvalidFault>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Fault {
+    effect: Effect,
+    from: Option<String>,
+    to: Option<String>,
+    both_ways: bool,
+    trigger: Trigger,
+}
+
+/// What a fault does to what is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// It is lost on its way.
+    Lose,
+    /// It takes longer by this.
+    Delay(Latency),
+}
+
+/// A fault that is none.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidFault {
+    /// Its pattern of hosts is none.
+    #[error("the pattern {pattern:?} is none: {source}")]
+    Pattern {
+        /// What was given.
+        pattern: String,
+        /// What is wrong with it.
+        source: glob::PatternError,
+    },
+    /// Its probability is not between 0 and 1.
+    #[error(transparent)]
+    Probability(#[from] NoProbability),
+}
+
+impl Fault {
+    /// A fault that strikes everything, always.
+    pub fn new(effect: Effect) -> Fault {
+        Fault { effect, from: None, to: None, both_ways: false, trigger: Trigger::default() }
+    }
+
+    /// Only what is sent by hosts whose name matches this pattern of shell wildcards: `node-[12]`.
+    #[must_use]
+    pub fn from(mut self, pattern: &str) -> Fault {
+        self.from = Some(pattern.to_string());
+        self
+    }
+
+    /// Only what is sent to hosts whose name matches this pattern of shell wildcards.
+    #[must_use]
+    pub fn to(mut self, pattern: &str) -> Fault {
+        self.to = Some(pattern.to_string());
+        self
+    }
+
+    /// What is sent the other way, too.
+    #[must_use]
+    pub fn both_ways(mut self) -> Fault {
+        self.both_ways = true;
+        self
+    }
+
+    /// Only what is sent in this time.
+    #[must_use]
+    pub fn during(mut self, time: Range<SimTime>) -> Fault {
+        self.trigger = self.trigger.during(time);
+        self
+    }
+
+    /// Lets so many pass first.
+    #[must_use]
+    pub fn after(mut self, count: u64) -> Fault {
+        self.trigger = self.trigger.after(count);
+        self
+    }
+
+    /// Strikes at most so often.
+    #[must_use]
+    pub fn times(mut self, count: u64) -> Fault {
+        self.trigger = self.trigger.times(count);
+        self
+    }
+
+    /// Strikes only with this probability, 0 to 1, drawn from the link's stream `("net", from, to, "fault")`.
+    #[must_use]
+    pub fn with_probability(mut self, probability: f64) -> Fault {
+        self.trigger = self.trigger.with_probability(probability);
+        self
+    }
+}
+
+/// A fault at work.
+#[derive(Debug)]
+struct Rule {
+    number: u64,
+    effect: Effect,
+    from: Option<glob::Pattern>,
+    to: Option<glob::Pattern>,
+    both_ways: bool,
+    trigger: Trigger,
+}
+
+impl Rule {
+    fn matches(&self, from: &str, to: &str) -> bool {
+        let one_way = |from: &str, to: &str| {
+            let is = |pattern: &Option<glob::Pattern>, name: &str| {
+                pattern.as_ref().is_none_or(|pattern| pattern.matches(name))
+            };
+            is(&self.from, from) && is(&self.to, to)
+        };
+        one_way(from, to) || self.both_ways && one_way(to, from)
+    }
+}
+
+/// What all the faults together do to something that is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Strike {
+    pub(crate) lost: bool,
+    pub(crate) delay: Duration,
+}
+
+/// The faults of one network, in the order in which they were installed.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    installed: Mutex<Installed>,
+    /// Whether there are any: who sends asks this first.
+    any: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Installed {
+    rules: Vec<Rule>,
+    number_last: u64,
+}
+
+impl Faults {
+    fn lock(&self) -> MutexGuard<'_, Installed> {
+        self.installed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn install(&self, fault: Fault) -> Result<u64, InvalidFault> {
+        let pattern = |pattern: Option<String>| {
+            let compiled = pattern.as_deref().map(glob::Pattern::new).transpose();
+            compiled.map_err(|source| InvalidFault::Pattern { pattern: pattern.unwrap_or_default(), source })
+        };
+        let Fault { effect, from, to, both_ways, trigger } = fault;
+        trigger.validate()?;
+        let (from, to) = (pattern(from)?, pattern(to)?);
+        let mut installed = self.lock();
+        installed.number_last += 1;
+        let number = installed.number_last;
+        installed.rules.push(Rule { number, effect, from, to, both_ways, trigger });
+        self.any.store(true, Ordering::Relaxed);
+        Ok(number)
+    }
+
+    fn remove(&self, number: u64) {
+        let mut installed = self.lock();
+        installed.rules.retain(|rule| rule.number != number);
+        self.any.store(!installed.rules.is_empty(), Ordering::Relaxed);
+    }
+
+    /// Asks every fault about what is sent now. Delays add up.
+    pub(crate) fn strike(&self, from: &str, to: &str, stream: &mut Stream) -> Strike {
+        let mut strike = Strike::default();
+        if !self.any.load(Ordering::Relaxed) {
+            return strike;
+        }
+        let (now, mut installed) = (rt::now(), self.lock());
+        for rule in &mut installed.rules {
+            if rule.matches(from, to) && rule.trigger.strikes(now, stream) {
+                match &rule.effect {
+                    Effect::Lose => strike.lost = true,
+                    Effect::Delay(latency) => strike.delay += latency.at(stream.draw()),
+                }
+            }
+        }
+        strike
+    }
+}
+
+impl Network {
+    /// Installs a fault. It works until the guard is dropped.
+    ///
+    /// # Errors
+    ///
+    /// A fault that is none: see [`InvalidFault`].
+    pub fn inject(&self, fault: Fault) -> Result<FaultGuard, InvalidFault> {
+        Ok(FaultGuard { network: self.clone(), number: self.shared.faults.install(fault)? })
+    }
+}
+
+/// A fault that is installed; dropping it takes the fault away.
+#[derive(Debug)]
+#[must_use = "dropping the guard takes the fault away"]
+pub struct FaultGuard {
+    network: Network,
+    number: u64,
+}
+
+impl FaultGuard {
+    /// How often this fault has struck.
+    pub fn struck(&self) -> u64 {
+        let installed = self.network.shared.faults.lock();
+        installed.rules.iter().find(|rule| rule.number == self.number).map_or(0, |rule| rule.trigger.struck())
+    }
+}
+
+impl Drop for FaultGuard {
+    fn drop(&mut self) {
+        self.network.shared.faults.remove(self.number);
+    }
+}

@@ -1,0 +1,67 @@
+//! Partitions by their shapes. Each is a set of cuts that goes with its guard.
+
+use crate::fault::{Effect, Fault, FaultGuard, InvalidFault};
+use crate::network::Network;
+
+/// A partition at work; dropping it heals the network.
+#[derive(Debug)]
+#[must_use = "dropping the guard heals the network"]
+pub struct Partition {
+    _cuts: Vec<FaultGuard>,
+}
+
+impl Network {
+    /// Cuts these two hosts off from each other. Names are patterns of shell wildcards, here and below.
+    ///
+    /// # Errors
+    ///
+    /// A pattern that is none.
+    pub fn cut(&self, one: &str, other: &str) -> Result<Partition, InvalidFault> {
+        self.cut_all([(one, other)])
+    }
+
+    /// Splits hosts into groups that do not reach each other. Hosts that are in none reach everybody, as a bridge does.
+    ///
+    /// ```
+    /// use stormglass_core::Seed;
+    /// use stormglass_net::{NetProfile, Network};
+    ///
+    /// let network = Network::new(NetProfile::instant(), Seed(1));
+    /// // n3 sees both halves, and neither sees the other.
+    /// let bridge = network.partition(&[&["n1", "n2"], &["n4", "n5"]])?;
+    /// drop(bridge);
+    /// # Ok::<(), stormglass_net::fault::InvalidFault>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A pattern that is none.
+    pub fn partition(&self, groups: &[&[&str]]) -> Result<Partition, InvalidFault> {
+        let pairs = groups.iter().enumerate().flat_map(|(place, group)| {
+            let later = groups[place + 1..].iter().flat_map(|other| other.iter());
+            later.flat_map(move |other| group.iter().map(move |one| (*one, *other)))
+        });
+        self.cut_all(pairs)
+    }
+
+    /// Arranges hosts in a ring: each reaches its neighbours within `reach` on both sides and nobody else. With a reach of
+    /// half of a majority every host sees a majority, and no two see the same one (Jepsen's majority rings).
+    ///
+    /// # Errors
+    ///
+    /// A pattern that is none.
+    pub fn ring(&self, hosts: &[&str], reach: usize) -> Result<Partition, InvalidFault> {
+        let count = hosts.len();
+        let pairs = (0..count).flat_map(|one| (one + 1..count).map(move |other| (one, other)));
+        let apart = pairs.filter(|(one, other)| (other - one).min(count - (other - one)) > reach);
+        self.cut_all(apart.map(|(one, other)| (hosts[one], hosts[other])))
+    }
+
+    fn cut_all<'a>(
+        &self,
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Partition, InvalidFault> {
+        let cut = |(one, other)| self.inject(Fault::new(Effect::Lose).from(one).to(other).both_ways());
+        Ok(Partition { _cuts: pairs.into_iter().map(cut).collect::<Result<_, _>>()? })
+    }
+}

@@ -1,0 +1,392 @@
+//! What loss, delay and cuts cost, with the arithmetic; every fault on and off.
+
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
+use expect_test::expect;
+use madsim::runtime::Runtime;
+use proptest::prelude::*;
+use std::io::ErrorKind;
+use std::time::Duration;
+use stormglass_core::{Keep, Kind, Latency, Recorder, Seed, SimTime};
+use stormglass_net::fault::{Effect, Fault};
+use stormglass_net::{Connection, Host, LinkProfile, Listener, NetProfile, Network};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+const AT: fn(u64) -> SimTime = |ms| SimTime::from_nanos(ms * 1_000_000);
+
+fn profile(latency: Latency) -> NetProfile {
+    NetProfile { link: LinkProfile { latency, delay: Duration::ZERO }, ..NetProfile::instant() }
+}
+
+/// Two hosts, 10 ms apart each way.
+fn pair(recorder: &Recorder) -> (Network, Host, Host) {
+    let network = Network::recorded(profile(Latency::from_millis(10)), Seed(1), recorder);
+    let (a, b) = (network.host("a"), network.host("b"));
+    (network, a, b)
+}
+
+fn lose() -> Fault {
+    Fault::new(Effect::Lose)
+}
+
+fn now() -> u64 {
+    // Timers come up to 100 ns late each.
+    (stormglass_rt::now().as_nanos() + 500_000) / 1_000_000
+}
+
+async fn connected(a: &Host, b: &Host) -> (Listener<u64, u64>, Connection<u64, u64>, Connection<u64, u64>) {
+    let mut listener = b.listen::<u64, u64>(80).unwrap();
+    let client = a.connect::<u64, u64>(b.address(80)).await.unwrap();
+    let server = listener.accept().await;
+    (listener, client, server)
+}
+
+/// Connected at 20 ms. A segment that is lost once is sent again a round trip and 200 ms later and arrives 10 ms after that: at
+/// 250 ms. One that is lost twice waits 220 + 440 ms; three times, 220 + 440 + 880.
+#[test]
+fn a_lost_segment_costs_a_retransmission_timeout() {
+    for (losses, arrives) in [(0, 30), (1, 250), (2, 690), (3, 1_570)] {
+        Runtime::new().block_on(async {
+            let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
+            let (_listener, client, mut server) = connected(&a, &b).await;
+            let guard = network.inject(lose().from("a").times(losses)).unwrap();
+            client.send(1).unwrap();
+            assert_eq!(server.recv().await, Some(1));
+            assert_eq!((now(), guard.struck()), (arrives, losses));
+        });
+    }
+}
+
+/// With three more segments behind it, a loss is known a round trip after the third: sent at 20, 21, 22, 23 ms; again at 43
+/// ms; all there at 53 ms, in order.
+#[test]
+fn traffic_behind_a_loss_tells_of_it() {
+    Runtime::new().block_on(async {
+        let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
+        let (_listener, client, mut server) = connected(&a, &b).await;
+        let _guard = network.inject(lose().from("a").times(1)).unwrap();
+        for number in 0..4 {
+            client.send(number).unwrap();
+            stormglass_rt::sleep(MS(1)).await;
+        }
+        for number in 0..4 {
+            assert_eq!(server.recv().await, Some(number));
+        }
+        assert_eq!(now(), 53);
+    });
+}
+
+/// A lost SYN is sent again after 1, 2, 4 s; a lost answer costs the same. 10 ms there and 10 ms back come on top.
+#[test]
+fn a_lost_syn_costs_seconds() {
+    for (fault, connected_at) in [
+        (lose().times(0), 20),
+        (lose().from("a").times(1), 1_020),
+        (lose().from("a").times(2), 3_020),
+        (lose().from("b").times(3), 7_020),
+    ] {
+        Runtime::new().block_on(async {
+            let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
+            let _listener = b.listen::<(), ()>(80).unwrap();
+            let _guard = network.inject(fault).unwrap();
+            a.connect::<(), ()>(b.address(80)).await.unwrap();
+            assert_eq!(now(), connected_at);
+        });
+    }
+}
+
+/// Nothing gets through for ever: 1 + 2 + 4 + 8 + 16 + 32 + 64 s.
+#[test]
+fn connecting_to_nowhere_times_out() {
+    Runtime::new().block_on(async {
+        let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
+        let _cut = network.cut("a", "b").unwrap();
+        let error = a.connect::<(), ()>(b.address(80)).await.unwrap_err();
+        assert_eq!((error.kind(), now()), (ErrorKind::TimedOut, 127_000));
+    });
+}
+
+/// What was sent while the link was cut arrives after it has healed, in order and once: cut from 20 to 1,000 ms, attempts at
+/// 240, 680 and 1,560 ms.
+#[test]
+fn a_cut_heals() {
+    Runtime::new().block_on(async {
+        let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
+        let (_listener, client, mut server) = connected(&a, &b).await;
+        let cut = network.cut("a", "b").unwrap();
+        (0..3).for_each(|number| client.send(number).unwrap());
+        stormglass_rt::sleep_until(AT(1_000)).await;
+        drop(cut);
+        for number in 0..3 {
+            assert_eq!(server.recv().await, Some(number));
+        }
+        assert_eq!(now(), 1_570);
+        client.send(9).unwrap();
+        assert_eq!(server.recv().await, Some(9));
+        assert_eq!(now(), 1_580);
+    });
+}
+
+/// Requests arrive and answers do not: the call hangs until the way back has healed.
+#[test]
+fn a_one_way_cut_swallows_the_answers() {
+    Runtime::new().block_on(async {
+        let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
+        let mut service = b.serve::<u64, u64>(80).unwrap();
+        let served = madsim::task::spawn_local(async move {
+            let call = service.next().await.unwrap();
+            let answer = *call.request() + 1;
+            call.reply(answer);
+            (now(), service)
+        });
+        let channel = a.channel::<u64, u64>(b.address(80));
+        channel.connect().await.unwrap();
+        let _cut = network.inject(lose().from("b").to("a").during(AT(0)..AT(500))).unwrap();
+        assert_eq!(channel.call(1).await.unwrap(), 2);
+        // Served at 30 ms; answers at 30, 250 and 690 ms, of which the last gets through.
+        assert_eq!((served.await.unwrap().0, now()), (30, 700));
+    });
+}
+
+/// A connection over which nothing gets through is broken after 15 attempts, and both halves of the sender say so; the peer,
+/// who has nothing to send, knows nothing: it is half-open.
+#[test]
+fn a_connection_breaks_after_a_quarter_of_an_hour() {
+    Runtime::new().block_on(async {
+        let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
+        let (_listener, mut client, mut server) = connected(&a, &b).await;
+        let _cut = network.cut("a", "b").unwrap();
+        client.send(1).unwrap();
+        assert_eq!(client.recv().await, None);
+        // 20 ms, and 220 ms · (2¹⁰ - 1) = 225.06 s for ten attempts, of which the tenth would wait 112.64 s; then 5 · 120 s.
+        assert_eq!(now(), 20 + 225_060 + 600_000);
+        assert_eq!(client.send(2).unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(stormglass_rt::timeout(MS(10_000), server.recv()).await, None);
+    });
+}
+
+/// A killed process leaves its kernel: what it had sent into a cut is delivered when the link heals, and then the end; or
+/// the end alone, if it had sent nothing.
+#[test]
+fn a_killed_sender_still_says_goodbye() {
+    for sends in [true, false] {
+        Runtime::new().block_on(async {
+            let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
+            let (_listener, client, mut server) = connected(&a, &b).await;
+            let handle = madsim::runtime::Handle::current();
+            let sender = handle.create_node().name("a").build();
+            let cut = network.cut("a", "b").unwrap();
+            sender.spawn(async move {
+                if sends {
+                    client.send(1).unwrap();
+                }
+                let _open = client;
+                std::future::pending::<()>().await;
+            });
+            stormglass_rt::sleep(MS(100)).await;
+            handle.kill(sender.id());
+            stormglass_rt::sleep(MS(1)).await;
+            drop(cut);
+            if sends {
+                assert_eq!(server.recv().await, Some(1));
+            }
+            assert_eq!(server.recv().await, None);
+        });
+    }
+}
+
+/// Datagrams are lost, or late, and nobody sends them again.
+#[test]
+fn messages_are_lost_for_good() {
+    Runtime::new().block_on(async {
+        let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
+        let (from, mut to) = (a.bind::<u64>(1).unwrap(), b.bind::<u64>(1).unwrap());
+        let _lossy = network.inject(lose().from("a").after(1).times(2)).unwrap();
+        let _late = network.inject(Fault::new(Effect::Delay(Latency::from_millis(50))).times(1)).unwrap();
+        for number in 0..5 {
+            from.send_to(to.address(), number);
+        }
+        let mut received = Vec::new();
+        for _ in 0..3 {
+            received.push((to.recv_from().await.0, now()));
+        }
+        assert_eq!(received, [(3, 10), (4, 10), (0, 60)]);
+        assert_eq!(stormglass_rt::timeout(MS(1_000), to.recv_from()).await.map(|(number, _)| number), None);
+    });
+}
+
+/// Of 2,000 messages over a stream that loses a tenth, one at a time, about a tenth is late by a timeout: the median is 10 ms, the
+/// 99th percentile at least 230.
+#[test]
+fn loss_moves_the_tail_by_a_timeout() {
+    let mut waits = Runtime::new().block_on(async {
+        let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
+        let (_listener, client, mut server) = connected(&a, &b).await;
+        let _lossy = network.inject(lose().from("a").with_probability(0.1)).unwrap();
+        let mut waits = Vec::new();
+        for number in 0..2_000 {
+            let sent = stormglass_rt::now();
+            client.send(number).unwrap();
+            server.recv().await.unwrap();
+            waits.push((stormglass_rt::now() - sent).as_millis());
+        }
+        waits
+    });
+    waits.sort_unstable();
+    assert_eq!(waits[1_000], 10);
+    assert!(waits[1_980] >= 230, "{}", waits[1_980]);
+    let late = waits.iter().filter(|&&wait| wait >= 230).count();
+    // 200 are expected; five standard deviations are 67.
+    assert!((133..=267).contains(&late), "{late}");
+}
+
+/// Groups reach nobody outside; whoever is in none reaches all; in a ring of five with a reach of one everybody sees a
+/// majority of three, and no two the same one.
+#[test]
+fn partitions_have_shapes() {
+    let names = ["n1", "n2", "n3", "n4", "n5"];
+    let reached = |partition: fn(&Network) -> stormglass_net::Partition| {
+        Runtime::new().block_on(async {
+            let network = Network::new(NetProfile::instant(), Seed(1));
+            let _partition = partition(&network);
+            let mut inboxes: Vec<_> =
+                names.iter().map(|name| network.host(name).bind::<usize>(1).unwrap()).collect();
+            for (from, inbox) in inboxes.iter().enumerate() {
+                names.iter().for_each(|to| inbox.send_to(network.host(to).address(1), from + 1));
+            }
+            stormglass_rt::sleep(MS(1)).await;
+            let mut reached = Vec::new();
+            for inbox in &mut inboxes {
+                let mut from = Vec::new();
+                while let Some((number, _)) = stormglass_rt::timeout(Duration::ZERO, inbox.recv_from()).await
+                {
+                    from.push(number.to_string());
+                }
+                from.sort();
+                reached.push(from.concat());
+            }
+            reached.join(" ")
+        })
+    };
+    assert_eq!(reached(|network| network.cut("zz", "y").unwrap()), "12345 12345 12345 12345 12345");
+    assert_eq!(reached(|network| network.cut("n1", "n2").unwrap()), "1345 2345 12345 12345 12345");
+    assert_eq!(
+        reached(|network| network.partition(&[&["n1", "n2"], &["n[345]"]]).unwrap()),
+        "12 12 345 345 345"
+    );
+    assert_eq!(
+        reached(|network| network.partition(&[&["n1", "n2"], &["n4", "n5"]]).unwrap()),
+        "123 123 12345 345 345"
+    );
+    assert_eq!(
+        reached(|network| network.ring(&["n1", "n2", "n3", "n4", "n5"], 1).unwrap()),
+        "125 123 234 345 145"
+    );
+}
+
+/// Off, by whatever condition, a fault leaves the run as it is without the rule.
+#[test]
+fn a_fault_that_does_not_strike_changes_nothing() {
+    let hash = |faults: Vec<Fault>| {
+        let recorder = Recorder::new(Keep::Nothing);
+        Runtime::new().block_on(async {
+            let (network, a, b) = pair(&recorder);
+            let _guards: Vec<_> = faults.into_iter().map(|fault| network.inject(fault).unwrap()).collect();
+            let (_listener, client, mut server) = connected(&a, &b).await;
+            for number in 0..5 {
+                client.send(number).unwrap();
+                server.recv().await;
+            }
+        });
+        recorder.finish().hash
+    };
+    let without = hash(vec![]);
+    for effect in [Effect::Lose, Effect::Delay(Latency::from_millis(1))] {
+        let fault = || Fault::new(effect.clone());
+        let off = vec![
+            fault().from("c"),
+            fault().from("b").to("b"),
+            fault().during(AT(60_000)..AT(61_000)),
+            fault().after(1_000),
+            fault().times(0),
+        ];
+        assert_eq!(hash(off), without, "{effect:?}");
+        assert_ne!(hash(vec![fault().times(1)]), without, "{effect:?}");
+    }
+}
+
+#[test]
+fn a_fault_that_is_none_is_refused() {
+    let network = Network::new(NetProfile::instant(), Seed(1));
+    let refused = |fault: Fault| network.inject(fault).map(drop).unwrap_err().to_string();
+    assert_eq!(refused(lose().with_probability(-0.1)), "-0.1 is no probability: give 0 to 1");
+    assert!(refused(lose().to("n[")).starts_with("the pattern \"n[\" is none: "));
+    assert!(network.ring(&["n1", "n[", "n3", "n4"], 1).is_err());
+}
+
+/// The wait for a retransmission has a name of its own among the causes: sending, standing still, arriving.
+#[test]
+fn a_retransmission_is_explained() {
+    let recorder = Recorder::new(Keep::Events);
+    let netstat = Runtime::new().block_on(async {
+        let (network, a, b) = pair(&recorder);
+        let (_listener, client, mut server) = connected(&a, &b).await;
+        let _guard = network.inject(lose().from("a").times(1)).unwrap();
+        client.send(1).unwrap();
+        server.recv().await;
+        network.netstat().to_string()
+    });
+    let trace = recorder.finish();
+    let deliver = trace.events.iter().find(|event| event.kind == Kind::Deliver).unwrap();
+    let stall = trace.event(deliver.cause).unwrap();
+    assert_eq!(
+        (stall.kind, trace.text(stall.subject), stall.took_nanos / 1_000_000),
+        (Kind::Stall, "retransmission", 220)
+    );
+    assert_eq!(trace.event(stall.cause).unwrap().kind, Kind::Send);
+    assert_eq!(trace.counters["lose"], 1);
+    expect![[r#"
+        b:80 listening
+        a -> b: 3 sent, 1 lost, last in 10ms
+        b -> a: 1 sent, last in 10ms
+    "#]]
+    .assert_eq(&netstat);
+}
+
+proptest! {
+    /// Whatever is lost, delayed and cut, as long as it heals: a stream delivers everything once and in order.
+    #[test]
+    fn streams_stay_whole(
+        seed: u64,
+        count in 1u64..60,
+        // At 59 % a connection breaks now and then: 16 losses in a row.
+        loss in 0u32..30,
+        cuts in prop::collection::vec((0u64..3_000, 1u64..2_000, any::<bool>()), 0..4),
+    ) {
+        let received = Runtime::new().block_on(async move {
+            let spread = Latency::Uniform { min: Duration::ZERO, max: MS(5) };
+            let network = Network::new(profile(spread.clone()), Seed(seed));
+            let (a, b) = (network.host("a"), network.host("b"));
+            let (_listener, client, mut server) = connected(&a, &b).await;
+            let mut guards = vec![
+                network.inject(lose().with_probability(f64::from(loss) / 100.0)).unwrap(),
+                network.inject(Fault::new(Effect::Delay(spread)).with_probability(0.3)).unwrap(),
+            ];
+            for (at, length, forward) in cuts {
+                let cut = lose().from(if forward { "a" } else { "b" }).during(AT(at)..AT(at + length));
+                guards.push(network.inject(cut).unwrap());
+            }
+            for number in 0..count {
+                client.send(number).unwrap();
+                stormglass_rt::sleep(MS(number * 37 % 90)).await;
+            }
+            drop(client);
+            let mut received = Vec::new();
+            while let Some(message) = server.recv().await {
+                received.push(message);
+            }
+            received
+        });
+        prop_assert_eq!(received, (0..count).collect::<Vec<_>>());
+    }
+}
