@@ -133,7 +133,8 @@ impl<S: Send + 'static, R> Connection<S, R> {
     ///
     /// # Errors
     ///
-    /// `BrokenPipe` once the peer's closing has arrived; `TimedOut` once the connection is broken.
+    /// `BrokenPipe` once the peer's closing has arrived; `TimedOut` or `ConnectionReset` once the
+    /// connection is broken.
     pub fn send(&self, message: S) -> io::Result<()> {
         self.sender.send(message)
     }
@@ -167,10 +168,11 @@ impl<S: Send + 'static> SendHalf<S> {
     ///
     /// # Errors
     ///
-    /// `BrokenPipe` once the peer's closing has arrived; `TimedOut` once the connection is broken.
+    /// `BrokenPipe` once the peer's closing has arrived; `TimedOut` or `ConnectionReset` once the
+    /// connection is broken.
     pub fn send(&self, message: S) -> io::Result<()> {
-        if self.lane.is_broken() {
-            return Err(io::ErrorKind::TimedOut.into());
+        if let Some(why) = self.lane.broken() {
+            return Err(why.into());
         }
         if self.peer_gone.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::BrokenPipe.into());

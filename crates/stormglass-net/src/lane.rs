@@ -5,8 +5,8 @@ use crate::retransmission::Retransmission;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 use stormglass_core::{EventId, Kind, Scope, SimTime, Symbol};
@@ -36,7 +36,10 @@ struct Inner {
     link: Arc<Link>,
     network: Arc<Shared>,
     window: Mutex<Window>,
-    broken: AtomicBool,
+    /// The lives of both ends when they connected.
+    lives: (u32, u32),
+    /// Why nothing gets across any more.
+    broken: OnceLock<io::ErrorKind>,
     /// What the sender's own side is told when the connection is broken.
     tell: Mutex<Option<Tell>>,
 }
@@ -66,8 +69,16 @@ const DUPLICATE_ACKS: usize = 3;
 
 impl Lane {
     pub(crate) fn new(network: &Arc<Shared>, link: Arc<Link>) -> Lane {
-        let (network, window, broken) = (network.clone(), Mutex::default(), AtomicBool::new(false));
-        Lane(Arc::new(Inner { link, network, window, broken, tell: Mutex::default() }))
+        let lives = (link.ends.0.life(), link.ends.1.life());
+        let (network, window) = (network.clone(), Mutex::default());
+        Lane(Arc::new(Inner {
+            link,
+            network,
+            window,
+            lives,
+            broken: OnceLock::new(),
+            tell: Mutex::default(),
+        }))
     }
 
     /// Has this done when the connection is broken, once.
@@ -78,17 +89,26 @@ impl Lane {
     /// Sends a value. Once the connection is broken it is lost.
     pub(crate) fn send<T: Send + 'static>(&self, value: T, to: impl Arrive<T>) {
         let Inner { link, network, .. } = &*self.0;
+        if self.broken().is_some() || self.0.sender_is_gone() {
+            return;
+        }
         let sent = rt::now();
         let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, 0);
+        let scope = Scope { node: network.recorder.scope().node, task: Symbol::NONE, cause };
         let mut window = self.0.window();
         if window.waiting.is_empty()
             && let Some(latency) = link.attempt(network)
         {
+            if self.0.receiver_is_another() {
+                let lane = self.0.clone();
+                network.in_kernel(scope, async move {
+                    rt::sleep(latency * 2).await;
+                    lane.break_with(io::ErrorKind::ConnectionReset);
+                });
+                return;
+            }
             let arrival = window.arrival(sent + latency);
             launch(network, link, cause, sent, arrival, value, to);
-            return;
-        }
-        if self.is_broken() {
             return;
         }
         let inner = self.0.clone();
@@ -98,7 +118,6 @@ impl Lane {
         window.waiting.push_back(Segment { cause, sent, launch: Box::new(launch) });
         let round_trip = link.latency_last() * 2;
         if window.waiting.len() == 1 {
-            let scope = Scope { node: network.recorder.scope().node, task: Symbol::NONE, cause };
             network.in_kernel(scope, retransmit(self.0.clone()));
         } else if window.waiting.len() == 1 + DUPLICATE_ACKS && window.again > sent + round_trip {
             window.again = sent + round_trip;
@@ -123,13 +142,58 @@ impl Lane {
         }
     }
 
-    /// Whether so much was lost that the kernel gave up.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.0.broken.load(Ordering::Relaxed)
+    /// Why nothing gets across any more: so much was lost that the kernel gave up, or the other end has forgotten the
+    /// connection.
+    pub(crate) fn broken(&self) -> Option<io::ErrorKind> {
+        self.0.broken.get().copied()
     }
 }
 
 impl Inner {
+    /// Whether the sender has lost its power since, and with it what waited.
+    fn sender_is_gone(&self) -> bool {
+        self.link.ends.0.life() != self.lives.0
+    }
+
+    /// Whether the receiver has lost its power since, and does not know the connection.
+    fn receiver_is_another(&self) -> bool {
+        self.link.ends.1.life() != self.lives.1
+    }
+
+    /// Sends what waits again, up to the first that is lost.
+    fn resend(&self) -> Resent {
+        let Inner { link, network, .. } = self;
+        let recorder = &network.recorder;
+        let mut window = self.window();
+        let mut resent = Resent::Nothing;
+        while !window.waiting.is_empty() {
+            let Some(latency) = link.attempt(network) else { return resent };
+            if self.receiver_is_another() {
+                return Resent::ToSomebodyElse(latency);
+            }
+            let Segment { cause, sent, launch } = window.waiting.pop_front().expect("seen");
+            let now = rt::now();
+            // The first of them stood still for its own sake; the others waited for it.
+            if matches!(resent, Resent::Nothing) {
+                let scope = Scope { cause, ..recorder.scope() };
+                let stalled = recorder.symbol("retransmission");
+                recorder.join(recorder.record_in(scope, now, Kind::Stall, stalled, now - sent, 0));
+            }
+            launch(recorder.scope().cause, window.arrival(now + latency));
+            resent = Resent::Something;
+        }
+        Resent::Everything
+    }
+
+    fn break_with(&self, why: io::ErrorKind) {
+        self.broken.get_or_init(|| why);
+        // Dropped outside of the lock: what it holds may send in its turn.
+        let waiting = std::mem::take(&mut self.window().waiting);
+        let tell = self.tell.lock().unwrap_or_else(PoisonError::into_inner).take();
+        tell.into_iter().for_each(|tell| tell());
+        drop(waiting);
+    }
+
     fn window(&self) -> MutexGuard<'_, Window> {
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -153,43 +217,37 @@ impl Window {
 
 /// Sends what waits again, until nothing does or the connection is broken.
 async fn retransmit(lane: Arc<Inner>) {
-    let Inner { link, network, .. } = &*lane;
+    let link = &lane.link;
     let mut patience = Retransmission::new();
     loop {
         let Ok(wait) = patience.next(link.latency_last() * 2) else {
-            lane.broken.store(true, Ordering::Relaxed);
-            // Dropped outside of the lock: what it holds may send in its turn.
-            let waiting = std::mem::take(&mut lane.window().waiting);
-            let tell = lane.tell.lock().unwrap_or_else(PoisonError::into_inner).take();
-            tell.into_iter().for_each(|tell| tell());
-            return drop(waiting);
+            return lane.break_with(io::ErrorKind::TimedOut);
         };
         lane.window().again = rt::now() + wait;
         until_again(&lane).await;
-        let mut window = lane.window();
-        let mut resent = false;
-        while !window.waiting.is_empty() {
-            let Some(latency) = link.attempt(network) else { break };
-            let segment = window.waiting.pop_front().expect("seen");
-            let (now, arrival) = (rt::now(), window.arrival(rt::now() + latency));
-            // The first of them stood still for its own sake; the others waited for it.
-            let stalled = network.recorder.symbol("retransmission");
-            let scope = Scope { cause: segment.cause, ..network.recorder.scope() };
-            let cause = match resent {
-                false => network.recorder.record_in(scope, now, Kind::Stall, stalled, now - segment.sent, 0),
-                true => network.recorder.scope().cause,
-            };
-            network.recorder.join(cause);
-            (segment.launch)(cause, arrival);
-            resent = true;
+        if lane.sender_is_gone() {
+            let waiting = std::mem::take(&mut lane.window().waiting);
+            return drop(waiting);
         }
-        if window.waiting.is_empty() {
-            return;
-        }
-        if resent {
-            patience = Retransmission::new();
+        match lane.resend() {
+            Resent::Everything => return,
+            Resent::Something => patience = Retransmission::new(),
+            Resent::Nothing => {}
+            Resent::ToSomebodyElse(latency) => {
+                rt::sleep(latency * 2).await;
+                return lane.break_with(io::ErrorKind::ConnectionReset);
+            }
         }
     }
+}
+
+/// What came of sending again.
+enum Resent {
+    Everything,
+    Something,
+    Nothing,
+    /// The receiver does not know the connection; how long a segment takes to it.
+    ToSomebodyElse(Duration),
 }
 
 /// Waits until the window says that it is time, which may become earlier meanwhile.

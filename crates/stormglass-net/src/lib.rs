@@ -23,7 +23,7 @@ pub use connection::{Connection, Listener, RecvHalf, SendHalf};
 pub use endpoint::Endpoint;
 pub use fault::FaultGuard;
 pub use netstat::Netstat;
-pub use network::{Address, Counters, Host, Network};
+pub use network::{Address, Counters, Host, Network, PowerOff};
 pub use partition::Partition;
 pub use profile::{LinkProfile, NetProfile};
 pub use rpc::{Call, Channel, Service};

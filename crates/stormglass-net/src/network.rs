@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use stormglass_core::{Keep, Kind, Recorder, Scope, Seed, Stream, Symbol};
@@ -44,6 +45,24 @@ struct HostInfo {
     name: String,
     machine: String,
     symbol: Symbol,
+    power: Arc<Power>,
+}
+
+/// Whether a host is on, and in its how manyth life.
+#[derive(Debug, Default)]
+pub(crate) struct Power {
+    off: AtomicU32,
+    life: AtomicU32,
+}
+
+impl Power {
+    pub(crate) fn is_off(&self) -> bool {
+        self.off.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn life(&self) -> u32 {
+        self.life.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,7 +109,8 @@ impl Network {
         let next = HostId(state.hosts.len() as u32);
         let id = *state.host_index.entry(name.to_string()).or_insert(next);
         if id == next {
-            state.hosts.push(HostInfo { name: name.to_string(), machine: machine.to_string(), symbol });
+            let (name, machine, power) = (name.to_string(), machine.to_string(), Arc::default());
+            state.hosts.push(HostInfo { name, machine, symbol, power });
         }
         drop(state);
         Host { network: self.clone(), id }
@@ -142,6 +162,7 @@ impl Shared {
                 counters: Counters::default(),
             }),
             names: (source.name.clone(), target.name.clone()),
+            ends: (source.power.clone(), target.power.clone()),
             subject: self.recorder.symbol(&format!("{} -> {}", source.name, target.name)),
             target: target.symbol,
         });
@@ -262,6 +283,7 @@ pub(crate) struct Link {
     profile: LinkProfile,
     state: Mutex<LinkState>,
     names: (String, String),
+    pub(crate) ends: (Arc<Power>, Arc<Power>),
     pub(crate) subject: Symbol,
     /// The host at its end.
     pub(crate) target: Symbol,
@@ -293,7 +315,7 @@ impl Link {
         let latency = self.profile.delay + self.profile.latency.at(latencies.draw());
         let strike = network.faults.strike(&self.names.0, &self.names.1, faults);
         counters.sent += 1;
-        if strike.lost {
+        if strike.lost || self.ends.0.is_off() || self.ends.1.is_off() {
             counters.lost += 1;
             drop(state);
             let recorder = &network.recorder;
@@ -335,7 +357,28 @@ impl Host {
         &self.network
     }
 
+    /// Takes the host's power away until the guard is dropped: it sends nothing, not even goodbye, and nothing reaches it. Its
+    /// peers' connections are half-open; when it is back, it answers what they send with a reset. Its tasks are not this
+    /// crate's: kill its node while the power is off.
+    pub fn power_off(&self) -> PowerOff {
+        let power = self.network.shared.lock().hosts[self.id.0 as usize].power.clone();
+        power.off.fetch_add(1, Ordering::Relaxed);
+        power.life.fetch_add(1, Ordering::Relaxed);
+        PowerOff(power)
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.network.shared
+    }
+}
+
+/// A host without power; dropping it gives the power back.
+#[derive(Debug)]
+#[must_use = "dropping the guard gives the power back"]
+pub struct PowerOff(Arc<Power>);
+
+impl Drop for PowerOff {
+    fn drop(&mut self) {
+        self.0.off.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -195,6 +195,60 @@ fn a_killed_sender_still_says_goodbye() {
     }
 }
 
+/// A host without power says nothing: its peers' connections are half-open. Back again it does not know them and answers with
+/// a reset, a round trip after they have sent something; calls find a new connection.
+#[test]
+fn a_vanished_host_leaves_half_open_connections() {
+    Runtime::new().block_on(async {
+        let (_network, a, b) = pair(&Recorder::new(Keep::Nothing));
+        let (listener, mut client, server) = connected(&a, &b).await;
+        let mut service = b.serve::<u64, u64>(81).unwrap();
+        let channel = a.channel::<u64, u64>(b.address(81));
+        channel.connect().await.unwrap();
+
+        let off = b.power_off();
+        // What a kill of its node drops.
+        drop((server, listener, service));
+        assert_eq!(stormglass_rt::timeout(MS(60_000), client.recv()).await, None, "nobody says goodbye");
+        let dialled = stormglass_rt::timeout(MS(500), a.connect::<(), ()>(b.address(80))).await;
+        assert!(dialled.is_none(), "nor refuses");
+        drop(off);
+
+        let sent = now();
+        client.send(1).unwrap();
+        assert_eq!(client.recv().await, None);
+        assert_eq!(now() - sent, 20);
+        assert_eq!(client.send(2).unwrap_err().kind(), ErrorKind::ConnectionReset);
+        assert_eq!(
+            a.connect::<(), ()>(b.address(80)).await.unwrap_err().kind(),
+            ErrorKind::ConnectionRefused
+        );
+
+        service = b.serve::<u64, u64>(81).unwrap();
+        madsim::task::spawn_local(async move {
+            while let Some(call) = service.next().await {
+                call.reply(7);
+            }
+        });
+        assert_eq!(channel.call(1).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        assert_eq!(channel.call(1).await.unwrap(), 7);
+    });
+}
+
+/// What waited in the kernel of a host that loses its power is gone with it.
+#[test]
+fn a_power_loss_takes_what_waited_to_be_sent_again() {
+    Runtime::new().block_on(async {
+        let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
+        let (_listener, client, mut server) = connected(&a, &b).await;
+        let cut = network.cut("a", "b").unwrap();
+        client.send(1).unwrap();
+        drop(a.power_off());
+        drop(cut);
+        assert_eq!(stormglass_rt::timeout(MS(60_000), server.recv()).await, None);
+    });
+}
+
 /// Datagrams are lost, or late, and nobody sends them again.
 #[test]
 fn messages_are_lost_for_good() {

@@ -248,8 +248,10 @@ impl Node {
         handle.restart(self.id);
     }
 
-    /// Takes the machine's power away: kills the node, and its disk loses what was not synced, as `loss` says.
+    /// Takes the node's power away for a moment: kills it, and its disk loses what was not synced, as `loss` says. Nobody is
+    /// told: its peers' connections are half-open until they send something.
     pub fn power_loss(&self, loss: Loss) {
+        let _off = self.host.power_off();
         self.kill();
         self.disk.power_loss(loss);
     }
