@@ -18,15 +18,18 @@ enum Mix {
     Replace,
     /// A record is appended to a log, every eighth time with a sync; every hundredth time the log is read to its end.
     Log,
+    /// A table is written in blocks of 512 bytes, all over 1 MiB, read back block by block and synced at the end.
+    Table,
 }
 
 impl Mix {
-    const ALL: [(Mix, &str); 2] = [(Mix::Replace, "replace"), (Mix::Log, "log")];
+    const ALL: [(Mix, &str); 3] = [(Mix::Replace, "replace"), (Mix::Log, "log"), (Mix::Table, "table")];
 
     fn operations(self) -> u64 {
         match self {
             Mix::Replace => ROUNDS * 11,
             Mix::Log => ROUNDS + ROUNDS / 8 + ROUNDS / 100 * 2,
+            Mix::Table => 2 * ROUNDS + 1,
         }
     }
 }
@@ -41,6 +44,9 @@ macro_rules! play {
         async fn play(mix: Mix) -> io::Result<()> {
             fs::create_dir("/data").await?;
             let log = fs::File::create("/data/log").await?;
+            let mut options = fs::OpenOptions::new();
+            let table = options.read(true).write(true).create(true).open("/data/table").await?;
+            let mut block = PART;
             for number in 0..ROUNDS {
                 match mix {
                     Mix::Replace => {
@@ -60,6 +66,13 @@ macro_rules! play {
                         }
                         if number % 100 == 99 {
                             assert_eq!(fs::read("/data/log").await?.len() as u64, 100 * (number + 1));
+                        }
+                    }
+                    Mix::Table => {
+                        table.write_at(&PART, number * 7 % 2_048 * 512).await?;
+                        table.read_at(&mut block, number * 5 % 2_048 * 512).await?;
+                        if number + 1 == ROUNDS {
+                            table.sync_all().await?;
                         }
                     }
                 }
