@@ -333,6 +333,35 @@ fn acknowledged_writes_survive_a_power_loss_of_everyone() {
     }
 }
 
+/// The leader is cut off from both others and not from its clients: it acknowledges nothing, the others elect a leader and go
+/// on, and when the cut has healed it follows, and has what they wrote.
+#[test]
+fn a_leader_that_is_cut_off_acknowledges_nothing() {
+    play(async |servers| {
+        servers.cluster(&["node-1", "node-2", "node-3"]).await;
+        servers.eventually("node-1", put("k", 1, Precondition::None)).await;
+        let cut = servers.network.partition(&[&["node-1"], &["node-2", "node-3"]]).unwrap();
+        let lonely = servers.ask("node-1", put("k", 9, Precondition::None));
+        let answered = rt::timeout(Duration::from_secs(2), lonely).await;
+        assert!(!matches!(answered, Some(Ok(_))), "{answered:?}");
+        let client = servers.client(&["node-2", "node-3"]);
+        let write = put("k", 2, Precondition::MatchesVersion(1));
+        let written = async {
+            while client.call(write.clone()).await.is_err() {
+                rt::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        rt::timeout(Duration::from_secs(10), written).await.expect("two of three go on");
+        drop(cut);
+        // Retransmission has backed off to seconds meanwhile.
+        rt::sleep(Duration::from_secs(10)).await;
+        let client = servers.client(&["node-1"]);
+        assert_eq!(client.call(get("k")).await, Ok(value(2)));
+        let refusal = servers.ask("node-1", get("k")).await.unwrap_err();
+        assert!(refusal.leader.is_some(), "it follows: {refusal}");
+    });
+}
+
 /// Without the leader the other two elect one within two full timeouts (2 × 20 ticks of 100 ms), and serve.
 #[test]
 fn two_of_three_go_on_without_the_leader() {
