@@ -7,8 +7,8 @@ use std::sync::Arc;
 use stormglass_core::EventId;
 use stormglass_rt::channel::{self, Receiver, Sender};
 
-/// A bound port for messages of one type. Messages may overtake each other; one to a port that nobody
-/// has is lost, as a datagram is.
+/// A bound port for messages of one type. Messages may overtake each other, and a fault may copy one; one to a port that
+/// nobody has is lost, as a datagram is.
 #[derive(Debug)]
 pub struct Endpoint<T> {
     host: Host,
@@ -22,7 +22,7 @@ impl Host {
     /// # Errors
     ///
     /// `AddrInUse`.
-    pub fn bind<T: Send + 'static>(&self, port: u16) -> io::Result<Endpoint<T>> {
+    pub fn bind<T: Clone + Send + 'static>(&self, port: u16) -> io::Result<Endpoint<T>> {
         let (sender, inbox) = channel::channel::<(Address, T)>(&self.shared().recorder);
         let address = self.address(port);
         self.shared().bind(Protocol::Datagram, address, Arc::new(sender))?;
@@ -30,7 +30,7 @@ impl Host {
     }
 }
 
-impl<T: Send + 'static> Endpoint<T> {
+impl<T: Clone + Send + 'static> Endpoint<T> {
     /// The address to send to.
     pub fn address(&self) -> Address {
         self.address
@@ -59,6 +59,7 @@ impl<T> Drop for Endpoint<T> {
 }
 
 /// Who has the port is looked up on arrival, not when the message is sent.
+#[derive(Clone)]
 struct Port {
     network: Arc<Shared>,
     address: Address,

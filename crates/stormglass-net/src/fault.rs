@@ -8,6 +8,8 @@
 //! | --- | --- | --- |
 //! | [`Effect::Lose`] | are gone | are sent again after a timeout, as TCP does: see below |
 //! | [`Effect::Delay`] | arrive later | arrive later, and what follows them |
+//! | [`Effect::Duplicate`] | arrive twice, the copy after a latency of its own | are not struck: TCP drops copies |
+//! | [`Effect::Refuse`] | are not struck | connects are refused after a round trip, whoever listens |
 //!
 //! A lost segment of a stream is sent again one round trip and 200 ms later (Linux: `TCP_RTO_MIN`), then after twice as long, and so
 //! on up to 2 min (`TCP_RTO_MAX`), 15 times (`tcp_retries2`), about a quarter of an hour; then the connection is broken. When
@@ -55,6 +57,31 @@ pub enum Effect {
     Lose,
     /// It takes longer by this.
     Delay(Latency),
+    /// A one-way message arrives twice.
+    Duplicate,
+    /// A connect is refused.
+    Refuse,
+}
+
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// A one-way message.
+    Datagram,
+    /// A segment of a stream, or of its handshake.
+    Segment,
+    /// The segment that asks for a connection.
+    Syn,
+}
+
+impl Effect {
+    fn concerns(&self, sent: Sent) -> bool {
+        match self {
+            Effect::Lose | Effect::Delay(_) => true,
+            Effect::Duplicate => sent == Sent::Datagram,
+            Effect::Refuse => sent == Sent::Syn,
+        }
+    }
 }
 
 /// A fault that is none.
@@ -157,6 +184,8 @@ impl Rule {
 pub(crate) struct Strike {
     pub(crate) lost: bool,
     pub(crate) delay: Duration,
+    pub(crate) twice: bool,
+    pub(crate) refused: bool,
 }
 
 /// The faults of one network, in the order in which they were installed.
@@ -201,17 +230,20 @@ impl Faults {
     }
 
     /// Asks every fault about what is sent now. Delays add up.
-    pub(crate) fn strike(&self, from: &str, to: &str, stream: &mut Stream) -> Strike {
+    pub(crate) fn strike(&self, sent: Sent, from: &str, to: &str, stream: &mut Stream) -> Strike {
         let mut strike = Strike::default();
         if !self.any.load(Ordering::Relaxed) {
             return strike;
         }
         let (now, mut installed) = (rt::now(), self.lock());
         for rule in &mut installed.rules {
-            if rule.matches(from, to) && rule.trigger.strikes(now, stream) {
+            let concerned = rule.effect.concerns(sent) && rule.matches(from, to);
+            if concerned && rule.trigger.strikes(now, stream) {
                 match &rule.effect {
                     Effect::Lose => strike.lost = true,
                     Effect::Delay(latency) => strike.delay += latency.at(stream.draw()),
+                    Effect::Duplicate => strike.twice = true,
+                    Effect::Refuse => strike.refused = true,
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! How one value gets from host to host: one timer, no task. Only where something was lost, a task waits to send it again.
 
+use crate::fault::Sent;
 use crate::network::{Link, Shared};
 use crate::retransmission::Retransmission;
 use std::collections::VecDeque;
@@ -18,13 +19,19 @@ pub(crate) trait Arrive<T>: Send + Sync + 'static {
     fn arrive(&self, value: T, cause: EventId);
 }
 
-/// Sends a value over a link without order. What is lost is gone.
-pub(crate) fn send<T: Send + 'static>(network: &Arc<Shared>, link: &Link, value: T, to: impl Arrive<T>) {
+/// Sends a value over a link without order. What is lost is gone; a copy may come too.
+pub(crate) fn send<T, A>(network: &Arc<Shared>, link: &Link, value: T, to: A)
+where
+    T: Clone + Send + 'static,
+    A: Arrive<T> + Clone,
+{
     let sent = rt::now();
     let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, 0);
-    if let Some(latency) = link.attempt(network) {
-        launch(network, link, cause, sent, sent + latency, value, to);
+    let Some(passage) = link.send(network, Sent::Datagram) else { return };
+    if let Some(latency) = passage.copy {
+        launch(network, link, cause, sent, sent + latency, value.clone(), to.clone());
     }
+    launch(network, link, cause, sent, sent + passage.latency, value, to);
 }
 
 /// One direction of an ordered stream: a value arrives when its latency is over, and not before the one

@@ -1,6 +1,6 @@
 //! Hosts, their links and their ports.
 
-use crate::fault::Faults;
+use crate::fault::{Faults, Sent};
 use crate::profile::{LinkProfile, NetProfile};
 use crate::retransmission::{Handshake, Retransmission};
 use madsim::runtime::{Handle, NodeHandle};
@@ -243,9 +243,9 @@ impl Shared {
         let mut patience = Handshake::new();
         let inbox = loop {
             let attempt = rt::now();
-            if let Some(latency) = there.attempt(self) {
+            if let Some(Passage { latency, refused, .. }) = there.send(self, Sent::Syn) {
                 rt::sleep(latency).await;
-                let inbox = self.inbox::<T>(Protocol::Stream, to);
+                let inbox = if refused { Ok(None) } else { self.inbox::<T>(Protocol::Stream, to) };
                 if let Some(latency) = back.attempt(self) {
                     rt::sleep(latency).await;
                     break inbox;
@@ -289,6 +289,16 @@ pub(crate) struct Link {
     pub(crate) target: Symbol,
 }
 
+/// What becomes of something that is sent and not lost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passage {
+    pub(crate) latency: Duration,
+    /// How long its copy takes, if there is one.
+    pub(crate) copy: Option<Duration>,
+    /// Whether it is refused, if it can be.
+    refused: bool,
+}
+
 #[derive(Debug)]
 struct LinkState {
     latencies: Stream,
@@ -308,12 +318,17 @@ pub struct Counters {
 }
 
 impl Link {
-    /// Sends something now: how long it takes, or nothing if it is lost, which is recorded.
+    /// Sends a segment now: how long it takes, or nothing if it is lost, which is recorded.
     pub(crate) fn attempt(&self, network: &Shared) -> Option<Duration> {
+        self.send(network, Sent::Segment).map(|passage| passage.latency)
+    }
+
+    /// As [`Link::attempt`], for anything.
+    pub(crate) fn send(&self, network: &Shared, what: Sent) -> Option<Passage> {
         let mut state = self.lock();
         let LinkState { latencies, faults, counters } = &mut *state;
         let latency = self.profile.delay + self.profile.latency.at(latencies.draw());
-        let strike = network.faults.strike(&self.names.0, &self.names.1, faults);
+        let strike = network.faults.strike(what, &self.names.0, &self.names.1, faults);
         counters.sent += 1;
         if strike.lost || self.ends.0.is_off() || self.ends.1.is_off() {
             counters.lost += 1;
@@ -323,7 +338,9 @@ impl Link {
             return None;
         }
         counters.latency_last = latency + strike.delay;
-        Some(counters.latency_last)
+        // A copy that is made on the way takes its own time, drawn where it changes nothing else.
+        let copy = strike.twice.then(|| self.profile.delay + self.profile.latency.at(faults.draw()));
+        Some(Passage { latency: counters.latency_last, copy, refused: strike.refused })
     }
 
     pub(crate) fn latency_last(&self) -> Duration {

@@ -269,6 +269,45 @@ fn messages_are_lost_for_good() {
     });
 }
 
+/// A copy of a datagram takes a latency of its own; streams are not struck, since TCP drops copies.
+#[test]
+fn messages_are_copied_and_segments_are_not() {
+    Runtime::new().block_on(async {
+        let network = Network::new(profile(Latency::Uniform { min: MS(1), max: MS(50) }), Seed(1));
+        let (a, b) = (network.host("a"), network.host("b"));
+        let (from, mut to) = (a.bind::<u64>(1).unwrap(), b.bind::<u64>(1).unwrap());
+        let (_listener, client, mut server) = connected(&a, &b).await;
+        let guard = network.inject(Fault::new(Effect::Duplicate).from("a")).unwrap();
+        from.send_to(to.address(), 7);
+        client.send(7).unwrap();
+        let mut times = Vec::new();
+        for _ in 0..2 {
+            assert_eq!(to.recv_from().await.0, 7);
+            times.push(stormglass_rt::now());
+        }
+        assert_ne!(times[0], times[1]);
+        assert_eq!(server.recv().await, Some(7));
+        assert_eq!(stormglass_rt::timeout(MS(1_000), server.recv()).await, None);
+        assert_eq!(guard.struck(), 1);
+    });
+}
+
+/// A refusal comes after a round trip, whoever listens; who is connected already stays so.
+#[test]
+fn connects_can_be_refused() {
+    Runtime::new().block_on(async {
+        let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
+        let (_listener, client, mut server) = connected(&a, &b).await;
+        let guard = network.inject(Fault::new(Effect::Refuse).to("b")).unwrap();
+        let error = a.connect::<u64, u64>(b.address(80)).await.unwrap_err();
+        assert_eq!((error.kind(), now()), (ErrorKind::ConnectionRefused, 40));
+        client.send(1).unwrap();
+        assert_eq!(server.recv().await, Some(1));
+        drop(guard);
+        a.connect::<u64, u64>(b.address(80)).await.unwrap();
+    });
+}
+
 /// Of 2,000 messages over a stream that loses a tenth, one at a time, about a tenth is late by a timeout: the median is 10 ms, the
 /// 99th percentile at least 230.
 #[test]
@@ -346,16 +385,25 @@ fn a_fault_that_does_not_strike_changes_nothing() {
         Runtime::new().block_on(async {
             let (network, a, b) = pair(&recorder);
             let _guards: Vec<_> = faults.into_iter().map(|fault| network.inject(fault).unwrap()).collect();
-            let (_listener, client, mut server) = connected(&a, &b).await;
-            for number in 0..5 {
-                client.send(number).unwrap();
-                server.recv().await;
+            let from = a.bind::<u64>(1).unwrap();
+            let mut to = b.bind::<u64>(1).unwrap();
+            if let Ok(mut listener) = b.listen::<u64, u64>(80)
+                && let Ok(client) = a.connect::<u64, u64>(b.address(80)).await
+            {
+                let mut server = listener.accept().await;
+                for number in 0..5 {
+                    client.send(number).unwrap();
+                    server.recv().await;
+                }
             }
+            from.send_to(to.address(), 1);
+            from.send_to(to.address(), 2);
+            while stormglass_rt::timeout(MS(100), to.recv_from()).await.is_some() {}
         });
         recorder.finish().hash
     };
     let without = hash(vec![]);
-    for effect in [Effect::Lose, Effect::Delay(Latency::from_millis(1))] {
+    for effect in [Effect::Lose, Effect::Delay(Latency::from_millis(1)), Effect::Duplicate, Effect::Refuse] {
         let fault = || Fault::new(effect.clone());
         let off = vec![
             fault().from("c"),
