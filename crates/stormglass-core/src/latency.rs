@@ -205,6 +205,18 @@ fn human(duration: Duration) -> humantime::FormattedDuration {
     humantime::format_duration(duration)
 }
 
+/// What so many bytes take at this time for a MiB.
+///
+/// ```
+/// use std::time::Duration;
+/// use stormglass_core::latency::transfer;
+///
+/// assert_eq!(transfer(Duration::from_millis(8), 512 << 10), Duration::from_millis(4));
+/// ```
+pub fn transfer(per_mib: Duration, bytes: u64) -> Duration {
+    Duration::from_nanos(((per_mib.as_nanos() * u128::from(bytes)) >> 20) as u64)
+}
+
 // ---- TOML form --------------------------------------------------------------------------------------------
 
 /// Durations as people write them (`"150ms"`, `"1m 30s"`), for `#[serde(with = "...")]`.

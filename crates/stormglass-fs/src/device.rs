@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use stormglass_core::latency::transfer;
 use stormglass_core::queue::Servers;
 use stormglass_core::{Seed, SimTime};
 
@@ -74,7 +75,7 @@ impl Device {
             *next_turn = at + *turn;
         }
         if bytes > 0 && !per_mib.is_zero() {
-            at = speed.end_of(at.max(*next_byte), per_bytes(*per_mib, bytes));
+            at = speed.end_of(at.max(*next_byte), transfer(*per_mib, bytes));
             *next_byte = at;
         }
         match servers {
@@ -86,11 +87,6 @@ impl Device {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What so many bytes take at this time for a MiB.
-pub(crate) fn per_bytes(per_mib: Duration, bytes: u64) -> Duration {
-    Duration::from_nanos(((per_mib.as_nanos() * u128::from(bytes)) >> 20) as u64)
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! What each operation costs, as data.
 
-use crate::device::per_bytes;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::Latency;
-use stormglass_core::latency::human_duration;
+use stormglass_core::latency::{human_duration, transfer};
 
 /// The cost of every operation of a disk.
 ///
@@ -247,7 +246,7 @@ impl Default for OpCost {
 impl OpCost {
     /// What an operation on `bytes` takes with this draw, after its delay.
     pub fn work(&self, draw: u64, bytes: u64) -> Duration {
-        self.latency.at(draw) + per_bytes(self.per_mib, bytes)
+        self.latency.at(draw) + transfer(self.per_mib, bytes)
     }
 }
 

@@ -5,12 +5,13 @@
 //! dirty waits. A journal commits names that are older than `commit` (ext4's mount option of that name). Nothing
 //! ticks: what is due is done when the disk is used next, as of the moment when it was due.
 
-use crate::device::{Device, per_bytes};
+use crate::device::Device;
 use crate::profile::WriteBackProfile;
 use crate::tree::{Inode, Tree};
 use std::collections::VecDeque;
 use std::time::Duration;
 use stormglass_core::SimTime;
+use stormglass_core::latency::transfer;
 
 /// Write-back takes at least so much at a time (`MIN_WRITEBACK_PAGES` of `fs/fs-writeback.c`).
 const BATCH: u64 = 4 << 20;
@@ -98,7 +99,7 @@ impl WriteBack {
                 chunks.push(chunk);
             }
         }
-        let done = device.take(now, bytes, per_bytes(self.per_mib, bytes));
+        let done = device.take(now, bytes, transfer(self.per_mib, bytes));
         // Batches are done in their order, whatever the device's servers do.
         let done = self.under_way.back().map_or(done, |before| done.max(before.done));
         self.under_way.push_back(Batch { done, chunks, bytes });

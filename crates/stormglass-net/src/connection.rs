@@ -139,6 +139,15 @@ impl<S: Send + 'static, R> Connection<S, R> {
         self.sender.send(message)
     }
 
+    /// As [`Connection::send`], a message of so many bytes: it takes its turn on the line and the time that they need there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::send`].
+    pub fn send_sized(&self, message: S, bytes: u64) -> io::Result<()> {
+        self.sender.send_sized(message, bytes)
+    }
+
     /// The next message, or `None` when the peer has closed.
     pub async fn recv(&mut self) -> Option<R> {
         self.receiver.recv().await
@@ -171,13 +180,22 @@ impl<S: Send + 'static> SendHalf<S> {
     /// `BrokenPipe` once the peer's closing has arrived; `TimedOut` or `ConnectionReset` once the
     /// connection is broken.
     pub fn send(&self, message: S) -> io::Result<()> {
+        self.send_sized(message, 0)
+    }
+
+    /// As [`SendHalf::send`], a message of so many bytes: it takes its turn on the line and the time that they need there.
+    ///
+    /// # Errors
+    ///
+    /// As [`SendHalf::send`].
+    pub fn send_sized(&self, message: S, bytes: u64) -> io::Result<()> {
         if let Some(why) = self.lane.broken() {
             return Err(why.into());
         }
         if self.peer_gone.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        self.lane.send(Packet::Data(message), self.inbox.clone());
+        self.lane.send(Packet::Data(message), bytes, self.inbox.clone());
         Ok(())
     }
 }
@@ -186,7 +204,7 @@ impl<S: Send + 'static> Drop for SendHalf<S> {
     fn drop(&mut self) {
         // A world that is being torn down has no clock any more, and nobody to tell.
         if stormglass_rt::clock::running() {
-            self.lane.send(Packet::Close, self.inbox.clone());
+            self.lane.send(Packet::Close, 0, self.inbox.clone());
         }
     }
 }

@@ -38,10 +38,15 @@ impl<T: Clone + Send + 'static> Endpoint<T> {
 
     /// Sends a message and goes on at once.
     pub fn send_to(&self, to: Address, message: T) {
+        self.send_sized_to(to, message, 0);
+    }
+
+    /// As [`Endpoint::send_to`], a message of so many bytes: it takes its turn on the line and the time that they need there.
+    pub fn send_sized_to(&self, to: Address, message: T, bytes: u64) {
         let shared = self.host.shared();
         let link = shared.link(self.host.id, to.host);
         let port = Port { network: shared.clone(), address: to };
-        lane::send(shared, &link, (self.address, message), port);
+        lane::send(shared, &link, (self.address, message), bytes, port);
     }
 
     /// The next message and its sender's address.

@@ -20,14 +20,14 @@ pub(crate) trait Arrive<T>: Send + Sync + 'static {
 }
 
 /// Sends a value over a link without order. What is lost is gone; a copy may come too.
-pub(crate) fn send<T, A>(network: &Arc<Shared>, link: &Link, value: T, to: A)
+pub(crate) fn send<T, A>(network: &Arc<Shared>, link: &Link, value: T, bytes: u64, to: A)
 where
     T: Clone + Send + 'static,
     A: Arrive<T> + Clone,
 {
     let sent = rt::now();
-    let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, 0);
-    let Some(passage) = link.send(network, Sent::Datagram) else { return };
+    let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, bytes);
+    let Some(passage) = link.send(network, Sent::Datagram, bytes) else { return };
     if let Some(latency) = passage.copy {
         launch(network, link, cause, sent, sent + latency, value.clone(), to.clone());
     }
@@ -68,6 +68,7 @@ struct Window {
 struct Segment {
     cause: EventId,
     sent: SimTime,
+    bytes: u64,
     launch: Box<dyn FnOnce(EventId, SimTime) + Send>,
 }
 
@@ -93,18 +94,18 @@ impl Lane {
         *self.0.tell.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(tell));
     }
 
-    /// Sends a value. Once the connection is broken it is lost.
-    pub(crate) fn send<T: Send + 'static>(&self, value: T, to: impl Arrive<T>) {
+    /// Sends a value of so many bytes. Once the connection is broken it is lost.
+    pub(crate) fn send<T: Send + 'static>(&self, value: T, bytes: u64, to: impl Arrive<T>) {
         let Inner { link, network, .. } = &*self.0;
         if self.broken().is_some() || self.0.sender_is_gone() {
             return;
         }
         let sent = rt::now();
-        let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, 0);
+        let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, bytes);
         let scope = Scope { node: network.recorder.scope().node, task: Symbol::NONE, cause };
         let mut window = self.0.window();
         if window.waiting.is_empty()
-            && let Some(latency) = link.attempt(network)
+            && let Some(latency) = link.attempt(network, bytes)
         {
             if self.0.receiver_is_another() {
                 let lane = self.0.clone();
@@ -122,7 +123,7 @@ impl Lane {
         let launch = move |cause, arrival| {
             launch(&inner.network, &inner.link, cause, sent, arrival, value, to);
         };
-        window.waiting.push_back(Segment { cause, sent, launch: Box::new(launch) });
+        window.waiting.push_back(Segment { cause, sent, bytes, launch: Box::new(launch) });
         let round_trip = link.latency_last() * 2;
         if window.waiting.len() == 1 {
             network.in_kernel(scope, retransmit(self.0.clone()));
@@ -139,7 +140,7 @@ impl Lane {
         let Inner { link, network, .. } = &*self.0;
         let mut patience = Retransmission::new();
         loop {
-            match link.attempt(network) {
+            match link.attempt(network, 0) {
                 Some(latency) => return rt::sleep(latency).await,
                 None => match patience.next(link.latency_last() * 2) {
                     Ok(wait) => rt::sleep(wait).await,
@@ -173,12 +174,12 @@ impl Inner {
         let recorder = &network.recorder;
         let mut window = self.window();
         let mut resent = Resent::Nothing;
-        while !window.waiting.is_empty() {
-            let Some(latency) = link.attempt(network) else { return resent };
+        while let Some(bytes) = window.waiting.front().map(|segment| segment.bytes) {
+            let Some(latency) = link.attempt(network, bytes) else { return resent };
             if self.receiver_is_another() {
                 return Resent::ToSomebodyElse(latency);
             }
-            let Segment { cause, sent, launch } = window.waiting.pop_front().expect("seen");
+            let Segment { cause, sent, launch, .. } = window.waiting.pop_front().expect("seen");
             let now = rt::now();
             // The first of them stood still for its own sake; the others waited for it.
             if matches!(resent, Resent::Nothing) {

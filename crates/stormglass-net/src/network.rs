@@ -12,7 +12,8 @@ use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-use stormglass_core::{Keep, Kind, Recorder, Scope, Seed, Stream, Symbol};
+use stormglass_core::latency::transfer;
+use stormglass_core::{Keep, Kind, Recorder, Scope, Seed, SimTime, Stream, Symbol};
 use stormglass_rt as rt;
 
 /// A network. Clones are handles to the same one.
@@ -160,6 +161,7 @@ impl Shared {
                 latencies: self.seed.stream(("net", &source.name, &target.name)),
                 faults: self.seed.stream(("net", &source.name, &target.name, "fault")),
                 counters: Counters::default(),
+                line_free: SimTime::ZERO,
             }),
             names: (source.name.clone(), target.name.clone()),
             ends: (source.power.clone(), target.power.clone()),
@@ -243,10 +245,10 @@ impl Shared {
         let mut patience = Handshake::new();
         let inbox = loop {
             let attempt = rt::now();
-            if let Some(Passage { latency, refused, .. }) = there.send(self, Sent::Syn) {
+            if let Some(Passage { latency, refused, .. }) = there.send(self, Sent::Syn, 0) {
                 rt::sleep(latency).await;
                 let inbox = if refused { Ok(None) } else { self.inbox::<T>(Protocol::Stream, to) };
-                if let Some(latency) = back.attempt(self) {
+                if let Some(latency) = back.attempt(self, 0) {
                     rt::sleep(latency).await;
                     break inbox;
                 }
@@ -258,7 +260,7 @@ impl Shared {
             let mut patience = Retransmission::new();
             loop {
                 let attempt = rt::now();
-                if let (Some(there), Some(back)) = (there.attempt(self), back.attempt(self)) {
+                if let (Some(there), Some(back)) = (there.attempt(self, 0), back.attempt(self, 0)) {
                     rt::sleep(there + back).await;
                     break;
                 }
@@ -304,6 +306,8 @@ struct LinkState {
     latencies: Stream,
     faults: Stream,
     counters: Counters,
+    /// When the line has put everything on its way that was sent before.
+    line_free: SimTime,
 }
 
 /// What was sent over one direction of a link.
@@ -318,16 +322,22 @@ pub struct Counters {
 }
 
 impl Link {
-    /// Sends a segment now: how long it takes, or nothing if it is lost, which is recorded.
-    pub(crate) fn attempt(&self, network: &Shared) -> Option<Duration> {
-        self.send(network, Sent::Segment).map(|passage| passage.latency)
+    /// Sends a segment of this size now: how long it takes, or nothing if it is lost, which is recorded.
+    pub(crate) fn attempt(&self, network: &Shared, bytes: u64) -> Option<Duration> {
+        self.send(network, Sent::Segment, bytes).map(|passage| passage.latency)
     }
 
     /// As [`Link::attempt`], for anything.
-    pub(crate) fn send(&self, network: &Shared, what: Sent) -> Option<Passage> {
+    pub(crate) fn send(&self, network: &Shared, what: Sent, bytes: u64) -> Option<Passage> {
         let mut state = self.lock();
-        let LinkState { latencies, faults, counters } = &mut *state;
-        let latency = self.profile.delay + self.profile.latency.at(latencies.draw());
+        let LinkState { latencies, faults, counters, line_free } = &mut *state;
+        let mut latency = self.profile.delay + self.profile.latency.at(latencies.draw());
+        if bytes > 0 && !self.profile.per_mib.is_zero() {
+            // What is lost has been on the line too.
+            let now = rt::now();
+            *line_free = now.max(*line_free) + transfer(self.profile.per_mib, bytes);
+            latency += *line_free - now;
+        }
         let strike = network.faults.strike(what, &self.names.0, &self.names.1, faults);
         counters.sent += 1;
         if strike.lost || self.ends.0.is_off() || self.ends.1.is_off() {

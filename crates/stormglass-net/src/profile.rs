@@ -29,7 +29,7 @@ impl NetProfile {
     }
 }
 
-/// The cost of one direction of a link: `delay + latency` for each message.
+/// The cost of one direction of a link: its turn on the line, then `delay + latency` for each message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct LinkProfile {
@@ -38,10 +38,14 @@ pub struct LinkProfile {
     /// Injected on top, each time. Default: nothing.
     #[serde(with = "human_duration")]
     pub delay: Duration,
+    /// Time for each MiB, one message after the other: the line's bandwidth, for messages that have a size. 10 Mbit/s is 839 ms.
+    /// Default: nothing.
+    #[serde(with = "human_duration")]
+    pub per_mib: Duration,
 }
 
 impl Default for LinkProfile {
     fn default() -> LinkProfile {
-        LinkProfile { latency: Latency::ZERO, delay: Duration::ZERO }
+        LinkProfile { latency: Latency::ZERO, delay: Duration::ZERO, per_mib: Duration::ZERO }
     }
 }

@@ -101,7 +101,7 @@ pub struct Reply<A>(Back<A>);
 impl<A: Send + 'static> Reply<A> {
     /// Answers.
     pub fn send(self, answer: A) {
-        self.0.lane.send(answer, Answer(self.0.reply.clone()));
+        self.0.lane.send(answer, 0, Answer(self.0.reply.clone()));
     }
 }
 
@@ -174,7 +174,7 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
         let (reply, mut answers) = channel::channel(&shared.recorder);
         let call = Call { request, back: Back { lane: wire.back.clone(), reply } };
         wire.ack().sent(rt::now());
-        wire.there.send(call, Door(wire.service.clone()));
+        wire.there.send(call, 0, Door(wire.service.clone()));
         let answer = match answers.recv().await {
             Some(answer) => {
                 let stall = wire.ack().received(rt::now());

@@ -8,7 +8,7 @@ use stormglass_core::{Keep, Kind, Latency, Recorder, Seed};
 use stormglass_net::{LinkProfile, NetProfile, Network};
 
 fn link(latency: Latency) -> NetProfile {
-    let link = LinkProfile { latency, delay: Duration::ZERO };
+    let link = LinkProfile { latency, ..LinkProfile::default() };
     NetProfile { link, ..NetProfile::instant() }
 }
 
@@ -233,4 +233,53 @@ proptest! {
         });
         prop_assert_eq!(received, (0..count).collect::<Vec<_>>());
     }
+}
+
+/// 10 Mbit/s are 0.8 µs a byte: 838.9 ms for a MiB. Two transfers of a MiB at once, in 64 parts each, share the line: both are
+/// through after twice that, and 10 ms of latency; one alone after once. What goes the other way has a line of its own, and what
+/// has no size takes no turn.
+#[test]
+fn transfers_share_a_line() {
+    const PARTS: u64 = 64;
+    let mut profile = link(Latency::from_millis(10));
+    profile.link.per_mib = Duration::from_nanos(838_860_800);
+    let through = |transfers: usize, backwards: bool| {
+        let profile = profile.clone();
+        Runtime::new().block_on(async move {
+            let network = Network::new(profile, Seed(1));
+            let (a, b) = (network.host("a"), network.host("b"));
+            let mut listener = b.listen::<u64, u64>(80).unwrap();
+            let mut pairs = Vec::new();
+            for _ in 0..transfers {
+                let client = a.connect::<u64, u64>(b.address(80)).await.unwrap();
+                pairs.push((client, listener.accept().await));
+            }
+            let began = stormglass_rt::now();
+            for part in 0..PARTS {
+                for (client, server) in &pairs {
+                    client.send_sized(part, (1 << 20) / PARTS).unwrap();
+                    if backwards {
+                        server.send_sized(part, (1 << 20) / PARTS).unwrap();
+                    }
+                }
+            }
+            let mut ends = Vec::new();
+            for (_, server) in &mut pairs {
+                for part in 0..PARTS {
+                    assert_eq!(server.recv().await, Some(part));
+                }
+                ends.push((stormglass_rt::now() - began).as_millis() as u64);
+            }
+            let (client, mut server) = pairs.remove(0);
+            client.send(9).unwrap();
+            let sent = stormglass_rt::now();
+            assert_eq!(server.recv().await, Some(9));
+            assert_eq!((stormglass_rt::now() - sent).as_millis(), 10);
+            ends
+        })
+    };
+    assert_eq!(through(1, false), [848]);
+    assert_eq!(through(1, true), [848]);
+    // The first one's last part is one part ahead of the second's: 13 ms.
+    assert_eq!(through(2, false), [1_674, 1_687]);
 }

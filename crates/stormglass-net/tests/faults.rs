@@ -15,7 +15,7 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 const AT: fn(u64) -> SimTime = |ms| SimTime::from_nanos(ms * 1_000_000);
 
 fn profile(latency: Latency) -> NetProfile {
-    NetProfile { link: LinkProfile { latency, delay: Duration::ZERO }, ..NetProfile::instant() }
+    NetProfile { link: LinkProfile { latency, ..LinkProfile::default() }, ..NetProfile::instant() }
 }
 
 /// Two hosts, 10 ms apart each way.

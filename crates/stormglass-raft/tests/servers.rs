@@ -35,7 +35,7 @@ struct Servers {
 impl Servers {
     fn new() -> Servers {
         let recorder = Recorder::new(Keep::Events);
-        let link = LinkProfile { latency: Latency::from_micros(100), delay: Duration::ZERO };
+        let link = LinkProfile { latency: Latency::from_micros(100), ..LinkProfile::default() };
         let profile = NetProfile { link, ..NetProfile::instant() };
         let network = Network::recorded(profile, Seed(1), &recorder);
         Servers { recorder, network, disks: BTreeMap::new(), nodes: BTreeMap::new(), lives: BTreeMap::new() }

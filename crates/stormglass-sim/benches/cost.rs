@@ -60,7 +60,7 @@ fn messages_of_madsim() {
 }
 
 fn messages_of_ours() {
-    let link = LinkProfile { latency: Latency::Constant(LATENCY), delay: Duration::ZERO };
+    let link = LinkProfile { latency: Latency::Constant(LATENCY), ..LinkProfile::default() };
     let profile = NetProfile { link, ..NetProfile::instant() };
     let network = Network::recorded(profile, Seed(1), &Recorder::new(Keep::Nothing));
     let runtime = Runtime::new();
