@@ -100,3 +100,51 @@ impl Trigger {
         self.struck
     }
 }
+
+/// Gives a rule that has a field `trigger` the methods that set it; `$stream` is where a probability is drawn from.
+///
+/// ```
+/// use stormglass_core::trigger::Trigger;
+///
+/// #[derive(Default)]
+/// struct Rule { trigger: Trigger }
+///
+/// impl Rule {
+///     stormglass_core::trigger_methods!("`(\"own\", \"fault\")`");
+/// }
+///
+/// let rule = Rule::default().after(2).times(1).with_probability(0.5);
+/// assert!(rule.trigger.validate().is_ok());
+/// ```
+#[macro_export]
+macro_rules! trigger_methods {
+    ($stream:literal) => {
+        /// Only what begins in this time.
+        #[must_use]
+        pub fn during(mut self, time: std::ops::Range<$crate::SimTime>) -> Self {
+            self.trigger = self.trigger.during(time);
+            self
+        }
+
+        /// Lets so many that match pass first.
+        #[must_use]
+        pub fn after(mut self, count: u64) -> Self {
+            self.trigger = self.trigger.after(count);
+            self
+        }
+
+        /// Strikes at most so often.
+        #[must_use]
+        pub fn times(mut self, count: u64) -> Self {
+            self.trigger = self.trigger.times(count);
+            self
+        }
+
+        #[doc = concat!("Strikes what matches only with this probability, 0 to 1, drawn from the stream ", $stream, ".")]
+        #[must_use]
+        pub fn with_probability(mut self, probability: f64) -> Self {
+            self.trigger = self.trigger.with_probability(probability);
+            self
+        }
+    };
+}

@@ -4,7 +4,7 @@ use std::io;
 
 /// EIO: the device does not do it.
 pub(crate) fn eio() -> io::Error {
-    io::Error::from_raw_os_error(5)
+    crate::fault::Error::Io.into()
 }
 
 /// EBADF: the file was not opened for that.

@@ -25,7 +25,6 @@
 use crate::profile::Slowdown;
 use std::fmt;
 use std::io;
-use std::ops::Range;
 use std::time::Duration;
 use stormglass_core::trigger::{NoProbability, Trigger};
 use stormglass_core::{Kind, Latency, SimTime, Stream};
@@ -165,34 +164,7 @@ impl Fault {
         self
     }
 
-    /// Only operations that begin in this time.
-    #[must_use]
-    pub fn during(mut self, time: Range<SimTime>) -> Fault {
-        self.trigger = self.trigger.during(time);
-        self
-    }
-
-    /// Lets so many matching operations pass first.
-    #[must_use]
-    pub fn after(mut self, count: u64) -> Fault {
-        self.trigger = self.trigger.after(count);
-        self
-    }
-
-    /// Strikes at most so often.
-    #[must_use]
-    pub fn times(mut self, count: u64) -> Fault {
-        self.trigger = self.trigger.times(count);
-        self
-    }
-
-    /// Strikes a matching operation only with this probability, 0 to 1, drawn from the disk's stream
-    /// `("disk", name, "fault")`.
-    #[must_use]
-    pub fn with_probability(mut self, probability: f64) -> Fault {
-        self.trigger = self.trigger.with_probability(probability);
-        self
-    }
+    stormglass_core::trigger_methods!("`(\"disk\", name, \"fault\")`");
 }
 
 /// A fault at work.
@@ -232,9 +204,7 @@ impl Strike {
             || self.short.is_some()
             || self.silent != Silent::Nothing
     }
-}
 
-impl Strike {
     /// How many of so many bytes are read or written.
     pub(crate) fn shortened(&self, len: usize) -> usize {
         match self.short {

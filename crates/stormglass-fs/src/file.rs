@@ -324,7 +324,7 @@ impl Open {
     }
 
     fn begin(&self, kind: Kind, offset: u64, bytes: u64) -> io::Result<Begun> {
-        debug_assert!(!operation::changes(kind) || !self.directory);
+        assert!(!operation::changes(kind) || !self.directory, "a directory is not opened for writing");
         let operation = Operation { kind, subject: self.subject, bytes, on: Some((self.inode, offset)) };
         self.disk.begin(Some(self.epoch), operation)
     }

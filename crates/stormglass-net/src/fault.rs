@@ -19,12 +19,11 @@
 //! first attempt after it has healed.
 
 use crate::network::Network;
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::trigger::{NoProbability, Trigger};
-use stormglass_core::{Latency, SimTime, Stream};
+use stormglass_core::{Latency, Stream};
 use stormglass_rt as rt;
 
 /// A rule: which links are struck, and how.
@@ -127,33 +126,7 @@ impl Fault {
         self
     }
 
-    /// Only what is sent in this time.
-    #[must_use]
-    pub fn during(mut self, time: Range<SimTime>) -> Fault {
-        self.trigger = self.trigger.during(time);
-        self
-    }
-
-    /// Lets so many pass first.
-    #[must_use]
-    pub fn after(mut self, count: u64) -> Fault {
-        self.trigger = self.trigger.after(count);
-        self
-    }
-
-    /// Strikes at most so often.
-    #[must_use]
-    pub fn times(mut self, count: u64) -> Fault {
-        self.trigger = self.trigger.times(count);
-        self
-    }
-
-    /// Strikes only with this probability, 0 to 1, drawn from the link's stream `("net", from, to, "fault")`.
-    #[must_use]
-    pub fn with_probability(mut self, probability: f64) -> Fault {
-        self.trigger = self.trigger.with_probability(probability);
-        self
-    }
+    stormglass_core::trigger_methods!("`(\"net\", from, to, \"fault\")`");
 }
 
 /// A fault at work.

@@ -108,12 +108,7 @@ impl Lane {
             && let Some(latency) = link.attempt(network, bytes)
         {
             if self.0.receiver_is_another() {
-                let lane = self.0.clone();
-                network.in_kernel(scope, async move {
-                    rt::sleep(latency * 2).await;
-                    lane.break_with(io::ErrorKind::ConnectionReset);
-                });
-                return;
+                return network.in_kernel(scope, reset(self.0.clone(), latency));
             }
             let arrival = window.arrival(sent + latency);
             launch(network, link, cause, sent, arrival, value, to);
@@ -241,12 +236,15 @@ async fn retransmit(lane: Arc<Inner>) {
             Resent::Everything => return,
             Resent::Something => patience = Retransmission::new(),
             Resent::Nothing => {}
-            Resent::ToSomebodyElse(latency) => {
-                rt::sleep(latency * 2).await;
-                return lane.break_with(io::ErrorKind::ConnectionReset);
-            }
+            Resent::ToSomebodyElse(latency) => return reset(lane, latency).await,
         }
     }
+}
+
+/// The receiver does not know the connection, and says so a round trip after it was sent something.
+async fn reset(lane: Arc<Inner>, latency: Duration) {
+    rt::sleep(latency * 2).await;
+    lane.break_with(io::ErrorKind::ConnectionReset);
 }
 
 /// What came of sending again.

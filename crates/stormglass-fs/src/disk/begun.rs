@@ -19,7 +19,7 @@ use stormglass_rt as rt;
 pub(crate) struct Begun {
     pub(crate) operation: Operation,
     strike: Option<Box<Strike>>,
-    /// How far things had got when it began: a sync keeps what was before.
+    /// How far things had got when it began, for a sync: it keeps what was before.
     pub(crate) mark: u64,
     clock: rt::Clock,
     at: SimTime,
@@ -78,7 +78,9 @@ impl Disk {
         let mut mark = 0;
         let mut on_device = operation::is_sync(kind).then_some(0);
         if let Some((inode, offset)) = operation.on {
-            mark = state.tree.mark(inode);
+            if on_device.is_some() {
+                mark = state.tree.mark(inode);
+            }
             if let Ok(contents) = state.tree.file(inode) {
                 if on_device.is_some() {
                     let (done, under_way) = state.under_way(inode);
