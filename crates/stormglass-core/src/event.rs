@@ -161,6 +161,8 @@ kinds! {
     Unlock "unlock" Other,
     /// A message, or a segment of a stream, was lost on its way.
     Lose "lose" Network,
+    /// A host's name was looked up; the value is 1 if it was found.
+    Resolve "resolve" Network,
 }
 
 /// Which part of the world an event's time goes to.

@@ -3,6 +3,7 @@
 use crate::seed::Stream;
 use crate::time::SimTime;
 use std::ops::Range;
+use std::time::Duration;
 
 /// When a rule strikes what it matches: in which time, after how many, how often, how likely. By default always.
 ///
@@ -23,7 +24,15 @@ pub struct Trigger {
     skip: u64,
     limit: u64,
     probability: f64,
+    flapping: Option<Flapping>,
     struck: u64,
+}
+
+/// On and off in turns.
+#[derive(Clone, Copy, Debug)]
+struct Flapping {
+    period: Duration,
+    on: Duration,
 }
 
 /// A probability that is none.
@@ -34,7 +43,7 @@ pub struct NoProbability(pub f64);
 impl Default for Trigger {
     fn default() -> Trigger {
         let during = SimTime::ZERO..SimTime::from_nanos(u64::MAX);
-        Trigger { during, skip: 0, limit: u64::MAX, probability: 1.0, struck: 0 }
+        Trigger { during, skip: 0, limit: u64::MAX, probability: 1.0, flapping: None, struck: 0 }
     }
 }
 
@@ -67,6 +76,59 @@ impl Trigger {
         self
     }
 
+    /// Only in the first `on` of each `period`, counted from the beginning of its time: a link that flaps.
+    #[must_use]
+    pub fn flapping(mut self, period: Duration, on: Duration) -> Trigger {
+        self.flapping = Some(Flapping { period, on });
+        self
+    }
+
+    /// Whether it may strike what begins now, as far as that depends on the time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stormglass_core::SimTime;
+    /// use stormglass_core::trigger::Trigger;
+    ///
+    /// let second = |n| SimTime::from(Duration::from_secs(n));
+    /// let flapping = Trigger::default().flapping(Duration::from_secs(3), Duration::from_secs(1));
+    /// assert_eq!([0, 1, 2, 3, 4].map(|n| flapping.is_on(second(n))), [true, false, false, true, false]);
+    /// assert_eq!(flapping.next_change(second(3)), Some(second(4)));
+    /// ```
+    pub fn is_on(&self, now: SimTime) -> bool {
+        self.during.contains(&now) && self.phase(now).is_none_or(|(phase, flapping)| phase < flapping.on)
+    }
+
+    /// When [`Trigger::is_on`] changes next, if it does.
+    pub fn next_change(&self, now: SimTime) -> Option<SimTime> {
+        if now < self.during.start {
+            return Some(self.during.start);
+        }
+        let end = (now < self.during.end && self.during.end.as_nanos() < u64::MAX).then_some(self.during.end);
+        let turn = self.phase(now).map(|(phase, Flapping { period, on })| {
+            now + if phase < on { on - phase } else { period - phase }
+        });
+        if now >= self.during.end { None } else { turn.into_iter().chain(end).min() }
+    }
+
+    /// Whether only time and chance decide: it neither counts what passes nor what is struck.
+    pub fn is_steady(&self) -> bool {
+        self.skip == 0 && self.limit == u64::MAX
+    }
+
+    /// The probability with which it strikes.
+    pub fn probability(&self) -> f64 {
+        self.probability
+    }
+
+    /// How far the period at work has come.
+    fn phase(&self, now: SimTime) -> Option<(Duration, Flapping)> {
+        let flapping = self.flapping?;
+        let since = now.saturating_since(self.during.start).as_nanos();
+        let period = flapping.period.as_nanos().max(1);
+        Some((Duration::from_nanos((since % period) as u64), flapping))
+    }
+
     /// Checks it; nothing is struck before.
     ///
     /// # Errors
@@ -80,7 +142,7 @@ impl Trigger {
     /// Whether something that matches is struck. It is counted, and a probability is drawn, only where nothing else has
     /// decided.
     pub fn strikes(&mut self, now: SimTime, stream: &mut Stream) -> bool {
-        if !self.during.contains(&now) || self.struck == self.limit {
+        if !self.is_on(now) || self.struck == self.limit {
             return false;
         }
         if self.skip > 0 {
@@ -123,6 +185,13 @@ macro_rules! trigger_methods {
         #[must_use]
         pub fn during(mut self, time: std::ops::Range<$crate::SimTime>) -> Self {
             self.trigger = self.trigger.during(time);
+            self
+        }
+
+        /// Only in the first `on` of each `period`, counted from the beginning of its time.
+        #[must_use]
+        pub fn flapping(mut self, period: std::time::Duration, on: std::time::Duration) -> Self {
+            self.trigger = self.trigger.flapping(period, on);
             self
         }
 

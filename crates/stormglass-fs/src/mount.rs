@@ -4,15 +4,12 @@ use crate::directory::ReadDir;
 use crate::disk::Disk;
 use crate::metadata::Metadata;
 use madsim::task::NodeId;
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use stormglass_rt as rt;
 
-thread_local! {
-    /// A run has one thread; what is mounted is taken away by its guard, before the next run at the latest.
-    static MOUNTED: RefCell<BTreeMap<NodeId, Disk>> = const { RefCell::new(BTreeMap::new()) };
-}
+/// A disk that is mounted; dropping it takes the disk away from the node.
+pub type Mount = rt::Mount<Disk>;
 
 /// No disk is mounted on the node at work. Inside an `io::Error` of the kind `Unsupported`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,24 +17,6 @@ thread_local! {
     "no disk is mounted on {0}: call Disk::mount there, or Disk::mount_on with its id, and keep the guard"
 )]
 pub struct NotMounted(NodeId);
-
-/// A disk that is mounted; dropping it takes the disk away from the node.
-#[derive(Debug)]
-#[must_use = "dropping the guard takes the disk away from the node"]
-pub struct Mount {
-    node: NodeId,
-    before: Option<Disk>,
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        // A thread that ends takes its nodes along.
-        let _ = MOUNTED.try_with(|mounted| match self.before.take() {
-            Some(before) => mounted.borrow_mut().insert(self.node, before),
-            None => mounted.borrow_mut().remove(&self.node),
-        });
-    }
-}
 
 impl Disk {
     /// Makes this the disk of the node at work: the functions of this crate and [`crate::File::open`] use it there, whichever
@@ -60,13 +39,12 @@ impl Disk {
     ///
     /// Outside a madsim runtime.
     pub fn mount(&self) -> Mount {
-        self.mount_on(madsim::plugin::node())
+        self.mount_on(rt::node())
     }
 
     /// As [`Disk::mount`], for another node.
     pub fn mount_on(&self, node: NodeId) -> Mount {
-        let before = MOUNTED.with(|mounted| mounted.borrow_mut().insert(node, self.clone()));
-        Mount { node, before }
+        rt::mount(node, self.clone())
     }
 }
 
@@ -80,9 +58,7 @@ impl Disk {
 ///
 /// Outside a madsim runtime.
 pub fn current() -> io::Result<Disk> {
-    let node = madsim::plugin::node();
-    let disk = MOUNTED.with(|mounted| mounted.borrow().get(&node).cloned());
-    disk.ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NotMounted(node)))
+    rt::mounted().ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NotMounted(rt::node())))
 }
 
 macro_rules! on_the_mounted_disk {

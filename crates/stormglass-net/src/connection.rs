@@ -1,31 +1,26 @@
 //! Ordered streams of messages.
 
-use crate::lane::{Arrive, Lane};
-use crate::network::{Address, Host, HostId, Protocol};
+use crate::handshake::{LocalPort, Target};
+use crate::network::{Address, Host};
+use crate::ports::Protocol;
+use crate::socket::{Backlog, End, Ends, Read, UNBOUNDED, establish};
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use stormglass_core::EventId;
-use stormglass_rt::channel::{self, Receiver, Sender};
 
 /// A port that accepts connections on which it receives `R` and sends `S`.
 ///
 /// Connecting succeeds from the moment it is bound, whether or not anyone accepts: the kernel does that.
 #[derive(Debug)]
-pub struct Listener<R, S: Send + 'static> {
+pub struct Listener<R: Send + 'static, S: Send + 'static> {
     host: Host,
     address: Address,
-    incoming: Receiver<Incoming<R, S>>,
-}
-
-/// The accepting side of a connection that nobody has accepted yet.
-struct Incoming<R, S: Send + 'static> {
-    from: Address,
-    sender: SendHalf<S>,
-    receiver: RecvHalf<R>,
+    backlog: Arc<Backlog<S, R>>,
 }
 
 impl Host {
@@ -35,10 +30,10 @@ impl Host {
     ///
     /// `AddrInUse`.
     pub fn listen<R: Send + 'static, S: Send + 'static>(&self, port: u16) -> io::Result<Listener<R, S>> {
-        let (sender, incoming) = channel::channel::<Incoming<R, S>>(&self.shared().recorder);
-        let address = self.address(port);
-        self.shared().bind(Protocol::Stream, address, Arc::new(sender))?;
-        Ok(Listener { host: self.clone(), address, incoming })
+        let backlog = Backlog::<S, R>::new(usize::MAX);
+        let owner = Arc::new(backlog.clone());
+        let port = self.shared().bind(Protocol::Stream, self.id, (None, port), true, owner)?;
+        Ok(Listener { host: self.clone(), address: self.address(port), backlog })
     }
 
     /// Connects, to send `S` and receive `R`. Costs a round trip and the profile's handshake.
@@ -46,46 +41,21 @@ impl Host {
     /// # Errors
     ///
     /// `ConnectionRefused` after a round trip if nobody listens; `TimedOut` after 127 s if nothing gets through;
-    /// `InvalidData` if the listener has other types.
+    /// `InvalidData` if the listener has other types; `AddrNotAvailable` if all ports towards the address are in use.
     pub async fn connect<S: Send + 'static, R: Send + 'static>(
         &self,
         to: Address,
     ) -> io::Result<Connection<S, R>> {
         let shared = self.shared();
-        let listener = shared.shake_hands::<Sender<Incoming<S, R>>>(self.id, to).await?;
-        if listener.is_closed() {
-            return Err(io::ErrorKind::ConnectionReset.into());
-        }
-        let (to_server, server_receiver) = channel::channel::<Packet<S>>(&shared.recorder);
-        let (to_client, client_receiver) = channel::channel::<Packet<R>>(&shared.recorder);
-        let (client_sees_end, server_sees_end) = (Arc::default(), Arc::default());
-        let server = self.half(to.host, self.id, to_client.clone(), &client_sees_end, &server_sees_end);
-        let client = self.half(self.id, to.host, to_server.clone(), &server_sees_end, &client_sees_end);
-        // Whoever cannot get anything across any more reads the end of the connection too.
-        server.lane.when_broken(move || to_server.send(Packet::Close));
-        client.lane.when_broken(move || to_client.send(Packet::Close));
-        listener.send(Incoming {
-            from: self.address(0),
-            sender: server,
-            receiver: RecvHalf(server_receiver),
-        });
-        Ok(Connection { peer: to, sender: client, receiver: RecvHalf(client_receiver) })
-    }
-
-    fn half<T: Send + 'static>(
-        &self,
-        from: HostId,
-        to: HostId,
-        sender: Sender<Packet<T>>,
-        there_sees_end: &Arc<AtomicBool>,
-        here_sees_end: &Arc<AtomicBool>,
-    ) -> SendHalf<T> {
-        let shared = self.shared();
-        SendHalf {
-            lane: Lane::new(shared, shared.link(from, to)),
-            inbox: Inbox { sender, sees_end: there_sees_end.clone() },
-            peer_gone: here_sees_end.clone(),
-        }
+        let remote = SocketAddr::new(shared.ip(to.host), to.port);
+        let port = LocalPort::take(shared, self.id, 0, remote)?;
+        let target = Target { host: to.host, ip: None, port: to.port };
+        let round_trips = shared.profile.handshake_round_trips;
+        let backlog = shared.shake_hands::<Arc<Backlog<R, S>>>(self.id, target, round_trips).await?;
+        let local = SocketAddr::new(shared.ip(self.id), port.keep());
+        let (hosts, windows) = ([self.id, to.host], [UNBOUNDED; 2]);
+        let ends = Ends { hosts, addresses: [local, remote], windows, same_kernel: false };
+        Ok(Connection(establish(shared, ends, backlog)))
     }
 }
 
@@ -97,46 +67,42 @@ impl<R: Send + 'static, S: Send + 'static> Listener<R, S> {
 
     /// As [`Listener::accept`], for hand-written selections.
     pub fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Connection<S, R>> {
-        let incoming = ready!(self.incoming.poll_recv(context));
-        let incoming = incoming.expect("the network holds a sender while the port is bound");
-        Poll::Ready(Connection { peer: incoming.from, sender: incoming.sender, receiver: incoming.receiver })
+        let recorder = self.host.network().recorder();
+        let first = self.backlog.incoming.poll(Some(context), recorder, VecDeque::pop_front);
+        first.map(|first| Connection(first.expect("polled").0))
+    }
+
+    /// The address to connect to.
+    pub fn address(&self) -> Address {
+        self.address
     }
 }
 
-impl<R, S: Send + 'static> Drop for Listener<R, S> {
+impl<R: Send + 'static, S: Send + 'static> Drop for Listener<R, S> {
     fn drop(&mut self) {
-        self.host.shared().unbind(Protocol::Stream, self.address);
+        self.backlog.close();
+        self.host.shared().unbind(Protocol::Stream, self.host.id, (None, self.address.port));
     }
-}
-
-enum Packet<T> {
-    Data(T),
-    Close,
 }
 
 /// One side of an established connection: sends `S`, receives `R`, both in order. Dropping it tells the peer
-/// one latency later, after everything that was sent before.
+/// one latency later, after everything that was sent before; dropping it with messages unread resets it, as TCP does.
 #[derive(Debug)]
-pub struct Connection<S: Send + 'static, R> {
-    peer: Address,
-    sender: SendHalf<S>,
-    receiver: RecvHalf<R>,
-}
+pub struct Connection<S: Send + 'static, R: Send + 'static>(End<S, R>);
 
-impl<S: Send + 'static, R> Connection<S, R> {
+impl<S: Send + 'static, R: Send + 'static> Connection<S, R> {
     /// The address at the other end.
     pub fn peer(&self) -> Address {
-        self.peer
+        Address { host: self.0.peer_host(), port: self.0.peer().port() }
     }
 
     /// Sends a message and goes on at once.
     ///
     /// # Errors
     ///
-    /// `BrokenPipe` once the peer's closing has arrived; `TimedOut` or `ConnectionReset` once the
-    /// connection is broken.
+    /// `TimedOut` or `ConnectionReset` once the connection is broken, `BrokenPipe` from then on.
     pub fn send(&self, message: S) -> io::Result<()> {
-        self.sender.send(message)
+        self.send_sized(message, 0)
     }
 
     /// As [`Connection::send`], a message of so many bytes: it takes its turn on the line and the time that they need there.
@@ -145,40 +111,36 @@ impl<S: Send + 'static, R> Connection<S, R> {
     ///
     /// As [`Connection::send`].
     pub fn send_sized(&self, message: S, bytes: u64) -> io::Result<()> {
-        self.sender.send_sized(message, bytes)
+        Sends::send(&self.0, message, bytes)
     }
 
     /// The next message, or `None` when the peer has closed.
     pub async fn recv(&mut self) -> Option<R> {
-        self.receiver.recv().await
+        poll_fn(|context| self.poll_recv(context)).await
     }
 
     /// As [`Connection::recv`], for hand-written selections.
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<R>> {
-        self.receiver.poll_recv(context)
+        self.0.poll_recv(context)
     }
 
-    /// The two directions apart. The peer sees the connection closed when the sending half is dropped.
+    /// The two directions apart. The peer sees the end of the stream when the sending half is dropped, and may go on to send; the connection
+    /// is closed when both are.
     pub fn into_split(self) -> (SendHalf<S>, RecvHalf<R>) {
-        (self.sender, self.receiver)
+        let end = Arc::new(self.0);
+        (SendHalf(end.clone()), RecvHalf(end))
     }
 }
 
 /// The sending half of a [`Connection`]; it says goodbye when it goes.
-pub struct SendHalf<S: Send + 'static> {
-    lane: Lane,
-    inbox: Inbox<S>,
-    /// Set on this side when the peer's closing arrives here.
-    peer_gone: Arc<AtomicBool>,
-}
+pub struct SendHalf<S>(Arc<dyn Sends<S>>);
 
-impl<S: Send + 'static> SendHalf<S> {
+impl<S> SendHalf<S> {
     /// Sends a message and goes on at once.
     ///
     /// # Errors
     ///
-    /// `BrokenPipe` once the peer's closing has arrived; `TimedOut` or `ConnectionReset` once the
-    /// connection is broken.
+    /// As [`Connection::send`].
     pub fn send(&self, message: S) -> io::Result<()> {
         self.send_sized(message, 0)
     }
@@ -187,36 +149,26 @@ impl<S: Send + 'static> SendHalf<S> {
     ///
     /// # Errors
     ///
-    /// As [`SendHalf::send`].
+    /// As [`Connection::send`].
     pub fn send_sized(&self, message: S, bytes: u64) -> io::Result<()> {
-        if let Some(why) = self.lane.broken() {
-            return Err(why.into());
-        }
-        if self.peer_gone.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        self.lane.send(Packet::Data(message), bytes, self.inbox.clone());
-        Ok(())
+        self.0.send(message, bytes)
     }
 }
 
-impl<S: Send + 'static> Drop for SendHalf<S> {
+impl<S> Drop for SendHalf<S> {
     fn drop(&mut self) {
-        // A world that is being torn down has no clock any more, and nobody to tell.
-        if stormglass_rt::clock::running() {
-            self.lane.send(Packet::Close, 0, self.inbox.clone());
-        }
+        self.0.end();
     }
 }
 
-impl<S: Send + 'static> fmt::Debug for SendHalf<S> {
+impl<S> fmt::Debug for SendHalf<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendHalf").field("peer_gone", &self.peer_gone).finish_non_exhaustive()
+        f.debug_struct("SendHalf").finish_non_exhaustive()
     }
 }
 
 /// The receiving half of a [`Connection`].
-pub struct RecvHalf<R>(Receiver<Packet<R>>);
+pub struct RecvHalf<R>(Arc<dyn Receives<R>>);
 
 impl<R> RecvHalf<R> {
     /// The next message, or `None` when the peer has closed.
@@ -226,10 +178,7 @@ impl<R> RecvHalf<R> {
 
     /// As [`RecvHalf::recv`], for hand-written selections.
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<R>> {
-        match ready!(self.0.poll_recv(context)) {
-            Some(Packet::Data(message)) => Poll::Ready(Some(message)),
-            Some(Packet::Close) | None => Poll::Ready(None),
-        }
+        self.0.poll_recv(context)
     }
 }
 
@@ -239,23 +188,42 @@ impl<R> fmt::Debug for RecvHalf<R> {
     }
 }
 
-struct Inbox<T> {
-    sender: Sender<Packet<T>>,
-    /// Set on the receiving side when the closing arrives there.
-    sees_end: Arc<AtomicBool>,
+/// What a sending half needs of its connection, whatever that receives.
+trait Sends<S>: Send + Sync {
+    fn send(&self, message: S, bytes: u64) -> io::Result<()>;
+    fn end(&self);
 }
 
-impl<T> Clone for Inbox<T> {
-    fn clone(&self) -> Inbox<T> {
-        Inbox { sender: self.sender.clone(), sees_end: self.sees_end.clone() }
+/// What a receiving half needs of its connection, whatever that sends.
+trait Receives<R>: Send + Sync {
+    fn poll_recv(&self, context: &mut Context<'_>) -> Poll<Option<R>>;
+}
+
+impl<S: Send + 'static, R: Send + 'static> Sends<S> for End<S, R> {
+    fn send(&self, message: S, bytes: u64) -> io::Result<()> {
+        match self.poll_room(None) {
+            Poll::Ready(room) => room?,
+            Poll::Pending => unreachable!("the window of messages is not bounded"),
+        };
+        End::send(self, message, bytes);
+        Ok(())
+    }
+
+    fn end(&self) {
+        End::end(self);
     }
 }
 
-impl<T: Send + 'static> Arrive<Packet<T>> for Inbox<T> {
-    fn arrive(&self, packet: Packet<T>, cause: EventId) {
-        if matches!(packet, Packet::Close) {
-            self.sees_end.store(true, Ordering::Relaxed);
-        }
-        self.sender.send_from(packet, cause);
+impl<S: Send + 'static, R: Send + 'static> Receives<R> for End<S, R> {
+    fn poll_recv(&self, context: &mut Context<'_>) -> Poll<Option<R>> {
+        let first = |queue: &mut VecDeque<(R, EventId)>| (queue.pop_front().expect("polled").0, 0);
+        self.poll_read(Some(context), first).map(|read| match read {
+            Ok(Read::Some(message)) => Some(message),
+            Ok(Read::End) => None,
+            Err(error) => {
+                self.tell_later(&error);
+                None
+            }
+        })
     }
 }

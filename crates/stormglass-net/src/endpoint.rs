@@ -1,10 +1,12 @@
 //! One-way messages.
 
+use crate::fault::Segment;
 use crate::lane::{self, Arrive};
-use crate::network::{Address, Host, Protocol, Shared};
+use crate::network::{Address, Host, Shared};
+use crate::ports::Protocol;
 use std::io;
 use std::sync::Arc;
-use stormglass_core::EventId;
+use stormglass_core::{EventId, SimTime};
 use stormglass_rt::channel::{self, Receiver, Sender};
 
 /// A bound port for messages of one type. Messages may overtake each other, and a fault may copy one; one to a port that
@@ -17,16 +19,15 @@ pub struct Endpoint<T> {
 }
 
 impl Host {
-    /// Binds a port for messages of type `T`.
+    /// Binds a port for messages of type `T`, or a free one if it is 0.
     ///
     /// # Errors
     ///
     /// `AddrInUse`.
     pub fn bind<T: Clone + Send + 'static>(&self, port: u16) -> io::Result<Endpoint<T>> {
         let (sender, inbox) = channel::channel::<(Address, T)>(&self.shared().recorder);
-        let address = self.address(port);
-        self.shared().bind(Protocol::Datagram, address, Arc::new(sender))?;
-        Ok(Endpoint { host: self.clone(), address, inbox })
+        let port = self.shared().bind(Protocol::Datagram, self.id, (None, port), false, Arc::new(sender))?;
+        Ok(Endpoint { host: self.clone(), address: self.address(port), inbox })
     }
 }
 
@@ -46,7 +47,9 @@ impl<T: Clone + Send + 'static> Endpoint<T> {
         let shared = self.host.shared();
         let link = shared.link(self.host.id, to.host);
         let port = Port { network: shared.clone(), address: to };
-        lane::send(shared, &link, (self.address, message), bytes, port);
+        let segment = Segment { bytes, port: to.port };
+        // A message that is no bytes fails its checksum.
+        lane::send(shared, &link, (self.address, message), segment, port, |_, _| false);
     }
 
     /// The next message and its sender's address.
@@ -59,7 +62,8 @@ impl<T: Clone + Send + 'static> Endpoint<T> {
 
 impl<T> Drop for Endpoint<T> {
     fn drop(&mut self) {
-        self.host.shared().unbind(Protocol::Datagram, self.address);
+        let Address { host, port } = self.address;
+        self.host.shared().unbind(Protocol::Datagram, host, (None, port));
     }
 }
 
@@ -71,10 +75,11 @@ struct Port {
 }
 
 impl<T: Send + 'static> Arrive<(Address, T)> for Port {
-    fn arrive(&self, message: (Address, T), cause: EventId) {
-        match self.network.inbox::<Sender<(Address, T)>>(Protocol::Datagram, self.address) {
+    fn arrive(&self, message: (Address, T), _: SimTime, cause: EventId) {
+        let Address { host, port } = self.address;
+        match self.network.inbox::<Sender<(Address, T)>>(Protocol::Datagram, host, (None, port)) {
             Ok(Some(inbox)) => inbox.send_from(message, cause),
-            Ok(None) | Err(_) => self.network.bury(Box::new(message)),
+            Ok(None) | Err(_) => self.network.bury(message),
         }
     }
 }

@@ -9,7 +9,11 @@
 //! | [`Effect::Lose`] | are gone | are sent again after a timeout, as TCP does: see below |
 //! | [`Effect::Delay`] | arrive later | arrive later, and what follows them |
 //! | [`Effect::Duplicate`] | arrive twice, the copy after a latency of its own | are not struck: TCP drops copies |
+//! | [`Effect::Corrupt`] | arrive with a bit turned over; those that are not bytes are gone | are not struck: TCP checks, and sends again |
 //! | [`Effect::Refuse`] | are not struck | connects are refused after a round trip, whoever listens |
+//!
+//! Two more strike no link: [`Effect::PortInUse`] the binding of ports, by the host `from`, and [`Effect::Unresolved`] lookups of names, by the
+//! host `from`, of the name `to`.
 //!
 //! A lost segment of a stream is sent again one round trip and 200 ms later (Linux: `TCP_RTO_MIN`), then after twice as long, and so
 //! on up to 2 min (`TCP_RTO_MAX`), 15 times (`tcp_retries2`), about a quarter of an hour; then the connection is broken. When
@@ -23,7 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::trigger::{NoProbability, Trigger};
-use stormglass_core::{Latency, Stream};
+use stormglass_core::{Latency, SimTime, Stream};
 use stormglass_rt as rt;
 
 /// A rule: which links are struck, and how.
@@ -45,6 +49,7 @@ pub struct Fault {
     effect: Effect,
     from: Option<String>,
     to: Option<String>,
+    port: Option<u16>,
     both_ways: bool,
     trigger: Trigger,
 }
@@ -58,8 +63,14 @@ pub enum Effect {
     Delay(Latency),
     /// A one-way message arrives twice.
     Duplicate,
+    /// A one-way message of bytes arrives with one bit turned over, drawn by chance; another one fails its checksum and is gone.
+    Corrupt,
     /// A connect is refused.
     Refuse,
+    /// Binding a port fails with `AddrInUse`: somebody else has it.
+    PortInUse,
+    /// Looking a name up fails, for now.
+    Unresolved,
 }
 
 /// What is sent.
@@ -71,14 +82,30 @@ pub(crate) enum Sent {
     Segment,
     /// The segment that asks for a connection.
     Syn,
+    /// A port is bound.
+    Bind,
+    /// A name is looked up; it is "sent" to the name.
+    Lookup,
+}
+
+/// What a rule and a line want to know of what is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segment {
+    /// How many bytes, 0 if it has no size.
+    pub(crate) bytes: u64,
+    /// The service's port.
+    pub(crate) port: u16,
 }
 
 impl Effect {
     fn concerns(&self, sent: Sent) -> bool {
         match self {
-            Effect::Lose | Effect::Delay(_) => true,
-            Effect::Duplicate => sent == Sent::Datagram,
+            Effect::Lose => matches!(sent, Sent::Datagram | Sent::Segment | Sent::Syn),
+            Effect::Delay(_) => sent != Sent::Bind,
+            Effect::Duplicate | Effect::Corrupt => sent == Sent::Datagram,
             Effect::Refuse => sent == Sent::Syn,
+            Effect::PortInUse => sent == Sent::Bind,
+            Effect::Unresolved => sent == Sent::Lookup,
         }
     }
 }
@@ -102,7 +129,7 @@ pub enum InvalidFault {
 impl Fault {
     /// A fault that strikes everything, always.
     pub fn new(effect: Effect) -> Fault {
-        Fault { effect, from: None, to: None, both_ways: false, trigger: Trigger::default() }
+        Fault { effect, from: None, to: None, port: None, both_ways: false, trigger: Trigger::default() }
     }
 
     /// Only what is sent by hosts whose name matches this pattern of shell wildcards: `node-[12]`.
@@ -119,6 +146,13 @@ impl Fault {
         self
     }
 
+    /// Only what belongs to this port of a service: what is sent to it, and what it answers.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Fault {
+        self.port = Some(port);
+        self
+    }
+
     /// What is sent the other way, too.
     #[must_use]
     pub fn both_ways(mut self) -> Fault {
@@ -131,17 +165,23 @@ impl Fault {
 
 /// A fault at work.
 #[derive(Debug)]
-struct Rule {
+pub(crate) struct Rule {
     number: u64,
-    effect: Effect,
+    pub(crate) effect: Effect,
     from: Option<glob::Pattern>,
     to: Option<glob::Pattern>,
+    pub(crate) port: Option<u16>,
     both_ways: bool,
-    trigger: Trigger,
+    pub(crate) trigger: Trigger,
 }
 
 impl Rule {
-    fn matches(&self, from: &str, to: &str) -> bool {
+    /// Whether it names neither hosts nor ports.
+    pub(crate) fn is_everywhere(&self) -> bool {
+        self.from.is_none() && self.to.is_none() && self.port.is_none()
+    }
+
+    pub(crate) fn matches(&self, from: &str, to: &str) -> bool {
         let one_way = |from: &str, to: &str| {
             let is = |pattern: &Option<glob::Pattern>, name: &str| {
                 pattern.as_ref().is_none_or(|pattern| pattern.matches(name))
@@ -158,7 +198,10 @@ pub(crate) struct Strike {
     pub(crate) lost: bool,
     pub(crate) delay: Duration,
     pub(crate) twice: bool,
+    pub(crate) corrupted: bool,
     pub(crate) refused: bool,
+    pub(crate) in_use: bool,
+    pub(crate) unresolved: bool,
 }
 
 /// The faults of one network, in the order in which they were installed.
@@ -185,13 +228,13 @@ impl Faults {
             let compiled = pattern.as_deref().map(glob::Pattern::new).transpose();
             compiled.map_err(|source| InvalidFault::Pattern { pattern: pattern.unwrap_or_default(), source })
         };
-        let Fault { effect, from, to, both_ways, trigger } = fault;
+        let Fault { effect, from, to, port, both_ways, trigger } = fault;
         trigger.validate()?;
         let (from, to) = (pattern(from)?, pattern(to)?);
         let mut installed = self.lock();
         installed.number_last += 1;
         let number = installed.number_last;
-        installed.rules.push(Rule { number, effect, from, to, both_ways, trigger });
+        installed.rules.push(Rule { number, effect, from, to, port, both_ways, trigger });
         self.any.store(true, Ordering::Relaxed);
         Ok(number)
     }
@@ -202,21 +245,43 @@ impl Faults {
         self.any.store(!installed.rules.is_empty(), Ordering::Relaxed);
     }
 
+    /// Whether the condition holds for a rule; asks them in order.
+    pub(crate) fn any(&self, condition: impl FnMut(&Rule) -> bool) -> bool {
+        self.any.load(Ordering::Relaxed) && self.lock().rules.iter().any(condition)
+    }
+
+    /// When a rule is on or off next.
+    pub(crate) fn next_change(&self, number: u64, now: SimTime) -> Option<SimTime> {
+        let installed = self.lock();
+        installed.rules.iter().find(|rule| rule.number == number)?.trigger.next_change(now)
+    }
+
     /// Asks every fault about what is sent now. Delays add up.
-    pub(crate) fn strike(&self, sent: Sent, from: &str, to: &str, stream: &mut Stream) -> Strike {
+    pub(crate) fn strike(
+        &self,
+        sent: Sent,
+        port: u16,
+        (from, to): (&str, &str),
+        stream: &mut Stream,
+    ) -> Strike {
         let mut strike = Strike::default();
         if !self.any.load(Ordering::Relaxed) {
             return strike;
         }
         let (now, mut installed) = (rt::now(), self.lock());
         for rule in &mut installed.rules {
-            let concerned = rule.effect.concerns(sent) && rule.matches(from, to);
+            let concerned = rule.effect.concerns(sent)
+                && rule.port.is_none_or(|only| only == port)
+                && rule.matches(from, to);
             if concerned && rule.trigger.strikes(now, stream) {
                 match &rule.effect {
                     Effect::Lose => strike.lost = true,
                     Effect::Delay(latency) => strike.delay += latency.at(stream.draw()),
                     Effect::Duplicate => strike.twice = true,
+                    Effect::Corrupt => strike.corrupted = true,
                     Effect::Refuse => strike.refused = true,
+                    Effect::PortInUse => strike.in_use = true,
+                    Effect::Unresolved => strike.unresolved = true,
                 }
             }
         }
@@ -231,7 +296,10 @@ impl Network {
     ///
     /// A fault that is none: see [`InvalidFault`].
     pub fn inject(&self, fault: Fault) -> Result<FaultGuard, InvalidFault> {
-        Ok(FaultGuard { network: self.clone(), number: self.shared.faults.install(fault)? })
+        let number = self.shared.faults.install(fault)?;
+        self.mirror();
+        self.mirror_changes(number);
+        Ok(FaultGuard { network: self.clone(), number })
     }
 }
 
@@ -254,5 +322,6 @@ impl FaultGuard {
 impl Drop for FaultGuard {
     fn drop(&mut self) {
         self.network.shared.faults.remove(self.number);
+        self.network.mirror();
     }
 }

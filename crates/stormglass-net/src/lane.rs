@@ -1,7 +1,8 @@
 //! How one value gets from host to host: one timer, no task. Only where something was lost, a task waits to send it again.
 
-use crate::fault::Sent;
-use crate::network::{Link, Shared};
+use crate::fault::{Segment, Sent};
+use crate::link::{Link, Passage};
+use crate::network::Shared;
 use crate::retransmission::Retransmission;
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,22 +17,33 @@ use stormglass_rt as rt;
 /// What is done with a value when it arrives. Runs in a timer's callback: it may put the value into a channel,
 /// and must neither read the clock nor set a timer.
 pub(crate) trait Arrive<T>: Send + Sync + 'static {
-    fn arrive(&self, value: T, cause: EventId);
+    fn arrive(&self, value: T, at: SimTime, cause: EventId);
 }
 
-/// Sends a value over a link without order. What is lost is gone; a copy may come too.
-pub(crate) fn send<T, A>(network: &Arc<Shared>, link: &Link, value: T, bytes: u64, to: A)
-where
+/// Sends a value over a link without order. What is lost is gone; a copy may come too. `spoil` turns a bit over at a place
+/// drawn by chance, and says whether the value survives that.
+pub(crate) fn send<T, A>(
+    network: &Arc<Shared>,
+    link: &Link,
+    mut value: T,
+    segment: Segment,
+    to: A,
+    spoil: impl FnOnce(&mut T, u64) -> bool,
+) where
     T: Clone + Send + 'static,
     A: Arrive<T> + Clone,
 {
     let sent = rt::now();
-    let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, bytes);
-    let Some(passage) = link.send(network, Sent::Datagram, bytes) else { return };
-    if let Some(latency) = passage.copy {
+    let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, segment.bytes);
+    let Some(Passage { latency, copy, corrupted, .. }) = link.send(network, Sent::Datagram, segment) else {
+        return;
+    };
+    if let Some(latency) = copy {
         launch(network, link, cause, sent, sent + latency, value.clone(), to.clone());
     }
-    launch(network, link, cause, sent, sent + passage.latency, value, to);
+    if corrupted.is_none_or(|place| spoil(&mut value, place)) {
+        launch(network, link, cause, sent, sent + latency, value, to);
+    }
 }
 
 /// One direction of an ordered stream: a value arrives when its latency is over, and not before the one
@@ -41,6 +53,8 @@ pub(crate) struct Lane(Arc<Inner>);
 
 struct Inner {
     link: Arc<Link>,
+    /// The service's port.
+    port: u16,
     network: Arc<Shared>,
     window: Mutex<Window>,
     /// The lives of both ends when they connected.
@@ -51,21 +65,21 @@ struct Inner {
     tell: Mutex<Option<Tell>>,
 }
 
-type Tell = Box<dyn FnOnce() + Send>;
+type Tell = Box<dyn FnOnce(io::ErrorKind) + Send>;
 
 /// What the sender's kernel knows of the stream.
 #[derive(Default)]
 struct Window {
     arrival_last: SimTime,
     /// What was lost, and all that was sent after it.
-    waiting: VecDeque<Segment>,
+    waiting: VecDeque<Waiting>,
     /// When the first of it is sent again.
     again: SimTime,
     waker: Option<Waker>,
 }
 
 /// A value that waits to be sent again: how to launch it, given its cause and its arrival.
-struct Segment {
+struct Waiting {
     cause: EventId,
     sent: SimTime,
     bytes: u64,
@@ -76,11 +90,12 @@ struct Segment {
 const DUPLICATE_ACKS: usize = 3;
 
 impl Lane {
-    pub(crate) fn new(network: &Arc<Shared>, link: Arc<Link>) -> Lane {
+    pub(crate) fn new(network: &Arc<Shared>, link: Arc<Link>, port: u16) -> Lane {
         let lives = (link.ends.0.life(), link.ends.1.life());
         let (network, window) = (network.clone(), Mutex::default());
         Lane(Arc::new(Inner {
             link,
+            port,
             network,
             window,
             lives,
@@ -90,7 +105,7 @@ impl Lane {
     }
 
     /// Has this done when the connection is broken, once.
-    pub(crate) fn when_broken(&self, tell: impl FnOnce() + Send + 'static) {
+    pub(crate) fn when_broken(&self, tell: impl FnOnce(io::ErrorKind) + Send + 'static) {
         *self.0.tell.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(tell));
     }
 
@@ -105,7 +120,7 @@ impl Lane {
         let scope = Scope { node: network.recorder.scope().node, task: Symbol::NONE, cause };
         let mut window = self.0.window();
         if window.waiting.is_empty()
-            && let Some(latency) = link.attempt(network, bytes)
+            && let Some(latency) = link.attempt(network, self.0.segment(bytes))
         {
             if self.0.receiver_is_another() {
                 return network.in_kernel(scope, reset(self.0.clone(), latency));
@@ -118,7 +133,7 @@ impl Lane {
         let launch = move |cause, arrival| {
             launch(&inner.network, &inner.link, cause, sent, arrival, value, to);
         };
-        window.waiting.push_back(Segment { cause, sent, bytes, launch: Box::new(launch) });
+        window.waiting.push_back(Waiting { cause, sent, bytes, launch: Box::new(launch) });
         let round_trip = link.latency_last() * 2;
         if window.waiting.len() == 1 {
             network.in_kernel(scope, retransmit(self.0.clone()));
@@ -130,12 +145,37 @@ impl Lane {
         }
     }
 
+    /// Sends a last value, once, and gives up what waits. If it is lost, the receiver finds out when it sends something.
+    pub(crate) fn abort<T: Send + 'static>(&self, value: T, to: impl Arrive<T>) {
+        let Inner { link, network, .. } = &*self.0;
+        if self.broken().is_some() || self.0.sender_is_gone() {
+            return;
+        }
+        self.break_with(io::ErrorKind::BrokenPipe);
+        let sent = rt::now();
+        let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, 0);
+        if let Some(latency) = link.attempt(network, self.0.segment(0)) {
+            let arrival = self.0.window().arrival(sent + latency);
+            launch(network, link, cause, sent, arrival, value, to);
+        }
+    }
+
+    /// Whether the receiver has lost its power since, and does not know the connection.
+    pub(crate) fn receiver_is_another(&self) -> bool {
+        self.0.receiver_is_another()
+    }
+
+    /// Gives up what waits; nothing gets across any more.
+    pub(crate) fn break_with(&self, why: io::ErrorKind) {
+        self.0.break_with(why);
+    }
+
     /// Waits for as long as it takes to get something across that nobody receives, such as a reset.
     pub(crate) async fn cross(&self) {
         let Inner { link, network, .. } = &*self.0;
         let mut patience = Retransmission::new();
         loop {
-            match link.attempt(network, 0) {
+            match link.attempt(network, self.0.segment(0)) {
                 Some(latency) => return rt::sleep(latency).await,
                 None => match patience.next(link.latency_last() * 2) {
                     Ok(wait) => rt::sleep(wait).await,
@@ -153,6 +193,10 @@ impl Lane {
 }
 
 impl Inner {
+    fn segment(&self, bytes: u64) -> Segment {
+        Segment { bytes, port: self.port }
+    }
+
     /// Whether the sender has lost its power since, and with it what waited.
     fn sender_is_gone(&self) -> bool {
         self.link.ends.0.life() != self.lives.0
@@ -170,11 +214,11 @@ impl Inner {
         let mut window = self.window();
         let mut resent = Resent::Nothing;
         while let Some(bytes) = window.waiting.front().map(|segment| segment.bytes) {
-            let Some(latency) = link.attempt(network, bytes) else { return resent };
+            let Some(latency) = link.attempt(network, self.segment(bytes)) else { return resent };
             if self.receiver_is_another() {
                 return Resent::ToSomebodyElse(latency);
             }
-            let Segment { cause, sent, launch, .. } = window.waiting.pop_front().expect("seen");
+            let Waiting { cause, sent, launch, .. } = window.waiting.pop_front().expect("seen");
             let now = rt::now();
             // The first of them stood still for its own sake; the others waited for it.
             if matches!(resent, Resent::Nothing) {
@@ -193,8 +237,10 @@ impl Inner {
         // Dropped outside of the lock: what it holds may send in its turn.
         let waiting = std::mem::take(&mut self.window().waiting);
         let tell = self.tell.lock().unwrap_or_else(PoisonError::into_inner).take();
-        tell.into_iter().for_each(|tell| tell());
-        drop(waiting);
+        tell.into_iter().for_each(|tell| tell(why));
+        if !waiting.is_empty() {
+            self.network.bury(waiting);
+        }
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
@@ -218,8 +264,20 @@ impl Window {
     }
 }
 
+/// The kernel's memory of what waits: it ends with the task that sends it again, also where the whole world ends.
+struct Forget(Arc<Inner>);
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        let waiting = std::mem::take(&mut self.0.window().waiting);
+        drop(waiting);
+    }
+}
+
 /// Sends what waits again, until nothing does or the connection is broken.
 async fn retransmit(lane: Arc<Inner>) {
+    let lane = Forget(lane);
+    let lane = &lane.0;
     let link = &lane.link;
     let mut patience = Retransmission::new();
     loop {
@@ -227,16 +285,15 @@ async fn retransmit(lane: Arc<Inner>) {
             return lane.break_with(io::ErrorKind::TimedOut);
         };
         lane.window().again = rt::now() + wait;
-        until_again(&lane).await;
+        until_again(lane).await;
         if lane.sender_is_gone() {
-            let waiting = std::mem::take(&mut lane.window().waiting);
-            return drop(waiting);
+            return;
         }
         match lane.resend() {
             Resent::Everything => return,
             Resent::Something => patience = Retransmission::new(),
             Resent::Nothing => {}
-            Resent::ToSomebodyElse(latency) => return reset(lane, latency).await,
+            Resent::ToSomebodyElse(latency) => return reset(lane.clone(), latency).await,
         }
     }
 }
@@ -317,6 +374,6 @@ impl<T: Send + 'static, A: Arrive<T>> Wake for Delivery<T, A> {
         let took = self.arrival - self.sent;
         let recorder = &self.network.recorder;
         let event = recorder.record_in(self.scope, self.arrival, Kind::Deliver, self.subject, took, 0);
-        self.to.arrive(value, event);
+        self.to.arrive(value, self.arrival, event);
     }
 }

@@ -1,19 +1,23 @@
-//! Hosts, their links and their ports.
+//! Hosts, where they are, and what they share.
 
 use crate::fault::{Faults, Sent};
+use crate::link::{Link, Power};
+use crate::mirror::Mirrored;
+use crate::ports::{Owner, Ports, Protocol};
 use crate::profile::{LinkProfile, NetProfile};
-use crate::retransmission::{Handshake, Retransmission};
-use madsim::runtime::{Handle, NodeHandle};
+use crate::socket::Conn;
+use crate::unix::Paths;
+use madsim::runtime::Handle;
+use madsim::task::NodeId;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
-use stormglass_core::latency::transfer;
-use stormglass_core::{Keep, Kind, Recorder, Scope, Seed, SimTime, Stream, Symbol};
+use stormglass_core::{Keep, Recorder, Scope, Seed, Stream, Symbol};
 use stormglass_rt as rt;
 
 /// A network. Clones are handles to the same one.
@@ -23,51 +27,88 @@ pub struct Network {
 }
 
 pub(crate) struct Shared {
-    profile: NetProfile,
+    pub(crate) profile: NetProfile,
     seed: Seed,
     pub(crate) recorder: Recorder,
     pub(crate) faults: Faults,
     state: Mutex<State>,
     /// Where the kernels of all hosts do their work: it goes on when a process is killed.
-    kernel: OnceLock<NodeHandle>,
+    kernel: OnceLock<NodeId>,
 }
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     hosts: Vec<HostInfo>,
     host_index: BTreeMap<String, HostId>,
+    addresses: BTreeMap<IpAddr, HostId>,
     links: BTreeMap<(HostId, HostId), Arc<Link>>,
-    ports: BTreeMap<(Protocol, Address), Arc<dyn Any + Send + Sync>>,
+    /// Links that are not as their class, the later rule before the earlier.
+    special: Vec<(glob::Pattern, glob::Pattern, LinkProfile)>,
+    pub(crate) ports: Ports,
+    pub(crate) paths: Paths,
+    connections: BTreeMap<u64, Weak<Conn>>,
+    connection_last: u64,
+    /// The nodes that hosts are mounted on.
+    nodes: BTreeMap<NodeId, HostId>,
+    pub(crate) mirrored: Mirrored,
     /// What arrived where nobody listens. Dropped outside of timer callbacks, when the network is next touched.
     dead_letters: Vec<Box<dyn Any + Send>>,
 }
 
 struct HostInfo {
     name: String,
-    machine: String,
+    place: Place,
     symbol: Symbol,
     power: Arc<Power>,
-}
-
-/// Whether a host is on, and in its how manyth life.
-#[derive(Debug, Default)]
-pub(crate) struct Power {
-    off: AtomicU32,
-    life: AtomicU32,
-}
-
-impl Power {
-    pub(crate) fn is_off(&self) -> bool {
-        self.off.load(Ordering::Relaxed) > 0
-    }
-
-    pub(crate) fn life(&self) -> u32 {
-        self.life.load(Ordering::Relaxed)
-    }
+    ip: IpAddr,
+    /// Chance for what concerns the host alone: its lookups, and faults of these and of its ports.
+    names: Stream,
+    faults: Stream,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct HostId(u32);
+pub(crate) struct HostId(pub(crate) u32);
+
+impl HostId {
+    fn v4(self) -> Ipv4Addr {
+        let [_, a, b, c] = (self.0 + 1).to_be_bytes();
+        Ipv4Addr::new(10, a, b, c)
+    }
+
+    fn v6(self) -> Ipv6Addr {
+        Ipv6Addr::from((0xfd << 120) | u128::from(self.0 + 1))
+    }
+}
+
+/// Where a host is, which decides what its links cost.
+///
+/// ```
+/// use stormglass_core::Seed;
+/// use stormglass_net::{NetProfile, Network, Place};
+///
+/// let network = Network::new(NetProfile::instant(), Seed(1));
+/// let here = network.host_at("here", Place::machine("m1").zone("eu-west-1a"));
+/// let there = network.host_at("there", Place::machine("m2").zone("us-east-1b"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    machine: String,
+    zone: String,
+}
+
+impl Place {
+    /// On this machine: hosts of one machine reach each other over loopback.
+    pub fn machine(name: &str) -> Place {
+        Place { machine: name.to_string(), zone: String::new() }
+    }
+
+    /// In this zone: between zones the profile's `wan` counts. Default: one zone for all who name none.
+    #[must_use]
+    pub fn zone(mut self, name: &str) -> Place {
+        self.zone = name.to_string();
+        self
+    }
+}
 
 /// A host and a port on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,13 +116,6 @@ pub struct Address {
     pub(crate) host: HostId,
     /// The port.
     pub port: u16,
-}
-
-/// What kind of socket has a port; each kind has its own numbers, as UDP and TCP do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Protocol {
-    Datagram,
-    Stream,
 }
 
 impl Network {
@@ -99,26 +133,55 @@ impl Network {
 
     /// The host of this name, on a machine of its own.
     pub fn host(&self, name: &str) -> Host {
-        self.host_on(name, name)
+        self.host_at(name, Place::machine(name))
     }
 
     /// The host of this name on this machine; hosts of one machine reach each other over loopback. A host that
     /// is known already stays where it is.
     pub fn host_on(&self, name: &str, machine: &str) -> Host {
-        let symbol = self.shared.recorder.symbol(name);
-        let mut state = self.shared.lock();
+        self.host_at(name, Place::machine(machine))
+    }
+
+    /// The host of this name at this place. A host that is known already stays where it is.
+    ///
+    /// Its address is the next of `10.0.0.0/8`, from `10.0.0.1`, and the same number of `fd00::/8`.
+    pub fn host_at(&self, name: &str, place: Place) -> Host {
+        let shared = &self.shared;
+        let symbol = shared.recorder.symbol(name);
+        let mut state = shared.lock();
         let next = HostId(state.hosts.len() as u32);
         let id = *state.host_index.entry(name.to_string()).or_insert(next);
         if id == next {
-            let (name, machine, power) = (name.to_string(), machine.to_string(), Arc::default());
-            state.hosts.push(HostInfo { name, machine, symbol, power });
+            let ip = next.v4();
+            state.addresses.insert(ip.into(), id);
+            state.addresses.insert(next.v6().into(), id);
+            let names = shared.seed.stream(("net", name, "names"));
+            let faults = shared.seed.stream(("net", name, "fault"));
+            let (name, power, ip) = (name.to_string(), Arc::default(), ip.into());
+            state.hosts.push(HostInfo { name, place, symbol, power, ip, names, faults });
         }
         drop(state);
         Host { network: self.clone(), id }
     }
-}
 
-impl Network {
+    /// Gives links another profile than their class has, those that are there and those that come: from and to hosts whose
+    /// names match these patterns of shell wildcards. The last rule that matches counts.
+    ///
+    /// # Errors
+    ///
+    /// A pattern that is none.
+    pub fn set_link(&self, from: &str, to: &str, profile: LinkProfile) -> Result<(), glob::PatternError> {
+        let (from, to) = (glob::Pattern::new(from)?, glob::Pattern::new(to)?);
+        let mut state = self.shared.lock();
+        for link in state.links.values() {
+            if from.matches(&link.names.0) && to.matches(&link.names.1) {
+                link.set_profile(profile.clone());
+            }
+        }
+        state.special.insert(0, (from, to, profile));
+        Ok(())
+    }
+
     /// The recorder of this network's events.
     pub fn recorder(&self) -> &Recorder {
         &self.shared.recorder
@@ -126,148 +189,218 @@ impl Network {
 }
 
 impl Shared {
-    /// What was sent from host to host, in order of hosts.
-    pub(crate) fn links(&self) -> Vec<(String, String, Counters)> {
-        let state = self.lock();
-        let links = state.links.values();
-        links.map(|link| (link.names.0.clone(), link.names.1.clone(), link.counters())).collect()
-    }
-
-    /// The bound ports, and whether each is for datagrams.
-    pub(crate) fn ports(&self) -> Vec<(String, bool, u16)> {
-        let state = self.lock();
-        let name = |host: HostId| state.hosts[host.0 as usize].name.clone();
-        let ports = state.ports.keys();
-        ports.map(|(kind, at)| (name(at.host), *kind == Protocol::Datagram, at.port)).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops what arrived for nobody.
+    fn clear_dead_letters(&self) {
+        // Outside of the lock: a letter may hold a connection, which says goodbye.
+        let letters = std::mem::take(&mut self.lock().dead_letters);
+        drop(letters);
     }
 
     /// The directed link between two hosts.
     pub(crate) fn link(&self, from: HostId, to: HostId) -> Arc<Link> {
+        self.clear_dead_letters();
         let mut state = self.lock();
-        drop(std::mem::take(&mut state.dead_letters));
         if let Some(link) = state.links.get(&(from, to)) {
             return link.clone();
         }
-        let (source, target) = (&state.hosts[from.0 as usize], &state.hosts[to.0 as usize]);
-        let same_machine = source.machine == target.machine;
-        let profile = if same_machine { &self.profile.loopback } else { &self.profile.link };
-        let link = Arc::new(Link {
-            profile: profile.clone(),
-            state: Mutex::new(LinkState {
-                latencies: self.seed.stream(("net", &source.name, &target.name)),
-                faults: self.seed.stream(("net", &source.name, &target.name, "fault")),
-                counters: Counters::default(),
-                line_free: SimTime::ZERO,
-            }),
-            names: (source.name.clone(), target.name.clone()),
-            ends: (source.power.clone(), target.power.clone()),
-            subject: self.recorder.symbol(&format!("{} -> {}", source.name, target.name)),
-            target: target.symbol,
-        });
+        let (source, target) = (state.host(from), state.host(to));
+        let names = (source.name.clone(), target.name.clone());
+        let special =
+            state.special.iter().find(|(from, to, _)| from.matches(&names.0) && to.matches(&names.1));
+        let profile = match special {
+            Some((_, _, profile)) => profile,
+            None if source.place.machine == target.place.machine => &self.profile.loopback,
+            None if source.place.zone == target.place.zone => &self.profile.link,
+            None => &self.profile.wan,
+        };
+        let streams = (
+            self.seed.stream(("net", &names.0, &names.1)),
+            self.seed.stream(("net", &names.0, &names.1, "fault")),
+        );
+        let subject = self.recorder.symbol(&format!("{} -> {}", names.0, names.1));
+        let ends = (source.power.clone(), target.power.clone());
+        let link = Arc::new(Link::new(profile.clone(), streams, names, ends, (subject, target.symbol)));
         state.links.insert((from, to), link.clone());
         link
     }
 
+    /// Every link that was ever used, in order of hosts.
+    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+        self.lock().links.values().cloned().collect()
+    }
+
+    /// The connections that are there.
+    pub(crate) fn connections(&self) -> Vec<Arc<Conn>> {
+        let state = self.lock();
+        let connections: Vec<Weak<Conn>> = state.connections.values().cloned().collect();
+        drop(state);
+        // Upgraded outside of the lock: the last one to let go of a connection asks for it.
+        connections.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Enters a connection, between these ports and addresses.
+    pub(crate) fn enter(&self, connection: impl FnOnce(u64) -> Arc<Conn>) -> Arc<Conn> {
+        let number = {
+            let mut state = self.lock();
+            state.connection_last += 1;
+            state.connection_last
+        };
+        let connection = connection(number);
+        self.lock().connections.insert(number, Arc::downgrade(&connection));
+        connection
+    }
+
+    /// Forgets a connection that is over.
+    pub(crate) fn forget(&self, number: u64, hosts: [HostId; 2], addresses: [SocketAddr; 2]) {
+        let mut state = self.lock();
+        state.connections.remove(&number);
+        let [client, server] = addresses;
+        state.ports.forget(hosts[0], client.port(), server);
+        state.ports.forget(hosts[1], server.port(), client);
+    }
+
+    /// Binds a port; gives the port, which is a free one if it was 0.
     pub(crate) fn bind(
         &self,
         protocol: Protocol,
-        address: Address,
-        inbox: Arc<dyn Any + Send + Sync>,
-    ) -> io::Result<()> {
+        host: HostId,
+        at: (Option<IpAddr>, u16),
+        reuse: bool,
+        owner: Owner,
+    ) -> io::Result<u16> {
+        let now = rt::now();
         let mut state = self.lock();
-        if state.ports.contains_key(&(protocol, address)) {
+        let HostInfo { name, faults, .. } = &mut state.hosts[host.0 as usize];
+        if self.faults.strike(Sent::Bind, at.1, (name, name), faults).in_use {
             return Err(io::ErrorKind::AddrInUse.into());
         }
-        state.ports.insert((protocol, address), inbox);
-        Ok(())
+        state.ports.bind(protocol, host, at, reuse, now, owner)
     }
 
-    pub(crate) fn unbind(&self, protocol: Protocol, address: Address) {
-        self.lock().ports.remove(&(protocol, address));
+    pub(crate) fn unbind(&self, protocol: Protocol, host: HostId, at: (Option<IpAddr>, u16)) {
+        let mut state = self.lock();
+        // What it owned is dropped outside of the lock.
+        let owner = state.ports.owner(protocol, host, at).cloned();
+        state.ports.unbind(protocol, host, at);
+        drop(state);
+        drop(owner);
     }
 
     /// The inbox at an address; `None` if nobody has it, `InvalidData` if it speaks another type.
     pub(crate) fn inbox<T: Clone + Send + Sync + 'static>(
         &self,
         protocol: Protocol,
-        address: Address,
+        host: HostId,
+        at: (Option<IpAddr>, u16),
     ) -> io::Result<Option<T>> {
-        let Some(inbox) = self.lock().ports.get(&(protocol, address)).cloned() else { return Ok(None) };
-        match inbox.downcast_ref::<T>() {
+        let Some(owner) = self.lock().ports.owner(protocol, host, at).cloned() else { return Ok(None) };
+        if owner.is::<crate::ports::Reserved>() {
+            return Ok(None);
+        }
+        match owner.downcast_ref::<T>() {
             Some(inbox) => Ok(Some(inbox.clone())),
             None => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                format!("port {} is bound with another message type", address.port),
+                format!("port {} is bound with another message type", at.1),
             )),
         }
     }
 
-    pub(crate) fn bury(&self, letter: Box<dyn Any + Send>) {
-        self.lock().dead_letters.push(letter);
+    /// Keeps something that may not be dropped in a timer's callback.
+    pub(crate) fn bury(&self, letter: impl Any + Send) {
+        self.lock().dead_letters.push(Box::new(letter));
     }
 
     pub(crate) fn delayed_ack(&self) -> Duration {
         self.profile.delayed_ack
     }
 
+    /// Makes the place where the kernels work, which a timer's callback may not do.
+    pub(crate) fn start_kernel(&self) -> NodeId {
+        *self
+            .kernel
+            .get_or_init(|| Handle::current().create_node().name("kernel of the network").build().id())
+    }
+
     /// Runs it where the kernels work.
     pub(crate) fn in_kernel(&self, scope: Scope, work: impl Future<Output = ()> + Send + 'static) {
-        let kernel =
-            self.kernel.get_or_init(|| Handle::current().create_node().name("kernel of the network").build());
-        kernel.spawn(rt::follow(&self.recorder, scope, work));
+        let kernel = Handle::current().get_node(self.start_kernel());
+        kernel.expect("the network belongs to this run").spawn(rt::follow(&self.recorder, scope, work));
     }
 
-    /// What a handshake costs, and whether somebody listens: the inbox, or the refusal a round trip later.
-    pub(crate) async fn shake_hands<T: Clone + Send + Sync + 'static>(
-        &self,
-        from: HostId,
-        to: Address,
-    ) -> io::Result<T> {
-        let began = rt::now();
-        let (there, back) = (self.link(from, to.host), self.link(to.host, from));
-        let result = self.shake(&there, &back, to).await;
-        let kind = if result.is_ok() { Kind::Connect } else { Kind::Refuse };
-        let now = rt::now();
-        self.recorder.record(now, kind, there.subject, now - began, u64::from(to.port));
-        result
+    /// The host's name.
+    pub(crate) fn name(&self, host: HostId) -> String {
+        self.lock().host(host).name.clone()
     }
 
-    async fn shake<T: Clone + Send + Sync + 'static>(
-        &self,
-        there: &Link,
-        back: &Link,
-        to: Address,
-    ) -> io::Result<T> {
-        let mut patience = Handshake::new();
-        let inbox = loop {
-            let attempt = rt::now();
-            if let Some(Passage { latency, refused, .. }) = there.send(self, Sent::Syn, 0) {
-                rt::sleep(latency).await;
-                let inbox = if refused { Ok(None) } else { self.inbox::<T>(Protocol::Stream, to) };
-                if let Some(latency) = back.attempt(self, 0) {
-                    rt::sleep(latency).await;
-                    break inbox;
-                }
-            }
-            rt::sleep_until(attempt + patience.next()?).await;
-        };
-        let inbox = inbox?.ok_or(io::ErrorKind::ConnectionRefused)?;
-        for _ in 0..self.profile.handshake_round_trips {
-            let mut patience = Retransmission::new();
-            loop {
-                let attempt = rt::now();
-                if let (Some(there), Some(back)) = (there.attempt(self, 0), back.attempt(self, 0)) {
-                    rt::sleep(there + back).await;
-                    break;
-                }
-                rt::sleep_until(attempt + patience.next(there.latency_last() * 2)?).await;
-            }
+    /// The host's own address.
+    pub(crate) fn ip(&self, host: HostId) -> IpAddr {
+        self.lock().host(host).ip
+    }
+
+    /// The address that a host uses towards another's.
+    pub(crate) fn source(&self, host: HostId, there: IpAddr) -> IpAddr {
+        match (there, self.ip(host)) {
+            (IpAddr::V4(_), IpAddr::V6(_)) => host.v4().into(),
+            (IpAddr::V6(_), IpAddr::V4(_)) => host.v6().into(),
+            (_, ip) => ip,
         }
-        Ok(inbox)
+    }
+
+    /// The machine that the host is on.
+    pub(crate) fn machine(&self, host: HostId) -> String {
+        self.lock().host(host).place.machine.clone()
+    }
+
+    /// The host that this address means on this host; `None` if it is nobody's.
+    pub(crate) fn host_of(&self, here: HostId, ip: IpAddr) -> Option<HostId> {
+        if ip.is_loopback() || ip.is_unspecified() {
+            return Some(here);
+        }
+        self.lock().addresses.get(&ip.to_canonical()).copied()
+    }
+
+    /// Looks a name up: how long that takes, and the addresses.
+    pub(crate) fn resolve(&self, here: HostId, name: &str) -> (Duration, io::Result<Vec<IpAddr>>) {
+        let mut state = self.lock();
+        let found = state.host_index.get(name).map(|&id| state.host(id).ip);
+        let HostInfo { name: from, names, faults, .. } = &mut state.hosts[here.0 as usize];
+        let strike = self.faults.strike(Sent::Lookup, 0, (from, name), faults);
+        let latency = self.profile.lookup.at(names.draw()) + strike.delay;
+        let unknown =
+            || Err(io::Error::other("failed to lookup address information: Name or service not known"));
+        let result = if strike.unresolved {
+            Err(io::Error::other(
+                "failed to lookup address information: Temporary failure in name resolution",
+            ))
+        } else {
+            found.map_or_else(unknown, |ip| Ok(vec![ip]))
+        };
+        (latency, result)
+    }
+}
+
+impl State {
+    fn host(&self, id: HostId) -> &HostInfo {
+        &self.hosts[id.0 as usize]
+    }
+
+    /// The names of the hosts that are mounted on nodes.
+    pub(crate) fn mounted(&self) -> Vec<(NodeId, String)> {
+        self.nodes.iter().map(|(&node, &host)| (node, self.host(host).name.clone())).collect()
+    }
+
+    pub(crate) fn is_off(&self, name: &str) -> bool {
+        self.host_index.get(name).is_some_and(|&id| self.host(id).power.is_off())
+    }
+
+    /// The names of all hosts, by their numbers.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.hosts.iter().map(|host| host.name.clone()).collect()
     }
 }
 
@@ -275,94 +408,7 @@ impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.lock();
         let hosts: Vec<&str> = state.hosts.iter().map(|host| host.name.as_str()).collect();
-        f.debug_struct("Network").field("hosts", &hosts).field("ports", &state.ports.keys()).finish()
-    }
-}
-
-/// One direction between two hosts.
-#[derive(Debug)]
-pub(crate) struct Link {
-    profile: LinkProfile,
-    state: Mutex<LinkState>,
-    names: (String, String),
-    pub(crate) ends: (Arc<Power>, Arc<Power>),
-    pub(crate) subject: Symbol,
-    /// The host at its end.
-    pub(crate) target: Symbol,
-}
-
-/// What becomes of something that is sent and not lost.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Passage {
-    pub(crate) latency: Duration,
-    /// How long its copy takes, if there is one.
-    pub(crate) copy: Option<Duration>,
-    /// Whether it is refused, if it can be.
-    refused: bool,
-}
-
-#[derive(Debug)]
-struct LinkState {
-    latencies: Stream,
-    faults: Stream,
-    counters: Counters,
-    /// When the line has put everything on its way that was sent before.
-    line_free: SimTime,
-}
-
-/// What was sent over one direction of a link.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Messages and segments, those that were sent again included.
-    pub sent: u64,
-    /// How many of them were lost.
-    pub lost: u64,
-    /// How long the last one took that was not.
-    pub latency_last: Duration,
-}
-
-impl Link {
-    /// Sends a segment of this size now: how long it takes, or nothing if it is lost, which is recorded.
-    pub(crate) fn attempt(&self, network: &Shared, bytes: u64) -> Option<Duration> {
-        self.send(network, Sent::Segment, bytes).map(|passage| passage.latency)
-    }
-
-    /// As [`Link::attempt`], for anything.
-    pub(crate) fn send(&self, network: &Shared, what: Sent, bytes: u64) -> Option<Passage> {
-        let mut state = self.lock();
-        let LinkState { latencies, faults, counters, line_free } = &mut *state;
-        let mut latency = self.profile.delay + self.profile.latency.at(latencies.draw());
-        if bytes > 0 && !self.profile.per_mib.is_zero() {
-            // What is lost has been on the line too.
-            let now = rt::now();
-            *line_free = now.max(*line_free) + transfer(self.profile.per_mib, bytes);
-            latency += *line_free - now;
-        }
-        let strike = network.faults.strike(what, &self.names.0, &self.names.1, faults);
-        counters.sent += 1;
-        if strike.lost || self.ends.0.is_off() || self.ends.1.is_off() {
-            counters.lost += 1;
-            drop(state);
-            let recorder = &network.recorder;
-            recorder.record_in(recorder.scope(), rt::now(), Kind::Lose, self.subject, Duration::ZERO, 0);
-            return None;
-        }
-        counters.latency_last = latency + strike.delay;
-        // A copy that is made on the way takes its own time, drawn where it changes nothing else.
-        let copy = strike.twice.then(|| self.profile.delay + self.profile.latency.at(faults.draw()));
-        Some(Passage { latency: counters.latency_last, copy, refused: strike.refused })
-    }
-
-    pub(crate) fn latency_last(&self) -> Duration {
-        self.counters().latency_last
-    }
-
-    pub(crate) fn counters(&self) -> Counters {
-        self.lock().counters
-    }
-
-    fn lock(&self) -> MutexGuard<'_, LinkState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        f.debug_struct("Network").field("hosts", &hosts).finish_non_exhaustive()
     }
 }
 
@@ -372,6 +418,9 @@ pub struct Host {
     pub(crate) network: Network,
     pub(crate) id: HostId,
 }
+
+/// A host that is mounted on a node; dropping it takes the host away from the node.
+pub type Mount = rt::Mount<Host>;
 
 impl Host {
     /// A port of this host, as others name it.
@@ -384,14 +433,69 @@ impl Host {
         &self.network
     }
 
+    /// Its name, which resolves to its address.
+    pub fn name(&self) -> String {
+        self.shared().name(self.id)
+    }
+
+    /// Its address.
+    pub fn ip(&self) -> IpAddr {
+        self.shared().ip(self.id)
+    }
+
+    /// Gives it one more address: the one that its name resolves to and that it uses from now on.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse` if another host has it.
+    pub fn set_ip(&self, ip: IpAddr) -> io::Result<()> {
+        let mut state = self.shared().lock();
+        if state.addresses.get(&ip).is_some_and(|&other| other != self.id) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        state.addresses.insert(ip, self.id);
+        state.hosts[self.id.0 as usize].ip = ip;
+        Ok(())
+    }
+
+    /// Makes this the host of the node at work: [`crate::TcpStream`] and the others that are named after tokio's are on it there, in
+    /// all lives of the node, until the guard is dropped.
+    ///
+    /// # Panics
+    ///
+    /// Outside a madsim runtime.
+    pub fn mount(&self) -> Mount {
+        self.mount_on(rt::node())
+    }
+
+    /// As [`Host::mount`], for another node.
+    pub fn mount_on(&self, node: NodeId) -> Mount {
+        self.shared().lock().nodes.insert(node, self.id);
+        self.network.mirror();
+        rt::mount(node, self.clone())
+    }
+
+    /// The host that is mounted on the node at work.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` with [`NotMounted`] when there is none.
+    ///
+    /// # Panics
+    ///
+    /// Outside a madsim runtime.
+    pub fn current() -> io::Result<Host> {
+        rt::mounted().ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NotMounted(rt::node())))
+    }
+
     /// Takes the host's power away until the guard is dropped: it sends nothing, not even goodbye, and nothing reaches it. Its
     /// peers' connections are half-open; when it is back, it answers what they send with a reset. Its tasks are not this
     /// crate's: kill its node while the power is off.
     pub fn power_off(&self) -> PowerOff {
-        let power = self.network.shared.lock().hosts[self.id.0 as usize].power.clone();
-        power.off.fetch_add(1, Ordering::Relaxed);
-        power.life.fetch_add(1, Ordering::Relaxed);
-        PowerOff(power)
+        let power = self.shared().lock().host(self.id).power.clone();
+        power.take();
+        self.network.mirror();
+        PowerOff { network: self.network.clone(), power }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -399,13 +503,24 @@ impl Host {
     }
 }
 
+/// No host is mounted on the node at work. Inside an `io::Error` of the kind `Unsupported`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no host is mounted on {0}: call Host::mount there, or Host::mount_on with its id, and keep the guard"
+)]
+pub struct NotMounted(NodeId);
+
 /// A host without power; dropping it gives the power back.
 #[derive(Debug)]
 #[must_use = "dropping the guard gives the power back"]
-pub struct PowerOff(Arc<Power>);
+pub struct PowerOff {
+    network: Network,
+    power: Arc<Power>,
+}
 
 impl Drop for PowerOff {
     fn drop(&mut self) {
-        self.0.off.fetch_sub(1, Ordering::Relaxed);
+        self.power.give_back();
+        self.network.mirror();
     }
 }

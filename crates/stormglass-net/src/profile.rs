@@ -6,13 +6,15 @@ use stormglass_core::Latency;
 use stormglass_core::latency::human_duration;
 
 /// The cost of every link.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct NetProfile {
     /// Between hosts of one machine.
     pub loopback: LinkProfile,
-    /// Between hosts of different machines.
+    /// Between hosts of different machines in one zone.
     pub link: LinkProfile,
+    /// Between hosts of different zones.
+    pub wan: LinkProfile,
     /// Round trips of a connection's own handshake after TCP's: 1 for TLS 1.3, 0 for plain HTTP/2 with prior
     /// knowledge. Range: 0 to 10. Default: 0.
     pub handshake_round_trips: u8,
@@ -20,6 +22,32 @@ pub struct NetProfile {
     /// servers without `TCP_NODELAY`; Linux: 40 ms. Default: 0 s, which stands for `TCP_NODELAY`.
     #[serde(with = "human_duration")]
     pub delayed_ack: Duration,
+    /// Looking a name up. Default: nothing.
+    pub lookup: Latency,
+    /// Bytes that a byte stream's sender may have on the way. Together with the receiver's buffer it bounds what is on the way and unread
+    /// before a writer waits, and so the throughput: both in a round trip. Default: 2 MiB, half of Linux's
+    /// largest `tcp_wmem` (4 MiB, half of it bookkeeping).
+    pub send_buffer: u32,
+    /// Bytes that a byte stream's receiver keeps unread. Default: 3 MiB, half of Linux's largest `tcp_rmem` (6 MiB; `tcp_adv_win_scale` 1).
+    pub receive_buffer: u32,
+    /// Bytes of datagrams that a socket keeps unread; what comes then is lost. Default: 212,992, Linux's `rmem_default`.
+    pub datagram_buffer: u32,
+}
+
+impl Default for NetProfile {
+    fn default() -> NetProfile {
+        NetProfile {
+            loopback: LinkProfile::default(),
+            link: LinkProfile::default(),
+            wan: LinkProfile::default(),
+            handshake_round_trips: 0,
+            delayed_ack: Duration::ZERO,
+            lookup: Latency::ZERO,
+            send_buffer: 2 << 20,
+            receive_buffer: 3 << 20,
+            datagram_buffer: 212_992,
+        }
+    }
 }
 
 impl NetProfile {

@@ -1,12 +1,14 @@
 //! Request and response.
 
 use crate::delayed_ack::DelayedAck;
+use crate::handshake::{Accepts, Target};
 use crate::lane::{Arrive, Lane};
-use crate::network::{Address, Host, Protocol, Shared};
+use crate::network::{Address, Host, Shared};
+use crate::ports::Protocol;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use stormglass_core::{EventId, Kind, Symbol};
+use stormglass_core::{EventId, Kind, SimTime, Symbol};
 use stormglass_rt as rt;
 use stormglass_rt::channel::{self, Receiver, Sender};
 
@@ -27,9 +29,9 @@ impl Host {
     /// `AddrInUse`.
     pub fn serve<Q: Send + 'static, A: Send + 'static>(&self, port: u16) -> io::Result<Service<Q, A>> {
         let (sender, calls) = channel::channel::<Call<Q, A>>(&self.shared().recorder);
-        let address = self.address(port);
-        self.shared().bind(Protocol::Stream, address, Arc::new(sender))?;
-        Ok(Service { host: self.clone(), address, calls })
+        let owner = Arc::new(Door(sender));
+        let port = self.shared().bind(Protocol::Stream, self.id, (None, port), true, owner)?;
+        Ok(Service { host: self.clone(), address: self.address(port), calls })
     }
 
     /// A channel to a service. It connects with its first call and again after a failure.
@@ -57,7 +59,7 @@ impl<Q, A> Service<Q, A> {
 
 impl<Q, A> Drop for Service<Q, A> {
     fn drop(&mut self) {
-        self.host.shared().unbind(Protocol::Stream, self.address);
+        self.host.shared().unbind(Protocol::Stream, self.address.host, (None, self.address.port));
     }
 }
 
@@ -114,7 +116,7 @@ impl<A> fmt::Debug for Reply<A> {
 struct Answer<A>(Sender<io::Result<A>>);
 
 impl<A: Send + 'static> Arrive<A> for Answer<A> {
-    fn arrive(&self, answer: A, cause: EventId) {
+    fn arrive(&self, answer: A, _: SimTime, cause: EventId) {
         self.0.send_from(Ok(answer), cause);
     }
 }
@@ -131,7 +133,7 @@ pub struct Channel<Q, A> {
 struct Wire<Q, A> {
     there: Arc<Lane>,
     back: Arc<Lane>,
-    service: Sender<Call<Q, A>>,
+    service: Door<Q, A>,
     ack: Arc<Mutex<DelayedAck>>,
     stalled: Symbol,
 }
@@ -174,7 +176,7 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
         let (reply, mut answers) = channel::channel(&shared.recorder);
         let call = Call { request, back: Back { lane: wire.back.clone(), reply } };
         wire.ack().sent(rt::now());
-        wire.there.send(call, 0, Door(wire.service.clone()));
+        wire.there.send(call, 0, wire.service.clone());
         let answer = match answers.recv().await {
             Some(answer) => {
                 let stall = wire.ack().received(rt::now());
@@ -220,8 +222,10 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
             return Ok(wire.clone());
         }
         let shared: &Arc<Shared> = self.host.shared();
-        let service = shared.shake_hands::<Sender<Call<Q, A>>>(self.host.id, self.to).await?;
-        let lane = |from, to| Arc::new(Lane::new(shared, shared.link(from, to)));
+        let target = Target { host: self.to.host, ip: None, port: self.to.port };
+        let round_trips = shared.profile.handshake_round_trips;
+        let service = shared.shake_hands::<Door<Q, A>>(self.host.id, target, round_trips).await?;
+        let lane = |from, to| Arc::new(Lane::new(shared, shared.link(from, to), self.to.port));
         let wire = Wire {
             there: lane(self.host.id, self.to.host),
             back: lane(self.to.host, self.host.id),
@@ -241,8 +245,20 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
 /// The way into a service, which may be gone when the call arrives.
 struct Door<Q, A>(Sender<Call<Q, A>>);
 
+impl<Q, A> Clone for Door<Q, A> {
+    fn clone(&self) -> Door<Q, A> {
+        Door(self.0.clone())
+    }
+}
+
+impl<Q: Send + 'static, A: Send + 'static> Accepts for Door<Q, A> {
+    fn is_full(&self) -> bool {
+        false
+    }
+}
+
 impl<Q: Send + 'static, A: Send + 'static> Arrive<Call<Q, A>> for Door<Q, A> {
-    fn arrive(&self, call: Call<Q, A>, cause: EventId) {
+    fn arrive(&self, call: Call<Q, A>, _: SimTime, cause: EventId) {
         if self.0.is_closed() {
             call.back.reply.send_from(Err(io::ErrorKind::ConnectionReset.into()), cause);
         }

@@ -124,7 +124,8 @@ fn a_service_that_goes_away_resets_its_calls() {
     });
 }
 
-/// The peer of a dropped connection reads what was sent before, then the end, and cannot write any more.
+/// The peer of a dropped connection reads what was sent before, then the end. What it sends itself is answered with a reset, a
+/// round trip later.
 #[test]
 fn closing_arrives_after_what_was_sent_before() {
     Runtime::new().block_on(async {
@@ -139,7 +140,28 @@ fn closing_arrives_after_what_was_sent_before() {
         assert_eq!(server.recv().await, Some(1));
         assert_eq!(server.recv().await, Some(2));
         assert_eq!(server.recv().await, None);
-        assert_eq!(server.send(3).unwrap_err().kind(), ErrorKind::BrokenPipe);
+        server.send(3).unwrap();
+        stormglass_rt::sleep(Duration::from_micros(1_990)).await;
+        server.send(4).unwrap();
+        stormglass_rt::sleep(Duration::from_micros(20)).await;
+        assert_eq!(server.send(5).unwrap_err().kind(), ErrorKind::BrokenPipe);
+    });
+}
+
+/// Whoever has said all it has to say can still hear the answer.
+#[test]
+fn one_direction_ends_before_the_other() {
+    Runtime::new().block_on(async {
+        let network = Network::new(link(Latency::from_millis(1)), Seed(1));
+        let (a, b) = (network.host("a"), network.host("b"));
+        let mut listener = b.listen::<u32, u32>(80).unwrap();
+        let (questions, mut answers) = a.connect::<u32, u32>(b.address(80)).await.unwrap().into_split();
+        let mut server = listener.accept().await;
+        questions.send(1).unwrap();
+        drop(questions);
+        assert_eq!((server.recv().await, server.recv().await), (Some(1), None));
+        server.send(2).unwrap();
+        assert_eq!(answers.recv().await, Some(2));
     });
 }
 

@@ -3,6 +3,7 @@
 //! - [`clock`]: the run's time, sleeps without madsim's floor of 1 ms, timer callbacks without a task.
 //! - [`task`]: tasks that carry their scope (node, name, last cause) from poll to poll.
 //! - [`mod@channel`], [`mod@watch`]: hand-overs between tasks that carry the cause across.
+//! - [`mod@mount`]: what belongs to the node at work: its disk, its host.
 //!
 //! What these have in common is cause: when something made here completes, the scope at work has waited for
 //! the latest of what it needed, and [`stormglass_core::blame`] can follow that back.
@@ -16,12 +17,16 @@ compile_error!(
 
 pub mod channel;
 pub mod clock;
+pub mod mount;
 pub mod task;
+mod wakers;
 pub mod watch;
 
 pub use channel::channel;
 pub use clock::{
     Alarm, Clock, Sleep, Ticker, now, pause, running, sleep, sleep_until, time_of_day, timeout, wake_at,
 };
+pub use mount::{Mount, mount, mounted, node};
 pub use task::{Turn, follow, follow_new, join_all, spawn, spawn_in};
+pub use wakers::Wakers;
 pub use watch::Watch;

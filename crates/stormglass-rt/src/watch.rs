@@ -1,8 +1,9 @@
 //! A value that changes, and those who wait for it to become something.
 
+use crate::wakers::Wakers;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use stormglass_core::{EventId, Recorder};
 
 /// A shared value; clones see the same one.
@@ -27,7 +28,7 @@ pub struct Watch<T> {
 struct State<T> {
     value: T,
     cause: EventId,
-    wakers: Vec<Waker>,
+    wakers: Wakers,
 }
 
 impl<T> Clone for Watch<T> {
@@ -39,7 +40,7 @@ impl<T> Clone for Watch<T> {
 impl<T: Clone> Watch<T> {
     /// A watch of this run with its first value.
     pub fn new(recorder: &Recorder, value: T) -> Watch<T> {
-        let state = State { value, cause: recorder.scope().cause, wakers: Vec::new() };
+        let state = State { value, cause: recorder.scope().cause, wakers: Wakers::default() };
         Watch { shared: Arc::new(Mutex::new(state)), recorder: recorder.clone() }
     }
 
@@ -68,9 +69,9 @@ impl<T: Clone> Watch<T> {
             return;
         }
         state.cause = cause;
-        let wakers = std::mem::take(&mut state.wakers);
+        let mut wakers = std::mem::take(&mut state.wakers);
         drop(state);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.wake_all();
     }
 
     /// Waits until the value satisfies `accept`, and returns it.
@@ -82,10 +83,7 @@ impl<T: Clone> Watch<T> {
     pub fn poll_until(&self, context: &mut Context<'_>, mut accept: impl FnMut(&T) -> bool) -> Poll<T> {
         let mut state = self.lock();
         if !accept(&state.value) {
-            // One entry a task: a selection polls this again and again while others make progress.
-            if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
-                state.wakers.push(context.waker().clone());
-            }
+            state.wakers.add(context.waker());
             return Poll::Pending;
         }
         let (value, cause) = (state.value.clone(), state.cause);

@@ -2,6 +2,7 @@
 
 use crate::cpu::Cpu;
 use crate::profile::Profile;
+use madsim::net::NetSim;
 use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::{JoinHandle, NodeId};
 use std::collections::BTreeMap;
@@ -10,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::queue::Servers;
 use stormglass_core::{EventId, Kind, Length, Recorder, Scope, Seed, SimTime, Verdict, Wait};
-use stormglass_fs::{Device, Disk, Loss, Mount};
-use stormglass_net::{Host, Network};
+use stormglass_fs::{self as fs, Device, Disk, Loss};
+use stormglass_net::{self as net, Host, Network};
 use stormglass_rt as rt;
 
 /// The world of one run. Clones are handles to the same one.
@@ -35,8 +36,9 @@ struct State {
     machines: BTreeMap<String, Machine>,
     waits: Vec<Wait>,
     violation: Option<Verdict>,
-    /// So that `stormglass_fs`'s functions on a node use its disk.
-    mounts: Vec<Mount>,
+    /// So that `stormglass_fs`'s functions on a node use its disk, and `stormglass_net`'s sockets its host.
+    disks: Vec<fs::Mount>,
+    hosts: Vec<net::Mount>,
 }
 
 /// What the nodes of a machine share.
@@ -97,16 +99,21 @@ impl World {
         } else {
             Device::new(name, &profile.disk.device, shared.seed)
         };
+        let host = shared.network.host_on(name, machine);
+        // So that madsim's own sockets reach the same names at the same addresses.
+        let id = Handle::current().create_node().name(name).ip(host.ip()).build().id();
+        NetSim::current().add_dns_record(name, host.ip());
         let node = Node {
             name: name.to_string(),
-            id: Handle::current().create_node().name(name).build().id(),
-            host: shared.network.host_on(name, machine),
+            id,
+            host,
             disk: Disk::on(device, name, profile.disk.clone(), shared.seed, &shared.recorder),
             cpu: Cpu::new(cores, profile.cpu.clone(), shared.seed, name, &shared.recorder),
             recorder: shared.recorder.clone(),
         };
         let mut state = self.state();
-        state.mounts.push(node.disk.mount_on(node.id));
+        state.disks.push(node.disk.mount_on(node.id));
+        state.hosts.push(node.host.mount_on(node.id));
         state.nodes.insert(name.to_string(), node.clone());
         node
     }
@@ -211,7 +218,7 @@ impl Node {
         &self.name
     }
 
-    /// Its host on the network.
+    /// Its host on the network, which is mounted there: in its tasks `stormglass_net`'s sockets are on it.
     pub fn host(&self) -> &Host {
         &self.host
     }

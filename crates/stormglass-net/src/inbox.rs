@@ -1,0 +1,78 @@
+//! What has arrived at a socket and waits to be taken, by any number of tasks.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use stormglass_core::{EventId, Recorder};
+use stormglass_rt::Wakers;
+
+/// A queue whose values bring their cause along.
+#[derive(Debug)]
+pub(crate) struct Inbox<T>(Mutex<State<T>>);
+
+#[derive(Debug)]
+struct State<T> {
+    queue: VecDeque<(T, EventId)>,
+    wakers: Wakers,
+    closed: bool,
+}
+
+impl<T> Default for Inbox<T> {
+    fn default() -> Inbox<T> {
+        Inbox(Mutex::new(State { queue: VecDeque::new(), wakers: Wakers::default(), closed: false }))
+    }
+}
+
+impl<T> Inbox<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a value in, unless the inbox is closed: then it comes back.
+    pub(crate) fn push(&self, value: T, cause: EventId) -> Result<(), T> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(value);
+        }
+        state.queue.push_back((value, cause));
+        state.wakers.wake_all();
+        Ok(())
+    }
+
+    /// The next value, once there is one. `take` says what of it goes; a peek leaves it there.
+    pub(crate) fn poll<O>(
+        &self,
+        context: Option<&mut Context<'_>>,
+        recorder: &Recorder,
+        take: impl FnOnce(&mut VecDeque<(T, EventId)>) -> O,
+    ) -> Poll<O> {
+        let mut state = self.lock();
+        let Some(&(_, cause)) = state.queue.front() else {
+            if let Some(context) = context {
+                state.wakers.add(context.waker());
+            }
+            return Poll::Pending;
+        };
+        let taken = take(&mut state.queue);
+        drop(state);
+        recorder.join(cause);
+        Poll::Ready(taken)
+    }
+
+    /// Wakes whoever waits: there is news that is no value.
+    pub(crate) fn wake_all(&self) {
+        self.lock().wakers.wake_all();
+    }
+
+    /// How many values wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().queue.len()
+    }
+
+    /// Takes no more, and hands out what is left.
+    pub(crate) fn close(&self) -> VecDeque<(T, EventId)> {
+        let mut state = self.lock();
+        state.closed = true;
+        std::mem::take(&mut state.queue)
+    }
+}

@@ -1,0 +1,152 @@
+//! One direction between two hosts: what it costs, what gets lost on it, what has passed.
+
+use crate::fault::{Segment, Sent, Strike};
+use crate::network::Shared;
+use crate::profile::LinkProfile;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use stormglass_core::latency::transfer;
+use stormglass_core::{Kind, SimTime, Stream, Symbol};
+use stormglass_rt as rt;
+
+/// One direction between two hosts.
+#[derive(Debug)]
+pub(crate) struct Link {
+    state: Mutex<LinkState>,
+    /// The names of its hosts.
+    pub(crate) names: (String, String),
+    pub(crate) ends: (Arc<Power>, Arc<Power>),
+    pub(crate) subject: Symbol,
+    /// The host at its end.
+    pub(crate) target: Symbol,
+}
+
+#[derive(Debug)]
+struct LinkState {
+    profile: LinkProfile,
+    latencies: Stream,
+    faults: Stream,
+    counters: Counters,
+    /// When the line has put everything on its way that was sent before.
+    line_free: SimTime,
+}
+
+/// Whether a host is on, and in its how manyth life.
+#[derive(Debug, Default)]
+pub(crate) struct Power {
+    off: AtomicU32,
+    life: AtomicU32,
+}
+
+impl Power {
+    pub(crate) fn is_off(&self) -> bool {
+        self.off.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn life(&self) -> u32 {
+        self.life.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn take(&self) {
+        self.off.fetch_add(1, Ordering::Relaxed);
+        self.life.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn give_back(&self) {
+        self.off.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What was sent over one direction of a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages and segments, those that were sent again included.
+    pub sent: u64,
+    /// How many of them were lost.
+    pub lost: u64,
+    /// Their bytes, as far as they have a size.
+    pub bytes: u64,
+    /// How long the last one took that was not lost.
+    pub latency_last: Duration,
+}
+
+/// What becomes of something that is sent and not lost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passage {
+    pub(crate) latency: Duration,
+    /// How long its copy takes, if there is one.
+    pub(crate) copy: Option<Duration>,
+    /// Whether it is refused, if it can be.
+    pub(crate) refused: bool,
+    /// Where a bit of it is turned over, if it can be.
+    pub(crate) corrupted: Option<u64>,
+}
+
+impl Link {
+    pub(crate) fn new(
+        profile: LinkProfile,
+        streams: (Stream, Stream),
+        names: (String, String),
+        ends: (Arc<Power>, Arc<Power>),
+        symbols: (Symbol, Symbol),
+    ) -> Link {
+        let (latencies, faults) = streams;
+        let (counters, line_free) = (Counters::default(), SimTime::ZERO);
+        let state = Mutex::new(LinkState { profile, latencies, faults, counters, line_free });
+        let (subject, target) = symbols;
+        Link { state, names, ends, subject, target }
+    }
+
+    /// Sends a segment now: how long it takes, or nothing if it is lost, which is recorded.
+    pub(crate) fn attempt(&self, network: &Shared, segment: Segment) -> Option<Duration> {
+        self.send(network, Sent::Segment, segment).map(|passage| passage.latency)
+    }
+
+    /// As [`Link::attempt`], for anything.
+    pub(crate) fn send(&self, network: &Shared, what: Sent, segment: Segment) -> Option<Passage> {
+        let mut state = self.lock();
+        let LinkState { profile, latencies, faults, counters, line_free } = &mut *state;
+        let mut latency = profile.delay + profile.latency.at(latencies.draw());
+        let bytes = segment.bytes;
+        if bytes > 0 && !profile.per_mib.is_zero() {
+            // What is lost has been on the line too.
+            let now = rt::now();
+            *line_free = now.max(*line_free) + transfer(profile.per_mib, bytes);
+            latency += *line_free - now;
+        }
+        let strike = network.faults.strike(what, segment.port, (&self.names.0, &self.names.1), faults);
+        counters.sent += 1;
+        counters.bytes += bytes;
+        if strike.lost || self.ends.0.is_off() || self.ends.1.is_off() {
+            counters.lost += 1;
+            drop(state);
+            let recorder = &network.recorder;
+            recorder.record_in(recorder.scope(), rt::now(), Kind::Lose, self.subject, Duration::ZERO, bytes);
+            return None;
+        }
+        counters.latency_last = latency + strike.delay;
+        // A copy that is made on the way takes its own time, drawn where it changes nothing else.
+        let copy = strike.twice.then(|| profile.delay + profile.latency.at(faults.draw()));
+        let corrupted = strike.corrupted.then(|| faults.draw());
+        let Strike { refused, .. } = strike;
+        Some(Passage { latency: counters.latency_last, copy, refused, corrupted })
+    }
+
+    /// How long the last one took.
+    pub(crate) fn latency_last(&self) -> Duration {
+        self.counters().latency_last
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.lock().counters
+    }
+
+    pub(crate) fn set_profile(&self, profile: LinkProfile) {
+        self.lock().profile = profile;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LinkState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

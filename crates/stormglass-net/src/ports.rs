@@ -1,0 +1,232 @@
+//! Who has which port. Plain data without clock.
+
+use crate::network::HostId;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use stormglass_core::SimTime;
+
+/// What kind of socket has a port; each kind has its own numbers, as UDP and TCP do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Protocol {
+    Datagram,
+    Stream,
+}
+
+/// What has a port: its inbox, by its type.
+pub(crate) type Owner = Arc<dyn Any + Send + Sync>;
+
+/// A socket that has a port and does not listen.
+pub(crate) struct Reserved;
+
+/// The ports that a kernel chooses from (Linux: `net.ipv4.ip_local_port_range`).
+const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
+
+/// How long a connection that was closed keeps its ports (Linux: `TCP_TIMEWAIT_LEN`).
+pub(crate) const TIME_WAIT: Duration = Duration::from_secs(60);
+
+/// The ports of all hosts.
+#[derive(Default)]
+pub(crate) struct Ports {
+    bound: BTreeMap<(Protocol, HostId, u16), Vec<Bound>>,
+    connections: BTreeMap<(HostId, u16, SocketAddr), Use>,
+    last: BTreeMap<HostId, u16>,
+}
+
+struct Bound {
+    /// The only address that it is reached at.
+    ip: Option<IpAddr>,
+    owner: Owner,
+}
+
+/// What a connection has of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Open,
+    /// It is closed, and nobody else gets the same two ports before this.
+    Until(SimTime),
+}
+
+impl Use {
+    fn is_over(self, now: SimTime) -> bool {
+        matches!(self, Use::Until(end) if end <= now)
+    }
+}
+
+impl Ports {
+    /// Binds a port, or one that is free if it is 0. With `reuse` connections that are left on it do not matter
+    /// (`SO_REUSEADDR`).
+    pub(crate) fn bind(
+        &mut self,
+        protocol: Protocol,
+        host: HostId,
+        (ip, port): (Option<IpAddr>, u16),
+        reuse: bool,
+        now: SimTime,
+        owner: Owner,
+    ) -> io::Result<u16> {
+        let port = match port {
+            0 => self
+                .ephemeral(host, |ports, port| !ports.bound.contains_key(&(protocol, host, port)))
+                .ok_or(io::ErrorKind::AddrInUse)?,
+            port => port,
+        };
+        let first = (host, port, SocketAddr::from(([0; 4], 0)));
+        let mut of_port =
+            self.connections.range(first..).take_while(|(key, _)| (key.0, key.1) == (host, port));
+        let left = protocol == Protocol::Stream && !reuse && of_port.any(|(_, used)| !used.is_over(now));
+        let bound = self.bound.entry((protocol, host, port)).or_default();
+        let taken = bound.iter().any(|bound| bound.ip.is_none() || ip.is_none() || bound.ip == ip);
+        if left || taken {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        bound.push(Bound { ip, owner });
+        Ok(port)
+    }
+
+    /// Gives a port back.
+    pub(crate) fn unbind(&mut self, protocol: Protocol, host: HostId, (ip, port): (Option<IpAddr>, u16)) {
+        if let Some(bound) = self.bound.get_mut(&(protocol, host, port)) {
+            bound.retain(|bound| bound.ip != ip);
+            if bound.is_empty() {
+                self.bound.remove(&(protocol, host, port));
+            }
+        }
+    }
+
+    /// Who gets what is sent to this port, at this address if the sender knows one.
+    pub(crate) fn owner(
+        &self,
+        protocol: Protocol,
+        host: HostId,
+        (ip, port): (Option<IpAddr>, u16),
+    ) -> Option<&Owner> {
+        let bound = self.bound.get(&(protocol, host, port))?;
+        let bound = bound.iter().find(|bound| bound.ip.is_none() || ip.is_none() || bound.ip == ip)?;
+        Some(&bound.owner)
+    }
+
+    /// Takes a local port for a connection to a remote one: this, or one that is free if it is 0.
+    pub(crate) fn connect(
+        &mut self,
+        host: HostId,
+        port: u16,
+        remote: SocketAddr,
+        now: SimTime,
+    ) -> io::Result<u16> {
+        let free = |ports: &Ports, port: u16| {
+            ports.connections.get(&(host, port, remote)).is_none_or(|used| used.is_over(now))
+        };
+        let port = match port {
+            0 => self.ephemeral(host, |ports, port| {
+                !ports.bound.contains_key(&(Protocol::Stream, host, port)) && free(ports, port)
+            }),
+            port => free(self, port).then_some(port),
+        };
+        let port = port.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        self.connections.insert((host, port, remote), Use::Open);
+        Ok(port)
+    }
+
+    /// Gives back what a connection has of a port, unless it still waits.
+    pub(crate) fn forget(&mut self, host: HostId, port: u16, remote: SocketAddr) {
+        if self.connections.get(&(host, port, remote)) == Some(&Use::Open) {
+            self.connections.remove(&(host, port, remote));
+        }
+    }
+
+    /// Has a connection that is closed keep its port until then.
+    pub(crate) fn wait(&mut self, host: HostId, port: u16, remote: SocketAddr, until: SimTime) {
+        self.connections.insert((host, port, remote), Use::Until(until));
+    }
+
+    /// Every bound port in order, with the address that it is bound to.
+    pub(crate) fn bound(&self) -> impl Iterator<Item = (Protocol, HostId, u16, Option<IpAddr>)> {
+        let all = self.bound.iter();
+        all.flat_map(|(&(protocol, host, port), bound)| {
+            bound.iter().map(move |bound| (protocol, host, port, bound.ip))
+        })
+    }
+
+    /// The connections that are closed and keep their ports.
+    pub(crate) fn waiting(&self, now: SimTime) -> impl Iterator<Item = (HostId, u16, SocketAddr)> {
+        let all = self.connections.iter();
+        let waiting = all.filter(move |(_, used)| matches!(used, Use::Until(_)) && !used.is_over(now));
+        waiting.map(|(&connection, _)| connection)
+    }
+
+    /// The next port after the last one that is free.
+    fn ephemeral(&mut self, host: HostId, free: impl Fn(&Ports, u16) -> bool) -> Option<u16> {
+        let last = self.last.get(&host).copied().unwrap_or(*EPHEMERAL.end());
+        let later = last.saturating_add(1).max(*EPHEMERAL.start())..=*EPHEMERAL.end();
+        let port = later.chain(*EPHEMERAL.start()..=last).find(|&port| free(self, port))?;
+        self.last.insert(host, port);
+        Some(port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: HostId = HostId(0);
+    const NOW: SimTime = SimTime::ZERO;
+
+    fn remote() -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 2], 80))
+    }
+
+    fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> io::ErrorKind {
+        result.expect_err("has to fail").kind()
+    }
+
+    #[test]
+    fn a_wildcard_takes_the_port_at_every_address() {
+        let mut ports = Ports::default();
+        let mut bind = |ip: Option<[u8; 4]>, port| {
+            let at = (ip.map(IpAddr::from), port);
+            ports.bind(Protocol::Stream, HOST, at, true, NOW, Arc::new(Reserved))
+        };
+        bind(Some([127, 0, 0, 1]), 80).unwrap();
+        bind(Some([10, 0, 0, 1]), 80).unwrap();
+        assert_eq!(kind(bind(Some([10, 0, 0, 1]), 80)), io::ErrorKind::AddrInUse);
+        assert_eq!(kind(bind(None, 80)), io::ErrorKind::AddrInUse);
+        assert_eq!(bind(None, 0).unwrap(), 32_768);
+        assert_eq!(bind(None, 0).unwrap(), 32_769);
+        assert_eq!(bind(None, u16::MAX).unwrap(), u16::MAX);
+    }
+
+    /// 28,232 ports from 32,768 to 60,999 towards one address; those that wait come back after their minute.
+    #[test]
+    fn connections_to_one_address_run_out_of_ports() {
+        let mut ports = Ports::default();
+        for _ in EPHEMERAL {
+            let port = ports.connect(HOST, 0, remote(), NOW).unwrap();
+            ports.wait(HOST, port, remote(), NOW + TIME_WAIT);
+        }
+        assert_eq!(kind(ports.connect(HOST, 0, remote(), NOW)), io::ErrorKind::AddrNotAvailable);
+        assert_eq!(ports.waiting(NOW).count(), 28_232);
+        let elsewhere = SocketAddr::from(([10, 0, 0, 3], 80));
+        ports.connect(HOST, 0, elsewhere, NOW).unwrap();
+        ports.connect(HOST, 0, remote(), NOW + TIME_WAIT).unwrap();
+    }
+
+    #[test]
+    fn a_port_with_connections_is_bound_again_only_on_request() {
+        let mut ports = Ports::default();
+        let port = ports.connect(HOST, 0, remote(), NOW).unwrap();
+        ports.wait(HOST, port, remote(), NOW + TIME_WAIT);
+        ports.forget(HOST, port, remote());
+        let mut bind = |reuse, now| {
+            let bound = ports.bind(Protocol::Stream, HOST, (None, port), reuse, now, Arc::new(Reserved));
+            ports.unbind(Protocol::Stream, HOST, (None, port));
+            bound
+        };
+        assert_eq!(kind(bind(false, NOW)), io::ErrorKind::AddrInUse);
+        bind(true, NOW).unwrap();
+        bind(false, NOW + TIME_WAIT).unwrap();
+    }
+}
