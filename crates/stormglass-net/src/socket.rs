@@ -452,14 +452,17 @@ impl Conn {
         });
     }
 
-    /// So many bytes were read at this end. The other is told when that is a quarter of the window: less often than TCP, which
-    /// changes nothing for who waits for more room than that.
+    /// So many bytes were read at this end. The other is told when that is a sixteenth of the window, or all that it may send: less often
+    /// than by TCP, whose every acknowledgement tells, and hardly later.
     fn was_read(self: &Arc<Conn>, side: Side, bytes: u64) {
         let other = side.other();
+        let window = self.windows[other as usize];
+        let waits = self.socket(other).outstanding >= window;
         let mut socket = self.socket(side);
         socket.unread -= bytes;
         socket.owed += bytes;
-        if socket.owed < (self.windows[other as usize] / 4).max(1) || socket.dead.is_some() {
+        let worth_telling = socket.owed >= window / 16 || waits && socket.unread == 0;
+        if !worth_telling || socket.dead.is_some() {
             return;
         }
         let owed = std::mem::take(&mut socket.owed);
