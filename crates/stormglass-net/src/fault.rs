@@ -22,9 +22,10 @@
 //! connecting fails with `TimedOut` after 127 s. A link that loses everything is cut; what was sent over it arrives with the
 //! first attempt after it has healed.
 
+use crate::hold::Parcels;
 use crate::network::Network;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::trigger::{NoProbability, Trigger};
 use stormglass_core::{Latency, SimTime, Stream};
@@ -46,7 +47,7 @@ use stormglass_rt as rt;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Fault {
-    effect: Effect,
+    deed: Deed,
     from: Option<String>,
     to: Option<String>,
     port: Option<u16>,
@@ -73,13 +74,23 @@ pub enum Effect {
     Unresolved,
 }
 
+/// What a rule does.
+#[derive(Clone, Debug)]
+pub(crate) enum Deed {
+    Effect(Effect),
+    /// It is held back here.
+    Hold(Arc<Parcels>),
+}
+
 /// What is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
     /// A one-way message.
     Datagram,
-    /// A segment of a stream, or of its handshake.
+    /// A segment of a stream.
     Segment,
+    /// A segment of a handshake, an acknowledgement, a reset.
+    Control,
     /// The segment that asks for a connection.
     Syn,
     /// A port is bound.
@@ -97,10 +108,14 @@ pub(crate) struct Segment {
     pub(crate) port: u16,
 }
 
-impl Effect {
+impl Deed {
     fn concerns(&self, sent: Sent) -> bool {
-        match self {
-            Effect::Lose => matches!(sent, Sent::Datagram | Sent::Segment | Sent::Syn),
+        let effect = match self {
+            Deed::Effect(effect) => effect,
+            Deed::Hold(_) => return matches!(sent, Sent::Datagram | Sent::Segment),
+        };
+        match effect {
+            Effect::Lose => !matches!(sent, Sent::Bind | Sent::Lookup),
             Effect::Delay(_) => sent != Sent::Bind,
             Effect::Duplicate | Effect::Corrupt => sent == Sent::Datagram,
             Effect::Refuse => sent == Sent::Syn,
@@ -129,7 +144,20 @@ pub enum InvalidFault {
 impl Fault {
     /// A fault that strikes everything, always.
     pub fn new(effect: Effect) -> Fault {
-        Fault { effect, from: None, to: None, port: None, both_ways: false, trigger: Trigger::default() }
+        Fault::that(Deed::Effect(effect))
+    }
+
+    /// A rule that holds back.
+    pub(crate) fn held() -> Fault {
+        Fault::that(Deed::Hold(Arc::default()))
+    }
+
+    fn that(deed: Deed) -> Fault {
+        Fault { deed, from: None, to: None, port: None, both_ways: false, trigger: Trigger::default() }
+    }
+
+    pub(crate) fn deed(&self) -> &Deed {
+        &self.deed
     }
 
     /// Only what is sent by hosts whose name matches this pattern of shell wildcards: `node-[12]`.
@@ -167,7 +195,7 @@ impl Fault {
 #[derive(Debug)]
 pub(crate) struct Rule {
     number: u64,
-    pub(crate) effect: Effect,
+    pub(crate) deed: Deed,
     from: Option<glob::Pattern>,
     to: Option<glob::Pattern>,
     pub(crate) port: Option<u16>,
@@ -193,7 +221,7 @@ impl Rule {
 }
 
 /// What all the faults together do to something that is sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Strike {
     pub(crate) lost: bool,
     pub(crate) delay: Duration,
@@ -202,6 +230,8 @@ pub(crate) struct Strike {
     pub(crate) refused: bool,
     pub(crate) in_use: bool,
     pub(crate) unresolved: bool,
+    /// Where it is held back.
+    pub(crate) held: Option<Arc<Parcels>>,
 }
 
 /// The faults of one network, in the order in which they were installed.
@@ -228,13 +258,13 @@ impl Faults {
             let compiled = pattern.as_deref().map(glob::Pattern::new).transpose();
             compiled.map_err(|source| InvalidFault::Pattern { pattern: pattern.unwrap_or_default(), source })
         };
-        let Fault { effect, from, to, port, both_ways, trigger } = fault;
+        let Fault { deed, from, to, port, both_ways, trigger } = fault;
         trigger.validate()?;
         let (from, to) = (pattern(from)?, pattern(to)?);
         let mut installed = self.lock();
         installed.number_last += 1;
         let number = installed.number_last;
-        installed.rules.push(Rule { number, effect, from, to, port, both_ways, trigger });
+        installed.rules.push(Rule { number, deed, from, to, port, both_ways, trigger });
         self.any.store(true, Ordering::Relaxed);
         Ok(number)
     }
@@ -270,11 +300,18 @@ impl Faults {
         }
         let (now, mut installed) = (rt::now(), self.lock());
         for rule in &mut installed.rules {
-            let concerned = rule.effect.concerns(sent)
+            let concerned = rule.deed.concerns(sent)
                 && rule.port.is_none_or(|only| only == port)
                 && rule.matches(from, to);
             if concerned && rule.trigger.strikes(now, stream) {
-                match &rule.effect {
+                let effect = match &rule.deed {
+                    Deed::Effect(effect) => effect,
+                    Deed::Hold(parcels) => {
+                        strike.held.get_or_insert_with(|| parcels.clone());
+                        continue;
+                    }
+                };
+                match effect {
                     Effect::Lose => strike.lost = true,
                     Effect::Delay(latency) => strike.delay += latency.at(stream.draw()),
                     Effect::Duplicate => strike.twice = true,

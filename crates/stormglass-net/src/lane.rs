@@ -1,6 +1,7 @@
 //! How one value gets from host to host: one timer, no task. Only where something was lost, a task waits to send it again.
 
 use crate::fault::{Segment, Sent};
+use crate::hold::Parcels;
 use crate::link::{Link, Passage};
 use crate::network::Shared;
 use crate::retransmission::Retransmission;
@@ -24,7 +25,7 @@ pub(crate) trait Arrive<T>: Send + Sync + 'static {
 /// drawn by chance, and says whether the value survives that.
 pub(crate) fn send<T, A>(
     network: &Arc<Shared>,
-    link: &Link,
+    link: &Arc<Link>,
     mut value: T,
     segment: Segment,
     to: A,
@@ -35,9 +36,23 @@ pub(crate) fn send<T, A>(
 {
     let sent = rt::now();
     let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, segment.bytes);
-    let Some(Passage { latency, copy, corrupted, .. }) = link.send(network, Sent::Datagram, segment) else {
+    let Some(Passage { latency, copy, corrupted, held, .. }) = link.send(network, Sent::Datagram, segment)
+    else {
         return;
     };
+    if let Some(parcels) = held {
+        let (network, link_again) = (network.clone(), link.clone());
+        let release = move || {
+            if rt::running() {
+                let (now, scope) = (rt::now(), network.recorder.scope());
+                let stalled = network.recorder.symbol("held back");
+                let scope = Scope { cause, ..scope };
+                let cause = network.recorder.record_in(scope, now, Kind::Stall, stalled, now - sent, 0);
+                launch(&network, &link_again, cause, sent, now + latency, value, to);
+            }
+        };
+        return parcels.keep(link.held(segment), release);
+    }
     if let Some(latency) = copy {
         launch(network, link, cause, sent, sent + latency, value.clone(), to.clone());
     }
@@ -119,21 +134,28 @@ impl Lane {
         let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, bytes);
         let scope = Scope { node: network.recorder.scope().node, task: Symbol::NONE, cause };
         let mut window = self.0.window();
+        let mut held = None;
         if window.waiting.is_empty()
-            && let Some(latency) = link.attempt(network, self.0.segment(bytes))
+            && let Some(passage) = link.send(network, Sent::Segment, self.0.segment(bytes))
         {
-            if self.0.receiver_is_another() {
-                return network.in_kernel(scope, reset(self.0.clone(), latency));
+            if passage.held.is_none() {
+                if self.0.receiver_is_another() {
+                    return network.in_kernel(scope, reset(self.0.clone(), passage.latency));
+                }
+                let arrival = window.arrival(sent + passage.latency);
+                launch(network, link, cause, sent, arrival, value, to);
+                return;
             }
-            let arrival = window.arrival(sent + latency);
-            launch(network, link, cause, sent, arrival, value, to);
-            return;
+            held = passage.held.map(|parcels| (parcels, passage.latency));
         }
         let inner = self.0.clone();
         let launch = move |cause, arrival| {
             launch(&inner.network, &inner.link, cause, sent, arrival, value, to);
         };
         window.waiting.push_back(Waiting { cause, sent, bytes, launch: Box::new(launch) });
+        if let Some((parcels, latency)) = held {
+            return self.0.hold(&parcels, latency, bytes);
+        }
         let round_trip = link.latency_last() * 2;
         if window.waiting.len() == 1 {
             network.in_kernel(scope, retransmit(self.0.clone()));
@@ -207,14 +229,46 @@ impl Inner {
         self.link.ends.1.life() != self.lives.1
     }
 
-    /// Sends what waits again, up to the first that is lost.
-    fn resend(&self) -> Resent {
-        let Inner { link, network, .. } = self;
+    /// Has what waits first held back; it takes this long when it is let go.
+    fn hold(self: &Arc<Inner>, parcels: &Parcels, latency: Duration, bytes: u64) {
+        let lane = self.clone();
+        parcels.keep(self.link.held(self.segment(bytes)), move || lane.release(latency));
+    }
+
+    /// Lets go what waits first, and sends what waited behind it.
+    fn release(self: &Arc<Inner>, latency: Duration) {
+        if !rt::running() {
+            let waiting = std::mem::take(&mut self.window().waiting);
+            return drop(waiting);
+        }
+        let Some(Waiting { cause, sent, launch, .. }) = self.window().waiting.pop_front() else { return };
+        let (recorder, now) = (&self.network.recorder, rt::now());
+        let scope = Scope { cause, ..recorder.scope() };
+        let stalled = recorder.symbol("held back");
+        let cause = recorder.record_in(scope, now, Kind::Stall, stalled, now - sent, 0);
+        let arrival = self.window().arrival(now + latency);
+        launch(cause, arrival);
+        let scope = Scope { node: recorder.scope().node, task: Symbol::NONE, cause };
+        match self.resend("held back") {
+            Resent::Everything | Resent::Held => {}
+            Resent::Nothing | Resent::Something => self.network.in_kernel(scope, retransmit(self.clone())),
+            Resent::ToSomebodyElse(latency) => self.network.in_kernel(scope, reset(self.clone(), latency)),
+        }
+    }
+
+    /// Sends what waits again, up to the first that is lost or held back.
+    fn resend(self: &Arc<Inner>, why: &str) -> Resent {
+        let Inner { link, network, .. } = &**self;
         let recorder = &network.recorder;
         let mut window = self.window();
         let mut resent = Resent::Nothing;
         while let Some(bytes) = window.waiting.front().map(|segment| segment.bytes) {
-            let Some(latency) = link.attempt(network, self.segment(bytes)) else { return resent };
+            let passage = link.send(network, Sent::Segment, self.segment(bytes));
+            let Some(Passage { latency, held, .. }) = passage else { return resent };
+            if let Some(parcels) = held {
+                self.hold(&parcels, latency, bytes);
+                return Resent::Held;
+            }
             if self.receiver_is_another() {
                 return Resent::ToSomebodyElse(latency);
             }
@@ -223,7 +277,7 @@ impl Inner {
             // The first of them stood still for its own sake; the others waited for it.
             if matches!(resent, Resent::Nothing) {
                 let scope = Scope { cause, ..recorder.scope() };
-                let stalled = recorder.symbol("retransmission");
+                let stalled = recorder.symbol(why);
                 recorder.join(recorder.record_in(scope, now, Kind::Stall, stalled, now - sent, 0));
             }
             launch(recorder.scope().cause, window.arrival(now + latency));
@@ -265,19 +319,23 @@ impl Window {
 }
 
 /// The kernel's memory of what waits: it ends with the task that sends it again, also where the whole world ends.
-struct Forget(Arc<Inner>);
+struct Forget {
+    lane: Arc<Inner>,
+    armed: bool,
+}
 
 impl Drop for Forget {
     fn drop(&mut self) {
-        let waiting = std::mem::take(&mut self.0.window().waiting);
-        drop(waiting);
+        if self.armed {
+            let waiting = std::mem::take(&mut self.lane.window().waiting);
+            drop(waiting);
+        }
     }
 }
 
 /// Sends what waits again, until nothing does or the connection is broken.
 async fn retransmit(lane: Arc<Inner>) {
-    let lane = Forget(lane);
-    let lane = &lane.0;
+    let mut forget = Forget { lane: lane.clone(), armed: true };
     let link = &lane.link;
     let mut patience = Retransmission::new();
     loop {
@@ -285,15 +343,19 @@ async fn retransmit(lane: Arc<Inner>) {
             return lane.break_with(io::ErrorKind::TimedOut);
         };
         lane.window().again = rt::now() + wait;
-        until_again(lane).await;
+        until_again(&lane).await;
         if lane.sender_is_gone() {
             return;
         }
-        match lane.resend() {
+        match lane.resend("retransmission") {
             Resent::Everything => return,
+            Resent::Held => {
+                forget.armed = false;
+                return;
+            }
             Resent::Something => patience = Retransmission::new(),
             Resent::Nothing => {}
-            Resent::ToSomebodyElse(latency) => return reset(lane.clone(), latency).await,
+            Resent::ToSomebodyElse(latency) => return reset(lane, latency).await,
         }
     }
 }
@@ -309,6 +371,8 @@ enum Resent {
     Everything,
     Something,
     Nothing,
+    /// The first that waits is held back.
+    Held,
     /// The receiver does not know the connection; how long a segment takes to it.
     ToSomebodyElse(Duration),
 }

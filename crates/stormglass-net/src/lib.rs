@@ -3,7 +3,7 @@
 //! In reading order: [`profile`] (what a link costs), [`network`] (hosts and where they are), `link` (what becomes of something that
 //! is sent), `ports` (who has which), `lane` (how one value gets across), `retransmission` and `delayed_ack` (how long TCP waits), `handshake`
 //! (how a connection is made), `socket` (its two ends). On these stand, for messages of any type, [`endpoint`], [`connection`] and [`rpc`]; for
-//! bytes, by tokio's names, [`tcp`], `udp` and [`unix`], with `names` for lookups. [`fault`] has rules on links, [`partition`] their shapes,
+//! bytes, by tokio's names, [`tcp`], `udp` and [`unix`], with `names` for lookups. [`fault`] has rules on links, [`partition`] their shapes, [`hold`] messages kept back,
 //! [`netstat`] looks at it all, and `mirror` has madsim's own network suffer the same. `real` is what stands here when
 //! nothing is simulated.
 //!
@@ -35,6 +35,8 @@ pub mod endpoint;
 pub mod fault;
 #[cfg(madsim)]
 mod handshake;
+#[cfg(madsim)]
+pub mod hold;
 #[cfg(madsim)]
 mod inbox;
 #[cfg(madsim)]
@@ -73,6 +75,7 @@ mod simulated {
     pub use crate::connection::{Connection, Listener, RecvHalf, SendHalf};
     pub use crate::endpoint::Endpoint;
     pub use crate::fault::FaultGuard;
+    pub use crate::hold::Hold;
     pub use crate::link::Counters;
     pub use crate::names::{ToSocketAddrs, lookup_host};
     pub use crate::netstat::Netstat;

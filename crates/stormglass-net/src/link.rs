@@ -1,6 +1,7 @@
 //! One direction between two hosts: what it costs, what gets lost on it, what has passed.
 
 use crate::fault::{Segment, Sent, Strike};
+use crate::hold::{Held, Parcels};
 use crate::network::Shared;
 use crate::profile::LinkProfile;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -72,7 +73,7 @@ pub struct Counters {
 }
 
 /// What becomes of something that is sent and not lost.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Passage {
     pub(crate) latency: Duration,
     /// How long its copy takes, if there is one.
@@ -81,6 +82,8 @@ pub(crate) struct Passage {
     pub(crate) refused: bool,
     /// Where a bit of it is turned over, if it can be.
     pub(crate) corrupted: Option<u64>,
+    /// Where it is held back.
+    pub(crate) held: Option<Arc<Parcels>>,
 }
 
 impl Link {
@@ -98,12 +101,18 @@ impl Link {
         Link { state, names, ends, subject, target }
     }
 
-    /// Sends a segment now: how long it takes, or nothing if it is lost, which is recorded.
+    /// Sends a segment without data now: how long it takes, or nothing if it is lost.
     pub(crate) fn attempt(&self, network: &Shared, segment: Segment) -> Option<Duration> {
-        self.send(network, Sent::Segment, segment).map(|passage| passage.latency)
+        self.send(network, Sent::Control, segment).map(|passage| passage.latency)
     }
 
-    /// As [`Link::attempt`], for anything.
+    /// What is told of something that is held back.
+    pub(crate) fn held(&self, segment: Segment) -> Held {
+        let (from, to) = self.names.clone();
+        Held { from, to, port: segment.port, bytes: segment.bytes, since: rt::now() }
+    }
+
+    /// Sends anything now: what becomes of it, or nothing if it is lost, which is recorded.
     pub(crate) fn send(&self, network: &Shared, what: Sent, segment: Segment) -> Option<Passage> {
         let mut state = self.lock();
         let LinkState { profile, latencies, faults, counters, line_free } = &mut *state;
@@ -129,8 +138,8 @@ impl Link {
         // A copy that is made on the way takes its own time, drawn where it changes nothing else.
         let copy = strike.twice.then(|| profile.delay + profile.latency.at(faults.draw()));
         let corrupted = strike.corrupted.then(|| faults.draw());
-        let Strike { refused, .. } = strike;
-        Some(Passage { latency: counters.latency_last, copy, refused, corrupted })
+        let Strike { refused, held, .. } = strike;
+        Some(Passage { latency: counters.latency_last, copy, refused, corrupted, held })
     }
 
     /// How long the last one took.

@@ -1,0 +1,132 @@
+//! madsim's own network suffers what ours suffers, between nodes that hosts are mounted on.
+
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
+use madsim::net::Endpoint;
+use madsim::runtime::{Handle, NodeHandle, Runtime};
+use std::time::Duration;
+use stormglass_core::{Latency, Seed};
+use stormglass_net::fault::{Effect, Fault};
+use stormglass_net::network::Mount;
+use stormglass_net::{Host, NetProfile, Network};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+/// Nodes with an address in madsim's network, and their hosts.
+struct World {
+    network: Network,
+    nodes: Vec<(NodeHandle, Host, Mount)>,
+}
+
+impl World {
+    fn new(names: &[&str]) -> World {
+        let network = Network::new(NetProfile::instant(), Seed(1));
+        let node = |name: &&str| {
+            let host = network.host(name);
+            let node = Handle::current().create_node().name(*name).ip(host.ip()).build();
+            let mount = host.mount_on(node.id());
+            node.spawn(async {
+                let endpoint = Endpoint::bind("0.0.0.0:7").await.unwrap();
+                let mut buffer = [0; 8];
+                while let Ok((_, from)) = endpoint.recv_from(1, &mut buffer).await {
+                    endpoint.send_to(from, 2, b"pong").await.unwrap();
+                }
+            });
+            (node, host, mount)
+        };
+        World { nodes: names.iter().map(node).collect(), network }
+    }
+
+    /// How long madsim's own endpoints take from here to there and back, if they get there within a second.
+    async fn ping(&self, from: usize, to: usize) -> Option<Duration> {
+        let to = std::net::SocketAddr::new(self.nodes[to].1.ip(), 7);
+        let ping = self.nodes[from].0.spawn(async move {
+            let endpoint = Endpoint::bind("0.0.0.0:0").await.unwrap();
+            let before = stormglass_rt::now();
+            endpoint.send_to(to, 1, b"ping").await.unwrap();
+            let answer = stormglass_rt::timeout(MS(1_000), endpoint.recv_from(2, &mut [0; 8])).await;
+            answer.map(|_| stormglass_rt::now() - before)
+        });
+        ping.await.unwrap()
+    }
+
+    async fn reach(&self, from: usize, to: usize) -> bool {
+        self.ping(from, to).await.is_some()
+    }
+}
+
+#[test]
+fn cuts_and_partitions() {
+    Runtime::new().block_on(async {
+        let world = World::new(&["n1", "n2", "n3"]);
+        stormglass_rt::sleep(MS(100)).await;
+        assert!(world.reach(0, 1).await);
+        let cut = world.network.cut("n1", "n2").unwrap();
+        let partition = world.network.partition(&[&["n1"], &["n2", "n3"]]).unwrap();
+        assert!(!world.reach(0, 1).await);
+        assert!(!world.reach(2, 0).await);
+        assert!(world.reach(1, 2).await);
+        // One of two reasons is gone.
+        drop(partition);
+        assert!(world.reach(2, 0).await);
+        assert!(!world.reach(0, 1).await);
+        drop(cut);
+        assert!(world.reach(0, 1).await);
+    });
+}
+
+#[test]
+fn cuts_for_a_time_and_links_that_flap() {
+    Runtime::new().block_on(async {
+        let world = World::new(&["n1", "n2"]);
+        let cut = |from, to| Fault::new(Effect::Lose).from("n1").during(MS(from).into()..MS(to).into());
+        let _cut = world.network.inject(cut(5_000, 10_000)).unwrap();
+        let _flapping = world.network.inject(cut(20_000, 40_000).flapping(MS(8_000), MS(4_000))).unwrap();
+        let mut reached = Vec::new();
+        for second in (1..45).step_by(4) {
+            stormglass_rt::sleep_until(MS(second * 1_000).into()).await;
+            reached.push((second, world.reach(0, 1).await));
+        }
+        let lost: Vec<u64> =
+            reached.iter().filter(|(_, reached)| !reached).map(|(second, _)| *second).collect();
+        // 5 and 9 of the first; on from 20, 28 and 36, off from 24 and 32.
+        assert_eq!(lost, [5, 9, 21, 29, 37]);
+    });
+}
+
+#[test]
+fn hosts_without_power() {
+    Runtime::new().block_on(async {
+        let world = World::new(&["n1", "n2"]);
+        stormglass_rt::sleep(MS(100)).await;
+        let off = world.nodes[1].1.power_off();
+        assert!(!world.reach(0, 1).await);
+        drop(off);
+        assert!(world.reach(0, 1).await);
+    });
+}
+
+#[test]
+fn loss_and_delay_everywhere() {
+    Runtime::new().block_on(async {
+        let world = World::new(&["n1", "n2"]);
+        stormglass_rt::sleep(MS(100)).await;
+        let late = world.network.inject(Fault::new(Effect::Delay(Latency::from_millis(200)))).unwrap();
+        assert!(world.ping(0, 1).await.unwrap() >= MS(400));
+        drop(late);
+        assert!(world.ping(0, 1).await.unwrap() < MS(100));
+        let lossy = world.network.inject(Fault::new(Effect::Lose).with_probability(0.5)).unwrap();
+        let mut answers = 0;
+        for _ in 0..40 {
+            answers += u32::from(world.reach(0, 1).await);
+        }
+        // A quarter of 40, give or take three standard deviations of 2.7.
+        assert!((2..=18).contains(&answers), "{answers}");
+        drop(lossy);
+        // A loss or a delay of one link is more than madsim's network knows.
+        let _one = world.network.inject(Fault::new(Effect::Lose).from("n1").with_probability(0.99)).unwrap();
+        for _ in 0..20 {
+            assert!(world.reach(0, 1).await);
+        }
+    });
+}
