@@ -31,8 +31,7 @@ impl Host {
     /// `AddrInUse`.
     pub fn listen<R: Send + 'static, S: Send + 'static>(&self, port: u16) -> io::Result<Listener<R, S>> {
         let backlog = Backlog::<S, R>::new(usize::MAX);
-        let owner = Arc::new(backlog.clone());
-        let port = self.shared().bind(Protocol::Stream, self.id, (None, port), true, owner)?;
+        let port = self.shared().bind(Protocol::Stream, self.id, (None, port), true, backlog.clone())?;
         Ok(Listener { host: self.clone(), address: self.address(port), backlog })
     }
 
@@ -51,7 +50,7 @@ impl Host {
         let port = LocalPort::take(shared, self.id, 0, remote)?;
         let target = Target { host: to.host, ip: None, port: to.port };
         let round_trips = shared.profile.handshake_round_trips;
-        let backlog = shared.shake_hands::<Arc<Backlog<R, S>>>(self.id, target, round_trips).await?;
+        let backlog = shared.shake_hands::<Backlog<R, S>>(self.id, target, round_trips).await?;
         let local = SocketAddr::new(shared.ip(self.id), port.keep());
         let (hosts, windows) = ([self.id, to.host], [UNBOUNDED; 2]);
         let ends = Ends { hosts, addresses: [local, remote], windows, same_kernel: false };

@@ -238,7 +238,7 @@ pub(crate) struct Strike {
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     installed: Mutex<Installed>,
-    /// Whether there are any: who sends asks this first.
+    /// Whether there are any.
     any: AtomicBool,
 }
 
@@ -275,9 +275,14 @@ impl Faults {
         self.any.store(!installed.rules.is_empty(), Ordering::Relaxed);
     }
 
+    /// Whether there are none: who sends asks this first.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.any.load(Ordering::Relaxed)
+    }
+
     /// Whether the condition holds for a rule; asks them in order.
     pub(crate) fn any(&self, condition: impl FnMut(&Rule) -> bool) -> bool {
-        self.any.load(Ordering::Relaxed) && self.lock().rules.iter().any(condition)
+        !self.is_empty() && self.lock().rules.iter().any(condition)
     }
 
     /// When a rule is on or off next.
@@ -295,7 +300,7 @@ impl Faults {
         stream: &mut Stream,
     ) -> Strike {
         let mut strike = Strike::default();
-        if !self.any.load(Ordering::Relaxed) {
+        if self.is_empty() {
             return strike;
         }
         let (now, mut installed) = (rt::now(), self.lock());

@@ -12,7 +12,7 @@ use stormglass_core::Kind;
 use stormglass_rt as rt;
 
 /// Where a listener's connections arrive.
-pub(crate) trait Accepts: Clone + Send + Sync + 'static {
+pub(crate) trait Accepts: Send + Sync + 'static {
     /// Whether so many wait to be taken that the kernel drops whoever asks next.
     fn is_full(&self) -> bool;
 }
@@ -34,7 +34,7 @@ impl Shared {
         from: HostId,
         to: Target,
         round_trips: u8,
-    ) -> io::Result<T> {
+    ) -> io::Result<Arc<T>> {
         let began = rt::now();
         let (there, back) = (self.link(from, to.host), self.link(to.host, from));
         let result = self.shake(&there, &back, to, round_trips).await;
@@ -50,7 +50,7 @@ impl Shared {
         back: &Arc<Link>,
         to: Target,
         round_trips: u8,
-    ) -> io::Result<T> {
+    ) -> io::Result<Arc<T>> {
         let segment = Segment { bytes: 0, port: to.port };
         let mut patience = Handshake::new();
         let inbox = loop {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 use stormglass_core::{EventId, Kind, Scope, SimTime, Symbol};
-use stormglass_rt as rt;
+use stormglass_rt::{self as rt, Clock};
 
 /// What is done with a value when it arrives. Runs in a timer's callback: it may put the value into a channel,
 /// and must neither read the clock nor set a timer.
@@ -34,7 +34,8 @@ pub(crate) fn send<T, A>(
     T: Clone + Send + 'static,
     A: Arrive<T> + Clone,
 {
-    let sent = rt::now();
+    let clock = Clock::current();
+    let sent = clock.now();
     let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, segment.bytes);
     let Some(Passage { latency, copy, corrupted, held, .. }) = link.send(network, Sent::Datagram, segment)
     else {
@@ -44,20 +45,21 @@ pub(crate) fn send<T, A>(
         let (network, link_again) = (network.clone(), link.clone());
         let release = move || {
             if rt::running() {
-                let (now, scope) = (rt::now(), network.recorder.scope());
+                let clock = Clock::current();
+                let (now, scope) = (clock.now(), network.recorder.scope());
                 let stalled = network.recorder.symbol("held back");
                 let scope = Scope { cause, ..scope };
                 let cause = network.recorder.record_in(scope, now, Kind::Stall, stalled, now - sent, 0);
-                launch(&network, &link_again, cause, sent, now + latency, value, to);
+                launch(&clock, &network, &link_again, cause, sent, now + latency, value, to);
             }
         };
         return parcels.keep(link.held(segment), release);
     }
     if let Some(latency) = copy {
-        launch(network, link, cause, sent, sent + latency, value.clone(), to.clone());
+        launch(&clock, network, link, cause, sent, sent + latency, value.clone(), to.clone());
     }
     if corrupted.is_none_or(|place| spoil(&mut value, place)) {
-        launch(network, link, cause, sent, sent + latency, value, to);
+        launch(&clock, network, link, cause, sent, sent + latency, value, to);
     }
 }
 
@@ -130,7 +132,8 @@ impl Lane {
         if self.broken().is_some() || self.0.sender_is_gone() {
             return;
         }
-        let sent = rt::now();
+        let clock = Clock::current();
+        let sent = clock.now();
         let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, bytes);
         let scope = Scope { node: network.recorder.scope().node, task: Symbol::NONE, cause };
         let mut window = self.0.window();
@@ -143,14 +146,14 @@ impl Lane {
                     return network.in_kernel(scope, reset(self.0.clone(), passage.latency));
                 }
                 let arrival = window.arrival(sent + passage.latency);
-                launch(network, link, cause, sent, arrival, value, to);
+                launch(&clock, network, link, cause, sent, arrival, value, to);
                 return;
             }
             held = passage.held.map(|parcels| (parcels, passage.latency));
         }
         let inner = self.0.clone();
         let launch = move |cause, arrival| {
-            launch(&inner.network, &inner.link, cause, sent, arrival, value, to);
+            launch(&Clock::current(), &inner.network, &inner.link, cause, sent, arrival, value, to);
         };
         window.waiting.push_back(Waiting { cause, sent, bytes, launch: Box::new(launch) });
         if let Some((parcels, latency)) = held {
@@ -178,7 +181,7 @@ impl Lane {
         let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, 0);
         if let Some(latency) = link.attempt(network, self.0.segment(0)) {
             let arrival = self.0.window().arrival(sent + latency);
-            launch(network, link, cause, sent, arrival, value, to);
+            launch(&Clock::current(), network, link, cause, sent, arrival, value, to);
         }
     }
 
@@ -395,7 +398,9 @@ async fn until_again(lane: &Inner) {
     lane.window().waker = None;
 }
 
+#[expect(clippy::too_many_arguments, reason = "all that there is to know of something on its way")]
 fn launch<T: Send + 'static>(
+    clock: &Clock,
     network: &Arc<Shared>,
     link: &Link,
     cause: EventId,
@@ -413,7 +418,7 @@ fn launch<T: Send + 'static>(
         sent,
         arrival,
     };
-    rt::wake_at(arrival, &Waker::from(Arc::new(delivery)));
+    clock.wake_at(arrival, &Waker::from(Arc::new(delivery)));
 }
 
 /// A value on its way. Its timer wakes it instead of a task.

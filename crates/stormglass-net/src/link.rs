@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::latency::transfer;
-use stormglass_core::{Kind, SimTime, Stream, Symbol};
+use stormglass_core::{Kind, Seed, SimTime, Stream, Symbol};
 use stormglass_rt as rt;
 
 /// One direction between two hosts.
@@ -27,10 +27,23 @@ pub(crate) struct Link {
 struct LinkState {
     profile: LinkProfile,
     latencies: Stream,
-    faults: Stream,
+    faults: LateStream,
     counters: Counters,
     /// When the line has put everything on its way that was sent before.
     line_free: SimTime,
+}
+
+/// The stream of what faults need, which most links never do.
+#[derive(Debug)]
+struct LateStream {
+    seed: Seed,
+    stream: Option<Stream>,
+}
+
+impl LateStream {
+    fn get(&mut self, (from, to): (&str, &str)) -> &mut Stream {
+        self.stream.get_or_insert_with(|| self.seed.stream(("net", from, to, "fault")))
+    }
 }
 
 /// Whether a host is on, and in its how manyth life.
@@ -89,12 +102,13 @@ pub(crate) struct Passage {
 impl Link {
     pub(crate) fn new(
         profile: LinkProfile,
-        streams: (Stream, Stream),
+        seed: Seed,
         names: (String, String),
         ends: (Arc<Power>, Arc<Power>),
         symbols: (Symbol, Symbol),
     ) -> Link {
-        let (latencies, faults) = streams;
+        let latencies = seed.stream(("net", &names.0, &names.1));
+        let faults = LateStream { seed, stream: None };
         let (counters, line_free) = (Counters::default(), SimTime::ZERO);
         let state = Mutex::new(LinkState { profile, latencies, faults, counters, line_free });
         let (subject, target) = symbols;
@@ -124,7 +138,12 @@ impl Link {
             *line_free = now.max(*line_free) + transfer(profile.per_mib, bytes);
             latency += *line_free - now;
         }
-        let strike = network.faults.strike(what, segment.port, (&self.names.0, &self.names.1), faults);
+        let names = (&*self.names.0, &*self.names.1);
+        let strike = if network.faults.is_empty() {
+            Strike::default()
+        } else {
+            network.faults.strike(what, segment.port, names, faults.get(names))
+        };
         counters.sent += 1;
         counters.bytes += bytes;
         if strike.lost || self.ends.0.is_off() || self.ends.1.is_off() {
@@ -136,8 +155,8 @@ impl Link {
         }
         counters.latency_last = latency + strike.delay;
         // A copy that is made on the way takes its own time, drawn where it changes nothing else.
-        let copy = strike.twice.then(|| profile.delay + profile.latency.at(faults.draw()));
-        let corrupted = strike.corrupted.then(|| faults.draw());
+        let copy = strike.twice.then(|| profile.delay + profile.latency.at(faults.get(names).draw()));
+        let corrupted = strike.corrupted.then(|| faults.get(names).draw());
         let Strike { refused, held, .. } = strike;
         Some(Passage { latency: counters.latency_last, copy, refused, corrupted, held })
     }

@@ -22,6 +22,13 @@ pub(crate) struct Mirrored {
     config: Option<Config>,
 }
 
+impl Mirrored {
+    /// Whether madsim's network is as if nothing had been done to it.
+    fn is_clean(&self) -> bool {
+        self.clogged.is_empty() && self.config.is_none()
+    }
+}
+
 impl Network {
     /// Has madsim's network be as the rules say now.
     pub(crate) fn mirror(&self) {
@@ -78,10 +85,11 @@ async fn follow(network: Weak<Shared>, rule: u64, mut last: SimTime) {
 
 impl Shared {
     fn mirror(&self, now: SimTime) {
-        let nodes = self.lock().mounted();
-        if nodes.is_empty() {
-            return;
-        }
+        let nodes = {
+            let state = self.lock();
+            let quiet = !self.faults.any(|_| true) && !state.any_off() && state.mirrored.is_clean();
+            if quiet { return } else { state.mounted() }
+        };
         let network = NetSim::current();
         let off = |name: &str| self.lock().is_off(name);
         let mut clogged = BTreeSet::new();

@@ -30,7 +30,7 @@ pub struct Socket {
     pub state: &'static str,
     /// Bytes that have arrived and were not read.
     pub unread: u64,
-    /// Bytes on the way and unread at the other end, as far as this one knows.
+    /// Bytes on the way and unread at the other end.
     pub outstanding: u64,
 }
 

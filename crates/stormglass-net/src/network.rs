@@ -17,7 +17,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
-use stormglass_core::{Keep, Recorder, Scope, Seed, Stream, Symbol};
+use stormglass_core::{Keep, Recorder, Scope, Seed, SimTime, Stream, Symbol};
 use stormglass_rt as rt;
 
 /// A network. Clones are handles to the same one.
@@ -193,17 +193,16 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Drops what arrived for nobody.
-    fn clear_dead_letters(&self) {
-        // Outside of the lock: a letter may hold a connection, which says goodbye.
-        let letters = std::mem::take(&mut self.lock().dead_letters);
-        drop(letters);
-    }
-
     /// The directed link between two hosts.
     pub(crate) fn link(&self, from: HostId, to: HostId) -> Arc<Link> {
-        self.clear_dead_letters();
         let mut state = self.lock();
+        if !state.dead_letters.is_empty() {
+            let letters = std::mem::take(&mut state.dead_letters);
+            // Outside of the lock: a letter may hold a connection, which says goodbye.
+            drop(state);
+            drop(letters);
+            state = self.lock();
+        }
         if let Some(link) = state.links.get(&(from, to)) {
             return link.clone();
         }
@@ -217,13 +216,9 @@ impl Shared {
             None if source.place.zone == target.place.zone => &self.profile.link,
             None => &self.profile.wan,
         };
-        let streams = (
-            self.seed.stream(("net", &names.0, &names.1)),
-            self.seed.stream(("net", &names.0, &names.1, "fault")),
-        );
         let subject = self.recorder.symbol(&format!("{} -> {}", names.0, names.1));
         let ends = (source.power.clone(), target.power.clone());
-        let link = Arc::new(Link::new(profile.clone(), streams, names, ends, (subject, target.symbol)));
+        let link = Arc::new(Link::new(profile.clone(), self.seed, names, ends, (subject, target.symbol)));
         state.links.insert((from, to), link.clone());
         link
     }
@@ -272,7 +267,8 @@ impl Shared {
         reuse: bool,
         owner: Owner,
     ) -> io::Result<u16> {
-        let now = rt::now();
+        // Ports may be bound before the run begins.
+        let now = if rt::running() { rt::now() } else { SimTime::ZERO };
         let mut state = self.lock();
         let HostInfo { name, faults, .. } = &mut state.hosts[host.0 as usize];
         if self.faults.strike(Sent::Bind, at.1, (name, name), faults).in_use {
@@ -291,23 +287,21 @@ impl Shared {
     }
 
     /// The inbox at an address; `None` if nobody has it, `InvalidData` if it speaks another type.
-    pub(crate) fn inbox<T: Clone + Send + Sync + 'static>(
+    pub(crate) fn inbox<T: Send + Sync + 'static>(
         &self,
         protocol: Protocol,
         host: HostId,
         at: (Option<IpAddr>, u16),
-    ) -> io::Result<Option<T>> {
+    ) -> io::Result<Option<Arc<T>>> {
         let Some(owner) = self.lock().ports.owner(protocol, host, at).cloned() else { return Ok(None) };
         if owner.is::<crate::ports::Reserved>() {
             return Ok(None);
         }
-        match owner.downcast_ref::<T>() {
-            Some(inbox) => Ok(Some(inbox.clone())),
-            None => Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("port {} is bound with another message type", at.1),
-            )),
-        }
+        let Ok(inbox) = owner.downcast::<T>() else {
+            let why = format!("port {} is bound with another message type", at.1);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        };
+        Ok(Some(inbox))
     }
 
     /// Keeps something that may not be dropped in a timer's callback.
@@ -392,6 +386,10 @@ impl State {
     /// The names of the hosts that are mounted on nodes.
     pub(crate) fn mounted(&self) -> Vec<(NodeId, String)> {
         self.nodes.iter().map(|(&node, &host)| (node, self.host(host).name.clone())).collect()
+    }
+
+    pub(crate) fn any_off(&self) -> bool {
+        self.hosts.iter().any(|host| host.power.is_off())
     }
 
     pub(crate) fn is_off(&self, name: &str) -> bool {

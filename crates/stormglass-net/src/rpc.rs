@@ -133,7 +133,7 @@ pub struct Channel<Q, A> {
 struct Wire<Q, A> {
     there: Arc<Lane>,
     back: Arc<Lane>,
-    service: Door<Q, A>,
+    service: Arc<Door<Q, A>>,
     ack: Arc<Mutex<DelayedAck>>,
     stalled: Symbol,
 }
@@ -245,19 +245,13 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
 /// The way into a service, which may be gone when the call arrives.
 struct Door<Q, A>(Sender<Call<Q, A>>);
 
-impl<Q, A> Clone for Door<Q, A> {
-    fn clone(&self) -> Door<Q, A> {
-        Door(self.0.clone())
-    }
-}
-
 impl<Q: Send + 'static, A: Send + 'static> Accepts for Door<Q, A> {
     fn is_full(&self) -> bool {
         false
     }
 }
 
-impl<Q: Send + 'static, A: Send + 'static> Arrive<Call<Q, A>> for Door<Q, A> {
+impl<Q: Send + 'static, A: Send + 'static> Arrive<Call<Q, A>> for Arc<Door<Q, A>> {
     fn arrive(&self, call: Call<Q, A>, _: SimTime, cause: EventId) {
         if self.0.is_closed() {
             call.back.reply.send_from(Err(io::ErrorKind::ConnectionReset.into()), cause);

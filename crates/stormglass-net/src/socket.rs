@@ -5,6 +5,7 @@
 //! can still be read; then comes the error, once; then the end for who reads and `BrokenPipe` for who writes.
 
 use crate::fault::Segment;
+use crate::handshake::Accepts;
 use crate::inbox::Inbox;
 use crate::keepalive::Keepalive;
 use crate::lane::{Arrive, Lane};
@@ -124,10 +125,6 @@ impl<S: Send + 'static, R: Send + 'static> Backlog<S, R> {
         Arc::new(Backlog { incoming: Inbox::default(), limit })
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.incoming.len() > self.limit
-    }
-
     /// Resets what nobody has accepted.
     pub(crate) fn close(&self) {
         for (end, _) in self.incoming.close() {
@@ -136,9 +133,9 @@ impl<S: Send + 'static, R: Send + 'static> Backlog<S, R> {
     }
 }
 
-impl<S: Send + 'static, R: Send + 'static> crate::handshake::Accepts for Arc<Backlog<S, R>> {
+impl<S: Send + 'static, R: Send + 'static> Accepts for Backlog<S, R> {
     fn is_full(&self) -> bool {
-        Backlog::is_full(self)
+        self.incoming.len() > self.limit
     }
 }
 
@@ -535,6 +532,8 @@ impl Conn {
 
     /// What both ends know, for who looks at the network.
     pub(crate) fn look(&self, side: Side) -> Look {
+        // What was read is not outstanding, even if nobody has been told yet.
+        let owed = self.socket(side.other()).owed;
         let socket = self.socket(side);
         let state = match (socket.dead.is_some(), socket.said_end, socket.heard_end.is_some()) {
             (true, ..) => "CLOSED",
@@ -543,7 +542,8 @@ impl Conn {
             (_, true, false) => "FIN_WAIT",
             (_, true, true) => "CLOSING",
         };
-        let (unread, outstanding) = (socket.unread, socket.outstanding);
+        let told = socket.credits.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        let (unread, outstanding) = (socket.unread, socket.outstanding - told - owed);
         let (here, there) = (side as usize, side.other() as usize);
         Look {
             hosts: [self.hosts[here], self.hosts[there]],

@@ -437,7 +437,7 @@ impl TcpSocket {
         let port = LocalPort::take(shared, host.id, bound.map_or(0, |bound| bound.port()), remote)?;
         let Some(there) = shared.host_of(host.id, remote.ip()) else { match call_into_the_void().await? {} };
         let target = Target { host: there, ip: Some(remote.ip()), port: remote.port() };
-        let backlog = shared.shake_hands::<Arc<Backlog<Bytes, Bytes>>>(host.id, target, 0).await?;
+        let backlog = shared.shake_hands::<Backlog<Bytes, Bytes>>(host.id, target, 0).await?;
         let profile = &shared.profile;
         let window = |send: u32, receive: u32| u64::from(send) + u64::from(receive);
         let ends = Ends {
@@ -476,7 +476,7 @@ impl TcpSocket {
         let backlog = Backlog::new(backlog.min(SOMAXCONN) as usize);
         let shared = self.host.shared();
         shared.unbind(Protocol::Stream, self.host.id, bound_to(bound));
-        shared.bind(Protocol::Stream, self.host.id, bound_to(bound), true, Arc::new(backlog.clone()))?;
+        shared.bind(Protocol::Stream, self.host.id, bound_to(bound), true, backlog.clone())?;
         Ok(TcpListener { host: self.host.clone(), address: bound, backlog })
     }
 }

@@ -4,6 +4,7 @@ use crate::byte_stream::now_or_would_block;
 use crate::fault::Segment;
 use crate::inbox::Inbox;
 use crate::lane::{self, Arrive};
+use crate::link::Link;
 use crate::names::{ToSocketAddrs, resolve};
 use crate::network::{Host, HostId, Shared};
 use crate::ports::Protocol;
@@ -39,9 +40,21 @@ struct Socket {
     state: Mutex<State>,
 }
 
+/// How datagrams get to an address.
+#[derive(Clone, Debug)]
+struct Route {
+    to: SocketAddr,
+    /// The socket's own address, for who is there.
+    source: SocketAddr,
+    host: HostId,
+    link: Arc<Link>,
+}
+
 #[derive(Debug, Default)]
 struct State {
     peer: Option<SocketAddr>,
+    /// To whom it has sent last: a kernel keeps that too.
+    route: Option<Route>,
     error: Option<io::ErrorKind>,
     unread: usize,
 }
@@ -79,7 +92,7 @@ impl UdpSocket {
         let mut error = None;
         for address in resolve(&host, address).await? {
             let socket = Arc::<Socket>::default();
-            match bind(&host, Protocol::Datagram, address, false, Arc::new(socket.clone())) {
+            match bind(&host, Protocol::Datagram, address, false, socket.clone()) {
                 Ok(port) => {
                     host.shared().start_kernel();
                     let address = SocketAddr::new(address.ip(), port);
@@ -140,20 +153,29 @@ impl UdpSocket {
     ///
     /// As [`UdpSocket::send_to`].
     pub fn try_send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
-        if let Some(error) = self.socket.state().error.take() {
-            return Err(error.into());
-        }
         if bytes.len() > LARGEST {
             const EMSGSIZE: i32 = 90;
             return Err(io::Error::from_raw_os_error(EMSGSIZE));
         }
-        let shared = self.host.shared();
+        let mut state = self.socket.state();
+        if let Some(error) = state.error.take() {
+            return Err(error.into());
+        }
+        let route = match &state.route {
+            Some(route) if route.to == to => Some(route.clone()),
+            _ => None,
+        };
+        let route = route.or_else(|| {
+            state.route = self.route(to);
+            state.route.clone()
+        });
+        drop(state);
         // What is sent to an address that nobody has is lost.
-        if let Some(there) = shared.host_of(self.host.id, to.ip()) {
-            let link = shared.link(self.host.id, there);
+        if let Some(Route { source, host, link, .. }) = route {
+            let shared = self.host.shared();
             let segment = Segment { bytes: bytes.len() as u64, port: to.port() };
-            let door = Door { network: shared.clone(), from: self.host.id, to: there, at: to };
-            let datagram = (Bytes::copy_from_slice(bytes), self.source(to));
+            let door = Door { network: shared.clone(), from: self.host.id, to: host, at: to };
+            let datagram = (Bytes::copy_from_slice(bytes), source);
             lane::send(shared, &link, datagram, segment, door, |(bytes, _), place| {
                 *bytes = with_a_bit_turned_over(bytes, place);
                 true
@@ -322,6 +344,12 @@ impl UdpSocket {
         Poll::Ready(Ok(from))
     }
 
+    fn route(&self, to: SocketAddr) -> Option<Route> {
+        let shared = self.host.shared();
+        let host = shared.host_of(self.host.id, to.ip())?;
+        Some(Route { to, source: self.source(to), host, link: shared.link(self.host.id, host) })
+    }
+
     /// The address that it has for whom it sends to.
     fn source(&self, to: SocketAddr) -> SocketAddr {
         let bound = self.address.ip();
@@ -363,7 +391,7 @@ struct Door {
 impl Arrive<(Bytes, SocketAddr)> for Door {
     fn arrive(&self, (bytes, from): (Bytes, SocketAddr), _: SimTime, cause: EventId) {
         let at = bound_to(self.at);
-        let Ok(Some(socket)) = self.network.inbox::<Arc<Socket>>(Protocol::Datagram, self.to, at) else {
+        let Ok(Some(socket)) = self.network.inbox::<Socket>(Protocol::Datagram, self.to, at) else {
             return self.clone().nobody(from, cause);
         };
         let mut state = socket.state();
@@ -388,7 +416,7 @@ impl Door {
             let segment = Segment { bytes: 0, port: self.at.port() };
             let Some(latency) = back.attempt(&network, segment) else { return };
             rt::sleep(latency).await;
-            let socket = network.inbox::<Arc<Socket>>(Protocol::Datagram, self.from, bound_to(sender));
+            let socket = network.inbox::<Socket>(Protocol::Datagram, self.from, bound_to(sender));
             if let Ok(Some(socket)) = socket
                 && socket.state().peer == Some(self.at)
             {

@@ -3,6 +3,7 @@
 //! A name lasts as long as its listener: nothing has to be removed before it is bound again, and the filesystem does not show it.
 
 use crate::byte_stream::{ByteStream, byte_stream_halves, byte_stream_methods};
+use crate::handshake::Accepts;
 use crate::network::{Host, HostId};
 use crate::socket::{Backlog, Ends, establish, pair};
 use bytes::Bytes;

@@ -39,6 +39,14 @@ impl Clock {
         self.0.elapsed().into()
     }
 
+    /// As [`wake_at`].
+    pub fn wake_at(&self, at: SimTime, waker: &Waker) {
+        let mut sleep = exact(&self.0, instant(&self.0, at));
+        if Pin::new(&mut sleep).poll(&mut Context::from_waker(waker)).is_ready() {
+            waker.wake_by_ref();
+        }
+    }
+
     /// As [`sleep`].
     pub fn sleep(&self, duration: Duration) -> Sleep {
         exact(&self.0, self.0.now_instant() + duration)
@@ -173,12 +181,7 @@ impl Ticker {
 /// must neither read the clock nor set a timer. Waking a task and putting a value into a
 /// [`mod@crate::channel`] are fine.
 pub fn wake_at(at: SimTime, waker: &Waker) {
-    let clock = TimeHandle::current();
-    let deadline = instant(&clock, at);
-    let mut sleep = exact(&clock, deadline);
-    if Pin::new(&mut sleep).poll(&mut Context::from_waker(waker)).is_ready() {
-        waker.wake_by_ref();
-    }
+    Clock::current().wake_at(at, waker);
 }
 
 fn instant(clock: &TimeHandle, at: SimTime) -> Instant {

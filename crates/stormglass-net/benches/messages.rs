@@ -1,0 +1,334 @@
+//! What messages cost the host, as ratios in one run: 64 bytes there and back over links of 1 to 10 ms, by ours, by madsim's Endpoint
+//! and by turmoil's sockets; and nodes that gossip, ten of them and a hundred.
+
+use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use madsim::runtime::{NodeHandle, Runtime};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use stormglass_core::{Latency, Seed};
+use stormglass_net::network::Mount;
+use stormglass_net::{Host, LinkProfile, NetProfile, Network};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Echoes of one measured iteration; two messages each.
+const ECHOES: u64 = 2_000;
+/// Messages of one measured iteration of gossip.
+const GOSSIP: u64 = 100_000;
+const LEAST: Duration = Duration::from_millis(1);
+const MOST: Duration = Duration::from_millis(10);
+const MESSAGE: [u8; 64] = [7; 64];
+
+/// What each echo costs at the least: two timers.
+fn timers() {
+    Runtime::new().block_on(async {
+        for _ in 0..2 * ECHOES {
+            stormglass_rt::sleep(LEAST).await;
+        }
+    });
+}
+
+fn network() -> Network {
+    let link = LinkProfile { latency: Latency::Uniform { min: LEAST, max: MOST }, ..LinkProfile::default() };
+    Network::new(NetProfile { link, ..NetProfile::instant() }, Seed(1))
+}
+
+/// A runtime with nodes, and a host on each.
+fn nodes(count: u64) -> (Runtime, Network, Vec<(NodeHandle, Host, Mount)>) {
+    let (runtime, network) = (Runtime::new(), network());
+    let node = |number| {
+        let host = network.host(&format!("node-{number}"));
+        let node = runtime.create_node().ip(host.ip()).build();
+        let mount = host.mount_on(node.id());
+        (node, host, mount)
+    };
+    let nodes = (0..count).map(node).collect();
+    (runtime, network, nodes)
+}
+
+fn messages() {
+    let (runtime, _network, nodes) = nodes(2);
+    let [(client, here, _), (server, there, _)] = &nodes[..] else { unreachable!() };
+    let mut inbox = there.bind::<[u8; 64]>(1).expect("the port is free");
+    let to = inbox.address();
+    let endpoint = here.bind::<[u8; 64]>(1).expect("the port is free");
+    runtime.block_on(async {
+        server.spawn(async move {
+            loop {
+                let (message, from) = inbox.recv_from().await;
+                inbox.send_to(from, message);
+            }
+        });
+        let echoes = client.spawn(async move {
+            let mut endpoint = endpoint;
+            for _ in 0..ECHOES {
+                endpoint.send_to(to, MESSAGE);
+                endpoint.recv_from().await;
+            }
+        });
+        echoes.await.expect("it ends");
+    });
+}
+
+fn calls() {
+    let (runtime, _network, nodes) = nodes(2);
+    let [(client, here, _), (server, there, _)] = &nodes[..] else { unreachable!() };
+    let mut service = there.serve::<[u8; 64], [u8; 64]>(1).expect("the port is free");
+    let channel = here.channel::<[u8; 64], [u8; 64]>(service.address());
+    runtime.block_on(async {
+        server.spawn(async move {
+            while let Some(call) = service.next().await {
+                let message = *call.request();
+                call.reply(message);
+            }
+        });
+        let echoes = client.spawn(async move {
+            for _ in 0..ECHOES {
+                channel.call(MESSAGE).await.expect("it is answered");
+            }
+        });
+        echoes.await.expect("it ends");
+    });
+}
+
+/// Echoes over sockets that are named after tokio's, word for word on whatever is called `net`.
+macro_rules! sockets {
+    () => {
+        pub async fn udp_server() -> std::io::Result<()> {
+            let socket = net::UdpSocket::bind("0.0.0.0:1").await?;
+            let mut buffer = [0; 64];
+            loop {
+                let (len, from) = socket.recv_from(&mut buffer).await?;
+                socket.send_to(&buffer[..len], from).await?;
+            }
+        }
+
+        pub async fn udp_client(server: SocketAddr) -> std::io::Result<()> {
+            let socket = net::UdpSocket::bind("0.0.0.0:1").await?;
+            let mut buffer = [0; 64];
+            for _ in 0..ECHOES {
+                socket.send_to(&MESSAGE, server).await?;
+                socket.recv_from(&mut buffer).await?;
+            }
+            Ok(())
+        }
+
+        pub async fn tcp_server() -> std::io::Result<()> {
+            let listener = net::TcpListener::bind("0.0.0.0:1").await?;
+            let (mut stream, _) = listener.accept().await?;
+            let mut buffer = [0; 64];
+            loop {
+                stream.read_exact(&mut buffer).await?;
+                stream.write_all(&buffer).await?;
+            }
+        }
+
+        pub async fn tcp_client(server: SocketAddr) -> std::io::Result<()> {
+            let mut stream = net::TcpStream::connect(server).await?;
+            let mut buffer = [0; 64];
+            for _ in 0..ECHOES {
+                stream.write_all(&MESSAGE).await?;
+                stream.read_exact(&mut buffer).await?;
+            }
+            Ok(())
+        }
+
+        /// Sends its share to one after the other, one every millisecond, and takes what comes.
+        pub async fn gossip(me: u64, count: u64, address: fn(u64) -> SocketAddr) -> std::io::Result<()> {
+            let socket = net::UdpSocket::bind("0.0.0.0:1").await?;
+            let mut buffer = [0; 64];
+            for round in 0..GOSSIP / count {
+                let peer = (me + 1 + round % (count - 1)) % count;
+                socket.send_to(&MESSAGE, address(peer)).await?;
+                sleep(LEAST).await;
+                while socket.try_recv_from(&mut buffer).is_ok() {}
+            }
+            Ok(())
+        }
+    };
+}
+
+mod ours {
+    use super::*;
+    use stormglass_net as net;
+    use stormglass_rt::sleep;
+    sockets!();
+
+    pub fn address(number: u64) -> SocketAddr {
+        SocketAddr::new(Ipv4Addr::from(0x0a00_0001 + number as u32).into(), 1)
+    }
+}
+
+mod turmoils {
+    use super::*;
+    use tokio::time::sleep;
+    use turmoil::net;
+    sockets!();
+
+    pub fn address(number: u64) -> SocketAddr {
+        SocketAddr::new(turmoil::lookup(format!("node-{number}")), 1)
+    }
+}
+
+fn ours_between(
+    client: impl Future<Output = std::io::Result<()>> + Send + 'static,
+    server: impl Future<Output = std::io::Result<()>> + Send + 'static,
+) {
+    let (runtime, _network, nodes) = nodes(2);
+    runtime.block_on(async {
+        nodes[1].0.spawn(server);
+        stormglass_rt::sleep(LEAST).await;
+        nodes[0].0.spawn(client).await.expect("it ends").expect("it works");
+    });
+}
+
+fn udp() {
+    ours_between(ours::udp_client(ours::address(1)), ours::udp_server());
+}
+
+fn tcp() {
+    ours_between(ours::tcp_client(ours::address(1)), ours::tcp_server());
+}
+
+fn endpoint() {
+    let runtime = Runtime::new();
+    let node = |last| runtime.create_node().ip(IpAddr::from([10, 0, 0, last])).build();
+    let (client, server) = (node(1), node(2));
+    runtime.block_on(async {
+        server.spawn(async {
+            let endpoint = madsim::net::Endpoint::bind("10.0.0.2:1").await.expect("the port is free");
+            let mut buffer = [0; 64];
+            loop {
+                let (len, from) = endpoint.recv_from(1, &mut buffer).await.expect("it arrives");
+                endpoint.send_to(from, 1, &buffer[..len]).await.expect("it is sent");
+            }
+        });
+        stormglass_rt::sleep(LEAST).await;
+        let echoes = client.spawn(async {
+            let endpoint = madsim::net::Endpoint::bind("10.0.0.1:1").await.expect("the port is free");
+            let mut buffer = [0; 64];
+            for _ in 0..ECHOES {
+                endpoint.send_to("10.0.0.2:1", 1, &MESSAGE).await.expect("it is sent");
+                endpoint.recv_from(1, &mut buffer).await.expect("it arrives");
+            }
+        });
+        echoes.await.expect("it ends");
+    });
+}
+
+fn turmoil() -> turmoil::Sim<'static> {
+    let mut builder = turmoil::Builder::new();
+    builder
+        .min_message_latency(LEAST)
+        .max_message_latency(MOST)
+        .simulation_duration(Duration::from_secs(3_600));
+    builder.build()
+}
+
+fn turmoil_udp() {
+    let mut sim = turmoil();
+    sim.host("node-1", || async { Ok(turmoils::udp_server().await?) });
+    sim.client("node-0", async { Ok(turmoils::udp_client(turmoils::address(1)).await?) });
+    sim.run().expect("it works");
+}
+
+fn turmoil_tcp() {
+    let mut sim = turmoil();
+    sim.host("node-1", || async { Ok(turmoils::tcp_server().await.or_else(ended)?) });
+    sim.client("node-0", async { Ok(turmoils::tcp_client(turmoils::address(1)).await?) });
+    sim.run().expect("it works");
+}
+
+/// A server whose client has gone has done its work.
+fn ended(_: std::io::Error) -> std::io::Result<()> {
+    Ok(())
+}
+
+fn gossip(count: u64) {
+    let (runtime, _network, nodes) = nodes(count);
+    runtime.block_on(async {
+        let node = |(me, (node, ..)): (usize, &(NodeHandle, Host, Mount))| {
+            node.spawn(ours::gossip(me as u64, count, ours::address))
+        };
+        let all: Vec<_> = nodes.iter().enumerate().map(node).collect();
+        for node in all {
+            node.await.expect("it ends").expect("it works");
+        }
+    });
+}
+
+fn turmoil_gossip(count: u64) {
+    let mut sim = turmoil();
+    for me in 0..count {
+        sim.client(
+            format!("node-{me}"),
+            async move { Ok(turmoils::gossip(me, count, turmoils::address).await?) },
+        );
+    }
+    sim.run().expect("it works");
+}
+
+type Case = (&'static str, fn());
+
+const ECHO: [Case; 8] = [
+    ("timers", timers),
+    ("message", messages),
+    ("call", calls),
+    ("udp", udp),
+    ("tcp", tcp),
+    ("endpoint", endpoint),
+    ("turmoil-udp", turmoil_udp),
+    ("turmoil-tcp", turmoil_tcp),
+];
+
+const GOSSIPING: [Case; 4] = [
+    ("ours-10", || gossip(10)),
+    ("ours-100", || gossip(100)),
+    ("turmoil-10", || turmoil_gossip(10)),
+    ("turmoil-100", || turmoil_gossip(100)),
+];
+
+fn measure(mut group: BenchmarkGroup<'_, WallTime>, cases: &[Case], messages: u64) {
+    group.throughput(Throughput::Elements(messages)).sample_size(10);
+    for (name, case) in cases {
+        group.bench_function(*name, |bencher| bencher.iter(case));
+    }
+    group.finish();
+}
+
+fn main() {
+    let output = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("criterion");
+    let mut criterion = Criterion::default().output_directory(&output).configure_from_args();
+    measure(criterion.benchmark_group("echo"), &ECHO, 2 * ECHOES);
+    measure(criterion.benchmark_group("gossip"), &GOSSIPING, GOSSIP);
+    criterion.final_summary();
+    ratios(&output);
+}
+
+/// Prints the ratios, if the measurements are there; `--list` and `--test` make none.
+fn ratios(output: &Path) {
+    let nanos = |group: &str, name: &str, count: u64| -> Option<f64> {
+        let file = output.join(group).join(name).join("new/estimates.json");
+        let estimates: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
+        Some(estimates["median"]["point_estimate"].as_f64()? / count as f64)
+    };
+    let echo = |name| nanos("echo", name, 2 * ECHOES);
+    let gossip = |name| nanos("gossip", name, GOSSIP);
+    let print = |what: &str, above: Option<f64>, below: Option<f64>| {
+        if let (Some(above), Some(below)) = (above, below) {
+            println!("{what:44} {:6.2}   ({above:.0} ns / {below:.0} ns)", above / below);
+        }
+    };
+    println!("A message of 64 bytes, there and back:");
+    print("one-way message / timer", echo("message"), echo("timers"));
+    for ours in ["message", "call", "udp", "tcp"] {
+        print(&format!("{ours} / madsim Endpoint"), echo(ours), echo("endpoint"));
+    }
+    print("turmoil UDP / message", echo("turmoil-udp"), echo("message"));
+    print("turmoil UDP / udp", echo("turmoil-udp"), echo("udp"));
+    print("turmoil TCP / tcp", echo("turmoil-tcp"), echo("tcp"));
+    println!("A message of gossip, its pause included:");
+    print("100 nodes / 10 nodes, ours", gossip("ours-100"), gossip("ours-10"));
+    print("100 nodes / 10 nodes, turmoil", gossip("turmoil-100"), gossip("turmoil-10"));
+    print("turmoil / ours, 100 nodes", gossip("turmoil-100"), gossip("ours-100"));
+}
