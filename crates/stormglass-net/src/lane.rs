@@ -176,7 +176,7 @@ impl Lane {
         if self.broken().is_some() || self.0.sender_is_gone() {
             return;
         }
-        self.break_with(io::ErrorKind::BrokenPipe);
+        self.0.break_with(io::ErrorKind::BrokenPipe);
         let sent = rt::now();
         let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, 0);
         if let Some(latency) = link.attempt(network, self.0.segment(0)) {
@@ -190,9 +190,12 @@ impl Lane {
         self.0.receiver_is_another()
     }
 
-    /// Gives up what waits; nothing gets across any more.
+    /// Gives up what waits; nothing gets across any more. May be called by a timer's callback.
     pub(crate) fn break_with(&self, why: io::ErrorKind) {
-        self.0.break_with(why);
+        let waiting = self.0.give_up(why);
+        if !waiting.is_empty() {
+            self.0.network.bury(waiting);
+        }
     }
 
     /// Waits for as long as it takes to get something across that nobody receives, such as a reset.
@@ -289,15 +292,18 @@ impl Inner {
         Resent::Everything
     }
 
+    /// Gives up what waits, and drops it.
     fn break_with(&self, why: io::ErrorKind) {
+        drop(self.give_up(why));
+    }
+
+    /// What is to be dropped outside of all locks: what it holds may send in its turn.
+    fn give_up(&self, why: io::ErrorKind) -> VecDeque<Waiting> {
         self.broken.get_or_init(|| why);
-        // Dropped outside of the lock: what it holds may send in its turn.
         let waiting = std::mem::take(&mut self.window().waiting);
         let tell = self.tell.lock().unwrap_or_else(PoisonError::into_inner).take();
         tell.into_iter().for_each(|tell| tell(why));
-        if !waiting.is_empty() {
-            self.network.bury(waiting);
-        }
+        waiting
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {

@@ -2,13 +2,16 @@
 
 use crate::delayed_ack::DelayedAck;
 use crate::handshake::{Accepts, Target};
+use crate::inbox::Inbox;
 use crate::lane::{Arrive, Lane};
 use crate::network::{Address, Host, Shared};
 use crate::ports::Protocol;
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use stormglass_core::{EventId, Kind, SimTime, Symbol};
+use std::time::Duration;
+use stormglass_core::{EventId, Kind, Recorder, SimTime, Symbol};
 use stormglass_rt as rt;
 use stormglass_rt::channel::{self, Receiver, Sender};
 
@@ -36,7 +39,7 @@ impl Host {
 
     /// A channel to a service. It connects with its first call and again after a failure.
     pub fn channel<Q: Send + 'static, A: Send + 'static>(&self, to: Address) -> Channel<Q, A> {
-        Channel { host: self.clone(), to, connected: Mutex::new(None) }
+        Channel { host: self.clone(), to, connected: Arc::new(Connected(Mutex::new(None))) }
     }
 }
 
@@ -66,12 +69,7 @@ impl<Q, A> Drop for Service<Q, A> {
 /// A request and the way back. Dropped without a reply, the caller sees a reset.
 pub struct Call<Q, A> {
     request: Q,
-    back: Back<A>,
-}
-
-struct Back<A> {
-    lane: Arc<Lane>,
-    reply: Sender<io::Result<A>>,
+    reply: Reply<A>,
 }
 
 impl<Q, A: Send + 'static> Call<Q, A> {
@@ -80,30 +78,67 @@ impl<Q, A: Send + 'static> Call<Q, A> {
         &self.request
     }
 
+    /// When the caller gives up, if it said so: there is no use in answering later.
+    pub fn deadline(&self) -> Option<SimTime> {
+        self.reply.deadline
+    }
+
     /// The question and the way to answer it.
     pub fn split(self) -> (Q, Reply<A>) {
-        (self.request, Reply(self.back))
+        (self.request, self.reply)
     }
 
     /// Answers.
     pub fn reply(self, answer: A) {
-        self.split().1.send(answer);
+        self.reply.send(answer);
     }
 }
 
 impl<Q, A> fmt::Debug for Call<Q, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").finish_non_exhaustive()
+        f.debug_struct("Call").field("deadline", &self.reply.deadline).finish_non_exhaustive()
     }
 }
 
 /// The way to answer a call. Dropped without an answer, the caller sees a reset.
-pub struct Reply<A>(Back<A>);
+pub struct Reply<A> {
+    lane: Arc<Lane>,
+    answers: Sender<Answer<A>>,
+    deadline: Option<SimTime>,
+    cancelled: Arc<Inbox<()>>,
+    recorder: Recorder,
+}
+
+/// What comes back: an answer, the end of a stream of answers, or an error.
+enum Answer<A> {
+    One(A),
+    End,
+    Reset,
+}
 
 impl<A: Send + 'static> Reply<A> {
     /// Answers.
     pub fn send(self, answer: A) {
-        self.0.lane.send(answer, 0, Answer(self.0.reply.clone()));
+        self.back(Answer::One(answer));
+    }
+
+    /// Answers many times: [`Channel::open`] takes them all, [`Channel::call`] the first.
+    pub fn stream(self) -> Answering<A> {
+        Answering(self)
+    }
+
+    /// Waits until the caller has given up and that news has arrived.
+    pub async fn cancelled(&self) {
+        poll_fn(|context| self.cancelled.poll(Some(context), &self.recorder, |_| ())).await;
+    }
+
+    /// Whether the caller has given up and that news has arrived.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.len() > 0
+    }
+
+    fn back(&self, answer: Answer<A>) {
+        self.lane.send(answer, 0, Desk(self.answers.clone()));
     }
 }
 
@@ -113,11 +148,122 @@ impl<A> fmt::Debug for Reply<A> {
     }
 }
 
-struct Answer<A>(Sender<io::Result<A>>);
+/// The way to answer a call many times. Dropped without [`Answering::finish`], the caller sees a reset after the answers.
+#[derive(Debug)]
+pub struct Answering<A>(Reply<A>);
 
-impl<A: Send + 'static> Arrive<A> for Answer<A> {
-    fn arrive(&self, answer: A, _: SimTime, cause: EventId) {
-        self.0.send_from(Ok(answer), cause);
+impl<A: Send + 'static> Answering<A> {
+    /// Sends one more answer and goes on at once.
+    ///
+    /// # Errors
+    ///
+    /// `BrokenPipe` once the caller has given up and that news has arrived.
+    pub fn send(&self, answer: A) -> io::Result<()> {
+        if self.0.is_cancelled() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.0.back(Answer::One(answer));
+        Ok(())
+    }
+
+    /// That was all.
+    pub fn finish(self) {
+        self.0.back(Answer::End);
+    }
+
+    /// As [`Reply::cancelled`].
+    pub async fn cancelled(&self) {
+        self.0.cancelled().await;
+    }
+}
+
+/// Where answers arrive.
+struct Desk<A>(Sender<Answer<A>>);
+
+impl<A: Send + 'static> Arrive<Answer<A>> for Desk<A> {
+    fn arrive(&self, answer: Answer<A>, _: SimTime, cause: EventId) {
+        self.0.send_from(answer, cause);
+    }
+}
+
+/// What a caller waits with: dropped before the end, it tells the service that nobody waits any more.
+struct Waiting<Q, A> {
+    wire: Wire<Q, A>,
+    answers: Receiver<Answer<A>>,
+    cancelled: Arc<Inbox<()>>,
+    over: bool,
+}
+
+impl<Q, A> Drop for Waiting<Q, A> {
+    fn drop(&mut self) {
+        if !self.over && rt::running() {
+            self.wire.there.send((), 0, Cancel(self.cancelled.clone()));
+        }
+    }
+}
+
+struct Cancel(Arc<Inbox<()>>);
+
+impl Arrive<()> for Cancel {
+    fn arrive(&self, (): (), _: SimTime, cause: EventId) {
+        // It is never closed.
+        let _ = self.0.push((), cause);
+    }
+}
+
+/// Answers to one call, in order, see [`Channel::open`]. Dropping it before the end tells the service.
+pub struct Answers<Q: Send + 'static, A: Send + 'static> {
+    channel: Arc<Connected<Q, A>>,
+    waiting: Waiting<Q, A>,
+}
+
+impl<Q: Send + 'static, A: Send + 'static> Answers<Q, A> {
+    /// The next answer, or `None` after the last.
+    ///
+    /// # Errors
+    ///
+    /// `ConnectionReset` if the service goes away before it has finished; `TimedOut` if the connection is broken.
+    pub async fn next(&mut self) -> io::Result<Option<A>> {
+        if self.waiting.over {
+            return Ok(None);
+        }
+        let answer = self.waiting.next().await;
+        if answer.is_err() {
+            *self.channel.lock() = None;
+        }
+        answer
+    }
+}
+
+impl<Q: Send + 'static, A: Send + 'static> fmt::Debug for Answers<Q, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers").field("over", &self.waiting.over).finish_non_exhaustive()
+    }
+}
+
+impl<Q: Send + 'static, A: Send + 'static> Waiting<Q, A> {
+    async fn next(&mut self) -> io::Result<Option<A>> {
+        let answer = self.answers.recv().await;
+        match answer {
+            Some(Answer::One(answer)) => Ok(Some(answer)),
+            Some(Answer::End) => {
+                self.over = true;
+                Ok(None)
+            }
+            Some(Answer::Reset) => {
+                self.over = true;
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
+            None => {
+                self.over = true;
+                if let Some(why) = self.wire.there.broken() {
+                    return Err(why.into());
+                }
+                // The service is gone, and its host tells us so.
+                self.wire.back.cross().await;
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
+        }
     }
 }
 
@@ -126,7 +272,17 @@ impl<A: Send + 'static> Arrive<A> for Answer<A> {
 pub struct Channel<Q, A> {
     host: Host,
     to: Address,
-    connected: Mutex<Option<Wire<Q, A>>>,
+    connected: Arc<Connected<Q, A>>,
+}
+
+/// The connection, while there is one.
+#[derive(Debug)]
+struct Connected<Q, A>(Mutex<Option<Wire<Q, A>>>);
+
+impl<Q, A> Connected<Q, A> {
+    fn lock(&self) -> MutexGuard<'_, Option<Wire<Q, A>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// An established connection.
@@ -163,39 +319,84 @@ impl<Q, A> fmt::Debug for Wire<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
-    /// Asks and waits for the answer, however long it takes; see [`stormglass_rt::timeout`] for a deadline.
-    /// Calls on one channel may overlap.
+    /// Asks and waits for the answer, however long it takes. Calls on one channel may overlap. Dropping the future tells the service
+    /// ([`Reply::cancelled`]).
     ///
     /// # Errors
     ///
-    /// `ConnectionRefused` if nobody listens, `ConnectionReset` if the service goes away before it answers,
-    /// `InvalidData` if the service has other types.
+    /// `ConnectionRefused` if nobody listens, `ConnectionReset` if the service goes away before it answers, `TimedOut` if
+    /// the connection is broken, `InvalidData` if the service has other types.
     pub async fn call(&self, request: Q) -> io::Result<A> {
-        let wire = self.wire().await?;
-        let shared = self.host.shared();
-        let (reply, mut answers) = channel::channel(&shared.recorder);
-        let call = Call { request, back: Back { lane: wire.back.clone(), reply } };
-        wire.ack().sent(rt::now());
-        wire.there.send(call, 0, wire.service.clone());
-        let answer = match answers.recv().await {
-            Some(answer) => {
-                let stall = wire.ack().received(rt::now());
-                if !stall.is_zero() {
-                    rt::sleep(stall).await;
-                    shared.recorder.record(rt::now(), Kind::Stall, wire.stalled, stall, 0);
-                }
-                answer
+        self.ask(request, None).await
+    }
+
+    /// As [`Channel::call`], for so long at the most, connecting included. The service is told the deadline with the call ([`Call::deadline`]), and
+    /// when it has passed.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stormglass_core::Seed;
+    /// use stormglass_net::{NetProfile, Network};
+    ///
+    /// madsim::runtime::Runtime::new().block_on(async {
+    ///     let network = Network::new(NetProfile::instant(), Seed(1));
+    ///     let (client, server) = (network.host("client"), network.host("server"));
+    ///     // It takes calls and answers none.
+    ///     let _service = server.serve::<(), ()>(80)?;
+    ///     let channel = client.channel::<(), ()>(server.address(80));
+    ///     let error = channel.call_within(Duration::from_secs(1), ()).await.unwrap_err();
+    ///     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    ///     Ok::<(), std::io::Error>(())
+    /// })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` when the time is over; as [`Channel::call`].
+    pub async fn call_within(&self, limit: Duration, request: Q) -> io::Result<A> {
+        let deadline = rt::now() + limit;
+        let answer = rt::timeout(limit, self.ask(request, Some(deadline))).await;
+        answer.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Asks for many answers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Channel::connect`].
+    pub async fn open(&self, request: Q) -> io::Result<Answers<Q, A>> {
+        Ok(Answers { waiting: self.send(request, None).await?, channel: self.connected.clone() })
+    }
+
+    async fn ask(&self, request: Q, deadline: Option<SimTime>) -> io::Result<A> {
+        let mut waiting = self.send(request, deadline).await?;
+        waiting.wire.ack().sent(rt::now());
+        let answer = waiting.next().await;
+        if answer.is_ok() {
+            waiting.over = true;
+            let stall = waiting.wire.ack().received(rt::now());
+            if !stall.is_zero() {
+                rt::sleep(stall).await;
+                let recorder = &self.host.shared().recorder;
+                recorder.record(rt::now(), Kind::Stall, waiting.wire.stalled, stall, 0);
             }
-            None => {
-                // The service is gone, and its host tells us so.
-                wire.back.cross().await;
-                Err(io::ErrorKind::ConnectionReset.into())
-            }
-        };
-        if answer.is_err() {
-            *self.connected() = None;
+        } else {
+            *self.connected.lock() = None;
         }
-        answer
+        // A stream that has ended before its first answer has none.
+        answer?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    async fn send(&self, request: Q, deadline: Option<SimTime>) -> io::Result<Waiting<Q, A>> {
+        let wire = self.wire().await?;
+        let recorder = &self.host.shared().recorder;
+        let (sender, answers) = channel::channel(recorder);
+        let (cancelled, recorder) = (Arc::<Inbox<()>>::default(), recorder.clone());
+        let lane = wire.back.clone();
+        let reply = Reply { lane, answers: sender, deadline, cancelled: cancelled.clone(), recorder };
+        wire.there.send(Call { request, reply }, 0, wire.service.clone());
+        Ok(Waiting { wire, answers, cancelled, over: false })
     }
 
     /// Connects, unless there is a connection.
@@ -209,7 +410,7 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
 
     /// Whether there is a connection, as far as this side knows.
     pub fn is_connected(&self) -> bool {
-        self.connected().is_some()
+        self.connected.lock().is_some()
     }
 
     /// The address that is called.
@@ -218,7 +419,7 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
     }
 
     async fn wire(&self) -> io::Result<Wire<Q, A>> {
-        if let Some(wire) = &*self.connected() {
+        if let Some(wire) = &*self.connected.lock() {
             return Ok(wire.clone());
         }
         let shared: &Arc<Shared> = self.host.shared();
@@ -233,12 +434,8 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
             ack: Arc::new(Mutex::new(DelayedAck::new(shared.delayed_ack()))),
             stalled: shared.recorder.symbol("delayed ack"),
         };
-        *self.connected() = Some(wire.clone());
+        *self.connected.lock() = Some(wire.clone());
         Ok(wire)
-    }
-
-    fn connected(&self) -> MutexGuard<'_, Option<Wire<Q, A>>> {
-        self.connected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -254,7 +451,7 @@ impl<Q: Send + 'static, A: Send + 'static> Accepts for Door<Q, A> {
 impl<Q: Send + 'static, A: Send + 'static> Arrive<Call<Q, A>> for Arc<Door<Q, A>> {
     fn arrive(&self, call: Call<Q, A>, _: SimTime, cause: EventId) {
         if self.0.is_closed() {
-            call.back.reply.send_from(Err(io::ErrorKind::ConnectionReset.into()), cause);
+            call.reply.answers.send_from(Answer::Reset, cause);
         }
         self.0.send_from(call, cause);
     }
