@@ -20,6 +20,45 @@ impl Network {
         self.cut_all([(one, other)])
     }
 
+    /// Nothing gets from the one to the other; the way back is free.
+    ///
+    /// # Errors
+    ///
+    /// A pattern that is none.
+    pub fn cut_one_way(&self, from: &str, to: &str) -> Result<Partition, InvalidFault> {
+        let cut = self.inject(Fault::new(Effect::Lose).from(from).to(to))?;
+        Ok(Partition { _cuts: vec![cut] })
+    }
+
+    /// Cuts this host off from all these, itself excepted.
+    ///
+    /// # Errors
+    ///
+    /// A pattern that is none.
+    pub fn isolate(&self, host: &str, hosts: &[&str]) -> Result<Partition, InvalidFault> {
+        self.cut_all(hosts.iter().filter(|other| **other != host).map(|other| (host, *other)))
+    }
+
+    /// Splits hosts into two groups; of an odd number the first is the larger one, a majority.
+    ///
+    /// # Errors
+    ///
+    /// A pattern that is none.
+    pub fn halves(&self, hosts: &[&str]) -> Result<Partition, InvalidFault> {
+        let (one, other) = hosts.split_at(hosts.len().div_ceil(2));
+        self.partition(&[one, other])
+    }
+
+    /// Splits hosts into two groups and a bridge, the host in the middle, that both groups see (Jepsen's `bridge`).
+    ///
+    /// # Errors
+    ///
+    /// A pattern that is none.
+    pub fn bridge(&self, hosts: &[&str]) -> Result<Partition, InvalidFault> {
+        let middle = hosts.len() / 2;
+        self.partition(&[&hosts[..middle], &hosts[(middle + 1).min(hosts.len())..]])
+    }
+
     /// Splits hosts into groups that do not reach each other. Hosts that are in none reach everybody, as a bridge does.
     ///
     /// ```
@@ -55,6 +94,17 @@ impl Network {
         let pairs = (0..count).flat_map(|one| (one + 1..count).map(move |other| (one, other)));
         let apart = pairs.filter(|(one, other)| (other - one).min(count - (other - one)) > reach);
         self.cut_all(apart.map(|(one, other)| (hosts[one], hosts[other])))
+    }
+
+    /// Has every host see a majority, and no two the same (Jepsen's `majorities-ring`), of five hosts or more: the ring with the smallest reach
+    /// that does it.
+    ///
+    /// # Errors
+    ///
+    /// A pattern that is none.
+    pub fn majorities_ring(&self, hosts: &[&str]) -> Result<Partition, InvalidFault> {
+        // 2 · reach + 1 hosts are seen, and a majority of n is n / 2 + 1.
+        self.ring(hosts, (hosts.len() / 2).div_ceil(2))
     }
 
     fn cut_all<'a>(

@@ -1,7 +1,5 @@
 //! Calls: deadlines, callers that give up, streams of answers, connections that break.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use madsim::runtime::{Handle, Runtime};
 use std::io::ErrorKind;
 use std::time::Duration;

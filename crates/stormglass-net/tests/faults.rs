@@ -375,6 +375,23 @@ fn partitions_have_shapes() {
         reached(|network| network.ring(&["n1", "n2", "n3", "n4", "n5"], 1).unwrap()),
         "125 123 234 345 145"
     );
+    assert_eq!(
+        reached(|network| network.majorities_ring(&["n1", "n2", "n3", "n4", "n5"]).unwrap()),
+        "125 123 234 345 145"
+    );
+    assert_eq!(
+        reached(|network| network.halves(&["n1", "n2", "n3", "n4", "n5"]).unwrap()),
+        "123 123 123 45 45"
+    );
+    assert_eq!(
+        reached(|network| network.bridge(&["n1", "n2", "n3", "n4", "n5"]).unwrap()),
+        "123 123 12345 345 345"
+    );
+    assert_eq!(
+        reached(|network| network.isolate("n2", &["n1", "n2", "n3", "n4", "n5"]).unwrap()),
+        "1345 2 1345 1345 1345"
+    );
+    assert_eq!(reached(|network| network.cut_one_way("n1", "n[345]").unwrap()), "12345 12345 2345 2345 2345");
 }
 
 /// Off, by whatever condition, a fault leaves the run as it is without the rule.
@@ -403,17 +420,30 @@ fn a_fault_that_does_not_strike_changes_nothing() {
         recorder.finish().hash
     };
     let without = hash(vec![]);
-    for effect in [Effect::Lose, Effect::Delay(Latency::from_millis(1)), Effect::Duplicate, Effect::Refuse] {
+    for effect in [
+        Effect::Lose,
+        Effect::Delay(Latency::from_millis(1)),
+        Effect::Duplicate,
+        Effect::Corrupt,
+        Effect::Refuse,
+        Effect::PortInUse,
+        Effect::Unresolved,
+    ] {
         let fault = || Fault::new(effect.clone());
         let off = vec![
             fault().from("c"),
-            fault().from("b").to("b"),
+            fault().from("b").to("c"),
+            fault().port(9),
+            fault().flapping(MS(60_000), MS(0)),
             fault().during(AT(60_000)..AT(61_000)),
             fault().after(1_000),
             fault().times(0),
         ];
         assert_eq!(hash(off), without, "{effect:?}");
-        assert_ne!(hash(vec![fault().times(1)]), without, "{effect:?}");
+        // Where these two bite, the run does not go on: `streams.rs` has them.
+        if !matches!(effect, Effect::PortInUse | Effect::Unresolved) {
+            assert_ne!(hash(vec![fault().times(1)]), without, "{effect:?}");
+        }
     }
 }
 
@@ -458,28 +488,15 @@ fn a_retransmission_is_explained() {
 }
 
 proptest! {
-    /// Whatever is lost, delayed and cut, as long as it heals: a stream delivers everything once and in order.
+    /// Whatever rules are at work, as long as they heal: a stream delivers everything once and in order.
     #[test]
-    fn streams_stay_whole(
-        seed: u64,
-        count in 1u64..60,
-        // At 59 % a connection breaks now and then: 16 losses in a row.
-        loss in 0u32..30,
-        cuts in prop::collection::vec((0u64..3_000, 1u64..2_000, any::<bool>()), 0..4),
-    ) {
+    fn streams_stay_whole(seed: u64, count in 1u64..60, rules in prop::collection::vec(rule(), 0..6)) {
         let received = Runtime::new().block_on(async move {
             let spread = Latency::Uniform { min: Duration::ZERO, max: MS(5) };
-            let network = Network::new(profile(spread.clone()), Seed(seed));
+            let network = Network::new(profile(spread), Seed(seed));
             let (a, b) = (network.host("a"), network.host("b"));
             let (_listener, client, mut server) = connected(&a, &b).await;
-            let mut guards = vec![
-                network.inject(lose().with_probability(f64::from(loss) / 100.0)).unwrap(),
-                network.inject(Fault::new(Effect::Delay(spread)).with_probability(0.3)).unwrap(),
-            ];
-            for (at, length, forward) in cuts {
-                let cut = lose().from(if forward { "a" } else { "b" }).during(AT(at)..AT(at + length));
-                guards.push(network.inject(cut).unwrap());
-            }
+            let guards: Vec<_> = rules.into_iter().map(|rule| network.inject(rule).unwrap()).collect();
             for number in 0..count {
                 client.send(number).unwrap();
                 stormglass_rt::sleep(MS(number * 37 % 90)).await;
@@ -489,8 +506,41 @@ proptest! {
             while let Some(message) = server.recv().await {
                 received.push(message);
             }
+            drop(guards);
             received
         });
         prop_assert_eq!(received, (0..count).collect::<Vec<_>>());
     }
+}
+
+/// Any rule that heals: it ends within five seconds, or strikes with less than 30 %. (At 59 % a connection breaks now and then: 16 losses in a
+/// row. A link that flaps every 4 s for ever can break one too: attempts come every 120 s in the end, and meet the same phase.)
+fn rule() -> impl Strategy<Value = Fault> {
+    let effect = prop_oneof![
+        3 => Just(Effect::Lose),
+        2 => (0u64..50).prop_map(|most| Effect::Delay(Latency::Uniform { min: Duration::ZERO, max: MS(most) })),
+        1 => Just(Effect::Duplicate),
+        1 => Just(Effect::Corrupt),
+        1 => Just(Effect::Refuse),
+    ];
+    let when = prop_oneof![
+        (0u64..3_000, 1u64..2_000).prop_map(|(at, length)| (Some(AT(at)..AT(at + length)), None, 1.0)),
+        (1u64..1_500).prop_map(|on| (Some(AT(0)..AT(5_000)), Some((MS(1_700), MS(on))), 1.0)),
+        (0u32..30).prop_map(|percent| (None, None, f64::from(percent) / 100.0)),
+    ];
+    (effect, when, 0..4).prop_map(|(effect, (during, flapping, probability), whom)| {
+        let mut rule = Fault::new(effect).with_probability(probability);
+        if let Some(during) = during {
+            rule = rule.during(during);
+        }
+        if let Some((period, on)) = flapping {
+            rule = rule.flapping(period, on);
+        }
+        match whom {
+            0 => rule.from("a"),
+            1 => rule.to("a"),
+            2 => rule.from("a").both_ways(),
+            _ => rule,
+        }
+    })
 }

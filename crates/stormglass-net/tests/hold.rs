@@ -1,7 +1,5 @@
 //! Messages that are held back and let go one by one.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use madsim::runtime::Runtime;
 use std::time::Duration;
 use stormglass_core::{Latency, Seed};
