@@ -5,7 +5,7 @@
 //! they had to wait for. A task's scope is put in place whenever the task is polled (`stormglass_rt::spawn`
 //! does that), so an event finds its node, task and cause without being told.
 
-use crate::event::{Event, EventId, Kind, Symbol};
+use crate::event::{Category, Event, EventId, Kind, Symbol};
 use crate::time::{SimTime, nanos};
 use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
@@ -32,6 +32,45 @@ pub struct Scope {
     pub task: Symbol,
     /// The last event that the task had to wait for.
     pub cause: EventId,
+    /// What those who have woken the task since had last waited for, which may be what it waited for.
+    pub woken: Woken,
+}
+
+/// The last event that somebody who wakes a task had waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Woken {
+    pub(crate) by: EventId,
+    /// No later than this.
+    at_nanos: u64,
+}
+
+impl Woken {
+    /// The later one of two.
+    #[must_use]
+    pub fn or(self, other: Woken) -> Woken {
+        if other.by > self.by { other } else { self }
+    }
+}
+
+impl Scope {
+    /// The last event that the task had to wait for, by all that is known.
+    pub fn last(&self) -> EventId {
+        self.cause.max(self.woken.by)
+    }
+
+    /// The same node and task, for what has this cause.
+    #[must_use]
+    pub fn because(self, cause: EventId) -> Scope {
+        Scope { cause, woken: Woken::default(), ..self }
+    }
+
+    /// The cause of something of this kind that began then. An operation that nobody else can end has not waited for who woke
+    /// the task while it was at work.
+    fn cause_of(&self, kind: Kind, began_nanos: u64) -> EventId {
+        let alone =
+            matches!(kind.category(), Category::Sync | Category::Disk | Category::Cpu | Category::Sleep);
+        if alone && self.woken.at_nanos > began_nanos { self.cause } else { self.last() }
+    }
 }
 
 /// What a run left behind.
@@ -223,6 +262,12 @@ impl Recorder {
         self.log().scope
     }
 
+    /// What a task that the scope at work wakes has perhaps waited for.
+    pub fn waking(&self) -> Woken {
+        let log = self.log();
+        Woken { by: log.scope.last(), at_nanos: log.at_last }
+    }
+
     /// Puts a scope to work and gives back the one before.
     pub fn enter(&self, scope: Scope) -> Scope {
         std::mem::replace(&mut self.log().scope, scope)
@@ -318,7 +363,7 @@ impl Log {
             at_nanos: self.at_last,
             took_nanos: nanos(took),
             value,
-            cause: scope.cause,
+            cause: scope.cause_of(kind, self.at_last.saturating_sub(nanos(took))),
             subject,
             node: scope.node,
             task: scope.task,
@@ -377,6 +422,6 @@ mod tests {
         let first = recorder.record(SimTime::ZERO, Kind::Note, Symbol::NONE, Duration::ZERO, 0);
         let second = recorder.record(SimTime::ZERO, Kind::Note, Symbol::NONE, Duration::ZERO, 0);
         recorder.join(first);
-        assert_eq!(recorder.scope().cause, second);
+        assert_eq!(recorder.scope().last(), second);
     }
 }

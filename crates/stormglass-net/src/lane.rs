@@ -48,7 +48,7 @@ pub(crate) fn send<T, A>(
                 let clock = Clock::current();
                 let (now, scope) = (clock.now(), network.recorder.scope());
                 let stalled = network.recorder.symbol("held back");
-                let scope = Scope { cause, ..scope };
+                let scope = scope.because(cause);
                 let cause = network.recorder.record_in(scope, now, Kind::Stall, stalled, now - sent, 0);
                 launch(&clock, &network, &link_again, cause, sent, now + latency, value, to);
             }
@@ -135,7 +135,7 @@ impl Lane {
         let clock = Clock::current();
         let sent = clock.now();
         let cause = network.recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, bytes);
-        let scope = Scope { node: network.recorder.scope().node, task: Symbol::NONE, cause };
+        let scope = Scope { node: network.recorder.scope().node, cause, ..Scope::default() };
         let mut window = self.0.window();
         let mut held = None;
         if window.waiting.is_empty()
@@ -249,12 +249,12 @@ impl Inner {
         }
         let Some(Waiting { cause, sent, launch, .. }) = self.window().waiting.pop_front() else { return };
         let (recorder, now) = (&self.network.recorder, rt::now());
-        let scope = Scope { cause, ..recorder.scope() };
+        let scope = recorder.scope().because(cause);
         let stalled = recorder.symbol("held back");
         let cause = recorder.record_in(scope, now, Kind::Stall, stalled, now - sent, 0);
         let arrival = self.window().arrival(now + latency);
         launch(cause, arrival);
-        let scope = Scope { node: recorder.scope().node, task: Symbol::NONE, cause };
+        let scope = Scope { node: recorder.scope().node, cause, ..Scope::default() };
         match self.resend("held back") {
             Resent::Everything | Resent::Held => {}
             Resent::Nothing | Resent::Something => self.network.in_kernel(scope, retransmit(self.clone())),
@@ -282,11 +282,11 @@ impl Inner {
             let now = rt::now();
             // The first of them stood still for its own sake; the others waited for it.
             if matches!(resent, Resent::Nothing) {
-                let scope = Scope { cause, ..recorder.scope() };
+                let scope = recorder.scope().because(cause);
                 let stalled = recorder.symbol(why);
                 recorder.join(recorder.record_in(scope, now, Kind::Stall, stalled, now - sent, 0));
             }
-            launch(recorder.scope().cause, window.arrival(now + latency));
+            launch(recorder.scope().last(), window.arrival(now + latency));
             resent = Resent::Something;
         }
         Resent::Everything
@@ -419,7 +419,7 @@ fn launch<T: Send + 'static>(
         value: Mutex::new(Some(value)),
         to,
         network: network.clone(),
-        scope: Scope { node: link.target, task: Symbol::NONE, cause },
+        scope: Scope { node: link.target, cause, ..Scope::default() },
         subject: link.subject,
         sent,
         arrival,

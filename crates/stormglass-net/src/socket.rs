@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use stormglass_core::{EventId, Kind, Scope, SimTime, Symbol};
+use stormglass_core::{EventId, Kind, Scope, SimTime};
 use stormglass_rt as rt;
 use stormglass_rt::Wakers;
 
@@ -190,7 +190,7 @@ pub(crate) fn pair<S: Send + 'static, R: Send + 'static>(
         let weak = Arc::downgrade(&conn);
         conn.lanes[side as usize].when_broken(move |why| {
             if let Some(conn) = Weak::upgrade(&weak) {
-                conn.reset(side, why, conn.network.recorder.scope().cause);
+                conn.reset(side, why, conn.network.recorder.scope().last());
             }
         });
     }
@@ -379,7 +379,7 @@ impl<S: Send + 'static, R: Send + 'static> Drop for End<S, R> {
         drop(socket);
         if dead {
         } else if reset {
-            self.conn.socket(self.side).dead = Some(self.conn.network.recorder.scope().cause);
+            self.conn.socket(self.side).dead = Some(self.conn.network.recorder.scope().last());
             self.conn.lanes[self.side as usize].abort(Packet::<S>::Reset, self.arrival());
         } else {
             self.end();
@@ -435,13 +435,13 @@ impl Conn {
     /// The kernel at this end says that it knows no such connection. May be called by a timer's callback.
     fn reset_by(self: &Arc<Conn>, side: Side, cause: EventId) {
         let (conn, link) = (self.clone(), self.links[side as usize].clone());
-        let scope = Scope { node: self.links[side.other() as usize].target, task: Symbol::NONE, cause };
+        let scope = Scope { node: self.links[side.other() as usize].target, cause, ..Scope::default() };
         self.network.in_kernel(scope, async move {
             let network = &conn.network;
             let cause = network.recorder.record(rt::now(), Kind::Send, link.subject, Duration::ZERO, 0);
             if let Some(latency) = link.attempt(network, conn.segment(0)) {
                 rt::sleep(latency).await;
-                let scope = Scope { node: link.target, task: Symbol::NONE, cause };
+                let scope = Scope { node: link.target, cause, ..Scope::default() };
                 let now = rt::now();
                 let event = network.recorder.record_in(scope, now, Kind::Deliver, link.subject, latency, 0);
                 conn.reset(side.other(), io::ErrorKind::ConnectionReset, event);
@@ -586,7 +586,7 @@ async fn keep_alive(conn: Weak<Conn>, side: Side, keepalive: Keepalive, probing:
             (due, unanswered) = (idle_until, 0);
             continue;
         }
-        let cause = conn.network.recorder.scope().cause;
+        let cause = conn.network.recorder.scope().last();
         if unanswered == keepalive.retries {
             drop(socket);
             return conn.reset(side, io::ErrorKind::TimedOut, cause);

@@ -16,7 +16,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use stormglass_core::{EventId, Kind, Scope, SimTime, Symbol};
+use stormglass_core::{EventId, Kind, Scope, SimTime};
 use stormglass_rt as rt;
 use tokio::io::ReadBuf;
 
@@ -411,7 +411,7 @@ impl Door {
     fn nobody(self, sender: SocketAddr, cause: EventId) {
         let network = self.network.clone();
         let back = network.link(self.to, self.from);
-        let scope = Scope { node: back.target, task: Symbol::NONE, cause };
+        let scope = Scope { node: back.target, cause, ..Scope::default() };
         network.clone().in_kernel(scope, async move {
             let segment = Segment { bytes: 0, port: self.at.port() };
             let Some(latency) = back.attempt(&network, segment) else { return };

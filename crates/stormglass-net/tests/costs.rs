@@ -221,7 +221,7 @@ fn a_delivery_names_its_sending() {
         from.send_to(to.address(), 7);
         to.recv_from().await;
         // The receiver has waited for the delivery.
-        assert_eq!(recorder.scope().cause.number(), 2);
+        assert_eq!(recorder.scope().last().number(), 2);
     });
     let trace = recorder.finish();
     let [send, deliver] = trace.events[..] else { panic!("{:?}", trace.events) };

@@ -52,7 +52,7 @@ pub struct Sender<T> {
 impl<T> Sender<T> {
     /// Puts a value in, caused by the scope at work. Into a channel without receiver it is lost.
     pub fn send(&self, value: T) {
-        self.send_from(value, self.recorder.scope().cause);
+        self.send_from(value, self.recorder.scope().last());
     }
 
     /// Puts a value in with its own cause, such as the arrival of a message.

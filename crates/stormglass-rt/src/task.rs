@@ -2,13 +2,15 @@
 //!
 //! madsim polls tasks one at a time on one thread, in an order drawn from the seed. A followed task puts its
 //! own scope to work for each poll and takes it back afterwards, so whatever it records finds its node, its
-//! name and what it last waited for.
+//! name and what it last waited for. Whoever wakes it hands its own cause over: so causes pass through channels, locks and
+//! notifications that know nothing of them, such as tokio's.
 
 use madsim::task::JoinHandle;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use stormglass_core::{Recorder, Scope};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use stormglass_core::{Recorder, Scope, Woken};
 
 /// Spawns a task of this name on the node at work. It starts with the spawner's cause.
 ///
@@ -35,7 +37,7 @@ where
 
 /// A future that runs in this scope, wherever it is polled.
 pub fn follow<F: Future>(recorder: &Recorder, scope: Scope, future: F) -> Followed<F> {
-    Followed { recorder: recorder.clone(), scope, future: Box::pin(future) }
+    Followed { recorder: recorder.clone(), scope, future: Box::pin(future), alarm: None }
 }
 
 /// A future that runs as a task of this name on the node at work, wherever it is polled: a branch of a join.
@@ -51,7 +53,7 @@ pub async fn join_all<F: Future>(mut branches: Vec<Followed<F>>) {
         for (branch, done) in branches.iter_mut().zip(&mut done) {
             if !*done && Pin::new(&mut *branch).poll(context).is_ready() {
                 *done = true;
-                branch.recorder.join(branch.scope.cause);
+                branch.recorder.join(branch.scope.last());
             }
         }
         if done.iter().all(|&done| done) { Poll::Ready(()) } else { Poll::Pending }
@@ -65,6 +67,31 @@ pub struct Followed<F> {
     recorder: Recorder,
     scope: Scope,
     future: Pin<Box<F>>,
+    alarm: Option<(Arc<WakeUp>, Waker)>,
+}
+
+/// Wakes a followed task and keeps the cause of whoever did.
+#[derive(Debug)]
+struct WakeUp {
+    recorder: Recorder,
+    /// By whom, since the last turn.
+    woken: Mutex<Woken>,
+    task: Waker,
+}
+
+impl Wake for WakeUp {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Between turns no scope is at work: a timer has no cause but time.
+        let by = self.recorder.waking();
+        let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        *woken = woken.or(by);
+        drop(woken);
+        self.task.wake_by_ref();
+    }
 }
 
 impl<F: Future> Future for Followed<F> {
@@ -72,8 +99,21 @@ impl<F: Future> Future for Followed<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
+        let waker = match &this.alarm {
+            Some((alarm, waker)) if alarm.task.will_wake(context.waker()) => {
+                let mut woken = alarm.woken.lock().unwrap_or_else(PoisonError::into_inner);
+                this.scope.woken = this.scope.woken.or(std::mem::take(&mut woken));
+                waker
+            }
+            _ => {
+                let (recorder, task) = (this.recorder.clone(), context.waker().clone());
+                let alarm = Arc::new(WakeUp { recorder, woken: Mutex::default(), task });
+                let waker = Waker::from(alarm.clone());
+                &this.alarm.insert((alarm, waker)).1
+            }
+        };
         let turn = Turn::begin(&this.recorder, this.scope);
-        let polled = this.future.as_mut().poll(context);
+        let polled = this.future.as_mut().poll(&mut Context::from_waker(waker));
         this.scope = turn.end();
         polled
     }

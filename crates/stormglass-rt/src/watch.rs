@@ -40,7 +40,7 @@ impl<T> Clone for Watch<T> {
 impl<T: Clone> Watch<T> {
     /// A watch of this run with its first value.
     pub fn new(recorder: &Recorder, value: T) -> Watch<T> {
-        let state = State { value, cause: recorder.scope().cause, wakers: Wakers::default() };
+        let state = State { value, cause: recorder.scope().last(), wakers: Wakers::default() };
         Watch { shared: Arc::new(Mutex::new(state)), recorder: recorder.clone() }
     }
 
@@ -63,7 +63,7 @@ impl<T: Clone> Watch<T> {
 
     /// Changes the value in place; `change` says whether it did. Wakes those who wait if so.
     pub fn change(&self, change: impl FnOnce(&mut T) -> bool) {
-        let cause = self.recorder.scope().cause;
+        let cause = self.recorder.scope().last();
         let mut state = self.lock();
         if !change(&mut state.value) {
             return;

@@ -1,9 +1,9 @@
 //! Who has waited for what: scopes, channels, watches, tickers.
 
 use madsim::runtime::Runtime;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::time::Duration;
-use stormglass_core::{EventId, Keep, Kind, Recorder, Scope, Symbol};
+use stormglass_core::{EventId, Keep, Kind, Recorder, Symbol};
 use stormglass_rt as rt;
 use stormglass_rt::{Alarm, Ticker, Watch, channel};
 
@@ -52,12 +52,12 @@ fn a_receiver_has_waited_for_the_later_of_two_things() {
         sender.send(());
         let work = note(&recorder);
         receiver.recv().await;
-        assert_eq!(recorder.scope().cause, work, "busy until then");
-        let later = Scope { cause: EventId::START, ..recorder.scope() };
+        assert_eq!(recorder.scope().last(), work, "busy until then");
+        let later = recorder.scope().because(EventId::START);
         recorder.enter(later);
         sender.send_from((), arrival);
         receiver.recv().await;
-        assert_eq!(recorder.scope().cause, arrival, "idle until then");
+        assert_eq!(recorder.scope().last(), arrival, "idle until then");
     });
 }
 
@@ -73,7 +73,7 @@ fn whoever_waits_for_a_value_has_waited_for_who_set_it() {
             setter.set(1);
         });
         assert_eq!(watch.until(|&value| value == 1).await, 1);
-        assert_eq!(recorder.scope().cause.number(), 1);
+        assert_eq!(recorder.scope().last().number(), 1);
     });
 }
 
@@ -90,9 +90,67 @@ fn a_join_has_waited_for_its_last_branch() {
         });
         rt::join_all(branches.into()).await;
     });
-    let last = recorder.scope().cause;
+    let last = recorder.scope().last();
     let trace = recorder.finish();
     assert_eq!(trace.time_of(last).as_nanos() / 1_000_000, 9);
+}
+
+/// A channel that knows nothing of causes: whoever wakes a task hands its own over.
+#[test]
+fn causes_pass_through_what_knows_nothing_of_them() {
+    let recorder = Recorder::new(Keep::Events);
+    Runtime::new().block_on(async {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let own = recorder.clone();
+        rt::spawn(&recorder, "worker", async move {
+            rt::sleep(MS(5)).await;
+            note(&own);
+            sender.send(()).unwrap();
+            note(&own);
+        });
+        let own = recorder.clone();
+        let waiting = rt::spawn(&recorder, "waiting", async move {
+            receiver.await.unwrap();
+            note(&own);
+        });
+        waiting.await.unwrap();
+    });
+    let trace = recorder.finish();
+    let waited = trace.events.iter().find(|event| trace.text(event.task) == "waiting").unwrap();
+    assert_eq!(waited.cause.number(), 1);
+}
+
+/// Somebody wakes a task in the middle of an operation of its own: the operation has not waited for that.
+#[test]
+fn an_operation_has_not_waited_for_who_woke_its_task_meanwhile() {
+    let recorder = Recorder::new(Keep::Events);
+    Runtime::new().block_on(async {
+        let notify = std::sync::Arc::new(tokio::sync::Notify::new());
+        let (own, notified) = (recorder.clone(), notify.clone());
+        let busy = rt::spawn(&recorder, "busy", async move {
+            let mut notified = std::pin::pin!(notified.notified());
+            notified.as_mut().enable();
+            let mut work = std::pin::pin!(rt::sleep(MS(10)));
+            // Both are polled, and the work decides.
+            poll_fn(|context| {
+                let _ = notified.as_mut().poll(context);
+                work.as_mut().poll(context)
+            })
+            .await;
+            own.record(rt::now(), Kind::Fsync, Symbol::NONE, MS(10), 0);
+        });
+        let own = recorder.clone();
+        rt::spawn(&recorder, "other", async move {
+            rt::sleep(MS(5)).await;
+            note(&own);
+            notify.notify_waiters();
+        });
+        busy.await.unwrap();
+    });
+    let trace = recorder.finish();
+    let [other, busy] = &trace.events[..] else { panic!("two events: {:?}", trace.events) };
+    assert_eq!((trace.text(other.task), trace.text(busy.task)), ("other", "busy"));
+    assert_eq!(busy.cause, EventId::START);
 }
 
 /// Busy for 5.5 periods: five ticks at once, then the next one on its own time.

@@ -242,7 +242,8 @@ impl Node {
         let scope = Scope {
             node: self.recorder.symbol(&self.name),
             task: self.recorder.symbol(task),
-            cause: self.recorder.scope().cause,
+            cause: self.recorder.scope().last(),
+            ..Scope::default()
         };
         self.handle().spawn(rt::follow(&self.recorder, scope, future))
     }

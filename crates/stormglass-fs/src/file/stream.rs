@@ -138,7 +138,7 @@ impl AsyncWrite for File {
                     Err(error) => Err(error),
                 };
             }
-            (result, telling.scope().cause)
+            (result, telling.scope().last())
         }));
         Poll::Ready(Ok(count))
     }
