@@ -27,6 +27,6 @@ pub use clock::{
     Alarm, Clock, Sleep, Ticker, now, pause, running, sleep, sleep_until, time_of_day, timeout, wake_at,
 };
 pub use mount::{Mount, mount, mounted, node};
-pub use task::{Turn, follow, follow_new, join_all, spawn, spawn_in};
+pub use task::{JoinHandle, Turn, follow, follow_new, join_all, spawn, spawn_in, spawn_on};
 pub use wakers::Wakers;
 pub use watch::Watch;

@@ -5,12 +5,13 @@
 //! name and what it last waited for. Whoever wakes it hands its own cause over: so causes pass through channels, locks and
 //! notifications that know nothing of them, such as tokio's.
 
-use madsim::task::JoinHandle;
+use madsim::runtime::NodeHandle;
+use madsim::task::JoinError;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use stormglass_core::{Recorder, Scope, Woken};
+use stormglass_core::{EventId, Recorder, Scope, Woken};
 
 /// Spawns a task of this name on the node at work. It starts with the spawner's cause.
 ///
@@ -32,7 +33,61 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    madsim::task::spawn(follow(recorder, scope, future))
+    let task = madsim::task::spawn(follow(recorder, scope, to_the_end(recorder, future)));
+    JoinHandle { task, recorder: recorder.clone() }
+}
+
+/// As [`spawn_in`], on this node.
+#[track_caller]
+pub fn spawn_on<F>(recorder: &Recorder, node: &NodeHandle, scope: Scope, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let task = node.spawn(follow(recorder, scope, to_the_end(recorder, future)));
+    JoinHandle { task, recorder: recorder.clone() }
+}
+
+/// What a future gives, and what it had last waited for when it did.
+fn to_the_end<F: Future>(
+    recorder: &Recorder,
+    future: F,
+) -> impl Future<Output = (F::Output, EventId)> + use<F> {
+    let recorder = recorder.clone();
+    async move {
+        let output = future.await;
+        (output, recorder.scope().last())
+    }
+}
+
+/// A task that was spawned. Whoever waits for it has waited for what it has waited for.
+#[derive(Debug)]
+pub struct JoinHandle<T> {
+    task: madsim::task::JoinHandle<(T, EventId)>,
+    recorder: Recorder,
+}
+
+impl<T> JoinHandle<T> {
+    /// Ends the task at its next turn.
+    pub fn abort(&self) {
+        self.task.abort();
+    }
+
+    /// Whether it has ended.
+    pub fn is_finished(&self) -> bool {
+        self.task.is_finished()
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.task).poll(context).map_ok(|(output, last)| {
+            self.recorder.join(last);
+            output
+        })
+    }
 }
 
 /// A future that runs in this scope, wherever it is polled.

@@ -4,7 +4,7 @@ use crate::cpu::Cpu;
 use crate::profile::Profile;
 use madsim::net::NetSim;
 use madsim::runtime::{Handle, NodeHandle};
-use madsim::task::{JoinHandle, NodeId};
+use madsim::task::NodeId;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -234,7 +234,7 @@ impl Node {
     }
 
     /// Runs a task of this name on the node, until it ends or the node is killed.
-    pub fn spawn<F>(&self, task: &str, future: F) -> JoinHandle<F::Output>
+    pub fn spawn<F>(&self, task: &str, future: F) -> rt::JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -245,7 +245,7 @@ impl Node {
             cause: self.recorder.scope().last(),
             ..Scope::default()
         };
-        self.handle().spawn(rt::follow(&self.recorder, scope, future))
+        rt::spawn_on(&self.recorder, &self.handle(), scope, future)
     }
 
     /// Kills every task of the node at once, as SIGKILL does. Its disk keeps what was written; a later

@@ -5,3 +5,4 @@
 mod arrows;
 mod cli;
 mod determinism;
+mod http;

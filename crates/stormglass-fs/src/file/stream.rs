@@ -5,14 +5,13 @@
 
 use super::{File, Open};
 use crate::disk::Begun;
-use madsim::task::JoinHandle;
 use std::future::{Future, poll_fn};
 use std::io::{self, SeekFrom};
 use std::pin::Pin;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
-use stormglass_core::{EventId, Scope};
+use stormglass_core::Scope;
 use stormglass_rt as rt;
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 
@@ -23,7 +22,7 @@ const CHUNK_MAX: usize = 2 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     reading: Option<Box<Reading>>,
-    writing: Option<JoinHandle<Written>>,
+    writing: Option<rt::JoinHandle<io::Result<()>>>,
     /// The error of a write that somebody else waited for; as with tokio its kind is left, not its number.
     failed: Option<io::ErrorKind>,
 }
@@ -36,24 +35,19 @@ struct Reading {
     len: usize,
 }
 
-/// A write that is over: what came of it, and the event that told of it.
-type Written = (io::Result<()>, EventId);
-
 impl Stream {
     /// Waits for the write under way.
-    fn poll_written(&mut self, open: &Open, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_written(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(writing) = &mut self.writing else { return Poll::Ready(Ok(())) };
         let written = ready!(Pin::new(writing).poll(context));
         self.writing = None;
         // A task that was aborted has been so with its node, and this one with it.
-        let (result, event) = written.map_err(io::Error::other)?;
-        open.disk.recorder().join(event);
-        Poll::Ready(result)
+        Poll::Ready(written.map_err(io::Error::other)?)
     }
 
     /// As [`Stream::poll_written`], but keeps its error for later.
-    fn poll_settled(&mut self, open: &Open, context: &mut Context<'_>) -> Poll<()> {
-        if let Err(error) = ready!(self.poll_written(open, context)) {
+    fn poll_settled(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Err(error) = ready!(self.poll_written(context)) {
             self.failed.get_or_insert(error.kind());
         }
         Poll::Ready(())
@@ -68,7 +62,7 @@ impl File {
         }
         poll_fn(|context| {
             let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-            stream.poll_settled(&self.open, context)
+            stream.poll_settled(context)
         })
         .await;
     }
@@ -85,7 +79,7 @@ impl AsyncRead for File {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let (stream, open) = self.get_mut().stream_mut();
-        ready!(stream.poll_settled(open, context));
+        ready!(stream.poll_settled(context));
         if buffer.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
@@ -118,13 +112,13 @@ impl AsyncWrite for File {
         if let Some(kind) = stream.failed.take() {
             return Poll::Ready(Err(kind.into()));
         }
-        ready!(stream.poll_written(open, context))?;
+        ready!(stream.poll_written(context))?;
         stream.reading = None;
         let bytes = bytes[..bytes.len().min(CHUNK_MAX)].to_vec();
         let count = bytes.len();
         let recorder = open.disk.recorder().clone();
         let scope: Scope = recorder.scope();
-        let (open, telling) = (open.clone(), recorder.clone());
+        let open = open.clone();
         stream.writing = Some(rt::spawn_in(&recorder, scope, async move {
             let mut rest = &bytes[..];
             let mut result = Ok(());
@@ -138,17 +132,17 @@ impl AsyncWrite for File {
                     Err(error) => Err(error),
                 };
             }
-            (result, telling.scope().last())
+            result
         }));
         Poll::Ready(Ok(count))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (stream, open) = self.get_mut().stream_mut();
+        let (stream, _) = self.get_mut().stream_mut();
         if let Some(kind) = stream.failed.take() {
             return Poll::Ready(Err(kind.into()));
         }
-        stream.poll_written(open, context)
+        stream.poll_written(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -171,7 +165,7 @@ impl AsyncSeek for File {
 
     fn poll_complete(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<u64>> {
         let (stream, open) = self.get_mut().stream_mut();
-        ready!(stream.poll_settled(open, context));
+        ready!(stream.poll_settled(context));
         Poll::Ready(Ok(open.position.load(Ordering::Relaxed)))
     }
 }
