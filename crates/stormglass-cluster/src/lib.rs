@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`settings`] (every parameter, with the real defaults; a model file sets them), [`node`] (the
 //! start of a node, step by step), [`metadata`] (what a node knows of the cluster), [`runner`] (what starts a
-//! cluster and watches its health, as the real test harness does), the scenarios ([`cold_start`]), and [`phases`] for
+//! cluster and watches its health, as the real test harness does), the scenarios ([`cold_start`], [`metadata_servers`]), and [`phases`] for
 //! comparing a start with that of a real cluster ([`fidelity`]).
 //!
 //! **Invariant:** no duration of the real system is written down here as such. A database opens by its operations,
@@ -11,9 +11,13 @@
 pub mod cold_start;
 pub mod fidelity;
 pub mod metadata;
+pub mod metadata_servers;
 pub mod node;
 pub mod phases;
 pub mod runner;
 pub mod settings;
 
 pub use cold_start::ColdStart;
+pub use metadata_servers::chaos::MetadataChaos;
+pub use metadata_servers::reconfiguration::MetadataReconfiguration;
+pub use metadata_servers::smoke::MetadataSmoke;

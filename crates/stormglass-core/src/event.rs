@@ -163,6 +163,8 @@ kinds! {
     Lose "lose" Network,
     /// A host's name was looked up; the value is 1 if it was found.
     Resolve "resolve" Network,
+    /// Something that a checker wants to know; the subject says what, the value is packed by whoever records it.
+    Fact "fact" Other,
 }
 
 /// Which part of the world an event's time goes to.

@@ -19,6 +19,7 @@ pub mod blame;
 pub mod event;
 pub mod identity;
 pub mod latency;
+pub mod linearizability;
 mod math;
 pub mod outcome;
 pub mod queue;

@@ -194,6 +194,8 @@ struct Log {
     turns: u64,
     turns_max: u64,
     panicked: Option<Scope>,
+    /// What checkers want to know, if any of them does.
+    facts: Option<Vec<Event>>,
 }
 
 /// The panic with which a run ends when its tasks spent their budget of turns; see [`Recorder::limit_turns`].
@@ -215,6 +217,7 @@ impl Recorder {
             turns: 0,
             turns_max: u64::MAX,
             panicked: None,
+            facts: None,
         })))
     }
 
@@ -260,6 +263,28 @@ impl Recorder {
     /// The scope at work.
     pub fn scope(&self) -> Scope {
         self.log().scope
+    }
+
+    /// Has facts recorded and kept from now on, whatever else is kept.
+    pub fn want_facts(&self) {
+        self.log().facts.get_or_insert_default();
+    }
+
+    /// Whether anybody wants facts. Ask once, before symbols for them are made: a run that nobody checks has neither.
+    pub fn wants_facts(&self) -> bool {
+        self.log().facts.is_some()
+    }
+
+    /// Records a fact of the scope at work. It changes no causes.
+    pub fn fact(&self, at: SimTime, subject: Symbol, value: u64) {
+        let mut log = self.log();
+        let scope = log.scope;
+        log.push(at, Kind::Fact, subject, Duration::ZERO, value, scope);
+    }
+
+    /// The facts so far, in order; the next ones are kept anew.
+    pub fn take_facts(&self) -> Vec<Event> {
+        self.log().facts.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// What a task that the scope at work wakes has perhaps waited for.
@@ -371,6 +396,11 @@ impl Log {
         };
         self.hash = self.hash.with_event(&event);
         self.counts[kind as usize] += 1;
+        if kind == Kind::Fact
+            && let Some(facts) = &mut self.facts
+        {
+            facts.push(event);
+        }
         if self.keep == Keep::Events {
             self.events.push(event);
         }

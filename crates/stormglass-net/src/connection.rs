@@ -1,6 +1,7 @@
 //! Ordered streams of messages.
 
 use crate::handshake::{LocalPort, Target};
+use crate::keepalive::Keepalive;
 use crate::network::{Address, Host};
 use crate::ports::Protocol;
 use crate::socket::{Backlog, End, Ends, Read, UNBOUNDED, establish};
@@ -121,6 +122,12 @@ impl<S: Send + 'static, R: Send + 'static> Connection<S, R> {
     /// As [`Connection::recv`], for hand-written selections.
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<R>> {
         self.0.poll_recv(context)
+    }
+
+    /// Has the connection probed while nothing comes from the peer, so that one that has vanished is noticed: receiving then ends and
+    /// sending fails. `None` for never, which is the default.
+    pub fn set_keepalive(&self, keepalive: Option<Keepalive>) {
+        self.0.set_keepalive(keepalive);
     }
 
     /// The two directions apart. The peer sees the end of the stream when the sending half is dropped, and may go on to send; the connection

@@ -74,6 +74,13 @@ pub enum Request {
     Join {
         /// The sender.
         node: NodeId,
+        /// Which storage it has: one that lost its disk has another.
+        storage: u64,
+    },
+    /// Let a member go.
+    Remove {
+        /// The member.
+        node: NodeId,
     },
 }
 
@@ -92,7 +99,12 @@ pub enum Reply {
     /// Provisioned now (true) or already before (false).
     Provisioned(bool),
     /// The sender is a member.
-    Joined,
+    Joined {
+        /// The version of the configuration that says so, or a later one.
+        nodes: u64,
+    },
+    /// It is no member.
+    Removed,
 }
 
 /// Why a request was not served.
@@ -104,6 +116,8 @@ pub struct Refusal {
     pub message: String,
     /// The node that probably leads.
     pub leader: Option<NodeHint>,
+    /// Whether the request may take effect all the same.
+    pub ambiguous: bool,
 }
 
 /// A node and the host to reach it at.
@@ -132,12 +146,20 @@ pub enum RefusalKind {
 impl Refusal {
     /// Try again, perhaps at the hinted node.
     pub fn unavailable(message: impl Into<String>, leader: Option<NodeHint>) -> Refusal {
-        Refusal { kind: RefusalKind::Unavailable, message: message.into(), leader }
+        Refusal { kind: RefusalKind::Unavailable, message: message.into(), leader, ambiguous: false }
     }
 
     /// Do not try again.
     pub fn internal(message: impl Into<String>) -> Refusal {
-        Refusal { kind: RefusalKind::Internal, message: message.into(), leader: None }
+        Refusal { kind: RefusalKind::Internal, message: message.into(), leader: None, ambiguous: false }
+    }
+}
+
+impl Refusal {
+    /// The request may take effect all the same: it was under way.
+    #[must_use]
+    pub fn perhaps_done(self) -> Refusal {
+        Refusal { ambiguous: true, ..self }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::api::{Precondition, Refusal, RefusalKind, Reply, Value, Write};
 use crate::nodes::{MetadataState, NodeId, NodesConfiguration};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A write as it stands in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,8 +30,8 @@ pub struct CommandId {
 pub struct Membership {
     /// Counts changes, from 1.
     pub version: u64,
-    /// Who votes.
-    pub members: BTreeSet<NodeId>,
+    /// Who votes, and with which storage each has joined.
+    pub members: BTreeMap<NodeId, u64>,
 }
 
 /// The map and the membership: all that a snapshot holds.
@@ -43,8 +43,8 @@ pub struct KvState {
 
 impl KvState {
     /// The state that a cluster is provisioned with.
-    pub fn first(nodes: &NodesConfiguration, member: NodeId) -> KvState {
-        let membership = Membership { version: 1, members: BTreeSet::from([member]) };
+    pub fn first(nodes: &NodesConfiguration, member: NodeId, storage: u64) -> KvState {
+        let membership = Membership { version: 1, members: BTreeMap::from([(member, storage)]) };
         let mut state = KvState { values: BTreeMap::new(), membership };
         state.store_nodes(nodes);
         state
@@ -86,7 +86,8 @@ impl KvState {
             return Ok(());
         }
         let message = format!("{key}: {precondition:?} does not hold, found {found:?}");
-        Err(Refusal { kind: RefusalKind::PreconditionFailed { found }, message, leader: None })
+        let kind = RefusalKind::PreconditionFailed { found };
+        Err(Refusal { kind, message, leader: None, ambiguous: false })
     }
 
     /// Applies a committed write.
@@ -96,11 +97,16 @@ impl KvState {
     /// A write whose precondition does not hold changes nothing.
     pub fn apply(&mut self, write: Write) -> Result<Reply, Refusal> {
         self.check(&write)?;
+        Ok(self.apply_unchecked(write))
+    }
+
+    /// Applies a write whatever its precondition.
+    pub(crate) fn apply_unchecked(&mut self, write: Write) -> Reply {
         match write {
             Write::Put { key, value, .. } => drop(self.values.insert(key, value)),
             Write::Delete { key, .. } => drop(self.values.remove(&key)),
         }
-        Ok(Reply::Written)
+        Reply::Written
     }
 
     /// Applies a committed change of members. Every member also writes the next version of the cluster's
@@ -110,8 +116,10 @@ impl KvState {
         let Some(mut nodes) = self.nodes() else { return };
         nodes.version += 1;
         for (id, node) in &mut nodes.nodes {
-            if self.membership.members.contains(id) {
+            if self.membership.members.contains_key(id) {
                 node.metadata = MetadataState::Member;
+            } else if node.metadata == MetadataState::Member {
+                node.metadata = MetadataState::Standby;
             }
         }
         self.store_nodes(&nodes);
@@ -146,8 +154,11 @@ mod tests {
     fn a_membership_change_makes_a_new_version_of_the_configuration() {
         let mut nodes = NodesConfiguration::first("c", "node-1");
         let second = nodes.join("node-2");
-        let mut kv = KvState::first(&nodes, NodeId(1));
-        kv.apply_membership(Membership { version: 2, members: BTreeSet::from([NodeId(1), second]) });
+        let mut kv = KvState::first(&nodes, NodeId(1), 1);
+        kv.apply_membership(Membership {
+            version: 2,
+            members: BTreeMap::from([(NodeId(1), 1), (second, 2)]),
+        });
         let nodes = kv.nodes().unwrap();
         assert_eq!((nodes.version, nodes.nodes[&second].metadata), (2, MetadataState::Member));
     }

@@ -14,13 +14,17 @@
 //! - [`storage`]: log, hard state and snapshots on an engine, with their syncs.
 //! - [`transport`]: peers, connections, dialling.
 //! - [`server`]: not provisioned, standby, member; `member` is the Raft loop.
+//! - [`facts`]: what members tell checkers; [`check`]: what has to hold of it; [`canary`]: servers that are wrong on purpose.
 //! - [`client`]: endpoints, leader hints, retries, read-modify-write.
 //!
 //! **Invariant:** nothing here draws ambient chance. raft-rs draws its election timeout from `thread_rng`; the
 //! member loop replaces it with a draw of ours before each tick.
 
 pub mod api;
+pub mod canary;
+pub mod check;
 pub mod client;
+pub mod facts;
 pub mod kv;
 mod member;
 pub mod nodes;
@@ -29,8 +33,9 @@ pub mod settings;
 pub mod storage;
 pub mod transport;
 
-pub use api::{Answer, Request, Value};
+pub use api::{Answer, Refusal, Request, Value};
+pub use canary::Canary;
 pub use client::{ClientError, MetadataClient};
 pub use nodes::{MetadataState, NodeConfig, NodeId, NodesConfiguration, StorageState, WorkerState};
 pub use server::{MetadataServer, ServerConfig};
-pub use settings::{ClientSettings, RaftSettings, RetryPolicy};
+pub use settings::{ClientSettings, MissedTicks, RaftSettings, RetryPolicy};

@@ -8,33 +8,53 @@
 //! chance.)
 
 use crate::api::{Answer, NodeHint, Refusal, Reply, Request, Write};
+use crate::canary::Canary;
+use crate::facts::{Fact, Facts, Position};
 use crate::kv::{Command, CommandId, KvState, Membership};
-use crate::nodes::{MetadataState, NodeId};
-use crate::server::{Incoming, KnownNodes, MEMBER, MetadataServer, NodesWatch, publish};
+use crate::nodes::{MetadataState, NodeId, NodesConfiguration};
+use crate::server::{Incoming, KnownNodes, MEMBER, MetadataServer, NodesWatch, ServerConfig, publish};
+use crate::settings::MissedTicks;
 use crate::storage::RaftStore;
 use crate::transport::Transport;
 use protobuf::Message as _;
 use raft::eraftpb::{
-    ConfChangeSingle, ConfChangeType, ConfChangeV2, Entry, EntryType, Message, MessageType, Snapshot,
+    ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType, Message, MessageType,
+    Snapshot,
 };
 use raft::{Config, RawNode, ReadOnlyOption, ReadState, SnapshotStatus, StateRole};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
-use stormglass_core::{Kind, Recorder, Stream};
+use stormglass_core::{Kind, Recorder, Seed, Stream};
 use stormglass_engine::EngineError;
-use stormglass_net::rpc;
+use stormglass_net::{Host, rpc};
 use stormglass_rt as rt;
-use stormglass_rt::Ticker;
 use stormglass_rt::channel::Receiver;
+use stormglass_rt::{Alarm, Missed, Ticker, Watch};
 
 type ReplyTo = rpc::Reply<Answer>;
 
+/// Why a member ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// It was told to.
+    Stopped,
+    /// It is no member any more.
+    Removed,
+}
+
 pub(crate) struct Member {
     me: NodeId,
-    /// How often the node has started.
-    life: u32,
+    config: ServerConfig,
+    seed: Seed,
+    host: Host,
+    choice: Stream,
+    stop: Option<Watch<bool>>,
+    /// When it was told to stop and began to hand its leadership over.
+    leaving: Option<Alarm>,
+    removed: bool,
+    facts: Facts,
     recorder: Recorder,
     raw: RawNode<RaftStore>,
     kv: KvState,
@@ -52,8 +72,10 @@ pub(crate) struct Member {
     /// Reads whose index is known, waiting to be applied that far.
     reads_ready: VecDeque<(u64, u64)>,
     joins: BTreeMap<NodeId, Vec<ReplyTo>>,
+    removals: BTreeMap<NodeId, Vec<ReplyTo>>,
     election: Election,
     leads: bool,
+    campaigns: bool,
 }
 
 struct Read {
@@ -76,6 +98,7 @@ enum Event {
     Tick,
     Nodes,
     Request(Request, ReplyTo),
+    Stop,
 }
 
 impl Member {
@@ -86,8 +109,16 @@ impl Member {
         inbox: Receiver<Message>,
     ) -> Result<Member, EngineError> {
         server.note(MEMBER);
-        let MetadataServer { config, seed, recorder, store, requests, nodes, .. } = server;
+        let MetadataServer { config, seed, host, recorder, mut store, requests, nodes, stop, choice } =
+            server;
         let settings = &config.settings;
+        if settings.canary == Canary::ForgetsItsVote {
+            store.forget_vote();
+        }
+        let facts = Facts::new(&recorder);
+        facts.tell(Fact::Is(me));
+        tell_beginning(&facts, &store)?;
+        store.check()?;
         let kv = store.snapshot_state()?;
         let applied = raft::Storage::first_index(&store).map_err(corrupt)? - 1;
         let raft_config = Config {
@@ -112,10 +143,23 @@ impl Member {
             state: None,
             timeout: 0,
         };
-        let ticker = Ticker::new(&recorder, recorder.symbol("raft tick"), settings.tick_interval);
+        let missed = match settings.missed_ticks {
+            MissedTicks::Burst => Missed::Burst,
+            MissedTicks::Skip => Missed::Skip,
+            MissedTicks::Delay => Missed::Delay,
+        };
+        let ticker =
+            Ticker::new(&recorder, recorder.symbol("raft tick"), settings.tick_interval).missed(missed);
         let mut member = Member {
             me,
-            life: config.life,
+            config,
+            seed,
+            host,
+            choice,
+            stop,
+            leaving: None,
+            removed: false,
+            facts,
             recorder,
             raw,
             kv,
@@ -131,22 +175,37 @@ impl Member {
             reads: BTreeMap::new(),
             reads_ready: VecDeque::new(),
             joins: BTreeMap::new(),
+            removals: BTreeMap::new(),
             election,
             leads: false,
+            campaigns: false,
         };
+        member.tell_members();
         member.publish();
         Ok(member)
     }
 
-    pub(crate) async fn run(mut self) -> Result<(), EngineError> {
+    pub(crate) async fn run(mut self) -> Result<(Exit, MetadataServer), EngineError> {
         // A voter campaigns at once (Restate PR #2657); with pre-vote that deposes nobody who is alive.
         if self.raw.raft.promotable() {
             self.raw.campaign().map_err(corrupt)?;
             self.process_ready().await?;
         }
         loop {
+            if self.removed {
+                self.note("metadata server: no member any more");
+                return Ok((Exit::Removed, self.into_server()));
+            }
+            if self.leaving.is_some() && !self.leads {
+                return Ok((Exit::Stopped, self.into_server()));
+            }
             match self.next_event().await {
-                Event::Message(message) => match self.raw.step(message) {
+                Event::Stop => {
+                    if self.leaving.is_some() || !self.begin_to_leave() {
+                        return Ok((Exit::Stopped, self.into_server()));
+                    }
+                }
+                Event::Message(mut message) => match self.step(&mut message) {
                     // A message from someone who is no peer any more (in March 2025 that failed the server).
                     Ok(()) | Err(raft::Error::StepPeerNotFound | raft::Error::ProposalDropped) => {}
                     Err(error) => return Err(corrupt(error)),
@@ -155,15 +214,77 @@ impl Member {
                     self.election.prepare(&mut self.raw);
                     self.raw.tick();
                 }
-                Event::Nodes => self.refresh_hosts(),
+                Event::Nodes => {
+                    self.refresh_hosts();
+                    self.removed |= self.is_let_go();
+                }
                 Event::Request(request, reply) => self.handle(request, reply),
             }
             self.process_ready().await?;
         }
     }
 
+    /// What the next life of the server begins with.
+    fn into_server(mut self) -> MetadataServer {
+        let store = self.raw.mut_store().take();
+        let Member { config, seed, host, choice, stop, recorder, requests, nodes, .. } = self;
+        MetadataServer { config, seed, host, recorder, store, requests, nodes, stop, choice }
+    }
+
+    fn canary(&self) -> Canary {
+        self.config.settings.canary
+    }
+
+    fn step(&mut self, message: &mut Message) -> raft::Result<()> {
+        if self.canary() == Canary::SkipsTheTermCheck && message.get_msg_type() == MessageType::MsgAppend {
+            message.term = message.term.max(self.raw.raft.term);
+        }
+        self.raw.step(std::mem::take(message))
+    }
+
+    /// Hands leadership over to whoever is furthest, if there is anybody and the settings say so. Whoever hears of nothing within an election
+    /// timeout goes anyway. (Source: restatedev/restate PR #3956.)
+    fn begin_to_leave(&mut self) -> bool {
+        let settings = &self.config.settings;
+        let progress = self.raw.raft.prs();
+        let alive =
+            progress.iter().filter(|(id, progress)| **id != u64::from(self.me.0) && progress.recent_active);
+        let furthest = alive.max_by_key(|(id, progress)| (progress.matched, std::cmp::Reverse(**id)));
+        let Some((&to, _)) = furthest.filter(|_| self.leads && settings.leader_transfer) else {
+            return false;
+        };
+        let limit = settings.tick_interval * settings.election_ticks;
+        self.leaving = Some(Alarm::new(rt::now() + limit));
+        self.note("metadata server: handing leadership over");
+        self.raw.transfer_leader(to);
+        true
+    }
+
+    /// Whether the newest configuration says that it shall be no member, which a member that was cut off hears nowhere else.
+    fn is_let_go(&self) -> bool {
+        let own = |nodes: &NodesConfiguration| Some((nodes.version, nodes.nodes.get(&self.me)?.metadata));
+        let newest = self.nodes.get().as_deref().and_then(own);
+        // Once a member, it is one until it was let go, even if it shall be one again by now.
+        let since = self.raw.store().joined().max(self.nodes_version());
+        newest.is_some_and(|(version, state)| version > since && state != MetadataState::Member)
+    }
+
+    /// The version of the configuration that it has applied, 0 if none.
+    fn nodes_version(&self) -> u64 {
+        self.kv.nodes().map_or(0, |nodes| nodes.version)
+    }
+
     async fn next_event(&mut self) -> Event {
         poll_fn(|context| {
+            if let Some(leaving) = &mut self.leaving {
+                if leaving.poll(context).is_ready() {
+                    return Poll::Ready(Event::Stop);
+                }
+            } else if let Some(stop) = &self.stop
+                && stop.poll_until(context, |stop| *stop).is_ready()
+            {
+                return Poll::Ready(Event::Stop);
+            }
             if let Poll::Ready(Some(message)) = self.inbox.poll_recv(context) {
                 return Poll::Ready(Event::Message(message));
             }
@@ -188,7 +309,8 @@ impl Member {
     fn handle(&mut self, request: Request, reply: ReplyTo) {
         let answer = match request {
             Request::Provision { .. } => Ok(Reply::Provisioned(false)),
-            Request::Join { node } => return self.handle_join(node, reply),
+            Request::Join { node, storage } => return self.handle_join(node, storage, reply),
+            Request::Remove { node } => return self.handle_remove(node, reply),
             _ if !self.leads => Err(Refusal::unavailable("not the leader", self.leader_hint())),
             Request::Get { key } => return self.read(Read { key, version_only: false, reply }),
             Request::GetVersion { key } => return self.read(Read { key, version_only: true, reply }),
@@ -198,6 +320,9 @@ impl Member {
     }
 
     fn read(&mut self, read: Read) {
+        if self.canary() == Canary::ReadsWithoutQuorum {
+            return self.answer(read);
+        }
         self.number_last += 1;
         let number = self.number_last;
         let in_flight =
@@ -214,12 +339,14 @@ impl Member {
 
     fn propose(&mut self, write: Write, reply: ReplyTo) {
         // A write that has lost already need not go through the log (Restate 6e4156977).
-        if let Err(refusal) = self.kv.check(&write) {
+        if self.canary() != Canary::IgnoresPreconditions
+            && let Err(refusal) = self.kv.check(&write)
+        {
             reply.send(Err(refusal));
             return;
         }
         self.number_last += 1;
-        let id = CommandId { node: self.me, generation: self.life, number: self.number_last };
+        let id = CommandId { node: self.me, generation: self.config.life, number: self.number_last };
         let data = postcard::to_stdvec(&Command { id, write }).expect("plain data has an encoding");
         match self.raw.propose(vec![], data) {
             Ok(()) => drop(self.writes.insert(id, reply)),
@@ -228,19 +355,23 @@ impl Member {
     }
 
     /// The leader's checks of a join, in Restate's order.
-    fn handle_join(&mut self, node: NodeId, reply: ReplyTo) {
+    fn handle_join(&mut self, node: NodeId, storage: u64, reply: ReplyTo) {
         let refusal = if !self.leads {
             Refusal::unavailable("not the leader", self.leader_hint())
         } else if self.raw.raft.has_pending_conf() {
             Refusal::unavailable("another reconfiguration is under way", None)
-        } else if self.kv.membership().members.contains(&node) {
-            reply.send(Ok(Reply::Joined));
-            return;
+        } else if let Some(&joined_with) = self.kv.membership().members.get(&node) {
+            if joined_with == storage {
+                reply.send(Ok(Reply::Joined { nodes: self.nodes_version() }));
+                return;
+            }
+            // What it had acknowledged is gone, and with it the reason to count its votes.
+            Refusal::internal("the member has lost its disk")
         } else {
             match self.kv.nodes().and_then(|nodes| nodes.nodes.get(&node).map(|node| node.metadata)) {
                 None => Refusal::unavailable("unknown node", None),
                 Some(MetadataState::Standby) => Refusal::internal("the node shall stay a standby"),
-                Some(_) => match self.propose_member(node) {
+                Some(_) => match self.propose_member(node, storage) {
                     Ok(()) => {
                         self.note("metadata server: adding a member");
                         self.joins.entry(node).or_default().push(reply);
@@ -253,12 +384,48 @@ impl Member {
         reply.send(Err(refusal));
     }
 
-    fn propose_member(&mut self, node: NodeId) -> raft::Result<()> {
+    /// The leader's checks of a removal.
+    fn handle_remove(&mut self, node: NodeId, reply: ReplyTo) {
+        let membership = self.kv.membership();
+        let refusal = if !self.leads {
+            Refusal::unavailable("not the leader", self.leader_hint())
+        } else if self.raw.raft.has_pending_conf() {
+            Refusal::unavailable("another reconfiguration is under way", None)
+        } else if !membership.members.contains_key(&node) {
+            reply.send(Ok(Reply::Removed));
+            return;
+        } else if membership.members.len() == 1 {
+            Refusal::internal("the last member stays")
+        } else {
+            let mut next = membership.clone();
+            next.members.remove(&node);
+            match self.propose_change(ConfChangeType::RemoveNode, node, next) {
+                Ok(()) => {
+                    self.note("metadata server: letting a member go");
+                    self.removals.entry(node).or_default().push(reply);
+                    return;
+                }
+                Err(error) => Refusal::unavailable(format!("proposal dropped: {error}"), None),
+            }
+        };
+        reply.send(Err(refusal));
+    }
+
+    fn propose_member(&mut self, node: NodeId, storage: u64) -> raft::Result<()> {
         let mut next = self.kv.membership().clone();
+        next.members.insert(node, storage);
+        self.propose_change(ConfChangeType::AddNode, node, next)
+    }
+
+    fn propose_change(
+        &mut self,
+        kind: ConfChangeType,
+        node: NodeId,
+        mut next: Membership,
+    ) -> raft::Result<()> {
         next.version += 1;
-        next.members.insert(node);
         let mut change = ConfChangeSingle::default();
-        change.set_change_type(ConfChangeType::AddNode);
+        change.set_change_type(kind);
         change.node_id = u64::from(node.0);
         let mut changes = ConfChangeV2::default();
         changes.set_changes(vec![change].into());
@@ -286,12 +453,26 @@ impl Member {
             }
             self.note_reads(ready.take_read_states());
             self.apply(ready.take_committed_entries()).await?;
+            if self.canary() == Canary::AcknowledgesBeforeSync {
+                self.send(ready.take_persisted_messages());
+            }
             if !ready.entries().is_empty() {
                 let entries = ready.take_entries();
+                self.facts.tell(Fact::Storing { index: entries[0].index });
                 self.raw.mut_store().append(&entries).await?;
+                self.tell_stored(&entries);
+                if self.canary() == Canary::AppliesBeforeCommit {
+                    let normal = |entry: &Entry| entry.get_entry_type() == EntryType::EntryNormal;
+                    self.apply(entries.into_iter().take_while(normal).collect()).await?;
+                }
             }
             if let Some(hard_state) = ready.hs().cloned() {
-                self.raw.mut_store().store_hard_state(hard_state).await?;
+                self.raw.mut_store().store_hard_state(hard_state.clone()).await?;
+                self.facts.tell(Fact::Term(hard_state.term));
+                if hard_state.vote != 0 {
+                    let candidate = NodeId(hard_state.vote as u32);
+                    self.facts.tell(Fact::Vote { term: hard_state.term, candidate });
+                }
             }
             self.send(ready.take_persisted_messages());
             let mut light = self.raw.advance(ready);
@@ -299,6 +480,7 @@ impl Member {
             self.apply(light.take_committed_entries()).await?;
             self.raw.advance_apply();
             self.serve_reads();
+            self.trim().await?;
         }
         self.notice_leadership();
         Ok(())
@@ -322,15 +504,24 @@ impl Member {
             .map_err(|error| EngineError::Corrupt(format!("snapshot of a peer: {error}")))?;
         self.applied = snapshot.get_metadata().index;
         self.note("metadata server: restored from a snapshot");
+        let position = position_of(&snapshot);
         self.raw.mut_store().store_snapshot(snapshot).await?;
+        self.facts.tell(Fact::Restored(position));
+        self.tell_members();
         self.publish();
         Ok(())
     }
 
     async fn apply(&mut self, entries: Vec<Entry>) -> Result<(), EngineError> {
         for entry in entries {
+            if self.canary() == Canary::AppliesBeforeCommit && entry.index <= self.applied {
+                continue;
+            }
             assert!(entry.index > self.applied, "entry {} is applied twice", entry.index);
             self.applied = entry.index;
+            if self.facts.wanted() {
+                self.facts.tell(Fact::Applied(Position::of(&entry)));
+            }
             match entry.get_entry_type() {
                 EntryType::EntryNormal if entry.data.is_empty() => {}
                 EntryType::EntryNormal => self.apply_command(&entry)?,
@@ -345,7 +536,11 @@ impl Member {
     fn apply_command(&mut self, entry: &Entry) -> Result<(), EngineError> {
         let command: Command = postcard::from_bytes(&entry.data)
             .map_err(|error| EngineError::Corrupt(format!("log entry {}: {error}", entry.index)))?;
-        let answer = self.kv.apply(command.write);
+        let answer = if self.canary() == Canary::IgnoresPreconditions {
+            Ok(self.kv.apply_unchecked(command.write))
+        } else {
+            self.kv.apply(command.write)
+        };
         if let Some(reply) = self.writes.remove(&command.id) {
             reply.send(answer);
         }
@@ -362,14 +557,60 @@ impl Member {
         self.note("metadata server: applied a new configuration");
         self.refresh_hosts();
         self.publish();
-        self.raw.mut_store().create_snapshot(entry.index, conf_state, &self.kv).await?;
-        let members = self.kv.membership().members.clone();
-        for node in members {
-            for reply in self.joins.remove(&node).unwrap_or_default() {
-                reply.send(Ok(Reply::Joined));
+        self.tell_members();
+        self.take_own_snapshot(entry.index, conf_state).await?;
+        let members = &self.kv.membership().members;
+        self.removed |= !members.contains_key(&self.me);
+        let nodes = self.nodes_version();
+        for node in members.keys() {
+            for reply in self.joins.remove(node).unwrap_or_default() {
+                reply.send(Ok(Reply::Joined { nodes }));
             }
         }
+        self.removals.retain(|node, replies| {
+            let stays = members.contains_key(node);
+            if !stays {
+                replies.drain(..).for_each(|reply| reply.send(Ok(Reply::Removed)));
+            }
+            stays
+        });
         Ok(())
+    }
+
+    /// Takes a snapshot when the log has grown enough since the last, and cuts the log.
+    async fn trim(&mut self) -> Result<(), EngineError> {
+        let last = self.raw.store().stored_snapshot().get_metadata().index;
+        if self.applied - last < self.config.settings.trim_threshold {
+            return Ok(());
+        }
+        let conf_state = self.raw.raft.prs().conf().to_conf_state();
+        self.take_own_snapshot(self.applied, conf_state).await
+    }
+
+    async fn take_own_snapshot(&mut self, index: u64, conf_state: ConfState) -> Result<(), EngineError> {
+        let (canary, store) = (self.canary(), self.raw.mut_store());
+        let old = store.stored_snapshot().get_metadata().get_conf_state().clone();
+        let conf_state = if canary == Canary::SnapshotsOldMembers { old } else { conf_state };
+        let snapshot = store.make_snapshot(index, conf_state, &self.kv)?;
+        let (position, lost) = (position_of(&snapshot), u64::from(canary == Canary::LosesTheLogsTail));
+        store.store_snapshot_and_cut(snapshot, lost).await?;
+        self.facts.tell(Fact::Restored(position));
+        Ok(())
+    }
+
+    // ---- what checkers want to know ------------------------------------------------------------------------
+
+    fn tell_stored(&self, entries: &[Entry]) {
+        if self.facts.wanted() {
+            entries.iter().for_each(|entry| self.facts.tell(Fact::Stored(Position::of(entry))));
+        }
+    }
+
+    fn tell_members(&self) {
+        if self.facts.wanted() {
+            let voters = self.raw.raft.prs().conf().to_conf_state().voters;
+            self.facts.tell(Fact::members(self.kv.membership().version, voters.into_iter()));
+        }
     }
 
     fn note_reads(&mut self, states: Vec<ReadState>) {
@@ -385,28 +626,40 @@ impl Member {
                 break;
             }
             self.reads_ready.pop_front();
-            let Some(Read { key, version_only, reply }) = self.reads.remove(&number) else { continue };
-            let value = self.kv.get(&key);
-            reply.send(Ok(if version_only {
-                Reply::Version(value.map(|value| value.version))
-            } else {
-                Reply::Value(value.cloned())
-            }));
+            if let Some(read) = self.reads.remove(&number) {
+                self.answer(read);
+            }
         }
+    }
+
+    fn answer(&self, Read { key, version_only, reply }: Read) {
+        let value = self.kv.get(&key);
+        reply.send(Ok(if version_only {
+            Reply::Version(value.map(|value| value.version))
+        } else {
+            Reply::Value(value.cloned())
+        }));
     }
 
     fn notice_leadership(&mut self) {
         let leads = self.raw.raft.state == StateRole::Leader;
+        let campaigns = matches!(self.raw.raft.state, StateRole::PreCandidate | StateRole::Candidate);
+        if campaigns && !self.campaigns {
+            self.note("metadata server: campaigns");
+        }
+        self.campaigns = campaigns;
         if leads && !self.leads {
             self.note("metadata server: won leadership");
+            self.facts.tell(Fact::Leads { term: self.raw.raft.term });
         }
         if !leads && self.leads {
             self.note("metadata server: lost leadership");
             let hint = self.leader_hint();
-            let lost = || Err(Refusal::unavailable("lost leadership", hint.clone()));
+            let lost = || Err(Refusal::unavailable("lost leadership", hint.clone()).perhaps_done());
             std::mem::take(&mut self.writes).into_values().for_each(|reply| reply.send(lost()));
             std::mem::take(&mut self.reads).into_values().for_each(|read| read.reply.send(lost()));
             std::mem::take(&mut self.joins).into_values().flatten().for_each(|reply| reply.send(lost()));
+            std::mem::take(&mut self.removals).into_values().flatten().for_each(|reply| reply.send(lost()));
             self.reads_ready.clear();
         }
         self.leads = leads;
@@ -446,6 +699,29 @@ impl Election {
         }
         raw.raft.set_randomized_election_timeout(self.timeout);
     }
+}
+
+/// What a life begins with.
+fn tell_beginning(facts: &Facts, store: &RaftStore) -> Result<(), EngineError> {
+    if !facts.wanted() {
+        return Ok(());
+    }
+    let hard_state = raft::Storage::initial_state(store).map_err(corrupt)?.hard_state;
+    facts.tell(Fact::Recovered { snapshot: position_of(store.stored_snapshot()) });
+    facts.tell(Fact::LogEnds { index: raft::Storage::last_index(store).map_err(corrupt)? });
+    // All of it: a batch whose sync had failed may be there all the same.
+    store.log().for_each(|entry| facts.tell(Fact::Stored(Position::of(entry))));
+    facts.tell(Fact::Term(hard_state.term));
+    if hard_state.vote != 0 {
+        facts.tell(Fact::Vote { term: hard_state.term, candidate: NodeId(hard_state.vote as u32) });
+    }
+    Ok(())
+}
+
+fn position_of(snapshot: &Snapshot) -> Position {
+    let metadata = snapshot.get_metadata();
+    let digest = u64::from(crc32fast::hash(snapshot.get_data()) & 0xff_ffff);
+    Position { index: metadata.index, term: metadata.term, digest }
 }
 
 fn corrupt(error: impl std::fmt::Display) -> EngineError {

@@ -6,14 +6,17 @@
 //!   │ stored: standby       │ a configuration appears: store marker                 ▲
 //!   └──────────► STANDBY ◄──┘                                                       │
 //!   │ stored: member │ own entry appears: store it, ask a member to be taken in, store "member"
-//!   └────────────────┴───────────────────────────────────────────────────────────────┘
+//!   │                └───────────────────────────────────────────────────────────────┤
+//!   └────────────────────────────────────────────────────────────────────────────────┘
+//!
+//! MEMBER ──────► STANDBY when it is let go; its log stays
 //! ```
 //!
 //! Source: restatedev/restate 1.7, `crates/metadata-server/src/raft/server/{uninitialized,standby,member}.rs`.
 
 use crate::api::{Answer, NodeHint, Refusal, Reply, Request};
 use crate::kv::KvState;
-use crate::member::Member;
+use crate::member::{Exit, Member};
 use crate::nodes::{MetadataState, NodeId, NodesConfiguration};
 use crate::settings::RaftSettings;
 use crate::storage::{RaftStore, StoredState};
@@ -74,7 +77,8 @@ pub struct MetadataServer {
     pub(crate) store: RaftStore,
     pub(crate) requests: Receiver<Incoming>,
     pub(crate) nodes: NodesWatch,
-    choice: Stream,
+    pub(crate) stop: Option<Watch<bool>>,
+    pub(crate) choice: Stream,
 }
 
 impl MetadataServer {
@@ -89,10 +93,17 @@ impl MetadataServer {
     ) -> MetadataServer {
         let recorder = host.network().recorder().clone();
         let choice = seed.stream(("metadata-server", &config.name, "choice", u64::from(config.life)));
-        MetadataServer { config, seed, host, recorder, store, requests, nodes, choice }
+        MetadataServer { config, seed, host, recorder, store, requests, nodes, stop: None, choice }
     }
 
-    /// Runs until the disk fails. Peers that connect before it is a member are turned away.
+    /// Has a member stop when this becomes true: a leader hands its leadership over first, if its settings say so.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: Watch<bool>) -> MetadataServer {
+        self.stop = Some(stop);
+        self
+    }
+
+    /// Runs until it is told to stop, or the disk fails. Peers that connect before it is a member are turned away.
     ///
     /// # Errors
     ///
@@ -104,6 +115,7 @@ impl MetadataServer {
             publish(&self.nodes, nodes);
         }
         let member = match self.store.server() {
+            // Even one that has not heard of it yet: it is counted, and may be needed for a majority.
             Some(StoredState::Member(member)) => member,
             Some(StoredState::Standby) => self.standby().await?,
             None => match self.waiting().await? {
@@ -111,11 +123,30 @@ impl MetadataServer {
                 None => self.standby().await?,
             },
         };
-        let (inbox_sender, inbox) = channel::channel(&self.recorder);
-        let timeout = self.config.settings.connect_timeout;
-        let transport = Transport::new(member, self.host.clone(), timeout, inbox_sender);
-        *door.lock().unwrap_or_else(PoisonError::into_inner) = Some(transport.clone());
-        Member::new(self, member, transport, inbox)?.run().await
+        let mut member = member;
+        loop {
+            let (inbox_sender, inbox) = channel::channel(&self.recorder);
+            let settings = &self.config.settings;
+            let transport = Transport::new(member, self.host.clone(), settings, inbox_sender);
+            *door.lock().unwrap_or_else(PoisonError::into_inner) = Some(transport.clone());
+            let (exit, server) = Member::new(self, member, transport.clone(), inbox)?.run().await?;
+            *door.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            transport.close();
+            match exit {
+                Exit::Stopped => return Ok(()),
+                Exit::Removed => self = server,
+            }
+            // Its log stays: what it has acknowledged may still be counted when it is taken in again.
+            self.store.store_server(StoredState::Standby, self.storage()).await?;
+            member = self.standby().await?;
+        }
+    }
+
+    /// The storage's own number, drawn when it has none.
+    fn storage(&self) -> u64 {
+        let life = u64::from(self.config.life);
+        let draw = || self.seed.stream(("metadata-server", &self.config.name, "storage", life)).draw();
+        self.store.storage().unwrap_or_else(draw)
     }
 
     /// Waits to be provisioned, or for a configuration that shows that somebody else was.
@@ -131,7 +162,7 @@ impl MetadataServer {
             });
             match event.await {
                 None => {
-                    self.store.store_server(StoredState::Standby).await?;
+                    self.store.store_server(StoredState::Standby, self.storage()).await?;
                     return Ok(None);
                 }
                 Some((Request::Provision { nodes }, reply)) => {
@@ -139,7 +170,8 @@ impl MetadataServer {
                         reply.send(Err(Refusal::internal("the configuration does not name this node")));
                         continue;
                     };
-                    self.store.provision(member, &KvState::first(&nodes, member)).await?;
+                    let storage = self.storage();
+                    self.store.provision(member, storage, &KvState::first(&nodes, member, storage)).await?;
                     reply.send(Ok(Reply::Provisioned(true)));
                     return Ok(Some(member));
                 }
@@ -174,11 +206,11 @@ impl MetadataServer {
         let mut delays = self.config.settings.join_retry.delays(jitter);
         let pause = self.recorder.symbol("raft join back-off");
         let mut hint: Option<NodeHint> = None;
-        loop {
+        let joined = loop {
             let target = hint.take().or_else(|| self.random_member(me));
-            let mut attempt = Box::pin(ask_to_join(self.host.clone(), me, target));
+            let mut attempt = Box::pin(ask_to_join(self.host.clone(), (me, self.storage()), target));
             match self.answering(&mut attempt).await {
-                Ok(()) => break,
+                Ok(nodes) => break nodes,
                 Err(leader @ Some(_)) => hint = leader,
                 Err(None) => {
                     let delay = delays.next().unwrap_or(self.config.settings.join_retry.max);
@@ -187,8 +219,8 @@ impl MetadataServer {
                     self.answering(&mut pausing).await;
                 }
             }
-        }
-        self.store.store_server(StoredState::Member(me)).await?;
+        };
+        self.store.store_joined(me, self.storage(), joined).await?;
         Ok(me)
     }
 
@@ -248,11 +280,16 @@ async fn accept(mut listener: PeerListener, door: Arc<Mutex<Option<Transport>>>)
 }
 
 /// Asks a member to take us in; a refusal may name the leader.
-async fn ask_to_join(host: Host, me: NodeId, target: Option<NodeHint>) -> Result<(), Option<NodeHint>> {
+async fn ask_to_join(
+    host: Host,
+    (node, storage): (NodeId, u64),
+    target: Option<NodeHint>,
+) -> Result<u64, Option<NodeHint>> {
     let Some(target) = target else { return Err(None) };
     let address = host.network().host(&target.host).address(crate::api::FABRIC_PORT);
-    match host.channel::<Request, Answer>(address).call(Request::Join { node: me }).await {
-        Ok(Ok(_)) => Ok(()),
+    match host.channel::<Request, Answer>(address).call(Request::Join { node, storage }).await {
+        Ok(Ok(Reply::Joined { nodes })) => Ok(nodes),
+        Ok(Ok(_)) => Err(None),
         Ok(Err(refusal)) => Err(refusal.leader),
         Err(_) => Err(None),
     }

@@ -2,6 +2,7 @@
 //!
 //! Defaults are those of Restate 1.7; where another version differs, its model file says so.
 
+use crate::canary::Canary;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::Stream;
@@ -23,8 +24,35 @@ pub struct RaftSettings {
     /// Limit of a dial to a peer (`metadata-client.connect-timeout`). Default: 3 s.
     #[serde(with = "human_duration")]
     pub connect_timeout: Duration,
+    /// How long nothing has come from a peer before it is asked for a sign of life (`metadata-client.keep-alive-interval`). Default: 5 s.
+    #[serde(with = "human_duration")]
+    pub keep_alive_interval: Duration,
+    /// How long that sign may take before the connection is given up (`metadata-client.keep-alive-timeout`). Default: 5 s.
+    #[serde(with = "human_duration")]
+    pub keep_alive_timeout: Duration,
     /// How a standby server repeats its attempt to join. Default: 100 ms × 2 up to 1 s.
     pub join_retry: RetryPolicy,
+    /// What happens to ticks that were due while the member was busy, with a slow sync for example. Default: `burst`, as in Restate.
+    pub missed_ticks: MissedTicks,
+    /// So many applied entries after the last snapshot, the next is taken and the log cut (`log-trim-threshold`). At least 1. Default: 1000.
+    pub trim_threshold: u64,
+    /// Whether a leader that is told to stop hands its leadership over first (Restate PR #3956, 2025-11-21). Default: true.
+    pub leader_transfer: bool,
+    /// A known bug, to show that checkers find it. Default: none.
+    pub canary: Canary,
+}
+
+/// What happens to ticks that were due while nobody looked; named after tokio's `MissedTickBehavior`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MissedTicks {
+    /// They all come at once: a follower that was busy for an election timeout campaigns.
+    #[default]
+    Burst,
+    /// One comes late, the next ones at their old times.
+    Skip,
+    /// One comes late, the next ones a period after it each.
+    Delay,
 }
 
 impl Default for RaftSettings {
@@ -34,7 +62,13 @@ impl Default for RaftSettings {
             election_ticks: 10,
             heartbeat_ticks: 2,
             connect_timeout: Duration::from_secs(3),
+            keep_alive_interval: Duration::from_secs(5),
+            keep_alive_timeout: Duration::from_secs(5),
             join_retry: RetryPolicy::exponential(100, 2.0, 1_000, None),
+            missed_ticks: MissedTicks::Burst,
+            trim_threshold: 1_000,
+            leader_transfer: true,
+            canary: Canary::None,
         }
     }
 }
@@ -58,6 +92,17 @@ impl RaftSettings {
                 "election-ticks",
                 format!("must exceed raft.heartbeat-ticks, which is {heartbeat}"),
             ));
+        }
+        for (field, time) in [
+            ("keep-alive-interval", self.keep_alive_interval),
+            ("keep-alive-timeout", self.keep_alive_timeout),
+        ] {
+            if time.is_zero() {
+                return Err((field, "must be above 0s".into()));
+            }
+        }
+        if self.trim_threshold == 0 {
+            return Err(("trim-threshold", "must be at least 1".into()));
         }
         self.join_retry.validate().map_err(|problem| ("join-retry", problem))
     }

@@ -20,6 +20,7 @@ const STATE: usize = 1;
 
 const MARKER: &[u8] = b"storage-marker";
 const SERVER: &[u8] = b"server-state";
+const JOINED: &[u8] = b"joined";
 const NODES: &[u8] = b"nodes-configuration";
 const HARD_STATE: &[u8] = b"hard-state";
 const SNAPSHOT: &[u8] = b"snapshot";
@@ -36,13 +37,18 @@ pub enum StoredState {
 /// The storage of one metadata server.
 #[derive(Debug)]
 pub struct RaftStore {
-    engine: Engine,
+    /// There, except in what is left of a storage that was taken.
+    engine: Option<Engine>,
+    storage: Option<u64>,
     server: Option<StoredState>,
+    joined: u64,
     nodes: Option<NodesConfiguration>,
     hard_state: HardState,
     snapshot: Snapshot,
     /// The entries after the snapshot.
     entries: VecDeque<Entry>,
+    /// Where entries were found behind a gap.
+    gap: Option<u64>,
 }
 
 impl RaftStore {
@@ -54,17 +60,55 @@ impl RaftStore {
     pub async fn open(disk: &Disk, path: &str) -> Result<RaftStore, EngineError> {
         let engine = Engine::open(disk, path, &FAMILIES).await?;
         let state = |key: &[u8]| engine.get(STATE, key);
+        let storage = state(MARKER).map(decode).transpose()?;
         let server = state(SERVER).map(decode).transpose()?;
+        let joined = state(JOINED).map(decode).transpose()?.unwrap_or_default();
         let nodes = state(NODES).map(decode).transpose()?;
         let hard_state = state(HARD_STATE).map(parse).transpose()?.unwrap_or_default();
-        let snapshot = state(SNAPSHOT).map(parse).transpose()?.unwrap_or_default();
-        let entries = engine.range(ENTRIES, ..).map(|(_, bytes)| parse(bytes)).collect::<Result<_, _>>()?;
-        Ok(RaftStore { server, nodes, hard_state, snapshot, entries, engine })
+        let snapshot: Snapshot = state(SNAPSHOT).map(parse).transpose()?.unwrap_or_default();
+        let mut entries = VecDeque::<Entry>::new();
+        let (mut next, mut gap) = (snapshot.get_metadata().index + 1, None);
+        for (_, bytes) in engine.range(ENTRIES, ..) {
+            let entry: Entry = parse(bytes)?;
+            if entry.index != next {
+                gap = Some(entry.index);
+                break;
+            }
+            next += 1;
+            entries.push_back(entry);
+        }
+        let engine = Some(engine);
+        Ok(RaftStore { engine, storage, server, joined, nodes, hard_state, snapshot, entries, gap })
     }
 
     /// What the server was, or `None` if it never was part of a cluster.
     pub fn server(&self) -> Option<StoredState> {
         self.server
+    }
+
+    /// Which storage this is, or `None` if it never was part of a cluster.
+    pub fn storage(&self) -> Option<u64> {
+        self.storage
+    }
+
+    /// Takes the storage out of where it is; what is left may not be used.
+    pub(crate) fn take(&mut self) -> RaftStore {
+        RaftStore {
+            engine: self.engine.take(),
+            storage: self.storage,
+            server: self.server,
+            joined: self.joined,
+            nodes: self.nodes.take(),
+            hard_state: std::mem::take(&mut self.hard_state),
+            snapshot: std::mem::take(&mut self.snapshot),
+            entries: std::mem::take(&mut self.entries),
+            gap: self.gap,
+        }
+    }
+
+    async fn write(&mut self, batch: Batch) -> Result<(), EngineError> {
+        let engine = self.engine.as_mut().expect("a storage that was taken is not written to");
+        Ok(engine.write_synced(batch).await?)
     }
 
     /// The configuration that was last stored, for the peers' addresses after a restart.
@@ -89,7 +133,7 @@ impl RaftStore {
     /// # Errors
     ///
     /// Those of the disk.
-    pub async fn provision(&mut self, member: NodeId, kv: &KvState) -> Result<(), EngineError> {
+    pub async fn provision(&mut self, member: NodeId, storage: u64, kv: &KvState) -> Result<(), EngineError> {
         let mut snapshot = Snapshot::default();
         snapshot.set_data(encode(kv)?.into());
         let metadata = snapshot.mut_metadata();
@@ -99,12 +143,13 @@ impl RaftStore {
         let hard_state = HardState { term: 1, commit: 1, ..HardState::default() };
         let server = StoredState::Member(member);
         let mut batch = Batch::new();
-        batch.put(STATE, MARKER, b"1");
+        batch.put(STATE, MARKER, &encode(&storage)?);
         batch.put(STATE, SERVER, &encode(&server)?);
         batch.put(STATE, HARD_STATE, &write(&hard_state)?);
         batch.put(STATE, SNAPSHOT, &write(&snapshot)?);
-        self.engine.write_synced(batch).await?;
+        self.write(batch).await?;
         (self.server, self.hard_state, self.snapshot) = (Some(server), hard_state, snapshot);
+        self.storage = Some(storage);
         Ok(())
     }
 
@@ -113,13 +158,44 @@ impl RaftStore {
     /// # Errors
     ///
     /// Those of the disk.
-    pub async fn store_server(&mut self, server: StoredState) -> Result<(), EngineError> {
+    pub async fn store_server(&mut self, server: StoredState, storage: u64) -> Result<(), EngineError> {
         let mut batch = Batch::new();
-        batch.put(STATE, MARKER, b"1");
+        batch.put(STATE, MARKER, &encode(&storage)?);
         batch.put(STATE, SERVER, &encode(&server)?);
-        self.engine.write_synced(batch).await?;
-        self.server = Some(server);
+        self.write(batch).await?;
+        (self.server, self.storage) = (Some(server), Some(storage));
         Ok(())
+    }
+
+    /// Becomes a member, which this version of the configuration or one before says.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    pub async fn store_joined(
+        &mut self,
+        member: NodeId,
+        storage: u64,
+        nodes: u64,
+    ) -> Result<(), EngineError> {
+        let server = StoredState::Member(member);
+        let mut batch = Batch::new();
+        batch.put(STATE, MARKER, &encode(&storage)?);
+        batch.put(STATE, SERVER, &encode(&server)?);
+        batch.put(STATE, JOINED, &encode(&nodes)?);
+        self.write(batch).await?;
+        (self.server, self.storage, self.joined) = (Some(server), Some(storage), nodes);
+        Ok(())
+    }
+
+    /// A version of the configuration that says that it is a member.
+    pub(crate) fn joined(&self) -> u64 {
+        self.joined
+    }
+
+    /// Forgets for whom it has voted, which no server may.
+    pub(crate) fn forget_vote(&mut self) {
+        self.hard_state.vote = 0;
     }
 
     /// Stores the configuration.
@@ -130,7 +206,7 @@ impl RaftStore {
     pub async fn store_nodes(&mut self, nodes: &NodesConfiguration) -> Result<(), EngineError> {
         let mut batch = Batch::new();
         batch.put(STATE, NODES, &encode(nodes)?);
-        self.engine.write_synced(batch).await?;
+        self.write(batch).await?;
         self.nodes = Some(nodes.clone());
         Ok(())
     }
@@ -143,7 +219,7 @@ impl RaftStore {
     pub async fn store_hard_state(&mut self, hard_state: HardState) -> Result<(), EngineError> {
         let mut batch = Batch::new();
         batch.put(STATE, HARD_STATE, &write(&hard_state)?);
-        self.engine.write_synced(batch).await?;
+        self.write(batch).await?;
         self.hard_state = hard_state;
         Ok(())
     }
@@ -167,30 +243,35 @@ impl RaftStore {
         for entry in entries {
             batch.put(ENTRIES, &entry.index.to_be_bytes(), &write(entry)?);
         }
-        self.engine.write_synced(batch).await?;
+        self.write(batch).await?;
         self.entries.truncate(keep);
         self.entries.extend(entries.iter().cloned());
         Ok(())
     }
 
-    /// Stores a snapshot of our own at an applied index and cuts the log up to it.
+    /// A snapshot of our own at an applied index.
     ///
     /// # Errors
     ///
-    /// Those of the disk.
-    pub async fn create_snapshot(
-        &mut self,
+    /// When the index is not in the log.
+    pub fn make_snapshot(
+        &self,
         index: u64,
         conf_state: ConfState,
         kv: &KvState,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Snapshot, EngineError> {
         let mut snapshot = Snapshot::default();
         snapshot.set_data(encode(kv)?.into());
         let term = self.term(index).map_err(|error| EngineError::Corrupt(error.to_string()))?;
         let metadata = snapshot.mut_metadata();
         (metadata.index, metadata.term) = (index, term);
         metadata.set_conf_state(conf_state);
-        self.store_snapshot(snapshot).await
+        Ok(snapshot)
+    }
+
+    /// The snapshot that stands in place of the log's beginning.
+    pub(crate) fn stored_snapshot(&self) -> &Snapshot {
+        &self.snapshot
     }
 
     /// Stores a snapshot and cuts the log up to it, all of the log if it does not reach that far.
@@ -199,15 +280,40 @@ impl RaftStore {
     ///
     /// Those of the disk.
     pub async fn store_snapshot(&mut self, snapshot: Snapshot) -> Result<(), EngineError> {
+        self.store_snapshot_and_cut(snapshot, 0).await
+    }
+
+    /// As [`RaftStore::store_snapshot`], and loses so many entries after it from the disk, which no server may.
+    pub(crate) async fn store_snapshot_and_cut(
+        &mut self,
+        snapshot: Snapshot,
+        lost: u64,
+    ) -> Result<(), EngineError> {
         let index = snapshot.get_metadata().index;
         let cut = self.entries.iter().take_while(|entry| entry.index <= index).count();
         let mut batch = Batch::new();
         batch.put(STATE, SNAPSHOT, &write(&snapshot)?);
-        self.entries.range(..cut).for_each(|entry| batch.delete(ENTRIES, &entry.index.to_be_bytes()));
-        self.engine.write_synced(batch).await?;
+        let gone = self.entries.iter().take_while(|entry| entry.index <= index + lost);
+        gone.for_each(|entry| batch.delete(ENTRIES, &entry.index.to_be_bytes()));
+        self.write(batch).await?;
         self.entries.drain(..cut);
         self.snapshot = snapshot;
         Ok(())
+    }
+
+    /// Whether the log is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Corrupt`] if entries lie behind a gap.
+    pub fn check(&self) -> Result<(), EngineError> {
+        let whole = |index| format!("the log ends at {} and goes on at {index}", self.last());
+        self.gap.map_or(Ok(()), |index| Err(EngineError::Corrupt(whole(index))))
+    }
+
+    /// The entries after the snapshot.
+    pub(crate) fn log(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
     }
 
     /// How many entries the log holds.
@@ -226,7 +332,11 @@ impl RaftStore {
 
 impl Storage for RaftStore {
     fn initial_state(&self) -> raft::Result<RaftState> {
-        Ok(RaftState::new(self.hard_state.clone(), self.snapshot.get_metadata().get_conf_state().clone()))
+        let metadata = self.snapshot.get_metadata();
+        let mut hard_state = self.hard_state.clone();
+        // A snapshot that was stored in the batch before the hard state's says more about what is committed.
+        hard_state.commit = hard_state.commit.max(metadata.index);
+        Ok(RaftState::new(hard_state, metadata.get_conf_state().clone()))
     }
 
     fn entries(

@@ -7,12 +7,13 @@
 
 use crate::api::RAFT_PORT;
 use crate::nodes::NodeId;
+use crate::settings::RaftSettings;
 use raft::eraftpb::Message;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::{Kind, Recorder};
-use stormglass_net::{Connection, Host, Listener, RecvHalf, SendHalf};
+use stormglass_net::{Connection, Host, Keepalive, Listener, RecvHalf, SendHalf};
 use stormglass_rt as rt;
 use stormglass_rt::channel::Sender;
 
@@ -41,6 +42,7 @@ struct Shared {
     me: NodeId,
     host: Host,
     connect_timeout: Duration,
+    keepalive: Keepalive,
     recorder: Recorder,
     inbox: Sender<Message>,
     state: Mutex<State>,
@@ -51,6 +53,8 @@ struct State {
     hosts: BTreeMap<NodeId, String>,
     peers: BTreeMap<NodeId, Peer>,
     connections: u64,
+    /// Nobody reads any more: what is still being dialled is dropped.
+    closed: bool,
 }
 
 #[derive(Debug)]
@@ -61,10 +65,26 @@ enum Peer {
 
 impl Transport {
     /// A transport without connections. Messages from peers go to `inbox`.
-    pub fn new(me: NodeId, host: Host, connect_timeout: Duration, inbox: Sender<Message>) -> Transport {
+    pub fn new(me: NodeId, host: Host, settings: &RaftSettings, inbox: Sender<Message>) -> Transport {
+        let connect_timeout = settings.connect_timeout;
+        // As of HTTP/2: one ping, and the connection is given up when it is not answered in time.
+        let (time, interval) = (settings.keep_alive_interval, settings.keep_alive_timeout);
+        let keepalive = Keepalive { time, interval, retries: 1 };
         let recorder = host.network().recorder().clone();
         let state = Mutex::new(State::default());
-        Transport { shared: Arc::new(Shared { me, host, connect_timeout, recorder, inbox, state }) }
+        Transport {
+            shared: Arc::new(Shared { me, host, connect_timeout, keepalive, recorder, inbox, state }),
+        }
+    }
+
+    /// Hangs up on all peers, who will dial again: whoever is no member any more has nobody who reads.
+    pub fn close(&self) {
+        let peers = {
+            let mut state = self.shared.lock();
+            state.closed = true;
+            std::mem::take(&mut state.peers)
+        };
+        drop(peers);
     }
 
     /// Where the peers are.
@@ -99,6 +119,7 @@ impl Transport {
     pub fn accept(&self, connection: Connection<Packet, Packet>) {
         let transport = self.clone();
         rt::spawn(&self.shared.recorder, "raft stream", async move {
+            connection.set_keepalive(Some(transport.shared.keepalive));
             let (sender, mut receiver) = connection.into_split();
             if let Some(Packet::Hello(peer)) = receiver.recv().await
                 && sender.send(Packet::Welcome).is_ok()
@@ -113,6 +134,7 @@ impl Transport {
         let address = shared.host.network().host(host).address(RAFT_PORT);
         let dialled = rt::timeout(shared.connect_timeout, async {
             let connection = shared.host.connect::<Packet, Packet>(address).await.ok()?;
+            connection.set_keepalive(Some(shared.keepalive));
             let (sender, mut receiver) = connection.into_split();
             sender.send(Packet::Hello(shared.me)).ok()?;
             matches!(receiver.recv().await, Some(Packet::Welcome)).then_some((sender, receiver))
@@ -133,7 +155,7 @@ impl Transport {
         let shared = &self.shared;
         let number = {
             let mut state = shared.lock();
-            if matches!(state.peers.get(&peer), Some(Peer::Connected { .. })) {
+            if state.closed || matches!(state.peers.get(&peer), Some(Peer::Connected { .. })) {
                 return;
             }
             state.connections += 1;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stormglass_core::{Keep, Kind, Latency, Recorder, Scope, Seed, Trace};
+use stormglass_fs::fault::{Effect, Fault};
 use stormglass_fs::{Disk, DiskProfile, Loss};
 use stormglass_net::{LinkProfile, NetProfile, Network};
 use stormglass_raft::api::{
@@ -15,8 +16,8 @@ use stormglass_raft::client::ClientError;
 use stormglass_raft::server::{NodesWatch, publish};
 use stormglass_raft::storage::RaftStore;
 use stormglass_raft::{
-    ClientSettings, MetadataClient, MetadataServer, MetadataState, NodeId, NodesConfiguration, RaftSettings,
-    ServerConfig,
+    ClientSettings, MetadataClient, MetadataServer, MetadataState, MissedTicks, NodeId, NodesConfiguration,
+    RaftSettings, ServerConfig,
 };
 use stormglass_rt as rt;
 use stormglass_rt::{Watch, channel};
@@ -30,6 +31,8 @@ struct Servers {
     disks: BTreeMap<String, Disk>,
     nodes: BTreeMap<String, (madsim::task::NodeId, NodesWatch)>,
     lives: BTreeMap<String, u32>,
+    settings: RaftSettings,
+    stops: BTreeMap<String, Watch<bool>>,
 }
 
 impl Servers {
@@ -38,7 +41,15 @@ impl Servers {
         let link = LinkProfile { latency: Latency::from_micros(100), ..LinkProfile::default() };
         let profile = NetProfile { link, ..NetProfile::instant() };
         let network = Network::recorded(profile, Seed(1), &recorder);
-        Servers { recorder, network, disks: BTreeMap::new(), nodes: BTreeMap::new(), lives: BTreeMap::new() }
+        Servers {
+            recorder,
+            network,
+            disks: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            settings: RaftSettings::default(),
+            stops: BTreeMap::new(),
+        }
     }
 
     /// Starts a server on its disk and gives what its node knows.
@@ -55,10 +66,11 @@ impl Servers {
         let watch: NodesWatch = Watch::new(&self.recorder, None);
         self.nodes.insert(name.into(), (node.id(), watch.clone()));
         let (host, disk, recorder) = (self.network.host(name), disk.clone(), self.recorder.clone());
-        let config = ServerConfig { name: name.into(), life: *life, settings: RaftSettings::default() };
+        let config = ServerConfig { name: name.into(), life: *life, settings: self.settings.clone() };
         let scope =
             Scope { node: recorder.symbol(name), task: recorder.symbol("server"), ..Scope::default() };
-        let known = watch.clone();
+        let (known, stop) = (watch.clone(), Watch::new(&self.recorder, false));
+        self.stops.insert(name.into(), stop.clone());
         node.spawn(rt::follow(&self.recorder, scope, async move {
             let (requests, incoming) = channel(&recorder);
             let mut fabric = host.serve::<Request, Answer>(FABRIC_PORT).unwrap();
@@ -69,7 +81,8 @@ impl Servers {
                 }
             });
             let store = RaftStore::open(&disk, "db").await.unwrap();
-            MetadataServer::new(config, Seed(1), host, store, incoming, known).run(listener).await.unwrap();
+            let server = MetadataServer::new(config, Seed(1), host, store, incoming, known);
+            server.stopped_by(stop).run(listener).await.unwrap();
         }));
         watch
     }
@@ -173,7 +186,7 @@ fn a_server_that_is_not_provisioned_serves_nobody() {
         rt::sleep(Duration::from_secs(1)).await;
         let refusal = servers.ask("node-1", get("k")).await.unwrap_err();
         assert_eq!((refusal.message.as_str(), refusal.kind), ("not provisioned", RefusalKind::Unavailable));
-        let refusal = servers.ask("node-1", Request::Join { node: NodeId(2) }).await.unwrap_err();
+        let refusal = servers.ask("node-1", Request::Join { node: NodeId(2), storage: 1 }).await.unwrap_err();
         assert_eq!((refusal.message.as_str(), refusal.leader), ("not a member", None));
     });
 }
@@ -360,6 +373,146 @@ fn a_leader_that_is_cut_off_acknowledges_nothing() {
         let refusal = servers.ask("node-1", get("k")).await.unwrap_err();
         assert!(refusal.leader.is_some(), "it follows: {refusal}");
     });
+}
+
+fn notes<'a>(trace: &'a Trace, node: &str) -> Vec<&'a str> {
+    let own = trace.events.iter().filter(|event| event.kind == Kind::Note && trace.text(event.node) == node);
+    own.map(|event| trace.text(event.subject)).collect()
+}
+
+/// With a threshold of five entries, twenty writes cut the log: who was away for them gets a snapshot.
+#[test]
+fn a_follower_that_was_away_gets_a_snapshot() {
+    let ((), trace) = play(async |servers| {
+        servers.settings.trim_threshold = 5;
+        servers.cluster(&["node-1", "node-2", "node-3"]).await;
+        servers.kill("node-3");
+        for version in 1..=20 {
+            servers.eventually("node-1", put("k", version, Precondition::None)).await;
+        }
+        servers.start("node-3");
+        rt::sleep(Duration::from_secs(5)).await;
+        // It votes for what it has got: the others are gone but one.
+        servers.kill("node-2");
+        assert_eq!(servers.eventually("node-1", get("k")).await, value(20));
+    });
+    let restored =
+        notes(&trace, "node-3").iter().filter(|note| note.ends_with("restored from a snapshot")).count();
+    assert_eq!(restored, 2, "when it joined, and when it came back");
+}
+
+/// Let go it is a standby; told to be a member again it asks, and is one.
+#[test]
+fn a_member_is_let_go_and_taken_in_again() {
+    let ((), trace) = play(async |servers| {
+        servers.cluster(&["node-1", "node-2", "node-3"]).await;
+        let removed = servers.eventually("node-1", Request::Remove { node: NodeId(3) }).await;
+        assert_eq!(removed, Reply::Removed);
+        assert_eq!(servers.eventually("node-1", Request::Remove { node: NodeId(3) }).await, Reply::Removed);
+        rt::sleep(Duration::from_secs(1)).await;
+        let refusal = servers.ask("node-3", get("k")).await.unwrap_err();
+        assert_eq!(refusal.message, "not a member");
+        let client = servers.client(&["node-1"]);
+        let wanted = client.update::<NodesConfiguration>(NodesConfiguration::KEY, |nodes| {
+            let mut nodes = nodes.cloned().unwrap();
+            assert_eq!(nodes.nodes[&NodeId(3)].metadata, MetadataState::Standby);
+            nodes.nodes.get_mut(&NodeId(3)).unwrap().metadata = MetadataState::Provisioning;
+            nodes.version += 1;
+            Ok(Some(nodes))
+        });
+        let nodes = wanted.await.unwrap().unwrap();
+        publish(&servers.nodes["node-3"].1, &nodes);
+        let member = |nodes: &Option<std::sync::Arc<NodesConfiguration>>| {
+            nodes.as_ref().is_some_and(|nodes| nodes.nodes[&NodeId(3)].metadata == MetadataState::Member)
+        };
+        rt::timeout(Duration::from_secs(10), servers.nodes["node-3"].1.until(member)).await.unwrap();
+        // Two of three are enough again, it and the first.
+        servers.kill("node-2");
+        servers.eventually("node-1", put("k", 1, Precondition::None)).await;
+    });
+    let own = notes(&trace, "node-3");
+    let states: Vec<_> =
+        own.iter().filter(|note| note.ends_with("member") || note.ends_with("standby")).collect();
+    assert_eq!(
+        states,
+        [
+            "metadata server: standby",
+            "metadata server: member",
+            "metadata server: standby",
+            "metadata server: member"
+        ]
+        .iter()
+        .collect::<Vec<_>>()
+    );
+}
+
+/// A member that has lost its disk has another storage, and is refused for ever: what it had acknowledged is gone.
+#[test]
+fn a_member_that_has_lost_its_disk_is_refused() {
+    play(async |servers| {
+        servers.cluster(&["node-1", "node-2", "node-3"]).await;
+        servers.eventually("node-1", put("k", 1, Precondition::None)).await;
+        let refusal = servers.ask("node-1", Request::Join { node: NodeId(2), storage: 7 }).await.unwrap_err();
+        assert_eq!(
+            (refusal.message.as_str(), refusal.kind),
+            ("the member has lost its disk", RefusalKind::Internal)
+        );
+    });
+}
+
+/// A leader that is told to stop names its successor: nobody waits for an election timeout of a second or more.
+#[test]
+fn a_leader_that_stops_hands_over() {
+    for (leader_transfer, at_once) in [(true, true), (false, false)] {
+        let (took, _) = play(async |servers| {
+            servers.settings.leader_transfer = leader_transfer;
+            servers.cluster(&["node-1", "node-2", "node-3"]).await;
+            servers.eventually("node-1", put("k", 1, Precondition::None)).await;
+            servers.stops["node-1"].set(true);
+            let stopped = rt::now();
+            // A process that has stopped is gone.
+            rt::sleep(Duration::from_millis(100)).await;
+            servers.kill("node-1");
+            let client = servers.client(&["node-2", "node-3"]);
+            let served = async {
+                while client.call(get("k")).await.is_err() {
+                    rt::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            rt::timeout(Duration::from_secs(20), served).await.expect("the other two go on");
+            rt::now() - stopped
+        });
+        assert_eq!(took < Duration::from_millis(900), at_once, "{took:?}");
+    }
+}
+
+/// A follower whose sync takes 3 s has missed thirty ticks. Made up for at once they are more than an election timeout of 10 to 19, whatever
+/// its leader has sent meanwhile: it campaigns. Ticks that are forgotten do no harm. In neither case the leader falls: there is a pre-vote.
+#[test]
+fn a_burst_of_missed_ticks_starts_an_election() {
+    for (missed_ticks, campaigns) in
+        [(MissedTicks::Burst, 1), (MissedTicks::Skip, 0), (MissedTicks::Delay, 0)]
+    {
+        let (since, trace) = play(async |servers| {
+            servers.settings.missed_ticks = missed_ticks;
+            servers.cluster(&["node-1", "node-2", "node-3"]).await;
+            servers.eventually("node-1", put("k", 1, Precondition::None)).await;
+            let slow = Fault::new(Effect::Delay(Latency::from_millis(3_000)));
+            let slow = slow.on([Kind::Fdatasync, Kind::Fsync]).times(1);
+            let _slow = servers.disks["node-2"].inject(slow).unwrap();
+            let since = rt::now();
+            servers.eventually("node-1", put("k", 2, Precondition::None)).await;
+            rt::sleep(Duration::from_secs(5)).await;
+            servers.eventually("node-1", get("k")).await;
+            since
+        });
+        let notes =
+            trace.events.iter().filter(|event| event.kind == Kind::Note && event.at_nanos > since.as_nanos());
+        let notes: Vec<_> = notes.map(|event| (trace.text(event.node), trace.text(event.subject))).collect();
+        let count = |what: (&str, &str)| notes.iter().filter(|note| **note == what).count();
+        assert_eq!(count(("node-2", "metadata server: campaigns")), campaigns, "{missed_ticks:?}: {notes:?}");
+        assert_eq!(count(("node-1", "metadata server: lost leadership")), 0, "{missed_ticks:?}");
+    }
 }
 
 /// Without the leader the other two elect one within two full timeouts (2 × 20 ticks of 100 ms), and serve.

@@ -145,14 +145,26 @@ impl Alarm {
     }
 }
 
-/// A periodic timer that makes up for missed ticks at once, as tokio's `MissedTickBehavior::Burst`: someone who
-/// was busy for five periods gets five ticks in a row.
+/// A periodic timer. Someone who was busy for five periods gets the ticks that were due as [`Missed`] says.
 #[derive(Clone, Debug)]
 pub struct Ticker {
     recorder: Recorder,
     subject: Symbol,
     period: Duration,
     next: Alarm,
+    missed: Missed,
+}
+
+/// What becomes of ticks that were due while nobody looked, as tokio's `MissedTickBehavior`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Missed {
+    /// All of them come at once.
+    #[default]
+    Burst,
+    /// One comes late, the next ones at their old times.
+    Skip,
+    /// One comes late, the next ones a period after it each.
+    Delay,
 }
 
 impl Ticker {
@@ -163,14 +175,30 @@ impl Ticker {
     /// When the period is zero.
     pub fn new(recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
         assert!(!period.is_zero(), "a period of no time would tick for ever");
-        Ticker { recorder: recorder.clone(), subject, period, next: Alarm::new(now()) }
+        let (recorder, next, missed) = (recorder.clone(), Alarm::new(now()), Missed::Burst);
+        Ticker { recorder, subject, period, next, missed }
+    }
+
+    /// What becomes of missed ticks. Default: [`Missed::Burst`].
+    #[must_use]
+    pub fn missed(mut self, missed: Missed) -> Ticker {
+        self.missed = missed;
+        self
     }
 
     /// Ready when a tick is due.
     pub fn poll_tick(&mut self, context: &mut Context<'_>) -> Poll<()> {
         ready!(self.next.poll(context));
-        self.next = Alarm::new(self.next.at + self.period);
-        self.recorder.record(now(), Kind::Tick, self.subject, self.period, 0);
+        let now = now();
+        self.next = Alarm::new(match self.missed {
+            Missed::Burst => self.next.at + self.period,
+            Missed::Delay => now + self.period,
+            Missed::Skip => {
+                let periods = (now - self.next.at).as_nanos() / self.period.as_nanos() + 1;
+                self.next.at + Duration::from_nanos((self.period.as_nanos() * periods) as u64)
+            }
+        });
+        self.recorder.record(now, Kind::Tick, self.subject, self.period, 0);
         Poll::Ready(())
     }
 }

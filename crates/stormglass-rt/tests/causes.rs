@@ -172,6 +172,26 @@ fn a_ticker_makes_up_for_missed_ticks() {
     assert_eq!(ticks, [0, 55, 55, 55, 55, 55, 60, 70]);
 }
 
+/// Busy for 5.5 periods and not minding: one tick at once, then as before; or a period later each.
+#[test]
+fn a_ticker_can_forget_missed_ticks() {
+    for (missed, expected) in [(rt::Missed::Skip, [0, 55, 60, 70]), (rt::Missed::Delay, [0, 55, 65, 75])] {
+        let ticks = Runtime::new().block_on(async {
+            let mut ticker = Ticker::new(&Recorder::new(Keep::Nothing), Symbol::NONE, MS(10)).missed(missed);
+            let mut ticks = Vec::new();
+            for count in 0..4 {
+                poll_fn(|context| ticker.poll_tick(context)).await;
+                ticks.push(rt::now().as_nanos() / 1_000_000);
+                if count == 0 {
+                    rt::sleep(MS(55)).await;
+                }
+            }
+            ticks
+        });
+        assert_eq!(ticks, expected, "{missed:?}");
+    }
+}
+
 /// However often it is polled, an alarm is one timer: the task is woken once.
 #[test]
 fn an_alarm_wakes_once() {

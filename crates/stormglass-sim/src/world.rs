@@ -256,6 +256,16 @@ impl Node {
         handle.restart(self.id);
     }
 
+    /// Stops its tasks, as SIGSTOP does: its kernel goes on. Until [`Node::resume`].
+    pub fn pause(&self) {
+        Handle::current().pause(self.id);
+    }
+
+    /// Lets its tasks go on, as SIGCONT does.
+    pub fn resume(&self) {
+        Handle::current().resume(self.id);
+    }
+
     /// Takes the node's power away for a moment: kills it, and its disk loses what was not synced, as `loss` says. Nobody is
     /// told: its peers' connections are half-open until they send something.
     pub fn power_loss(&self, loss: Loss) {

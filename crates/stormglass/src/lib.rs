@@ -41,7 +41,12 @@ use stormglass_sim::Scenario;
 
 /// The scenarios that are shipped.
 pub fn scenarios() -> Vec<Box<dyn Scenario>> {
-    vec![Box::new(stormglass_cluster::ColdStart)]
+    vec![
+        Box::new(stormglass_cluster::ColdStart),
+        Box::new(stormglass_cluster::MetadataSmoke),
+        Box::new(stormglass_cluster::MetadataChaos),
+        Box::new(stormglass_cluster::MetadataReconfiguration),
+    ]
 }
 
 /// Runs the command line of this process with these scenarios.

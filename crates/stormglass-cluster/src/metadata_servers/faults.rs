@@ -1,0 +1,138 @@
+//! What is done to servers, their links and their disks, one thing after the other.
+
+use crate::metadata_servers::servers::Servers;
+use crate::metadata_servers::settings::ChaosSettings;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use stormglass_core::{Kind, Latency, Stream};
+use stormglass_fs::{Loss, fault as disk};
+use stormglass_net::fault as net;
+use stormglass_rt as rt;
+use stormglass_sim::{Node, World};
+
+/// What can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Kill,
+    PowerLoss,
+    Stop,
+    Pause,
+    Isolate,
+    CutOneWay,
+    SlowLinks,
+    SlowDisk,
+    SyncFails,
+}
+
+const ALL: [What; 9] = [
+    What::Kill,
+    What::PowerLoss,
+    What::Stop,
+    What::Pause,
+    What::Isolate,
+    What::CutOneWay,
+    What::SlowLinks,
+    What::SlowDisk,
+    What::SyncFails,
+];
+
+/// Whoever breaks things.
+pub struct Breaker {
+    world: World,
+    servers: Servers,
+    settings: ChaosSettings,
+    chance: Stream,
+    /// The nodes that a breaker is at work on: a process that is stopped is not killed too.
+    busy: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Breaker {
+    /// As many as the settings say, each with a stream of its own.
+    pub fn all(world: &World, servers: &Servers, settings: &ChaosSettings) -> Vec<Breaker> {
+        let busy = Arc::default();
+        let breaker = |number: u32| Breaker {
+            world: world.clone(),
+            servers: servers.clone(),
+            settings: settings.clone(),
+            chance: world.seed().stream(("breaker", u64::from(number))),
+            busy: Arc::clone(&busy),
+        };
+        (0..settings.faults).map(breaker).collect()
+    }
+
+    /// Breaks one thing after the other for as long as the settings say; the last one is mended then.
+    pub async fn work(mut self) {
+        let end = rt::now() + self.settings.duration;
+        while rt::now() < end {
+            let node = self.pick();
+            if let Some(node) = node {
+                let what = ALL[self.chance.below(ALL.len() as u64) as usize];
+                let lasts = self.between(self.settings.fault_longest / 10, self.settings.fault_longest);
+                self.world.note(&format!("{what:?} {}", node.name()));
+                self.break_it(what, &node, lasts.min(end.saturating_since(rt::now()))).await;
+                self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(node.name());
+            }
+            let calm = self.between(Duration::ZERO, self.settings.calm_longest);
+            rt::sleep(calm.min(end.saturating_since(rt::now()))).await;
+        }
+    }
+
+    fn pick(&mut self) -> Option<Node> {
+        let nodes = self.servers.nodes();
+        let node = nodes[self.chance.below(nodes.len() as u64) as usize].clone();
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        busy.insert(node.name().to_string()).then_some(node)
+    }
+
+    fn between(&mut self, least: Duration, most: Duration) -> Duration {
+        let width = (most - least).as_nanos() as u64;
+        least + Duration::from_nanos(self.chance.below(width + 1))
+    }
+
+    async fn break_it(&mut self, what: What, node: &Node, lasts: Duration) {
+        let network = self.world.network();
+        let name = node.name();
+        match what {
+            What::Kill => node.kill(),
+            What::PowerLoss => node.power_loss(Loss::ALL[self.chance.below(4) as usize]),
+            What::Stop => self.servers.stop(node),
+            What::Pause => {
+                node.pause();
+                rt::sleep(lasts).await;
+                node.resume();
+            }
+            What::Isolate => {
+                let others: Vec<&str> = self.servers.nodes().iter().map(Node::name).collect();
+                let _cut = network.isolate(name, &others).expect("names are patterns");
+                rt::sleep(lasts).await;
+            }
+            What::CutOneWay => {
+                let from = net::Fault::new(net::Effect::Lose).from(name).to("node-*");
+                let to = net::Fault::new(net::Effect::Lose).from("node-*").to(name);
+                let fault = if self.chance.below(2) == 0 { from } else { to };
+                let _cut = network.inject(fault).expect("names are patterns");
+                rt::sleep(lasts).await;
+            }
+            What::SlowLinks => {
+                let latency = Latency::Uniform { min: Duration::ZERO, max: Duration::from_millis(300) };
+                let slow = net::Fault::new(net::Effect::Delay(latency)).from(name).both_ways();
+                let _slow = network.inject(slow).expect("names are patterns");
+                rt::sleep(lasts).await;
+            }
+            What::SlowDisk => {
+                let latency =
+                    Latency::Uniform { min: Duration::from_millis(50), max: Duration::from_millis(1_500) };
+                let slow = disk::Fault::new(disk::Effect::Delay(latency)).on([Kind::Fsync, Kind::Fdatasync]);
+                let _slow = node.disk().inject(slow).expect("it has no pattern");
+                rt::sleep(lasts).await;
+            }
+            What::SyncFails => {
+                let fails = disk::Fault::new(disk::Effect::Fail(disk::Error::Io));
+                let fails = fails.on([Kind::Fsync, Kind::Fdatasync]).times(1);
+                let _fails = node.disk().inject(fails).expect("it has no pattern");
+                rt::sleep(lasts).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Metadata servers under fire: they hold, and those that are wrong on purpose are found out.
+
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
+use stormglass_cluster::{MetadataChaos, MetadataReconfiguration, MetadataSmoke};
+use stormglass_core::{Keep, Outcome, Seed, Verdict};
+use stormglass_sim::{Run, Scenario, Settings, check};
+
+fn run<'a>(scenario: &'a dyn Scenario, sets: &[(&str, &str)], seed: u64) -> Run<'a> {
+    let settings = Settings::resolve(scenario, None, "quiet", sets).unwrap();
+    Run::new(scenario, settings, Seed(seed))
+}
+
+fn play(scenario: &dyn Scenario, sets: &[(&str, &str)], seed: u64) -> Outcome {
+    run(scenario, sets, seed).play(Keep::Nothing).outcome
+}
+
+#[test]
+fn every_property_holds() {
+    for seed in 0..10 {
+        for scenario in [&MetadataSmoke as &dyn Scenario, &MetadataChaos, &MetadataReconfiguration] {
+            let outcome = play(scenario, &[], seed);
+            assert_eq!(outcome.verdict, Verdict::Passed, "{} with seed {seed}", scenario.name());
+        }
+    }
+}
+
+/// Chaos happens, and clients get something done all the same.
+#[test]
+fn chaos_is_chaos() {
+    let outcome = play(&MetadataChaos, &[], 3);
+    let count = |kind: &str| outcome.counters.get(kind).copied().unwrap_or_default();
+    assert!(count("lose") > 10 && count("refuse") > 10, "{:?}", outcome.counters);
+    assert!(count("fact") > 1_000, "{:?}", outcome.counters);
+}
+
+#[test]
+fn runs_are_the_same_twice() {
+    for scenario in [&MetadataChaos as &dyn Scenario, &MetadataReconfiguration] {
+        for seed in 0..3 {
+            assert_eq!(check(&run(scenario, &[], seed)).1, None, "{} with seed {seed}", scenario.name());
+        }
+    }
+}
+
+/// The first seeds of `docs/canaries.md`: each bug is named by the checker that is there for it.
+#[test]
+fn known_bugs_are_found() {
+    for (canary, seed, found_by) in [
+        ("acknowledges-before-sync", 0, "applied-is-committed"),
+        ("forgets-its-vote", 10, "one-vote-per-term"),
+        ("applies-before-commit", 0, "applied-is-committed"),
+        ("skips-the-term-check", 50, "applied-equal"),
+        ("loses-the-logs-tail", 1, "log-survives"),
+        ("ignores-preconditions", 0, "linearizable"),
+    ] {
+        let verdict = play(&MetadataChaos, &[("raft.canary", canary)], seed).verdict;
+        let Verdict::Violated { property, .. } = &verdict else { panic!("{canary}: {verdict:?}") };
+        assert_eq!(property, found_by, "{canary}");
+    }
+}
+
+/// Taken in and dead before it heard of that: with too few others the store stands still, and the scenario says so.
+#[test]
+fn a_cluster_of_two_can_stand_still() {
+    let verdict = play(&MetadataReconfiguration, &[("chaos.members-least", "1")], 110).verdict;
+    let Verdict::TimedOut { wait, .. } = &verdict else { panic!("{verdict:?}") };
+    assert_eq!(wait, "all members again");
+}
+
+#[test]
+fn wrong_parameters_are_refused() {
+    for (key, value, problem) in [
+        ("raft.election-ticks", "2", "must exceed raft.heartbeat-ticks, which is 2"),
+        ("raft.tick-interval", "0s", "the range is 1ms to 60s"),
+        ("raft.trim-threshold", "0", "must be at least 1"),
+        ("raft.keep-alive-interval", "0s", "must be above 0s"),
+        ("chaos.servers", "0", "the range is 1 to 9"),
+        ("raft.canary", "no-such-bug", "unknown variant"),
+    ] {
+        let error =
+            Settings::resolve(&MetadataChaos, None, "quiet", &[(key, value)]).unwrap_err().to_string();
+        assert!(error.contains(problem), "{key}: {error}");
+    }
+}
