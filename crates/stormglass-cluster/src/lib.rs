@@ -19,5 +19,6 @@ pub mod settings;
 
 pub use cold_start::ColdStart;
 pub use metadata_servers::chaos::MetadataChaos;
+pub use metadata_servers::failover::MetadataFailover;
 pub use metadata_servers::reconfiguration::MetadataReconfiguration;
 pub use metadata_servers::smoke::MetadataSmoke;

@@ -44,6 +44,7 @@ pub fn scenarios() -> Vec<Box<dyn Scenario>> {
     vec![
         Box::new(stormglass_cluster::ColdStart),
         Box::new(stormglass_cluster::MetadataSmoke),
+        Box::new(stormglass_cluster::MetadataFailover),
         Box::new(stormglass_cluster::MetadataChaos),
         Box::new(stormglass_cluster::MetadataReconfiguration),
     ]

@@ -145,6 +145,12 @@ impl Servers {
         }
     }
 
+    /// The last term that had a leader, and who that was.
+    pub fn leader(&self) -> Option<(u64, String)> {
+        self.look();
+        self.state().check.last_leader().map(|(term, leader)| (term, leader.to_string()))
+    }
+
     /// Whether all these have applied as much as anybody.
     pub fn are_equal(&self, nodes: &[Node]) -> bool {
         self.look();
