@@ -81,9 +81,7 @@ pub fn check<T: Object>(
     steps_max: u64,
 ) -> Linearizable {
     let mut search = Search { object, history, tried: BTreeSet::new(), steps: 0, steps_max };
-    let mut order: Vec<usize> = (0..history.len()).collect();
-    order.sort_by_key(|&call| history[call].began);
-    match search.extend(&first, &Done::none(history.len()), &order) {
+    match search.run(first) {
         Some(true) => Linearizable::Yes,
         Some(false) => Linearizable::No,
         None => Linearizable::Unknown(steps_max),
@@ -119,10 +117,12 @@ impl Done {
 }
 
 impl<T: Object> Search<'_, T> {
-    /// Goes on from a state without recursion: histories are long. `None` when the steps are used up.
-    fn extend(&mut self, first: &T::State, none: &Done, order: &[usize]) -> Option<bool> {
+    /// Whether there is an order from this state on, without recursion: histories are long. `None` when the steps are used up.
+    fn run(&mut self, first: T::State) -> Option<bool> {
+        let mut order: Vec<usize> = (0..self.history.len()).collect();
+        order.sort_by_key(|&call| self.history[call].began);
         // A level of the search: the state, what is done, where among `order` all is done before, the next call to try.
-        let mut levels = vec![(first.clone(), none.clone(), 0usize, 0usize)];
+        let mut levels = vec![(first, Done::none(self.history.len()), 0usize, 0usize)];
         while let Some((state, done, start, next)) = levels.last_mut() {
             while *start < order.len() && done.has(order[*start]) {
                 *start += 1;

@@ -67,9 +67,7 @@ impl<R: Send + 'static, S: Send + 'static> Listener<R, S> {
 
     /// As [`Listener::accept`], for hand-written selections.
     pub fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Connection<S, R>> {
-        let recorder = self.host.network().recorder();
-        let first = self.backlog.incoming.poll(Some(context), recorder, VecDeque::pop_front);
-        first.map(|first| Connection(first.expect("polled").0))
+        self.backlog.poll_accept(context, self.host.network().recorder()).map(Connection)
     }
 
     /// The address to connect to.

@@ -291,19 +291,27 @@ impl Faults {
         installed.rules.iter().find(|rule| rule.number == number)?.trigger.next_change(now)
     }
 
-    /// Asks every fault about what is sent now. Delays add up.
+    /// Has each rule looked at, in order.
+    pub(crate) fn each(&self, look: impl FnMut(&Rule)) {
+        if !self.is_empty() {
+            self.lock().rules.iter().for_each(look);
+        }
+    }
+
+    /// Asks every fault about what is sent now. Delays add up. Their stream is made when there are any.
     pub(crate) fn strike(
         &self,
         sent: Sent,
         port: u16,
         (from, to): (&str, &str),
-        stream: &mut Stream,
+        stream: &mut Option<Stream>,
+        make: impl FnOnce() -> Stream,
     ) -> Strike {
         let mut strike = Strike::default();
         if self.is_empty() {
             return strike;
         }
-        let (now, mut installed) = (rt::now(), self.lock());
+        let (now, stream, mut installed) = (rt::now(), stream.get_or_insert_with(make), self.lock());
         for rule in &mut installed.rules {
             let concerned = rule.deed.concerns(sent)
                 && rule.port.is_none_or(|only| only == port)

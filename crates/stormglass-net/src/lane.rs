@@ -45,12 +45,9 @@ pub(crate) fn send<T, A>(
         let (network, link_again) = (network.clone(), link.clone());
         let release = move || {
             if rt::running() {
+                let cause = network.stood_still("held back", cause, sent);
                 let clock = Clock::current();
-                let (now, scope) = (clock.now(), network.recorder.scope());
-                let stalled = network.recorder.symbol("held back");
-                let scope = scope.because(cause);
-                let cause = network.recorder.record_in(scope, now, Kind::Stall, stalled, now - sent, 0);
-                launch(&clock, &network, &link_again, cause, sent, now + latency, value, to);
+                launch(&clock, &network, &link_again, cause, sent, clock.now() + latency, value, to);
             }
         };
         return parcels.keep(link.held(segment), release);
@@ -60,6 +57,15 @@ pub(crate) fn send<T, A>(
     }
     if corrupted.is_none_or(|place| spoil(&mut value, place)) {
         launch(&clock, network, link, cause, sent, sent + latency, value, to);
+    }
+}
+
+impl Shared {
+    /// Records that something stands still no longer, which it did since it was sent.
+    fn stood_still(&self, why: &str, cause: EventId, sent: SimTime) -> EventId {
+        let (recorder, now) = (&self.recorder, rt::now());
+        let scope = recorder.scope().because(cause);
+        recorder.record_in(scope, now, Kind::Stall, recorder.symbol(why), now - sent, 0)
     }
 }
 
@@ -248,13 +254,10 @@ impl Inner {
             return drop(waiting);
         }
         let Some(Waiting { cause, sent, launch, .. }) = self.window().waiting.pop_front() else { return };
-        let (recorder, now) = (&self.network.recorder, rt::now());
-        let scope = recorder.scope().because(cause);
-        let stalled = recorder.symbol("held back");
-        let cause = recorder.record_in(scope, now, Kind::Stall, stalled, now - sent, 0);
-        let arrival = self.window().arrival(now + latency);
+        let cause = self.network.stood_still("held back", cause, sent);
+        let arrival = self.window().arrival(rt::now() + latency);
         launch(cause, arrival);
-        let scope = Scope { node: recorder.scope().node, cause, ..Scope::default() };
+        let scope = Scope { node: self.network.recorder.scope().node, cause, ..Scope::default() };
         match self.resend("held back") {
             Resent::Everything | Resent::Held => {}
             Resent::Nothing | Resent::Something => self.network.in_kernel(scope, retransmit(self.clone())),
@@ -279,14 +282,11 @@ impl Inner {
                 return Resent::ToSomebodyElse(latency);
             }
             let Waiting { cause, sent, launch, .. } = window.waiting.pop_front().expect("seen");
-            let now = rt::now();
             // The first of them stood still for its own sake; the others waited for it.
             if matches!(resent, Resent::Nothing) {
-                let scope = recorder.scope().because(cause);
-                let stalled = recorder.symbol(why);
-                recorder.join(recorder.record_in(scope, now, Kind::Stall, stalled, now - sent, 0));
+                recorder.join(network.stood_still(why, cause, sent));
             }
-            launch(recorder.scope().last(), window.arrival(now + latency));
+            launch(recorder.scope().last(), window.arrival(rt::now() + latency));
             resent = Resent::Something;
         }
         Resent::Everything

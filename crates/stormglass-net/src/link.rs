@@ -15,6 +15,7 @@ use stormglass_rt as rt;
 #[derive(Debug)]
 pub(crate) struct Link {
     state: Mutex<LinkState>,
+    seed: Seed,
     /// The names of its hosts.
     pub(crate) names: (String, String),
     pub(crate) ends: (Arc<Power>, Arc<Power>),
@@ -27,23 +28,11 @@ pub(crate) struct Link {
 struct LinkState {
     profile: LinkProfile,
     latencies: Stream,
-    faults: LateStream,
+    /// What faults need of chance, which most links never do.
+    faults: Option<Stream>,
     counters: Counters,
     /// When the line has put everything on its way that was sent before.
     line_free: SimTime,
-}
-
-/// The stream of what faults need, which most links never do.
-#[derive(Debug)]
-struct LateStream {
-    seed: Seed,
-    stream: Option<Stream>,
-}
-
-impl LateStream {
-    fn get(&mut self, (from, to): (&str, &str)) -> &mut Stream {
-        self.stream.get_or_insert_with(|| self.seed.stream(("net", from, to, "fault")))
-    }
 }
 
 /// Whether a host is on, and in its how manyth life.
@@ -108,11 +97,10 @@ impl Link {
         symbols: (Symbol, Symbol),
     ) -> Link {
         let latencies = seed.stream(("net", &names.0, &names.1));
-        let faults = LateStream { seed, stream: None };
-        let (counters, line_free) = (Counters::default(), SimTime::ZERO);
+        let (faults, counters, line_free) = (None, Counters::default(), SimTime::ZERO);
         let state = Mutex::new(LinkState { profile, latencies, faults, counters, line_free });
         let (subject, target) = symbols;
-        Link { state, names, ends, subject, target }
+        Link { state, seed, names, ends, subject, target }
     }
 
     /// Sends a segment without data now: how long it takes, or nothing if it is lost.
@@ -139,11 +127,8 @@ impl Link {
             latency += *line_free - now;
         }
         let names = (&*self.names.0, &*self.names.1);
-        let strike = if network.faults.is_empty() {
-            Strike::default()
-        } else {
-            network.faults.strike(what, segment.port, names, faults.get(names))
-        };
+        let chance = || self.seed.stream(("net", names.0, names.1, "fault"));
+        let strike = network.faults.strike(what, segment.port, names, faults, chance);
         counters.sent += 1;
         counters.bytes += bytes;
         if strike.lost || self.ends.0.is_off() || self.ends.1.is_off() {
@@ -155,8 +140,10 @@ impl Link {
         }
         counters.latency_last = latency + strike.delay;
         // A copy that is made on the way takes its own time, drawn where it changes nothing else.
-        let copy = strike.twice.then(|| profile.delay + profile.latency.at(faults.get(names).draw()));
-        let corrupted = strike.corrupted.then(|| faults.get(names).draw());
+        let copy = strike
+            .twice
+            .then(|| profile.delay + profile.latency.at(faults.get_or_insert_with(chance).draw()));
+        let corrupted = strike.corrupted.then(|| faults.get_or_insert_with(chance).draw());
         let Strike { refused, held, .. } = strike;
         Some(Passage { latency: counters.latency_last, copy, refused, corrupted, held })
     }

@@ -87,7 +87,7 @@ impl Shared {
     fn mirror(&self, now: SimTime) {
         let nodes = {
             let state = self.lock();
-            let quiet = !self.faults.any(|_| true) && !state.any_off() && state.mirrored.is_clean();
+            let quiet = self.faults.is_empty() && !state.any_off() && state.mirrored.is_clean();
             if quiet { return } else { state.mounted() }
         };
         let network = NetSim::current();
@@ -138,7 +138,7 @@ impl crate::fault::Faults {
     /// The loss rate and the least and the largest delay that rules put on every link now.
     fn everywhere(&self, now: SimTime) -> (f64, (Duration, Duration)) {
         let (mut kept, mut delay) = (1.0, (Duration::ZERO, Duration::ZERO));
-        self.any(|rule| {
+        self.each(|rule| {
             let all = rule.is_everywhere() && rule.trigger.is_steady() && rule.trigger.is_on(now);
             match &rule.deed {
                 Deed::Effect(Effect::Lose) if all && rule.trigger.probability() < 1.0 => {
@@ -150,7 +150,6 @@ impl crate::fault::Faults {
                 }
                 _ => {}
             }
-            false
         });
         (1.0 - kept, delay)
     }

@@ -59,6 +59,25 @@ pub(crate) fn resolve<T: ToSocketAddrs>(
     }
 }
 
+/// What an address gives, of the first with which this works.
+pub(crate) fn first_that_works<T>(
+    addresses: Vec<SocketAddr>,
+    mut attempt: impl FnMut(SocketAddr) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut error = None;
+    for address in addresses {
+        match attempt(address) {
+            Ok(value) => return Ok(value),
+            Err(why) => error = Some(why),
+        }
+    }
+    Err(error.unwrap_or_else(no_address))
+}
+
+pub(crate) fn no_address() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any address")
+}
+
 fn name_or_address(name: &str, port: u16) -> Question {
     match name.parse::<IpAddr>() {
         Ok(ip) => Question::Addresses(vec![SocketAddr::new(ip, port)]),

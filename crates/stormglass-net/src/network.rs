@@ -3,7 +3,7 @@
 use crate::fault::{Faults, Sent};
 use crate::link::{Link, Power};
 use crate::mirror::Mirrored;
-use crate::ports::{Owner, Ports, Protocol};
+use crate::ports::{Owner, Ports, Protocol, bound_to};
 use crate::profile::{LinkProfile, NetProfile};
 use crate::socket::Conn;
 use crate::unix::Paths;
@@ -62,8 +62,8 @@ struct HostInfo {
     power: Arc<Power>,
     ip: IpAddr,
     /// Chance for what concerns the host alone: its lookups, and faults of these and of its ports.
-    names: Stream,
-    faults: Stream,
+    names: Option<Stream>,
+    faults: Option<Stream>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,10 +155,8 @@ impl Network {
             let ip = next.v4();
             state.addresses.insert(ip.into(), id);
             state.addresses.insert(next.v6().into(), id);
-            let names = shared.seed.stream(("net", name, "names"));
-            let faults = shared.seed.stream(("net", name, "fault"));
             let (name, power, ip) = (name.to_string(), Arc::default(), ip.into());
-            state.hosts.push(HostInfo { name, place, symbol, power, ip, names, faults });
+            state.hosts.push(HostInfo { name, place, symbol, power, ip, names: None, faults: None });
         }
         drop(state);
         Host { network: self.clone(), id }
@@ -271,7 +269,8 @@ impl Shared {
         let now = if rt::running() { rt::now() } else { SimTime::ZERO };
         let mut state = self.lock();
         let HostInfo { name, faults, .. } = &mut state.hosts[host.0 as usize];
-        if self.faults.strike(Sent::Bind, at.1, (name, name), faults).in_use {
+        let chance = || self.seed.stream(("net", &**name, "fault"));
+        if self.faults.strike(Sent::Bind, at.1, (name, name), faults, chance).in_use {
             return Err(io::ErrorKind::AddrInUse.into());
         }
         state.ports.bind(protocol, host, at, reuse, now, owner)
@@ -363,7 +362,9 @@ impl Shared {
         let mut state = self.lock();
         let found = state.host_index.get(name).map(|&id| state.host(id).ip);
         let HostInfo { name: from, names, faults, .. } = &mut state.hosts[here.0 as usize];
-        let strike = self.faults.strike(Sent::Lookup, 0, (from, name), faults);
+        let chance = || self.seed.stream(("net", &**from, "fault"));
+        let strike = self.faults.strike(Sent::Lookup, 0, (from, name), faults, chance);
+        let names = names.get_or_insert_with(|| self.seed.stream(("net", &**from, "names")));
         let latency = self.profile.lookup.at(names.draw()) + strike.delay;
         let unknown =
             || Err(io::Error::other("failed to lookup address information: Name or service not known"));
@@ -494,6 +495,31 @@ impl Host {
         power.take();
         self.network.mirror();
         PowerOff { network: self.network.clone(), power }
+    }
+
+    /// Binds an address of this host; gives the port.
+    pub(crate) fn bind_address(
+        &self,
+        protocol: Protocol,
+        address: SocketAddr,
+        reuse: bool,
+        owner: Owner,
+    ) -> io::Result<u16> {
+        let shared = self.shared();
+        if shared.host_of(self.id, address.ip()) != Some(self.id) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        shared.bind(protocol, self.id, bound_to(address), reuse, owner)
+    }
+
+    /// The address that it uses towards another.
+    pub(crate) fn source_towards(&self, there: IpAddr) -> IpAddr {
+        let local = there.is_loopback() || there.is_unspecified();
+        match there {
+            IpAddr::V4(_) if local => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) if local => Ipv6Addr::LOCALHOST.into(),
+            there => self.shared().source(self.id, there),
+        }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

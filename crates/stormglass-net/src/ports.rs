@@ -22,6 +22,11 @@ pub(crate) type Owner = Arc<dyn Any + Send + Sync>;
 /// A socket that has a port and does not listen.
 pub(crate) struct Reserved;
 
+/// The only address that is served, and the port.
+pub(crate) fn bound_to(address: SocketAddr) -> (Option<IpAddr>, u16) {
+    ((!address.ip().is_unspecified()).then_some(address.ip()), address.port())
+}
+
 /// The ports that a kernel chooses from (Linux: `net.ipv4.ip_local_port_range`).
 const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
 

@@ -102,7 +102,7 @@ impl<Q, A> fmt::Debug for Call<Q, A> {
 
 /// The way to answer a call. Dropped without an answer, the caller sees a reset.
 pub struct Reply<A> {
-    lane: Arc<Lane>,
+    lane: Lane,
     answers: Sender<Answer<A>>,
     deadline: Option<SimTime>,
     cancelled: Arc<Inbox<()>>,
@@ -244,18 +244,12 @@ impl<Q: Send + 'static, A: Send + 'static> fmt::Debug for Answers<Q, A> {
 impl<Q: Send + 'static, A: Send + 'static> Waiting<Q, A> {
     async fn next(&mut self) -> io::Result<Option<A>> {
         let answer = self.answers.recv().await;
+        self.over = !matches!(answer, Some(Answer::One(_)));
         match answer {
             Some(Answer::One(answer)) => Ok(Some(answer)),
-            Some(Answer::End) => {
-                self.over = true;
-                Ok(None)
-            }
-            Some(Answer::Reset) => {
-                self.over = true;
-                Err(io::ErrorKind::ConnectionReset.into())
-            }
+            Some(Answer::End) => Ok(None),
+            Some(Answer::Reset) => Err(io::ErrorKind::ConnectionReset.into()),
             None => {
-                self.over = true;
                 if let Some(why) = self.wire.there.broken() {
                     return Err(why.into());
                 }
@@ -287,8 +281,8 @@ impl<Q, A> Connected<Q, A> {
 
 /// An established connection.
 struct Wire<Q, A> {
-    there: Arc<Lane>,
-    back: Arc<Lane>,
+    there: Lane,
+    back: Lane,
     service: Arc<Door<Q, A>>,
     ack: Arc<Mutex<DelayedAck>>,
     stalled: Symbol,
@@ -426,7 +420,7 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
         let target = Target { host: self.to.host, ip: None, port: self.to.port };
         let round_trips = shared.profile.handshake_round_trips;
         let service = shared.shake_hands::<Door<Q, A>>(self.host.id, target, round_trips).await?;
-        let lane = |from, to| Arc::new(Lane::new(shared, shared.link(from, to), self.to.port));
+        let lane = |from, to| Lane::new(shared, shared.link(from, to), self.to.port);
         let wire = Wire {
             there: lane(self.host.id, self.to.host),
             back: lane(self.to.host, self.host.id),

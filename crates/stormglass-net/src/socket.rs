@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use stormglass_core::{EventId, Kind, Scope, SimTime};
+use stormglass_core::{EventId, Kind, Recorder, Scope, SimTime};
 use stormglass_rt as rt;
 use stormglass_rt::Wakers;
 
@@ -115,14 +115,20 @@ pub(crate) struct End<S: Send + 'static, R: Send + 'static> {
 
 /// Connections that nobody has accepted yet.
 pub(crate) struct Backlog<S: Send + 'static, R: Send + 'static> {
-    pub(crate) incoming: Inbox<End<S, R>>,
+    incoming: Inbox<End<S, R>>,
     /// Linux lets one more in than was asked for.
-    pub(crate) limit: usize,
+    limit: usize,
 }
 
 impl<S: Send + 'static, R: Send + 'static> Backlog<S, R> {
     pub(crate) fn new(limit: usize) -> Arc<Backlog<S, R>> {
         Arc::new(Backlog { incoming: Inbox::default(), limit })
+    }
+
+    /// The next connection.
+    pub(crate) fn poll_accept(&self, context: &mut Context<'_>, recorder: &Recorder) -> Poll<End<S, R>> {
+        let first = self.incoming.poll(Some(context), recorder, VecDeque::pop_front);
+        first.map(|first| first.expect("polled").0)
     }
 
     /// Resets what nobody has accepted.

@@ -4,12 +4,11 @@ use crate::byte_stream::{ByteStream, byte_stream_halves, byte_stream_methods};
 use crate::ext::TcpStreamExt;
 use crate::handshake::{LocalPort, Target, call_into_the_void};
 use crate::keepalive::Keepalive;
-use crate::names::{ToSocketAddrs, resolve};
+use crate::names::{ToSocketAddrs, first_that_works, no_address, resolve};
 use crate::network::Host;
-use crate::ports::{Protocol, Reserved};
+use crate::ports::{Protocol, Reserved, bound_to};
 use crate::socket::{Backlog, Ends, establish};
 use bytes::Bytes;
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -198,16 +197,12 @@ impl TcpListener {
     /// `AddrInUse`; `AddrNotAvailable` for an address that is not this host's; `Unsupported` if no host is mounted.
     pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<TcpListener> {
         let host = Host::current()?;
-        let mut error = None;
-        for address in resolve(&host, address).await? {
+        first_that_works(resolve(&host, address).await?, |address| {
             let socket = TcpSocket::on(host.clone(), address.is_ipv6());
             socket.set_reuseaddr(true)?;
-            match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
-                Ok(listener) => return Ok(listener),
-                Err(why) => error = Some(why),
-            }
-        }
-        Err(error.unwrap_or_else(no_address))
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
+        })
     }
 
     /// The next connection and who made it.
@@ -221,10 +216,8 @@ impl TcpListener {
 
     /// As [`TcpListener::accept`], for hand-written futures.
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let recorder = self.host.network().recorder();
-        let first = self.backlog.incoming.poll(Some(context), recorder, VecDeque::pop_front);
-        first.map(|first| {
-            let (end, _) = first.expect("polled");
+        let first = self.backlog.poll_accept(context, self.host.network().recorder());
+        first.map(|end| {
             let peer = end.peer();
             Ok((TcpStream::new(end), peer))
         })
@@ -402,7 +395,8 @@ impl TcpSocket {
         if options.bound.is_some() || address.is_ipv6() != self.v6 {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let port = bind(&self.host, Protocol::Stream, address, options.reuse_address, Arc::new(Reserved))?;
+        let port =
+            self.host.bind_address(Protocol::Stream, address, options.reuse_address, Arc::new(Reserved))?;
         options.bound = Some(SocketAddr::new(address.ip(), port));
         Ok(())
     }
@@ -425,7 +419,7 @@ impl TcpSocket {
     /// As [`TcpStream::connect`].
     pub async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
         let (host, shared) = (&self.host, self.host.shared());
-        let here = source_towards(host, address.ip());
+        let here = host.source_towards(address.ip());
         // Whoever says "anywhere" means here.
         let remote =
             SocketAddr::new(if address.ip().is_unspecified() { here } else { address.ip() }, address.port());
@@ -496,38 +490,4 @@ impl fmt::Debug for TcpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpSocket").field("options", &self.options()).finish_non_exhaustive()
     }
-}
-
-/// Binds an address of a host; gives the port.
-pub(crate) fn bind(
-    host: &Host,
-    protocol: Protocol,
-    address: SocketAddr,
-    reuse: bool,
-    owner: crate::ports::Owner,
-) -> io::Result<u16> {
-    let shared = host.shared();
-    if shared.host_of(host.id, address.ip()) != Some(host.id) {
-        return Err(io::ErrorKind::AddrNotAvailable.into());
-    }
-    shared.bind(protocol, host.id, bound_to(address), reuse, owner)
-}
-
-/// The only address that is served, and the port.
-pub(crate) fn bound_to(address: SocketAddr) -> (Option<IpAddr>, u16) {
-    ((!address.ip().is_unspecified()).then_some(address.ip()), address.port())
-}
-
-/// The address that a host uses towards another.
-pub(crate) fn source_towards(host: &Host, there: IpAddr) -> IpAddr {
-    let local = there.is_loopback() || there.is_unspecified();
-    match there {
-        IpAddr::V4(_) if local => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(_) if local => Ipv6Addr::LOCALHOST.into(),
-        there => host.shared().source(host.id, there),
-    }
-}
-
-pub(crate) fn no_address() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any address")
 }

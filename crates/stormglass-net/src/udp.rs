@@ -5,10 +5,9 @@ use crate::fault::Segment;
 use crate::inbox::Inbox;
 use crate::lane::{self, Arrive};
 use crate::link::Link;
-use crate::names::{ToSocketAddrs, resolve};
+use crate::names::{ToSocketAddrs, first_that_works, no_address, resolve};
 use crate::network::{Host, HostId, Shared};
-use crate::ports::Protocol;
-use crate::tcp::{bind, bound_to, no_address, source_towards};
+use crate::ports::{Protocol, bound_to};
 use bytes::Bytes;
 use std::fmt;
 use std::future::poll_fn;
@@ -89,19 +88,13 @@ impl UdpSocket {
     /// `AddrInUse`; `AddrNotAvailable` for an address that is not this host's; `Unsupported` if no host is mounted.
     pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<UdpSocket> {
         let host = Host::current()?;
-        let mut error = None;
-        for address in resolve(&host, address).await? {
+        first_that_works(resolve(&host, address).await?, |address| {
             let socket = Arc::<Socket>::default();
-            match bind(&host, Protocol::Datagram, address, false, socket.clone()) {
-                Ok(port) => {
-                    host.shared().start_kernel();
-                    let address = SocketAddr::new(address.ip(), port);
-                    return Ok(UdpSocket { host, address, socket });
-                }
-                Err(why) => error = Some(why),
-            }
-        }
-        Err(error.unwrap_or_else(no_address))
+            let port = host.bind_address(Protocol::Datagram, address, false, socket.clone())?;
+            host.shared().start_kernel();
+            let address = SocketAddr::new(address.ip(), port);
+            Ok(UdpSocket { host: host.clone(), address, socket })
+        })
     }
 
     /// The address that it is bound to.
@@ -353,7 +346,7 @@ impl UdpSocket {
     /// The address that it has for whom it sends to.
     fn source(&self, to: SocketAddr) -> SocketAddr {
         let bound = self.address.ip();
-        let ip = if bound.is_unspecified() { source_towards(&self.host, to.ip()) } else { bound };
+        let ip = if bound.is_unspecified() { self.host.source_towards(to.ip()) } else { bound };
         SocketAddr::new(ip, self.address.port())
     }
 }

@@ -7,7 +7,7 @@ use crate::handshake::Accepts;
 use crate::network::{Host, HostId};
 use crate::socket::{Backlog, Ends, establish, pair};
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -182,10 +182,8 @@ impl UnixListener {
 
     /// As [`UnixListener::accept`], for hand-written futures.
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
-        let recorder = self.host.network().recorder();
-        let first = self.backlog.incoming.poll(Some(context), recorder, VecDeque::pop_front);
-        first.map(|first| {
-            let (end, _) = first.expect("polled");
+        let first = self.backlog.poll_accept(context, self.host.network().recorder());
+        first.map(|end| {
             let local = SocketAddr(Some(self.key.1.clone()));
             Ok((UnixStream { end, local, peer: SocketAddr(None) }, SocketAddr(None)))
         })

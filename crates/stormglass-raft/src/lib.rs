@@ -38,4 +38,4 @@ pub use canary::Canary;
 pub use client::{ClientError, MetadataClient};
 pub use nodes::{MetadataState, NodeConfig, NodeId, NodesConfiguration, StorageState, WorkerState};
 pub use server::{MetadataServer, ServerConfig};
-pub use settings::{ClientSettings, MissedTicks, RaftSettings, RetryPolicy};
+pub use settings::{ClientSettings, RaftSettings, RetryPolicy};

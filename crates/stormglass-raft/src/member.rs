@@ -13,7 +13,6 @@ use crate::facts::{Fact, Facts, Position};
 use crate::kv::{Command, CommandId, KvState, Membership};
 use crate::nodes::{MetadataState, NodeId, NodesConfiguration};
 use crate::server::{Incoming, KnownNodes, MEMBER, MetadataServer, NodesWatch, ServerConfig, publish};
-use crate::settings::MissedTicks;
 use crate::storage::RaftStore;
 use crate::transport::Transport;
 use protobuf::Message as _;
@@ -31,7 +30,7 @@ use stormglass_engine::EngineError;
 use stormglass_net::{Host, rpc};
 use stormglass_rt as rt;
 use stormglass_rt::channel::Receiver;
-use stormglass_rt::{Alarm, Missed, Ticker, Watch};
+use stormglass_rt::{Alarm, Ticker, Watch};
 
 type ReplyTo = rpc::Reply<Answer>;
 
@@ -143,13 +142,8 @@ impl Member {
             state: None,
             timeout: 0,
         };
-        let missed = match settings.missed_ticks {
-            MissedTicks::Burst => Missed::Burst,
-            MissedTicks::Skip => Missed::Skip,
-            MissedTicks::Delay => Missed::Delay,
-        };
-        let ticker =
-            Ticker::new(&recorder, recorder.symbol("raft tick"), settings.tick_interval).missed(missed);
+        let ticker = Ticker::new(&recorder, recorder.symbol("raft tick"), settings.tick_interval);
+        let ticker = ticker.missed(settings.missed_ticks);
         let mut member = Member {
             me,
             config,
@@ -205,7 +199,7 @@ impl Member {
                         return Ok((Exit::Stopped, self.into_server()));
                     }
                 }
-                Event::Message(mut message) => match self.step(&mut message) {
+                Event::Message(message) => match self.step(message) {
                     // A message from someone who is no peer any more (in March 2025 that failed the server).
                     Ok(()) | Err(raft::Error::StepPeerNotFound | raft::Error::ProposalDropped) => {}
                     Err(error) => return Err(corrupt(error)),
@@ -235,11 +229,11 @@ impl Member {
         self.config.settings.canary
     }
 
-    fn step(&mut self, message: &mut Message) -> raft::Result<()> {
+    fn step(&mut self, mut message: Message) -> raft::Result<()> {
         if self.canary() == Canary::SkipsTheTermCheck && message.get_msg_type() == MessageType::MsgAppend {
             message.term = message.term.max(self.raw.raft.term);
         }
-        self.raw.step(std::mem::take(message))
+        self.raw.step(message)
     }
 
     /// Hands leadership over to whoever is furthest, if there is anybody and the settings say so. Whoever hears of nothing within an election
@@ -356,10 +350,8 @@ impl Member {
 
     /// The leader's checks of a join, in Restate's order.
     fn handle_join(&mut self, node: NodeId, storage: u64, reply: ReplyTo) {
-        let refusal = if !self.leads {
-            Refusal::unavailable("not the leader", self.leader_hint())
-        } else if self.raw.raft.has_pending_conf() {
-            Refusal::unavailable("another reconfiguration is under way", None)
+        let refusal = if let Some(refusal) = self.cannot_reconfigure() {
+            refusal
         } else if let Some(&joined_with) = self.kv.membership().members.get(&node) {
             if joined_with == storage {
                 reply.send(Ok(Reply::Joined { nodes: self.nodes_version() }));
@@ -387,10 +379,8 @@ impl Member {
     /// The leader's checks of a removal.
     fn handle_remove(&mut self, node: NodeId, reply: ReplyTo) {
         let membership = self.kv.membership();
-        let refusal = if !self.leads {
-            Refusal::unavailable("not the leader", self.leader_hint())
-        } else if self.raw.raft.has_pending_conf() {
-            Refusal::unavailable("another reconfiguration is under way", None)
+        let refusal = if let Some(refusal) = self.cannot_reconfigure() {
+            refusal
         } else if !membership.members.contains_key(&node) {
             reply.send(Ok(Reply::Removed));
             return;
@@ -409,6 +399,15 @@ impl Member {
             }
         };
         reply.send(Err(refusal));
+    }
+
+    /// Why members can neither come nor go now.
+    fn cannot_reconfigure(&self) -> Option<Refusal> {
+        if !self.leads {
+            return Some(Refusal::unavailable("not the leader", self.leader_hint()));
+        }
+        let under_way = self.raw.raft.has_pending_conf();
+        under_way.then(|| Refusal::unavailable("another reconfiguration is under way", None))
     }
 
     fn propose_member(&mut self, node: NodeId, storage: u64) -> raft::Result<()> {

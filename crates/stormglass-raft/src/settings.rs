@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::Stream;
 use stormglass_core::latency::human_duration;
+use stormglass_rt::Missed;
 
 /// The server's settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,27 +33,15 @@ pub struct RaftSettings {
     pub keep_alive_timeout: Duration,
     /// How a standby server repeats its attempt to join. Default: 100 ms × 2 up to 1 s.
     pub join_retry: RetryPolicy,
-    /// What happens to ticks that were due while the member was busy, with a slow sync for example. Default: `burst`, as in Restate.
-    pub missed_ticks: MissedTicks,
+    /// What happens to ticks that were due while the member was busy, with a slow sync for example. Default: `burst`, as in Restate: a
+    /// follower that was busy for an election timeout campaigns.
+    pub missed_ticks: Missed,
     /// So many applied entries after the last snapshot, the next is taken and the log cut (`log-trim-threshold`). At least 1. Default: 1000.
     pub trim_threshold: u64,
     /// Whether a leader that is told to stop hands its leadership over first (Restate PR #3956, 2025-11-21). Default: true.
     pub leader_transfer: bool,
     /// A known bug, to show that checkers find it. Default: none.
     pub canary: Canary,
-}
-
-/// What happens to ticks that were due while nobody looked; named after tokio's `MissedTickBehavior`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MissedTicks {
-    /// They all come at once: a follower that was busy for an election timeout campaigns.
-    #[default]
-    Burst,
-    /// One comes late, the next ones at their old times.
-    Skip,
-    /// One comes late, the next ones a period after it each.
-    Delay,
 }
 
 impl Default for RaftSettings {
@@ -65,7 +54,7 @@ impl Default for RaftSettings {
             keep_alive_interval: Duration::from_secs(5),
             keep_alive_timeout: Duration::from_secs(5),
             join_retry: RetryPolicy::exponential(100, 2.0, 1_000, None),
-            missed_ticks: MissedTicks::Burst,
+            missed_ticks: Missed::Burst,
             trim_threshold: 1_000,
             leader_transfer: true,
             canary: Canary::None,

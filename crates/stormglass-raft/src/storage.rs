@@ -142,9 +142,7 @@ impl RaftStore {
         metadata.mut_conf_state().set_voters(vec![u64::from(member.0)]);
         let hard_state = HardState { term: 1, commit: 1, ..HardState::default() };
         let server = StoredState::Member(member);
-        let mut batch = Batch::new();
-        batch.put(STATE, MARKER, &encode(&storage)?);
-        batch.put(STATE, SERVER, &encode(&server)?);
+        let mut batch = server_batch(server, storage)?;
         batch.put(STATE, HARD_STATE, &write(&hard_state)?);
         batch.put(STATE, SNAPSHOT, &write(&snapshot)?);
         self.write(batch).await?;
@@ -159,10 +157,7 @@ impl RaftStore {
     ///
     /// Those of the disk.
     pub async fn store_server(&mut self, server: StoredState, storage: u64) -> Result<(), EngineError> {
-        let mut batch = Batch::new();
-        batch.put(STATE, MARKER, &encode(&storage)?);
-        batch.put(STATE, SERVER, &encode(&server)?);
-        self.write(batch).await?;
+        self.write(server_batch(server, storage)?).await?;
         (self.server, self.storage) = (Some(server), Some(storage));
         Ok(())
     }
@@ -179,9 +174,7 @@ impl RaftStore {
         nodes: u64,
     ) -> Result<(), EngineError> {
         let server = StoredState::Member(member);
-        let mut batch = Batch::new();
-        batch.put(STATE, MARKER, &encode(&storage)?);
-        batch.put(STATE, SERVER, &encode(&server)?);
+        let mut batch = server_batch(server, storage)?;
         batch.put(STATE, JOINED, &encode(&nodes)?);
         self.write(batch).await?;
         (self.server, self.storage, self.joined) = (Some(server), Some(storage), nodes);
@@ -380,6 +373,14 @@ impl Storage for RaftStore {
         }
         Ok(self.snapshot.clone())
     }
+}
+
+/// What the server is, with the marker.
+fn server_batch(server: StoredState, storage: u64) -> Result<Batch, EngineError> {
+    let mut batch = Batch::new();
+    batch.put(STATE, MARKER, &encode(&storage)?);
+    batch.put(STATE, SERVER, &encode(&server)?);
+    Ok(batch)
 }
 
 fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, EngineError> {

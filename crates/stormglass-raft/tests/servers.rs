@@ -16,8 +16,8 @@ use stormglass_raft::client::ClientError;
 use stormglass_raft::server::{NodesWatch, publish};
 use stormglass_raft::storage::RaftStore;
 use stormglass_raft::{
-    ClientSettings, MetadataClient, MetadataServer, MetadataState, MissedTicks, NodeId, NodesConfiguration,
-    RaftSettings, ServerConfig,
+    ClientSettings, MetadataClient, MetadataServer, MetadataState, NodeId, NodesConfiguration, RaftSettings,
+    ServerConfig,
 };
 use stormglass_rt as rt;
 use stormglass_rt::{Watch, channel};
@@ -490,9 +490,7 @@ fn a_leader_that_stops_hands_over() {
 /// its leader has sent meanwhile: it campaigns. Ticks that are forgotten do no harm. In neither case the leader falls: there is a pre-vote.
 #[test]
 fn a_burst_of_missed_ticks_starts_an_election() {
-    for (missed_ticks, campaigns) in
-        [(MissedTicks::Burst, 1), (MissedTicks::Skip, 0), (MissedTicks::Delay, 0)]
-    {
+    for (missed_ticks, campaigns) in [(rt::Missed::Burst, 1), (rt::Missed::Skip, 0), (rt::Missed::Delay, 0)] {
         let (since, trace) = play(async |servers| {
             servers.settings.missed_ticks = missed_ticks;
             servers.cluster(&["node-1", "node-2", "node-3"]).await;

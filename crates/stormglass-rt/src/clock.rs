@@ -5,6 +5,7 @@
 
 pub use madsim::time::Sleep;
 use madsim::time::{Instant, TimeHandle};
+use serde::{Deserialize, Serialize};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -156,7 +157,8 @@ pub struct Ticker {
 }
 
 /// What becomes of ticks that were due while nobody looked, as tokio's `MissedTickBehavior`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Missed {
     /// All of them come at once.
     #[default]

@@ -40,12 +40,7 @@ impl Scenario for MetadataChaos {
             all_are_members(&world, &servers, &settings.chaos).await;
             let history = History::default();
             let clients = work(&world, &servers, &settings.chaos, &history);
-            let breakers = Breaker::all(&world, &servers, &settings.chaos);
-            let breakers: Vec<_> = breakers
-                .into_iter()
-                .map(|breaker| rt::spawn(world.recorder(), "breaker", breaker.work()))
-                .collect();
-            for breaker in breakers {
+            for breaker in Breaker::start(&world, &servers, &settings.chaos) {
                 while !breaker.is_finished() {
                     rt::sleep(Duration::from_millis(500)).await;
                     servers.look();
@@ -64,9 +59,7 @@ pub(crate) async fn all_are_members(world: &World, servers: &Servers, settings: 
     let client = Client::new(world, servers, settings, 99, &History::default());
     let ready = async {
         client.until_written("ready").await;
-        while !servers.are_equal(servers.nodes()) {
-            rt::sleep(Duration::from_millis(100)).await;
-        }
+        servers.until_equal().await;
     };
     world.wait("all members", "node-1", Duration::from_secs(30), ready).await;
 }
@@ -94,11 +87,6 @@ pub(crate) async fn recovered(world: &World, servers: &Servers, settings: &Chaos
 
 /// Nobody writes any more: all members are equal.
 pub(crate) async fn converged(world: &World, servers: &Servers, settings: &ChaosSettings) {
-    let equal = async {
-        while !servers.are_equal(servers.nodes()) {
-            rt::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    world.wait("equal members", "node-1", settings.recovery_deadline, equal).await;
+    world.wait("equal members", "node-1", settings.recovery_deadline, servers.until_equal()).await;
     servers.look();
 }

@@ -5,7 +5,6 @@ use crate::metadata_servers::history::{Client, History};
 use crate::metadata_servers::servers::Servers;
 use crate::metadata_servers::settings::{ChaosSettings, MetadataSettings};
 use std::time::Duration;
-use stormglass_raft::RaftSettings;
 use stormglass_rt as rt;
 use stormglass_sim::{Play, Scenario, Settings, SettingsError, World};
 
@@ -24,8 +23,7 @@ impl Scenario for MetadataFailover {
     }
 
     fn defaults(&self) -> toml::Table {
-        let chaos = ChaosSettings { duration: Duration::ZERO, faults: 0, ..ChaosSettings::default() };
-        MetadataSettings { raft: RaftSettings::default(), chaos, ..MetadataSettings::default() }.table()
+        MetadataSettings::unbroken().table()
     }
 
     fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {

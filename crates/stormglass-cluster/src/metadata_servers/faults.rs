@@ -3,7 +3,7 @@
 use crate::metadata_servers::servers::Servers;
 use crate::metadata_servers::settings::ChaosSettings;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::{Kind, Latency, Stream};
 use stormglass_fs::{Loss, fault as disk};
@@ -48,8 +48,8 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// As many as the settings say, each with a stream of its own.
-    pub fn all(world: &World, servers: &Servers, settings: &ChaosSettings) -> Vec<Breaker> {
+    /// Starts as many as the settings say, each with a stream of its own. They end with the time that the settings give them.
+    pub fn start(world: &World, servers: &Servers, settings: &ChaosSettings) -> Vec<rt::JoinHandle<()>> {
         let busy = Arc::default();
         let breaker = |number: u32| Breaker {
             world: world.clone(),
@@ -58,11 +58,12 @@ impl Breaker {
             chance: world.seed().stream(("breaker", u64::from(number))),
             busy: Arc::clone(&busy),
         };
-        (0..settings.faults).map(breaker).collect()
+        let start = |number| rt::spawn(world.recorder(), "breaker", breaker(number).work());
+        (0..settings.faults).map(start).collect()
     }
 
     /// Breaks one thing after the other for as long as the settings say; the last one is mended then.
-    pub async fn work(mut self) {
+    async fn work(mut self) {
         let end = rt::now() + self.settings.duration;
         while rt::now() < end {
             let node = self.pick();
@@ -71,7 +72,7 @@ impl Breaker {
                 let lasts = self.between(self.settings.fault_longest / 10, self.settings.fault_longest);
                 self.world.note(&format!("{what:?} {}", node.name()));
                 self.break_it(what, &node, lasts.min(end.saturating_since(rt::now()))).await;
-                self.busy.lock().unwrap_or_else(PoisonError::into_inner).remove(node.name());
+                self.busy().remove(node.name());
             }
             let calm = self.between(Duration::ZERO, self.settings.calm_longest);
             rt::sleep(calm.min(end.saturating_since(rt::now()))).await;
@@ -81,8 +82,12 @@ impl Breaker {
     fn pick(&mut self) -> Option<Node> {
         let nodes = self.servers.nodes();
         let node = nodes[self.chance.below(nodes.len() as u64) as usize].clone();
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        busy.insert(node.name().to_string()).then_some(node)
+        let is_free = self.busy().insert(node.name().to_string());
+        is_free.then_some(node)
+    }
+
+    fn busy(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn between(&mut self, least: Duration, most: Duration) -> Duration {

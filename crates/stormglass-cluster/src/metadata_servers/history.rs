@@ -1,6 +1,6 @@
 //! Clients that write and read, and whether what they saw can have happened one after the other.
 
-use crate::metadata_servers::servers::{Servers, ask, client_host};
+use crate::metadata_servers::servers::{Servers, ask, client_host, swap};
 use crate::metadata_servers::settings::ChaosSettings;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -93,16 +93,6 @@ impl History {
     fn never_happened(&self, Begun { key, place }: Begun) {
         let mut histories = self.lock();
         histories.get_mut(&key).expect("it has begun")[place].operation = Operation::Read(None);
-    }
-
-    /// How many operations there are.
-    pub fn len(&self) -> usize {
-        self.lock().values().map(Vec::len).sum()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Reports a key whose history cannot have happened.
@@ -200,9 +190,7 @@ impl Client {
         self.written += 1;
         let mark = u64::from(self.number) << 32 | self.written;
         let version = found.unwrap_or(0) + 1;
-        let value = stormglass_raft::Value { version, bytes: mark.to_le_bytes().to_vec() };
-        let precondition = found.map_or(Precondition::DoesNotExist, Precondition::MatchesVersion);
-        let write = Write::Put { key: key.into(), value, precondition };
+        let write = swap(key, found, mark.to_le_bytes().to_vec());
         let operation = |written| Operation::Put { found, value: (version, mark), written };
         let written = self.write(key, write, operation).await;
         if written {

@@ -46,9 +46,7 @@ impl Scenario for MetadataReconfiguration {
             all_are_members(&world, &servers, &settings.chaos).await;
             let history = History::default();
             let clients = work(&world, &servers, &settings.chaos, &history);
-            let breakers = Breaker::all(&world, &servers, &settings.chaos).into_iter();
-            let breakers: Vec<_> =
-                breakers.map(|breaker| rt::spawn(world.recorder(), "breaker", breaker.work())).collect();
+            let breakers = Breaker::start(&world, &servers, &settings.chaos);
             let mut changer = Changer::new(&world, &servers, &settings.chaos);
             let end = rt::now() + settings.chaos.duration;
             while rt::now() < end {
@@ -136,7 +134,7 @@ impl Changer {
         entry.metadata = MetadataState::Provisioning;
         nodes.version += 1;
         let Ok(bytes) = postcard::to_stdvec(&nodes) else { return false };
-        self.ask(swap(NodesConfiguration::KEY, Some(found), bytes)).await.is_ok()
+        self.ask(Request::Write(swap(NodesConfiguration::KEY, Some(found), bytes))).await.is_ok()
     }
 
     /// Takes every standby in, until all are members.

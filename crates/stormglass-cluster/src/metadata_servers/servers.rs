@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::SimTime;
 use stormglass_net::Host;
-use stormglass_raft::api::{Answer, FABRIC_PORT, Precondition, RAFT_PORT, Reply, Request};
+use stormglass_raft::api::{Answer, FABRIC_PORT, Precondition, RAFT_PORT, Reply, Request, Write};
 use stormglass_raft::check::RaftCheck;
 use stormglass_raft::facts::Fact;
 use stormglass_raft::server::{NodesWatch, publish};
@@ -151,12 +151,19 @@ impl Servers {
         self.state().check.last_leader().map(|(term, leader)| (term, leader.to_string()))
     }
 
-    /// Whether all these have applied as much as anybody.
-    pub fn are_equal(&self, nodes: &[Node]) -> bool {
+    /// Whether all have applied as much as anybody.
+    pub fn are_equal(&self) -> bool {
         self.look();
         let state = self.state();
         let most = state.check.last_applied();
-        most > 0 && nodes.iter().all(|node| state.applied.get(node.name()) == Some(&most))
+        most > 0 && self.nodes().iter().all(|node| state.applied.get(node.name()) == Some(&most))
+    }
+
+    /// Waits until all have applied as much as anybody.
+    pub async fn until_equal(&self) {
+        while !self.are_equal() {
+            rt::sleep(Duration::from_millis(100)).await;
+        }
     }
 }
 
@@ -172,10 +179,9 @@ struct Process {
 impl Process {
     async fn run(self, stop: Watch<bool>) -> Result<(), String> {
         let (host, recorder) = (self.node.host().clone(), self.world.recorder().clone());
-        let words = |error: &dyn std::fmt::Display| error.to_string();
         let (requests, incoming) = channel(&recorder);
-        let mut fabric = host.serve::<Request, Answer>(FABRIC_PORT).map_err(|error| words(&error))?;
-        let listener = host.listen(RAFT_PORT).map_err(|error| words(&error))?;
+        let mut fabric = host.serve::<Request, Answer>(FABRIC_PORT).map_err(|error| error.to_string())?;
+        let listener = host.listen(RAFT_PORT).map_err(|error| error.to_string())?;
         rt::spawn(&recorder, "fabric", async move {
             while let Some(call) = fabric.next().await {
                 requests.send(call.split());
@@ -183,14 +189,14 @@ impl Process {
         });
         let known: NodesWatch = Watch::new(&recorder, None);
         rt::spawn(&recorder, "node", self.enter(known.clone()));
-        let store = RaftStore::open(self.node.disk(), "raft").await.map_err(|error| words(&error))?;
+        let store = RaftStore::open(self.node.disk(), "raft").await.map_err(|error| error.to_string())?;
         let config = ServerConfig {
             name: self.node.name().to_string(),
             life: self.life,
             settings: self.settings.raft.clone(),
         };
         let server = MetadataServer::new(config, self.world.seed(), host, store, incoming, known);
-        server.stopped_by(stop).run(listener).await.map_err(|error| words(&error))
+        server.stopped_by(stop).run(listener).await.map_err(|error| error.to_string())
     }
 
     /// Enters the node in the configuration, as every start does, and asks for the newest from then on.
@@ -252,10 +258,10 @@ pub async fn ask(host: &Host, server: &str, request: Request, limit: Duration) -
 }
 
 /// A write of this value on condition that the key has this version; the value's own is the next.
-pub fn swap(key: &str, found: Option<u64>, bytes: Vec<u8>) -> Request {
+pub fn swap(key: &str, found: Option<u64>, bytes: Vec<u8>) -> Write {
     let precondition = found.map_or(Precondition::DoesNotExist, Precondition::MatchesVersion);
     let value = stormglass_raft::Value { version: found.unwrap_or(0) + 1, bytes };
-    Request::Write(stormglass_raft::api::Write::Put { key: key.into(), value, precondition })
+    Write::Put { key: key.into(), value, precondition }
 }
 
 /// The host of a client, on a machine of its own.

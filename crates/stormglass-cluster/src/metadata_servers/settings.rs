@@ -91,6 +91,15 @@ impl Default for MetadataSettings {
 }
 
 impl MetadataSettings {
+    /// Restate's own timings, and nothing is broken.
+    pub fn unbroken() -> MetadataSettings {
+        MetadataSettings {
+            raft: RaftSettings::default(),
+            metadata_client: ClientSettings::default(),
+            chaos: ChaosSettings { duration: Duration::ZERO, faults: 0, ..ChaosSettings::default() },
+        }
+    }
+
     /// The defaults as a table.
     pub fn table(&self) -> toml::Table {
         table_of(self)
