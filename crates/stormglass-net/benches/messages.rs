@@ -264,6 +264,28 @@ fn gossip(count: u64) {
     });
 }
 
+/// What gossip costs beside its messages: so many tasks, each with a pause and a timer in place of a message.
+fn pauses(count: u64) {
+    let (runtime, _network, nodes) = nodes(count);
+    runtime.block_on(async {
+        let node = |(me, (node, ..)): (usize, &(NodeHandle, Host, Mount))| {
+            node.spawn(async move {
+                let mut chance = stormglass_core::Seed(1).stream(("timers", me as u64));
+                let span = (MOST - LEAST).as_nanos() as u64;
+                for _ in 0..GOSSIP / count {
+                    let latency = LEAST + Duration::from_nanos(chance.below(span));
+                    stormglass_rt::wake_at(stormglass_rt::now() + latency, std::task::Waker::noop());
+                    stormglass_rt::sleep(LEAST).await;
+                }
+            })
+        };
+        let all: Vec<_> = nodes.iter().enumerate().map(node).collect();
+        for node in all {
+            node.await.expect("it ends");
+        }
+    });
+}
+
 fn turmoil_gossip(count: u64) {
     let mut sim = turmoil();
     for me in 0..count {
@@ -287,7 +309,12 @@ const ECHO: [Case; 8] = [
     ("turmoil-tcp", turmoil_tcp),
 ];
 
-const GOSSIPING: [Case; 2] = [("ours-10", || gossip(10)), ("ours-100", || gossip(100))];
+const GOSSIPING: [Case; 4] = [
+    ("ours-10", || gossip(10)),
+    ("pauses-10", || pauses(10)),
+    ("ours-100", || gossip(100)),
+    ("pauses-100", || pauses(100)),
+];
 
 const TURMOIL_GOSSIPING: [Case; 2] =
     [("turmoil-10", || turmoil_gossip(10)), ("turmoil-100", || turmoil_gossip(100))];
@@ -335,6 +362,7 @@ fn ratios(output: &Path) {
     print("turmoil TCP / tcp", echo("turmoil-tcp"), echo("tcp"));
     println!("A message of gossip, its pause included:");
     print("100 nodes / 10 nodes, ours", gossip("ours-100"), gossip("ours-10"));
+    print("100 nodes / 10 nodes, pauses and timers alone", gossip("pauses-100"), gossip("pauses-10"));
     print("100 nodes / 10 nodes, turmoil", turmoil_gossip("turmoil-100"), turmoil_gossip("turmoil-10"));
     print("turmoil / ours, 100 nodes", turmoil_gossip("turmoil-100"), gossip("ours-100"));
 }

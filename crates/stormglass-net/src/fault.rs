@@ -304,14 +304,15 @@ impl Faults {
         sent: Sent,
         port: u16,
         (from, to): (&str, &str),
-        stream: &mut Option<Stream>,
+        stream: &mut Option<Box<Stream>>,
         make: impl FnOnce() -> Stream,
     ) -> Strike {
         let mut strike = Strike::default();
         if self.is_empty() {
             return strike;
         }
-        let (now, stream, mut installed) = (rt::now(), stream.get_or_insert_with(make), self.lock());
+        let (now, stream, mut installed) =
+            (rt::now(), stream.get_or_insert_with(|| Box::new(make())), self.lock());
         for rule in &mut installed.rules {
             let concerned = rule.deed.concerns(sent)
                 && rule.port.is_none_or(|only| only == port)

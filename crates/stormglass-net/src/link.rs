@@ -17,7 +17,7 @@ pub(crate) struct Link {
     state: Mutex<LinkState>,
     seed: Seed,
     /// The names of its hosts.
-    pub(crate) names: (String, String),
+    pub(crate) names: (Arc<str>, Arc<str>),
     pub(crate) ends: (Arc<Power>, Arc<Power>),
     pub(crate) subject: Symbol,
     /// The host at its end.
@@ -26,10 +26,10 @@ pub(crate) struct Link {
 
 #[derive(Debug)]
 struct LinkState {
-    profile: LinkProfile,
+    profile: Arc<LinkProfile>,
     latencies: Stream,
     /// What faults need of chance, which most links never do.
-    faults: Option<Stream>,
+    faults: Option<Box<Stream>>,
     counters: Counters,
     /// When the line has put everything on its way that was sent before.
     line_free: SimTime,
@@ -90,13 +90,13 @@ pub(crate) struct Passage {
 
 impl Link {
     pub(crate) fn new(
-        profile: LinkProfile,
+        profile: Arc<LinkProfile>,
         seed: Seed,
-        names: (String, String),
+        names: (Arc<str>, Arc<str>),
         ends: (Arc<Power>, Arc<Power>),
         symbols: (Symbol, Symbol),
     ) -> Link {
-        let latencies = seed.stream(("net", &names.0, &names.1));
+        let latencies = seed.stream(("net", &*names.0, &*names.1));
         let (faults, counters, line_free) = (None, Counters::default(), SimTime::ZERO);
         let state = Mutex::new(LinkState { profile, latencies, faults, counters, line_free });
         let (subject, target) = symbols;
@@ -110,7 +110,7 @@ impl Link {
 
     /// What is told of something that is held back.
     pub(crate) fn held(&self, segment: Segment) -> Held {
-        let (from, to) = self.names.clone();
+        let (from, to) = (self.names.0.to_string(), self.names.1.to_string());
         Held { from, to, port: segment.port, bytes: segment.bytes, since: rt::now() }
     }
 
@@ -140,10 +140,10 @@ impl Link {
         }
         counters.latency_last = latency + strike.delay;
         // A copy that is made on the way takes its own time, drawn where it changes nothing else.
-        let copy = strike
-            .twice
-            .then(|| profile.delay + profile.latency.at(faults.get_or_insert_with(chance).draw()));
-        let corrupted = strike.corrupted.then(|| faults.get_or_insert_with(chance).draw());
+        let copy = strike.twice.then(|| {
+            profile.delay + profile.latency.at(faults.get_or_insert_with(|| Box::new(chance())).draw())
+        });
+        let corrupted = strike.corrupted.then(|| faults.get_or_insert_with(|| Box::new(chance())).draw());
         let Strike { refused, held, .. } = strike;
         Some(Passage { latency: counters.latency_last, copy, refused, corrupted, held })
     }
@@ -157,7 +157,7 @@ impl Link {
         self.lock().counters
     }
 
-    pub(crate) fn set_profile(&self, profile: LinkProfile) {
+    pub(crate) fn set_profile(&self, profile: Arc<LinkProfile>) {
         self.lock().profile = profile;
     }
 

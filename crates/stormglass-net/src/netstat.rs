@@ -72,7 +72,8 @@ impl Network {
             sockets.push(Socket { local, peer, state: "TIME_WAIT", unread: 0, outstanding: 0 });
         }
         let links = shared.links();
-        let links = links.iter().map(|link| (link.names.0.clone(), link.names.1.clone(), link.counters()));
+        let links =
+            links.iter().map(|link| (link.names.0.to_string(), link.names.1.to_string(), link.counters()));
         Netstat { ports, sockets, links: links.collect() }
     }
 

@@ -7,8 +7,10 @@ use crate::ports::{Owner, Ports, Protocol, bound_to};
 use crate::profile::{LinkProfile, NetProfile};
 use crate::socket::Conn;
 use crate::unix::Paths;
+use indexmap::IndexMap;
 use madsim::runtime::Handle;
 use madsim::task::NodeId;
+use rustc_hash::FxBuildHasher;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,6 +30,7 @@ pub struct Network {
 
 pub(crate) struct Shared {
     pub(crate) profile: NetProfile,
+    classes: Classes,
     seed: Seed,
     pub(crate) recorder: Recorder,
     pub(crate) faults: Faults,
@@ -36,14 +39,21 @@ pub(crate) struct Shared {
     kernel: OnceLock<NodeId>,
 }
 
+/// The profiles of links by their class, each kept once for all of its links.
+struct Classes {
+    loopback: Arc<LinkProfile>,
+    zone: Arc<LinkProfile>,
+    wan: Arc<LinkProfile>,
+}
+
 #[derive(Default)]
 pub(crate) struct State {
     hosts: Vec<HostInfo>,
     host_index: BTreeMap<String, HostId>,
-    addresses: BTreeMap<IpAddr, HostId>,
-    links: BTreeMap<(HostId, HostId), Arc<Link>>,
+    /// Only looked up, never walked through.
+    addresses: IndexMap<IpAddr, HostId, FxBuildHasher>,
     /// Links that are not as their class, the later rule before the earlier.
-    special: Vec<(glob::Pattern, glob::Pattern, LinkProfile)>,
+    special: Vec<(glob::Pattern, glob::Pattern, Arc<LinkProfile>)>,
     pub(crate) ports: Ports,
     pub(crate) paths: Paths,
     connections: BTreeMap<u64, Weak<Conn>>,
@@ -56,17 +66,19 @@ pub(crate) struct State {
 }
 
 struct HostInfo {
-    name: String,
+    name: Arc<str>,
     place: Place,
     symbol: Symbol,
     power: Arc<Power>,
     ip: IpAddr,
     /// Chance for what concerns the host alone: its lookups, and faults of these and of its ports.
     names: Option<Stream>,
-    faults: Option<Stream>,
+    faults: Option<Box<Stream>>,
+    /// Those of its links that were ever used, by the number of the host at the other end.
+    links: Vec<Option<Arc<Link>>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct HostId(pub(crate) u32);
 
 impl HostId {
@@ -128,7 +140,9 @@ impl Network {
     pub fn recorded(profile: NetProfile, seed: Seed, recorder: &Recorder) -> Network {
         let state = Mutex::new(State::default());
         let (recorder, faults, kernel) = (recorder.clone(), Faults::default(), OnceLock::new());
-        Network { shared: Arc::new(Shared { profile, seed, recorder, faults, state, kernel }) }
+        let NetProfile { loopback, link: zone, wan, .. } = profile.clone();
+        let classes = Classes { loopback: loopback.into(), zone: zone.into(), wan: wan.into() };
+        Network { shared: Arc::new(Shared { profile, classes, seed, recorder, faults, state, kernel }) }
     }
 
     /// The host of this name, on a machine of its own.
@@ -155,8 +169,9 @@ impl Network {
             let ip = next.v4();
             state.addresses.insert(ip.into(), id);
             state.addresses.insert(next.v6().into(), id);
-            let (name, power, ip) = (name.to_string(), Arc::default(), ip.into());
-            state.hosts.push(HostInfo { name, place, symbol, power, ip, names: None, faults: None });
+            let (name, power, ip) = (name.into(), Arc::default(), ip.into());
+            let (names, faults, links) = (None, None, Vec::new());
+            state.hosts.push(HostInfo { name, place, symbol, power, ip, names, faults, links });
         }
         drop(state);
         Host { network: self.clone(), id }
@@ -171,7 +186,8 @@ impl Network {
     pub fn set_link(&self, from: &str, to: &str, profile: LinkProfile) -> Result<(), glob::PatternError> {
         let (from, to) = (glob::Pattern::new(from)?, glob::Pattern::new(to)?);
         let mut state = self.shared.lock();
-        for link in state.links.values() {
+        let profile = Arc::new(profile);
+        for link in state.links() {
             if from.matches(&link.names.0) && to.matches(&link.names.1) {
                 link.set_profile(profile.clone());
             }
@@ -201,7 +217,7 @@ impl Shared {
             drop(letters);
             state = self.lock();
         }
-        if let Some(link) = state.links.get(&(from, to)) {
+        if let Some(Some(link)) = state.host(from).links.get(to.0 as usize) {
             return link.clone();
         }
         let (source, target) = (state.host(from), state.host(to));
@@ -210,20 +226,22 @@ impl Shared {
             state.special.iter().find(|(from, to, _)| from.matches(&names.0) && to.matches(&names.1));
         let profile = match special {
             Some((_, _, profile)) => profile,
-            None if source.place.machine == target.place.machine => &self.profile.loopback,
-            None if source.place.zone == target.place.zone => &self.profile.link,
-            None => &self.profile.wan,
+            None if source.place.machine == target.place.machine => &self.classes.loopback,
+            None if source.place.zone == target.place.zone => &self.classes.zone,
+            None => &self.classes.wan,
         };
         let subject = self.recorder.symbol(&format!("{} -> {}", names.0, names.1));
         let ends = (source.power.clone(), target.power.clone());
         let link = Arc::new(Link::new(profile.clone(), self.seed, names, ends, (subject, target.symbol)));
-        state.links.insert((from, to), link.clone());
+        let (links, to) = (&mut state.hosts[from.0 as usize].links, to.0 as usize);
+        links.resize(links.len().max(to + 1), None);
+        links[to] = Some(link.clone());
         link
     }
 
     /// Every link that was ever used, in order of hosts.
     pub(crate) fn links(&self) -> Vec<Arc<Link>> {
-        self.lock().links.values().cloned().collect()
+        self.lock().links().cloned().collect()
     }
 
     /// The connections that are there.
@@ -327,7 +345,7 @@ impl Shared {
 
     /// The host's name.
     pub(crate) fn name(&self, host: HostId) -> String {
-        self.lock().host(host).name.clone()
+        self.lock().host(host).name.to_string()
     }
 
     /// The host's own address.
@@ -380,13 +398,17 @@ impl Shared {
 }
 
 impl State {
+    fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
+        self.hosts.iter().flat_map(|host| host.links.iter().flatten())
+    }
+
     fn host(&self, id: HostId) -> &HostInfo {
         &self.hosts[id.0 as usize]
     }
 
     /// The names of the hosts that are mounted on nodes.
     pub(crate) fn mounted(&self) -> Vec<(NodeId, String)> {
-        self.nodes.iter().map(|(&node, &host)| (node, self.host(host).name.clone())).collect()
+        self.nodes.iter().map(|(&node, &host)| (node, self.host(host).name.to_string())).collect()
     }
 
     pub(crate) fn any_off(&self) -> bool {
@@ -399,14 +421,14 @@ impl State {
 
     /// The names of all hosts, by their numbers.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.hosts.iter().map(|host| host.name.clone()).collect()
+        self.hosts.iter().map(|host| host.name.to_string()).collect()
     }
 }
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.lock();
-        let hosts: Vec<&str> = state.hosts.iter().map(|host| host.name.as_str()).collect();
+        let hosts: Vec<&str> = state.hosts.iter().map(|host| &*host.name).collect();
         f.debug_struct("Network").field("hosts", &hosts).finish_non_exhaustive()
     }
 }

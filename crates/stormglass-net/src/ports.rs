@@ -1,6 +1,8 @@
 //! Who has which port. Plain data without clock.
 
 use crate::network::HostId;
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::io;
@@ -10,7 +12,7 @@ use std::time::Duration;
 use stormglass_core::SimTime;
 
 /// What kind of socket has a port; each kind has its own numbers, as UDP and TCP do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Protocol {
     Datagram,
     Stream,
@@ -36,7 +38,7 @@ pub(crate) const TIME_WAIT: Duration = Duration::from_secs(60);
 /// The ports of all hosts.
 #[derive(Default)]
 pub(crate) struct Ports {
-    bound: BTreeMap<(Protocol, HostId, u16), Vec<Bound>>,
+    bound: IndexMap<(Protocol, HostId, u16), Vec<Bound>, FxBuildHasher>,
     connections: BTreeMap<(HostId, u16, SocketAddr), Use>,
     last: BTreeMap<HostId, u16>,
 }
@@ -97,7 +99,7 @@ impl Ports {
         if let Some(bound) = self.bound.get_mut(&(protocol, host, port)) {
             bound.retain(|bound| bound.ip != ip);
             if bound.is_empty() {
-                self.bound.remove(&(protocol, host, port));
+                self.bound.swap_remove(&(protocol, host, port));
             }
         }
     }
@@ -150,8 +152,9 @@ impl Ports {
 
     /// Every bound port in order, with the address that it is bound to.
     pub(crate) fn bound(&self) -> impl Iterator<Item = (Protocol, HostId, u16, Option<IpAddr>)> {
-        let all = self.bound.iter();
-        all.flat_map(|(&(protocol, host, port), bound)| {
+        let mut all: Vec<_> = self.bound.iter().collect();
+        all.sort_unstable_by_key(|&(at, _)| at);
+        all.into_iter().flat_map(|(&(protocol, host, port), bound)| {
             bound.iter().map(move |bound| (protocol, host, port, bound.ip))
         })
     }
