@@ -1,4 +1,4 @@
-//! How long the metadata servers are without a leader, by election ticks and sync delay: the table of `docs/elections.md`.
+//! How long the metadata servers are without a leader, by election and heartbeat ticks and sync delay: the table of `docs/elections.md`.
 
 use std::time::Duration;
 use stormglass_cluster::MetadataFailover;
@@ -9,13 +9,14 @@ const SEEDS: u64 = 100;
 
 fn main() {
     println!(
-        "| election ticks | sync delay | another leader: median, p95 | a write: median, p95 | all killed: median, p95 |"
+        "| election ticks | heartbeat ticks | sync delay | another leader: median, p95 | a write: median, p95 | all killed: median, p95 |"
     );
-    println!("| --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- |");
     for delay in ["0s", "200ms"] {
-        for ticks in ["5", "10", "20"] {
+        for (ticks, heartbeat) in [("5", "2"), ("10", "1"), ("10", "2"), ("10", "4"), ("20", "2")] {
             let sets = [
                 ("raft.election-ticks", ticks),
+                ("raft.heartbeat-ticks", heartbeat),
                 ("disk.sync.delay", delay),
                 ("chaos.recovery-deadline", "60s"),
             ];
@@ -43,7 +44,7 @@ fn main() {
             };
             let [leader, write, all] =
                 ["another leader", "a write without it", "a leader after all were killed"].map(cell);
-            println!("| {ticks} | {delay} | {leader} | {write} | {all} |");
+            println!("| {ticks} | {heartbeat} | {delay} | {leader} | {write} | {all} |");
         }
     }
 }

@@ -133,10 +133,12 @@ impl Process {
         let name = node.name().to_string();
         let recorder = node.disk().recorder().clone();
         let client_settings = settings.metadata_client.clone();
-        let client = MetadataClient::new(node.host().clone(), &name, life, client_settings, &peers, seed);
+        let metadata = Metadata::new(&recorder);
+        let client = MetadataClient::new(node.host().clone(), &name, life, client_settings, &peers, seed)
+            .learning_from(metadata.nodes.clone());
         let (sender, receiver) = channel::channel(&recorder);
         Process {
-            metadata: Metadata::new(&recorder),
+            metadata,
             requests: (sender, Some(receiver)),
             node,
             name,
@@ -182,7 +184,9 @@ impl Process {
             Step::ClusterMarker => marker::validate_or_create(self.node.disk()).await?,
             Step::OpenMetadataStore => {
                 self.compute("open metadata database", work.open_metadata_store).await;
-                self.metadata_store = Some(RaftStore::open(self.node.disk(), METADATA_STORE).await?);
+                self.metadata_store = Some(
+                    RaftStore::open(self.node.disk(), METADATA_STORE, self.settings.raft.recovery()).await?,
+                );
             }
             Step::OpenLogStore => {
                 self.compute("open log database", work.open_log_store).await;

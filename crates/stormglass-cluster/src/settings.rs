@@ -9,9 +9,20 @@ use stormglass_raft::{ClientSettings, RaftSettings, RetryPolicy};
 use stormglass_sim::settings::table_of;
 use stormglass_sim::{Preset, Settings, SettingsError};
 
-/// The models that are shipped.
-pub const MODELS: &[Preset] =
-    &[Preset { name: "restate-1.7", toml: include_str!("../models/restate-1.7.toml") }];
+/// The models that are shipped, for scenarios with whole nodes.
+pub const MODELS: &[Preset] = &[Preset {
+    name: "restate-1.7",
+    toml: concat!(
+        include_str!("../models/restate-1.7/metadata.toml"),
+        include_str!("../models/restate-1.7/node.toml")
+    ),
+}];
+
+/// The same models as far as they concern metadata servers, for scenarios with nothing else.
+pub const METADATA_MODELS: &[Preset] = &[
+    Preset { name: "restate-1.7", toml: include_str!("../models/restate-1.7/metadata.toml") },
+    Preset { name: "restate-m25", toml: include_str!("../models/restate-m25/metadata.toml") },
+];
 
 /// The parameters of one run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -30,7 +30,7 @@ mod manifest;
 mod open;
 mod wal;
 
-pub use wal::Batch;
+pub use wal::{Batch, Recovery};
 
 use std::collections::BTreeMap;
 use std::io;

@@ -17,7 +17,7 @@
 //! back, are as many as recorded.
 
 use crate::manifest::{Manifest, decode, encode};
-use crate::wal::{self, Batch, Wal};
+use crate::wal::{self, Batch, Recovery, Wal};
 use crate::{Engine, EngineError, Family};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -53,8 +53,22 @@ impl Engine {
         path: impl Into<PathBuf>,
         families: &[&str],
     ) -> Result<Engine, EngineError> {
+        Engine::open_with(disk, path, families, Recovery::default()).await
+    }
+
+    /// As [`Engine::open`], with a choice of what happens to a log that ends in a damaged record.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::open`]; [`EngineError::Corrupt`] for such a log under [`Recovery::Absolute`].
+    pub async fn open_with(
+        disk: &Disk,
+        path: impl Into<PathBuf>,
+        families: &[&str],
+        recovery: Recovery,
+    ) -> Result<Engine, EngineError> {
         let path = path.into();
-        let opening = Opening { disk, path: &path };
+        let opening = Opening { disk, path: &path, recovery };
         let exists = disk.try_exists(path.join("CURRENT")).await?;
         opening.prepare_directory().await?;
         let directory = disk.open(&path).await?;
@@ -86,6 +100,7 @@ impl Engine {
 struct Opening<'a> {
     disk: &'a Disk,
     path: &'a Path,
+    recovery: Recovery,
 }
 
 /// What an existing database held.
@@ -150,7 +165,10 @@ impl Opening<'_> {
             Some(path) => self.disk.read(path).await?,
             None => Vec::new(),
         };
-        let batches = wal::replay(log.get(LOG_HEAD..).unwrap_or_default());
+        let (batches, torn) = wal::replay(log.get(LOG_HEAD..).unwrap_or_default());
+        if torn && self.recovery == Recovery::Absolute {
+            return Err(EngineError::Corrupt("truncated record at the end of the log".into()));
+        }
         let changed: BTreeSet<usize> = batches.iter().flat_map(Batch::families).collect();
         batches.into_iter().for_each(|batch| batch.apply(&mut tables));
         // Files that a crash left behind keep their numbers, although no manifest knows them.

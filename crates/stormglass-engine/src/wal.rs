@@ -89,9 +89,18 @@ impl Wal {
     }
 }
 
-/// The batches of a log up to its end or its first damaged record: RocksDB's recovery mode
-/// `TolerateCorruptedTailRecords`, which Restate uses since 85cbaf014 (2025-04-15).
-pub(crate) fn replay(mut bytes: &[u8]) -> Vec<Batch> {
+/// What an opening does about a log that ends in a damaged record, as one that was being written when the power failed may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recovery {
+    /// It goes without that record: RocksDB's mode `TolerateCorruptedTailRecords`.
+    #[default]
+    ToleratesTornTail,
+    /// It fails: RocksDB's mode `AbsoluteConsistency`.
+    Absolute,
+}
+
+/// The batches of a log up to its end or its first damaged record, and whether there is one.
+pub(crate) fn replay(mut bytes: &[u8]) -> (Vec<Batch>, bool) {
     let mut batches = Vec::new();
     while let Some((header, rest)) = bytes.split_at_checked(HEADER) {
         let word = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("four bytes"));
@@ -103,7 +112,7 @@ pub(crate) fn replay(mut bytes: &[u8]) -> Vec<Batch> {
         batches.push(batch);
         bytes = next;
     }
-    batches
+    (batches, !bytes.is_empty())
 }
 
 #[cfg(test)]
@@ -145,13 +154,16 @@ mod tests {
                 let at = flip.index(bytes.len());
                 bytes[at] ^= 0x10;
             }
-            let read = replay(&bytes);
+            let (read, _) = replay(&bytes);
             prop_assert!(written.starts_with(&read));
         }
     }
 
     #[test]
     fn an_undamaged_log_is_read_whole() {
-        assert_eq!(replay(&log(&batches(5))), batches(5));
+        assert_eq!(replay(&log(&batches(5))), (batches(5), false));
+        let mut torn = log(&batches(5));
+        torn.pop();
+        assert_eq!(replay(&torn), (batches(4), true));
     }
 }

@@ -57,7 +57,8 @@ impl ByteStream {
             let slice = &slice[..slice.len().min(left)];
             left -= slice.len();
             for chunk in slice.chunks(SEGMENT) {
-                self.send(Bytes::copy_from_slice(chunk), chunk.len() as u64);
+                let bytes = chunk.len() as u64;
+                self.send(Bytes::copy_from_slice(chunk), bytes, bytes);
             }
         }
         Poll::Ready(Ok(accepted))

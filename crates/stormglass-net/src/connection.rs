@@ -46,6 +46,25 @@ impl Host {
         &self,
         to: Address,
     ) -> io::Result<Connection<S, R>> {
+        self.connect_bounded(to, UNBOUNDED).await
+    }
+
+    /// As [`Host::connect`], with at most so many messages on the way and unread in each direction: one more is refused to its
+    /// sender as a full queue would, with `WouldBlock`. At least 1.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::connect`].
+    ///
+    /// # Panics
+    ///
+    /// When `messages` is 0.
+    pub async fn connect_bounded<S: Send + 'static, R: Send + 'static>(
+        &self,
+        to: Address,
+        messages: u64,
+    ) -> io::Result<Connection<S, R>> {
+        assert!(messages > 0, "a queue of no messages takes none");
         let shared = self.shared();
         let remote = SocketAddr::new(shared.ip(to.host), to.port);
         let port = LocalPort::take(shared, self.id, 0, remote)?;
@@ -53,7 +72,7 @@ impl Host {
         let round_trips = shared.profile.handshake_round_trips;
         let backlog = shared.shake_hands::<Backlog<R, S>>(self.id, target, round_trips).await?;
         let local = SocketAddr::new(shared.ip(self.id), port.keep());
-        let (hosts, windows) = ([self.id, to.host], [UNBOUNDED; 2]);
+        let (hosts, windows) = ([self.id, to.host], [messages; 2]);
         let ends = Ends { hosts, addresses: [local, remote], windows, same_kernel: false };
         Ok(Connection(establish(shared, ends, backlog)))
     }
@@ -98,7 +117,8 @@ impl<S: Send + 'static, R: Send + 'static> Connection<S, R> {
     ///
     /// # Errors
     ///
-    /// `TimedOut` or `ConnectionReset` once the connection is broken, `BrokenPipe` from then on.
+    /// `TimedOut` or `ConnectionReset` once the connection is broken, `BrokenPipe` from then on; `WouldBlock` if it is bounded and
+    /// full.
     pub fn send(&self, message: S) -> io::Result<()> {
         self.send_sized(message, 0)
     }
@@ -207,9 +227,9 @@ impl<S: Send + 'static, R: Send + 'static> Sends<S> for End<S, R> {
     fn send(&self, message: S, bytes: u64) -> io::Result<()> {
         match self.poll_room(None) {
             Poll::Ready(room) => room?,
-            Poll::Pending => unreachable!("the window of messages is not bounded"),
+            Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),
         };
-        End::send(self, message, bytes);
+        End::send(self, message, bytes, 1);
         Ok(())
     }
 
@@ -220,7 +240,7 @@ impl<S: Send + 'static, R: Send + 'static> Sends<S> for End<S, R> {
 
 impl<S: Send + 'static, R: Send + 'static> Receives<R> for End<S, R> {
     fn poll_recv(&self, context: &mut Context<'_>) -> Poll<Option<R>> {
-        let first = |queue: &mut VecDeque<(R, EventId)>| (queue.pop_front().expect("polled").0, 0);
+        let first = |queue: &mut VecDeque<(R, EventId)>| (queue.pop_front().expect("polled").0, 1);
         self.poll_read(Some(context), first).map(|read| match read {
             Ok(Read::Some(message)) => Some(message),
             Ok(Read::End) => None,

@@ -39,7 +39,7 @@ pub(crate) struct Conn {
     sockets: [Mutex<Socket>; 2],
 }
 
-/// The window of connections whose messages have no size that counts.
+/// The window of connections that take any number of messages.
 pub(crate) const UNBOUNDED: u64 = u64::MAX;
 
 /// Which end of a connection.
@@ -241,7 +241,7 @@ impl<S: Send + 'static, R: Send + 'static> End<S, R> {
         self.socket().error.take().map(io::Error::from)
     }
 
-    /// How many bytes may be sent, once that is some. Without a context nobody is woken.
+    /// How much of the window is left, once that is some. Without a context nobody is woken.
     ///
     /// # Errors
     ///
@@ -273,14 +273,14 @@ impl<S: Send + 'static, R: Send + 'static> End<S, R> {
         Poll::Pending
     }
 
-    /// Sends a value, whether or not there is room.
-    pub(crate) fn send(&self, value: S, bytes: u64) {
-        let counts = if self.conn.windows[self.side as usize] == UNBOUNDED { 0 } else { bytes };
+    /// Sends a value of so many bytes, whether or not there is room; `counts` is what it takes of the window.
+    pub(crate) fn send(&self, value: S, bytes: u64, counts: u64) {
+        let counts = if self.conn.windows[self.side as usize] == UNBOUNDED { 0 } else { counts };
         self.socket().outstanding += counts;
         self.conn.lanes[self.side as usize].send(Packet::Data(value, counts), bytes, self.arrival());
     }
 
-    /// What has arrived, once something has; `take` takes from it and says how many bytes. Without a context nobody is woken.
+    /// What has arrived, once something has; `take` takes from it and says how much of the window. Without a context nobody is woken.
     ///
     /// # Errors
     ///
@@ -293,11 +293,11 @@ impl<S: Send + 'static, R: Send + 'static> End<S, R> {
         let recorder = &self.conn.network.recorder;
         let mut queue = lock(&self.incoming);
         if let Some(&(_, cause)) = queue.front() {
-            let (taken, bytes) = take(&mut queue);
+            let (taken, counts) = take(&mut queue);
             drop(queue);
             recorder.join(cause);
-            if bytes > 0 {
-                self.conn.was_read(self.side, bytes);
+            if counts > 0 && self.conn.windows[self.side.other() as usize] != UNBOUNDED {
+                self.conn.was_read(self.side, counts);
             }
             return Poll::Ready(Ok(Read::Some(taken)));
         }
@@ -455,15 +455,15 @@ impl Conn {
         });
     }
 
-    /// So many bytes were read at this end. The other is told when that is a sixteenth of the window, or all that it may send: less often
+    /// So much of the window was read at this end. The other is told when that is a sixteenth of the window, or all that it may send: less often
     /// than by TCP, whose every acknowledgement tells, and hardly later.
-    fn was_read(self: &Arc<Conn>, side: Side, bytes: u64) {
+    fn was_read(self: &Arc<Conn>, side: Side, counts: u64) {
         let other = side.other();
         let window = self.windows[other as usize];
         let waits = self.socket(other).outstanding >= window;
         let mut socket = self.socket(side);
-        socket.unread -= bytes;
-        socket.owed += bytes;
+        socket.unread -= counts;
+        socket.owed += counts;
         let worth_telling = socket.owed >= window / 16 || waits && socket.unread == 0;
         if !worth_telling || socket.dead.is_some() {
             return;

@@ -124,6 +124,29 @@ fn a_service_that_goes_away_resets_its_calls() {
     });
 }
 
+/// Three messages are on the way or unread: the fourth is refused until the peer has read, and that news has come back.
+#[test]
+fn a_bounded_connection_refuses_what_does_not_fit() {
+    Runtime::new().block_on(async {
+        let network = Network::new(link(Latency::from_millis(1)), Seed(1));
+        let (a, b) = (network.host("a"), network.host("b"));
+        let mut listener = b.listen::<u32, u32>(80).unwrap();
+        let client = a.connect_bounded::<u32, u32>(b.address(80), 3).await.unwrap();
+        let mut server = listener.accept().await;
+        (0..3).for_each(|number| client.send(number).unwrap());
+        assert_eq!(client.send(3).unwrap_err().kind(), ErrorKind::WouldBlock);
+        stormglass_rt::sleep(Duration::from_secs(1)).await;
+        assert_eq!(client.send(3).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(server.recv().await, Some(0));
+        assert_eq!(client.send(3).unwrap_err().kind(), ErrorKind::WouldBlock);
+        stormglass_rt::sleep(Duration::from_millis(2)).await;
+        client.send(3).unwrap();
+        for number in 1..4 {
+            assert_eq!(server.recv().await, Some(number));
+        }
+    });
+}
+
 /// The peer of a dropped connection reads what was sent before, then the end. What it sends itself is answered with a reset, a
 /// round trip later.
 #[test]

@@ -10,7 +10,7 @@
 //! | `applied-is-committed` | an entry that is applied and not durable on a majority of the members |
 //! | `applied-equal` | two members that apply different entries at one index |
 //! | `applied-in-order` | a member that leaves an entry out, or applies it twice in one life |
-//! | `leader-completeness` | a leader that lacks an entry which was applied anywhere |
+//! | `leader-completeness` | a leader that lacks an entry which was applied anywhere before anybody was in its term |
 //! | `members-equal` | two members that take different sets for one version of the membership |
 //!
 //! Sources: Ongaro, "Consensus: Bridging Theory and Practice" (2014), figure 3.2, for the names and the safety properties; the rest
@@ -47,9 +47,19 @@ pub struct RaftCheck {
     /// Every entry that anybody stored: its digest, and the term before it.
     entries: BTreeMap<(u64, u64), (u64, u64)>,
     /// What was applied first at each index, and by whom.
-    applied: BTreeMap<u64, (Position, String)>,
+    applied: BTreeMap<u64, Applied>,
+    /// The highest term that anybody has made durable.
+    term_highest: u64,
     memberships: BTreeMap<u64, u64>,
     violation: Option<Violation>,
+}
+
+/// An entry, who applied it first, and the last term that can have committed it.
+#[derive(Clone, Debug)]
+struct Applied {
+    entry: Position,
+    by: String,
+    committed_by: u64,
 }
 
 /// What a member has told to be durable.
@@ -132,6 +142,7 @@ impl RaftCheck {
             }
             Fact::Term(term) => {
                 let before = std::mem::replace(&mut own.term, term);
+                self.term_highest = self.term_highest.max(term);
                 if term < before {
                     return Some(("terms-grow", format!("it was {before} before")));
                 }
@@ -147,10 +158,11 @@ impl RaftCheck {
                 if first != name {
                     return Some(("one-leader-per-term", format!("{first} leads in that term")));
                 }
-                // What was applied in a later term, it learns from its follower's refusals.
-                let missing = self.applied.values().find(|(entry, _)| entry.term < term && !own.has(*entry));
-                if let Some((position, by)) = missing {
-                    let Position { index, term, .. } = position;
+                // What an old term has left may be committed by a later one, while a leader of the time between, who was paused, still
+                // takes itself for elected.
+                let before = |applied: &&Applied| applied.committed_by < term && !own.has(applied.entry);
+                if let Some(Applied { entry: position, by, .. }) = self.applied.values().find(before) {
+                    let Position { index, term, .. } = *position;
                     return Some((
                         "leader-completeness",
                         format!("it lacks {index} of term {term}, which {by} applied"),
@@ -178,7 +190,7 @@ impl RaftCheck {
                 if entry.index != expected {
                     return Some(("applied-in-order", format!("{expected} was next")));
                 }
-                if let Some((first, by)) = self.applied.get(&entry.index) {
+                if let Some(Applied { entry: first, by, .. }) = self.applied.get(&entry.index) {
                     if *first != entry {
                         return Some((
                             "applied-equal",
@@ -187,7 +199,9 @@ impl RaftCheck {
                     }
                     return None;
                 }
-                self.applied.insert(entry.index, (entry, name.to_string()));
+                // Who leads has made its term durable before: none that committed this is later.
+                let committed_by = self.term_highest;
+                self.applied.insert(entry.index, Applied { entry, by: name.to_string(), committed_by });
                 let own = &self.members[name];
                 let has = |voters: u64| {
                     let durable =
@@ -271,6 +285,16 @@ mod tests {
             ("b", Fact::Restored(entry(3, 2))),
         ];
         assert_eq!(property_after(&more), None);
+        // Term 3's leader was elected before term 4's committed what term 2 had left, and finds out late.
+        let late = [
+            ("a", Fact::Stored(entry(3, 2))),
+            ("b", Fact::Stored(entry(3, 2))),
+            ("c", Fact::Term(3)),
+            ("a", Fact::Term(4)),
+            ("a", Fact::Applied(entry(3, 2))),
+            ("c", Fact::Leads { term: 3 }),
+        ];
+        assert_eq!(property_after(&late), None);
     }
 
     #[test]

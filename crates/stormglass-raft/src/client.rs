@@ -1,12 +1,13 @@
 //! The metadata client of a node.
 //!
-//! As Restate's `grpc/client.rs` of 1.7: a sticky endpoint, kept while it works. After a refusal with a hint the
-//! call goes on at the hinted node at once, at most three times; after any other it moves to a random endpoint
-//! other than the last and gives the error to the caller, whose own retry policy decides. A call that is connected has no deadline.
+//! As Restate's `grpc/client.rs`: a sticky endpoint, kept while it works. After a refusal with a hint the
+//! call goes on at the hinted node at once, at most three times; after any other it moves to another endpoint
+//! and gives the error to the caller, whose own retry policy decides. A call that is connected has no deadline.
 
 use crate::api::{Answer, FABRIC_PORT, Precondition, Refusal, RefusalKind, Reply, Request, Value, Write};
-use crate::nodes::NodesConfiguration;
-use crate::settings::ClientSettings;
+use crate::nodes::{MetadataState, NodesConfiguration};
+use crate::server::NodesWatch;
+use crate::settings::{ClientSettings, NextEndpoint};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stormglass_core::{Kind, Recorder, Seed, Stream, Symbol};
 use stormglass_net::{Channel, Host};
-use stormglass_rt as rt;
+use stormglass_rt::{self as rt, Watch};
 
 /// A client. Clones share endpoint and connections.
 #[derive(Clone, Debug)]
@@ -31,6 +32,7 @@ struct Shared {
     conflict: Symbol,
     /// The configured endpoints: host names.
     endpoints: Vec<String>,
+    name: String,
     state: Mutex<State>,
 }
 
@@ -40,6 +42,8 @@ struct State {
     channels: BTreeMap<String, Arc<Channel<Request, Answer>>>,
     choice: Stream,
     jitter: Stream,
+    /// Where it learns of members.
+    nodes: Option<NodesWatch>,
 }
 
 /// Why a call failed.
@@ -87,7 +91,8 @@ impl MetadataClient {
         let stream = |what| seed.stream(("metadata-client", name, what, u64::from(life)));
         let mut choice = stream("endpoint");
         let current = endpoints[choice.below(endpoints.len() as u64) as usize].clone();
-        let state = State { current, channels: BTreeMap::new(), choice, jitter: stream("jitter") };
+        let state =
+            State { current, channels: BTreeMap::new(), choice, jitter: stream("jitter"), nodes: None };
         MetadataClient {
             shared: Arc::new(Shared {
                 host,
@@ -96,9 +101,18 @@ impl MetadataClient {
                 conflict: recorder.symbol("metadata write conflict"),
                 recorder,
                 endpoints: endpoints.to_vec(),
+                name: name.to_string(),
                 state: Mutex::new(state),
             }),
         }
+    }
+
+    /// Has it learn of metadata servers from the configuration that its node knows: they are endpoints too, and the only ones once the
+    /// configuration names its own node.
+    #[must_use]
+    pub fn learning_from(self, nodes: NodesWatch) -> MetadataClient {
+        self.shared.lock().nodes = Some(nodes);
+        self
     }
 
     /// Makes this endpoint the current one.
@@ -236,18 +250,40 @@ impl MetadataClient {
         (name, channel)
     }
 
-    /// Another endpoint than the one that failed, if there is another.
+    /// Goes to the endpoint that comes after the one that failed.
     fn move_on(&self, failed: &str) {
         let mut state = self.shared.lock();
-        let others: Vec<&String> = self.shared.endpoints.iter().filter(|name| *name != failed).collect();
-        if !others.is_empty() {
-            let place = state.choice.below(others.len() as u64) as usize;
-            state.current = others[place].clone();
-        }
+        let endpoints = self.shared.endpoints(&state);
+        state.current = match self.shared.settings.next_endpoint {
+            NextEndpoint::RoundRobin => {
+                let next = endpoints.iter().position(|name| name == failed).map_or(0, |place| place + 1);
+                endpoints[next % endpoints.len()].clone()
+            }
+            NextEndpoint::Any => endpoints[state.choice.below(endpoints.len() as u64) as usize].clone(),
+            NextEndpoint::Another => {
+                let others: Vec<&String> = endpoints.iter().filter(|name| *name != failed).collect();
+                if others.is_empty() {
+                    return;
+                }
+                others[state.choice.below(others.len() as u64) as usize].clone()
+            }
+        };
     }
 }
 
 impl Shared {
+    /// The endpoints to choose from: those configured and those learned, or these alone once the own node is known.
+    fn endpoints(&self, state: &State) -> Vec<String> {
+        let Some(nodes) = state.nodes.as_ref().and_then(Watch::get) else { return self.endpoints.clone() };
+        let members = nodes.nodes.values().filter(|node| node.metadata == MetadataState::Member);
+        let learned: Vec<String> = members.map(|node| node.name.clone()).collect();
+        if nodes.find(&self.name).is_some() && !learned.is_empty() {
+            return learned;
+        }
+        let more = learned.into_iter().filter(|name| !self.endpoints.contains(name));
+        self.endpoints.iter().cloned().chain(more).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

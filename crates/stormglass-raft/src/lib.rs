@@ -13,7 +13,7 @@
 //! - [`kv`]: the replicated map, a plain struct.
 //! - [`storage`]: log, hard state and snapshots on an engine, with their syncs.
 //! - [`transport`]: peers, connections, dialling.
-//! - [`server`]: not provisioned, standby, member; `member` is the Raft loop.
+//! - [`server`]: not provisioned, standby, member; `requests` are its queues, `member` is the Raft loop.
 //! - [`facts`]: what members tell checkers; [`check`]: what has to hold of it; [`canary`]: servers that are wrong on purpose.
 //! - [`client`]: endpoints, leader hints, retries, read-modify-write.
 //!
@@ -28,6 +28,7 @@ pub mod facts;
 pub mod kv;
 mod member;
 pub mod nodes;
+mod requests;
 pub mod server;
 pub mod settings;
 pub mod storage;
@@ -37,5 +38,5 @@ pub use api::{Answer, Refusal, Request, Value};
 pub use canary::Canary;
 pub use client::{ClientError, MetadataClient};
 pub use nodes::{MetadataState, NodeConfig, NodeId, NodesConfiguration, StorageState, WorkerState};
-pub use server::{MetadataServer, ServerConfig};
+pub use server::{MetadataServer, ServerConfig, Status};
 pub use settings::{ClientSettings, RaftSettings, RetryPolicy};

@@ -1,7 +1,7 @@
 //! The Raft loop of a member.
 //!
 //! One task. It takes one event at a time, in this order of preference: a message of a peer, a tick, a new
-//! configuration, a request. After each it does all that Raft has made ready, inline: send, take a snapshot in,
+//! configuration, a request, the time to tell its status. After each it does all that Raft has made ready, inline: send, take a snapshot in,
 //! apply, append and sync, hard state and sync, send what had to wait for that, apply again. So a slow sync holds
 //! up ticks and messages, and afterwards the missed ticks come in a burst. (Source:
 //! restatedev/restate 1.7, `crates/metadata-server/src/raft/server/member.rs`; in March 2025 it picked the next event by
@@ -12,7 +12,9 @@ use crate::canary::Canary;
 use crate::facts::{Fact, Facts, Position};
 use crate::kv::{Command, CommandId, KvState, Membership};
 use crate::nodes::{MetadataState, NodeId, NodesConfiguration};
-use crate::server::{Incoming, KnownNodes, MEMBER, MetadataServer, NodesWatch, ServerConfig, publish};
+use crate::requests::Requests;
+use crate::server::{KnownNodes, MEMBER, MetadataServer, NodesWatch, ServerConfig, Status, publish};
+use crate::settings::NextEvent;
 use crate::storage::RaftStore;
 use crate::transport::Transport;
 use protobuf::Message as _;
@@ -23,14 +25,14 @@ use raft::eraftpb::{
 use raft::{Config, RawNode, ReadOnlyOption, ReadState, SnapshotStatus, StateRole};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use stormglass_core::{Kind, Recorder, Seed, Stream};
 use stormglass_engine::EngineError;
 use stormglass_net::{Host, rpc};
 use stormglass_rt as rt;
 use stormglass_rt::channel::Receiver;
-use stormglass_rt::{Alarm, Ticker, Watch};
+use stormglass_rt::{Alarm, Missed, Ticker, Watch};
 
 type ReplyTo = rpc::Reply<Answer>;
 
@@ -60,9 +62,11 @@ pub(crate) struct Member {
     applied: u64,
     transport: Transport,
     inbox: Receiver<Message>,
-    requests: Receiver<Incoming>,
+    requests: Requests,
     nodes: NodesWatch,
     ticker: Ticker,
+    status: Watch<Status>,
+    status_due: Ticker,
     /// The version of the configuration that the loop has seen.
     nodes_seen: u64,
     number_last: u64,
@@ -75,6 +79,8 @@ pub(crate) struct Member {
     election: Election,
     leads: bool,
     campaigns: bool,
+    /// The leader of the last status.
+    leader_told: u64,
 }
 
 struct Read {
@@ -97,7 +103,33 @@ enum Event {
     Tick,
     Nodes,
     Request(Request, ReplyTo),
+    Status,
     Stop,
+}
+
+/// Where events come from.
+#[derive(Clone, Copy)]
+enum Source {
+    Messages,
+    Ticks,
+    Nodes,
+    Store,
+    Joins,
+    Commands,
+    Status,
+}
+
+impl Source {
+    /// All of them, those first that are looked at first.
+    const ALL: [Source; 7] = [
+        Source::Messages,
+        Source::Ticks,
+        Source::Nodes,
+        Source::Store,
+        Source::Joins,
+        Source::Commands,
+        Source::Status,
+    ];
 }
 
 impl Member {
@@ -108,7 +140,7 @@ impl Member {
         inbox: Receiver<Message>,
     ) -> Result<Member, EngineError> {
         server.note(MEMBER);
-        let MetadataServer { config, seed, host, recorder, mut store, requests, nodes, stop, choice } =
+        let MetadataServer { config, seed, host, recorder, mut store, requests, nodes, stop, choice, status } =
             server;
         let settings = &config.settings;
         if settings.canary == Canary::ForgetsItsVote {
@@ -144,6 +176,9 @@ impl Member {
         };
         let ticker = Ticker::new(&recorder, recorder.symbol("raft tick"), settings.tick_interval);
         let ticker = ticker.missed(settings.missed_ticks);
+        let status_due =
+            Ticker::after(&recorder, recorder.symbol("metadata server status"), settings.status_interval);
+        let status_due = status_due.missed(Missed::Burst);
         let mut member = Member {
             me,
             config,
@@ -163,6 +198,8 @@ impl Member {
             requests,
             nodes,
             ticker,
+            status,
+            status_due,
             nodes_seen: 0,
             number_last: 0,
             writes: BTreeMap::new(),
@@ -173,13 +210,17 @@ impl Member {
             election,
             leads: false,
             campaigns: false,
+            leader_told: 0,
         };
         member.tell_members();
         member.publish();
+        member.tell_status();
         Ok(member)
     }
 
     pub(crate) async fn run(mut self) -> Result<(Exit, MetadataServer), EngineError> {
+        // The answer to its join may have taken longer than its membership lasted.
+        self.removed = self.is_let_go();
         // A voter campaigns at once (Restate PR #2657); with pre-vote that deposes nobody who is alive.
         if self.raw.raft.promotable() {
             self.raw.campaign().map_err(corrupt)?;
@@ -200,8 +241,9 @@ impl Member {
                     }
                 }
                 Event::Message(message) => match self.step(message) {
-                    // A message from someone who is no peer any more (in March 2025 that failed the server).
-                    Ok(()) | Err(raft::Error::StepPeerNotFound | raft::Error::ProposalDropped) => {}
+                    Ok(()) | Err(raft::Error::ProposalDropped) => {}
+                    // A message from someone who is no peer any more.
+                    Err(raft::Error::StepPeerNotFound) if !self.config.settings.strangers_are_fatal => {}
                     Err(error) => return Err(corrupt(error)),
                 },
                 Event::Tick => {
@@ -213,6 +255,7 @@ impl Member {
                     self.removed |= self.is_let_go();
                 }
                 Event::Request(request, reply) => self.handle(request, reply),
+                Event::Status => self.tell_status(),
             }
             self.process_ready().await?;
         }
@@ -221,8 +264,8 @@ impl Member {
     /// What the next life of the server begins with.
     fn into_server(mut self) -> MetadataServer {
         let store = self.raw.mut_store().take();
-        let Member { config, seed, host, choice, stop, recorder, requests, nodes, .. } = self;
-        MetadataServer { config, seed, host, recorder, store, requests, nodes, stop, choice }
+        let Member { config, seed, host, choice, stop, recorder, requests, nodes, status, .. } = self;
+        MetadataServer { config, seed, host, recorder, store, requests, nodes, stop, choice, status }
     }
 
     fn canary(&self) -> Canary {
@@ -279,23 +322,39 @@ impl Member {
             {
                 return Poll::Ready(Event::Stop);
             }
-            if let Poll::Ready(Some(message)) = self.inbox.poll_recv(context) {
-                return Poll::Ready(Event::Message(message));
+            let first = match self.config.settings.next_event {
+                NextEvent::InOrder => 0,
+                NextEvent::ByChance => self.choice.below(Source::ALL.len() as u64) as usize,
+            };
+            let (before, from_first) = Source::ALL.split_at(first);
+            for &source in from_first.iter().chain(before) {
+                if let Poll::Ready(event) = self.poll_source(source, context) {
+                    return Poll::Ready(event);
+                }
             }
-            if self.ticker.poll_tick(context).is_ready() {
-                return Poll::Ready(Event::Tick);
-            }
-            let seen = self.nodes_seen;
-            let newer = |nodes: &KnownNodes| nodes.as_ref().is_some_and(|nodes| nodes.version > seen);
-            if self.nodes.poll_until(context, newer).is_ready() {
-                return Poll::Ready(Event::Nodes);
-            }
-            match self.requests.poll_recv(context) {
-                Poll::Ready(Some((request, reply))) => Poll::Ready(Event::Request(request, reply)),
-                _ => Poll::Pending,
-            }
+            Poll::Pending
         })
         .await
+    }
+
+    fn poll_source(&mut self, source: Source, context: &mut Context<'_>) -> Poll<Event> {
+        let request = |(request, reply)| Event::Request(request, reply);
+        match source {
+            Source::Messages => match self.inbox.poll_recv(context) {
+                Poll::Ready(Some(message)) => Poll::Ready(Event::Message(message)),
+                _ => Poll::Pending,
+            },
+            Source::Ticks => self.ticker.poll_tick(context).map(|()| Event::Tick),
+            Source::Nodes => {
+                let seen = self.nodes_seen;
+                let newer = |nodes: &KnownNodes| nodes.as_ref().is_some_and(|nodes| nodes.version > seen);
+                self.nodes.poll_until(context, newer).map(|_| Event::Nodes)
+            }
+            Source::Store => self.requests.poll_store(context).map(request),
+            Source::Joins => self.requests.poll_join(context).map(request),
+            Source::Commands => self.requests.poll_command(context).map(request),
+            Source::Status => self.status_due.poll_tick(context).map(|()| Event::Status),
+        }
     }
 
     // ---- requests ------------------------------------------------------------------------------------------
@@ -333,7 +392,8 @@ impl Member {
 
     fn propose(&mut self, write: Write, reply: ReplyTo) {
         // A write that has lost already need not go through the log (Restate 6e4156977).
-        if self.canary() != Canary::IgnoresPreconditions
+        if self.config.settings.refuses_early
+            && self.canary() != Canary::IgnoresPreconditions
             && let Err(refusal) = self.kv.check(&write)
         {
             reply.send(Err(refusal));
@@ -661,7 +721,27 @@ impl Member {
             std::mem::take(&mut self.removals).into_values().flatten().for_each(|reply| reply.send(lost()));
             self.reads_ready.clear();
         }
-        self.leads = leads;
+        if leads != self.leads || self.raw.raft.leader_id != self.leader_told {
+            self.leads = leads;
+            self.tell_status();
+        }
+    }
+
+    /// Tells what an operator would see.
+    fn tell_status(&mut self) {
+        let leader = self.raw.raft.leader_id;
+        self.leader_told = leader;
+        let status = Status::Member {
+            leader: (leader != 0).then_some(NodeId(leader as u32)),
+            term: self.raw.raft.term,
+            applied: self.applied,
+            members: self.kv.membership().members.keys().copied().collect(),
+        };
+        self.status.change(|told| {
+            let news = *told != status;
+            *told = status;
+            news
+        });
     }
 
     // ---- the node's view -----------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ use crate::api::{Answer, NodeHint, Refusal, Reply, Request};
 use crate::kv::KvState;
 use crate::member::{Exit, Member};
 use crate::nodes::{MetadataState, NodeId, NodesConfiguration};
+use crate::requests::Requests;
 use crate::settings::RaftSettings;
 use crate::storage::{RaftStore, StoredState};
 use crate::transport::{PeerListener, Transport};
@@ -41,6 +42,30 @@ pub type Incoming = (Request, rpc::Reply<Answer>);
 
 /// The newest configuration that a node knows, if it knows one.
 pub type KnownNodes = Option<Arc<NodesConfiguration>>;
+
+/// What a server tells of itself (Restate's `MetadataServerSummary`). Not told anew with every change: see
+/// [`RaftSettings::status_interval`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// It has not looked into its database yet.
+    #[default]
+    StartingUp,
+    /// It belongs to no cluster.
+    AwaitingProvisioning,
+    /// It belongs to a cluster and is no member.
+    Standby,
+    /// It is a member.
+    Member {
+        /// The leader, if it knows one.
+        leader: Option<NodeId>,
+        /// Its term.
+        term: u64,
+        /// The index of the last entry that it has applied.
+        applied: u64,
+        /// The members as of that entry.
+        members: Vec<NodeId>,
+    },
+}
 
 /// A node's [`KnownNodes`], shared by its server, its client and everything else on it.
 pub type NodesWatch = Watch<KnownNodes>;
@@ -75,10 +100,11 @@ pub struct MetadataServer {
     pub(crate) host: Host,
     pub(crate) recorder: Recorder,
     pub(crate) store: RaftStore,
-    pub(crate) requests: Receiver<Incoming>,
+    pub(crate) requests: Requests,
     pub(crate) nodes: NodesWatch,
     pub(crate) stop: Option<Watch<bool>>,
     pub(crate) choice: Stream,
+    pub(crate) status: Watch<Status>,
 }
 
 impl MetadataServer {
@@ -93,7 +119,23 @@ impl MetadataServer {
     ) -> MetadataServer {
         let recorder = host.network().recorder().clone();
         let choice = seed.stream(("metadata-server", &config.name, "choice", u64::from(config.life)));
-        MetadataServer { config, seed, host, recorder, store, requests, nodes, stop: None, choice }
+        let requests = Requests::new(requests, &config.settings, &recorder);
+        let status = Watch::new(&recorder, Status::default());
+        MetadataServer { config, seed, host, recorder, store, requests, nodes, stop: None, choice, status }
+    }
+
+    /// Has it tell its status here.
+    #[must_use]
+    pub fn telling(mut self, status: Watch<Status>) -> MetadataServer {
+        self.status = status;
+        self
+    }
+
+    fn tell(&self, status: Status) {
+        self.status.change(|told| {
+            *told = status;
+            true
+        });
     }
 
     /// Has a member stop when this becomes true: a leader hands its leadership over first, if its settings say so.
@@ -151,11 +193,12 @@ impl MetadataServer {
 
     /// Waits to be provisioned, or for a configuration that shows that somebody else was.
     async fn waiting(&mut self) -> Result<Option<NodeId>, EngineError> {
+        self.tell(Status::AwaitingProvisioning);
         loop {
             let nodes = &self.nodes;
             let requests = &mut self.requests;
             let event = poll_fn(|context| {
-                if let Poll::Ready(Some(incoming)) = requests.poll_recv(context) {
+                if let Poll::Ready(incoming) = requests.poll_any(context) {
                     return Poll::Ready(Some(incoming));
                 }
                 nodes.poll_until(context, Option::is_some).map(|_| None)
@@ -186,6 +229,7 @@ impl MetadataServer {
     /// Knows the cluster and is no member: finds one that takes it in.
     async fn standby(&mut self) -> Result<NodeId, EngineError> {
         self.note("metadata server: standby");
+        self.tell(Status::Standby);
         let name = self.config.name.clone();
         let mut own = Box::pin({
             let (watch, name) = (self.nodes.clone(), name.clone());
@@ -208,10 +252,13 @@ impl MetadataServer {
         let mut hint: Option<NodeHint> = None;
         let joined = loop {
             let target = hint.take().or_else(|| self.random_member(me));
+            // Having nobody to ask is no refusal.
+            let refused = target.is_some();
             let mut attempt = Box::pin(ask_to_join(self.host.clone(), (me, self.storage()), target));
             match self.answering(&mut attempt).await {
                 Ok(nodes) => break nodes,
                 Err(leader @ Some(_)) => hint = leader,
+                Err(None) if refused && self.config.settings.joins_at_once => {}
                 Err(None) => {
                     let delay = delays.next().unwrap_or(self.config.settings.join_retry.max);
                     let recorder = self.recorder.clone();
@@ -232,10 +279,7 @@ impl MetadataServer {
                 if let Poll::Ready(output) = std::pin::Pin::new(&mut *future).poll(context) {
                     return Poll::Ready(Ok(output));
                 }
-                match requests.poll_recv(context) {
-                    Poll::Ready(Some(incoming)) => Poll::Ready(Err(incoming)),
-                    _ => Poll::Pending,
-                }
+                requests.poll_any(context).map(Err)
             });
             match polled.await {
                 Ok(output) => return output,

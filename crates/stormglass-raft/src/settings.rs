@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::Stream;
 use stormglass_core::latency::human_duration;
+use stormglass_engine::Recovery;
 use stormglass_rt::Missed;
 
 /// The server's settings.
@@ -38,10 +39,44 @@ pub struct RaftSettings {
     pub missed_ticks: Missed,
     /// So many applied entries after the last snapshot, the next is taken and the log cut (`log-trim-threshold`). At least 1. Default: 1000.
     pub trim_threshold: u64,
+    /// How many requests for the store wait in the server's queue; more wait in front of it, and who gives up there is never served.
+    /// At least 1. Default: 2.
+    pub request_queue: u32,
+    /// The same for requests to be taken in as a member. At least 1. Default: 1.
+    pub join_queue: u32,
+    /// How many messages wait between two members in each direction, and how many a member has received and not looked at. What finds
+    /// its queue full is not sent. At least 1. Default: 128.
+    pub message_queue: u32,
+    /// How often a member tells its [`Status`](crate::server::Status) (`metadata-server.status-update-interval`); a change of leadership is
+    /// told at once. Above 0. Default: 5 s.
+    #[serde(with = "human_duration")]
+    pub status_interval: Duration,
+    /// Which of several events a member looks at first. Default: `in-order`.
+    pub next_event: NextEvent,
+    /// Whether a message from somebody who is no peer ends the server, as in March 2025. Default: false.
+    pub strangers_are_fatal: bool,
+    /// Whether a standby server asks again at once after any refusal, as in March 2025, and not only after one that names the leader.
+    /// Default: false.
+    pub joins_at_once: bool,
+    /// Whether a write whose precondition is broken already is refused before it goes through the log (Restate 6e4156977). Default: true.
+    pub refuses_early: bool,
+    /// Whether a server opens a database whose log ends in a damaged record (Restate 85cbaf014, 2025-04-15). Default: true.
+    pub tolerates_torn_log: bool,
     /// Whether a leader that is told to stop hands its leadership over first (Restate PR #3956, 2025-11-21). Default: true.
     pub leader_transfer: bool,
     /// A known bug, to show that checkers find it. Default: none.
     pub canary: Canary,
+}
+
+/// Which of several events a member looks at first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NextEvent {
+    /// Messages of peers before ticks, then a new configuration, requests for the store, joins, commands, its status (1.7).
+    #[default]
+    InOrder,
+    /// The same order from a place drawn by chance, as tokio's `select!` does (March 2025).
+    ByChance,
 }
 
 impl Default for RaftSettings {
@@ -56,6 +91,15 @@ impl Default for RaftSettings {
             join_retry: RetryPolicy::exponential(100, 2.0, 1_000, None),
             missed_ticks: Missed::Burst,
             trim_threshold: 1_000,
+            request_queue: 2,
+            join_queue: 1,
+            message_queue: 128,
+            status_interval: Duration::from_secs(5),
+            next_event: NextEvent::InOrder,
+            strangers_are_fatal: false,
+            joins_at_once: false,
+            refuses_early: true,
+            tolerates_torn_log: true,
             leader_transfer: true,
             canary: Canary::None,
         }
@@ -63,6 +107,11 @@ impl Default for RaftSettings {
 }
 
 impl RaftSettings {
+    /// How its database is opened.
+    pub fn recovery(&self) -> Recovery {
+        if self.tolerates_torn_log { Recovery::ToleratesTornTail } else { Recovery::Absolute }
+    }
+
     /// Checks the relations between the settings.
     ///
     /// # Errors
@@ -85,13 +134,21 @@ impl RaftSettings {
         for (field, time) in [
             ("keep-alive-interval", self.keep_alive_interval),
             ("keep-alive-timeout", self.keep_alive_timeout),
+            ("status-interval", self.status_interval),
         ] {
             if time.is_zero() {
                 return Err((field, "must be above 0s".into()));
             }
         }
-        if self.trim_threshold == 0 {
-            return Err(("trim-threshold", "must be at least 1".into()));
+        for (field, number) in [
+            ("trim-threshold", self.trim_threshold),
+            ("request-queue", self.request_queue.into()),
+            ("join-queue", self.join_queue.into()),
+            ("message-queue", self.message_queue.into()),
+        ] {
+            if number == 0 {
+                return Err((field, "must be at least 1".into()));
+            }
         }
         self.join_retry.validate().map_err(|problem| ("join-retry", problem))
     }
@@ -107,8 +164,23 @@ pub struct ClientSettings {
     /// How a read-modify-write is repeated after losing to another writer
     /// (`metadata-client.backoff-policy`). Default: 100 ms × 1.4, 10 times, up to 1 s.
     pub conflict_retry: RetryPolicy,
+    /// Where a call goes after one that failed without a hint. Default: `another`.
+    pub next_endpoint: NextEndpoint,
     /// How often a call follows a leader hint before it gives up. Default: 3.
     pub hint_hops: u32,
+}
+
+/// Where a call goes after one that failed without a hint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NextEndpoint {
+    /// To any, but not to the one that has just failed (1.7).
+    #[default]
+    Another,
+    /// To any (March 2025).
+    Any,
+    /// To the next in turn (Restate PR #3064, 2025-04-01).
+    RoundRobin,
 }
 
 impl Default for ClientSettings {
@@ -116,6 +188,7 @@ impl Default for ClientSettings {
         ClientSettings {
             connect_timeout: Duration::from_secs(3),
             conflict_retry: RetryPolicy::exponential(100, 1.4, 1_000, Some(10)),
+            next_endpoint: NextEndpoint::Another,
             hint_hops: 3,
         }
     }

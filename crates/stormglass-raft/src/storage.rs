@@ -10,7 +10,7 @@ use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::{GetEntriesContext, RaftState, Storage, StorageError};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use stormglass_engine::{Batch, Engine, EngineError};
+use stormglass_engine::{Batch, Engine, EngineError, Recovery};
 use stormglass_fs::Disk;
 
 /// The names of the engine's column families, in order.
@@ -57,8 +57,8 @@ impl RaftStore {
     /// # Errors
     ///
     /// Those of the engine.
-    pub async fn open(disk: &Disk, path: &str) -> Result<RaftStore, EngineError> {
-        let engine = Engine::open(disk, path, &FAMILIES).await?;
+    pub async fn open(disk: &Disk, path: &str, recovery: Recovery) -> Result<RaftStore, EngineError> {
+        let engine = Engine::open_with(disk, path, &FAMILIES, recovery).await?;
         let state = |key: &[u8]| engine.get(STATE, key);
         let storage = state(MARKER).map(decode).transpose()?;
         let server = state(SERVER).map(decode).transpose()?;

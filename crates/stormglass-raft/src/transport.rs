@@ -3,7 +3,7 @@
 //! As Restate's `raft/network`: one two-way stream for each pair, dialled on demand by whoever has something to
 //! say. A message that finds no connection starts a dial, at most one at a time for each peer, and is *not*
 //! sent; Raft's next heartbeat tries again. There is no back-off and no queue. A server that is not a member
-//! hangs up. When a dial completes and there is a connection already, the new one is dropped.
+//! hangs up. Queues are bounded: a message that finds its stream full is not sent either. When a dial completes and there is a connection already, the new one is dropped.
 
 use crate::api::RAFT_PORT;
 use crate::nodes::NodeId;
@@ -42,6 +42,7 @@ struct Shared {
     me: NodeId,
     host: Host,
     connect_timeout: Duration,
+    queue: u64,
     keepalive: Keepalive,
     recorder: Recorder,
     inbox: Sender<Message>,
@@ -66,14 +67,14 @@ enum Peer {
 impl Transport {
     /// A transport without connections. Messages from peers go to `inbox`.
     pub fn new(me: NodeId, host: Host, settings: &RaftSettings, inbox: Sender<Message>) -> Transport {
-        let connect_timeout = settings.connect_timeout;
+        let (connect_timeout, queue) = (settings.connect_timeout, settings.message_queue.into());
         // As of HTTP/2: one ping, and the connection is given up when it is not answered in time.
         let (time, interval) = (settings.keep_alive_interval, settings.keep_alive_timeout);
         let keepalive = Keepalive { time, interval, retries: 1 };
         let recorder = host.network().recorder().clone();
         let state = Mutex::new(State::default());
         Transport {
-            shared: Arc::new(Shared { me, host, connect_timeout, keepalive, recorder, inbox, state }),
+            shared: Arc::new(Shared { me, host, connect_timeout, queue, keepalive, recorder, inbox, state }),
         }
     }
 
@@ -133,7 +134,8 @@ impl Transport {
         let shared = &self.shared;
         let address = shared.host.network().host(host).address(RAFT_PORT);
         let dialled = rt::timeout(shared.connect_timeout, async {
-            let connection = shared.host.connect::<Packet, Packet>(address).await.ok()?;
+            let connection =
+                shared.host.connect_bounded::<Packet, Packet>(address, shared.queue).await.ok()?;
             connection.set_keepalive(Some(shared.keepalive));
             let (sender, mut receiver) = connection.into_split();
             sender.send(Packet::Hello(shared.me)).ok()?;
@@ -167,6 +169,8 @@ impl Transport {
         shared.recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, u64::from(peer.0));
         while let Some(packet) = receiver.recv().await {
             if let Packet::Raft(message) = packet {
+                // A member that is busy lets its streams fill.
+                shared.inbox.room(shared.queue as usize).await;
                 shared.inbox.send(*message);
             }
         }

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stormglass_core::{Keep, Kind, Latency, Recorder, Scope, Seed, Trace};
+use stormglass_engine::Recovery;
 use stormglass_fs::fault::{Effect, Fault};
 use stormglass_fs::{Disk, DiskProfile, Loss};
-use stormglass_net::{LinkProfile, NetProfile, Network};
+use stormglass_net::{LinkProfile, NetProfile, Network, fault as net_fault};
 use stormglass_raft::api::{
     Answer, FABRIC_PORT, Precondition, RAFT_PORT, Refusal, RefusalKind, Reply, Request, Value, Write,
 };
@@ -17,7 +18,7 @@ use stormglass_raft::server::{NodesWatch, publish};
 use stormglass_raft::storage::RaftStore;
 use stormglass_raft::{
     ClientSettings, MetadataClient, MetadataServer, MetadataState, NodeId, NodesConfiguration, RaftSettings,
-    ServerConfig,
+    ServerConfig, Status,
 };
 use stormglass_rt as rt;
 use stormglass_rt::{Watch, channel};
@@ -33,6 +34,7 @@ struct Servers {
     lives: BTreeMap<String, u32>,
     settings: RaftSettings,
     stops: BTreeMap<String, Watch<bool>>,
+    statuses: BTreeMap<String, Watch<Status>>,
 }
 
 impl Servers {
@@ -49,6 +51,7 @@ impl Servers {
             lives: BTreeMap::new(),
             settings: RaftSettings::default(),
             stops: BTreeMap::new(),
+            statuses: BTreeMap::new(),
         }
     }
 
@@ -71,6 +74,8 @@ impl Servers {
             Scope { node: recorder.symbol(name), task: recorder.symbol("server"), ..Scope::default() };
         let (known, stop) = (watch.clone(), Watch::new(&self.recorder, false));
         self.stops.insert(name.into(), stop.clone());
+        let status = Watch::new(&self.recorder, Status::default());
+        self.statuses.insert(name.into(), status.clone());
         node.spawn(rt::follow(&self.recorder, scope, async move {
             let (requests, incoming) = channel(&recorder);
             let mut fabric = host.serve::<Request, Answer>(FABRIC_PORT).unwrap();
@@ -80,8 +85,8 @@ impl Servers {
                     requests.send(call.split());
                 }
             });
-            let store = RaftStore::open(&disk, "db").await.unwrap();
-            let server = MetadataServer::new(config, Seed(1), host, store, incoming, known);
+            let store = RaftStore::open(&disk, "db", Recovery::default()).await.unwrap();
+            let server = MetadataServer::new(config, Seed(1), host, store, incoming, known).telling(status);
             server.stopped_by(stop).run(listener).await.unwrap();
         }));
         watch
@@ -549,6 +554,83 @@ fn one_of_three_serves_nobody() {
         let refusal = write.expect("the quorum check makes it step down").unwrap_err();
         assert_eq!(refusal.message, "lost leadership");
         assert_eq!(servers.ask("node-1", get("k")).await.unwrap_err().message, "not the leader");
+    });
+}
+
+/// While a sync of the server takes a second, two requests are in its queue and two wait in front of it. All four callers give up: who was
+/// in the queue is heard, who stood in front of it never.
+#[test]
+fn requests_wait_in_a_queue_of_two() {
+    play(async |servers| {
+        servers.cluster(&["node-1"]).await;
+        servers.eventually("node-1", get("warm")).await;
+        let slow = Fault::new(Effect::Delay(Latency::from_millis(1_000)));
+        let slow = servers.disks["node-1"].inject(slow.on([Kind::Fdatasync, Kind::Fsync])).unwrap();
+        let host = servers.network.host("tester");
+        let to = servers.network.host("node-1").address(FABRIC_PORT);
+        let channel = std::sync::Arc::new(host.channel::<Request, Answer>(to));
+        channel.connect().await.unwrap();
+        for number in 0..5 {
+            let channel = channel.clone();
+            let write = put(&format!("k{number}"), 1, Precondition::None);
+            let patience = Duration::from_millis(if number == 0 { 60_000 } else { 500 });
+            rt::spawn(&servers.recorder, "writer", async move {
+                drop(rt::timeout(patience, channel.call(write)).await);
+            });
+            // The first is being synced when the others come.
+            rt::sleep(Duration::from_millis(10)).await;
+        }
+        rt::sleep(Duration::from_secs(10)).await;
+        drop(slow);
+        let mut done = Vec::new();
+        for number in 0..5 {
+            done.push(servers.eventually("node-1", get(&format!("k{number}"))).await != Reply::Value(None));
+        }
+        assert_eq!(done, [true, true, true, false, false]);
+    });
+}
+
+/// A leader that does not hear from its followers steps down, and the client, who does not know whether its write took effect, repeats it.
+/// It had taken effect, so it finds its own precondition broken.
+#[test]
+fn a_repeated_write_can_lose_to_itself() {
+    play(async |servers| {
+        servers.cluster(&["node-1", "node-2", "node-3"]).await;
+        servers.eventually("node-1", put("k", 1, Precondition::None)).await;
+        let client = servers.client(&["node-1", "node-2", "node-3"]);
+        client.prefer("node-1");
+        // The others get the write, and what they say of it is lost.
+        let deaf = net_fault::Fault::new(net_fault::Effect::Lose).from("node-[23]").to("node-1");
+        let deaf = servers.network.inject(deaf).unwrap();
+        let write = || client.call(put("k", 2, Precondition::MatchesVersion(1)));
+        assert_eq!(write().await, Err(ClientError::Retryable("node-1: lost leadership".into())));
+        drop(deaf);
+        let again = loop {
+            match write().await {
+                Err(ClientError::Retryable(_)) => rt::sleep(Duration::from_millis(100)).await,
+                other => break other,
+            }
+        };
+        assert!(matches!(again, Err(ClientError::Conflict(_))), "{again:?}");
+        let found = client.call(get("k")).await;
+        assert_eq!(found, Ok(value(2)));
+    });
+}
+
+/// It tells what it is: at once when its role or its leader changes, otherwise now and then.
+#[test]
+fn servers_tell_their_status() {
+    play(async |servers| {
+        servers.cluster(&["node-1", "node-2"]).await;
+        let status = |name: &str| servers.statuses[name].get();
+        rt::sleep(Duration::from_secs(6)).await;
+        let Status::Member { leader, members, applied, .. } = status("node-2") else { panic!("a member") };
+        assert_eq!((leader, members.len()), (Some(NodeId(1)), 2));
+        servers.eventually("node-1", put("k", 1, Precondition::None)).await;
+        let before = applied;
+        rt::sleep(Duration::from_secs(6)).await;
+        let Status::Member { applied, .. } = status("node-2") else { panic!("a member") };
+        assert!(applied > before, "{applied}, {before} before");
     });
 }
 

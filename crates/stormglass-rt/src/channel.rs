@@ -1,9 +1,11 @@
-//! An unbounded channel with one receiver, whose values bring their cause along.
+//! A channel with one receiver, whose values bring their cause along. It takes any number of them; who wants it bounded waits for
+//! [`Sender::room`].
 //!
 //! Whoever receives a value has waited for the later of two things: its own last event and the one that the
 //! value brings. That is how a request that lies in a busy server's queue is put to the account of what the
 //! server was busy with.
 
+use crate::wakers::Wakers;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
@@ -26,7 +28,8 @@ use stormglass_core::{EventId, Recorder};
 /// });
 /// ```
 pub fn channel<T>(recorder: &Recorder) -> (Sender<T>, Receiver<T>) {
-    let state = State { queue: VecDeque::new(), waker: None, senders: 1, closed: false };
+    let state =
+        State { queue: VecDeque::new(), waker: None, waiting: Wakers::default(), senders: 1, closed: false };
     let shared = Arc::new(Mutex::new(state));
     let sender = Sender { shared: shared.clone(), recorder: recorder.clone() };
     (sender, Receiver { shared, recorder: recorder.clone() })
@@ -35,6 +38,8 @@ pub fn channel<T>(recorder: &Recorder) -> (Sender<T>, Receiver<T>) {
 struct State<T> {
     queue: VecDeque<(T, EventId)>,
     waker: Option<Waker>,
+    /// Senders who wait for room.
+    waiting: Wakers,
     senders: usize,
     closed: bool,
 }
@@ -65,6 +70,36 @@ impl<T> Sender<T> {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// Waits until fewer than so many values are in the channel, or the receiver is gone: a bounded queue's place.
+    ///
+    /// ```
+    /// use stormglass_core::{Keep, Recorder};
+    ///
+    /// madsim::runtime::Runtime::new().block_on(async {
+    ///     let recorder = Recorder::new(Keep::Nothing);
+    ///     let (sender, mut receiver) = stormglass_rt::channel(&recorder);
+    ///     sender.send(1);
+    ///     let second = stormglass_rt::spawn(&recorder, "second", async move {
+    ///         sender.room(1).await;
+    ///         sender.send(2);
+    ///     });
+    ///     assert_eq!(receiver.recv().await, Some(1));
+    ///     assert_eq!(receiver.recv().await, Some(2));
+    ///     second.await.unwrap();
+    /// });
+    /// ```
+    pub async fn room(&self, capacity: usize) {
+        poll_fn(|context| {
+            let mut state = lock(&self.shared);
+            if state.closed || state.queue.len() < capacity {
+                return Poll::Ready(());
+            }
+            state.waiting.add(context.waker());
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Whether the receiver is gone.
@@ -106,11 +141,21 @@ impl<T> Receiver<T> {
 
     /// As [`Receiver::recv`], for hand-written selections.
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<T>> {
+        self.poll_take(context).map(|taken| {
+            taken.map(|(value, cause)| {
+                self.recorder.join(cause);
+                value
+            })
+        })
+    }
+
+    /// As [`Receiver::poll_recv`], for whoever sorts values first: with the value's cause, which counts as waited for only once it is
+    /// joined.
+    pub fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Option<(T, EventId)>> {
         let mut state = lock(&self.shared);
-        if let Some((value, cause)) = state.queue.pop_front() {
-            drop(state);
-            self.recorder.join(cause);
-            return Poll::Ready(Some(value));
+        if let Some(taken) = state.queue.pop_front() {
+            state.waiting.wake_all();
+            return Poll::Ready(Some(taken));
         }
         if state.senders == 0 {
             return Poll::Ready(None);
@@ -124,7 +169,10 @@ impl<T> Receiver<T> {
 
     /// The next value if there is one now.
     pub fn try_recv(&mut self) -> Option<T> {
-        let (value, cause) = lock(&self.shared).queue.pop_front()?;
+        let mut state = lock(&self.shared);
+        let (value, cause) = state.queue.pop_front()?;
+        state.waiting.wake_all();
+        drop(state);
         self.recorder.join(cause);
         Some(value)
     }
@@ -136,6 +184,7 @@ impl<T> Drop for Receiver<T> {
         state.closed = true;
         // Values that nobody will take may hold the way back to someone who waits.
         let unread = std::mem::take(&mut state.queue);
+        state.waiting.wake_all();
         drop(state);
         drop(unread);
     }

@@ -181,6 +181,15 @@ impl Ticker {
         Ticker { recorder, subject, period, next, missed }
     }
 
+    /// As [`Ticker::new`], with the first tick a period from now.
+    ///
+    /// # Panics
+    ///
+    /// When the period is zero.
+    pub fn after(recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
+        Ticker { next: Alarm::new(now() + period), ..Ticker::new(recorder, subject, period) }
+    }
+
     /// What becomes of missed ticks. Default: [`Missed::Burst`].
     #[must_use]
     pub fn missed(mut self, missed: Missed) -> Ticker {

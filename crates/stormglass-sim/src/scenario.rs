@@ -30,6 +30,12 @@ pub trait Scenario: Send + Sync {
         toml::Table::new()
     }
 
+    /// What it sets whatever the model says, as a test's own configuration does; nothing by default. The profile and assignments come
+    /// after it.
+    fn overrides(&self) -> toml::Table {
+        toml::Table::new()
+    }
+
     /// Checks its own parameters: types, ranges, relations.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! What can be set, where from, and what is wrong with it.
 //!
 //! The settings of a run are one TOML table: the profile (`disk`, `net`, `cpu`, `machine`), the run's limits (`run`) and the
-//! scenario's own parameters. Later layers win: the scenario's defaults, the model, the profile, then single
+//! scenario's own parameters. Later layers win: the scenario's defaults, the model, what the scenario overrides, the profile, then single
 //! assignments. Every parameter has a default, so a key that is not there is a mistake, and the nearest one that
 //! is there is named.
 
@@ -103,6 +103,7 @@ impl Settings {
             let (place, layer) = load("model", model, scenario.models())?;
             settings.overlay(&place, "", &layer)?;
         }
+        settings.overlay(scenario.name(), "", &scenario.overrides())?;
         let (place, layer) = load("profile", profile, Profile::PRESETS)?;
         settings.overlay(&place, "", &layer)?;
         for (key, text) in assignments {

@@ -4,9 +4,10 @@ use crate::metadata_servers::faults::Breaker;
 use crate::metadata_servers::history::{Client, History};
 use crate::metadata_servers::servers::Servers;
 use crate::metadata_servers::settings::{ChaosSettings, MetadataSettings};
+use crate::settings::METADATA_MODELS;
 use std::time::Duration;
 use stormglass_rt as rt;
-use stormglass_sim::{Play, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
 
 /// Three metadata servers; for 20 s processes are killed, stopped and paused, hosts lose their power, links are cut and slow, disks slow and
 /// failing, while clients read, write on condition and delete. All the time what members tell has to fit together. When nothing is broken any
@@ -25,8 +26,16 @@ impl Scenario for MetadataChaos {
         "metadata servers, their links and disks break while clients write and read"
     }
 
+    fn models(&self) -> &[Preset] {
+        METADATA_MODELS
+    }
+
     fn defaults(&self) -> toml::Table {
         MetadataSettings::default().table()
+    }
+
+    fn overrides(&self) -> toml::Table {
+        MetadataSettings::of_the_tests()
     }
 
     fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {

@@ -4,9 +4,10 @@ use crate::metadata_servers::chaos::all_are_members;
 use crate::metadata_servers::history::{Client, History};
 use crate::metadata_servers::servers::Servers;
 use crate::metadata_servers::settings::{ChaosSettings, MetadataSettings};
+use crate::settings::METADATA_MODELS;
 use std::time::Duration;
 use stormglass_rt as rt;
-use stormglass_sim::{Play, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
 
 /// Three metadata servers with Restate's own timings. The leader's process stands still; the other two elect one of them. Then all three are
 /// killed, and start again within a second.
@@ -20,6 +21,10 @@ impl Scenario for MetadataFailover {
 
     fn about(&self) -> &str {
         "the leader of the metadata servers is gone; how long until there is another"
+    }
+
+    fn models(&self) -> &[Preset] {
+        METADATA_MODELS
     }
 
     fn defaults(&self) -> toml::Table {

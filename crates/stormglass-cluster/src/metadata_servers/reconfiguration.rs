@@ -5,13 +5,14 @@ use crate::metadata_servers::faults::Breaker;
 use crate::metadata_servers::history::History;
 use crate::metadata_servers::servers::{Servers, ask, client_host, swap};
 use crate::metadata_servers::settings::{ChaosSettings, MetadataSettings};
+use crate::settings::METADATA_MODELS;
 use std::time::Duration;
 use stormglass_core::Stream;
 use stormglass_net::Host;
 use stormglass_raft::api::{Reply, Request};
 use stormglass_raft::{MetadataState, NodeId, NodesConfiguration, Refusal};
 use stormglass_rt as rt;
-use stormglass_sim::{Play, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
 
 /// Five metadata servers of which members are let go and taken in again, one after the other and at random, while processes die, links are
 /// cut and disks are slow, and clients read and write. Facts, history and recovery are judged as in `raft-metadata-chaos`; in the end every
@@ -30,9 +31,18 @@ impl Scenario for MetadataReconfiguration {
         "members of the metadata cluster come and go while things break"
     }
 
+    /// In March 2025 members could not be let go.
+    fn models(&self) -> &[Preset] {
+        &METADATA_MODELS[..1]
+    }
+
     fn defaults(&self) -> toml::Table {
         let chaos = ChaosSettings { servers: 5, faults: 1, ..ChaosSettings::default() };
         MetadataSettings { chaos, ..MetadataSettings::default() }.table()
+    }
+
+    fn overrides(&self) -> toml::Table {
+        MetadataSettings::of_the_tests()
     }
 
     fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {

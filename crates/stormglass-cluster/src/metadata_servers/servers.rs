@@ -189,7 +189,9 @@ impl Process {
         });
         let known: NodesWatch = Watch::new(&recorder, None);
         rt::spawn(&recorder, "node", self.enter(known.clone()));
-        let store = RaftStore::open(self.node.disk(), "raft").await.map_err(|error| error.to_string())?;
+        let recovery = self.settings.raft.recovery();
+        let store = RaftStore::open(self.node.disk(), "raft", recovery).await;
+        let store = store.map_err(|error| error.to_string())?;
         let config = ServerConfig {
             name: self.node.name().to_string(),
             life: self.life,
@@ -210,7 +212,8 @@ impl Process {
             settings.metadata_client,
             &self.endpoints,
             self.world.seed(),
-        );
+        )
+        .learning_from(known.clone());
         async move {
             loop {
                 let entered = client.update::<NodesConfiguration>(NodesConfiguration::KEY, |nodes| {

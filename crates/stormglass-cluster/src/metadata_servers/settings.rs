@@ -8,7 +8,7 @@ use stormglass_sim::settings::table_of;
 use stormglass_sim::{Settings, SettingsError};
 
 /// The parameters of one run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct MetadataSettings {
     /// The metadata server.
@@ -77,26 +77,20 @@ impl Default for ChaosSettings {
     }
 }
 
-impl Default for MetadataSettings {
-    fn default() -> MetadataSettings {
-        // The tests set 5 and 2 ticks; a low threshold has snapshots taken and sent within seconds.
-        let raft = RaftSettings {
-            election_ticks: 5,
-            heartbeat_ticks: 2,
-            trim_threshold: 50,
-            ..RaftSettings::default()
-        };
-        MetadataSettings { raft, metadata_client: ClientSettings::default(), chaos: ChaosSettings::default() }
-    }
-}
-
 impl MetadataSettings {
-    /// Restate's own timings, and nothing is broken.
+    /// Nothing is broken.
     pub fn unbroken() -> MetadataSettings {
-        MetadataSettings {
-            raft: RaftSettings::default(),
-            metadata_client: ClientSettings::default(),
-            chaos: ChaosSettings { duration: Duration::ZERO, faults: 0, ..ChaosSettings::default() },
+        let chaos = ChaosSettings { duration: Duration::ZERO, faults: 0, ..ChaosSettings::default() };
+        MetadataSettings { chaos, ..MetadataSettings::default() }
+    }
+
+    /// What the chaos tests set: 5 and 2 ticks; and a low threshold, so that snapshots are taken and sent within seconds.
+    pub fn of_the_tests() -> toml::Table {
+        toml::toml! {
+            [raft]
+            election-ticks = 5
+            heartbeat-ticks = 2
+            trim-threshold = 50
         }
     }
 

@@ -3,10 +3,11 @@
 use crate::metadata_servers::chaos::{all_are_members, converged};
 use crate::metadata_servers::servers::{Servers, ask, client_host, swap};
 use crate::metadata_servers::settings::MetadataSettings;
+use crate::settings::METADATA_MODELS;
 use std::time::Duration;
 use stormglass_raft::api::{Answer, Precondition, RefusalKind, Reply, Request, Write};
 use stormglass_rt as rt;
-use stormglass_sim::{Play, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
 
 /// Three metadata servers with Restate's own timings: values are written, read, written on condition, refused, deleted.
 ///
@@ -21,6 +22,10 @@ impl Scenario for MetadataSmoke {
 
     fn about(&self) -> &str {
         "metadata servers store, refuse and delete values, with nothing broken"
+    }
+
+    fn models(&self) -> &[Preset] {
+        METADATA_MODELS
     }
 
     fn defaults(&self) -> toml::Table {
