@@ -196,8 +196,8 @@ impl Default for ClientSettings {
 
 /// Delays between attempts: `initial × factorⁿ`, at most `max`, each with jitter.
 ///
-/// As Restate's `RetryPolicy` (`crates/types/src/retries.rs`): a delay `d` becomes `d + U[3 ms, 0.3·d)`, or
-/// `d + 3 ms` where that range is empty; `attempts` counts the delays, so n attempts are n + 1 tries.
+/// As Restate's `RetryPolicy` (`crates/types/src/retries.rs`): a delay `d` becomes `d + U[3 ms, jitter·d)`, or
+/// `d + 3 ms` where that range is empty (with a jitter of 0, `d`); `attempts` counts the delays, so n attempts are n + 1 tries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RetryPolicy {
@@ -212,13 +212,20 @@ pub struct RetryPolicy {
     /// How many delays there are; `None`, in TOML `"unlimited"`, has no end.
     #[serde(with = "attempts", default)]
     pub attempts: Option<u32>,
+    /// How much longer a delay may be by chance, as a share of it. Range: 0 to 1. Default: 0.3.
+    #[serde(default = "jitter")]
+    pub jitter: f64,
+}
+
+fn jitter() -> f64 {
+    0.3
 }
 
 impl RetryPolicy {
     /// A policy from milliseconds.
     pub fn exponential(initial_ms: u64, factor: f64, max_ms: u64, attempts: Option<u32>) -> RetryPolicy {
         let (initial, max) = (Duration::from_millis(initial_ms), Duration::from_millis(max_ms));
-        RetryPolicy { initial, factor, max, attempts }
+        RetryPolicy { initial, factor, max, attempts, jitter: jitter() }
     }
 
     /// The policy's delays, with jitter from the stream.
@@ -234,6 +241,9 @@ impl RetryPolicy {
     pub fn validate(&self) -> Result<(), String> {
         if !(self.factor.is_finite() && self.factor >= 1.0) {
             return Err(format!("factor is {}, it must be at least 1", self.factor));
+        }
+        if !(0.0..=1.0).contains(&self.jitter) {
+            return Err(format!("jitter is {}, the range is 0 to 1", self.jitter));
         }
         if self.max < self.initial {
             return Err("max is below initial".into());
@@ -295,8 +305,9 @@ impl Iterator for Delays {
         }
         const JITTER_MIN: u64 = 3_000_000;
         let delay = self.next.min(self.policy.max);
-        let jitter_max = delay.as_nanos() as u64 / 10 * 3;
+        let jitter_max = delay.mul_f64(self.policy.jitter).as_nanos() as u64;
         let jitter = match jitter_max.checked_sub(JITTER_MIN) {
+            _ if self.policy.jitter == 0.0 => 0,
             Some(width) if width > 0 => JITTER_MIN + self.stream.below(width),
             _ => JITTER_MIN,
         };
@@ -327,6 +338,13 @@ mod tests {
     fn short_delays_have_the_least_jitter() {
         let mut delays = RetryPolicy::exponential(5, 1.0, 5, None).delays(Seed(1).stream("retry"));
         assert_eq!(delays.next(), Some(Duration::from_millis(8)));
+    }
+
+    #[test]
+    fn without_jitter_delays_are_what_they_are() {
+        let policy = RetryPolicy { jitter: 0.0, ..RetryPolicy::exponential(250, 1.0, 250, Some(2)) };
+        let delays: Vec<Duration> = policy.delays(Seed(1).stream("retry")).collect();
+        assert_eq!(delays, [Duration::from_millis(250); 2]);
     }
 
     #[test]
