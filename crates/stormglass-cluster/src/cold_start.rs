@@ -2,7 +2,18 @@
 
 use crate::runner::Cluster;
 use crate::settings::{ClusterSettings, MODELS};
-use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Exhibit, Play, Preset, Scenario, Settings, SettingsError, World};
+
+/// The start of `fast_forward_over_trim_gap` in restatedev/restate#2973: node-1 tells its id after 7.35 s, and its admin API does not answer
+/// within 10 s.
+const EXHIBITS: &[Exhibit] = &[Exhibit {
+    name: "incident-2973",
+    about: "the bad day of March 2025: two nodes start, the disk stands nearly still, node-1 is late",
+    model: "restate-m25",
+    profile: "ci-2025-03",
+    sets: &[("cluster.nodes", "2")],
+    seed: 74_687,
+}];
 
 /// Three nodes start at the same instant on empty disks; the harness waits for each one's admin API.
 ///
@@ -21,6 +32,10 @@ impl Scenario for ColdStart {
 
     fn models(&self) -> &[Preset] {
         MODELS
+    }
+
+    fn exhibits(&self) -> &[Exhibit] {
+        EXHIBITS
     }
 
     fn defaults(&self) -> toml::Table {

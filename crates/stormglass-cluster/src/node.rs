@@ -7,11 +7,11 @@
 mod marker;
 mod provision;
 
-use crate::metadata::{Fetcher, Metadata};
-use crate::settings::{ClusterSettings, Step};
+use crate::metadata::{Fetcher, LOGS, Metadata, PARTITION_TABLE, SCHEMA, Versioned, raise};
+use crate::settings::{ClusterSettings, Step, Strategy};
 use std::sync::Arc;
 use std::time::Duration;
-use stormglass_core::{Kind, Recorder, Seed, Symbol};
+use stormglass_core::{EventId, Kind, Recorder, Seed, SimTime, Symbol};
 use stormglass_engine::{Batch, Engine, EngineError};
 use stormglass_net::Service;
 use stormglass_raft::api::{Answer, FABRIC_PORT, RAFT_PORT, Request};
@@ -23,22 +23,45 @@ use stormglass_raft::{
     MetadataClient, MetadataServer, NodeConfig, NodesConfiguration, RetryPolicy, ServerConfig, StorageState,
     WorkerState,
 };
-use stormglass_rt as rt;
 use stormglass_rt::channel::{self, Receiver, Sender};
+use stormglass_rt::{self as rt, Watch};
 use stormglass_sim::Node;
 
 /// The port of the admin API.
 pub const ADMIN_PORT: u16 = 9070;
 
+/// The port that tells how far a node's start is, if the harness asks for that.
+pub const PROGRESS_PORT: u16 = 9071;
+
+/// How far a start is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How many steps are done.
+    pub steps: usize,
+    /// The step at work; nothing before the first.
+    pub next: Option<Step>,
+    /// Whether all of them are done.
+    pub done: bool,
+}
+
 /// The directories of a node's two databases.
 const METADATA_STORE: &str = "/data/replicated-metadata-server";
 const LOG_STORE: &str = "/data/log-store";
+const PARTITION_STORE: &str = "/data/db";
+const LOCAL_LOGLET: &str = "/data/local-loglet";
 /// The log server's column families.
 const LOG_FAMILIES: [&str; 2] = ["data", "metadata"];
+/// A partition's own family is made when it starts.
+const PARTITION_FAMILIES: [&str; 1] = ["default"];
 
 /// The admin API's answer to a health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Healthy;
+pub struct Healthy {
+    /// Since when it answers, and what that had to wait for: who asks now and then has waited for this, not for its own pauses.
+    pub since: SimTime,
+    /// The last event before it.
+    pub cause: EventId,
+}
 
 /// Why a node's start fails.
 #[derive(Debug)]
@@ -124,6 +147,8 @@ struct Process {
     admin: Option<Service<(), Healthy>>,
     metadata_store: Option<RaftStore>,
     log_store: Option<Engine>,
+    partition_store: Option<Engine>,
+    local_loglet: Option<Engine>,
     joined: Option<NodesConfiguration>,
 }
 
@@ -153,19 +178,46 @@ impl Process {
             admin: None,
             metadata_store: None,
             log_store: None,
+            partition_store: None,
+            local_loglet: None,
             joined: None,
         }
     }
 
     async fn run(mut self) -> Result<Process, StartError> {
         let settings = self.settings.clone();
-        for &step in &settings.node.startup {
+        let progress = self.tell_progress()?;
+        for (place, &step) in settings.node.startup.iter().enumerate() {
             let began = rt::now();
+            let now = Progress { steps: place, next: Some(step), done: false };
+            progress.iter().for_each(|progress| progress.set(now.clone()));
             self.take(step).await?;
             let subject = self.recorder.symbol(step.title());
             self.recorder.record(rt::now(), Kind::Step, subject, rt::now() - began, 0);
         }
+        let done = Progress { steps: settings.node.startup.len(), next: None, done: true };
+        progress.iter().for_each(|progress| progress.set(done.clone()));
         Ok(self)
+    }
+
+    /// Answers whoever asks for more than it has seen, once there is more. Only if the harness follows steps: a port more is an event more.
+    fn tell_progress(&self) -> std::io::Result<Option<Watch<Progress>>> {
+        if self.settings.admin.strategy != Strategy::Progress {
+            return Ok(None);
+        }
+        let mut service = self.node.host().serve::<Progress, Progress>(PROGRESS_PORT)?;
+        let progress = Watch::new(&self.recorder, Progress::default());
+        let (recorder, told) = (self.recorder.clone(), progress.clone());
+        rt::spawn(&self.recorder, "progress", async move {
+            while let Some(call) = service.next().await {
+                let told = told.clone();
+                let (seen, reply) = call.split();
+                rt::spawn(&recorder, "progress", async move {
+                    reply.send(told.until(|now| *now != seen).await);
+                });
+            }
+        });
+        Ok(Some(progress))
     }
 
     async fn forever(self) {
@@ -177,10 +229,11 @@ impl Process {
         match step {
             Step::Boot => self.compute("boot", work.boot).await,
             Step::BindSockets => {
-                self.fabric = Some(self.node.host().serve(FABRIC_PORT)?);
-                self.peers = Some(self.node.host().listen(RAFT_PORT)?);
-                self.admin = Some(self.node.host().serve(ADMIN_PORT)?);
+                self.bind_fabric()?;
+                self.bind_admin()?;
             }
+            Step::BindFabric => self.bind_fabric()?,
+            Step::BindAdmin => self.bind_admin()?,
             Step::ClusterMarker => marker::validate_or_create(self.node.disk()).await?,
             Step::OpenMetadataStore => {
                 self.compute("open metadata database", work.open_metadata_store).await;
@@ -192,16 +245,25 @@ impl Process {
                 self.compute("open log database", work.open_log_store).await;
                 self.log_store = Some(Engine::open(self.node.disk(), LOG_STORE, &LOG_FAMILIES).await?);
             }
+            Step::OpenPartitionStore => {
+                self.compute("open partition database", work.open_partition_store).await;
+                let disk = self.node.disk();
+                self.partition_store = Some(Engine::open(disk, PARTITION_STORE, &PARTITION_FAMILIES).await?);
+            }
+            Step::OpenLocalLoglet => {
+                self.compute("open local loglet database", work.open_local_loglet).await;
+                self.local_loglet = Some(Engine::open(self.node.disk(), LOCAL_LOGLET, &LOG_FAMILIES).await?);
+            }
             Step::BuildRoles => self.compute("build roles", work.roles).await,
+            Step::FetchMetadata => self.metadata.fetch(&Fetcher {
+                client: self.client.clone(),
+                retry: self.settings.node.metadata_fetch_retry.clone(),
+                seed: self.seed,
+                node: self.name.clone(),
+                life: self.life,
+                recorder: self.recorder.clone(),
+            }),
             Step::ServeFabric => {
-                self.metadata.fetch(&Fetcher {
-                    client: self.client.clone(),
-                    retry: self.settings.node.metadata_fetch_retry.clone(),
-                    seed: self.seed,
-                    node: self.name.clone(),
-                    life: self.life,
-                    recorder: self.recorder.clone(),
-                });
                 self.compute("serve fabric", work.serve).await;
                 self.serve_fabric();
             }
@@ -218,6 +280,8 @@ impl Process {
                 self.metadata.partition_table.until(|&version| version >= 1).await;
             }
             Step::NodeId | Step::Ingress => {}
+            Step::SyncMetadata => self.sync_metadata().await,
+            Step::StartBifrost => self.start_bifrost().await?,
             Step::LogServer => self.start_log_server().await?,
             Step::Worker => self.start_worker(),
             Step::Admin => {
@@ -230,6 +294,17 @@ impl Process {
 
     async fn compute(&self, what: &str, work: Duration) {
         self.node.cpu().compute(self.recorder.symbol(what), work).await;
+    }
+
+    fn bind_fabric(&mut self) -> std::io::Result<()> {
+        self.fabric = Some(self.node.host().serve(FABRIC_PORT)?);
+        self.peers = Some(self.node.host().listen(RAFT_PORT)?);
+        Ok(())
+    }
+
+    fn bind_admin(&mut self) -> std::io::Result<()> {
+        self.admin = Some(self.node.host().serve(ADMIN_PORT)?);
+        Ok(())
     }
 
     /// Everything that comes in over the fabric goes to the metadata server's queue.
@@ -275,13 +350,17 @@ impl Process {
     async fn join(&mut self) -> Result<(), StartError> {
         let mut delays = self.delays("join", &self.settings.node.join_retry);
         let back_off = self.symbol("join back-off");
-        let name = self.name.clone();
+        let (name, metadata) = (self.name.clone(), self.settings.node.metadata_state);
         loop {
             let joined = self.client.update::<NodesConfiguration>(NodesConfiguration::KEY, |nodes| {
                 let mut nodes = nodes
                     .cloned()
                     .ok_or_else(|| ClientError::Retryable("the cluster is not provisioned".into()))?;
-                nodes.join(&name);
+                let id = nodes.join(&name);
+                let own = nodes.nodes.get_mut(&id).expect("just joined");
+                if own.generation == 1 {
+                    own.metadata = metadata;
+                }
                 nodes.version += 1;
                 Ok(Some(nodes))
             });
@@ -297,6 +376,43 @@ impl Process {
                 },
             }
         }
+    }
+
+    /// Reads what a node should know before it goes on. Without an answer it goes on all the same.
+    async fn sync_metadata(&mut self) {
+        for (key, known) in [(SCHEMA, None), (PARTITION_TABLE, Some(&self.metadata.partition_table))] {
+            let mut delays = self.delays(&format!("sync {key}"), &self.settings.node.network_retry);
+            let back_off = self.symbol("metadata sync back-off");
+            loop {
+                match self.client.get::<Versioned>(key).await {
+                    Ok(found) => {
+                        known.zip(found).into_iter().for_each(|(known, found)| raise(known, found.version));
+                        break;
+                    }
+                    Err(_) => match delays.next() {
+                        Some(delay) => rt::pause(&self.recorder, back_off, delay).await,
+                        None => break,
+                    },
+                }
+            }
+        }
+    }
+
+    /// Reads the chain of logs, and writes the first one if nobody has.
+    async fn start_bifrost(&mut self) -> Result<(), StartError> {
+        let mut delays = self.delays("bifrost", &self.settings.node.network_retry);
+        let back_off = self.symbol("bifrost back-off");
+        loop {
+            match provision::write_if_absent(&self.client, LOGS).await {
+                Ok(()) => break,
+                Err(error) => match delays.next() {
+                    Some(delay) => rt::pause(&self.recorder, back_off, delay).await,
+                    None => return Err(error.into()),
+                },
+            }
+        }
+        raise(&self.metadata.logs, 1);
+        Ok(())
     }
 
     async fn start_log_server(&mut self) -> Result<(), StartError> {
@@ -317,6 +433,9 @@ impl Process {
     }
 
     fn start_worker(&mut self) {
+        if !self.settings.node.worker_registers {
+            return;
+        }
         let delays = self.delays("worker", &self.settings.node.network_retry);
         let registration = self.registration(delays, "worker back-off", |own| {
             std::mem::replace(&mut own.worker, WorkerState::Active) != WorkerState::Active
@@ -366,9 +485,10 @@ impl Process {
 
     fn serve_admin(&mut self) {
         let mut admin = self.admin.take().expect("the order of steps is checked");
+        let healthy = Healthy { since: rt::now(), cause: self.recorder.scope().last() };
         rt::spawn(&self.recorder, "admin api", async move {
             while let Some(call) = admin.next().await {
-                call.reply(Healthy);
+                call.reply(healthy);
             }
         });
     }

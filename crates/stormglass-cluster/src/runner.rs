@@ -1,9 +1,11 @@
 //! What starts a cluster and watches it, as the real `local-cluster-runner` does.
 
-use crate::node::{self, ADMIN_PORT, Healthy, Start};
-use crate::settings::{AdminCheck, ClusterSettings};
+use crate::node::{self, ADMIN_PORT, Healthy, PROGRESS_PORT, Progress, Start};
+use crate::settings::{Addresses, AdminCheck, ClusterSettings, Step, Strategy};
 use std::sync::Arc;
-use stormglass_net::Host;
+use stormglass_core::Kind;
+use stormglass_net::{Channel, Host};
+use stormglass_raft::settings::Delays;
 use stormglass_rt as rt;
 use stormglass_sim::{Node, World};
 
@@ -26,7 +28,11 @@ impl Cluster {
             (1..=settings.cluster.nodes).map(|number| format!("node-{number}")).collect();
         let nodes: Vec<Node> = names.iter().map(|name| world.node(name)).collect();
         for (place, node) in nodes.iter().enumerate() {
-            let (settings, peers, seed) = (settings.clone(), names.clone(), world.seed());
+            let peers = match settings.node.metadata_addresses {
+                Addresses::All => names.clone(),
+                Addresses::First => names[..1].to_vec(),
+            };
+            let (settings, seed) = (settings.clone(), world.seed());
             node::start(node, Start { settings, peers, seed, life: 1, provisions: place == 0 });
         }
         let runner = world.node(RUNNER).host().clone();
@@ -41,31 +47,74 @@ impl Cluster {
             let name = node.name().to_string();
             let recorder = world.recorder().clone();
             let admin = node.host().address(ADMIN_PORT);
+            let delays = check.back_off.delays(world.seed().stream(("runner", "health check", &name)));
+            let node = node.clone();
             rt::follow_new(&recorder, &format!("wait for {name}"), async move {
+                if check.strategy == Strategy::Progress {
+                    follow_steps(&world, &runner, &node, &check).await;
+                }
                 let channel = runner.channel::<(), Healthy>(admin);
-                world.wait("admin", &name, check.deadline, poll(&channel, &check, world.recorder())).await;
+                let deadline = match check.strategy {
+                    Strategy::Progress => check.step_budget,
+                    Strategy::Poll | Strategy::BackOff => check.deadline,
+                };
+                world.wait("admin", &name, deadline, poll(&channel, &check, delays, world.recorder())).await;
             })
         });
         rt::join_all(waits.collect()).await;
     }
 }
 
-/// Asks until there is an answer: again a poll interval after each failure.
+/// Asks until there is an answer: again after each failure, as the strategy says.
 async fn poll(
-    channel: &stormglass_net::Channel<(), Healthy>,
+    channel: &Channel<(), Healthy>,
     check: &AdminCheck,
+    mut delays: Delays,
     recorder: &stormglass_core::Recorder,
 ) {
     let gap = recorder.symbol("health poll gap");
     loop {
-        let healthy = if check.request_timeout.is_zero() {
-            channel.call(()).await.is_ok()
+        let began = rt::now();
+        let answer = if check.request_timeout.is_zero() {
+            channel.call(()).await.ok()
         } else {
-            matches!(rt::timeout(check.request_timeout, channel.call(())).await, Some(Ok(Healthy)))
+            rt::timeout(check.request_timeout, channel.call(())).await.and_then(Result::ok)
         };
-        if healthy {
+        if let Some(Healthy { since, cause }) = answer {
+            if since < began {
+                // Not its own pauses were waited for, but that it answers, and then for the next time that somebody asked.
+                let (scope, now) = (recorder.scope().because(cause), rt::now());
+                recorder.join(recorder.record_in(scope, now, Kind::Sleep, gap, now - since, 0));
+            }
             return;
         }
-        rt::pause(recorder, gap, check.poll_interval).await;
+        let delay = match check.strategy {
+            Strategy::Poll | Strategy::Progress => check.poll_interval,
+            Strategy::BackOff => delays.next().unwrap_or(check.back_off.max),
+        };
+        rt::pause(recorder, gap, delay).await;
+    }
+}
+
+/// Follows a start step by step: a wait for each, with the budget of a step as its deadline, until the last.
+async fn follow_steps(world: &World, runner: &Host, node: &Node, check: &AdminCheck) {
+    let recorder = world.recorder();
+    let gap = recorder.symbol("health poll gap");
+    let progress = runner.channel::<Progress, Progress>(node.host().address(PROGRESS_PORT));
+    let mut seen = Progress::default();
+    while !seen.done {
+        let next = async {
+            loop {
+                match progress.call(seen.clone()).await {
+                    Ok(next) => return next,
+                    Err(_) => rt::pause(recorder, gap, check.poll_interval).await,
+                }
+            }
+        };
+        let name = format!("admin, step {}", seen.next.map_or("none yet", Step::title));
+        match world.wait(&name, node.name(), check.step_budget, next).await {
+            Some(next) => seen = next,
+            None => return,
+        }
     }
 }

@@ -5,18 +5,27 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::latency::human_duration;
-use stormglass_raft::{ClientSettings, RaftSettings, RetryPolicy};
+use stormglass_raft::{ClientSettings, MetadataState, RaftSettings, RetryPolicy};
 use stormglass_sim::settings::table_of;
 use stormglass_sim::{Preset, Settings, SettingsError};
 
 /// The models that are shipped, for scenarios with whole nodes.
-pub const MODELS: &[Preset] = &[Preset {
-    name: "restate-1.7",
-    toml: concat!(
-        include_str!("../models/restate-1.7/metadata.toml"),
-        include_str!("../models/restate-1.7/node.toml")
-    ),
-}];
+pub const MODELS: &[Preset] = &[
+    Preset {
+        name: "restate-1.7",
+        toml: concat!(
+            include_str!("../models/restate-1.7/metadata.toml"),
+            include_str!("../models/restate-1.7/node.toml")
+        ),
+    },
+    Preset {
+        name: "restate-m25",
+        toml: concat!(
+            include_str!("../models/restate-m25/metadata.toml"),
+            include_str!("../models/restate-m25/node.toml")
+        ),
+    },
+];
 
 /// The same models as far as they concern metadata servers, for scenarios with nothing else.
 pub const METADATA_MODELS: &[Preset] = &[
@@ -53,8 +62,25 @@ pub struct NodeSettings {
     pub network_retry: RetryPolicy,
     /// How a fetch of metadata from the store is repeated. Default: 100 ms × 1.5 up to 1 s, without end.
     pub metadata_fetch_retry: RetryPolicy,
+    /// What a node that joins says its metadata server shall be. Default: `provisioning`, which becomes `member` once it is taken in.
+    pub metadata_state: MetadataState,
+    /// Whether a worker enters itself in the cluster's configuration at its first start. Default: true.
+    pub worker_registers: bool,
+    /// Whose metadata servers a node is configured with; it learns of others. Default: `all`.
+    pub metadata_addresses: Addresses,
     /// CPU time of steps.
     pub work: WorkSettings,
+}
+
+/// Whose metadata servers a node is configured with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Addresses {
+    /// Those of all nodes.
+    #[default]
+    All,
+    /// That of node-1.
+    First,
 }
 
 impl Default for NodeSettings {
@@ -64,6 +90,9 @@ impl Default for NodeSettings {
             join_retry: RetryPolicy::exponential(100, 2.0, 1_000, None),
             network_retry: RetryPolicy::exponential(10, 2.0, 5_000, Some(15)),
             metadata_fetch_retry: RetryPolicy::exponential(100, 1.5, 1_000, None),
+            metadata_state: MetadataState::Provisioning,
+            worker_registers: true,
+            metadata_addresses: Addresses::All,
             work: WorkSettings::default(),
         }
     }
@@ -82,6 +111,12 @@ pub struct WorkSettings {
     /// Opening the log server's database.
     #[serde(with = "human_duration")]
     pub open_log_store: Duration,
+    /// Opening the partition store's database.
+    #[serde(with = "human_duration")]
+    pub open_partition_store: Duration,
+    /// Opening the local loglet's database.
+    #[serde(with = "human_duration")]
+    pub open_local_loglet: Duration,
     /// Building roles and services.
     #[serde(with = "human_duration")]
     pub roles: Duration,
@@ -114,9 +149,16 @@ pub struct AdminCheck {
     /// How long it waits in all: an observer, it changes nothing before. Default: 10 s.
     #[serde(with = "human_duration")]
     pub deadline: Duration,
-    /// The pause after a failed attempt. Default: 250 ms.
+    /// How it asks. Default: `poll`, as the real harness does.
+    pub strategy: Strategy,
+    /// The pause after a failed attempt of `poll` and `progress`. Default: 250 ms.
     #[serde(with = "human_duration")]
     pub poll_interval: Duration,
+    /// The pauses of `back-off`. Default: 50 ms × 2 up to 1 s, without end.
+    pub back_off: RetryPolicy,
+    /// How long a step of a start may take under `progress`: an observer. Default: 10 s.
+    #[serde(with = "human_duration")]
+    pub step_budget: Duration,
     /// The limit of one attempt; 0 s, the default, has none, so that an attempt at a bound socket hangs until it
     /// is served.
     #[serde(with = "human_duration")]
@@ -127,10 +169,27 @@ impl Default for AdminCheck {
     fn default() -> AdminCheck {
         AdminCheck {
             deadline: Duration::from_secs(10),
+            strategy: Strategy::Poll,
             poll_interval: Duration::from_millis(250),
+            back_off: RetryPolicy::exponential(50, 2.0, 1_000, None),
+            step_budget: Duration::from_secs(10),
             request_timeout: Duration::ZERO,
         }
     }
+}
+
+/// How the harness finds out that a node is healthy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// It asks the admin API, again after the same pause, up to one deadline.
+    #[default]
+    Poll,
+    /// As `poll`, with pauses that grow.
+    BackOff,
+    /// It is told each step of the start, by a port that answers from the process's first step on. No deadline for all of them: each has its own
+    /// budget, so a slow node that gets on is waited for, and one that hangs is found, and where.
+    Progress,
 }
 
 /// A step of a node's start.
@@ -147,8 +206,14 @@ pub enum Step {
     OpenMetadataStore,
     /// The log server's database is opened.
     OpenLogStore,
+    /// The partition store's database is opened, before anybody needs it.
+    OpenPartitionStore,
     /// The other roles are built.
     BuildRoles,
+    /// The fabric's socket is bound.
+    BindFabric,
+    /// Fetching the cluster's metadata begins, in the background.
+    FetchMetadata,
     /// The fabric answers.
     ServeFabric,
     /// The metadata server's task starts, and on node-1 the task that provisions the cluster.
@@ -161,12 +226,20 @@ pub enum Step {
     AwaitMetadata,
     /// The node tells its id.
     NodeId,
+    /// Schema and partition table are read from the store, each as often as its retry policy allows.
+    SyncMetadata,
+    /// The chain of logs is read, or written where there is none.
+    StartBifrost,
+    /// The local loglet's database is opened, which nobody uses.
+    OpenLocalLoglet,
     /// The log store is marked and entered as read-write.
     LogServer,
     /// The ingress starts.
     Ingress,
     /// The worker starts, and in the background enters itself as active.
     Worker,
+    /// The admin API's socket is bound.
+    BindAdmin,
     /// The admin API answers.
     Admin,
 }
@@ -180,6 +253,13 @@ impl Step {
             Step::ClusterMarker => "cluster marker",
             Step::OpenMetadataStore => "open metadata database",
             Step::OpenLogStore => "open log database",
+            Step::OpenPartitionStore => "open partition database",
+            Step::BindFabric => "bind fabric",
+            Step::FetchMetadata => "fetch metadata",
+            Step::SyncMetadata => "sync metadata",
+            Step::StartBifrost => "start bifrost",
+            Step::OpenLocalLoglet => "open local loglet database",
+            Step::BindAdmin => "bind admin",
             Step::BuildRoles => "build roles",
             Step::ServeFabric => "serve fabric",
             Step::StartMetadataServer => "start metadata server",
@@ -193,6 +273,11 @@ impl Step {
             Step::Admin => "start admin api",
         }
     }
+}
+
+/// The step as a model file names it.
+fn name_of(step: Step) -> String {
+    toml::Value::try_from(step).map_or_else(|_| String::new(), |name| name.to_string())
 }
 
 impl ClusterSettings {
@@ -223,6 +308,7 @@ impl ClusterSettings {
             ("node.join-retry", &cluster.node.join_retry),
             ("node.network-retry", &cluster.node.network_retry),
             ("node.metadata-fetch-retry", &cluster.node.metadata_fetch_retry),
+            ("admin.back-off", &cluster.admin.back_off),
         ];
         for (key, policy) in policies {
             policy.validate().map_err(|problem| settings.wrong(key, problem))?;
@@ -242,13 +328,14 @@ impl ClusterSettings {
         let startup = &self.node.startup;
         let place = |step: Step| startup.iter().position(|&other| other == step);
         let needs = [
-            (Step::ServeFabric, Step::BindSockets),
             (Step::StartMetadataServer, Step::OpenMetadataStore),
             (Step::StartMetadataServer, Step::ServeFabric),
             (Step::Join, Step::StartMetadataServer),
             (Step::MarkProvisioned, Step::Join),
             (Step::AwaitMetadata, Step::Join),
             (Step::NodeId, Step::MarkProvisioned),
+            (Step::SyncMetadata, Step::NodeId),
+            (Step::StartBifrost, Step::NodeId),
             (Step::LogServer, Step::OpenLogStore),
             (Step::LogServer, Step::NodeId),
             (Step::Worker, Step::NodeId),
@@ -258,10 +345,17 @@ impl ClusterSettings {
             if let Some(at) = place(step)
                 && place(needed).is_none_or(|other| other > at)
             {
-                let name = |step: Step| {
-                    toml::Value::try_from(step).map_or_else(|_| String::new(), |name| name.to_string())
-                };
-                let problem = format!("{} needs {} before it", name(step), name(needed));
+                let problem = format!("{} needs {} before it", name_of(step), name_of(needed));
+                return Err(settings.wrong("node.startup", problem));
+            }
+        }
+        for (step, early, late) in [
+            (Step::ServeFabric, Step::BindSockets, Step::BindFabric),
+            (Step::Admin, Step::BindSockets, Step::BindAdmin),
+        ] {
+            let bound = [early, late].map(|bind| place(bind).filter(|&at| Some(at) < place(step)));
+            if place(step).is_some() && bound.iter().flatten().count() != 1 {
+                let problem = format!("{} needs its port bound once before it", name_of(step));
                 return Err(settings.wrong("node.startup", problem));
             }
         }

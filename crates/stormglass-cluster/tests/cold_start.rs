@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use stormglass_cluster::ColdStart;
 use stormglass_cluster::fidelity::{JUDGED, TOLERANCE, compare};
 use stormglass_cluster::phases::{Phase, phases};
+use stormglass_core::blame::critical_path;
 use stormglass_core::event::Category;
-use stormglass_core::{Keep, Kind, Seed, Trace};
+use stormglass_core::{Keep, Kind, Seed, SimTime, Trace};
 use stormglass_sim::{Played, Run, Settings};
 
 fn play(sets: &[(&str, &str)], seed: u64) -> Played {
@@ -112,4 +114,70 @@ fn the_order_of_steps_is_data() {
 fn a_cluster_of_one_starts_too() {
     let played = play(&[("cluster.nodes", "1")], 1);
     assert!(played.outcome.verdict.held(), "{}", played.outcome.verdict);
+}
+
+fn play_m25(sets: &[(&str, &str)], seed: u64) -> Played {
+    let settings = Settings::resolve(&ColdStart, Some("restate-m25"), "quiet", sets).unwrap();
+    Run::new(&ColdStart, settings, Seed(seed)).play(Keep::Events)
+}
+
+/// In March 2025 a node opened four databases before its admin API answered, and nobody could connect to that before.
+#[test]
+fn the_model_of_march_2025_opens_four_databases_and_binds_late() {
+    let trace = play_m25(&[], 1).trace;
+    let of_node_1 = |event: &&stormglass_core::Event| trace.text(event.node) == "node-1";
+    let steps: Vec<&str> = trace
+        .events
+        .iter()
+        .filter(of_node_1)
+        .filter(|event| event.kind == Kind::Step)
+        .map(|event| trace.text(event.subject))
+        .collect();
+    let databases = steps.iter().filter(|step| step.starts_with("open ")).count();
+    assert_eq!(databases, 4, "{steps:?}");
+    let place = |step: &str| steps.iter().position(|other| *other == step).unwrap();
+    assert!(place("bind admin") > place("open local loglet database"));
+    assert!(trace.counters["refuse"] > 0, "{:?}", trace.counters);
+}
+
+/// Whoever polls has waited for what the node was doing, and not for its own pauses but the last one.
+#[test]
+fn polling_is_not_to_blame() {
+    let played = play_m25(&[("cluster.nodes", "2"), ("disk.sync.delay", "50ms")], 1);
+    let wait = &played.outcome.waits[0];
+    let slept: Duration = critical_path(&played.trace, wait.began, wait.end)
+        .iter()
+        .filter(|stretch| {
+            let event = stretch.event.index().map(|index| &played.trace.events[index]);
+            event.is_some_and(|event| played.trace.text(event.subject) == "health poll gap")
+        })
+        .map(|stretch| stretch.length())
+        .sum();
+    assert!(wait.length.duration() > Duration::from_secs(3));
+    assert!(slept <= Duration::from_millis(260), "{slept:?} of polling");
+}
+
+/// A slow start that gets on is no failure when each step has a budget; one whose step does not end is, and is named.
+#[test]
+fn following_steps_tells_slow_from_stuck() {
+    let strategy = ("admin.strategy", "progress");
+    let slow = play_m25(&[strategy, ("disk.sync.delay", "300ms")], 1).outcome;
+    assert!(slow.verdict.held(), "{}", slow.verdict);
+    assert!(slow.waits.iter().any(|wait| wait.name == "admin, step open log database"));
+    let polled = play_m25(&[("disk.sync.delay", "300ms")], 1).outcome;
+    assert!(!polled.verdict.held());
+    let stuck = play_m25(&[strategy, ("disk.sync.delay", "2s")], 1).outcome;
+    assert!(stuck.verdict.to_string().contains("admin, step open metadata database"), "{}", stuck.verdict);
+}
+
+/// Pauses that grow see it later, and change nothing else.
+#[test]
+fn back_off_is_an_observer() {
+    let node_ids = |strategy| {
+        let trace = play_m25(&[("admin.strategy", strategy)], 2).trace;
+        // The order of ready tasks moves the clock by some 50 ns a turn.
+        let micros = |time: &SimTime| time.as_nanos() / 10_000;
+        phases(&trace)[&Phase::NodeId].values().map(micros).collect::<Vec<_>>()
+    };
+    assert_eq!(node_ids("poll"), node_ids("back-off"));
 }

@@ -196,6 +196,17 @@ impl Network {
         Ok(())
     }
 
+    /// Ends the work of all hosts' kernels: what was lost is not sent again. For whoever ends a world.
+    ///
+    /// # Panics
+    ///
+    /// Outside a madsim runtime.
+    pub fn shut_down(&self) {
+        if let Some(&kernel) = self.shared.kernel.get() {
+            Handle::current().kill(kernel);
+        }
+    }
+
     /// The recorder of this network's events.
     pub fn recorder(&self) -> &Recorder {
         &self.shared.recorder

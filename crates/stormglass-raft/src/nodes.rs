@@ -43,6 +43,7 @@ pub struct NodeConfig {
 
 /// The desired state of a metadata server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MetadataState {
     /// Not yet told; it tries to become a member.
     Provisioning,

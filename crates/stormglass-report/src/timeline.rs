@@ -59,13 +59,48 @@ pub fn lines<'a>(trace: &'a Trace, filter: &Filter) -> Vec<Line<'a>> {
     lines
 }
 
-/// A timeline as text, a heading first.
-pub fn render(lines: &[Line<'_>]) -> String {
-    let mut text = format!("{:>9}  {:<8} {:<58} {:>9}\n", "time", "node", "what", "took");
-    for line in lines {
-        text.push_str(&line.text);
-        text.push('\n');
+/// The moments at which a harness that keeps to its deadlines would have given up: not events, for the run goes on.
+pub fn deadlines(trace: &Trace, filter: &Filter) -> Vec<(SimTime, String)> {
+    let until = filter.until.unwrap_or(SimTime::from_nanos(u64::MAX));
+    let mut open: BTreeMap<Symbol, (SimTime, &Event)> = BTreeMap::new();
+    for event in &trace.events {
+        let at = SimTime::from_nanos(event.at_nanos);
+        match event.kind {
+            Kind::WaitBegin => {
+                open.insert(event.subject, (at + Duration::from_nanos(event.value), event));
+            }
+            Kind::WaitEnd if open.get(&event.subject).is_some_and(|&(deadline, _)| at <= deadline) => {
+                open.remove(&event.subject);
+            }
+            _ => {}
+        }
     }
+    let end = trace.events.last().map_or(0, |event| event.at_nanos);
+    let passed = open.into_values().filter(|(at, _)| at.as_nanos() <= end && *at <= until);
+    let mut passed: Vec<(SimTime, String)> = passed
+        .map(|(at, begin)| {
+            let deadline = seconds(Duration::from_nanos(begin.value));
+            let what = format!("✗ deadline of {}", trace.text(begin.subject));
+            (at, format!("{at:>9}  {:<8} {what:<58} {deadline:>8}s", trace.text(begin.node)))
+        })
+        .filter(|(_, text)| filter.grep.as_ref().is_none_or(|grep| grep.is_match(text)))
+        .collect();
+    passed.sort();
+    passed
+}
+
+/// A timeline as text, a heading first, with the deadlines that passed.
+pub fn render(lines: &[Line<'_>], deadlines: &[(SimTime, String)]) -> String {
+    let mut text = format!("{:>9}  {:<8} {:<58} {:>9}\n", "time", "node", "what", "took");
+    let mut deadlines = deadlines.iter().peekable();
+    for line in lines {
+        let at = SimTime::from_nanos(line.event.at_nanos);
+        while let Some((_, passed)) = deadlines.next_if(|(deadline, _)| *deadline < at) {
+            text += &format!("{passed}\n");
+        }
+        text += &format!("{}\n", line.text);
+    }
+    deadlines.for_each(|(_, passed)| text += &format!("{passed}\n"));
     text
 }
 
@@ -161,7 +196,14 @@ mod tests {
         let record = |at: u64, kind, subject: &str, took| {
             recorder.record(SimTime::from_nanos(at * 1_000_000), kind, recorder.symbol(subject), took, 0);
         };
-        record(0, Kind::WaitBegin, "admin on node-1", Duration::ZERO);
+        let deadline = ms(250).as_nanos() as u64;
+        recorder.record(
+            SimTime::ZERO,
+            Kind::WaitBegin,
+            recorder.symbol("admin on node-1"),
+            Duration::ZERO,
+            deadline,
+        );
         record(1, Kind::Write, "/data/wal", ms(1));
         record(201, Kind::Fdatasync, "/data/wal", ms(200));
         record(201, Kind::Step, "open metadata database", ms(201));
@@ -173,7 +215,11 @@ mod tests {
 
     /// The text with its left edge visible.
     fn fenced(filter: &Filter) -> String {
-        render(&lines(&trace(), filter)).lines().map(|line| format!("|{line}\n")).collect()
+        let trace = trace();
+        render(&lines(&trace, filter), &deadlines(&trace, filter))
+            .lines()
+            .map(|line| format!("|{line}\n"))
+            .collect()
     }
 
     #[test]

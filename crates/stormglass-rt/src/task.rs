@@ -6,7 +6,8 @@
 //! notifications that know nothing of them, such as tokio's.
 
 use madsim::runtime::NodeHandle;
-use madsim::task::JoinError;
+use madsim::task::{AbortHandle, JoinError, NodeId};
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,7 +35,55 @@ where
     F::Output: Send + 'static,
 {
     let task = madsim::task::spawn(follow(recorder, scope, to_the_end(recorder, future)));
+    gather(|| task.abort_handle());
     JoinHandle { task, recorder: recorder.clone() }
+}
+
+thread_local! {
+    /// The tasks of the node whose tasks are gathered.
+    static GATHERED: RefCell<Option<(NodeId, Vec<AbortHandle>)>> = const { RefCell::new(None) };
+}
+
+fn gather(task: impl FnOnce() -> AbortHandle) {
+    GATHERED.with_borrow_mut(|gathered| {
+        if let Some((node, tasks)) = gathered
+            && *node == crate::node()
+        {
+            if tasks.len() == tasks.capacity() {
+                tasks.retain(|task| !task.is_finished());
+            }
+            tasks.push(task());
+        }
+    });
+}
+
+/// The tasks that were spawned here on one node, so that they can be ended where the node cannot be killed: madsim's main one. A task
+/// that is never ended, and waits for something that it holds itself, is never freed.
+#[derive(Debug)]
+pub struct Gathered(());
+
+impl Gathered {
+    /// Gathers the tasks that are spawned on the node at work, by [`spawn`] and [`spawn_in`], from now on; one node at a time.
+    ///
+    /// # Panics
+    ///
+    /// Outside a madsim runtime.
+    pub fn on_this_node() -> Gathered {
+        GATHERED.set(Some((crate::node(), Vec::new())));
+        Gathered(())
+    }
+
+    /// Ends them. They are dropped when it is their turn.
+    pub fn abort(&self) {
+        let tasks = GATHERED.take();
+        tasks.into_iter().flat_map(|(_, tasks)| tasks).for_each(|task| task.abort());
+    }
+}
+
+impl Drop for Gathered {
+    fn drop(&mut self) {
+        GATHERED.set(None);
+    }
 }
 
 /// As [`spawn_in`], on this node.

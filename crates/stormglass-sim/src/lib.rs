@@ -53,7 +53,7 @@ pub mod world;
 pub use check::{Divergence, check};
 pub use profile::Profile;
 pub use run::{Played, Run};
-pub use scenario::{Play, Preset, Scenario};
+pub use scenario::{Exhibit, Play, Preset, Scenario};
 pub use settings::{Settings, SettingsError};
 pub use world::{Node, World};
 

@@ -34,5 +34,6 @@ impl Profile {
     pub const PRESETS: &[Preset] = &[
         Preset { name: "quiet", toml: include_str!("../profiles/quiet.toml") },
         Preset { name: "ci-disk", toml: include_str!("../profiles/ci-disk.toml") },
+        Preset { name: "ci-2025-03", toml: include_str!("../profiles/ci-2025-03.toml") },
     ];
 }

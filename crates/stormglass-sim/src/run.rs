@@ -139,10 +139,12 @@ impl<'a> Run<'a> {
         recorder.limit_turns(limits.turns);
         let world = World::new(self.seed, profile, limits.horizon, recorder.clone());
         let runtime = madsim::runtime::Runtime::with_seed_and_config(self.seed.0, madsim::Config::default());
+        let mut tasks = None;
         let told = {
             let world = world.clone();
             catch_unwind(AssertUnwindSafe(|| {
                 runtime.block_on(async {
+                    tasks = Some(rt::Gathered::on_this_node());
                     let (node, task) = (recorder.symbol("harness"), recorder.symbol("scenario"));
                     let scope = Scope { node, task, ..Scope::default() };
                     let story = rt::follow(&recorder, scope, self.scenario.play(world, &self.settings));
@@ -157,9 +159,16 @@ impl<'a> Run<'a> {
             Ok(_) => verdict,
             Err(payload) => verdict_of_panic(&*payload, &recorder),
         };
-        // Tasks end before their world does.
-        drop(runtime);
         let trace = recorder.finish();
+        // Tasks end before their world does. One that waits for what it holds itself would never be freed, and its disk with it, unless it is
+        // ended; what it says in its last breath is nobody's business any more.
+        let ending = catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async {
+                world.shut_down();
+                tasks.iter().for_each(rt::Gathered::abort);
+            });
+        }));
+        drop((ending, runtime));
         let outcome = Outcome {
             verdict,
             waits,

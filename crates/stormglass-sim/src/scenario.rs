@@ -24,6 +24,11 @@ pub trait Scenario: Send + Sync {
         &[]
     }
 
+    /// Single runs of it that are worth a name. None by default.
+    fn exhibits(&self) -> &[Exhibit] {
+        &[]
+    }
+
     /// Its own parameters with their defaults, as TOML; none by default. Every parameter is in it: what is not
     /// here cannot be set.
     fn defaults(&self) -> toml::Table {
@@ -48,6 +53,23 @@ pub trait Scenario: Send + Sync {
 
     /// Plays it. The future ends when the story is told; the settings have passed [`Scenario::validate`].
     fn play(&self, world: World, settings: &Settings) -> Play;
+}
+
+/// A run with a name, for `replay` and `explain`.
+#[derive(Clone, Copy, Debug)]
+pub struct Exhibit {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// One line for the list.
+    pub about: &'static str,
+    /// The model.
+    pub model: &'static str,
+    /// The profile.
+    pub profile: &'static str,
+    /// Parameters that are set, and their values.
+    pub sets: &'static [(&'static str, &'static str)],
+    /// The seed.
+    pub seed: u64,
 }
 
 /// A named TOML document that is shipped: a model or a profile.

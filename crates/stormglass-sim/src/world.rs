@@ -118,6 +118,13 @@ impl World {
         node
     }
 
+    /// Ends everything that runs on its nodes and in its network.
+    pub(crate) fn shut_down(&self) {
+        let nodes: Vec<NodeId> = self.state().nodes.values().map(|node| node.id).collect();
+        nodes.into_iter().for_each(|node| Handle::current().kill(node));
+        self.shared.network.shut_down();
+    }
+
     /// Waits for something on a node, as an observer with a deadline does. The deadline ends nothing: the wait is
     /// followed to its end or to the run's horizon, and the verdict says whether it was too long. Returns what
     /// came, or `None` at the horizon.

@@ -256,3 +256,27 @@ fn keeping_events_changes_nothing_but_memory() {
     assert_eq!(kept.outcome, hashed.outcome);
     assert!(hashed.trace.events.is_empty() && !kept.trace.events.is_empty());
 }
+
+/// A task that waits for ever for what it holds itself is freed with its run, wherever it was spawned: many runs take no more memory
+/// than one.
+#[test]
+fn a_run_keeps_nothing() {
+    let held = std::sync::Arc::new(());
+    let kept = held.clone();
+    play(move |world| {
+        let kept = kept.clone();
+        Box::pin(async move {
+            let waits_for_itself = |kept: std::sync::Arc<()>| {
+                let (sender, mut receiver) = stormglass_rt::channel::<()>(world.recorder());
+                async move {
+                    receiver.recv().await;
+                    drop((sender, kept));
+                }
+            };
+            world.node("node-1").spawn("waits", waits_for_itself(kept.clone()));
+            stormglass_rt::spawn(world.recorder(), "waits", waits_for_itself(kept.clone()));
+            stormglass_rt::sleep(MS(1)).await;
+        })
+    });
+    assert_eq!(std::sync::Arc::strong_count(&held), 1);
+}

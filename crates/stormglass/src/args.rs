@@ -51,6 +51,7 @@ pub(crate) struct List {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Listed {
     Scenarios,
+    Exhibits,
     Models,
     Profiles,
     Parameters,
@@ -93,8 +94,8 @@ pub(crate) struct Run {
 /// One run: a scenario and a seed, or a file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct One {
-    /// The scenario, or a file that `run --save` wrote.
-    #[arg(value_name = "SCENARIO|RUN.toml")]
+    /// The scenario, a run that has a name (`list exhibits`), or a file that `run --save` wrote.
+    #[arg(value_name = "SCENARIO|EXHIBIT|RUN.toml")]
     pub(crate) run: String,
     #[command(flatten)]
     pub(crate) what: What,

@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::Path;
 use stormglass_core::{Seed, Verdict};
 use stormglass_sim::settings::unknown;
-use stormglass_sim::{Run, Scenario, Settings};
+use stormglass_sim::{Exhibit, Run, Scenario, Settings};
 
 /// What every command is given.
 pub(crate) struct Context<'a> {
@@ -31,6 +31,14 @@ impl<'a> Context<'a> {
         })
     }
 
+    /// The run of this name, and its scenario.
+    fn exhibit(&self, name: &str) -> Option<(&'a dyn Scenario, &'a Exhibit)> {
+        self.scenarios.iter().find_map(|scenario| {
+            let exhibit = scenario.exhibits().iter().find(|exhibit| exhibit.name == name)?;
+            Some((scenario.as_ref(), exhibit))
+        })
+    }
+
     pub(crate) fn settings(&self, scenario: &dyn Scenario, what: &What) -> Result<Settings, CliError> {
         let sets: Vec<(&str, &str)> =
             what.sets.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
@@ -39,6 +47,16 @@ impl<'a> Context<'a> {
 
     /// The one run that is meant. One from a file tells what has changed since.
     pub(crate) fn one(&self, one: &One, output: &mut Output) -> Result<Run<'a>, CliError> {
+        if let Some((scenario, exhibit)) = self.exhibit(&one.run) {
+            if one.seed.is_some() || one.what.model.is_some() {
+                let message = format!("{} has its seed and model; leave out --seed and --model", one.run);
+                return Err(CliError::Conflict(message));
+            }
+            let more = one.what.sets.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+            let sets: Vec<(&str, &str)> = exhibit.sets.iter().copied().chain(more).collect();
+            let settings = Settings::resolve(scenario, Some(exhibit.model), exhibit.profile, &sets)?;
+            return Ok(Run::new(scenario, settings, Seed(exhibit.seed)));
+        }
         if !one.run.ends_with(".toml") {
             let scenario = self.scenario(&one.run)?;
             let settings = self.settings(scenario, &one.what)?;

@@ -63,7 +63,7 @@ fn wrong_input_is_named_with_its_remedy() {
     );
     refused(
         &["run", "cold-start", "--profile", "slow"],
-        expect!["error: --profile slow: unknown profile `slow` (known: quiet, ci-disk)"],
+        expect!["error: --profile slow: unknown profile `slow` (known: quiet, ci-disk, ci-2025-03)"],
     );
     refused(
         &["run", "cold-start", "--set", "disk.synk.delay=1s"],
@@ -273,15 +273,33 @@ fn check_exits_with_3_for_a_leak_and_0_without() {
 /// The README's transcript is what its commands print. A changed model changes it; `UPDATE_EXPECT=1` pastes it anew.
 #[test]
 fn the_readme_shows_what_is_printed() {
+    shows_what_is_printed(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
+}
+
+/// The exhibit of the reported failure: node-1's id at 7.3 s, the admin check's deadline at 10.0 s, and why.
+#[test]
+fn the_incident_is_what_its_page_shows() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/incident-2973.md");
+    shows_what_is_printed(path);
+    let page = std::fs::read_to_string(path).unwrap();
+    let moment = |what: &str| {
+        let line = page.lines().find(|line| line.contains(what)).unwrap();
+        line.trim_start().split_once('s').unwrap().0.parse::<f64>().unwrap()
+    };
+    assert!((7.3..7.4).contains(&moment("node-1   ✓ node id")));
+    assert!((moment("✗ deadline of admin on node-1") - 10.0).abs() < 0.001);
+}
+
+fn shows_what_is_printed(path: &str) {
     const PROGRAM: &str = "cargo run --release --";
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
     let readme = std::fs::read_to_string(path).unwrap();
     let shown = readme.split("```console\n").nth(1).unwrap().split("```").next().unwrap();
     let commands: Vec<&str> = shown.lines().filter(|line| line.starts_with("$ ")).collect();
     assert_eq!(commands.len(), 2);
     let mut printed = String::new();
     for command in commands {
-        let words: Vec<&str> = command.split_once(PROGRAM).unwrap().1.split_whitespace().collect();
+        let words = words_of(command.split_once(PROGRAM).unwrap().1);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
         // A debug build names itself in the lines to paste.
         let output = stormglass(&words).1.replace("cargo run -- ", &format!("{PROGRAM} "));
         printed += &format!("{command}\n{output}");
@@ -291,4 +309,27 @@ fn the_readme_shows_what_is_printed() {
     } else {
         assert_eq!(printed, shown);
     }
+}
+
+/// The words of a line, with what stands in double quotes as one.
+fn words_of(line: &str) -> Vec<String> {
+    let parts = line.split('"').enumerate();
+    let words = parts.flat_map(|(place, part)| match place % 2 {
+        0 => part.split_whitespace().map(String::from).collect(),
+        _ => vec![part.to_string()],
+    });
+    words.collect()
+}
+
+#[test]
+fn an_exhibit_has_its_seed_and_model() {
+    let (exit, _, err) = stormglass(&["replay", "incident-2973", "--seed", "1"]);
+    assert_eq!(exit, Exit::Usage);
+    assert!(err.contains("incident-2973 has its seed and model"), "{err}");
+    let (_, out, _) = stormglass(&["list", "exhibits"]);
+    assert!(out.contains("incident-2973"), "{out}");
+    // What would have held can be asked of it.
+    let (exit, out, _) = stormglass(&["explain", "incident-2973", "--set", "admin.deadline=60s"]);
+    assert_eq!(exit, Exit::Held);
+    assert!(out.contains("less than the deadline of 60.000 s"), "{out}");
 }

@@ -48,7 +48,7 @@ pub(super) async fn provision(
     recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
 }
 
-async fn write_if_absent(client: &MetadataClient, key: &str) -> Result<(), ClientError> {
+pub(super) async fn write_if_absent(client: &MetadataClient, key: &str) -> Result<(), ClientError> {
     let first = Versioned { version: 1, contents: vec![0; 200] };
     client.update::<Versioned>(key, |found| Ok(found.is_none().then(|| first.clone()))).await.map(drop)
 }

@@ -27,6 +27,11 @@ pub(crate) fn list(context: &Context<'_>, args: List, output: &mut Output) -> Re
             });
         }
     }
+    if wanted(Listed::Exhibits) {
+        for exhibit in context.scenarios.iter().flat_map(|scenario| scenario.exhibits()) {
+            items.push(Item { kind: "exhibit", name: exhibit.name.into(), about: exhibit.about.into() });
+        }
+    }
     if wanted(Listed::Models) {
         for scenario in context.scenarios {
             for preset in scenario.models() {

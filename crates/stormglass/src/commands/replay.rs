@@ -59,7 +59,7 @@ pub(crate) fn replay(context: &Context<'_>, args: Replay, output: &mut Output) -
     }
     let lines = timeline::lines(trace, &filter);
     let shown = lines.len();
-    let mut text = timeline::render(&lines);
+    let mut text = timeline::render(&lines, &timeline::deadlines(trace, &filter));
     let _ = writeln!(
         text,
         "\n{} with seed {}: {}",
