@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`settings`] (every parameter, with the real defaults; a model file sets them), [`node`] (the
 //! start of a node, step by step), [`metadata`] (what a node knows of the cluster), [`runner`] (what starts a
-//! cluster and watches its health, as the real test harness does), the scenarios ([`cold_start`], [`metadata_servers`]), and [`phases`] for
+//! cluster and watches its health, as the real test harness does), the scenarios ([`cold_start`], [`restarts`], [`metadata_servers`]), and [`phases`] for
 //! comparing a start with that of a real cluster ([`fidelity`]).
 //!
 //! **Invariant:** no duration of the real system is written down here as such. A database opens by its operations,
@@ -14,6 +14,7 @@ pub mod metadata;
 pub mod metadata_servers;
 pub mod node;
 pub mod phases;
+pub mod restarts;
 pub mod runner;
 pub mod settings;
 
@@ -22,3 +23,4 @@ pub use metadata_servers::chaos::MetadataChaos;
 pub use metadata_servers::failover::MetadataFailover;
 pub use metadata_servers::reconfiguration::MetadataReconfiguration;
 pub use metadata_servers::smoke::MetadataSmoke;
+pub use restarts::Restarts;

@@ -114,10 +114,29 @@ pub struct Start {
     pub provisions: bool,
 }
 
+/// A process that was started.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Tells it to stop, as SIGTERM does.
+    stop: Watch<bool>,
+    /// What of it has yet to stop: its metadata server, once that runs.
+    serving: Watch<bool>,
+}
+
+impl Running {
+    /// Tells it to stop and waits until it has: a metadata server that leads hands over first. What then is left is for
+    /// [`Node::kill`] to end.
+    pub async fn stop(&self) {
+        self.stop.set(true);
+        self.serving.until(|serving| !serving).await;
+    }
+}
+
 /// Starts a node's process. It runs until it is killed; a start that fails ends it with a note.
-pub fn start(node: &Node, start: Start) {
+pub fn start(node: &Node, start: Start) -> Running {
     let process = Process::new(node.clone(), start);
     let recorder = process.recorder.clone();
+    let running = process.running.clone();
     node.spawn("main", async move {
         match process.run().await {
             // The roles live in tasks of their own; what the main task holds must not go.
@@ -128,6 +147,7 @@ pub fn start(node: &Node, start: Start) {
             }
         }
     });
+    running
 }
 
 /// A starting process, and what its steps have made so far.
@@ -150,6 +170,7 @@ struct Process {
     partition_store: Option<Engine>,
     local_loglet: Option<Engine>,
     joined: Option<NodesConfiguration>,
+    running: Running,
 }
 
 impl Process {
@@ -162,6 +183,7 @@ impl Process {
         let client = MetadataClient::new(node.host().clone(), &name, life, client_settings, &peers, seed)
             .learning_from(metadata.nodes.clone());
         let (sender, receiver) = channel::channel(&recorder);
+        let running = Running { stop: Watch::new(&recorder, false), serving: Watch::new(&recorder, false) };
         Process {
             metadata,
             requests: (sender, Some(receiver)),
@@ -181,6 +203,7 @@ impl Process {
             partition_store: None,
             local_loglet: None,
             joined: None,
+            running,
         }
     }
 
@@ -234,7 +257,10 @@ impl Process {
             }
             Step::BindFabric => self.bind_fabric()?,
             Step::BindAdmin => self.bind_admin()?,
-            Step::ClusterMarker => marker::validate_or_create(self.node.disk()).await?,
+            Step::ClusterMarker => {
+                let provisioned = marker::validate_or_create(self.node.disk()).await?;
+                self.provisions &= !provisioned;
+            }
             Step::OpenMetadataStore => {
                 self.compute("open metadata database", work.open_metadata_store).await;
                 self.metadata_store = Some(
@@ -326,9 +352,13 @@ impl Process {
         let peers = self.peers.take().expect("the order of steps is checked");
         let nodes = self.metadata.nodes.clone();
         let server = MetadataServer::new(config, self.seed, self.node.host().clone(), store, requests, nodes);
-        let recorder = self.recorder.clone();
+        let server = server.stopped_by(self.running.stop.clone());
+        let (recorder, serving) = (self.recorder.clone(), self.running.serving.clone());
+        serving.set(true);
         rt::spawn(&self.recorder, "metadata server", async move {
-            if let Err(error) = server.run(peers).await {
+            let ended = server.run(peers).await;
+            serving.set(false);
+            if let Err(error) = ended {
                 let subject = recorder.symbol(&format!("metadata server failed: {error}"));
                 recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
             }

@@ -4,6 +4,7 @@
 //! the log line that stands beside it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 use stormglass_core::{Kind, SimTime, Trace};
 
 /// A moment of a node's start.
@@ -70,16 +71,51 @@ impl Phase {
     }
 }
 
-/// When each node first reached each phase.
-pub fn phases(trace: &Trace) -> BTreeMap<Phase, BTreeMap<String, SimTime>> {
-    let mut reached: BTreeMap<Phase, BTreeMap<String, SimTime>> = BTreeMap::new();
+/// One start of a node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeStart {
+    /// The node.
+    pub node: String,
+    /// The how manyth start of it, from 1.
+    pub life: u32,
+    /// When its process was started.
+    pub began: SimTime,
+    /// How long after that it reached each phase; those that it did not reach are not there.
+    pub reached: BTreeMap<Phase, Duration>,
+}
+
+/// Every start of every node, in order.
+pub fn starts(trace: &Trace) -> Vec<NodeStart> {
+    let mut starts: Vec<NodeStart> = Vec::new();
     for event in &trace.events {
         let subject = trace.text(event.subject);
-        let phase = Phase::ALL.into_iter().find(|phase| phase.ended_by() == (event.kind, subject));
-        if let Some(phase) = phase {
-            let node = trace.text(event.node).to_string();
-            reached.entry(phase).or_default().entry(node).or_insert(SimTime::from_nanos(event.at_nanos));
+        let ends = |phase: &Phase| phase.ended_by() == (event.kind, subject);
+        let Some(phase) = Phase::ALL.into_iter().find(ends) else { continue };
+        let (node, at) = (trace.text(event.node), SimTime::from_nanos(event.at_nanos));
+        let last = starts.iter().rposition(|start| start.node == node);
+        let last = match (phase, last) {
+            (Phase::ProcessUp, last) => {
+                let life = last.map_or(1, |last| starts[last].life + 1);
+                let began = SimTime::from_nanos(event.at_nanos - event.took_nanos);
+                starts.push(NodeStart { node: node.into(), life, began, reached: BTreeMap::new() });
+                starts.len() - 1
+            }
+            (_, Some(last)) => last,
+            (_, None) => continue,
+        };
+        let NodeStart { began, reached, .. } = &mut starts[last];
+        reached.entry(phase).or_insert(at - *began);
+    }
+    starts
+}
+
+/// When each node reached each phase in its first life.
+pub fn phases(trace: &Trace) -> BTreeMap<Phase, BTreeMap<String, SimTime>> {
+    let mut phases: BTreeMap<Phase, BTreeMap<String, SimTime>> = BTreeMap::new();
+    for NodeStart { node, began, reached, .. } in starts(trace).into_iter().filter(|start| start.life == 1) {
+        for (phase, after) in reached {
+            phases.entry(phase).or_default().insert(node.clone(), began + after);
         }
     }
-    reached
+    phases
 }

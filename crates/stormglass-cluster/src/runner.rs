@@ -1,6 +1,6 @@
 //! What starts a cluster and watches it, as the real `local-cluster-runner` does.
 
-use crate::node::{self, ADMIN_PORT, Healthy, PROGRESS_PORT, Progress, Start};
+use crate::node::{self, ADMIN_PORT, Healthy, PROGRESS_PORT, Progress, Running, Start};
 use crate::settings::{Addresses, AdminCheck, ClusterSettings, Step, Strategy};
 use std::sync::Arc;
 use stormglass_core::Kind;
@@ -16,8 +16,25 @@ const RUNNER: &str = "runner";
 pub struct Cluster {
     world: World,
     settings: Arc<ClusterSettings>,
-    nodes: Vec<Node>,
+    nodes: Vec<Process>,
+    names: Vec<String>,
     runner: Host,
+}
+
+/// One of its nodes, and the process that runs there.
+struct Process {
+    node: Node,
+    life: u32,
+    running: Running,
+}
+
+/// How a process is told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// At once.
+    Kill,
+    /// When it has stopped by itself.
+    Term,
 }
 
 impl Cluster {
@@ -26,42 +43,85 @@ impl Cluster {
         let settings = Arc::new(settings);
         let names: Vec<String> =
             (1..=settings.cluster.nodes).map(|number| format!("node-{number}")).collect();
-        let nodes: Vec<Node> = names.iter().map(|name| world.node(name)).collect();
-        for (place, node) in nodes.iter().enumerate() {
-            let peers = match settings.node.metadata_addresses {
-                Addresses::All => names.clone(),
-                Addresses::First => names[..1].to_vec(),
-            };
-            let (settings, seed) = (settings.clone(), world.seed());
-            node::start(node, Start { settings, peers, seed, life: 1, provisions: place == 0 });
-        }
         let runner = world.node(RUNNER).host().clone();
-        Cluster { world: world.clone(), settings, nodes, runner }
+        let mut cluster = Cluster { world: world.clone(), settings, nodes: Vec::new(), names, runner };
+        for name in cluster.names.clone() {
+            let (node, life) = (world.node(&name), 1);
+            let running = cluster.start_process(&node, life);
+            cluster.nodes.push(Process { node, life, running });
+        }
+        cluster
+    }
+
+    fn start_process(&self, node: &Node, life: u32) -> Running {
+        let (settings, names) = (&self.settings, &self.names);
+        let peers = match settings.node.metadata_addresses {
+            Addresses::All => names.clone(),
+            Addresses::First => names[..1].to_vec(),
+        };
+        let (settings, seed) = (settings.clone(), self.world.seed());
+        let provisions = node.name() == names[0];
+        node::start(node, Start { settings, peers, seed, life, provisions })
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Ends the process of one node, waits until it has ended, and starts it again at once.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node.
+    pub async fn restart(&mut self, place: usize, signal: Signal) {
+        let Process { node, life, running } = &self.nodes[place];
+        if signal == Signal::Term {
+            rt::timeout(self.settings.cluster.shutdown_timeout, running.stop()).await;
+        }
+        self.world.note(&format!("{signal:?}: {}", node.name()));
+        node.kill();
+        let (node, life) = (node.clone(), life + 1);
+        let running = self.start_process(&node, life);
+        self.nodes[place] = Process { node, life, running };
+    }
+
+    /// Waits until the admin API of one node answers.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node.
+    pub async fn wait_admin_healthy_of(&self, place: usize) {
+        self.wait_for(&self.nodes[place].node).await;
     }
 
     /// Waits until the admin API of every node answers: one wait for each node, all at once.
     pub async fn wait_admin_healthy(&self) {
-        let waits = self.nodes.iter().map(|node| {
-            let (world, runner, check) =
-                (self.world.clone(), self.runner.clone(), self.settings.admin.clone());
-            let name = node.name().to_string();
-            let recorder = world.recorder().clone();
-            let admin = node.host().address(ADMIN_PORT);
-            let delays = check.back_off.delays(world.seed().stream(("runner", "health check", &name)));
-            let node = node.clone();
-            rt::follow_new(&recorder, &format!("wait for {name}"), async move {
-                if check.strategy == Strategy::Progress {
-                    follow_steps(&world, &runner, &node, &check).await;
-                }
-                let channel = runner.channel::<(), Healthy>(admin);
-                let deadline = match check.strategy {
-                    Strategy::Progress => check.step_budget,
-                    Strategy::Poll | Strategy::BackOff => check.deadline,
-                };
-                world.wait("admin", &name, deadline, poll(&channel, &check, delays, world.recorder())).await;
-            })
-        });
+        let waits = self.nodes.iter().map(|process| self.wait_for(&process.node));
         rt::join_all(waits.collect()).await;
+    }
+
+    fn wait_for(&self, node: &Node) -> rt::Followed<impl Future<Output = ()> + use<>> {
+        let (world, runner, check) = (self.world.clone(), self.runner.clone(), self.settings.admin.clone());
+        let (node, name) = (node.clone(), node.name().to_string());
+        let recorder = world.recorder().clone();
+        let delays = check.back_off.delays(world.seed().stream(("runner", "health check", &name)));
+        rt::follow_new(&recorder, &format!("wait for {name}"), async move {
+            if check.strategy == Strategy::Progress {
+                follow_steps(&world, &runner, &node, &check).await;
+            }
+            let channel = runner.channel::<(), Healthy>(node.host().address(ADMIN_PORT));
+            let deadline = match check.strategy {
+                Strategy::Progress => check.step_budget,
+                Strategy::Poll | Strategy::BackOff => check.deadline,
+            };
+            world.wait("admin", &name, deadline, poll(&channel, &check, delays, world.recorder())).await;
+        })
     }
 }
 

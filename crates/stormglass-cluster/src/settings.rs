@@ -134,11 +134,24 @@ pub struct WorkSettings {
 pub struct TopologySettings {
     /// How many nodes, all on one machine, each with every role. Range: 1 to 99. Default: 3.
     pub nodes: u32,
+    /// How often a node is started again once all are healthy, in `restarts`. Default: 2.
+    pub restarts: u32,
+    /// The pause before each of these. Default: 10 s.
+    #[serde(with = "human_duration")]
+    pub pause: Duration,
+    /// How long a process that was told to stop may take (`shutdown-timeout`). Default: 60 s.
+    #[serde(with = "human_duration")]
+    pub shutdown_timeout: Duration,
 }
 
 impl Default for TopologySettings {
     fn default() -> TopologySettings {
-        TopologySettings { nodes: 3 }
+        TopologySettings {
+            nodes: 3,
+            restarts: 2,
+            pause: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(60),
+        }
     }
 }
 

@@ -228,6 +228,7 @@ mod tests {
             |     time  node     what                                                            took
             |   0.000s  node-1   … begins to wait for admin on node-1
             |   0.201s  node-1   ✓ open metadata database                                      0.201s  1 fsync
+            |   0.250s  node-1   ✗ deadline of admin on node-1                                 0.250s
             |   0.320s  node-1     join back-off                                               0.119s
             |   0.320s  node-1   ✓ has waited for admin on node-1                              0.320s
         "#]]

@@ -28,6 +28,8 @@ pub use clock::{
     wake_at,
 };
 pub use mount::{Mount, mount, mounted, node};
-pub use task::{Gathered, JoinHandle, Turn, follow, follow_new, join_all, spawn, spawn_in, spawn_on};
+pub use task::{
+    Followed, Gathered, JoinHandle, Turn, follow, follow_new, join_all, spawn, spawn_in, spawn_on,
+};
 pub use wakers::Wakers;
 pub use watch::Watch;

@@ -31,6 +31,19 @@ const REMEDIES: &[(&str, &[(&str, &str)])] = &[
     ("metadata addresses of all nodes", &[("node.metadata-addresses", "all")]),
     ("sockets bound first", &[("node.startup", SOCKETS_FIRST)]),
     ("two databases opened when needed", &[("node.startup", LAZY)]),
+    (
+        "metadata addresses of all nodes, in turn",
+        &[("node.metadata-addresses", "all"), ("metadata-client.next-endpoint", "round-robin")],
+    ),
+    (
+        "databases when needed, join retry cap 1 s, addresses in turn",
+        &[
+            ("node.startup", LAZY),
+            ("node.join-retry.max", "1s"),
+            ("node.metadata-addresses", "all"),
+            ("metadata-client.next-endpoint", "round-robin"),
+        ],
+    ),
     ("health check with back-off", &[("admin.strategy", "back-off")]),
     ("health check step by step, 10 s each", &[("admin.strategy", "progress")]),
     ("health check step by step, 30 s each", &[("admin.strategy", "progress"), ("admin.step-budget", "30s")]),

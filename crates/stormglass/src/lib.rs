@@ -43,6 +43,7 @@ use stormglass_sim::Scenario;
 pub fn scenarios() -> Vec<Box<dyn Scenario>> {
     vec![
         Box::new(stormglass_cluster::ColdStart),
+        Box::new(stormglass_cluster::Restarts),
         Box::new(stormglass_cluster::MetadataSmoke),
         Box::new(stormglass_cluster::MetadataFailover),
         Box::new(stormglass_cluster::MetadataChaos),

@@ -34,10 +34,10 @@ fn hashes_are_those_of_every_build() {
     let text: Vec<String> =
         [("0s", 0), ("0s", 1), ("200ms", 0), ("200ms", 1)].map(|(delay, seed)| hash(delay, seed)).into();
     expect![[r#"
-        1267 51367807430cadfa
-        1203 f5449c09bb03345e
-        1483 b514767715bf5005
-        1775 d52300b7450b9e5e"#]]
+        1267 ae62d1bba7097dbc
+        1203 fa0c0207315ea29e
+        1483 c55ed85a2b8528cf
+        1775 477c4ca774945ac7"#]]
     .assert_eq(&text.join("\n"));
 }
 

@@ -17,11 +17,13 @@ struct Marker {
     provisioned: bool,
 }
 
-/// Creates the marker of a new directory, or rewrites that of an old one, which updates the version in it.
-pub(super) async fn validate_or_create(disk: &Disk) -> io::Result<()> {
+/// Creates the marker of a new directory, or rewrites that of an old one, which updates the version in it. Says whether the cluster is
+/// provisioned.
+pub(super) async fn validate_or_create(disk: &Disk) -> io::Result<bool> {
     disk.create_dir_all(DIRECTORY).await?;
     let marker = if disk.try_exists(MARKER).await? { read(disk).await? } else { Marker::default() };
-    write(disk, &marker).await
+    write(disk, &marker).await?;
+    Ok(marker.provisioned)
 }
 
 /// Notes that the cluster is provisioned.

@@ -1,0 +1,52 @@
+//! The scenario `restarts`: a cluster starts, and its nodes are started again, one after the other.
+
+use crate::runner::{Cluster, Signal};
+use crate::settings::{ClusterSettings, MODELS};
+use stormglass_rt as rt;
+use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
+
+/// Three nodes start on empty disks. Once all are healthy a node drawn by chance is killed, or told to stop, and started again on what its disk
+/// has kept; the harness waits for its admin API. Between two restarts there is a pause.
+///
+/// This is how the real cluster was measured that [`crate::fidelity`] compares with, and what the chaos test does to its nodes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Restarts;
+
+impl Scenario for Restarts {
+    fn name(&self) -> &str {
+        "restarts"
+    }
+
+    fn about(&self) -> &str {
+        "nodes of a healthy cluster are killed or stopped, and started again"
+    }
+
+    fn models(&self) -> &[Preset] {
+        MODELS
+    }
+
+    fn defaults(&self) -> toml::Table {
+        ClusterSettings::defaults()
+    }
+
+    fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
+        ClusterSettings::from_settings(settings).map(drop)
+    }
+
+    fn play(&self, world: World, settings: &Settings) -> Play {
+        let settings = ClusterSettings::from_settings(settings).expect("validated when resolved");
+        Box::pin(async move {
+            let (restarts, pause) = (settings.cluster.restarts, settings.cluster.pause);
+            let mut cluster = Cluster::start(&world, settings);
+            cluster.wait_admin_healthy().await;
+            let mut chance = world.seed().stream("restarts");
+            for _ in 0..restarts {
+                rt::sleep(pause).await;
+                let place = chance.below(cluster.len() as u64) as usize;
+                let signal = if chance.below(2) == 0 { Signal::Kill } else { Signal::Term };
+                cluster.restart(place, signal).await;
+                cluster.wait_admin_healthy_of(place).await;
+            }
+        })
+    }
+}
