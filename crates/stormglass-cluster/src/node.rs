@@ -20,8 +20,8 @@ use stormglass_raft::server::{Incoming, publish};
 use stormglass_raft::storage::RaftStore;
 use stormglass_raft::transport::PeerListener;
 use stormglass_raft::{
-    MetadataClient, MetadataServer, NodeConfig, NodesConfiguration, RetryPolicy, ServerConfig, StorageState,
-    WorkerState,
+    MetadataClient, MetadataServer, NodeConfig, NodesConfiguration, RetryPolicy, ServerConfig, Status,
+    StorageState, WorkerState,
 };
 use stormglass_rt::channel::{self, Receiver, Sender};
 use stormglass_rt::{self as rt, Watch};
@@ -119,8 +119,10 @@ pub struct Start {
 pub struct Running {
     /// Tells it to stop, as SIGTERM does.
     stop: Watch<bool>,
-    /// What of it has yet to stop: its metadata server, once that runs.
+    /// Whether its metadata server runs.
     serving: Watch<bool>,
+    /// What that is.
+    status: Watch<Status>,
 }
 
 impl Running {
@@ -128,7 +130,10 @@ impl Running {
     /// [`Node::kill`] to end.
     pub async fn stop(&self) {
         self.stop.set(true);
-        self.serving.until(|serving| !serving).await;
+        // One that is no member has nothing to hand over.
+        if matches!(self.status.get(), Status::Member { .. }) {
+            self.serving.until(|serving| !serving).await;
+        }
     }
 }
 
@@ -183,7 +188,8 @@ impl Process {
         let client = MetadataClient::new(node.host().clone(), &name, life, client_settings, &peers, seed)
             .learning_from(metadata.nodes.clone());
         let (sender, receiver) = channel::channel(&recorder);
-        let running = Running { stop: Watch::new(&recorder, false), serving: Watch::new(&recorder, false) };
+        let (stop, serving) = (Watch::new(&recorder, false), Watch::new(&recorder, false));
+        let running = Running { stop, serving, status: Watch::new(&recorder, Status::default()) };
         Process {
             metadata,
             requests: (sender, Some(receiver)),
@@ -352,7 +358,7 @@ impl Process {
         let peers = self.peers.take().expect("the order of steps is checked");
         let nodes = self.metadata.nodes.clone();
         let server = MetadataServer::new(config, self.seed, self.node.host().clone(), store, requests, nodes);
-        let server = server.stopped_by(self.running.stop.clone());
+        let server = server.stopped_by(self.running.stop.clone()).telling(self.running.status.clone());
         let (recorder, serving) = (self.recorder.clone(), self.running.serving.clone());
         serving.set(true);
         rt::spawn(&self.recorder, "metadata server", async move {

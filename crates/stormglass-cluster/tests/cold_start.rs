@@ -217,3 +217,14 @@ fn nodes_start_again() {
     }
     assert!(signals.contains("Kill") && signals.contains("Term"), "{signals:?}");
 }
+
+/// Seed 6: in March 2025 a node said at its join that it shall be a member. Taking another one in first must not take that back: it asked
+/// for ever, without a pause.
+#[test]
+fn a_member_to_be_stays_one_when_another_is_taken_in() {
+    let settings = Settings::resolve(&Restarts, Some("restate-m25"), "quiet", &[]).unwrap();
+    let played = Run::new(&Restarts, settings, Seed(6)).play(Keep::Events);
+    let members = starts(&played.trace);
+    assert!(members.iter().all(|start| start.reached.contains_key(&Phase::MetadataMember)), "{members:?}");
+    assert!(played.outcome.events < 20_000, "{}", played.outcome.events);
+}

@@ -112,13 +112,14 @@ impl KvState {
     /// Applies a committed change of members. Every member also writes the next version of the cluster's
     /// configuration, in which the members are marked: a concurrent writer of that document loses to it.
     pub fn apply_membership(&mut self, membership: Membership) {
-        self.membership = membership;
+        let before = std::mem::replace(&mut self.membership, membership);
         let Some(mut nodes) = self.nodes() else { return };
         nodes.version += 1;
         for (id, node) in &mut nodes.nodes {
             if self.membership.members.contains_key(id) {
                 node.metadata = MetadataState::Member;
-            } else if node.metadata == MetadataState::Member {
+            } else if before.members.contains_key(id) {
+                // Who was let go; one that shall be a member and is none yet goes on trying.
                 node.metadata = MetadataState::Standby;
             }
         }

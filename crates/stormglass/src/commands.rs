@@ -24,9 +24,15 @@ pub(crate) struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(crate) fn scenario(&self, name: &str) -> Result<&'a dyn Scenario, CliError> {
+        if self.exhibit(name).is_some() {
+            let message = format!("{name} is one run, not a scenario: `replay` and `explain` take it");
+            return Err(CliError::Conflict(message));
+        }
         let found = self.scenarios.iter().find(|scenario| scenario.name() == name);
         found.map(AsRef::as_ref).ok_or_else(|| {
-            let known = self.scenarios.iter().map(|scenario| scenario.name().to_string()).collect();
+            let exhibits = self.scenarios.iter().flat_map(|scenario| scenario.exhibits());
+            let names = self.scenarios.iter().map(|scenario| scenario.name());
+            let known = names.chain(exhibits.map(|exhibit| exhibit.name)).map(str::to_string).collect();
             unknown("SCENARIO", "scenario", name, known).into()
         })
     }

@@ -326,6 +326,11 @@ fn an_exhibit_has_its_seed_and_model() {
     let (exit, _, err) = stormglass(&["replay", "incident-2973", "--seed", "1"]);
     assert_eq!(exit, Exit::Usage);
     assert!(err.contains("incident-2973 has its seed and model"), "{err}");
+    let (exit, _, err) = stormglass(&["run", "incident-2973"]);
+    assert_eq!(exit, Exit::Usage);
+    assert!(err.contains("`replay` and `explain` take it"), "{err}");
+    let (_, _, err) = stormglass(&["replay", "incident-2937"]);
+    assert!(err.contains("incident-2973"), "{err}");
     let (_, out, _) = stormglass(&["list", "exhibits"]);
     assert!(out.contains("incident-2973"), "{out}");
     // What would have held can be asked of it.
