@@ -1,7 +1,7 @@
 //! What starts a cluster and watches it, as the real `local-cluster-runner` does.
 
 use crate::node::{self, ADMIN_PORT, Healthy, PROGRESS_PORT, Progress, Running, Start};
-use crate::settings::{Addresses, AdminCheck, ClusterSettings, Step, Strategy};
+use crate::settings::{AdminCheck, ClusterSettings, Step, Strategy};
 use std::sync::Arc;
 use stormglass_core::Kind;
 use stormglass_net::{Channel, Host};
@@ -41,8 +41,7 @@ impl Cluster {
     /// Starts all nodes at once, on one machine, node-1 provisioning the cluster.
     pub fn start(world: &World, settings: ClusterSettings) -> Cluster {
         let settings = Arc::new(settings);
-        let names: Vec<String> =
-            (1..=settings.cluster.nodes).map(|number| format!("node-{number}")).collect();
+        let names = settings.cluster.names();
         let runner = world.node(RUNNER).host().clone();
         let mut cluster = Cluster { world: world.clone(), settings, nodes: Vec::new(), names, runner };
         for name in cluster.names.clone() {
@@ -55,10 +54,7 @@ impl Cluster {
 
     fn start_process(&self, node: &Node, life: u32) -> Running {
         let (settings, names) = (&self.settings, &self.names);
-        let peers = match settings.node.metadata_addresses {
-            Addresses::All => names.clone(),
-            Addresses::First => names[..1].to_vec(),
-        };
+        let peers = settings.node.metadata_addresses.among(names);
         let (settings, seed) = (settings.clone(), self.world.seed());
         let provisions = node.name() == names[0];
         node::start(node, Start { settings, peers, seed, life, provisions })

@@ -66,21 +66,42 @@ pub struct NodeSettings {
     pub metadata_state: MetadataState,
     /// Whether a worker enters itself in the cluster's configuration at its first start. Default: true.
     pub worker_registers: bool,
-    /// Whose metadata servers a node is configured with; it learns of others. Default: `all`.
+    /// Whose metadata servers a node is configured with; it learns of others: `all`, `first` (node-1's) or a list of nodes' names.
+    /// Default: `all`.
     pub metadata_addresses: Addresses,
     /// CPU time of steps.
     pub work: WorkSettings,
 }
 
 /// Whose metadata servers a node is configured with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected \"all\", \"first\" or a list of nodes' names")]
 pub enum Addresses {
-    /// Those of all nodes.
-    #[default]
+    /// Those that a word stands for.
+    Of(Group),
+    /// Those of these nodes.
+    Nodes(Vec<String>),
+}
+
+/// A word for some of the nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Group {
+    /// All of them.
     All,
-    /// That of node-1.
+    /// node-1.
     First,
+}
+
+impl Addresses {
+    /// The names, out of those of all nodes.
+    pub fn among(&self, names: &[String]) -> Vec<String> {
+        match self {
+            Addresses::Of(Group::All) => names.to_vec(),
+            Addresses::Of(Group::First) => names[..1].to_vec(),
+            Addresses::Nodes(these) => these.clone(),
+        }
+    }
 }
 
 impl Default for NodeSettings {
@@ -92,7 +113,7 @@ impl Default for NodeSettings {
             metadata_fetch_retry: RetryPolicy::exponential(100, 1.5, 1_000, None),
             metadata_state: MetadataState::Provisioning,
             worker_registers: true,
-            metadata_addresses: Addresses::All,
+            metadata_addresses: Addresses::Of(Group::All),
             work: WorkSettings::default(),
         }
     }
@@ -142,6 +163,13 @@ pub struct TopologySettings {
     /// How long a process that was told to stop may take (`shutdown-timeout`). Default: 60 s.
     #[serde(with = "human_duration")]
     pub shutdown_timeout: Duration,
+}
+
+impl TopologySettings {
+    /// The names of the nodes.
+    pub fn names(&self) -> Vec<String> {
+        (1..=self.nodes).map(|number| format!("node-{number}")).collect()
+    }
 }
 
 impl Default for TopologySettings {
@@ -328,6 +356,19 @@ impl ClusterSettings {
         }
         if !(1..=99).contains(&cluster.cluster.nodes) {
             return Err(settings.wrong("cluster.nodes", "the range is 1 to 99"));
+        }
+        let names = cluster.cluster.names();
+        if let Addresses::Nodes(these) = &cluster.node.metadata_addresses {
+            let key = "node.metadata-addresses";
+            if these.is_empty() {
+                return Err(settings.wrong(key, "needs a node at least"));
+            }
+            if let Some(stranger) = these.iter().find(|name| !names.contains(name)) {
+                let last = names.len();
+                let problem =
+                    format!("{stranger:?} is no node of this cluster, which has node-1 to node-{last}");
+                return Err(settings.wrong(key, problem));
+            }
         }
         if cluster.admin.poll_interval.is_zero() {
             return Err(settings.wrong("admin.poll-interval", "must be above 0s"));

@@ -228,3 +228,18 @@ fn a_member_to_be_stays_one_when_another_is_taken_in() {
     assert!(members.iter().all(|start| start.reached.contains_key(&Phase::MetadataMember)), "{members:?}");
     assert!(played.outcome.events < 20_000, "{}", played.outcome.events);
 }
+
+/// A list of nodes, one that is none of this cluster among them: refused, by field, with the reason.
+#[test]
+fn an_unknown_member_is_refused() {
+    let resolve = |list| Settings::resolve(&ColdStart, None, "quiet", &[("node.metadata-addresses", list)]);
+    resolve(r#"["node-1", "node-3"]"#).unwrap();
+    for (list, problem) in [
+        (r#"["node-1", "node-9"]"#, "\"node-9\" is no node of this cluster, which has node-1 to node-3"),
+        ("[]", "needs a node at least"),
+        ("some", "expected \"all\", \"first\" or a list of nodes' names"),
+    ] {
+        let error = resolve(list).unwrap_err().to_string();
+        assert!(error.contains("node.metadata-addresses") && error.contains(problem), "{error}");
+    }
+}
