@@ -17,6 +17,7 @@ use stormglass_net::Service;
 use stormglass_raft::api::{Answer, FABRIC_PORT, RAFT_PORT, Request};
 use stormglass_raft::client::ClientError;
 use stormglass_raft::server::{Incoming, publish};
+use stormglass_raft::settings::Delays;
 use stormglass_raft::storage::RaftStore;
 use stormglass_raft::transport::PeerListener;
 use stormglass_raft::{
@@ -417,38 +418,40 @@ impl Process {
     /// Reads what a node should know before it goes on. Without an answer it goes on all the same.
     async fn sync_metadata(&mut self) {
         for (key, known) in [(SCHEMA, None), (PARTITION_TABLE, Some(&self.metadata.partition_table))] {
-            let mut delays = self.delays(&format!("sync {key}"), &self.settings.node.network_retry);
-            let back_off = self.symbol("metadata sync back-off");
-            loop {
-                match self.client.get::<Versioned>(key).await {
-                    Ok(found) => {
-                        known.zip(found).into_iter().for_each(|(known, found)| raise(known, found.version));
-                        break;
-                    }
-                    Err(_) => match delays.next() {
-                        Some(delay) => rt::pause(&self.recorder, back_off, delay).await,
-                        None => break,
-                    },
-                }
+            let delays = self.delays(&format!("sync {key}"), &self.settings.node.network_retry);
+            let read = || self.client.get::<Versioned>(key);
+            if let Ok(found) = self.persistently(delays, "metadata sync back-off", read).await {
+                known.zip(found).into_iter().for_each(|(known, found)| raise(known, found.version));
             }
         }
     }
 
     /// Reads the chain of logs, and writes the first one if nobody has.
     async fn start_bifrost(&mut self) -> Result<(), StartError> {
-        let mut delays = self.delays("bifrost", &self.settings.node.network_retry);
-        let back_off = self.symbol("bifrost back-off");
+        let delays = self.delays("bifrost", &self.settings.node.network_retry);
+        let write = || provision::write_if_absent(&self.client, LOGS);
+        self.persistently(delays, "bifrost back-off", write).await?;
+        raise(&self.metadata.logs, 1);
+        Ok(())
+    }
+
+    /// Tries again after each failure, as long as there are delays; gives the last error then.
+    async fn persistently<T, F: Future<Output = Result<T, ClientError>>>(
+        &self,
+        mut delays: Delays,
+        back_off: &str,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, ClientError> {
+        let back_off = self.symbol(back_off);
         loop {
-            match provision::write_if_absent(&self.client, LOGS).await {
-                Ok(()) => break,
+            match attempt().await {
+                Ok(done) => return Ok(done),
                 Err(error) => match delays.next() {
                     Some(delay) => rt::pause(&self.recorder, back_off, delay).await,
-                    None => return Err(error.into()),
+                    None => return Err(error),
                 },
             }
         }
-        raise(&self.metadata.logs, 1);
-        Ok(())
     }
 
     async fn start_log_server(&mut self) -> Result<(), StartError> {
@@ -487,7 +490,7 @@ impl Process {
     /// the node. `change` says whether there was anything to change.
     fn registration(
         &self,
-        mut delays: stormglass_raft::settings::Delays,
+        mut delays: Delays,
         back_off: &str,
         change: impl Fn(&mut NodeConfig) -> bool + Send + Sync + 'static,
     ) -> impl Future<Output = Result<(), ClientError>> + Send + 'static {
@@ -529,7 +532,7 @@ impl Process {
         });
     }
 
-    fn delays(&self, what: &str, policy: &RetryPolicy) -> stormglass_raft::settings::Delays {
+    fn delays(&self, what: &str, policy: &RetryPolicy) -> Delays {
         policy.delays(self.seed.stream(("node", &self.name, what, u64::from(self.life))))
     }
 

@@ -106,7 +106,7 @@ impl Cluster {
         let (world, runner, check) = (self.world.clone(), self.runner.clone(), self.settings.admin.clone());
         let (node, name) = (node.clone(), node.name().to_string());
         let recorder = world.recorder().clone();
-        let delays = check.back_off.delays(world.seed().stream(("runner", "health check", &name)));
+        let delays = check.gaps().delays(world.seed().stream(("runner", "health check", &name)));
         rt::follow_new(&recorder, &format!("wait for {name}"), async move {
             if check.strategy == Strategy::Progress {
                 follow_steps(&world, &runner, &node, &check).await;
@@ -121,7 +121,7 @@ impl Cluster {
     }
 }
 
-/// Asks until there is an answer: again after each failure, as the strategy says.
+/// Asks until there is an answer: again after each failure, when the next delay is over.
 async fn poll(
     channel: &Channel<(), Healthy>,
     check: &AdminCheck,
@@ -144,11 +144,7 @@ async fn poll(
             }
             return;
         }
-        let delay = match check.strategy {
-            Strategy::Poll | Strategy::Progress => check.poll_interval,
-            Strategy::BackOff => delays.next().unwrap_or(check.back_off.max),
-        };
-        rt::pause(recorder, gap, delay).await;
+        rt::pause(recorder, gap, delays.next().unwrap_or(check.back_off.max)).await;
     }
 }
 

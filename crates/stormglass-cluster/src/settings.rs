@@ -206,6 +206,22 @@ pub struct AdminCheck {
     pub request_timeout: Duration,
 }
 
+impl AdminCheck {
+    /// The pauses between attempts: growing ones, or always the same.
+    pub fn gaps(&self) -> RetryPolicy {
+        match self.strategy {
+            Strategy::BackOff => self.back_off.clone(),
+            Strategy::Poll | Strategy::Progress => RetryPolicy {
+                initial: self.poll_interval,
+                factor: 1.0,
+                max: self.poll_interval,
+                attempts: None,
+                jitter: 0.0,
+            },
+        }
+    }
+}
+
 impl Default for AdminCheck {
     fn default() -> AdminCheck {
         AdminCheck {
