@@ -8,19 +8,36 @@
 //! **Invariant:** no duration of the real system is written down here as such. A database opens by its operations,
 //! a join waits for a Raft commit; what a model gives are policies, limits and the CPU time of steps.
 
+pub mod canary;
+pub mod checks;
+pub mod cluster_chaos;
 pub mod cold_start;
+pub mod control;
+pub mod controller;
 pub mod fidelity;
+pub mod gossip;
+pub mod ingress;
+pub mod journal;
+pub mod liveness;
+pub mod log;
 pub mod metadata;
 pub mod metadata_servers;
 pub mod node;
+pub mod oracle;
+pub mod partition;
+mod peers;
 pub mod phases;
 pub mod restarts;
 pub mod runner;
 pub mod settings;
+mod tools;
+pub mod trim_gap;
 
+pub use cluster_chaos::ClusterChaos;
 pub use cold_start::ColdStart;
 pub use metadata_servers::chaos::MetadataChaos;
 pub use metadata_servers::failover::MetadataFailover;
 pub use metadata_servers::reconfiguration::MetadataReconfiguration;
 pub use metadata_servers::smoke::MetadataSmoke;
 pub use restarts::Restarts;
+pub use trim_gap::TrimGap;

@@ -1,44 +1,71 @@
 //! What a node knows of the cluster, and how it comes to know it.
+//!
+//! Four documents of the metadata store, each with a version: the cluster's configuration, the chains of logs, the partition table, the schema. A node fetches
+//! each until it is there, again at an interval, and at once when a peer has spoken of a newer one; what it has written itself it knows.
 
+use crate::log::Logs;
+use crate::partition::table::PartitionTable;
 use serde::{Deserialize, Serialize};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 use stormglass_core::{Recorder, Seed};
 use stormglass_raft::client::Document;
 use stormglass_raft::server::{NodesWatch, publish};
 use stormglass_raft::{MetadataClient, NodesConfiguration, RetryPolicy};
 use stormglass_rt as rt;
-use stormglass_rt::Watch;
+use stormglass_rt::{Alarm, Watch};
 
-/// A cluster-wide document of which a start needs only that it is there: logs, partition table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Versioned {
+/// The services that are registered: as many as there were registrations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schema {
     /// From 1.
     pub version: u64,
-    /// Stands for its contents.
-    pub contents: Vec<u8>,
+    /// The hosts of the services, in the order of their registration.
+    pub deployments: Vec<String>,
 }
 
-impl Document for Versioned {
+impl Schema {
+    /// The document's key. It has no value until something is registered.
+    pub const KEY: &str = "schema_registry";
+}
+
+impl Document for Schema {
     fn version(&self) -> u64 {
         self.version
     }
 }
 
-/// The key of the loglet chains.
-pub const LOGS: &str = "bifrost_config";
-/// The key of the partition table.
-pub const PARTITION_TABLE: &str = "partition_table";
-/// The key of the schema registry. It has no value until something is registered.
-pub const SCHEMA: &str = "schema_registry";
+/// A document, if it is known.
+pub type Known<D> = Option<Arc<D>>;
 
-/// The versions that a node knows. Clones share them.
+/// The versions of the documents; 0 for one that is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Versions {
+    /// The cluster's configuration.
+    pub nodes: u64,
+    /// The chains of logs.
+    pub logs: u64,
+    /// The partition table.
+    pub partition_table: u64,
+    /// The schema.
+    pub schema: u64,
+}
+
+/// The documents that a node knows. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metadata {
     /// The cluster's configuration.
     pub nodes: NodesWatch,
-    /// The version of the logs, 0 if unknown.
-    pub logs: Watch<u64>,
-    /// The version of the partition table, 0 if unknown.
-    pub partition_table: Watch<u64>,
+    /// The chains of logs.
+    pub logs: Watch<Known<Logs>>,
+    /// The partition table.
+    pub partition_table: Watch<Known<PartitionTable>>,
+    /// The schema.
+    pub schema: Watch<Known<Schema>>,
+    /// The newest versions that anybody has spoken of.
+    heard_of: Watch<Versions>,
 }
 
 impl Metadata {
@@ -46,32 +73,129 @@ impl Metadata {
     pub fn new(recorder: &Recorder) -> Metadata {
         Metadata {
             nodes: Watch::new(recorder, None),
-            logs: Watch::new(recorder, 0),
-            partition_table: Watch::new(recorder, 0),
+            logs: Watch::new(recorder, None),
+            partition_table: Watch::new(recorder, None),
+            schema: Watch::new(recorder, None),
+            heard_of: Watch::new(recorder, Versions::default()),
         }
+    }
+
+    /// The versions of what is known.
+    pub fn versions(&self) -> Versions {
+        Versions {
+            nodes: self.nodes.get().map_or(0, |nodes| nodes.version),
+            logs: version(&self.logs),
+            partition_table: version(&self.partition_table),
+            schema: version(&self.schema),
+        }
+    }
+
+    /// Hears what versions a peer has: what is newer than what is known will be fetched.
+    pub fn hear_of(&self, versions: Versions) {
+        self.heard_of.change(|heard| {
+            let before = *heard;
+            heard.nodes = heard.nodes.max(versions.nodes);
+            heard.logs = heard.logs.max(versions.logs);
+            heard.partition_table = heard.partition_table.max(versions.partition_table);
+            heard.schema = heard.schema.max(versions.schema);
+            *heard != before
+        });
     }
 
     /// Starts the tasks that fetch each document until it is known, one for each kind as in 1.7. The schema is
     /// asked for once: no value is an answer.
     pub fn fetch(&self, fetcher: &Fetcher) {
-        let (nodes, logs, table) = (self.nodes.clone(), self.logs.clone(), self.partition_table.clone());
-        let version = |watch: Watch<u64>| {
-            move |document: Option<Versioned>| {
-                document.is_some_and(|document| {
-                    raise(&watch, document.version);
-                    true
-                })
-            }
-        };
-        fetcher.start(PARTITION_TABLE, version(table));
-        fetcher.start(SCHEMA, |_: Option<Versioned>| true);
-        fetcher.start(LOGS, version(logs));
-        fetcher.start(NodesConfiguration::KEY, move |document: Option<NodesConfiguration>| {
-            document.is_some_and(|document| {
-                publish(&nodes, &document);
-                true
-            })
+        let Metadata { nodes, logs, partition_table, schema, .. } = self.clone();
+        fetcher.start(PartitionTable::KEY, move |document| learn_some(&partition_table, document));
+        fetcher.start(Schema::KEY, move |document| {
+            learn_some(&schema, document);
+            true
         });
+        fetcher.start(Logs::KEY, move |document| learn_some(&logs, document));
+        fetcher.start(NodesConfiguration::KEY, move |document: Option<NodesConfiguration>| {
+            document.inspect(|document| publish(&nodes, document)).is_some()
+        });
+    }
+
+    /// Starts the tasks that fetch each document again: after each `interval`, and when somebody has spoken of a newer one.
+    pub fn keep_fresh(&self, fetcher: &Fetcher, interval: Duration) {
+        let Metadata { nodes, logs, partition_table, schema, heard_of } = self.clone();
+        let due = |wanted: fn(&Versions) -> u64, known: Box<dyn Fn() -> u64 + Send + Sync>| Due {
+            heard_of: heard_of.clone(),
+            wanted,
+            known,
+            interval,
+        };
+        let known = nodes.clone();
+        let known = Box::new(move || known.get().map_or(0, |nodes| nodes.version));
+        fetcher.repeat(NodesConfiguration::KEY, due(|versions| versions.nodes, known), move |document: NodesConfiguration| {
+            publish(&nodes, &document);
+        });
+        let known = logs.clone();
+        fetcher.repeat(
+            Logs::KEY,
+            due(|versions| versions.logs, Box::new(move || version(&known))),
+            move |document| learn(&logs, document),
+        );
+        let known = partition_table.clone();
+        fetcher.repeat(
+            PartitionTable::KEY,
+            due(|versions| versions.partition_table, Box::new(move || version(&known))),
+            move |document| learn(&partition_table, document),
+        );
+        let known = schema.clone();
+        fetcher.repeat(
+            Schema::KEY,
+            due(|versions| versions.schema, Box::new(move || version(&known))),
+            move |document| learn(&schema, document),
+        );
+    }
+}
+
+/// The version of a document, 0 if it is not known.
+fn version<D: Document>(watch: &Watch<Known<D>>) -> u64 {
+    watch.get().map_or(0, |document| document.version())
+}
+
+/// Makes a document known if it is newer than what is known.
+pub fn learn<D: Document>(watch: &Watch<Known<D>>, document: D) {
+    watch.change(|known| {
+        let newer = known.as_ref().is_none_or(|known| known.version() < document.version());
+        if newer {
+            *known = Some(Arc::new(document));
+        }
+        newer
+    });
+}
+
+/// As [`learn`], if there is a document. Says whether there is.
+fn learn_some<D: Document>(watch: &Watch<Known<D>>, document: Option<D>) -> bool {
+    document.map(|document| learn(watch, document)).is_some()
+}
+
+/// When a document is to be fetched again.
+struct Due {
+    heard_of: Watch<Versions>,
+    wanted: fn(&Versions) -> u64,
+    known: Box<dyn Fn() -> u64 + Send + Sync>,
+    interval: Duration,
+}
+
+impl Due {
+    async fn wait(&self) {
+        let known = (self.known)();
+        let mut alarm = Alarm::new(rt::now() + self.interval);
+        poll_fn(|context| {
+            if self.heard_of.poll_until(context, |heard| (self.wanted)(heard) > known).is_ready() {
+                return Poll::Ready(());
+            }
+            alarm.poll(context)
+        })
+        .await;
+    }
+
+    fn is_behind(&self) -> bool {
+        (self.wanted)(&self.heard_of.get()) > (self.known)()
     }
 }
 
@@ -99,8 +223,7 @@ impl Fetcher {
         key: &'static str,
         accept: impl Fn(Option<D>) -> bool + Send + 'static,
     ) {
-        let stream = self.seed.stream(("metadata-fetch", &self.node, key, u64::from(self.life)));
-        let mut delays = self.retry.delays(stream);
+        let mut delays = self.retry.delays(self.stream("metadata-fetch", key));
         let (client, recorder) = (self.client.clone(), self.recorder.clone());
         let back_off = recorder.symbol("metadata fetch back-off");
         rt::spawn(&self.recorder, &format!("fetch {key}"), async move {
@@ -115,13 +238,36 @@ impl Fetcher {
             }
         });
     }
-}
 
-/// Makes a version known if it is newer.
-pub fn raise(watch: &Watch<u64>, version: u64) {
-    watch.change(|known| {
-        let newer = *known < version;
-        *known = version.max(*known);
-        newer
-    });
+    /// Fetches a document in a task of its own whenever it is due.
+    fn repeat<D: Document + Send + 'static>(
+        &self,
+        key: &'static str,
+        due: Due,
+        learn: impl Fn(D) + Send + 'static,
+    ) {
+        let mut delays = self.retry.delays(self.stream("metadata-refresh", key));
+        let (client, recorder) = (self.client.clone(), self.recorder.clone());
+        let back_off = recorder.symbol("metadata refresh back-off");
+        rt::spawn(&self.recorder, &format!("refresh {key}"), async move {
+            loop {
+                due.wait().await;
+                delays.reset();
+                loop {
+                    let found = client.get::<D>(key).await;
+                    let answered = found.is_ok();
+                    found.ok().flatten().into_iter().for_each(&learn);
+                    // What a peer has spoken of may not have reached whoever was asked.
+                    match delays.next() {
+                        Some(delay) if !answered || due.is_behind() => rt::pause(&recorder, back_off, delay).await,
+                        _ => break,
+                    }
+                }
+            }
+        });
+    }
+
+    fn stream(&self, what: &str, key: &str) -> stormglass_core::Stream {
+        self.seed.stream((what, &self.node, key, u64::from(self.life)))
+    }
 }

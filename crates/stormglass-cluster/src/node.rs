@@ -6,13 +6,26 @@
 
 mod marker;
 mod provision;
+mod roles;
 
-use crate::metadata::{Fetcher, LOGS, Metadata, PARTITION_TABLE, SCHEMA, Versioned, raise};
+use crate::controller::Controller;
+use crate::ingress;
+use crate::journal::Journal;
+use crate::liveness::Liveness;
+use crate::log::server::LogServer;
+use crate::log::{Generation, Log, Logs};
+use crate::metadata::{Fetcher, Metadata, Schema, learn};
+use crate::oracle::Oracle;
+use crate::partition::manager::Manager;
+use crate::partition::store::PartitionStore;
+use crate::partition::table::PartitionTable;
+use crate::partition::views::Views;
 use crate::settings::{ClusterSettings, Step, Strategy};
 use std::sync::Arc;
 use std::time::Duration;
 use stormglass_core::{EventId, Kind, Recorder, Seed, SimTime, Symbol};
 use stormglass_engine::{Batch, Engine, EngineError};
+use stormglass_fs::Disk;
 use stormglass_net::Service;
 use stormglass_raft::api::{Answer, FABRIC_PORT, RAFT_PORT, Request};
 use stormglass_raft::client::ClientError;
@@ -21,8 +34,8 @@ use stormglass_raft::settings::Delays;
 use stormglass_raft::storage::RaftStore;
 use stormglass_raft::transport::PeerListener;
 use stormglass_raft::{
-    MetadataClient, MetadataServer, NodeConfig, NodesConfiguration, RetryPolicy, ServerConfig, Status,
-    StorageState, WorkerState,
+    MetadataClient, MetadataServer, MetadataState, NodeConfig, NodesConfiguration, RetryPolicy, Roles,
+    ServerConfig, Status, StorageState, WorkerState,
 };
 use stormglass_rt::channel::{self, Receiver, Sender};
 use stormglass_rt::{self as rt, Watch};
@@ -48,12 +61,9 @@ pub struct Progress {
 /// The directories of a node's two databases.
 const METADATA_STORE: &str = "/data/replicated-metadata-server";
 const LOG_STORE: &str = "/data/log-store";
-const PARTITION_STORE: &str = "/data/db";
 const LOCAL_LOGLET: &str = "/data/local-loglet";
 /// The log server's column families.
-const LOG_FAMILIES: [&str; 2] = ["data", "metadata"];
-/// A partition's own family is made when it starts.
-const PARTITION_FAMILIES: [&str; 1] = ["default"];
+const LOG_FAMILIES: [&str; 2] = crate::log::server::FAMILIES;
 
 /// The admin API's answer to a health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +123,14 @@ pub struct Start {
     pub life: u32,
     /// Whether it provisions the cluster.
     pub provisions: bool,
+    /// What it runs.
+    pub roles: Roles,
+    /// The snapshot repository, if it has one.
+    pub repository: Option<Disk>,
+    /// Who watches what it does.
+    pub oracle: Oracle,
+    /// Where its log goes.
+    pub journal: Journal,
 }
 
 /// A process that was started.
@@ -124,13 +142,25 @@ pub struct Running {
     serving: Watch<bool>,
     /// What that is.
     status: Watch<Status>,
+    /// Whether all steps of its start are done.
+    started: Watch<bool>,
+    /// Whether its roles have stopped.
+    stopped: Watch<bool>,
 }
 
 impl Running {
-    /// Tells it to stop and waits until it has: a metadata server that leads hands over first. What then is left is for
+    /// What its metadata server tells of itself.
+    pub(crate) fn status(&self) -> &Watch<Status> {
+        &self.status
+    }
+
+    /// Tells it to stop and waits until it has: partitions are made durable, own segments of logs sealed, a metadata server that leads hands over. What then is left is for
     /// [`Node::kill`] to end.
     pub async fn stop(&self) {
         self.stop.set(true);
+        if self.started.get() {
+            self.stopped.until(|stopped| *stopped).await;
+        }
         // One that is no member has nothing to hand over.
         if matches!(self.status.get(), Status::Member { .. }) {
             self.serving.until(|serving| !serving).await;
@@ -146,7 +176,7 @@ pub fn start(node: &Node, start: Start) -> Running {
     node.spawn("main", async move {
         match process.run().await {
             // The roles live in tasks of their own; what the main task holds must not go.
-            Ok(running) => running.forever().await,
+            Ok(process) => process.until_stopped().await,
             Err(error) => {
                 let subject = recorder.symbol(&format!("start failed: {error}"));
                 recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
@@ -164,24 +194,35 @@ struct Process {
     seed: Seed,
     life: u32,
     provisions: bool,
+    roles: Roles,
+    repository: Option<Disk>,
+    oracle: Oracle,
+    journal: Journal,
     recorder: Recorder,
     client: MetadataClient,
     metadata: Metadata,
+    liveness: Liveness,
+    views: Views,
     requests: (Sender<Incoming>, Option<Receiver<Incoming>>),
     fabric: Option<Service<Request, Answer>>,
     peers: Option<PeerListener>,
     admin: Option<Service<(), Healthy>>,
+    ingress: Option<Service<ingress::Request, ingress::Response>>,
     metadata_store: Option<RaftStore>,
     log_store: Option<Engine>,
     partition_store: Option<Engine>,
     local_loglet: Option<Engine>,
     joined: Option<NodesConfiguration>,
+    log_server: Option<LogServer>,
+    log: Option<Log>,
+    manager: Option<Manager>,
+    controller: Option<Controller>,
     running: Running,
 }
 
 impl Process {
     fn new(node: Node, start: Start) -> Process {
-        let Start { settings, peers, seed, life, provisions } = start;
+        let Start { settings, peers, seed, life, provisions, roles, repository, oracle, journal } = start;
         let name = node.name().to_string();
         let recorder = node.disk().recorder().clone();
         let client_settings = settings.metadata_client.clone();
@@ -190,8 +231,12 @@ impl Process {
             .learning_from(metadata.nodes.clone());
         let (sender, receiver) = channel::channel(&recorder);
         let (stop, serving) = (Watch::new(&recorder, false), Watch::new(&recorder, false));
-        let running = Running { stop, serving, status: Watch::new(&recorder, Status::default()) };
+        let (started, stopped) = (Watch::new(&recorder, false), Watch::new(&recorder, false));
+        let status = Watch::new(&recorder, Status::default());
+        let running = Running { stop, serving, status, started, stopped };
         Process {
+            liveness: Liveness::new(&recorder),
+            views: Views::new(&recorder),
             metadata,
             requests: (sender, Some(receiver)),
             node,
@@ -200,16 +245,25 @@ impl Process {
             seed,
             life,
             provisions,
+            roles,
+            repository,
+            oracle,
+            journal,
             recorder,
             client,
             fabric: None,
             peers: None,
             admin: None,
+            ingress: None,
             metadata_store: None,
             log_store: None,
             partition_store: None,
             local_loglet: None,
             joined: None,
+            log_server: None,
+            log: None,
+            manager: None,
+            controller: None,
             running,
         }
     }
@@ -221,12 +275,17 @@ impl Process {
             let began = rt::now();
             let now = Progress { steps: place, next: Some(step), done: false };
             progress.iter().for_each(|progress| progress.set(now.clone()));
+            if !self.has_role_for(step) {
+                continue;
+            }
             self.take(step).await?;
             let subject = self.recorder.symbol(step.title());
             self.recorder.record(rt::now(), Kind::Step, subject, rt::now() - began, 0);
         }
         let done = Progress { steps: settings.node.startup.len(), next: None, done: true };
         progress.iter().for_each(|progress| progress.set(done.clone()));
+        self.serve_control()?;
+        self.running.started.set(true);
         Ok(self)
     }
 
@@ -250,17 +309,18 @@ impl Process {
         Ok(Some(progress))
     }
 
-    async fn forever(self) {
-        std::future::pending::<()>().await;
-    }
-
     async fn take(&mut self, step: Step) -> Result<(), StartError> {
         let work = self.settings.node.work.clone();
         match step {
             Step::Boot => self.compute("boot", work.boot).await,
             Step::BindSockets => {
                 self.bind_fabric()?;
-                self.bind_admin()?;
+                if self.roles.admin {
+                    self.bind_admin()?;
+                }
+                if self.roles.ingress {
+                    self.ingress = Some(ingress::bind(self.node.host())?);
+                }
             }
             Step::BindFabric => self.bind_fabric()?,
             Step::BindAdmin => self.bind_admin()?,
@@ -279,23 +339,14 @@ impl Process {
                 self.log_store = Some(Engine::open(self.node.disk(), LOG_STORE, &LOG_FAMILIES).await?);
             }
             Step::OpenPartitionStore => {
-                self.compute("open partition database", work.open_partition_store).await;
-                let disk = self.node.disk();
-                self.partition_store = Some(Engine::open(disk, PARTITION_STORE, &PARTITION_FAMILIES).await?);
+                self.partition_store = Some(PartitionStore::open(&self.node, work.open_partition_store).await?);
             }
             Step::OpenLocalLoglet => {
                 self.compute("open local loglet database", work.open_local_loglet).await;
                 self.local_loglet = Some(Engine::open(self.node.disk(), LOCAL_LOGLET, &LOG_FAMILIES).await?);
             }
             Step::BuildRoles => self.compute("build roles", work.roles).await,
-            Step::FetchMetadata => self.metadata.fetch(&Fetcher {
-                client: self.client.clone(),
-                retry: self.settings.node.metadata_fetch_retry.clone(),
-                seed: self.seed,
-                node: self.name.clone(),
-                life: self.life,
-                recorder: self.recorder.clone(),
-            }),
+            Step::FetchMetadata => self.metadata.fetch(&self.fetcher()),
             Step::ServeFabric => {
                 self.compute("serve fabric", work.serve).await;
                 self.serve_fabric();
@@ -309,17 +360,23 @@ impl Process {
                 }
             }
             Step::AwaitMetadata => {
-                self.metadata.logs.until(|&version| version >= 1).await;
-                self.metadata.partition_table.until(|&version| version >= 1).await;
+                self.metadata.logs.until(Option::is_some).await;
+                self.metadata.partition_table.until(Option::is_some).await;
             }
-            Step::NodeId | Step::Ingress => {}
+            Step::FailureDetector => self.start_failure_detector()?,
+            Step::NodeId => {
+                self.journal.log(&self.name, format!("My Node ID is {}", self.me()));
+                self.metadata.keep_fresh(&self.fetcher(), self.settings.node.metadata_refresh);
+            }
+            Step::Ingress => self.start_ingress()?,
             Step::SyncMetadata => self.sync_metadata().await,
             Step::StartBifrost => self.start_bifrost().await?,
             Step::LogServer => self.start_log_server().await?,
-            Step::Worker => self.start_worker(),
+            Step::Worker => self.start_worker()?,
             Step::Admin => {
                 self.compute("start admin api", work.admin).await;
                 self.serve_admin();
+                self.start_controller()?;
             }
         }
         Ok(())
@@ -372,28 +429,32 @@ impl Process {
         });
         if self.provisions {
             let delays = self.delays("provision", &self.settings.node.network_retry);
-            let provisioning = provision::provision(
-                self.client.clone(),
-                self.name.clone(),
+            let partition = &self.settings.partition;
+            let provisioning = provision::Provisioning {
+                client: self.client.clone(),
+                name: self.name.clone(),
                 delays,
-                self.symbol("provision back-off"),
-                self.metadata.clone(),
-                self.recorder.clone(),
-            );
-            rt::spawn(&self.recorder, "auto-provision", provisioning);
+                back_off: self.symbol("provision back-off"),
+                metadata: self.metadata.clone(),
+                recorder: self.recorder.clone(),
+                table: PartitionTable::first(partition.count, partition.replication),
+            };
+            rt::spawn(&self.recorder, "auto-provision", provisioning.run());
         }
     }
 
     async fn join(&mut self) -> Result<(), StartError> {
         let mut delays = self.delays("join", &self.settings.node.join_retry);
         let back_off = self.symbol("join back-off");
-        let (name, metadata) = (self.name.clone(), self.settings.node.metadata_state);
+        let (name, roles) = (self.name.clone(), self.roles);
+        let metadata =
+            if roles.metadata_server { self.settings.node.metadata_state } else { MetadataState::Standby };
         loop {
             let joined = self.client.update::<NodesConfiguration>(NodesConfiguration::KEY, |nodes| {
                 let mut nodes = nodes
                     .cloned()
                     .ok_or_else(|| ClientError::Retryable("the cluster is not provisioned".into()))?;
-                let id = nodes.join(&name);
+                let id = nodes.join_as(&name, roles);
                 let own = nodes.nodes.get_mut(&id).expect("just joined");
                 if own.generation == 1 {
                     own.metadata = metadata;
@@ -417,21 +478,25 @@ impl Process {
 
     /// Reads what a node should know before it goes on. Without an answer it goes on all the same.
     async fn sync_metadata(&mut self) {
-        for (key, known) in [(SCHEMA, None), (PARTITION_TABLE, Some(&self.metadata.partition_table))] {
-            let delays = self.delays(&format!("sync {key}"), &self.settings.node.network_retry);
-            let read = || self.client.get::<Versioned>(key);
-            if let Ok(found) = self.persistently(delays, "metadata sync back-off", read).await {
-                known.zip(found).into_iter().for_each(|(known, found)| raise(known, found.version));
-            }
+        let delays = |key| self.delays(&format!("sync {key}"), &self.settings.node.network_retry);
+        let back_off = "metadata sync back-off";
+        let schema = || self.client.get::<Schema>(Schema::KEY);
+        if let Ok(Some(found)) = self.persistently(delays(Schema::KEY), back_off, schema).await {
+            learn(&self.metadata.schema, found);
+        }
+        let table = || self.client.get::<PartitionTable>(PartitionTable::KEY);
+        if let Ok(Some(found)) = self.persistently(delays(PartitionTable::KEY), back_off, table).await {
+            learn(&self.metadata.partition_table, found);
         }
     }
 
     /// Reads the chain of logs, and writes the first one if nobody has.
     async fn start_bifrost(&mut self) -> Result<(), StartError> {
         let delays = self.delays("bifrost", &self.settings.node.network_retry);
-        let write = || provision::write_if_absent(&self.client, LOGS);
-        self.persistently(delays, "bifrost back-off", write).await?;
-        raise(&self.metadata.logs, 1);
+        let first = Logs::first();
+        let write = || provision::write_if_absent(&self.client, Logs::KEY, &first);
+        let logs = self.persistently(delays, "bifrost back-off", write).await?;
+        learn(&self.metadata.logs, logs);
         Ok(())
     }
 
@@ -458,7 +523,7 @@ impl Process {
         let nodes = self.metadata.nodes.get().expect("known since the node has joined");
         let (id, own) = nodes.find(&self.name).expect("entered by the join");
         if own.storage != StorageState::Provisioning {
-            return Ok(());
+            return self.serve_log();
         }
         let store = self.log_store.as_mut().expect("the order of steps is checked");
         let mut marker = Batch::new();
@@ -468,22 +533,17 @@ impl Process {
         let registration = self.registration(delays, "log server back-off", |own| {
             std::mem::replace(&mut own.storage, StorageState::ReadWrite) != StorageState::ReadWrite
         });
-        Ok(registration.await?)
+        registration.await?;
+        self.serve_log()
     }
 
-    fn start_worker(&mut self) {
-        if !self.settings.node.worker_registers {
-            return;
-        }
+    /// Enters the worker as active, in the background: one that cannot stays idle, and the next start tries again.
+    fn register_worker(&self) {
         let delays = self.delays("worker", &self.settings.node.network_retry);
         let registration = self.registration(delays, "worker back-off", |own| {
             std::mem::replace(&mut own.worker, WorkerState::Active) != WorkerState::Active
         });
-        rt::spawn(&self.recorder, "partition processor manager", async move {
-            // A worker that cannot register stays idle; the next start tries again.
-            let _ = registration.await;
-            std::future::pending::<()>().await;
-        });
+        rt::spawn(&self.recorder, "worker registration", async move { drop(registration.await) });
     }
 
     /// Changes the node's own entry in the cluster's configuration, with retries, and makes the result known on
@@ -534,6 +594,28 @@ impl Process {
 
     fn delays(&self, what: &str, policy: &RetryPolicy) -> Delays {
         policy.delays(self.seed.stream(("node", &self.name, what, u64::from(self.life))))
+    }
+
+    fn fetcher(&self) -> Fetcher {
+        Fetcher {
+            client: self.client.clone(),
+            retry: self.settings.node.metadata_fetch_retry.clone(),
+            seed: self.seed,
+            node: self.name.clone(),
+            life: self.life,
+            recorder: self.recorder.clone(),
+        }
+    }
+
+    /// This life of the node.
+    ///
+    /// # Panics
+    ///
+    /// Before it has joined.
+    fn me(&self) -> Generation {
+        let nodes = self.joined.as_ref().expect("known since the node has joined");
+        let (id, own) = nodes.find(&self.name).expect("entered by the join");
+        Generation { id, generation: own.generation }
     }
 
     fn symbol(&self, text: &str) -> Symbol {

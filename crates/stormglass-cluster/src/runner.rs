@@ -1,10 +1,17 @@
 //! What starts a cluster and watches it, as the real `local-cluster-runner` does.
 
+use crate::checks::{Check, Probe};
+use crate::journal::Journal;
 use crate::node::{self, ADMIN_PORT, Healthy, PROGRESS_PORT, Progress, Running, Start};
+use crate::oracle::Oracle;
 use crate::settings::{AdminCheck, ClusterSettings, Step, Strategy};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use stormglass_core::Kind;
 use stormglass_net::{Channel, Host};
+use stormglass_fs::Disk;
+use stormglass_raft::Roles;
 use stormglass_raft::settings::Delays;
 use stormglass_rt as rt;
 use stormglass_sim::{Node, World};
@@ -19,6 +26,8 @@ pub struct Cluster {
     nodes: Vec<Process>,
     names: Vec<String>,
     runner: Host,
+    oracle: Oracle,
+    journal: Journal,
 }
 
 /// One of its nodes, and the process that runs there.
@@ -26,6 +35,21 @@ struct Process {
     node: Node,
     life: u32,
     running: Running,
+    setup: Setup,
+}
+
+/// How a node is configured.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What it runs.
+    pub roles: Roles,
+    /// The snapshot repository, if it has one.
+    pub repository: Option<Disk>,
+}
+
+impl Setup {
+    /// Every role, no repository.
+    pub const ALL: Setup = Setup { roles: Roles::ALL, repository: None };
 }
 
 /// How a process is told to end.
@@ -40,24 +64,70 @@ pub enum Signal {
 impl Cluster {
     /// Starts all nodes at once, on one machine, node-1 provisioning the cluster.
     pub fn start(world: &World, settings: ClusterSettings) -> Cluster {
+        Cluster::start_with(world, settings, &Setup::ALL)
+    }
+
+    /// As [`Cluster::start`], every node configured so.
+    pub fn start_with(world: &World, settings: ClusterSettings, setup: &Setup) -> Cluster {
         let settings = Arc::new(settings);
         let names = settings.cluster.names();
-        let runner = world.node(RUNNER).host().clone();
-        let mut cluster = Cluster { world: world.clone(), settings, nodes: Vec::new(), names, runner };
+        let (runner, oracle) = (world.node(RUNNER).host().clone(), Oracle::new(world));
+        let journal = Journal::new(world.recorder());
+        let (world, nodes) = (world.clone(), Vec::new());
+        let mut cluster = Cluster { world, settings, nodes, names, runner, oracle, journal };
         for name in cluster.names.clone() {
-            let (node, life) = (world.node(&name), 1);
-            let running = cluster.start_process(&node, life);
-            cluster.nodes.push(Process { node, life, running });
+            cluster.add(&name, setup.clone());
         }
         cluster
     }
 
-    fn start_process(&self, node: &Node, life: u32) -> Running {
+    /// Starts one more node, and gives its place.
+    pub fn add(&mut self, name: &str, setup: Setup) -> usize {
+        let (node, life) = (self.world.node(name), 1);
+        let running = self.start_process(&node, life, &setup);
+        self.nodes.push(Process { node, life, running, setup });
+        self.nodes.len() - 1
+    }
+
+    fn start_process(&self, node: &Node, life: u32, setup: &Setup) -> Running {
         let (settings, names) = (&self.settings, &self.names);
         let peers = settings.node.metadata_addresses.among(names);
         let (settings, seed) = (settings.clone(), self.world.seed());
         let provisions = node.name() == names[0];
-        node::start(node, Start { settings, peers, seed, life, provisions })
+        let Setup { roles, repository } = setup.clone();
+        let (oracle, journal) = (self.oracle.clone(), self.journal.clone());
+        let start =
+            Start { settings, peers, seed, life, provisions, roles, repository, oracle, journal };
+        node::start(node, start)
+    }
+
+    /// The node at this place.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node.
+    pub fn node(&self, place: usize) -> &Node {
+        &self.nodes[place].node
+    }
+
+    /// The harness's own host.
+    pub fn runner(&self) -> &Host {
+        &self.runner
+    }
+
+    /// Who watches what the nodes do.
+    pub fn oracle(&self) -> &Oracle {
+        &self.oracle
+    }
+
+    /// What the nodes have logged.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The parameters.
+    pub fn settings(&self) -> &Arc<ClusterSettings> {
+        &self.settings
     }
 
     /// How many nodes there are.
@@ -76,15 +146,34 @@ impl Cluster {
     ///
     /// When there is no such node.
     pub async fn restart(&mut self, place: usize, signal: Signal) {
-        let Process { node, life, running } = &self.nodes[place];
+        self.stop(place, signal).await;
+        self.start_again(place, self.nodes[place].setup.clone());
+    }
+
+    /// Ends the process of one node, and waits until it has ended.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node.
+    pub async fn stop(&self, place: usize, signal: Signal) {
+        let Process { node, running, .. } = &self.nodes[place];
         if signal == Signal::Term {
             rt::timeout(self.settings.cluster.shutdown_timeout, running.stop()).await;
         }
         self.world.note(&format!("{signal:?}: {}", node.name()));
         node.kill();
+    }
+
+    /// Starts a node again that was stopped, configured so.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node.
+    pub fn start_again(&mut self, place: usize, setup: Setup) {
+        let Process { node, life, .. } = &self.nodes[place];
         let (node, life) = (node.clone(), life + 1);
-        let running = self.start_process(&node, life);
-        self.nodes[place] = Process { node, life, running };
+        let running = self.start_process(&node, life, &setup);
+        self.nodes[place] = Process { node, life, running, setup };
     }
 
     /// Waits until the admin API of one node answers.
@@ -93,16 +182,63 @@ impl Cluster {
     ///
     /// When there is no such node.
     pub async fn wait_admin_healthy_of(&self, place: usize) {
-        self.wait_for(&self.nodes[place].node).await;
+        self.wait_for(&self.nodes[place].node, self.settings.admin.deadline).await;
+    }
+
+    /// Waits until every check of every node holds, as far as the node has the role, all at once and for so long.
+    pub async fn wait_healthy(&self, deadline: Duration) {
+        let mut waits: Vec<rt::Followed<Pin<Box<dyn Future<Output = ()>>>>> = Vec::new();
+        for process in &self.nodes {
+            let name = process.node.name();
+            for check in self.checks(process.setup.roles) {
+                let wait: Pin<Box<dyn Future<Output = ()>>> = match check {
+                    Check::Admin => Box::pin(self.wait_for(&process.node, deadline)),
+                    check => {
+                        let probe = self.probe(process);
+                        let (world, name) = (self.world.clone(), name.to_string());
+                        Box::pin(async move {
+                            world.wait(check.name(), &name, deadline, probe.until(check)).await;
+                        })
+                    }
+                };
+                let task = format!("wait for {} on {name}", check.name());
+                waits.push(rt::follow_new(self.world.recorder(), &task, wait));
+            }
+        }
+        rt::join_all(waits).await;
+    }
+
+    /// The checks of a node with these roles; the worker's is there since workers enter themselves.
+    fn checks(&self, roles: Roles) -> Vec<Check> {
+        let all = [
+            (Check::Admin, roles.admin),
+            (Check::Ingress, roles.ingress),
+            (Check::LogServer, roles.log_server),
+            (Check::MetadataServer, roles.metadata_server),
+            (Check::Worker, roles.worker && self.settings.node.worker_registers),
+        ];
+        all.into_iter().filter(|(_, has)| *has).map(|(check, _)| check).collect()
+    }
+
+    fn probe(&self, process: &Process) -> Probe {
+        Probe {
+            runner: self.runner.clone(),
+            node: process.node.clone(),
+            running: process.running.clone(),
+            check: self.settings.admin.clone(),
+            client: self.settings.metadata_client.clone(),
+            seed: self.world.seed(),
+        }
     }
 
     /// Waits until the admin API of every node answers: one wait for each node, all at once.
     pub async fn wait_admin_healthy(&self) {
-        let waits = self.nodes.iter().map(|process| self.wait_for(&process.node));
+        let deadline = self.settings.admin.deadline;
+        let waits = self.nodes.iter().map(|process| self.wait_for(&process.node, deadline));
         rt::join_all(waits.collect()).await;
     }
 
-    fn wait_for(&self, node: &Node) -> rt::Followed<impl Future<Output = ()> + use<>> {
+    fn wait_for(&self, node: &Node, deadline: Duration) -> rt::Followed<impl Future<Output = ()> + use<>> {
         let (world, runner, check) = (self.world.clone(), self.runner.clone(), self.settings.admin.clone());
         let (node, name) = (node.clone(), node.name().to_string());
         let recorder = world.recorder().clone();
@@ -114,7 +250,7 @@ impl Cluster {
             let channel = runner.channel::<(), Healthy>(node.host().address(ADMIN_PORT));
             let deadline = match check.strategy {
                 Strategy::Progress => check.step_budget,
-                Strategy::Poll | Strategy::BackOff => check.deadline,
+                Strategy::Poll | Strategy::BackOff => deadline,
             };
             world.wait("admin", &name, deadline, poll(&channel, &check, delays, world.recorder())).await;
         })

@@ -2,6 +2,12 @@
 //!
 //! Defaults are those of Restate 1.7. A model file sets what differs.
 
+use crate::canary::Canary;
+use crate::controller::ControllerSettings;
+use crate::gossip::GossipSettings;
+use crate::log::LogSettings;
+use crate::partition::PartitionSettings;
+use crate::partition::table::Replication;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::latency::human_duration;
@@ -9,28 +15,47 @@ use stormglass_raft::{ClientSettings, MetadataState, RaftSettings, RetryPolicy};
 use stormglass_sim::settings::table_of;
 use stormglass_sim::{Preset, Settings, SettingsError};
 
+/// The texts of a model: its metadata server, the start of a node, the rest of a cluster.
+macro_rules! model {
+    ($name:literal) => {
+        &[
+            include_str!(concat!("../models/", $name, "/metadata.toml")),
+            include_str!(concat!("../models/", $name, "/node.toml")),
+            include_str!(concat!("../models/", $name, "/cluster.toml")),
+        ]
+    };
+    ($name:literal, $test:literal) => {
+        &[
+            include_str!(concat!("../models/", $name, "/metadata.toml")),
+            include_str!(concat!("../models/", $name, "/node.toml")),
+            include_str!(concat!("../models/", $name, "/cluster.toml")),
+            include_str!(concat!("../models/", $name, "/", $test, ".toml")),
+        ]
+    };
+}
+
 /// The models that are shipped, for scenarios with whole nodes.
 pub const MODELS: &[Preset] = &[
-    Preset {
-        name: "restate-1.7",
-        toml: concat!(
-            include_str!("../models/restate-1.7/metadata.toml"),
-            include_str!("../models/restate-1.7/node.toml")
-        ),
-    },
-    Preset {
-        name: "restate-m25",
-        toml: concat!(
-            include_str!("../models/restate-m25/metadata.toml"),
-            include_str!("../models/restate-m25/node.toml")
-        ),
-    },
+    Preset { name: "restate-1.7", layers: model!("restate-1.7") },
+    Preset { name: "restate-m25", layers: model!("restate-m25") },
+];
+
+/// The same models with what `fast_forward_over_trim_gap` was like then.
+pub(crate) const TRIM_GAP_MODELS: &[Preset] = &[
+    Preset { name: "restate-1.7", layers: model!("restate-1.7", "trim-gap") },
+    Preset { name: "restate-m25", layers: model!("restate-m25", "trim-gap") },
+];
+
+/// The same models with what `cluster_chaos_test` was like then.
+pub(crate) const CHAOS_MODELS: &[Preset] = &[
+    Preset { name: "restate-1.7", layers: model!("restate-1.7", "cluster-chaos") },
+    Preset { name: "restate-m25", layers: model!("restate-m25", "cluster-chaos") },
 ];
 
 /// The same models as far as they concern metadata servers, for scenarios with nothing else.
 pub const METADATA_MODELS: &[Preset] = &[
-    Preset { name: "restate-1.7", toml: include_str!("../models/restate-1.7/metadata.toml") },
-    Preset { name: "restate-m25", toml: include_str!("../models/restate-m25/metadata.toml") },
+    Preset { name: "restate-1.7", layers: &[include_str!("../models/restate-1.7/metadata.toml")] },
+    Preset { name: "restate-m25", layers: &[include_str!("../models/restate-m25/metadata.toml")] },
 ];
 
 /// The parameters of one run.
@@ -47,6 +72,31 @@ pub struct ClusterSettings {
     pub cluster: TopologySettings,
     /// How the harness watches the admin API.
     pub admin: AdminCheck,
+    /// Connections between nodes.
+    pub network: NetworkSettings,
+    /// The failure detector.
+    pub gossip: GossipSettings,
+    /// The cluster controller.
+    pub controller: ControllerSettings,
+    /// The replicated log.
+    pub log: LogSettings,
+    /// Partitions.
+    pub partition: PartitionSettings,
+}
+
+/// Connections between nodes. Source: restatedev/restate `crates/types/src/config/networking.rs`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct NetworkSettings {
+    /// The limit of connecting to another node (`networking.connect-timeout`). Default: 3 s.
+    #[serde(with = "human_duration")]
+    pub connect_timeout: Duration,
+}
+
+impl Default for NetworkSettings {
+    fn default() -> NetworkSettings {
+        NetworkSettings { connect_timeout: Duration::from_secs(3) }
+    }
 }
 
 /// How a node starts.
@@ -69,6 +119,9 @@ pub struct NodeSettings {
     /// Whose metadata servers a node is configured with; it learns of others: `all`, `first` (node-1's) or a list of nodes' names.
     /// Default: `all`.
     pub metadata_addresses: Addresses,
+    /// How often a node looks for newer versions of the cluster's documents (`metadata-update-interval`). Default: 10 s.
+    #[serde(with = "human_duration")]
+    pub metadata_refresh: Duration,
     /// CPU time of steps.
     pub work: WorkSettings,
 }
@@ -114,6 +167,7 @@ impl Default for NodeSettings {
             metadata_state: MetadataState::Provisioning,
             worker_registers: true,
             metadata_addresses: Addresses::Of(Group::All),
+            metadata_refresh: Duration::from_secs(10),
             work: WorkSettings::default(),
         }
     }
@@ -163,6 +217,8 @@ pub struct TopologySettings {
     /// How long a process that was told to stop may take (`shutdown-timeout`). Default: 60 s.
     #[serde(with = "human_duration")]
     pub shutdown_timeout: Duration,
+    /// A bug to plant, for whoever wants to see it found. Default: none.
+    pub canary: Canary,
 }
 
 impl TopologySettings {
@@ -179,6 +235,7 @@ impl Default for TopologySettings {
             restarts: 2,
             pause: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(60),
+            canary: Canary::None,
         }
     }
 }
@@ -279,6 +336,8 @@ pub enum Step {
     Join,
     /// The cluster marker is rewritten durably.
     MarkProvisioned,
+    /// The failure detector tells the others that the node comes up.
+    FailureDetector,
     /// Logs and partition table are known.
     AwaitMetadata,
     /// The node tells its id.
@@ -322,6 +381,7 @@ impl Step {
             Step::StartMetadataServer => "start metadata server",
             Step::Join => "join cluster",
             Step::MarkProvisioned => "mark as provisioned",
+            Step::FailureDetector => "start failure detector",
             Step::AwaitMetadata => "await logs and partition table",
             Step::NodeId => "node id",
             Step::LogServer => "provision log server",
@@ -355,6 +415,11 @@ impl ClusterSettings {
             node: settings.section("node")?,
             cluster: settings.section("cluster")?,
             admin: settings.section("admin")?,
+            network: settings.section("network")?,
+            gossip: settings.section("gossip")?,
+            controller: settings.section("controller")?,
+            log: settings.section("log")?,
+            partition: settings.section("partition")?,
         };
         cluster
             .raft
@@ -366,6 +431,12 @@ impl ClusterSettings {
             ("node.network-retry", &cluster.node.network_retry),
             ("node.metadata-fetch-retry", &cluster.node.metadata_fetch_retry),
             ("admin.back-off", &cluster.admin.back_off),
+            ("log.append-retry", &cluster.log.append_retry),
+            ("log.server-retry", &cluster.log.server_retry),
+            ("log.read-retry", &cluster.log.read_retry),
+            ("partition.ingress-retry", &cluster.partition.ingress_retry),
+            ("partition.invoker-retry", &cluster.partition.invoker_retry),
+            ("partition.repository-retry", &cluster.partition.repository_retry),
         ];
         for (key, policy) in policies {
             policy.validate().map_err(|problem| settings.wrong(key, problem))?;
@@ -386,6 +457,31 @@ impl ClusterSettings {
                 return Err(settings.wrong(key, problem));
             }
         }
+        let nodes = cluster.cluster.nodes;
+        if !(1..=nodes).contains(&u32::from(cluster.log.replication)) {
+            let problem = format!("is {}, and there are {nodes} nodes: the range is 1 to {nodes}", cluster.log.replication);
+            return Err(settings.wrong("log.replication", problem));
+        }
+        if !(1..=1_024).contains(&cluster.partition.count) {
+            return Err(settings.wrong("partition.count", "the range is 1 to 1024"));
+        }
+        if cluster.partition.replication == Replication::Nodes(0) {
+            return Err(settings.wrong("partition.replication", "must be at least 1, or \"everywhere\""));
+        }
+        if cluster.log.read_ahead == 0 {
+            return Err(settings.wrong("log.read-ahead", "must be at least 1"));
+        }
+        let intervals = [
+            ("gossip.tick", cluster.gossip.tick),
+            ("controller.heartbeat", cluster.controller.heartbeat),
+            ("node.metadata-refresh", cluster.node.metadata_refresh),
+            ("log.tail-poll", cluster.log.tail_poll),
+        ];
+        for (key, interval) in intervals {
+            if interval.is_zero() {
+                return Err(settings.wrong(key, "must be above 0s"));
+            }
+        }
         if cluster.admin.poll_interval.is_zero() {
             return Err(settings.wrong("admin.poll-interval", "must be above 0s"));
         }
@@ -403,6 +499,7 @@ impl ClusterSettings {
             (Step::Join, Step::StartMetadataServer),
             (Step::MarkProvisioned, Step::Join),
             (Step::AwaitMetadata, Step::Join),
+            (Step::FailureDetector, Step::MarkProvisioned),
             (Step::NodeId, Step::MarkProvisioned),
             (Step::SyncMetadata, Step::NodeId),
             (Step::StartBifrost, Step::NodeId),

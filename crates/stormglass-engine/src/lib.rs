@@ -3,7 +3,8 @@
 //! What a timeout waits for in a real RocksDB is its file operations, above all its syncs, one after the
 //! other. So this engine does them: [`Engine::open`] makes the calls that RocksDB makes for a new or an
 //! existing database, in their order (`open`), and a synced [`Batch`] is a write and an fdatasync of the
-//! write-ahead log (`wal`). Contents are real: what a killed node had written is read back from its files.
+//! write-ahead log (`wal`). Families come and go, and are flushed, exported and imported
+//! (`families`). Contents are real: what a killed node had written is read back from its files.
 //!
 //! Left out, because nothing waits for it here: compaction, bloom filters, block cache, snapshots of reads.
 //!
@@ -26,6 +27,7 @@
 //! # Ok::<(), stormglass_engine::EngineError>(())
 //! ```
 
+mod families;
 mod manifest;
 mod open;
 mod wal;
@@ -48,6 +50,7 @@ pub struct Engine {
     /// The directory's handle. RocksDB syncs it after the first synced write of a new log (`log_dir_synced_`).
     directory: File,
     directory_synced: bool,
+    manifest: manifest::Manifest,
 }
 
 #[derive(Debug)]

@@ -92,15 +92,16 @@ impl Engine {
         for name in obsolete(&manifest, names) {
             disk.remove_file(opening.file(&name)).await?;
         }
-        Ok(Engine { disk: disk.clone(), families: tables, wal, directory, directory_synced: false, path })
+        let directory_synced = false;
+        Ok(Engine { disk: disk.clone(), families: tables, wal, directory, directory_synced, path, manifest })
     }
 }
 
 /// One opening of one database.
-struct Opening<'a> {
-    disk: &'a Disk,
-    path: &'a Path,
-    recovery: Recovery,
+pub(crate) struct Opening<'a> {
+    pub(crate) disk: &'a Disk,
+    pub(crate) path: &'a Path,
+    pub(crate) recovery: Recovery,
 }
 
 /// What an existing database held.
@@ -189,7 +190,7 @@ impl Opening<'_> {
         Ok(Recovered { manifest, tables })
     }
 
-    async fn write_table(&self, number: u64, family: &Family) -> Result<(), EngineError> {
+    pub(crate) async fn write_table(&self, number: u64, family: &Family) -> Result<(), EngineError> {
         let path = self.numbered(number, "sst");
         let options = *OpenOptions::new().read(true).write(true).create_new(true);
         let file = self.disk.open_with(&options, path).await?;
@@ -241,7 +242,7 @@ impl Opening<'_> {
     }
 
     /// The options file; gives the names that are there then.
-    async fn write_options(&self, manifest: &mut Manifest, directory: &File) -> io::Result<Vec<String>> {
+    pub(crate) async fn write_options(&self, manifest: &mut Manifest, directory: &File) -> io::Result<Vec<String>> {
         let number = manifest.file_number();
         let temporary = format!("OPTIONS-{number}.dbtmp");
         let file = self.disk.create(self.file(&temporary)).await?;
@@ -305,11 +306,11 @@ impl Opening<'_> {
         self.path.join(name)
     }
 
-    fn numbered(&self, number: u64, extension: &str) -> PathBuf {
+    pub(crate) fn numbered(&self, number: u64, extension: &str) -> PathBuf {
         self.path.join(format!("{number}.{extension}"))
     }
 
-    fn manifest_path(&self, manifest: &Manifest) -> PathBuf {
+    pub(crate) fn manifest_path(&self, manifest: &Manifest) -> PathBuf {
         self.path.join(format!("MANIFEST-{}", manifest.number))
     }
 }

@@ -37,6 +37,6 @@ pub mod transport;
 pub use api::{Answer, Refusal, Request, Value};
 pub use canary::Canary;
 pub use client::{ClientError, MetadataClient};
-pub use nodes::{MetadataState, NodeConfig, NodeId, NodesConfiguration, StorageState, WorkerState};
+pub use nodes::{MetadataState, NodeConfig, NodeId, NodesConfiguration, Roles, StorageState, WorkerState};
 pub use server::{MetadataServer, ServerConfig, Status};
 pub use settings::{ClientSettings, RaftSettings, RetryPolicy};

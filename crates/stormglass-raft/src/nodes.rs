@@ -39,6 +39,31 @@ pub struct NodeConfig {
     pub storage: StorageState,
     /// What its worker may do.
     pub worker: WorkerState,
+    /// What it runs.
+    pub roles: Roles,
+}
+
+/// What a node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roles {
+    /// A metadata server.
+    pub metadata_server: bool,
+    /// The admin API, and a cluster controller.
+    pub admin: bool,
+    /// A log server.
+    pub log_server: bool,
+    /// A worker: partitions.
+    pub worker: bool,
+    /// The HTTP ingress.
+    pub ingress: bool,
+}
+
+impl Roles {
+    /// All of them.
+    pub const ALL: Roles =
+        Roles { metadata_server: true, admin: true, log_server: true, worker: true, ingress: true };
+    /// A worker, and the ingress to it.
+    pub const WORKER: Roles = Roles { metadata_server: false, admin: false, log_server: false, ..Roles::ALL };
 }
 
 /// The desired state of a metadata server.
@@ -88,8 +113,13 @@ impl NodesConfiguration {
         self.nodes.iter().find(|(_, node)| node.name == name).map(|(&id, node)| (id, node))
     }
 
-    /// Adds the node with generation 1, or raises the generation of one that is known.
+    /// Adds the node, with every role, as generation 1, or raises the generation of one that is known.
     pub fn join(&mut self, name: &str) -> NodeId {
+        self.join_as(name, Roles::ALL)
+    }
+
+    /// As [`NodesConfiguration::join`], with these roles.
+    pub fn join_as(&mut self, name: &str, roles: Roles) -> NodeId {
         if let Some((id, _)) = self.find(name) {
             self.nodes.get_mut(&id).expect("just found").generation += 1;
             return id;
@@ -101,6 +131,7 @@ impl NodesConfiguration {
             metadata: MetadataState::Provisioning,
             storage: StorageState::Provisioning,
             worker: WorkerState::Provisioning,
+            roles,
         };
         self.nodes.insert(id, node);
         id

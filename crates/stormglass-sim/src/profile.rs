@@ -32,8 +32,8 @@ pub struct MachineProfile {
 impl Profile {
     /// The profiles that are shipped.
     pub const PRESETS: &[Preset] = &[
-        Preset { name: "quiet", toml: include_str!("../profiles/quiet.toml") },
-        Preset { name: "ci-disk", toml: include_str!("../profiles/ci-disk.toml") },
-        Preset { name: "ci-2025-03", toml: include_str!("../profiles/ci-2025-03.toml") },
+        Preset { name: "quiet", layers: &[include_str!("../profiles/quiet.toml")] },
+        Preset { name: "ci-disk", layers: &[include_str!("../profiles/ci-disk.toml")] },
+        Preset { name: "ci-2025-03", layers: &[include_str!("../profiles/ci-2025-03.toml")] },
     ];
 }

@@ -72,18 +72,19 @@ pub struct Exhibit {
     pub seed: u64,
 }
 
-/// A named TOML document that is shipped: a model or a profile.
+/// A model or a profile that is shipped: TOML documents under a name.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
     /// Its name on the command line.
     pub name: &'static str,
-    /// Its text.
-    pub toml: &'static str,
+    /// Its texts; where they differ, later ones win.
+    pub layers: &'static [&'static str],
 }
 
 impl Preset {
     /// The first comment line: what it is.
     pub fn about(&self) -> &str {
-        self.toml.lines().next().unwrap_or_default().trim_start_matches(['#', ' '])
+        let first = self.layers.first().and_then(|layer| layer.lines().next());
+        first.unwrap_or_default().trim_start_matches(['#', ' '])
     }
 }

@@ -100,12 +100,10 @@ impl Settings {
 
         if let Some(model) = model.or_else(|| scenario.models().first().map(|preset| preset.name)) {
             settings.model = model.to_string();
-            let (place, layer) = load("model", model, scenario.models())?;
-            settings.overlay(&place, "", &layer)?;
+            settings.load("model", model, scenario.models())?;
         }
         settings.overlay(scenario.name(), "", &scenario.overrides())?;
-        let (place, layer) = load("profile", profile, Profile::PRESETS)?;
-        settings.overlay(&place, "", &layer)?;
+        settings.load("profile", profile, Profile::PRESETS)?;
         for (key, text) in assignments {
             settings.assign(key, text)?;
         }
@@ -225,6 +223,23 @@ impl Settings {
         Ok(())
     }
 
+    /// Takes what a file says, or a shipped preset.
+    fn load(&mut self, what: &'static str, name: &str, presets: &[Preset]) -> Result<(), SettingsError> {
+        let is_file =
+            Path::new(name).extension().is_some_and(|extension| extension == "toml") || name.contains('/');
+        if is_file {
+            let text = std::fs::read_to_string(PathBuf::from(name));
+            let text = text.map_err(|source| SettingsError::File { file: name.into(), source })?;
+            return self.overlay(name, "", &parse(name, &text)?);
+        }
+        let Some(preset) = presets.iter().find(|preset| preset.name == name) else {
+            let known = presets.iter().map(|preset| preset.name.to_string()).collect();
+            return Err(unknown(&format!("--{what} {name}"), what, name, known));
+        };
+        let place = format!("{what} {name}");
+        preset.layers.iter().try_for_each(|layer| self.overlay(&place, "", &parse(&place, layer)?))
+    }
+
     fn assign(&mut self, key: &str, text: &str) -> Result<(), SettingsError> {
         let place = format!("--set {key}={text}");
         if self.lookup(key).is_none() {
@@ -299,24 +314,11 @@ impl Settings {
 }
 
 /// A model or profile: a shipped one by name, or a TOML file.
-fn load(what: &'static str, name: &str, presets: &[Preset]) -> Result<(String, Table), SettingsError> {
-    let is_file =
-        Path::new(name).extension().is_some_and(|extension| extension == "toml") || name.contains('/');
-    let (place, text) = if is_file {
-        let text = std::fs::read_to_string(PathBuf::from(name));
-        (name.to_string(), text.map_err(|source| SettingsError::File { file: name.into(), source })?)
-    } else if let Some(preset) = presets.iter().find(|preset| preset.name == name) {
-        (format!("{what} {name}"), preset.toml.to_string())
-    } else {
-        let known = presets.iter().map(|preset| preset.name.to_string()).collect();
-        return Err(unknown(&format!("--{what} {name}"), what, name, known));
-    };
-    match text.parse::<Table>() {
-        Ok(table) => Ok((place, table)),
-        Err(error) => {
-            Err(SettingsError::Syntax { file: place, problem: error.to_string().trim_end().into() })
-        }
-    }
+fn parse(place: &str, text: &str) -> Result<Table, SettingsError> {
+    text.parse().map_err(|error: toml::de::Error| SettingsError::Syntax {
+        file: place.into(),
+        problem: error.to_string().trim_end().into(),
+    })
 }
 
 /// A type error without Rust's names for types.

@@ -17,7 +17,7 @@ impl Scenario for Own {
         "own"
     }
     fn models(&self) -> &[Preset] {
-        &[Preset { name: "one", toml: "# The first.\n[server]\nworkers = 4\n" }]
+        &[Preset { name: "one", layers: &["# The first.\n[server]\nworkers = 4\n"] }]
     }
     fn defaults(&self) -> toml::Table {
         "[server]\nworkers = 1\nname = 'x'\n".parse().unwrap()

@@ -44,6 +44,8 @@ pub fn scenarios() -> Vec<Box<dyn Scenario>> {
     vec![
         Box::new(stormglass_cluster::ColdStart),
         Box::new(stormglass_cluster::Restarts),
+        Box::new(stormglass_cluster::TrimGap),
+        Box::new(stormglass_cluster::ClusterChaos),
         Box::new(stormglass_cluster::MetadataSmoke),
         Box::new(stormglass_cluster::MetadataFailover),
         Box::new(stormglass_cluster::MetadataChaos),

@@ -3,10 +3,12 @@
 //! The own metadata server is asked to become the first member; then logs and partition table are written, each
 //! repeated until it works. Whoever finds a document there leaves it.
 
-use crate::metadata::{LOGS, Metadata, PARTITION_TABLE, Versioned, raise};
+use crate::log::Logs;
+use crate::metadata::{Metadata, learn};
+use crate::partition::table::PartitionTable;
 use std::time::Duration;
 use stormglass_core::{Kind, Recorder, Symbol};
-use stormglass_raft::client::ClientError;
+use stormglass_raft::client::{ClientError, Document};
 use stormglass_raft::settings::Delays;
 use stormglass_raft::{MetadataClient, NodesConfiguration, Request};
 use stormglass_rt as rt;
@@ -14,41 +16,61 @@ use stormglass_rt as rt;
 /// The name of the cluster.
 const CLUSTER: &str = "stormglass";
 
-pub(super) async fn provision(
-    client: MetadataClient,
-    name: String,
-    delays: Delays,
-    back_off: Symbol,
-    metadata: Metadata,
-    recorder: Recorder,
-) {
-    // Auto-provisioning talks to the node's own server and keeps to it.
-    client.prefer(&name);
-    let first = NodesConfiguration::first(CLUSTER, &name);
-    for (document, known) in [
-        (None, None),
-        (Some(LOGS), Some(&metadata.logs)),
-        (Some(PARTITION_TABLE), Some(&metadata.partition_table)),
-    ] {
-        let mut delays = delays.clone();
-        loop {
-            let done = match document {
-                None => client.call(Request::Provision { nodes: first.clone() }).await.map(|_| ()),
-                Some(key) => write_if_absent(&client, key).await,
-            };
-            match (done, delays.next()) {
-                (Ok(()), _) => break,
-                (Err(_), Some(delay)) => rt::pause(&recorder, back_off, delay).await,
-                (Err(_), None) => return,
-            }
-        }
-        known.into_iter().for_each(|known| raise(known, 1));
-    }
-    let subject = recorder.symbol("cluster provisioned");
-    recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
+/// What provisioning needs of its node.
+pub(super) struct Provisioning {
+    pub(super) client: MetadataClient,
+    pub(super) name: String,
+    pub(super) delays: Delays,
+    pub(super) back_off: Symbol,
+    pub(super) metadata: Metadata,
+    pub(super) recorder: Recorder,
+    /// The partition table to begin with.
+    pub(super) table: PartitionTable,
 }
 
-pub(super) async fn write_if_absent(client: &MetadataClient, key: &str) -> Result<(), ClientError> {
-    let first = Versioned { version: 1, contents: vec![0; 200] };
-    client.update::<Versioned>(key, |found| Ok(found.is_none().then(|| first.clone()))).await.map(drop)
+impl Provisioning {
+    pub(super) async fn run(self) {
+        let Provisioning { client, name, metadata, recorder, table, .. } = &self;
+        // Auto-provisioning talks to the node's own server and keeps to it.
+        client.prefer(name);
+        let first = NodesConfiguration::first(CLUSTER, name);
+        let provision = || client.call(Request::Provision { nodes: first.clone() });
+        if self.persistently(provision).await.is_none() {
+            return;
+        }
+        let first = Logs::first();
+        let logs = self.persistently(|| write_if_absent(client, Logs::KEY, &first)).await;
+        let Some(logs) = logs else { return };
+        learn(&metadata.logs, logs);
+        let table = self.persistently(|| write_if_absent(client, PartitionTable::KEY, table)).await;
+        let Some(table) = table else { return };
+        learn(&metadata.partition_table, table);
+        let subject = recorder.symbol("cluster provisioned");
+        recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
+    }
+
+    /// Tries as often as there are delays.
+    async fn persistently<T, F: Future<Output = Result<T, ClientError>>>(
+        &self,
+        attempt: impl Fn() -> F,
+    ) -> Option<T> {
+        let mut delays = self.delays.clone();
+        loop {
+            match (attempt().await, delays.next()) {
+                (Ok(done), _) => return Some(done),
+                (Err(_), Some(delay)) => rt::pause(&self.recorder, self.back_off, delay).await,
+                (Err(_), None) => return None,
+            }
+        }
+    }
+}
+
+/// Writes a document unless there is one, and gives the one that is there then.
+pub(super) async fn write_if_absent<D: Document + Clone>(
+    client: &MetadataClient,
+    key: &str,
+    first: &D,
+) -> Result<D, ClientError> {
+    let found = client.update::<D>(key, |found| Ok(found.is_none().then(|| first.clone()))).await?;
+    found.ok_or_else(|| ClientError::Retryable(format!("no document at {key}")))
 }

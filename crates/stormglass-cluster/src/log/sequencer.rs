@@ -1,0 +1,225 @@
+//! Who gives a segment's records their places.
+//!
+//! Records are sent to all log servers of the nodeset (Restate's "flood" spread) and acknowledged when as many have stored them as there shall be copies, in the
+//! order of their places: a record is acknowledged only when all before it are.
+
+use super::client::Servers;
+use super::server::{Ask, Told};
+use super::{Generation, LogletId, Offset, Record, Segment};
+use crate::canary::Canary;
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use stormglass_core::{Recorder, Seed};
+use stormglass_net::Host;
+use stormglass_net::rpc::Service;
+use stormglass_rt as rt;
+use stormglass_rt::Watch;
+
+/// The port of a node's sequencers. In Restate it shares the fabric's.
+pub const SEQUENCER_PORT: u16 = 5125;
+
+/// What a sequencer is asked.
+#[derive(Clone, Debug)]
+pub enum SequencerAsk {
+    /// To append.
+    Append(Arc<Segment>, Arc<[Record]>),
+    /// Where the tail is.
+    Tail(Arc<Segment>),
+}
+
+/// What it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sequenced {
+    /// Acknowledged: the first one's place.
+    Appended(Offset),
+    /// The place after the last that is acknowledged.
+    Tail(Offset),
+    /// The segment is sealed.
+    Sealed,
+    /// It is another life of that node that was the sequencer.
+    Gone,
+}
+
+/// How far a segment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Progress {
+    /// The place after the last that is acknowledged.
+    global: Offset,
+    sealed: bool,
+}
+
+/// The sequencer of one segment.
+#[derive(Debug)]
+pub struct Sequencer {
+    segment: Arc<Segment>,
+    next: Mutex<Offset>,
+    progress: Watch<Progress>,
+}
+
+/// The sequencers of one node. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Sequencers {
+    me: Generation,
+    sequencers: Arc<Mutex<BTreeMap<LogletId, Arc<Sequencer>>>>,
+    servers: Servers,
+    recorder: Recorder,
+    seed: Seed,
+    canary: Canary,
+}
+
+impl Sequencers {
+    /// None yet.
+    pub(crate) fn new(me: Generation, servers: &Servers, recorder: &Recorder, seed: Seed, canary: Canary) -> Sequencers {
+        let (servers, recorder) = (servers.clone(), recorder.clone());
+        Sequencers { me, sequencers: Arc::default(), servers, recorder, seed, canary }
+    }
+
+    /// Whether this life of the node is the segment's sequencer.
+    pub fn is_for(&self, segment: &Segment) -> bool {
+        segment.sequencer == self.me
+    }
+
+    /// Answers other nodes.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse`.
+    pub fn serve(&self, host: &Host) -> std::io::Result<()> {
+        let mut service: Service<SequencerAsk, Sequenced> = host.serve(SEQUENCER_PORT)?;
+        let all = self.clone();
+        rt::spawn(&self.recorder, "sequencers", async move {
+            while let Some(call) = service.next().await {
+                let (ask, reply) = call.split();
+                let sequencers = all.clone();
+                rt::spawn(&all.recorder, "append", async move { reply.send(sequencers.answer(ask).await) });
+            }
+        });
+        Ok(())
+    }
+
+    async fn answer(&self, ask: SequencerAsk) -> Sequenced {
+        match ask {
+            SequencerAsk::Append(segment, _) | SequencerAsk::Tail(segment) if !self.is_for(&segment) => {
+                Sequenced::Gone
+            }
+            SequencerAsk::Append(segment, records) => self.append(&segment, records).await,
+            SequencerAsk::Tail(segment) => self.tail(&segment),
+        }
+    }
+
+    /// The place after the last that is acknowledged.
+    pub(crate) fn tail(&self, segment: &Arc<Segment>) -> Sequenced {
+        match self.of(segment).progress.get() {
+            Progress { sealed: true, .. } => Sequenced::Sealed,
+            Progress { global, .. } => Sequenced::Tail(global),
+        }
+    }
+
+    /// Appends records and waits until they are acknowledged.
+    pub(crate) async fn append(&self, segment: &Arc<Segment>, records: Arc<[Record]>) -> Sequenced {
+        let sequencer = self.of(segment);
+        let count = records.len() as u64;
+        let first = {
+            let mut next = sequencer.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let first = *next;
+            *next += count;
+            first
+        };
+        let Progress { global, sealed } = sequencer.progress.get();
+        if sealed || !self.replicate(&sequencer, first, records, global).await {
+            self.seal(&sequencer);
+            return Sequenced::Sealed;
+        }
+        let turn = sequencer.progress.until(|progress| progress.sealed || progress.global >= first).await;
+        if turn.global < first {
+            return Sequenced::Sealed;
+        }
+        sequencer.progress.change(|progress| {
+            progress.global = progress.global.max(first + count);
+            true
+        });
+        self.servers.learn(segment, first + count);
+        Sequenced::Appended(first)
+    }
+
+    /// Takes no more appends: for whoever has sealed the segment, or stops.
+    pub(crate) fn seal_here(&self, loglet: LogletId) {
+        let sequencer = self.sequencers.lock().unwrap_or_else(PoisonError::into_inner).get(&loglet).cloned();
+        sequencer.iter().for_each(|sequencer| self.seal(sequencer));
+    }
+
+    /// The segments that are open here.
+    pub(crate) fn open(&self) -> Vec<Arc<Segment>> {
+        let sequencers = self.sequencers.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = sequencers.values().filter(|sequencer| !sequencer.progress.get().sealed);
+        open.map(|sequencer| sequencer.segment.clone()).collect()
+    }
+
+    fn seal(&self, sequencer: &Sequencer) {
+        sequencer.progress.change(|progress| !std::mem::replace(&mut progress.sealed, true));
+    }
+
+    fn of(&self, segment: &Arc<Segment>) -> Arc<Sequencer> {
+        let mut sequencers = self.sequencers.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || {
+            let progress = Watch::new(&self.recorder, Progress { global: 1, sealed: false });
+            Arc::new(Sequencer { segment: segment.clone(), next: Mutex::new(1), progress })
+        };
+        sequencers.entry(segment.id).or_insert_with(new).clone()
+    }
+
+    /// Sends records to every server and waits for a write quorum, or for so many sealed ones that none is left.
+    async fn replicate(&self, sequencer: &Sequencer, first: Offset, records: Arc<[Record]>, global: Offset) -> bool {
+        let segment = &sequencer.segment;
+        let wanted = match self.canary {
+            Canary::AcknowledgesBeforeTheQuorum => 0,
+            _ => usize::from(segment.replication),
+        };
+        let loglet = segment.id;
+        let ask = Ask::Store { loglet, first, records, global, repair: false };
+        let stream = (u64::from(loglet.log.0), u64::from(loglet.segment), first);
+        let mut branches: Vec<Option<Pin<Box<_>>>> = segment
+            .nodeset
+            .iter()
+            .map(|&node| {
+                let jitter = self.seed.clone();
+                let delays = move || jitter.stream(("store", stream.0 << 32 | stream.1, stream.2, u64::from(node.0)));
+                Some(Box::pin(self.servers.persist(node, ask.clone(), delays)))
+            })
+            .collect();
+        if wanted == 0 {
+            // The records are on their way.
+            poll_fn(|context| {
+                branches.iter_mut().flatten().for_each(|branch| drop(branch.as_mut().poll(context)));
+                Poll::Ready(())
+            })
+            .await;
+            return true;
+        }
+        let (mut stored, mut sealed) = (0, 0);
+        poll_fn(|context| {
+            for slot in &mut branches {
+                let Some(Poll::Ready(told)) = slot.as_mut().map(|branch| branch.as_mut().poll(context)) else { continue };
+                *slot = None;
+                match told {
+                    Some(Told::Done(_)) => stored += 1,
+                    Some(Told::Sealed(_)) => sealed += 1,
+                    _ => {}
+                }
+            }
+            if stored >= wanted {
+                return Poll::Ready(true);
+            }
+            // Too few are left that could store it: sealed ones, and those that were asked as often as the policy says.
+            let left = branches.iter().flatten().count();
+            if sealed >= segment.f_majority() || stored + left < wanted {
+                return Poll::Ready(false);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}

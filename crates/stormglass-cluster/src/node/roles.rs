@@ -1,0 +1,167 @@
+//! What a node's roles are made of, once it belongs to the cluster.
+
+use super::{Process, StartError};
+use crate::control::Desk;
+use crate::controller::{self, Controller};
+use crate::gossip;
+use crate::ingress;
+use crate::log::Log;
+use crate::log::client::Parts;
+use crate::log::server::{LOG_SERVER_PORT, LogServer};
+use crate::log::settings::Reconfigures;
+use crate::partition::manager::Manager;
+use crate::partition::processor::Worker;
+use crate::partition::service::SERVICE_PORT;
+use crate::partition::snapshots::Repository;
+use crate::partition::store::PartitionStore;
+use crate::peers::Peers;
+use crate::settings::Step;
+use std::io;
+
+impl Process {
+    /// Whether the node has the role that a step is for.
+    pub(super) fn has_role_for(&self, step: Step) -> bool {
+        match step {
+            Step::OpenMetadataStore | Step::StartMetadataServer => self.roles.metadata_server,
+            Step::OpenLogStore | Step::LogServer => self.roles.log_server,
+            Step::OpenPartitionStore | Step::OpenLocalLoglet | Step::Worker => self.roles.worker,
+            Step::Ingress => self.roles.ingress,
+            Step::BindAdmin | Step::Admin => self.roles.admin,
+            _ => true,
+        }
+    }
+
+    pub(super) fn start_failure_detector(&self) -> io::Result<()> {
+        gossip::start(gossip::Parts {
+            host: self.node.host().clone(),
+            me: self.me(),
+            metadata: self.metadata.clone(),
+            views: self.views.clone(),
+            liveness: self.liveness.clone(),
+            settings: self.settings.gossip.clone(),
+            connect_timeout: self.settings.network.connect_timeout,
+            started: self.running.started.clone(),
+            stop: self.running.stop.clone(),
+            seed: self.seed,
+        })
+    }
+
+    /// The log server answers from now on, the node itself too.
+    pub(super) fn serve_log(&mut self) -> Result<(), StartError> {
+        let store = self.log_store.take().expect("the order of steps is checked");
+        let server = LogServer::start(store, &self.recorder, self.settings.cluster.canary);
+        server.serve(self.node.host().serve(LOG_SERVER_PORT)?);
+        self.log_server = Some(server);
+        Ok(())
+    }
+
+    /// The log, from the first role on that uses it.
+    fn log(&mut self) -> io::Result<Log> {
+        if let Some(log) = &self.log {
+            return Ok(log.clone());
+        }
+        let log = Log::new(&Parts {
+            host: self.node.host(),
+            me: self.me(),
+            near: self.log_server.clone(),
+            metadata: &self.metadata,
+            client: &self.client,
+            liveness: &self.liveness,
+            settings: &self.settings,
+            seed: self.seed,
+        });
+        log.serve(self.node.host())?;
+        Ok(self.log.insert(log).clone())
+    }
+
+    pub(super) fn start_worker(&mut self) -> io::Result<()> {
+        if self.settings.node.worker_registers {
+            self.register_worker();
+        }
+        let work = self.settings.node.work.open_partition_store;
+        let store = PartitionStore::new(&self.node, work, self.partition_store.take());
+        let repository = self.repository.as_ref().map(|disk| {
+            let jitter = self.seed.stream(("snapshot repository", &self.name, u64::from(self.life)));
+            Repository::new(disk, &self.settings.partition.repository_retry, jitter)
+        });
+        let worker = Worker {
+            node: self.node.clone(),
+            me: self.me(),
+            log: self.log()?,
+            client: self.client.clone(),
+            metadata: self.metadata.clone(),
+            views: self.views.clone(),
+            store,
+            repository,
+            services: Peers::new(self.node.host(), SERVICE_PORT, self.settings.network.connect_timeout),
+            settings: self.settings.clone(),
+            recorder: self.recorder.clone(),
+            oracle: self.oracle.clone(),
+            journal: self.journal.clone(),
+            seed: self.seed,
+        };
+        self.manager = Some(Manager::start(worker)?);
+        Ok(())
+    }
+
+    pub(super) fn start_ingress(&mut self) -> io::Result<()> {
+        let service = match self.ingress.take() {
+            Some(bound) => bound,
+            None => ingress::bind(self.node.host())?,
+        };
+        let parts = ingress::Parts {
+            host: self.node.host().clone(),
+            me: self.me(),
+            metadata: self.metadata.clone(),
+            views: self.views.clone(),
+            settings: self.settings.clone(),
+            seed: self.seed,
+        };
+        ingress::start(parts, service);
+        Ok(())
+    }
+
+    pub(super) fn start_controller(&mut self) -> io::Result<()> {
+        self.controller = Some(Controller::start(controller::Parts {
+            host: self.node.host().clone(),
+            me: self.me(),
+            client: self.client.clone(),
+            metadata: self.metadata.clone(),
+            liveness: self.liveness.clone(),
+            views: self.views.clone(),
+            log: self.log()?,
+            settings: self.settings.clone(),
+            started: self.running.started.clone(),
+        }));
+        Ok(())
+    }
+
+    /// Others are answered from now on.
+    pub(super) fn serve_control(&self) -> io::Result<()> {
+        let desk = Desk {
+            me: self.me(),
+            liveness: self.liveness.clone(),
+            views: self.views.clone(),
+            metadata: self.metadata.clone(),
+            manager: self.manager.clone(),
+            controller: self.controller.clone(),
+        };
+        desk.serve(self.node.host())
+    }
+
+    /// Runs until it is told to stop, and stops what has to be stopped in order: partitions first, then the segments whose sequencer is here.
+    pub(super) async fn until_stopped(self) {
+        self.running.stop.until(|stop| *stop).await;
+        if let Some(manager) = &self.manager {
+            manager.stop().await;
+        }
+        // Restate's sequencers do so since ed4440817 (2025-03-31).
+        if let Some(log) = &self.log
+            && self.settings.log.reconfigures == Reconfigures::Leader
+        {
+            log.seal_own().await;
+        }
+        self.running.stopped.set(true);
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,327 @@
+//! Which partitions run on a node, and what happens when one stops.
+//!
+//! A partition starts when the controller says so, or since 1.7 when the node hears that it is one of its replicas. One that met a gap in its log starts again
+//! from a snapshot that is beyond the gap, if there is a repository; the target is forgotten once the start has been made with it.
+
+use super::PartitionId;
+use super::processor::{self, Board, Ended, Event, Invoke, Invoked, NoSnapshot, Status, Worker};
+use super::settings::PlacedBy;
+use super::snapshots::Snapshot;
+use super::state::State;
+use super::table::EpochMetadata;
+use crate::log::Lsn;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+use stormglass_rt as rt;
+use stormglass_rt::Watch;
+use stormglass_rt::channel::{self, Receiver, Sender};
+
+/// The port that a node's partitions are asked at. In Restate it shares the fabric's.
+pub const PARTITION_PORT: u16 = 5126;
+
+/// How a partition shall run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Applying what others append.
+    Follower,
+    /// Appending.
+    Leader,
+    /// Not at all.
+    Stopped,
+}
+
+/// What the manager is told.
+enum Order {
+    Control(PartitionId, Role),
+    Ended(PartitionId, u64, Ended),
+    Again(PartitionId),
+}
+
+/// The partitions of a node. Clones are handles to the same ones.
+#[derive(Clone)]
+pub(crate) struct Manager {
+    worker: Arc<Worker>,
+    slots: Arc<Mutex<BTreeMap<PartitionId, Slot>>>,
+    /// The number of the last slot.
+    last: Arc<Mutex<u64>>,
+    orders: Sender<Order>,
+}
+
+struct Slot {
+    events: Sender<Event>,
+    board: Board,
+    started: Watch<bool>,
+    /// Whether an epoch is being obtained for it.
+    claiming: bool,
+    /// Tells it from an earlier one of the same partition.
+    number: u64,
+}
+
+impl Manager {
+    /// Starts with no partitions.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse`.
+    pub(crate) fn start(worker: Worker) -> io::Result<Manager> {
+        let recorder = worker.recorder.clone();
+        let (orders, queue) = channel::channel(&recorder);
+        let manager = Manager { worker: Arc::new(worker), slots: Arc::default(), last: Arc::default(), orders };
+        let mut service = manager.worker.node.host().serve::<Invoke, Invoked>(PARTITION_PORT)?;
+        let router = manager.clone();
+        rt::spawn(&recorder, "partition requests", async move {
+            while let Some(call) = service.next().await {
+                let (invoke, reply) = call.split();
+                match router.lock().get(&invoke.partition) {
+                    Some(slot) => slot.events.send(Event::Invoke(invoke, reply)),
+                    None => reply.send(Invoked::NotLeader),
+                }
+            }
+        });
+        rt::spawn(&recorder, "partition processor manager", manager.clone().work(queue));
+        Ok(manager)
+    }
+
+    /// Has a partition run so from now on.
+    pub(crate) fn control(&self, partition: PartitionId, role: Role) {
+        self.orders.send(Order::Control(partition, role));
+    }
+
+    /// How the partitions stand that have started.
+    pub(crate) fn statuses(&self) -> BTreeMap<PartitionId, Status> {
+        let slots = self.lock();
+        let started = slots.iter().filter(|(_, slot)| slot.started.get());
+        started.map(|(&id, slot)| (id, slot.board.get())).collect()
+    }
+
+    /// Has a partition make a snapshot with this record at least.
+    pub(crate) async fn snapshot(&self, partition: PartitionId, least: Lsn) -> Result<Snapshot, NoSnapshot> {
+        let (reply, mut answer) = channel::channel(&self.worker.recorder);
+        match self.lock().get(&partition).filter(|slot| slot.started.get()) {
+            Some(slot) => slot.events.send(Event::Snapshot(least, reply)),
+            None => return Err(format!("{partition} does not run here")),
+        }
+        answer.recv().await.unwrap_or_else(|| Err(format!("{partition} has stopped")))
+    }
+
+    /// The state of a partition, for whoever compares.
+    pub(crate) async fn look(&self, partition: PartitionId) -> Option<Arc<State>> {
+        let (reply, mut answer) = channel::channel(&self.worker.recorder);
+        self.lock().get(&partition).filter(|slot| slot.started.get())?.events.send(Event::Look(reply));
+        answer.recv().await
+    }
+
+    /// Stops all partitions; what they have applied is durable then.
+    pub(crate) async fn stop(&self) {
+        let slots = std::mem::take(&mut *self.lock());
+        let stops = slots.into_values().filter(|slot| slot.started.get()).map(|slot| {
+            let (done, mut stopped) = channel::channel(&self.worker.recorder);
+            slot.events.send(Event::Stop(done));
+            rt::follow_new(&self.worker.recorder, "stop", async move {
+                stopped.recv().await;
+            })
+        });
+        rt::join_all(stops.collect()).await;
+    }
+
+    async fn work(self, mut orders: Receiver<Order>) {
+        let worker = self.worker.clone();
+        let gossips = worker.settings.partition.placed_by == PlacedBy::Epochs;
+        let mut fast_forward: BTreeMap<PartitionId, Lsn> = BTreeMap::new();
+        let mut seen = worker.views.get();
+        let mut reconcile = gossips;
+        loop {
+            if reconcile {
+                for (&id, view) in &*seen {
+                    let runs = self.lock().contains_key(&id);
+                    match view.has(worker.me.id) {
+                        true if !runs => self.begin(id, &mut fast_forward),
+                        false if runs && view.current.is_some() => self.end(id),
+                        _ => {}
+                    }
+                }
+                reconcile = false;
+            }
+            let order = poll_fn(|context| {
+                if let Poll::Ready(order) = orders.poll_recv(context) {
+                    return Poll::Ready(Ok(order));
+                }
+                if !gossips {
+                    return Poll::Pending;
+                }
+                worker.views.watch().poll_until(context, |views| !Arc::ptr_eq(views, &seen)).map(Err)
+            })
+            .await;
+            match order {
+                Ok(Some(order)) => self.obey(order, &mut fast_forward),
+                Ok(None) => return,
+                Err(views) => {
+                    seen = views;
+                    reconcile = true;
+                }
+            }
+        }
+    }
+
+    fn obey(&self, order: Order, fast_forward: &mut BTreeMap<PartitionId, Lsn>) {
+        match order {
+            Order::Control(id, Role::Stopped) => self.end(id),
+            Order::Control(id, role) => {
+                if !self.lock().contains_key(&id) {
+                    self.begin(id, fast_forward);
+                }
+                if role == Role::Leader {
+                    self.lead(id);
+                }
+            }
+            Order::Again(id) => {
+                if !self.lock().contains_key(&id) && self.is_wanted(id) {
+                    self.begin(id, fast_forward);
+                }
+            }
+            Order::Ended(id, number, ended) => {
+                let mut slots = self.lock();
+                // One that was told to stop has left its place already, perhaps to another.
+                if slots.get(&id).is_none_or(|slot| slot.number != number) {
+                    return;
+                }
+                let started = slots.remove(&id).is_some_and(|slot| slot.started.get());
+                drop(slots);
+                self.ended(id, started, ended, fast_forward);
+            }
+        }
+    }
+
+    /// Whether the partition shall run here, as far as is known.
+    fn is_wanted(&self, id: PartitionId) -> bool {
+        self.worker.views.get().get(&id).is_some_and(|view| view.has(self.worker.me.id))
+    }
+
+    fn begin(&self, id: PartitionId, fast_forward: &mut BTreeMap<PartitionId, Lsn>) {
+        let Worker { recorder, settings, .. } = &*self.worker;
+        let (events, inbox) = channel::channel(recorder);
+        let (board, started) = (Board::default(), Watch::new(recorder, false));
+        let number = {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            *last += 1;
+            *last
+        };
+        let slot = Slot {
+            events: events.clone(),
+            board: board.clone(),
+            started: started.clone(),
+            claiming: false,
+            number,
+        };
+        self.lock().insert(id, slot);
+        let target = fast_forward.remove(&id);
+        let (worker, orders, mailbox) = (self.worker.clone(), self.orders.clone(), (events, inbox));
+        let creates_log = settings.partition.placed_by == PlacedBy::Epochs;
+        rt::spawn(recorder, &format!("{id}"), async move {
+            let has_log = !creates_log || ensure_log(&worker, id).await;
+            let ended = match has_log {
+                true => processor::run(worker, id, target, mailbox, board, started).await,
+                false => Ended::NotStarted,
+            };
+            orders.send(Order::Ended(id, number, ended));
+        });
+    }
+
+    fn end(&self, id: PartitionId) {
+        if let Some(slot) = self.lock().remove(&id) {
+            let (done, _) = channel::channel(&self.worker.recorder);
+            slot.events.send(Event::Stop(done));
+        }
+    }
+
+    fn ended(
+        &self,
+        id: PartitionId,
+        started: bool,
+        ended: Ended,
+        fast_forward: &mut BTreeMap<PartitionId, Lsn>,
+    ) {
+        let worker = &self.worker;
+        let settings = &worker.settings.partition;
+        let pause = match ended {
+            Ended::Stopped => Duration::ZERO,
+            Ended::NotStarted => settings.restart_failed,
+            Ended::Gap(_) if !started => settings.restart_failed,
+            Ended::Gap(to) if worker.repository.is_some() => {
+                worker.note(&format!("{id} stopped due to a log gap up to {to}, will fast-forward"));
+                fast_forward.insert(id, to);
+                Duration::ZERO
+            }
+            Ended::Gap(to) => {
+                worker.note(&gap_text(id, to));
+                let mut chance = worker.seed.stream(("restart", u64::from(id.0), rt::now().as_nanos()));
+                let most = settings.restart_blocked.as_nanos() as u64 * 3 / 10;
+                settings.restart_blocked + Duration::from_nanos(chance.below(most.max(1)))
+            }
+        };
+        if processor::restarts_here(&worker.settings) {
+            let (orders, recorder) = (self.orders.clone(), worker.recorder.clone());
+            rt::spawn(&worker.recorder, "restart partition", async move {
+                if !pause.is_zero() {
+                    rt::pause(&recorder, recorder.symbol("partition restart pause"), pause).await;
+                }
+                orders.send(Order::Again(id));
+            });
+        }
+    }
+
+    /// Obtains an epoch for a partition, which then announces it, unless it leads already or is about to.
+    fn lead(&self, id: PartitionId) {
+        {
+            let mut slots = self.lock();
+            let Some(slot) = slots.get_mut(&id) else { return };
+            if slot.claiming || slot.board.get().leads.is_some() {
+                return;
+            }
+            slot.claiming = true;
+        }
+        let (manager, started) = (self.clone(), self.lock()[&id].started.clone());
+        rt::spawn(&self.worker.recorder, "obtain epoch", async move {
+            started.until(|started| *started).await;
+            let Worker { client, me, .. } = &*manager.worker;
+            let key = EpochMetadata::key(id);
+            let claimed = client.update::<EpochMetadata>(&key, |known| {
+                Ok(Some(known.cloned().unwrap_or_default().claimed_by(*me)))
+            });
+            let claimed = claimed.await;
+            if let Some(slot) = manager.lock().get_mut(&id) {
+                slot.claiming = false;
+                if let Ok(Some(claimed)) = claimed {
+                    slot.events.send(Event::Lead(claimed.epoch));
+                }
+            }
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PartitionId, Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a partition is noted with that cannot go on.
+pub fn gap_text(id: PartitionId, to: Lsn) -> String {
+    format!("{id} stopped due to a log gap up to {to}, and no snapshot repository is configured")
+}
+
+/// Makes sure that a partition has its log, with some patience.
+async fn ensure_log(worker: &Worker, id: PartitionId) -> bool {
+    const FIRST: Duration = Duration::from_secs(1);
+    let mut pause = FIRST;
+    for _ in 0..3 {
+        if worker.log.ensure(id.log()).await.is_ok() {
+            return true;
+        }
+        rt::pause(&worker.recorder, worker.recorder.symbol("ensure log back-off"), pause).await;
+        pause = pause.mul_f64(1.5);
+    }
+    worker.log.ensure(id.log()).await.is_ok()
+}

@@ -1,0 +1,45 @@
+//! The user's service: a counter, as the tests mock it. It runs outside of the cluster and keeps nothing: a call brings the state along.
+
+use super::state::Handler;
+use std::io;
+use std::time::Duration;
+use stormglass_rt as rt;
+use stormglass_sim::Node;
+
+/// Where the tests' mock listens.
+pub const SERVICE_PORT: u16 = 9080;
+
+/// A call of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Which services are there: the discovery of a deployment.
+    Discover,
+    /// To run a handler on a counter with this value; the answer is the value then.
+    Run(Handler, i64),
+}
+
+/// Starts the service on a node; a call takes so much CPU time.
+///
+/// # Errors
+///
+/// `AddrInUse`.
+pub fn start(node: &Node, work: Duration) -> io::Result<()> {
+    let mut service = node.host().serve::<Ask, i64>(SERVICE_PORT)?;
+    let (recorder, cpu) = (node.disk().recorder().clone(), node.cpu().clone());
+    let subject = recorder.symbol("service");
+    node.spawn("service", async move {
+        while let Some(call) = service.next().await {
+            let (ask, reply) = call.split();
+            let cpu = cpu.clone();
+            rt::spawn(&recorder, "service call", async move {
+                cpu.compute(subject, work).await;
+                reply.send(match ask {
+                    Ask::Discover => 0,
+                    Ask::Run(Handler::Add(more), value) => value + more,
+                    Ask::Run(Handler::Get, value) => value,
+                });
+            });
+        }
+    });
+    Ok(())
+}
