@@ -279,7 +279,8 @@ impl Log {
         far.call(&node.name, limit, ask).await
     }
 
-    /// Where the next record will be, as the sequencer says or, without it, an f-majority of the log servers. Asks for ever.
+    /// Where the next record will be, as the sequencer says; without it, a place that is not before that, as an f-majority of the log servers say. Asks for
+    /// ever.
     pub async fn find_tail(&self, log: LogId) -> Lsn {
         let Shared { metadata, settings, recorder, .. } = &*self.shared;
         loop {
@@ -292,7 +293,7 @@ impl Log {
         }
     }
 
-    /// The place after the last acknowledged record of an open segment, as far as can be found out now.
+    /// A place of an open segment that is behind every acknowledged record: right behind it, if the sequencer says so; without it, behind what any server of an f-majority has.
     async fn check_tail(&self, segment: &Arc<Segment>) -> Option<Offset> {
         let Shared { sequencers, servers, settings, .. } = &*self.shared;
         let sequenced = if sequencers.is_for(segment) {
@@ -309,9 +310,8 @@ impl Log {
         if heard.len() < quorum {
             return None;
         }
-        let global = infos(&heard).map(|info| info.global).max()?;
-        servers.learn(segment, global);
-        Some(global)
+        servers.learn(segment, infos(&heard).map(|info| info.global).max()?);
+        infos(&heard).map(|info| info.tail).max()
     }
 
     /// Seals a segment and opens the next, with this sequencer. Does nothing if that has been done.

@@ -94,7 +94,10 @@ impl Sequencers {
             while let Some(call) = service.next().await {
                 let (ask, reply) = call.split();
                 let sequencers = all.clone();
-                rt::spawn(&all.recorder, "append", async move { reply.send(sequencers.answer(ask).await) });
+                rt::spawn(&all.recorder, "append request", async move {
+                    let sequenced = sequencers.answer(ask).await;
+                    reply.send(sequenced);
+                });
             }
         });
         Ok(())
@@ -105,7 +108,7 @@ impl Sequencers {
             SequencerAsk::Append(segment, _) | SequencerAsk::Tail(segment) if !self.is_for(&segment) => {
                 Sequenced::Gone
             }
-            SequencerAsk::Append(segment, records) => self.append(&segment, records).await,
+            SequencerAsk::Append(segment, records) => self.append_through(&segment, records).await,
             SequencerAsk::Tail(segment) => self.tail(&segment),
         }
     }
@@ -118,8 +121,14 @@ impl Sequencers {
         }
     }
 
-    /// Appends records and waits until they are acknowledged.
+    /// Appends records and waits until they are acknowledged. Whoever stops waiting leaves no hole: what has a place goes on its way.
     pub(crate) async fn append(&self, segment: &Arc<Segment>, records: Arc<[Record]>) -> Sequenced {
+        let (all, segment) = (self.clone(), segment.clone());
+        let append = async move { all.append_through(&segment, records).await };
+        rt::spawn(&self.recorder, "append", append).await.unwrap_or(Sequenced::Gone)
+    }
+
+    async fn append_through(&self, segment: &Arc<Segment>, records: Arc<[Record]>) -> Sequenced {
         let sequencer = self.of(segment);
         let count = records.len() as u64;
         let first = {

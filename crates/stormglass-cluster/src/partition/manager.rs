@@ -279,7 +279,8 @@ impl Manager {
         {
             let mut slots = self.lock();
             let Some(slot) = slots.get_mut(&id) else { return };
-            if slot.claiming || slot.board.get().leads.is_some() {
+            let Status { leads, campaigns, .. } = slot.board.get();
+            if slot.claiming || campaigns || leads.is_some() {
                 return;
             }
             slot.claiming = true;
@@ -296,6 +297,7 @@ impl Manager {
             if let Some(slot) = manager.lock().get_mut(&id) {
                 slot.claiming = false;
                 if let Ok(Some(claimed)) = claimed {
+                    slot.board.set(|status| status.campaigns = true);
                     slot.events.send(Event::Lead(claimed.epoch));
                 }
             }

@@ -78,6 +78,8 @@ pub struct Status {
     pub active: bool,
     /// The epoch that it leads in, if it does.
     pub leads: Option<u64>,
+    /// Whether it is about to lead: it has an epoch, and its announcement is on its way.
+    pub campaigns: bool,
     /// The last record that it has applied.
     pub applied: Lsn,
     /// The last record that is durable here.
@@ -95,7 +97,7 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
-    fn set(&self, change: impl FnOnce(&mut Status)) {
+    pub(crate) fn set(&self, change: impl FnOnce(&mut Status)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).0);
     }
 }
@@ -361,7 +363,7 @@ impl Processor {
             Some(own) if own.epoch == epoch => {
                 own.won = true;
                 self.worker.oracle.leads(self.id, epoch, self.worker.me.id);
-                self.board.set(|status| status.leads = Some(epoch));
+                self.board.set(|status| (status.leads, status.campaigns) = (Some(epoch), false));
                 self.worker.note(&format!("{} leads {} in epoch {epoch}", self.worker.me, self.id));
                 self.state.runnable().into_iter().for_each(|task| self.run(task));
             }
@@ -379,13 +381,14 @@ impl Processor {
         let (proposals, queue) = channel::channel(&self.worker.recorder);
         let appender = append(&self.worker, self.id, queue);
         proposals.send(Command::AnnounceLeader { epoch, leader: self.worker.me });
+        self.board.set(|status| status.campaigns = true);
         self.leadership = Some(Leadership { epoch, won: false, proposals, appender });
     }
 
     fn step_down(&mut self) {
         if let Some(own) = self.leadership.take() {
             own.appender.abort();
-            self.board.set(|status| status.leads = None);
+            self.board.set(|status| (status.leads, status.campaigns) = (None, false));
             for reply in std::mem::take(&mut self.asked).into_values().flatten() {
                 reply.send(Invoked::NotLeader);
             }
