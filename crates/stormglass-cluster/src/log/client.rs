@@ -362,15 +362,16 @@ impl Log {
         }
         let tail = global + found.len() as u64;
         if !found.is_empty() {
+            // Whether they belong to the log is not known before the chain says where the segment ends: nobody is told yet.
             let (loglet, records) = (segment.id, found.into());
-            let ask = Ask::Store { loglet, first: global, records, global: tail, repair: true };
+            let ask = Ask::Store { loglet, first: global, records, global, repair: true };
             let wanted = usize::from(segment.replication);
             let stored = servers.ask_all(segment, &ask, |heard| heard.len() >= wanted).await;
             if stored.len() < wanted {
                 return None;
             }
         }
-        servers.learn(segment, tail);
+        servers.learn(segment, global);
         Some(tail)
     }
 
