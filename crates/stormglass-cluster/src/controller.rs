@@ -280,45 +280,46 @@ impl Controller {
         self.shared.parts.views.place(id, found.current.as_ref(), found.next.as_ref());
     }
 
-    /// Gives each partition its nodes, and others if it shall have more or fewer; new ones count once one of them has caught up.
+    /// Gives each partition its nodes, and others when others would be chosen now: one that is dead loses its partitions as soon as there is another for them. New
+    /// nodes count once one of them has caught up.
     async fn place(&self, table: &PartitionTable) -> Result<(), ClientError> {
         let observed = self.observed();
         for id in table.ids() {
-            let Planned { current, next, .. } = self.plan(|plan| plan.partitions.entry(id).or_default().clone());
+            let Planned { current, next, .. } = self.planned(id);
             let wanted = self.choose(id, table.replicas);
-            match (&current, &next) {
-                (None, _) => {
-                    let Some(replicas) = wanted else { continue };
+            let newest = next.as_ref().or(current.as_ref());
+            if let Some(replicas) = wanted
+                && newest.is_none_or(|newest| newest.replicas != replicas)
+            {
+                let configuration =
+                    Configuration { version: newest.map_or(1, |newest| newest.version + 1), replicas };
+                self.change(id, |epochs| {
+                    // Somebody else may have been faster.
+                    if epochs.current.is_none() {
+                        epochs.current = Some(configuration.clone());
+                    } else if epochs.next.as_ref().or(epochs.current.as_ref()) == newest {
+                        epochs.next = Some(configuration.clone());
+                    }
+                })
+                .await?;
+            }
+            if let Planned { next: Some(next), .. } = self.planned(id) {
+                let active = |node: &NodeId| observed.status(*node, id).is_some_and(|status| status.active);
+                if next.replicas.iter().any(active) {
                     self.change(id, |epochs| {
-                        epochs.current.get_or_insert(Configuration { version: 1, replicas: replicas.clone() });
-                    })
-                    .await?;
-                }
-                (Some(now), None) if !fits(now, table.replicas) => {
-                    let Some(replicas) = wanted else { continue };
-                    let version = now.version + 1;
-                    self.change(id, |epochs| {
-                        if epochs.current.as_ref() == Some(now) {
-                            epochs.next = Some(Configuration { version, replicas: replicas.clone() });
+                        if epochs.next.as_ref() == Some(&next) {
+                            epochs.current = epochs.next.take();
                         }
                     })
                     .await?;
                 }
-                (Some(_), Some(next)) => {
-                    let active = |node: &NodeId| observed.status(*node, id).is_some_and(|status| status.active);
-                    if next.replicas.iter().any(active) {
-                        self.change(id, |epochs| {
-                            if epochs.next.as_ref() == Some(next) {
-                                epochs.current = epochs.next.take();
-                            }
-                        })
-                        .await?;
-                    }
-                }
-                _ => {}
             }
         }
         Ok(())
+    }
+
+    fn planned(&self, id: PartitionId) -> Planned {
+        self.plan(|plan| plan.partitions.entry(id).or_default().clone())
     }
 
     /// Changes a partition's document and takes over what it is then.
@@ -357,29 +358,17 @@ impl Controller {
         workers.map(|(&id, _)| id).filter(|&id| liveness.is_alive(id)).collect()
     }
 
-    /// Keeps each partition's leader as long as it is up, and chooses another then: the replica that leads the fewest.
+    /// Chooses each partition's leader: of the replicas that are up the last one that has caught up, or else the last. With none up it stays.
     fn choose_leaders(&self, table: &PartitionTable) {
-        let (workers, views) = (self.workers(), self.shared.parts.views.get());
+        let (workers, observed) = (self.workers(), self.observed());
         self.plan(|plan| {
             for id in table.ids() {
-                let Some(Planned { current: Some(current), leader, .. }) = plan.partitions.get(&id).cloned() else {
+                let Some(Planned { current: Some(current), leader, .. }) = plan.partitions.get_mut(&id) else {
                     continue;
                 };
-                let fits = |node: &NodeId| current.replicas.contains(node) && workers.contains(node);
-                if leader.as_ref().is_some_and(fits) {
-                    continue;
-                }
-                // A controller that has just begun leaves a leader that is at work where it is.
-                let at_work = views.get(&id).and_then(|view| view.leader).map(|(_, leader)| leader);
-                let at_work = at_work.filter(|leader| self.shared.parts.liveness.is_alive_as(*leader));
-                let load = |node: &NodeId| {
-                    plan.partitions.values().filter(|planned| planned.leader == Some(*node)).count()
-                };
-                let least = current.replicas.iter().copied().filter(fits).min_by_key(|node| (load(node), *node));
-                let chosen = at_work.map(|leader| leader.id).filter(fits).or(least);
-                if let Some(planned) = plan.partitions.get_mut(&id) {
-                    planned.leader = chosen;
-                }
+                let active = |node: &NodeId| observed.status(*node, id).is_some_and(|status| status.active);
+                let up = current.replicas.iter().copied().filter(|node| workers.contains(node));
+                *leader = up.max_by_key(active).or(*leader);
             }
         });
     }
@@ -584,9 +573,3 @@ impl Controller {
         work(&mut self.shared.plan.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
-
-/// Whether a partition is on as many nodes as it shall be.
-fn fits(configuration: &Configuration, replicas: Option<u8>) -> bool {
-    replicas.is_none_or(|count| configuration.replicas.len() == usize::from(count))
-}
-

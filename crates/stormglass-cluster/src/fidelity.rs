@@ -3,7 +3,6 @@
 //! The measurements are data (`data/real-1.7.12.toml`); nothing in the model is fitted to them. A simulated
 //! condition is the profile `quiet` with the same delay on every sync.
 
-use crate::cold_start::ColdStart;
 use crate::phases::{Phase, starts};
 use crate::restarts::Restarts;
 use serde::Deserialize;
@@ -76,10 +75,7 @@ pub fn compare(seeds: u64) -> Vec<Comparison> {
 
 fn compare_condition(condition: &Condition, seeds: u64) -> Comparison {
     let delay = ("disk.sync.delay", condition.sync_delay.as_str());
-    let (scenario, first): (&dyn Scenario, bool) = match condition.kind {
-        StartKind::Cold => (&ColdStart, true),
-        StartKind::Restart => (&Restarts, false),
-    };
+    let (scenario, first) = (&Restarts as &dyn Scenario, condition.kind == StartKind::Cold);
     let settings = Settings::resolve(scenario, Some("restate-1.7"), "quiet", &[delay])
         .expect("shipped model and profile are valid");
     let mut times: BTreeMap<Phase, Vec<f64>> = BTreeMap::new();

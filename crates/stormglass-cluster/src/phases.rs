@@ -3,6 +3,7 @@
 //! The names are those of the measurements of restate-server 1.7.12: a phase ends when the real server would write
 //! the log line that stands beside it.
 
+use crate::partition::processor::is_started_text;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stormglass_core::{Kind, SimTime, Trace};
@@ -26,11 +27,17 @@ pub enum Phase {
     RolesStarted,
     /// "Admin API starting".
     AdminListening,
+    /// "Opened rocksdb database", of the partitions.
+    StoreDbOpen,
+    /// The node's own failure detector says that it is alive.
+    SelfAlive,
+    /// "Partition 0 started", whichever is first.
+    PartitionStarted,
 }
 
 impl Phase {
     /// Every phase, in the usual order.
-    pub const ALL: [Phase; 8] = [
+    pub const ALL: [Phase; 11] = [
         Phase::ProcessUp,
         Phase::MetadataDbOpen,
         Phase::LogDbOpen,
@@ -39,6 +46,9 @@ impl Phase {
         Phase::NodeId,
         Phase::RolesStarted,
         Phase::AdminListening,
+        Phase::StoreDbOpen,
+        Phase::SelfAlive,
+        Phase::PartitionStarted,
     ];
 
     /// Its name in the measurements.
@@ -52,22 +62,30 @@ impl Phase {
             Phase::NodeId => "node_id",
             Phase::RolesStarted => "roles_started",
             Phase::AdminListening => "admin_listening",
+            Phase::StoreDbOpen => "store_db_open",
+            Phase::SelfAlive => "self_alive",
+            Phase::PartitionStarted => "partition_started",
         }
     }
 
-    /// The event that ends it.
-    fn ended_by(self) -> (Kind, &'static str) {
+    /// Whether an event of this kind and subject ends it.
+    fn is_ended_by(self, kind: Kind, subject: &str) -> bool {
         use crate::settings::Step;
-        match self {
-            Phase::ProcessUp => (Kind::Step, Step::Boot.title()),
-            Phase::MetadataDbOpen => (Kind::Step, Step::OpenMetadataStore.title()),
-            Phase::LogDbOpen => (Kind::Step, Step::OpenLogStore.title()),
-            Phase::Joining => (Kind::Step, Step::StartMetadataServer.title()),
+        let step = |step: Step| (Kind::Step, step.title());
+        let (expected, text) = match self {
+            Phase::ProcessUp => step(Step::Boot),
+            Phase::MetadataDbOpen => step(Step::OpenMetadataStore),
+            Phase::LogDbOpen => step(Step::OpenLogStore),
+            Phase::Joining => step(Step::StartMetadataServer),
             Phase::MetadataMember => (Kind::Note, stormglass_raft::server::MEMBER),
-            Phase::NodeId => (Kind::Step, Step::NodeId.title()),
-            Phase::RolesStarted => (Kind::Step, Step::Worker.title()),
-            Phase::AdminListening => (Kind::Step, Step::Admin.title()),
-        }
+            Phase::NodeId => step(Step::NodeId),
+            Phase::RolesStarted => step(Step::Worker),
+            Phase::AdminListening => step(Step::Admin),
+            Phase::StoreDbOpen => step(Step::OpenPartitionStore),
+            Phase::SelfAlive => (Kind::Note, crate::gossip::SELF_ALIVE),
+            Phase::PartitionStarted => return kind == Kind::Step && is_started_text(subject),
+        };
+        (kind, subject) == (expected, text)
     }
 }
 
@@ -89,7 +107,7 @@ pub fn starts(trace: &Trace) -> Vec<NodeStart> {
     let mut starts: Vec<NodeStart> = Vec::new();
     for event in &trace.events {
         let subject = trace.text(event.subject);
-        let ends = |phase: &Phase| phase.ended_by() == (event.kind, subject);
+        let ends = |phase: &Phase| phase.is_ended_by(event.kind, subject);
         let Some(phase) = Phase::ALL.into_iter().find(ends) else { continue };
         let (node, at) = (trace.text(event.node), SimTime::from_nanos(event.at_nanos));
         let last = starts.iter().rposition(|start| start.node == node);

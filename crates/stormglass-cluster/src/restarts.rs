@@ -6,7 +6,7 @@ use stormglass_rt as rt;
 use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
 
 /// Three nodes start on empty disks. Once all are healthy a node drawn by chance is killed, or told to stop, and started again on what its disk
-/// has kept; the harness waits for its admin API. Between two restarts there is a pause.
+/// has kept; the harness waits for its admin API. After each start there is a pause.
 ///
 /// This is how the real cluster was measured that [`crate::fidelity`] compares with, and what the chaos test does to its nodes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,12 +40,13 @@ impl Scenario for Restarts {
             let mut cluster = Cluster::start(&world, settings);
             cluster.wait_admin_healthy().await;
             let mut chance = world.seed().stream("restarts");
+            rt::sleep(pause).await;
             for _ in 0..restarts {
-                rt::sleep(pause).await;
                 let place = chance.below(cluster.len() as u64) as usize;
                 let signal = if chance.below(2) == 0 { Signal::Kill } else { Signal::Term };
                 cluster.restart(place, signal).await;
                 cluster.wait_admin_healthy_of(place).await;
+                rt::sleep(pause).await;
             }
         })
     }

@@ -211,7 +211,7 @@ pub struct TopologySettings {
     pub nodes: u32,
     /// How often a node is started again once all are healthy, in `restarts`. Default: 2.
     pub restarts: u32,
-    /// The pause before each of these. Default: 10 s.
+    /// The pause after each start there. Default: 10 s.
     #[serde(with = "human_duration")]
     pub pause: Duration,
     /// How long a process that was told to stop may take (`shutdown-timeout`). Default: 60 s.

@@ -15,7 +15,7 @@ pub use settings::GossipSettings;
 
 use crate::control::CONTROL_PORT;
 use crate::control::{Ask, Told};
-use crate::liveness::Liveness;
+use crate::liveness::{Liveness, NodeState};
 use crate::log::Generation;
 use crate::log::client::name_of;
 use crate::metadata::Metadata;
@@ -32,6 +32,9 @@ use stormglass_rt::{self as rt, Missed, Ticker, Watch};
 
 /// The port that gossip comes in at.
 pub const GOSSIP_PORT: u16 = 5127;
+
+/// What a node notes when it thinks that it is alive.
+pub const SELF_ALIVE: &str = "gossip: this node is alive";
 
 /// What a failure detector needs of its node.
 pub(crate) struct Parts {
@@ -207,7 +210,9 @@ impl FailureDetector {
             (detector.seen(), detector.changes())
         };
         for (node, state) in changes {
-            let subject = self.recorder.symbol(&format!("{node} is {state:?}"));
+            let own = node == self.parts.me && state == NodeState::Alive;
+            let text = if own { SELF_ALIVE.to_string() } else { format!("gossip: {node} is {state:?}") };
+            let subject = self.recorder.symbol(&text);
             self.recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
         }
         self.parts.liveness.set(seen);

@@ -306,12 +306,19 @@ impl Log {
             return Some(tail);
         }
         let quorum = segment.f_majority();
-        let heard = servers.ask_all(segment, &Ask::Info(segment.id), |heard| heard.len() >= quorum).await;
+        let wanted = quorum.max(usize::from(segment.replication));
+        let heard = servers.ask_all(segment, &Ask::Info(segment.id), |heard| heard.len() >= wanted).await;
         if heard.len() < quorum {
             return None;
         }
         servers.learn(segment, infos(&heard).map(|info| info.global).max()?);
-        infos(&heard).map(|info| info.tail).max()
+        let tail = infos(&heard).map(|info| info.tail).max()?;
+        // What a write quorum has without a hole, on servers that are not sealed, is as good as acknowledged: no f-majority will miss it.
+        let safe = infos(&heard).filter(|info| !info.sealed && info.solid >= tail).count();
+        if safe >= usize::from(segment.replication) {
+            servers.learn(segment, tail);
+        }
+        Some(tail)
     }
 
     /// Seals a segment and opens the next, with this sequencer. Does nothing if that has been done.

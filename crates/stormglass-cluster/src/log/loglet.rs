@@ -9,6 +9,8 @@ pub struct Loglet {
     records: BTreeMap<Offset, Record>,
     /// One more than the last place that it has had a record for.
     tail: Offset,
+    /// The first place that it has no record for, from those that were trimmed away on.
+    solid: Offset,
     sealed: bool,
     trimmed: Offset,
     /// The highest tail up to which records are known to be acknowledged.
@@ -20,6 +22,8 @@ pub struct Loglet {
 pub struct LogletInfo {
     /// One more than the last place that this server has had a record for.
     pub tail: Offset,
+    /// The first place that it has no record for: all before are here, or were trimmed away.
+    pub solid: Offset,
     /// One more than the last place that it knows to be acknowledged.
     pub global: Offset,
     /// Whether it takes no more records.
@@ -41,7 +45,17 @@ impl Loglet {
     /// As read back from a database.
     pub fn restored(records: BTreeMap<Offset, Record>, tail: Offset, sealed: bool, trimmed: Offset) -> Loglet {
         let last = records.keys().last().map_or(1, |last| last + 1);
-        Loglet { records, tail: tail.max(last), sealed, trimmed, global: trimmed + 1 }
+        let (tail, solid, global) = (tail.max(last), trimmed + 1, trimmed + 1);
+        let mut loglet = Loglet { records, tail, solid, sealed, trimmed, global };
+        loglet.extend_solid();
+        loglet
+    }
+
+    fn extend_solid(&mut self) {
+        self.solid = self.solid.max(self.trimmed + 1);
+        while self.records.contains_key(&self.solid) {
+            self.solid += 1;
+        }
     }
 
     /// Whether it takes no more records.
@@ -57,6 +71,7 @@ impl Loglet {
             }
         }
         self.tail = self.tail.max(first + records.len() as u64);
+        self.extend_solid();
     }
 
     /// Takes no more from now on.
@@ -74,13 +89,14 @@ impl Loglet {
         if to > self.trimmed {
             self.records = self.records.split_off(&(to + 1));
             self.trimmed = to;
+            self.extend_solid();
         }
     }
 
     /// What there is to tell.
     pub fn info(&self) -> LogletInfo {
-        let tail = self.tail.max(1);
-        LogletInfo { tail, global: self.global.max(1), sealed: self.sealed, trimmed: self.trimmed }
+        let Loglet { tail, solid, sealed, trimmed, global, .. } = *self;
+        LogletInfo { tail: tail.max(1), solid: solid.max(1), global: global.max(1), sealed, trimmed }
     }
 
     /// Records from a place on, below `end`, so many at the most.
@@ -110,7 +126,7 @@ mod tests {
         loglet.store(5, &[record(5)]);
         assert_eq!(loglet.read(2, 9, 10), Found::Records(vec![record(2), record(3)]));
         assert_eq!(loglet.read(4, 9, 10), Found::Records(vec![]));
-        assert_eq!(loglet.info().tail, 6);
+        assert_eq!((loglet.info().tail, loglet.info().solid), (6, 4));
         loglet.trim(2);
         assert_eq!(loglet.read(1, 9, 10), Found::Trimmed(2));
         // A late copy of what is gone does not bring it back.

@@ -188,6 +188,11 @@ pub fn started_text(id: PartitionId) -> String {
     format!("partition {} started", id.0)
 }
 
+/// Whether this is what a partition's start is recorded as.
+pub(crate) fn is_started_text(text: &str) -> bool {
+    text.starts_with("partition ") && text.ends_with(" started")
+}
+
 /// Loads a partition, imports it or makes it, by what is there.
 async fn open(worker: &Worker, id: PartitionId, fast_forward: Option<Lsn>) -> Result<State, EngineError> {
     let Worker { store, repository, settings, .. } = worker;

@@ -4,10 +4,13 @@
 
 use super::PartitionId;
 use super::state::State;
+use crate::settings::Step;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use stormglass_core::Kind;
 use stormglass_engine::{Batch, Engine, EngineError};
+use stormglass_rt as rt;
 use stormglass_sim::Node;
 use tokio::sync::Mutex;
 
@@ -122,7 +125,11 @@ impl PartitionStore {
     async fn opened<'a>(&self, slot: &'a mut Option<Engine>) -> Result<&'a mut Engine, EngineError> {
         let Shared { node, work, .. } = &*self.shared;
         if slot.is_none() {
+            let began = rt::now();
             *slot = Some(PartitionStore::open(node, *work).await?);
+            let recorder = node.disk().recorder();
+            let subject = recorder.symbol(Step::OpenPartitionStore.title());
+            recorder.record(rt::now(), Kind::Step, subject, rt::now() - began, 0);
         }
         Ok(slot.as_mut().expect("just opened"))
     }
