@@ -5,7 +5,7 @@ use crate::partition::PartitionId;
 use crate::partition::state::Handler;
 use crate::runner::{Cluster, Setup, Signal};
 use crate::settings::{CHAOS_MODELS, ClusterSettings};
-use crate::tools::{Ingress, converge, register};
+use crate::tools::{Ingress, REPOSITORY, converge, register};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::latency::human_duration;
@@ -42,6 +42,8 @@ pub struct ClusterChaosSettings {
     /// The writer's pause after a request that failed on its way. Default: 200 ms.
     #[serde(with = "human_duration")]
     pub failed_pause: Duration,
+    /// Whether nodes have a snapshot repository; the real test's have none. Default: false.
+    pub repository: bool,
     /// How nodes are stopped. Default: `both`.
     pub signals: Signals,
     /// The limit of the wait for equal replicas at the end: an observer; the real test has none. Default: 60 s.
@@ -68,6 +70,7 @@ impl Default for ClusterChaosSettings {
             recovery: Duration::from_secs(30),
             request_timeout: Duration::from_secs(5),
             failed_pause: Duration::from_millis(200),
+            repository: false,
             signals: Signals::Both,
             converged: Duration::from_secs(60),
         }
@@ -117,7 +120,8 @@ impl Scenario for ClusterChaos {
     fn play(&self, world: World, settings: &Settings) -> Play {
         let (settings, own) = parse(settings).expect("validated when resolved");
         Box::pin(async move {
-            let cluster = Cluster::start_with(&world, settings, &Setup::ALL);
+            let repository = own.repository.then(|| world.node(REPOSITORY).disk().clone());
+            let cluster = Cluster::start_with(&world, settings, &Setup { repository, ..Setup::ALL });
             cluster.wait_healthy(own.first_healthy).await;
             register(&world, &cluster, 0).await;
             play(&world, cluster, &own).await;

@@ -6,14 +6,14 @@
 //! Source: restatedev/restate 1.7 `crates/admin/src/cluster_controller/service/{scheduler,scheduler_task}.rs`; March 2025
 //! `crates/admin/src/cluster_controller/{logs_controller,observed_cluster_state,scheduler}.rs` and `crates/core/src/cluster_state_refresher.rs`.
 
-use crate::canary::Canary;
 use crate::control::{Ask, CONTROL_PORT, NodeReport, Told};
 use crate::liveness::{Liveness, NodeState, Seen};
 use crate::log::client::name_of;
 use crate::log::{Generation, Log, Lsn, Reconfigures};
 use crate::metadata::{Metadata, Schema, learn};
 use crate::partition::manager::Role;
-use crate::partition::processor::NoSnapshot;
+use crate::oracle::Oracle;
+use crate::partition::processor::{NoSnapshot, trim_to_snapshot};
 use crate::partition::service;
 use crate::partition::settings::PlacedBy;
 use crate::partition::snapshots::Snapshot;
@@ -106,6 +106,7 @@ pub(crate) struct Parts {
     pub(crate) liveness: Liveness,
     pub(crate) views: Views,
     pub(crate) log: Log,
+    pub(crate) oracle: Oracle,
     pub(crate) settings: Arc<ClusterSettings>,
     pub(crate) started: Watch<bool>,
 }
@@ -507,7 +508,7 @@ impl Controller {
         trim: bool,
     ) -> Result<Snapshot, NoSnapshot> {
         const LIMIT: Duration = Duration::from_secs(60);
-        let Parts { metadata, settings, log, views, .. } = &self.shared.parts;
+        let Parts { metadata, settings, log, views, oracle, .. } = &self.shared.parts;
         let leader = match settings.partition.placed_by {
             PlacedBy::Table => self.observed().leader(partition),
             PlacedBy::Epochs => views.get().get(&partition).and_then(|view| view.leader).map(|(_, node)| node.id),
@@ -521,11 +522,9 @@ impl Controller {
             Err(error) => return Err(format!("{name}: {error}")),
         };
         if trim {
-            let mut to = snapshot.min_applied_lsn;
-            if settings.cluster.canary == Canary::TrimsBeyondTheSnapshot {
-                to = to.next();
-            }
-            log.trim(partition.log(), to).await.map_err(|_| "the log cannot be trimmed now".to_string())?;
+            let (canary, archived) = (settings.cluster.canary, snapshot.min_applied_lsn);
+            let trimmed = trim_to_snapshot(log, oracle, canary, partition, archived).await;
+            trimmed.map_err(|_| "the log cannot be trimmed now".to_string())?;
         }
         Ok(snapshot)
     }

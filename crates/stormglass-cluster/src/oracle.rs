@@ -2,9 +2,10 @@
 //!
 //! Every node tells what it has been promised and what it reads; the first contradiction is the run's verdict. None of it takes simulated time.
 
+use crate::canary::Canary;
 use crate::log::{LogId, Lsn, Record};
 use crate::partition::PartitionId;
-use crate::partition::state::State;
+use crate::partition::state::{Command, Effect, State};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stormglass_raft::NodeId;
@@ -23,6 +24,8 @@ struct Seen {
     records: BTreeMap<LogId, BTreeMap<Lsn, Record>>,
     /// Who has led in each epoch.
     leaders: BTreeMap<(PartitionId, u64), NodeId>,
+    /// What each partition's log comes to, and what each of its records does.
+    references: BTreeMap<PartitionId, (State, Vec<Effect>)>,
 }
 
 impl Oracle {
@@ -51,6 +54,31 @@ impl Oracle {
             drop(seen);
             let evidence = format!("record {lsn} of log {} was {how} and is another than before", log.0);
             self.world.violated("log-agreement", evidence);
+        }
+    }
+
+    /// A replica has applied a record, and this came of it: the same as with the state machine fed by the log alone (I18, I19).
+    pub fn applied(&self, partition: PartitionId, lsn: Lsn, command: Command, effect: Effect) {
+        let mut seen = self.lock();
+        let (state, effects) = seen.references.entry(partition).or_default();
+        if lsn == state.applied().next() {
+            effects.push(state.apply(lsn, command, Canary::None));
+        }
+        let expected = effects.get(lsn.previous().0 as usize).copied();
+        drop(seen);
+        if let Some(expected) = expected
+            && expected != effect
+        {
+            let evidence = format!("record {lsn} of {partition} gave {effect:?}, and should give {expected:?}");
+            self.world.violated("state-follows-from-the-log", evidence);
+        }
+    }
+
+    /// A log was trimmed on the word of a snapshot: nothing that is not in it is gone (I21).
+    pub fn trimmed(&self, log: LogId, to: Lsn, snapshot: Lsn) {
+        if to > snapshot {
+            let evidence = format!("log {} is trimmed up to {to}, and the snapshot has {snapshot}", log.0);
+            self.world.violated("trimmed-needs-a-snapshot", evidence);
         }
     }
 

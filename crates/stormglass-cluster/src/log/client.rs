@@ -426,30 +426,34 @@ impl Log {
         chosen
     }
 
-    /// Forgets the records of a log up to this one.
+    /// Forgets the records of a log up to this one, as far as they are acknowledged, and gives the last that is gone.
     ///
     /// # Errors
     ///
     /// Too few log servers answer, or the metadata store does not.
-    pub async fn trim(&self, log: LogId, to: Lsn) -> Result<(), NotReconfigured> {
+    pub async fn trim(&self, log: LogId, to: Lsn) -> Result<Lsn, NotReconfigured> {
         let Shared { metadata, servers, client, .. } = &*self.shared;
         let chain = metadata.logs.get().and_then(|logs| logs.chains.get(&log).cloned()).unwrap_or_default();
-        for segment in chain.iter().filter(|segment| segment.base <= to) {
-            let known = servers.tail(segment.id).get();
-            let offset = segment.offset(to).min(known.saturating_sub(1));
+        let mut last = Lsn(0);
+        for (place, segment) in chain.iter().enumerate().filter(|(_, segment)| segment.base <= to) {
+            // A closed segment is known to its end, an open one as far as anybody has told.
+            let end = chain.get(place + 1).map(|next| segment.offset(next.base));
+            let end = end.unwrap_or_else(|| servers.tail(segment.id).get());
+            let offset = segment.offset(to).min(end.saturating_sub(1));
             let quorum = segment.f_majority();
             let heard = servers.ask_all(segment, &Ask::Trim(segment.id, offset), |heard| heard.len() >= quorum).await;
             if heard.len() < quorum {
                 return Err(NotReconfigured);
             }
+            last = last.max(segment.lsn(offset + 1).previous());
         }
         let updated = client.update::<Logs>(Logs::KEY, |logs| {
             let mut logs = logs.cloned().ok_or_else(|| ClientError::Retryable("no logs yet".into()))?;
-            Ok(logs.trim(log, to).then_some(logs))
+            Ok(logs.trim(log, last).then_some(logs))
         });
         let logs = updated.await.map_err(|_| NotReconfigured)?;
         logs.into_iter().for_each(|logs| learn(&metadata.logs, logs));
-        Ok(())
+        Ok(last)
     }
 
     /// Seals the segments whose sequencer is here, as a node does that stops.

@@ -130,6 +130,7 @@ impl Process {
             liveness: self.liveness.clone(),
             views: self.views.clone(),
             log: self.log()?,
+            oracle: self.oracle.clone(),
             settings: self.settings.clone(),
             started: self.running.started.clone(),
         }));

@@ -2,13 +2,14 @@
 
 use super::PartitionId;
 use super::service;
-use super::settings::Restarts;
+use super::settings::{PartitionSettings, Restarts};
 use super::snapshots::{Repository, Snapshot};
 use super::state::{Command, Effect, Handler, InvocationId, State, Task};
 use super::store::PartitionStore;
 use super::views::Views;
 use crate::canary::Canary;
 use crate::journal::Journal;
+use crate::log::client::NotReconfigured;
 use crate::log::{Entry, Generation, Log, Lsn, Record};
 use crate::metadata::Metadata;
 use crate::oracle::Oracle;
@@ -46,9 +47,28 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    /// Trims a partition's log up to what a snapshot has.
+    async fn trim(&self, id: PartitionId, archived: Lsn) -> Result<(), NotReconfigured> {
+        trim_to_snapshot(&self.log, &self.oracle, self.settings.cluster.canary, id, archived).await
+    }
+
     pub(crate) fn note(&self, what: &str) {
         self.journal.note(self.node.name(), what.to_string());
     }
+}
+
+/// Trims a partition's log up to what a snapshot has.
+pub(crate) async fn trim_to_snapshot(
+    log: &Log,
+    oracle: &Oracle,
+    canary: Canary,
+    id: PartitionId,
+    archived: Lsn,
+) -> Result<(), NotReconfigured> {
+    let to = if canary == Canary::TrimsBeyondTheSnapshot { archived.next() } else { archived };
+    let trimmed = log.trim(id.log(), to).await?;
+    oracle.trimmed(id.log(), trimmed, archived);
+    Ok(())
 }
 
 /// What an ingress asks a partition's leader.
@@ -170,6 +190,7 @@ pub(crate) async fn run(
     let processor = Processor {
         id,
         flushing: durable,
+        exporting: durable,
         state: Arc::new(state),
         tail,
         board,
@@ -282,6 +303,8 @@ struct Processor {
     asked: BTreeMap<InvocationId, Vec<rpc::Reply<Invoked>>>,
     /// What was last sent to be flushed.
     flushing: Lsn,
+    /// What was last sent to be a snapshot of its own accord.
+    exporting: Lsn,
 }
 
 /// An epoch of its own, from the attempt to its end.
@@ -306,7 +329,10 @@ impl Processor {
                 Event::Invoke(invoke, reply) => self.invoke(invoke, reply),
                 Event::Ran(epoch, id, value) => self.propose(epoch, Command::Finish { epoch, id, value }),
                 Event::Durable(lsn) => self.board.set(|status| status.durable = lsn.max(status.durable)),
-                Event::Archived(lsn) => self.board.set(|status| status.archived = lsn.max(status.archived)),
+                Event::Archived(lsn) => {
+                    self.board.set(|status| status.archived = lsn.max(status.archived));
+                    self.trim(lsn);
+                }
                 Event::Snapshot(least, reply) => self.snapshot(least, reply),
                 Event::Look(reply) => reply.send(self.state.clone()),
                 Event::Stop(done) => {
@@ -327,6 +353,7 @@ impl Processor {
     fn apply(&mut self, lsn: Lsn, record: &Record) {
         let command: Command = postcard::from_bytes(record).expect("what is in the log was encoded by a leader");
         let effect = Arc::make_mut(&mut self.state).apply(lsn, command, self.worker.settings.cluster.canary);
+        self.worker.oracle.applied(self.id, lsn, command, effect);
         let active = lsn.next() >= self.tail;
         self.board.set(|status| {
             status.applied = lsn;
@@ -343,10 +370,31 @@ impl Processor {
                 next.into_iter().for_each(|task| self.run(task));
             }
         }
-        let flush = self.worker.settings.partition.flush_records;
-        if flush > 0 && lsn.0 >= self.flushing.0 + flush {
+        let PartitionSettings { flush_records, snapshot_records, .. } = self.worker.settings.partition;
+        if flush_records > 0 && lsn.0 >= self.flushing.0 + flush_records {
             self.flush();
         }
+        let leads = self.leadership.as_ref().is_some_and(|own| own.won);
+        if snapshot_records > 0 && leads && lsn.0 >= self.exporting.0 + snapshot_records {
+            self.exporting = lsn;
+            // Who wants to know is told by the board.
+            let (reply, _) = channel::channel(&self.worker.recorder);
+            self.snapshot(lsn, reply);
+        }
+    }
+
+    /// What is in a snapshot is of no use in the log any more.
+    fn trim(&self, archived: Lsn) {
+        let delay = self.worker.settings.partition.trim_delay;
+        if self.worker.settings.partition.snapshot_records == 0 {
+            return;
+        }
+        let (worker, id) = (self.worker.clone(), self.id);
+        rt::spawn(&self.worker.recorder, "trim", async move {
+            rt::sleep(delay).await;
+            // What is not trimmed now is with the next snapshot.
+            let _ = worker.trim(id, archived).await;
+        });
     }
 
     /// Makes what is applied durable, beside the work.

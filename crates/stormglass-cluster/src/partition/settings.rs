@@ -16,6 +16,12 @@ pub struct PartitionSettings {
     pub replication: Replication,
     /// A partition is made durable after so many records (`persist-lsn-threshold`); 0 leaves it to a stop or a snapshot. Default: 0.
     pub flush_records: u64,
+    /// A leader makes a snapshot by itself after so many records (`snapshots.snapshot-interval-num-records`), and trims its log up to it; 0 leaves both to the
+    /// admin tool. Default: 0.
+    pub snapshot_records: u64,
+    /// The pause between such a snapshot and the trim (`worker.trim-delay-interval`). Default: 10 min.
+    #[serde(with = "human_duration")]
+    pub trim_delay: Duration,
     /// Who starts a partition again that has stopped. Default: `manager`.
     pub restarts: Restarts,
     /// The pause before it starts again after a failed start. Default: 1 s.
@@ -67,6 +73,8 @@ impl Default for PartitionSettings {
             count: 4,
             replication: Replication::Nodes(2),
             flush_records: 0,
+            snapshot_records: 0,
+            trim_delay: Duration::from_secs(600),
             restarts: Restarts::Manager,
             restart_failed: Duration::from_secs(1),
             restart_blocked: Duration::from_secs(30),
