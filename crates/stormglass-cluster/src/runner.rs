@@ -71,6 +71,15 @@ impl Cluster {
     pub fn start_with(world: &World, settings: ClusterSettings, setup: &Setup) -> Cluster {
         let settings = Arc::new(settings);
         let names = settings.cluster.names();
+        for other in 1..=settings.cluster.side_by_side {
+            // Nobody waits for these; they are there for the machine that they share.
+            let names = names.iter().map(|name| format!("test-{other}-{name}")).collect();
+            Cluster::of(world, settings.clone(), names, setup);
+        }
+        Cluster::of(world, settings, names, setup)
+    }
+
+    fn of(world: &World, settings: Arc<ClusterSettings>, names: Vec<String>, setup: &Setup) -> Cluster {
         let (runner, oracle) = (world.node(RUNNER).host().clone(), Oracle::new(world));
         let journal = Journal::new(world.recorder());
         let (world, nodes) = (world.clone(), Vec::new());

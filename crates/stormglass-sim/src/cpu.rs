@@ -17,11 +17,14 @@ pub struct CpuProfile {
     pub slowdown: f64,
     /// The standard deviation of the logarithm of a piece of work's time. Range: 0 to 2. Default: 0.
     pub spread: f64,
+    /// How many threads of strangers want to run on the machine, on average: its load without the cluster. Each slice of work waits for its share of
+    /// theirs, as many as there are just then (Poisson). Range: 0 to 1024. Default: 0.
+    pub background: f64,
 }
 
 impl Default for CpuProfile {
     fn default() -> CpuProfile {
-        CpuProfile { cores: 2, slowdown: 1.0, spread: 0.0 }
+        CpuProfile { cores: 2, slowdown: 1.0, spread: 0.0, background: 0.0 }
     }
 }
 
@@ -41,6 +44,9 @@ impl CpuProfile {
         if !(0.0..=2.0).contains(&self.spread) {
             return Err(("spread", format!("is {}, the range is 0 to 2", self.spread)));
         }
+        if !(0.0..=1024.0).contains(&self.background) {
+            return Err(("background", format!("is {}, the range is 0 to 1024", self.background)));
+        }
         Ok(())
     }
 }
@@ -54,6 +60,8 @@ pub struct Cpu {
     cores: Arc<Mutex<Servers>>,
     profile: CpuProfile,
     stream: Arc<Mutex<Stream>>,
+    /// How many strangers there are each time: a stream of its own, so that other work's times stay what they are.
+    strangers: Arc<Mutex<Stream>>,
     recorder: Recorder,
 }
 
@@ -67,7 +75,8 @@ impl Cpu {
         recorder: &Recorder,
     ) -> Cpu {
         let stream = Arc::new(Mutex::new(seed.stream(("cpu", node))));
-        Cpu { cores, profile, stream, recorder: recorder.clone() }
+        let strangers = Arc::new(Mutex::new(seed.stream(("cpu", node, "strangers"))));
+        Cpu { cores, profile, stream, strangers, recorder: recorder.clone() }
     }
 
     /// Does work that takes `work` on an idle core of slowdown 1.
@@ -78,10 +87,61 @@ impl Cpu {
         let mut left = spread.at(self.stream.lock().unwrap_or_else(PoisonError::into_inner).draw());
         while !left.is_zero() {
             let slice = left.min(SLICE);
+            let turns = self.strangers_turns();
+            if !turns.is_zero() {
+                rt::sleep(turns).await;
+            }
             let done = self.cores.lock().unwrap_or_else(PoisonError::into_inner).take(rt::now(), slice);
             rt::sleep_until(done).await;
             left -= slice;
         }
         self.recorder.record(rt::now(), Kind::Compute, what, rt::now() - began, 0);
+    }
+
+    /// How long the strangers that are runnable now keep a core from this work: each core runs its share of them before it.
+    fn strangers_turns(&self) -> Duration {
+        let CpuProfile { cores, background, .. } = self.profile;
+        if background == 0.0 {
+            return Duration::ZERO;
+        }
+        let mut stream = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        // So many arrivals of a Poisson process, one a second on average, fit into so many seconds.
+        const GAP: Latency =
+            Latency::Exponential { mean: Duration::from_secs(1), max: Duration::from_secs(3_600) };
+        let (mut runnable, mut left) = (0u32, Duration::from_secs_f64(background));
+        while let Some(rest) = left.checked_sub(GAP.at(stream.draw())) {
+            (runnable, left) = (runnable + 1, rest);
+        }
+        SLICE.mul_f64(f64::from(runnable) / f64::from(cores))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stormglass_core::Keep;
+
+    /// How long 100 pieces of 3 ms take on one of two cores with so many strangers about.
+    fn hundred_slices(background: f64) -> Duration {
+        madsim::runtime::Runtime::new().block_on(async {
+            let cores = Arc::new(Mutex::new(Servers::new(2)));
+            let profile = CpuProfile { background, ..CpuProfile::default() };
+            let recorder = Recorder::new(Keep::Nothing);
+            let cpu = Cpu::new(cores, profile, Seed(1), "node", &recorder);
+            let began = rt::now();
+            for _ in 0..100 {
+                cpu.compute(Symbol::NONE, SLICE).await;
+            }
+            rt::now() - began
+        })
+    }
+
+    /// With 4 strangers on 2 cores each slice waits for 2 of theirs on average: three times as long in all.
+    #[test]
+    fn strangers_take_their_turns() {
+        let (alone, crowded) = (hundred_slices(0.0), hundred_slices(4.0));
+        assert_eq!(alone.as_millis(), 300);
+        // 200 turns expected; the sum of 100 Poisson numbers of mean 4 has a standard deviation of 20, which are 30 ms.
+        assert!(crowded.as_millis().abs_diff(900) < 120, "{crowded:?}");
     }
 }
