@@ -1,24 +1,43 @@
-//! Servers that are wrong on purpose, and how many seeds of `raft-metadata-chaos` it takes until a checker says so: the table of
-//! `docs/canaries.md`. Exits with 1 if one is not found.
+//! Servers that are wrong on purpose, and how many seeds it takes until somebody says so: the tables of `docs/canaries.md`. Exits with 1 if one is not found.
 
 use std::process::ExitCode;
-use stormglass_cluster::MetadataChaos;
+use stormglass_cluster::{ClusterChaos, MetadataChaos, canary};
 use stormglass_core::{Keep, Seed, Verdict};
 use stormglass_raft::Canary;
-use stormglass_sim::{Run, Settings};
+use stormglass_sim::{Run, Scenario, Settings};
 
 /// So many seeds are tried.
 const SEEDS: u64 = 500;
 
 fn main() -> ExitCode {
+    let name = |canary: Result<toml::Value, _>| {
+        let canary: Result<toml::Value, toml::ser::Error> = canary;
+        canary.expect("a name").as_str().expect("a name").to_string()
+    };
+    let raft = Canary::ALL.map(|canary| name(toml::Value::try_from(canary)));
+    let cluster = canary::Canary::ALL.map(|canary| name(toml::Value::try_from(canary)));
+    println!("`raft-metadata-chaos`:\n");
+    let mut missed = table(&MetadataChaos, "raft.canary", &raft, &[]);
+    println!("\n`cluster-chaos`:\n");
+    let trimming = [
+        ("cluster-chaos.repository", "true"),
+        ("partition.snapshot-records", "50"),
+        ("partition.trim-delay", "0s"),
+    ];
+    missed += table(&ClusterChaos, "cluster.canary", &cluster, &trimming);
+    ExitCode::from(u8::from(missed > 0))
+}
+
+/// Prints a table of bugs, and gives how many were not found.
+fn table(scenario: &dyn Scenario, key: &str, canaries: &[String], sets: &[(&str, &str)]) -> usize {
     println!("| bug | found by | seeds until then |\n| --- | --- | --- |");
     let mut missed = 0;
-    for canary in Canary::ALL {
-        let name = toml::Value::try_from(canary).expect("a name").as_str().expect("a name").to_string();
-        let settings = Settings::resolve(&MetadataChaos, None, "quiet", &[("raft.canary", &name)]);
-        let settings = settings.expect("a canary that is known");
+    for name in canaries {
+        let mut sets = sets.to_vec();
+        sets.push((key, name));
+        let settings = Settings::resolve(scenario, None, "quiet", &sets).expect("a canary that is known");
         let found = (0..SEEDS).find_map(|seed| {
-            let played = Run::new(&MetadataChaos, settings.clone(), Seed(seed)).play(Keep::Nothing);
+            let played = Run::new(scenario, settings.clone(), Seed(seed)).play(Keep::Nothing);
             let by = match played.outcome.verdict {
                 Verdict::Passed => return None,
                 Verdict::Violated { property, .. } => property,
@@ -36,5 +55,5 @@ fn main() -> ExitCode {
             }
         }
     }
-    ExitCode::from(u8::from(missed > 0))
+    missed
 }

@@ -84,7 +84,7 @@ fn parse(settings: &Settings) -> Result<(ClusterSettings, ClusterChaosSettings),
     if own.failed_pause.is_zero() {
         return Err(settings.wrong("cluster-chaos.failed-pause", "must be above 0s"));
     }
-    Ok((ClusterSettings::from_settings(settings)?, own))
+    Ok((ClusterSettings::with_logs(settings)?, own))
 }
 
 impl Scenario for ClusterChaos {

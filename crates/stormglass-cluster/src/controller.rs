@@ -11,15 +11,15 @@ use crate::liveness::{Liveness, NodeState, Seen};
 use crate::log::client::name_of;
 use crate::log::{Generation, Log, Lsn, Reconfigures};
 use crate::metadata::{Metadata, Schema, learn};
-use crate::partition::manager::Role;
 use crate::oracle::Oracle;
+use crate::partition::PartitionId;
+use crate::partition::manager::Role;
 use crate::partition::processor::{NoSnapshot, trim_to_snapshot};
 use crate::partition::service;
 use crate::partition::settings::PlacedBy;
 use crate::partition::snapshots::Snapshot;
 use crate::partition::table::{Configuration, EpochMetadata, PartitionTable, Placement};
 use crate::partition::views::Views;
-use crate::partition::PartitionId;
 use crate::peers::Peers;
 use crate::settings::ClusterSettings;
 use serde::{Deserialize, Serialize};
@@ -28,8 +28,8 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
-use stormglass_core::latency::human_duration;
 use stormglass_core::Recorder;
+use stormglass_core::latency::human_duration;
 use stormglass_net::Host;
 use stormglass_raft::client::ClientError;
 use stormglass_raft::{MetadataClient, NodeId};
@@ -172,7 +172,9 @@ impl Controller {
                     return Poll::Ready(true);
                 }
                 match by {
-                    LivenessBy::Gossip => liveness.watch().poll_until(context, |now| *now != seen).map(|_| false),
+                    LivenessBy::Gossip => {
+                        liveness.watch().poll_until(context, |now| *now != seen).map(|_| false)
+                    }
                     LivenessBy::Polling => Poll::Pending,
                 }
             })
@@ -201,7 +203,8 @@ impl Controller {
             let (peers, reports, name) = (self.shared.peers.clone(), reports.clone(), node.name.clone());
             let (limit, versions) = (settings.controller.node_state_timeout, metadata.versions());
             rt::follow_new(&self.shared.recorder, "node state", async move {
-                if let Ok(Told::NodeState(report)) = peers.call(&name, limit, Ask::NodeState(versions)).await {
+                if let Ok(Told::NodeState(report)) = peers.call(&name, limit, Ask::NodeState(versions)).await
+                {
                     reports.lock().unwrap_or_else(PoisonError::into_inner).insert(id, report);
                 }
             })
@@ -364,7 +367,8 @@ impl Controller {
         let (workers, observed) = (self.workers(), self.observed());
         self.plan(|plan| {
             for id in table.ids() {
-                let Some(Planned { current: Some(current), leader, .. }) = plan.partitions.get_mut(&id) else {
+                let Some(Planned { current: Some(current), leader, .. }) = plan.partitions.get_mut(&id)
+                else {
                     continue;
                 };
                 let active = |node: &NodeId| observed.status(*node, id).is_some_and(|status| status.active);
@@ -426,7 +430,8 @@ impl Controller {
         let Parts { liveness, metadata, .. } = &self.shared.parts;
         let placement = metadata.partition_table.get().and_then(|table| table.placement.get(&id).cloned());
         let workers = self.workers();
-        let leader = placement.and_then(|placement| placement.leader).filter(|leader| workers.contains(leader));
+        let leader =
+            placement.and_then(|placement| placement.leader).filter(|leader| workers.contains(leader));
         let node = leader.or_else(|| workers.get(usize::from(id.0) % workers.len().max(1)).copied())?;
         let seen = liveness.watch().get().get(&node).copied()?;
         Some(Generation { id: node, generation: seen.generation })
@@ -440,7 +445,8 @@ impl Controller {
         for id in table.ids() {
             let Some(replicas) = self.choose(id, table.replicas) else { continue };
             let Placement { leader, .. } = placement.get(&id).cloned().unwrap_or_default();
-            let sequencer = logs.as_ref().and_then(|logs| logs.tail(id.log())).map(|segment| segment.sequencer);
+            let sequencer =
+                logs.as_ref().and_then(|logs| logs.tail(id.log())).map(|segment| segment.sequencer);
             let sequencer = sequencer.filter(|sequencer| liveness.is_alive_as(*sequencer)).map(|one| one.id);
             let fits = |node: &NodeId| replicas.contains(node);
             let leader = sequencer.filter(fits).or(leader.filter(fits)).or(replicas.first().copied());
@@ -450,7 +456,8 @@ impl Controller {
             return Ok(());
         }
         let updated = client.update::<PartitionTable>(PartitionTable::KEY, |found| {
-            let mut next = found.cloned().ok_or_else(|| ClientError::Retryable("no partition table".into()))?;
+            let mut next =
+                found.cloned().ok_or_else(|| ClientError::Retryable("no partition table".into()))?;
             if next.version != table.version {
                 return Ok(None);
             }
@@ -511,7 +518,9 @@ impl Controller {
         let Parts { metadata, settings, log, views, oracle, .. } = &self.shared.parts;
         let leader = match settings.partition.placed_by {
             PlacedBy::Table => self.observed().leader(partition),
-            PlacedBy::Epochs => views.get().get(&partition).and_then(|view| view.leader).map(|(_, node)| node.id),
+            PlacedBy::Epochs => {
+                views.get().get(&partition).and_then(|view| view.leader).map(|(_, node)| node.id)
+            }
         };
         let leader = leader.ok_or_else(|| format!("{partition} has no leader"))?;
         let name = name_of(&metadata.nodes, leader).ok_or("its leader is unknown")?;
@@ -554,7 +563,8 @@ impl Controller {
     async fn replicate(&self, nodes: u8) -> Told {
         let Parts { client, metadata, .. } = &self.shared.parts;
         let updated = client.update::<PartitionTable>(PartitionTable::KEY, |found| {
-            let mut next = found.cloned().ok_or_else(|| ClientError::Retryable("no partition table".into()))?;
+            let mut next =
+                found.cloned().ok_or_else(|| ClientError::Retryable("no partition table".into()))?;
             next.version += 1;
             next.replicas = Some(nodes);
             Ok(Some(next))

@@ -128,9 +128,13 @@ impl Metadata {
         };
         let known = nodes.clone();
         let known = Box::new(move || known.get().map_or(0, |nodes| nodes.version));
-        fetcher.repeat(NodesConfiguration::KEY, due(|versions| versions.nodes, known), move |document: NodesConfiguration| {
-            publish(&nodes, &document);
-        });
+        fetcher.repeat(
+            NodesConfiguration::KEY,
+            due(|versions| versions.nodes, known),
+            move |document: NodesConfiguration| {
+                publish(&nodes, &document);
+            },
+        );
         let known = logs.clone();
         fetcher.repeat(
             Logs::KEY,
@@ -259,7 +263,9 @@ impl Fetcher {
                     found.ok().flatten().into_iter().for_each(&learn);
                     // What a peer has spoken of may not have reached whoever was asked.
                     match delays.next() {
-                        Some(delay) if !answered || due.is_behind() => rt::pause(&recorder, back_off, delay).await,
+                        Some(delay) if !answered || due.is_behind() => {
+                            rt::pause(&recorder, back_off, delay).await
+                        }
                         _ => break,
                     }
                 }

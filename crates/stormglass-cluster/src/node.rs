@@ -40,6 +40,7 @@ use stormglass_raft::{
 use stormglass_rt::channel::{self, Receiver, Sender};
 use stormglass_rt::{self as rt, Watch};
 use stormglass_sim::Node;
+use stormglass_sim::cpu::Cpu;
 
 /// The port of the admin API.
 pub const ADMIN_PORT: u16 = 9070;
@@ -62,8 +63,6 @@ pub struct Progress {
 const METADATA_STORE: &str = "/data/replicated-metadata-server";
 const LOG_STORE: &str = "/data/log-store";
 const LOCAL_LOGLET: &str = "/data/local-loglet";
-/// Where the node's log goes.
-const LOG_FILE: &str = "/node.log";
 /// The log server's column families.
 const LOG_FAMILIES: [&str; 2] = crate::log::server::FAMILIES;
 
@@ -131,8 +130,10 @@ pub struct Start {
     pub repository: Option<Disk>,
     /// Who watches what it does.
     pub oracle: Oracle,
-    /// Where its log goes.
+    /// What its log says.
     pub journal: Journal,
+    /// Where the harness writes that to.
+    pub log_disk: Disk,
 }
 
 /// A process that was started.
@@ -200,6 +201,8 @@ struct Process {
     repository: Option<Disk>,
     oracle: Oracle,
     journal: Journal,
+    /// What logging costs: CPU time, and pages of this disk's cache.
+    logging: (Cpu, Disk),
     recorder: Recorder,
     client: MetadataClient,
     metadata: Metadata,
@@ -224,8 +227,10 @@ struct Process {
 
 impl Process {
     fn new(node: Node, start: Start) -> Process {
-        let Start { settings, peers, seed, life, provisions, roles, repository, oracle, journal } = start;
+        let Start { settings, peers, seed, life, provisions, roles, repository, oracle, journal, log_disk } =
+            start;
         let name = node.name().to_string();
+        let logging = (node.cpu().apart(seed, &name, "log"), log_disk);
         let recorder = node.disk().recorder().clone();
         let client_settings = settings.metadata_client.clone();
         let metadata = Metadata::new(&recorder);
@@ -251,6 +256,7 @@ impl Process {
             repository,
             oracle,
             journal,
+            logging,
             recorder,
             client,
             fabric: None,
@@ -342,7 +348,8 @@ impl Process {
                 self.log_store = Some(Engine::open(self.node.disk(), LOG_STORE, &LOG_FAMILIES).await?);
             }
             Step::OpenPartitionStore => {
-                self.partition_store = Some(PartitionStore::open(&self.node, work.open_partition_store).await?);
+                self.partition_store =
+                    Some(PartitionStore::open(&self.node, work.open_partition_store).await?);
             }
             Step::OpenLocalLoglet => {
                 self.compute("open local loglet database", work.open_local_loglet).await;
@@ -385,16 +392,18 @@ impl Process {
         Ok(())
     }
 
-    /// Writes so many lines of the log, which cost CPU time and pages of the cache. A log that cannot be written stops nobody.
+    /// Writes so many lines of the log: CPU time here, and pages of the cache where the harness collects them. A log that cannot be written stops nobody.
     async fn write_log(&self, lines: u32) {
         const LINE: usize = 250;
+        const LINES_MOST: usize = 4;
         if lines == 0 {
             return;
         }
-        self.compute("log", self.settings.node.work.log_line * lines).await;
+        let (cpu, work) = (&self.logging.0, self.settings.node.work.log_line * lines);
+        cpu.compute(self.recorder.symbol("log"), work).await;
         let append = OpenOptions::new().append(true).create(true).to_owned();
-        if let Ok(file) = self.node.disk().open_with(&append, LOG_FILE).await {
-            drop(file.write_all_at(&[b' '; 4 * LINE][..LINE * lines as usize], 0).await);
+        if let Ok(file) = self.logging.1.open_with(&append, format!("/{}.log", self.name)).await {
+            drop(file.write_all_at(&[b' '; LINES_MOST * LINE][..LINE * lines as usize], 0).await);
         }
     }
 

@@ -69,7 +69,8 @@ impl Oracle {
         if let Some(expected) = expected
             && expected != effect
         {
-            let evidence = format!("record {lsn} of {partition} gave {effect:?}, and should give {expected:?}");
+            let evidence =
+                format!("record {lsn} of {partition} gave {effect:?}, and should give {expected:?}");
             self.world.violated("state-follows-from-the-log", evidence);
         }
     }
@@ -102,7 +103,8 @@ impl Oracle {
 
     /// A partition cannot go on, for want of records that were trimmed and of a snapshot that has them: whoever has a repository finds one (I21).
     pub fn stuck(&self, partition: PartitionId, gap: Lsn, newest: Option<Lsn>) {
-        let newest = newest.map_or_else(|| "there is none".to_string(), |lsn| format!("the newest has {lsn}"));
+        let newest =
+            newest.map_or_else(|| "there is none".to_string(), |lsn| format!("the newest has {lsn}"));
         let evidence =
             format!("the log of {partition} is trimmed up to {gap}, and no snapshot has that: {newest}");
         self.world.violated("trimmed-needs-a-snapshot", evidence);

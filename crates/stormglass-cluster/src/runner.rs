@@ -9,8 +9,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use stormglass_core::Kind;
-use stormglass_net::{Channel, Host};
 use stormglass_fs::Disk;
+use stormglass_net::{Channel, Host};
 use stormglass_raft::Roles;
 use stormglass_raft::settings::Delays;
 use stormglass_rt as rt;
@@ -105,8 +105,9 @@ impl Cluster {
         let provisions = node.name() == names[0];
         let Setup { roles, repository } = setup.clone();
         let (oracle, journal) = (self.oracle.clone(), self.journal.clone());
+        let log_disk = self.world.node(RUNNER).disk().clone();
         let start =
-            Start { settings, peers, seed, life, provisions, roles, repository, oracle, journal };
+            Start { settings, peers, seed, life, provisions, roles, repository, oracle, journal, log_disk };
         node::start(node, start)
     }
 

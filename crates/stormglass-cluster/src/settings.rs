@@ -492,11 +492,6 @@ impl ClusterSettings {
                 return Err(settings.wrong(key, problem));
             }
         }
-        let nodes = cluster.cluster.nodes;
-        if !(1..=nodes).contains(&u32::from(cluster.log.replication)) {
-            let problem = format!("is {}, and there are {nodes} nodes: the range is 1 to {nodes}", cluster.log.replication);
-            return Err(settings.wrong("log.replication", problem));
-        }
         if cluster.cluster.side_by_side > 15 {
             return Err(settings.wrong("cluster.side-by-side", "the range is 0 to 15"));
         }
@@ -524,6 +519,21 @@ impl ClusterSettings {
             return Err(settings.wrong("admin.poll-interval", "must be above 0s"));
         }
         cluster.check_order(settings)?;
+        Ok(cluster)
+    }
+
+    /// As [`ClusterSettings::from_settings`], for a scenario that writes to logs.
+    ///
+    /// # Errors
+    ///
+    /// Names the parameter.
+    pub fn with_logs(settings: &Settings) -> Result<ClusterSettings, SettingsError> {
+        let cluster = ClusterSettings::from_settings(settings)?;
+        let (copies, nodes) = (cluster.log.replication, cluster.cluster.nodes);
+        if !(1..=nodes).contains(&u32::from(copies)) {
+            let problem = format!("is {copies}, and there are {nodes} nodes: the range is 1 to {nodes}");
+            return Err(settings.wrong("log.replication", problem));
+        }
         Ok(cluster)
     }
 

@@ -86,7 +86,7 @@ fn parse(settings: &Settings) -> Result<(ClusterSettings, TrimGapSettings), Sett
     let own: TrimGapSettings = settings.section(SECTION)?;
     let retry = own.first_call_retry.validate();
     retry.map_err(|problem| settings.wrong("trim-gap.first-call-retry", problem))?;
-    Ok((ClusterSettings::from_settings(settings)?, own))
+    Ok((ClusterSettings::with_logs(settings)?, own))
 }
 
 impl Scenario for TrimGap {

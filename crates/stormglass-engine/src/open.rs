@@ -242,7 +242,11 @@ impl Opening<'_> {
     }
 
     /// The options file; gives the names that are there then.
-    pub(crate) async fn write_options(&self, manifest: &mut Manifest, directory: &File) -> io::Result<Vec<String>> {
+    pub(crate) async fn write_options(
+        &self,
+        manifest: &mut Manifest,
+        directory: &File,
+    ) -> io::Result<Vec<String>> {
         let number = manifest.file_number();
         let temporary = format!("OPTIONS-{number}.dbtmp");
         let file = self.disk.create(self.file(&temporary)).await?;

@@ -1,5 +1,7 @@
-//! What people read: the [`timeline`] of a run and the [`explain`]ation of a wait, as text for a terminal.
+//! What people read: the [`timeline`] of a run, the [`explain`]ation of a wait, and what a node was at when a wait was too long ([`deadline`]), as text for a
+//! terminal.
 
+pub mod deadline;
 pub mod explain;
 pub mod table;
 pub mod timeline;

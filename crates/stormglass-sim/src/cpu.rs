@@ -79,6 +79,15 @@ impl Cpu {
         Cpu { cores, profile, stream, strangers, recorder: recorder.clone() }
     }
 
+    /// The same cores for work of another kind, whose spread comes from a stream of its own, `("cpu", node, kind)`: it can be left out, and the times of all other work
+    /// stay what they are.
+    #[must_use]
+    pub fn apart(&self, seed: Seed, node: &str, kind: &str) -> Cpu {
+        let stream = Arc::new(Mutex::new(seed.stream(("cpu", node, kind))));
+        let strangers = Arc::new(Mutex::new(seed.stream(("cpu", node, kind, "strangers"))));
+        Cpu { stream, strangers, ..self.clone() }
+    }
+
     /// Does work that takes `work` on an idle core of slowdown 1.
     pub async fn compute(&self, what: Symbol, work: Duration) {
         let median = work.mul_f64(self.profile.slowdown);

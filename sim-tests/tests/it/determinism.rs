@@ -34,10 +34,10 @@ fn hashes_are_those_of_every_build() {
     let text: Vec<String> =
         [("0s", 0), ("0s", 1), ("200ms", 0), ("200ms", 1)].map(|(delay, seed)| hash(delay, seed)).into();
     expect![[r#"
-        1267 ae62d1bba7097dbc
-        1203 fa0c0207315ea29e
-        1483 c55ed85a2b8528cf
-        1775 477c4ca774945ac7"#]]
+        1604 bdffdd2299d6078e
+        1418 741241b44f80381c
+        2457 def0227d6e070e31
+        1866 f9b28bc6fc24023e"#]]
     .assert_eq(&text.join("\n"));
 }
 

@@ -69,11 +69,8 @@ pub(crate) fn start(parts: Parts) -> std::io::Result<()> {
     let endpoint = parts.host.bind(0)?;
     let inbox = parts.host.bind::<Gossip>(GOSSIP_PORT)?;
     let detector = Mutex::new(Detector::new(parts.me, parts.settings.clone(), rt::now()));
-    let chance = Mutex::new(parts.seed.stream((
-        "gossip",
-        u64::from(parts.me.id.0),
-        u64::from(parts.me.generation),
-    )));
+    let chance =
+        Mutex::new(parts.seed.stream(("gossip", u64::from(parts.me.id.0), u64::from(parts.me.generation))));
     let all = Arc::new(FailureDetector { parts, recorder: recorder.clone(), detector, endpoint, chance });
     all.refresh();
     all.tell_all(Special::BringUp);
@@ -93,7 +90,9 @@ impl FailureDetector {
             .filter_map(|node| name_of(&metadata.nodes, node))
             .map(|name| {
                 let peers = peers.clone();
-                Box::pin(async move { peers.call(&name, Duration::from_secs(3), Ask::ClusterState).await.ok() })
+                Box::pin(
+                    async move { peers.call(&name, Duration::from_secs(3), Ask::ClusterState).await.ok() },
+                )
             })
             .collect();
         let found = poll_fn(|context| {

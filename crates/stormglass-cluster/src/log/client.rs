@@ -2,7 +2,7 @@
 
 use super::chain::{Logs, Segment};
 use super::loglet::{Found, LogletInfo};
-use super::sequencer::{SEQUENCER_PORT, SequencerAsk, Sequenced, Sequencers};
+use super::sequencer::{SEQUENCER_PORT, Sequenced, SequencerAsk, Sequencers};
 use super::server::{Ask, LOG_SERVER_PORT, LogServer, Told};
 use super::settings::{LogSettings, Reconfigures};
 use super::{Generation, LogId, LogletId, Lsn, Offset, Record};
@@ -91,8 +91,11 @@ impl Servers {
         ask: &Ask,
         mut enough: impl FnMut(&[(NodeId, Told)]) -> bool,
     ) -> Vec<(NodeId, Told)> {
-        let mut branches: Vec<_> =
-            segment.nodeset.iter().map(|&node| Some((node, Box::pin(self.call(node, ask.clone()))))).collect();
+        let mut branches: Vec<_> = segment
+            .nodeset
+            .iter()
+            .map(|&node| Some((node, Box::pin(self.call(node, ask.clone())))))
+            .collect();
         let mut heard = Vec::new();
         poll_fn(|context| {
             for slot in &mut branches {
@@ -228,7 +231,8 @@ impl Log {
         let mut failing_since = None;
         loop {
             let logs = metadata.logs.until(|logs| logs.as_ref().is_some_and(|logs| logs.tail(log).is_some()));
-            let segment = Arc::new(logs.await.as_ref().and_then(|logs| logs.tail(log)).expect("waited for").clone());
+            let segment =
+                Arc::new(logs.await.as_ref().and_then(|logs| logs.tail(log)).expect("waited for").clone());
             let sequenced = self.sequence(&segment, records.clone()).await;
             if let Ok(Sequenced::Appended(first)) = sequenced {
                 let last = first + records.len() as u64 - 1;
@@ -237,7 +241,8 @@ impl Log {
             }
             let failing_since = *failing_since.get_or_insert_with(rt::now);
             let overdue = failing_since + settings.auto_recovery;
-            let delays = delays.get_or_insert_with(|| settings.append_retry.delays(self.jitter("append", log)));
+            let delays =
+                delays.get_or_insert_with(|| settings.append_retry.delays(self.jitter("append", log)));
             let delay = delays.next().unwrap_or(settings.append_retry.max);
             let sealed = sequenced.is_ok();
             let may = match settings.reconfigures {
@@ -249,7 +254,9 @@ impl Log {
             }
             if sealed {
                 // Somebody else may be at it.
-                let next = metadata.logs.until(|logs| tail_of(logs.as_deref(), log).is_some_and(|tail| tail.id != segment.id));
+                let next = metadata
+                    .logs
+                    .until(|logs| tail_of(logs.as_deref(), log).is_some_and(|tail| tail.id != segment.id));
                 if rt::timeout(delay, next).await.is_some() {
                     continue;
                 }
@@ -268,7 +275,12 @@ impl Log {
         self.ask_sequencer(segment, self.shared.settings.sequencer_timeout, ask).await
     }
 
-    async fn ask_sequencer(&self, segment: &Segment, limit: Duration, ask: SequencerAsk) -> io::Result<Sequenced> {
+    async fn ask_sequencer(
+        &self,
+        segment: &Segment,
+        limit: Duration,
+        ask: SequencerAsk,
+    ) -> io::Result<Sequenced> {
         let Shared { metadata, far, .. } = &*self.shared;
         let nodes = metadata.nodes.get();
         let node = nodes.as_ref().and_then(|nodes| nodes.nodes.get(&segment.sequencer.id));
@@ -285,7 +297,8 @@ impl Log {
         let Shared { metadata, settings, recorder, .. } = &*self.shared;
         loop {
             let logs = metadata.logs.until(|logs| logs.as_ref().is_some_and(|logs| logs.tail(log).is_some()));
-            let segment = Arc::new(logs.await.as_ref().and_then(|logs| logs.tail(log)).expect("waited for").clone());
+            let segment =
+                Arc::new(logs.await.as_ref().and_then(|logs| logs.tail(log)).expect("waited for").clone());
             if let Some(tail) = self.check_tail(&segment).await {
                 return segment.lsn(tail);
             }
@@ -334,7 +347,9 @@ impl Log {
         }
         let began = rt::now();
         let tail = self.seal(segment).await.ok_or(NotReconfigured)?;
-        self.extend(log, Some(segment.id), segment.lsn(tail), sequencer).await.map_err(|_| NotReconfigured)?;
+        self.extend(log, Some(segment.id), segment.lsn(tail), sequencer)
+            .await
+            .map_err(|_| NotReconfigured)?;
         recorder.record(rt::now(), Kind::Step, self.shared.reconfigured, rt::now() - began, u64::from(log.0));
         Ok(())
     }
@@ -441,7 +456,8 @@ impl Log {
             let end = end.unwrap_or_else(|| servers.tail(segment.id).get());
             let offset = segment.offset(to).min(end.saturating_sub(1));
             let quorum = segment.f_majority();
-            let heard = servers.ask_all(segment, &Ask::Trim(segment.id, offset), |heard| heard.len() >= quorum).await;
+            let heard =
+                servers.ask_all(segment, &Ask::Trim(segment.id, offset), |heard| heard.len() >= quorum).await;
             if heard.len() < quorum {
                 return Err(NotReconfigured);
             }
@@ -531,7 +547,10 @@ impl Reader {
     async fn readable(&self) -> (Arc<Segment>, Offset) {
         let Shared { metadata, servers, sequencers, settings, .. } = &*self.log.shared;
         loop {
-            let logs = metadata.logs.until(|logs| logs.as_ref().is_some_and(|logs| logs.tail(self.id).is_some())).await;
+            let logs = metadata
+                .logs
+                .until(|logs| logs.as_ref().is_some_and(|logs| logs.tail(self.id).is_some()))
+                .await;
             let logs = logs.expect("waited for");
             let (segment, end) = logs.segment_of(self.id, self.next).expect("waited for");
             let segment = Arc::new(segment.clone());
@@ -549,9 +568,9 @@ impl Reader {
                 if read.is_ready() {
                     return Poll::Ready(());
                 }
-                let closed = metadata.logs.poll_until(context, |logs| {
-                    logs.as_ref().is_some_and(|logs| logs.version > version)
-                });
+                let closed = metadata
+                    .logs
+                    .poll_until(context, |logs| logs.as_ref().is_some_and(|logs| logs.version > version));
                 closed.map(drop)
             });
             if sequencers.is_for(&segment) {

@@ -43,7 +43,12 @@ pub enum Found {
 
 impl Loglet {
     /// As read back from a database.
-    pub fn restored(records: BTreeMap<Offset, Record>, tail: Offset, sealed: bool, trimmed: Offset) -> Loglet {
+    pub fn restored(
+        records: BTreeMap<Offset, Record>,
+        tail: Offset,
+        sealed: bool,
+        trimmed: Offset,
+    ) -> Loglet {
         let last = records.keys().last().map_or(1, |last| last + 1);
         let (tail, solid, global) = (tail.max(last), trimmed + 1, trimmed + 1);
         let mut loglet = Loglet { records, tail, solid, sealed, trimmed, global };

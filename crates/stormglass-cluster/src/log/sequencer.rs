@@ -72,7 +72,13 @@ pub struct Sequencers {
 
 impl Sequencers {
     /// None yet.
-    pub(crate) fn new(me: Generation, servers: &Servers, recorder: &Recorder, seed: Seed, canary: Canary) -> Sequencers {
+    pub(crate) fn new(
+        me: Generation,
+        servers: &Servers,
+        recorder: &Recorder,
+        seed: Seed,
+        canary: Canary,
+    ) -> Sequencers {
         let (servers, recorder) = (servers.clone(), recorder.clone());
         Sequencers { me, sequencers: Arc::default(), servers, recorder, seed, canary }
     }
@@ -181,7 +187,13 @@ impl Sequencers {
     }
 
     /// Sends records to every server and waits for a write quorum, or for so many sealed ones that none is left.
-    async fn replicate(&self, sequencer: &Sequencer, first: Offset, records: Arc<[Record]>, global: Offset) -> bool {
+    async fn replicate(
+        &self,
+        sequencer: &Sequencer,
+        first: Offset,
+        records: Arc<[Record]>,
+        global: Offset,
+    ) -> bool {
         let segment = &sequencer.segment;
         let wanted = match self.canary {
             Canary::AcknowledgesBeforeTheQuorum => 0,
@@ -195,7 +207,8 @@ impl Sequencers {
             .iter()
             .map(|&node| {
                 let jitter = self.seed.clone();
-                let delays = move || jitter.stream(("store", stream.0 << 32 | stream.1, stream.2, u64::from(node.0)));
+                let delays =
+                    move || jitter.stream(("store", stream.0 << 32 | stream.1, stream.2, u64::from(node.0)));
                 Some(Box::pin(self.servers.persist(node, ask.clone(), delays)))
             })
             .collect();
@@ -211,7 +224,10 @@ impl Sequencers {
         let (mut stored, mut sealed) = (0, 0);
         poll_fn(|context| {
             for slot in &mut branches {
-                let Some(Poll::Ready(told)) = slot.as_mut().map(|branch| branch.as_mut().poll(context)) else { continue };
+                let Some(Poll::Ready(told)) = slot.as_mut().map(|branch| branch.as_mut().poll(context))
+                else {
+                    continue;
+                };
                 *slot = None;
                 match told {
                     Some(Told::Done(_)) => stored += 1,

@@ -5,8 +5,8 @@
 
 use super::loglet::{Found, Loglet, LogletInfo};
 use super::{LogId, LogletId, Offset, Record};
-use serde::{Deserialize, Serialize};
 use crate::canary::Canary;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -294,8 +294,7 @@ fn restore(store: &Engine) -> BTreeMap<LogletId, Loglet> {
             states.entry(loglet).or_default().1.insert(Offset::from_be_bytes(offset), value.into());
         }
     }
-    let restored = |(state, records): (Stored, _)| {
-        Loglet::restored(records, state.tail, state.sealed, state.trimmed)
-    };
+    let restored =
+        |(state, records): (Stored, _)| Loglet::restored(records, state.tail, state.sealed, state.trimmed);
     states.into_iter().map(|(loglet, state)| (loglet, restored(state))).collect()
 }

@@ -9,7 +9,7 @@ use stormglass_raft::RetryPolicy;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct LogSettings {
-    /// How many log servers store each record (`default-log-replication`). Range: 1 to the number of nodes with log servers. Default: 2.
+    /// How many log servers store each record (`default-log-replication`). No log begins with fewer log servers than that. Range: 1 to the number of nodes. Default: 2.
     pub replication: u8,
     /// How an append is repeated (`append-retry-min-interval`, `-max-interval`). Default: 10 ms × 2 up to 1 s, without end.
     pub append_retry: RetryPolicy,

@@ -70,7 +70,8 @@ impl Manager {
     pub(crate) fn start(worker: Worker) -> io::Result<Manager> {
         let recorder = worker.recorder.clone();
         let (orders, queue) = channel::channel(&recorder);
-        let manager = Manager { worker: Arc::new(worker), slots: Arc::default(), last: Arc::default(), orders };
+        let manager =
+            Manager { worker: Arc::new(worker), slots: Arc::default(), last: Arc::default(), orders };
         let mut service = manager.worker.node.host().serve::<Invoke, Invoked>(PARTITION_PORT)?;
         let router = manager.clone();
         rt::spawn(&recorder, "partition requests", async move {

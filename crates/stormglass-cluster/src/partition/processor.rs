@@ -351,7 +351,8 @@ impl Processor {
     }
 
     fn apply(&mut self, lsn: Lsn, record: &Record) {
-        let command: Command = postcard::from_bytes(record).expect("what is in the log was encoded by a leader");
+        let command: Command =
+            postcard::from_bytes(record).expect("what is in the log was encoded by a leader");
         let effect = Arc::make_mut(&mut self.state).apply(lsn, command, self.worker.settings.cluster.canary);
         self.worker.oracle.applied(self.id, lsn, command, effect);
         let active = lsn.next() >= self.tail;
@@ -514,7 +515,8 @@ impl Processor {
             let name = format!("snap_{}_{}_{applied}", worker.me, id);
             let directory = Path::new("/data/db-snapshots").join(&name);
             let made = async {
-                let file = worker.store.export(id, &state, &directory).await.map_err(|error| error.to_string())?;
+                let file =
+                    worker.store.export(id, &state, &directory).await.map_err(|error| error.to_string())?;
                 events.send(Event::Durable(applied));
                 let disk = worker.node.disk();
                 let published = repository.publish(id, &name, applied, disk, &file).await;

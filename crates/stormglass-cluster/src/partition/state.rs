@@ -150,7 +150,8 @@ impl State {
                 Effect::Leads(epoch, leader)
             }
             Command::Invoke { epoch, .. } | Command::Finish { epoch, .. }
-                if canary != Canary::ObeysOldLeaders && self.leader.map(|(current, _)| current) != Some(epoch) =>
+                if canary != Canary::ObeysOldLeaders
+                    && self.leader.map(|(current, _)| current) != Some(epoch) =>
             {
                 Effect::Nothing
             }
@@ -231,8 +232,15 @@ mod tests {
     /// The second add waits for the first, and the same key again is the same invocation.
     #[test]
     fn invocations_of_a_counter_run_one_after_the_other_and_once() {
-        let (state, effects) =
-            apply_all(&[announce(1), add(1, 0), add(1, 1), add(1, 0), finish(1, 0, 1), finish(1, 1, 2), add(1, 1)]);
+        let (state, effects) = apply_all(&[
+            announce(1),
+            add(1, 0),
+            add(1, 1),
+            add(1, 0),
+            finish(1, 0, 1),
+            finish(1, 1, 2),
+            add(1, 1),
+        ]);
         let task = |key, value| Task { id: invocation(key), handler: Handler::Add(1), value };
         let expected = [
             Effect::Leads(1, node(1)),

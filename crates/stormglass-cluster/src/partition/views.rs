@@ -31,7 +31,8 @@ impl PartitionView {
 
     fn merge(&mut self, other: &PartitionView) -> bool {
         let before = self.clone();
-        let version = |configuration: &Option<Arc<Configuration>>| configuration.as_ref().map(|one| one.version);
+        let version =
+            |configuration: &Option<Arc<Configuration>>| configuration.as_ref().map(|one| one.version);
         if version(&other.current) > version(&self.current) {
             self.current.clone_from(&other.current);
         }
@@ -89,7 +90,12 @@ impl Views {
     }
 
     /// Takes in where a partition is.
-    pub fn place(&self, partition: PartitionId, current: Option<&Configuration>, next: Option<&Configuration>) {
+    pub fn place(
+        &self,
+        partition: PartitionId,
+        current: Option<&Configuration>,
+        next: Option<&Configuration>,
+    ) {
         let arc = |configuration: Option<&Configuration>| configuration.cloned().map(Arc::new);
         let view = PartitionView { current: arc(current), next: arc(next), leader: None };
         self.merge(&BTreeMap::from([(partition, view)]));

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use stormglass_core::event::Category;
 use stormglass_core::{Identity, Keep, Wait};
 use stormglass_report::Explanation;
+use stormglass_report::deadline::at_deadline;
 use stormglass_report::explain::{Reason, wait_line};
 
 #[derive(Serialize)]
@@ -68,6 +69,7 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
     }
     let mut text = explanation.render();
     text += &legend(&explanation.by_category());
+    text += &at_deadline(&played.trace, wait).unwrap_or_default();
     let others: Vec<&Wait> = outcome.waits.iter().filter(|other| *other != wait).collect();
     if !others.is_empty() {
         text += "\nThe other waits of this run (--node NAME explains one of them):\n";
