@@ -167,7 +167,8 @@ impl Detector {
         }
         let judged: Vec<NodeId> =
             if self.is_stable() { self.nodes.keys().copied().collect() } else { vec![self.me.id] };
-        judged.into_iter().fold(false, |changed, id| self.judge(id, now) || changed)
+        let changed: Vec<bool> = judged.into_iter().map(|id| self.judge(id, now)).collect();
+        changed.contains(&true)
     }
 
     /// Hears a message. Says whether somebody's state has changed.

@@ -71,7 +71,6 @@ impl Logs {
         }
         let segment = sealed.map_or(0, |sealed| sealed.segment + 1);
         let (sequencer, nodeset, replication) = next;
-        // A segment that has no records is replaced rather than followed.
         chain.push(Segment { id: LogletId { log, segment }, base: tail, sequencer, nodeset, replication });
         self.version += 1;
         true

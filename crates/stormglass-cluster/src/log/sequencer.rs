@@ -206,7 +206,7 @@ impl Sequencers {
             .nodeset
             .iter()
             .map(|&node| {
-                let jitter = self.seed.clone();
+                let jitter = self.seed;
                 let delays =
                     move || jitter.stream(("store", stream.0 << 32 | stream.1, stream.2, u64::from(node.0)));
                 Some(Box::pin(self.servers.persist(node, ask.clone(), delays)))
