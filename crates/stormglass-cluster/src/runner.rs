@@ -72,9 +72,12 @@ impl Cluster {
         let settings = Arc::new(settings);
         let names = settings.cluster.names();
         for other in 1..=settings.cluster.side_by_side {
-            // Nobody waits for these; they are there for the machine that they share.
+            // Nobody waits for these; they are there for the machine that they share, and share nothing else.
             let names = names.iter().map(|name| format!("test-{other}-{name}")).collect();
-            Cluster::of(world, settings.clone(), names, setup);
+            let repository = || world.node(&format!("test-{other}-repository")).disk().clone();
+            let repository = setup.repository.is_some().then(repository);
+            let setup = Setup { repository, ..setup.clone() };
+            Cluster::of(world, settings.clone(), names, &setup);
         }
         Cluster::of(world, settings, names, setup)
     }

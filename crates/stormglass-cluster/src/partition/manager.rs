@@ -46,8 +46,8 @@ enum Order {
 pub(crate) struct Manager {
     worker: Arc<Worker>,
     slots: Arc<Mutex<BTreeMap<PartitionId, Slot>>>,
-    /// The number of the last slot.
-    last: Arc<Mutex<u64>>,
+    /// The number of the last slot; none is given out any more when the node stops.
+    last: Arc<Mutex<Option<u64>>>,
     orders: Sender<Order>,
 }
 
@@ -57,8 +57,24 @@ struct Slot {
     started: Watch<bool>,
     /// Whether an epoch is being obtained for it.
     claiming: bool,
+    /// Whether it was told to stop: until it has, no other of the same partition starts.
+    stopping: Option<Then>,
     /// Tells it from an earlier one of the same partition.
     number: u64,
+}
+
+/// What follows when a partition has stopped that was told to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Nothing,
+    StartAgain,
+}
+
+impl Slot {
+    /// Whether it runs, or will again.
+    fn goes_on(&self) -> bool {
+        self.stopping != Some(Then::Nothing)
+    }
 }
 
 impl Manager {
@@ -70,8 +86,12 @@ impl Manager {
     pub(crate) fn start(worker: Worker) -> io::Result<Manager> {
         let recorder = worker.recorder.clone();
         let (orders, queue) = channel::channel(&recorder);
-        let manager =
-            Manager { worker: Arc::new(worker), slots: Arc::default(), last: Arc::default(), orders };
+        let manager = Manager {
+            worker: Arc::new(worker),
+            slots: Arc::default(),
+            last: Arc::new(Mutex::new(Some(0))),
+            orders,
+        };
         let mut service = manager.worker.node.host().serve::<Invoke, Invoked>(PARTITION_PORT)?;
         let router = manager.clone();
         rt::spawn(&recorder, "partition requests", async move {
@@ -95,7 +115,7 @@ impl Manager {
     /// How the partitions stand that have started.
     pub(crate) fn statuses(&self) -> BTreeMap<PartitionId, Status> {
         let slots = self.lock();
-        let started = slots.iter().filter(|(_, slot)| slot.started.get());
+        let started = slots.iter().filter(|(_, slot)| slot.started.get() && slot.stopping.is_none());
         started.map(|(&id, slot)| (id, slot.board.get())).collect()
     }
 
@@ -116,8 +136,9 @@ impl Manager {
         answer.recv().await
     }
 
-    /// Stops all partitions; what they have applied is durable then.
+    /// Stops all partitions, and starts none any more; what they have applied is durable then.
     pub(crate) async fn stop(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let slots = std::mem::take(&mut *self.lock());
         let stops = slots.into_values().filter(|slot| slot.started.get()).map(|slot| {
             let (done, mut stopped) = channel::channel(&self.worker.recorder);
@@ -138,7 +159,7 @@ impl Manager {
         loop {
             if reconcile {
                 for (&id, view) in &*seen {
-                    let runs = self.lock().contains_key(&id);
+                    let runs = self.runs(id);
                     match view.has(worker.me.id) {
                         true if !runs => self.begin(id, &mut fast_forward),
                         false if runs && view.current.is_some() => self.end(id),
@@ -172,7 +193,7 @@ impl Manager {
         match order {
             Order::Control(id, Role::Stopped) => self.end(id),
             Order::Control(id, role) => {
-                if !self.lock().contains_key(&id) {
+                if !self.runs(id) {
                     self.begin(id, fast_forward);
                 }
                 if role == Role::Leader {
@@ -186,13 +207,20 @@ impl Manager {
             }
             Order::Ended(id, number, ended) => {
                 let mut slots = self.lock();
-                // One that was told to stop has left its place already, perhaps to another.
+                // When the node stops it forgets them all.
                 if slots.get(&id).is_none_or(|slot| slot.number != number) {
                     return;
                 }
-                let started = slots.remove(&id).is_some_and(|slot| slot.started.get());
+                let slot = slots.remove(&id);
                 drop(slots);
-                self.ended(id, started, ended, fast_forward);
+                match slot.as_ref().and_then(|slot| slot.stopping) {
+                    Some(Then::Nothing) => {}
+                    Some(Then::StartAgain) => self.begin(id, fast_forward),
+                    None => {
+                        let started = slot.is_some_and(|slot| slot.started.get());
+                        self.ended(id, started, ended, fast_forward);
+                    }
+                }
             }
         }
     }
@@ -202,20 +230,33 @@ impl Manager {
         self.worker.views.get().get(&id).is_some_and(|view| view.has(self.worker.me.id))
     }
 
+    /// The next slot's number, unless the node stops.
+    fn next_number(&self) -> Option<u64> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = last.map(|last| last + 1);
+        *last
+    }
+
+    fn runs(&self, id: PartitionId) -> bool {
+        self.lock().get(&id).is_some_and(Slot::goes_on)
+    }
+
+    /// Starts a partition, or has it start again when it has stopped.
     fn begin(&self, id: PartitionId, fast_forward: &mut BTreeMap<PartitionId, Lsn>) {
+        if let Some(slot) = self.lock().get_mut(&id) {
+            slot.stopping = slot.stopping.map(|_| Then::StartAgain);
+            return;
+        }
         let Worker { recorder, settings, .. } = &*self.worker;
         let (events, inbox) = channel::channel(recorder);
         let (board, started) = (Board::default(), Watch::new(recorder, false));
-        let number = {
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            *last += 1;
-            *last
-        };
+        let Some(number) = self.next_number() else { return };
         let slot = Slot {
             events: events.clone(),
             board: board.clone(),
             started: started.clone(),
             claiming: false,
+            stopping: None,
             number,
         };
         self.lock().insert(id, slot);
@@ -233,7 +274,9 @@ impl Manager {
     }
 
     fn end(&self, id: PartitionId) {
-        if let Some(slot) = self.lock().remove(&id) {
+        if let Some(slot) = self.lock().get_mut(&id)
+            && slot.stopping.replace(Then::Nothing).is_none()
+        {
             let (done, _) = channel::channel(&self.worker.recorder);
             slot.events.send(Event::Stop(done));
         }
@@ -281,7 +324,7 @@ impl Manager {
             let mut slots = self.lock();
             let Some(slot) = slots.get_mut(&id) else { return };
             let Status { leads, campaigns, .. } = slot.board.get();
-            if slot.claiming || campaigns || leads.is_some() {
+            if slot.claiming || slot.stopping.is_some() || campaigns || leads.is_some() {
                 return;
             }
             slot.claiming = true;
