@@ -361,7 +361,7 @@ impl Processor {
             status.active |= active;
         });
         match effect {
-            Effect::Nothing => {}
+            Effect::Nothing => self.lost(command),
             Effect::Leads(epoch, leader) => self.leads(epoch, leader),
             Effect::Run(task) => self.run(task),
             Effect::Done(id, value, next) => {
@@ -408,6 +408,16 @@ impl Processor {
                 events.send(Event::Durable(state.applied()));
             }
         });
+    }
+
+    /// An announcement that comes after that of a later epoch: if it was its own, the campaign is lost.
+    fn lost(&mut self, command: Command) {
+        if let Command::AnnounceLeader { epoch, leader } = command
+            && leader == self.worker.me
+            && self.leadership.as_ref().is_some_and(|own| own.epoch == epoch)
+        {
+            self.step_down();
+        }
     }
 
     /// A leader has been announced: perhaps this one.
