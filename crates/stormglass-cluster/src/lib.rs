@@ -1,8 +1,11 @@
 //! A Restate-like cluster under simulation.
 //!
-//! In reading order: [`settings`] (every parameter, with the real defaults; a model file sets them), [`node`] (the
-//! start of a node, step by step), [`metadata`] (what a node knows of the cluster), [`runner`] (what starts a
-//! cluster and watches its health, as the real test harness does), the scenarios ([`cold_start`], [`restarts`], [`metadata_servers`]), and [`phases`] for
+//! In reading order: [`settings`] (every parameter, with the real defaults; a model's files set them), [`node`] (the start of a node, step by step, and its roles), [`metadata`] (what
+//! a node knows of the cluster), [`liveness`] and [`gossip`] (who is up), [`log`] (what partitions write to and read from), [`partition`] (the state machines that it feeds), [`controller`]
+//! (where they are, and who leads), [`ingress`] (the way in for clients), [`control`] (what nodes ask each other).
+//!
+//! Around it: [`runner`] and [`checks`] (what starts a cluster and watches its health, as the real test harness does), [`journal`] (log lines that tests wait for), [`oracle`] (what must
+//! hold meanwhile) and [`canary`] (clusters that break it), the scenarios ([`cold_start`], [`restarts`], [`trim_gap`], [`cluster_chaos`], [`metadata_servers`]), and [`phases`] for
 //! comparing a start with that of a real cluster ([`fidelity`]).
 //!
 //! **Invariant:** no duration of the real system is written down here as such. A database opens by its operations,
