@@ -8,9 +8,8 @@
 
 use crate::control::{Ask, CONTROL_PORT, NodeReport, Told};
 use crate::liveness::{Liveness, NodeState, Seen};
-use crate::log::client::name_of;
 use crate::log::{Generation, Log, Lsn, Reconfigures};
-use crate::metadata::{Metadata, Schema, learn};
+use crate::metadata::{Metadata, Schema, update};
 use crate::oracle::Oracle;
 use crate::partition::PartitionId;
 use crate::partition::manager::Role;
@@ -397,7 +396,7 @@ impl Controller {
         let Parts { metadata, settings, .. } = &self.shared.parts;
         let limit = settings.controller.node_state_timeout;
         let sends = orders.into_iter().filter_map(|(node, orders)| {
-            let (name, peers) = (name_of(&metadata.nodes, node)?, self.shared.peers.clone());
+            let (name, peers) = (metadata.name_of(node)?, self.shared.peers.clone());
             Some(rt::follow_new(&self.shared.recorder, "control processors", async move {
                 // Who did not hear it is told again with the next heartbeat.
                 let _ = peers.call(&name, limit, Ask::Control(orders)).await;
@@ -409,7 +408,7 @@ impl Controller {
     /// Begins the logs that are missing, and reconfigures those whose sequencer is gone.
     async fn tend_logs(&self, table: &PartitionTable) {
         let Parts { metadata, settings, liveness, log, me, .. } = &self.shared.parts;
-        if settings.log.reconfigures != Reconfigures::Controller || liveness.alive().is_empty() {
+        if settings.log.reconfigures != Reconfigures::Controller || !liveness.any_alive() {
             return;
         }
         for id in table.ids() {
@@ -455,18 +454,22 @@ impl Controller {
         if placement == table.placement {
             return Ok(());
         }
-        let updated = client.update::<PartitionTable>(PartitionTable::KEY, |found| {
-            let mut next =
-                found.cloned().ok_or_else(|| ClientError::Retryable("no partition table".into()))?;
-            if next.version != table.version {
-                return Ok(None);
-            }
-            next.version += 1;
-            next.placement.clone_from(&placement);
-            Ok(Some(next))
-        });
-        updated.await?.into_iter().for_each(|table| learn(&metadata.partition_table, table));
-        Ok(())
+        let updated = update(
+            client,
+            &metadata.partition_table,
+            PartitionTable::KEY,
+            |found: Option<&PartitionTable>| {
+                let mut next =
+                    found.cloned().ok_or_else(|| ClientError::Retryable("no partition table".into()))?;
+                if next.version != table.version {
+                    return Ok(None);
+                }
+                next.version += 1;
+                next.placement.clone_from(&placement);
+                Ok(Some(next))
+            },
+        );
+        updated.await
     }
 
     /// Tells every node what is not as the partition table says.
@@ -523,7 +526,7 @@ impl Controller {
             }
         };
         let leader = leader.ok_or_else(|| format!("{partition} has no leader"))?;
-        let name = name_of(&metadata.nodes, leader).ok_or("its leader is unknown")?;
+        let name = metadata.name_of(leader).ok_or("its leader is unknown")?;
         let answer = self.shared.peers.call(&name, LIMIT, Ask::Snapshot(partition, least)).await;
         let snapshot = match answer {
             Ok(Told::Snapshot(made)) => made?,
@@ -545,37 +548,30 @@ impl Controller {
         if let Err(error) = self.shared.services.call(&host, limit, service::Ask::Discover).await {
             return Told::Failed(format!("{host}: {error}"));
         }
-        let updated = client.update::<Schema>(Schema::KEY, |found| {
+        let updated = update(client, &metadata.schema, Schema::KEY, |found: Option<&Schema>| {
             let mut next = found.cloned().unwrap_or(Schema { version: 0, deployments: Vec::new() });
             next.version += 1;
             next.deployments.push(host.clone());
             Ok(Some(next))
         });
-        match updated.await {
-            Ok(schema) => {
-                schema.into_iter().for_each(|schema| learn(&metadata.schema, schema));
-                Told::Done
-            }
-            Err(error) => Told::Failed(error.to_string()),
-        }
+        updated.await.map_or_else(|error| Told::Failed(error.to_string()), |()| Told::Done)
     }
 
     async fn replicate(&self, nodes: u8) -> Told {
         let Parts { client, metadata, .. } = &self.shared.parts;
-        let updated = client.update::<PartitionTable>(PartitionTable::KEY, |found| {
-            let mut next =
-                found.cloned().ok_or_else(|| ClientError::Retryable("no partition table".into()))?;
-            next.version += 1;
-            next.replicas = Some(nodes);
-            Ok(Some(next))
-        });
-        match updated.await {
-            Ok(table) => {
-                table.into_iter().for_each(|table| learn(&metadata.partition_table, table));
-                Told::Done
-            }
-            Err(error) => Told::Failed(error.to_string()),
-        }
+        let updated = update(
+            client,
+            &metadata.partition_table,
+            PartitionTable::KEY,
+            |found: Option<&PartitionTable>| {
+                let mut next =
+                    found.cloned().ok_or_else(|| ClientError::Retryable("no partition table".into()))?;
+                next.version += 1;
+                next.replicas = Some(nodes);
+                Ok(Some(next))
+            },
+        );
+        updated.await.map_or_else(|error| Told::Failed(error.to_string()), |()| Told::Done)
     }
 
     fn plan<T>(&self, work: impl FnOnce(&mut Plan) -> T) -> T {

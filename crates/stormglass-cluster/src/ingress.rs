@@ -3,7 +3,6 @@
 //! Source: restatedev/restate `crates/ingress-http`, `crates/worker-api` / March 2025 `crates/ingress-dispatcher`.
 
 use crate::log::Generation;
-use crate::log::client::name_of;
 use crate::metadata::Metadata;
 use crate::partition::PartitionId;
 use crate::partition::manager::PARTITION_PORT;
@@ -125,7 +124,7 @@ impl Ingress {
             PlacedBy::Epochs => views.get().get(&partition)?.leader?.1.id,
             PlacedBy::Table => metadata.partition_table.get()?.placement.get(&partition)?.leader?,
         };
-        name_of(&metadata.nodes, leader)
+        metadata.name_of(leader)
     }
 }
 

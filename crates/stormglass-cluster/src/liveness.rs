@@ -57,18 +57,17 @@ impl Liveness {
 
     /// Whether a node is up.
     pub fn is_alive(&self, node: NodeId) -> bool {
-        self.seen.get().get(&node).is_some_and(|seen| seen.state == NodeState::Alive)
+        self.seen.look(|seen| seen.get(&node).is_some_and(|seen| seen.state == NodeState::Alive))
     }
 
     /// Whether a node is up in this life.
     pub fn is_alive_as(&self, node: Generation) -> bool {
         let alive = Seen { generation: node.generation, state: NodeState::Alive };
-        self.seen.get().get(&node.id) == Some(&alive)
+        self.seen.look(|seen| seen.get(&node.id) == Some(&alive))
     }
 
-    /// The nodes that are up.
-    pub fn alive(&self) -> Vec<NodeId> {
-        let seen = self.seen.get();
-        seen.iter().filter(|(_, seen)| seen.state == NodeState::Alive).map(|(&id, _)| id).collect()
+    /// Whether any node is up.
+    pub fn any_alive(&self) -> bool {
+        self.seen.look(|seen| seen.values().any(|seen| seen.state == NodeState::Alive))
     }
 }

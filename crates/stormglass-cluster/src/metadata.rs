@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use stormglass_core::{Recorder, Seed};
-use stormglass_raft::client::Document;
+use stormglass_raft::client::{ClientError, Document};
 use stormglass_raft::server::{NodesWatch, publish};
-use stormglass_raft::{MetadataClient, NodesConfiguration, RetryPolicy};
+use stormglass_raft::{MetadataClient, NodeId, NodesConfiguration, RetryPolicy};
 use stormglass_rt as rt;
 use stormglass_rt::{Alarm, Watch};
 
@@ -83,7 +83,7 @@ impl Metadata {
     /// The versions of what is known.
     pub fn versions(&self) -> Versions {
         Versions {
-            nodes: self.nodes.get().map_or(0, |nodes| nodes.version),
+            nodes: version(&self.nodes),
             logs: version(&self.logs),
             partition_table: version(&self.partition_table),
             schema: version(&self.schema),
@@ -119,46 +119,33 @@ impl Metadata {
 
     /// Starts the tasks that fetch each document again: after each `interval`, and when somebody has spoken of a newer one.
     pub fn keep_fresh(&self, fetcher: &Fetcher, interval: Duration) {
-        let Metadata { nodes, logs, partition_table, schema, heard_of } = self.clone();
-        let due = |wanted: fn(&Versions) -> u64, known: Box<dyn Fn() -> u64 + Send + Sync>| Due {
-            heard_of: heard_of.clone(),
-            wanted,
-            known,
-            interval,
-        };
-        let known = nodes.clone();
-        let known = Box::new(move || known.get().map_or(0, |nodes| nodes.version));
-        fetcher.repeat(
-            NodesConfiguration::KEY,
-            due(|versions| versions.nodes, known),
-            move |document: NodesConfiguration| {
-                publish(&nodes, &document);
-            },
-        );
-        let known = logs.clone();
-        fetcher.repeat(
-            Logs::KEY,
-            due(|versions| versions.logs, Box::new(move || version(&known))),
-            move |document| learn(&logs, document),
-        );
-        let known = partition_table.clone();
-        fetcher.repeat(
-            PartitionTable::KEY,
-            due(|versions| versions.partition_table, Box::new(move || version(&known))),
-            move |document| learn(&partition_table, document),
-        );
-        let known = schema.clone();
-        fetcher.repeat(
-            Schema::KEY,
-            due(|versions| versions.schema, Box::new(move || version(&known))),
-            move |document| learn(&schema, document),
-        );
+        let due = |of: fn(&Versions) -> u64| Due { metadata: self.clone(), of, interval };
+        let Metadata { nodes, logs, partition_table, schema, .. } = self.clone();
+        fetcher.repeat(NodesConfiguration::KEY, due(|versions| versions.nodes), move |document| {
+            publish(&nodes, &document);
+        });
+        fetcher.repeat(Logs::KEY, due(|versions| versions.logs), move |document| learn(&logs, document));
+        fetcher.repeat(PartitionTable::KEY, due(|versions| versions.partition_table), move |document| {
+            learn(&partition_table, document);
+        });
+        fetcher
+            .repeat(Schema::KEY, due(|versions| versions.schema), move |document| learn(&schema, document));
     }
+
+    /// The name of a node.
+    pub fn name_of(&self, node: NodeId) -> Option<String> {
+        name_of(&self.nodes, node)
+    }
+}
+
+/// The name of a node in the configuration that is known.
+pub(crate) fn name_of(nodes: &NodesWatch, node: NodeId) -> Option<String> {
+    nodes.look(|nodes| nodes.as_ref()?.nodes.get(&node).map(|node| node.name.clone()))
 }
 
 /// The version of a document, 0 if it is not known.
 fn version<D: Document>(watch: &Watch<Known<D>>) -> u64 {
-    watch.get().map_or(0, |document| document.version())
+    watch.look(|document| document.as_ref().map_or(0, |document| document.version()))
 }
 
 /// Makes a document known if it is newer than what is known.
@@ -172,6 +159,22 @@ pub fn learn<D: Document>(watch: &Watch<Known<D>>, document: D) {
     });
 }
 
+/// Changes a document in the store as [`MetadataClient::update`] does, and makes known what it is then.
+///
+/// # Errors
+///
+/// Those of the metadata store, and of `change`.
+pub async fn update<D: Document>(
+    client: &MetadataClient,
+    watch: &Watch<Known<D>>,
+    key: &str,
+    change: impl FnMut(Option<&D>) -> Result<Option<D>, ClientError>,
+) -> Result<(), ClientError> {
+    let document = client.update::<D>(key, change).await?;
+    document.into_iter().for_each(|document| learn(watch, document));
+    Ok(())
+}
+
 /// As [`learn`], if there is a document. Says whether there is.
 fn learn_some<D: Document>(watch: &Watch<Known<D>>, document: Option<D>) -> bool {
     document.map(|document| learn(watch, document)).is_some()
@@ -179,18 +182,18 @@ fn learn_some<D: Document>(watch: &Watch<Known<D>>, document: Option<D>) -> bool
 
 /// When a document is to be fetched again.
 struct Due {
-    heard_of: Watch<Versions>,
-    wanted: fn(&Versions) -> u64,
-    known: Box<dyn Fn() -> u64 + Send + Sync>,
+    metadata: Metadata,
+    /// Its version among all.
+    of: fn(&Versions) -> u64,
     interval: Duration,
 }
 
 impl Due {
     async fn wait(&self) {
-        let known = (self.known)();
+        let known = (self.of)(&self.metadata.versions());
         let mut alarm = Alarm::new(rt::now() + self.interval);
         poll_fn(|context| {
-            if self.heard_of.poll_until(context, |heard| (self.wanted)(heard) > known).is_ready() {
+            if self.metadata.heard_of.poll_until(context, |heard| (self.of)(heard) > known).is_ready() {
                 return Poll::Ready(());
             }
             alarm.poll(context)
@@ -199,7 +202,7 @@ impl Due {
     }
 
     fn is_behind(&self) -> bool {
-        (self.wanted)(&self.heard_of.get()) > (self.known)()
+        (self.of)(&self.metadata.heard_of.get()) > (self.of)(&self.metadata.versions())
     }
 }
 

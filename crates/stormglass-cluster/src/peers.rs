@@ -5,7 +5,6 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use stormglass_net::{Channel, Host};
-use stormglass_rt as rt;
 
 /// Channels to the same port of other nodes, connected when they are first used and kept. Clones share them.
 ///
@@ -42,13 +41,8 @@ impl<Q: Send + 'static, A: Send + 'static> Peers<Q, A> {
     /// `TimedOut` when a limit is over; those of [`Channel::call`].
     pub(crate) async fn call(&self, node: &str, limit: Duration, request: Q) -> io::Result<A> {
         let channel = self.channel(node);
-        if !channel.is_connected() {
-            match rt::timeout(self.shared.connect_timeout, channel.connect()).await {
-                Some(connected) => connected?,
-                None => return Err(io::ErrorKind::TimedOut.into()),
-            }
-        }
-        rt::timeout(limit, channel.call(request)).await.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
+        channel.connect_within(self.shared.connect_timeout).await?;
+        channel.call_within(limit, request).await
     }
 
     fn channel(&self, node: &str) -> Arc<Channel<Q, A>> {

@@ -402,6 +402,33 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
         self.wire().await.map(drop)
     }
 
+    /// As [`Channel::connect`], for so long at the most. Who calls after it gives connecting a limit of its own.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stormglass_core::Seed;
+    /// use stormglass_net::{NetProfile, Network};
+    ///
+    /// madsim::runtime::Runtime::new().block_on(async {
+    ///     let network = Network::new(NetProfile::instant(), Seed(1));
+    ///     let (client, server) = (network.host("client"), network.host("server"));
+    ///     let _off = server.power_off();
+    ///     let channel = client.channel::<(), ()>(server.address(80));
+    ///     let error = channel.connect_within(Duration::from_millis(100)).await.unwrap_err();
+    ///     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    /// });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` when the time is over; as [`Channel::connect`].
+    pub async fn connect_within(&self, limit: Duration) -> io::Result<()> {
+        if self.is_connected() {
+            return Ok(());
+        }
+        rt::timeout(limit, self.connect()).await.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
+    }
+
     /// Whether there is a connection, as far as this side knows.
     pub fn is_connected(&self) -> bool {
         self.connected.lock().is_some()

@@ -156,13 +156,7 @@ impl MetadataClient {
     }
 
     async fn ask(&self, channel: &Channel<Request, Answer>, request: Request) -> io::Result<Answer> {
-        if !channel.is_connected() {
-            let limit = self.shared.settings.connect_timeout;
-            match rt::timeout(limit, channel.connect()).await {
-                Some(connected) => connected?,
-                None => return Err(io::ErrorKind::TimedOut.into()),
-            }
-        }
+        channel.connect_within(self.shared.settings.connect_timeout).await?;
         channel.call(request).await
     }
 

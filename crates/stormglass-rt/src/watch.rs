@@ -53,6 +53,11 @@ impl<T: Clone> Watch<T> {
         self.lock().value.clone()
     }
 
+    /// Asks something of the value, without a copy of it.
+    pub fn look<R>(&self, ask: impl FnOnce(&T) -> R) -> R {
+        ask(&self.lock().value)
+    }
+
     /// Changes the value and wakes everyone who waits.
     pub fn set(&self, value: T) {
         self.change(|current| {

@@ -17,7 +17,6 @@ use crate::control::CONTROL_PORT;
 use crate::control::{Ask, Told};
 use crate::liveness::{Liveness, NodeState};
 use crate::log::Generation;
-use crate::log::client::name_of;
 use crate::metadata::Metadata;
 use crate::partition::views::Views;
 use crate::peers::Peers;
@@ -87,7 +86,7 @@ impl FailureDetector {
         let targets = self.lock().peers();
         let mut asked: Vec<_> = targets
             .into_iter()
-            .filter_map(|node| name_of(&metadata.nodes, node))
+            .filter_map(|node| metadata.name_of(node))
             .map(|name| {
                 let peers = peers.clone();
                 Box::pin(
@@ -196,7 +195,7 @@ impl FailureDetector {
     }
 
     fn send(&self, node: NodeId, message: Gossip) {
-        if let Some(name) = name_of(&self.parts.metadata.nodes, node) {
+        if let Some(name) = self.parts.metadata.name_of(node) {
             let to = self.parts.host.network().host(&name).address(GOSSIP_PORT);
             self.endpoint.send_to(to, message);
         }

@@ -7,7 +7,7 @@ use super::server::{Ask, LOG_SERVER_PORT, LogServer, Told};
 use super::settings::{LogSettings, Reconfigures};
 use super::{Generation, LogId, LogletId, Lsn, Offset, Record};
 use crate::liveness::Liveness;
-use crate::metadata::{Metadata, learn};
+use crate::metadata::{Metadata, name_of, update};
 use crate::peers::Peers;
 use crate::settings::ClusterSettings;
 use std::collections::{BTreeMap, VecDeque};
@@ -128,11 +128,6 @@ impl Servers {
     }
 }
 
-/// The name of a node.
-pub(crate) fn name_of(nodes: &NodesWatch, node: NodeId) -> Option<String> {
-    nodes.get()?.nodes.get(&node).map(|node| node.name.clone())
-}
-
 /// What a node's log is made of.
 pub(crate) struct Parts<'a> {
     pub(crate) host: &'a Host,
@@ -224,15 +219,19 @@ impl Log {
         self.extend(log, None, Lsn(1), self.shared.me).await
     }
 
+    /// The chains of logs, once this one has a segment.
+    async fn begun(&self, log: LogId) -> Arc<Logs> {
+        let logs = self.shared.metadata.logs.until(|logs| tail_of(logs.as_deref(), log).is_some());
+        logs.await.expect("waited for")
+    }
+
     /// Appends records and gives the number of the last, once all are acknowledged. Tries for ever.
     pub async fn append(&self, log: LogId, records: Arc<[Record]>) -> Lsn {
         let Shared { metadata, settings, recorder, append_back_off, .. } = &*self.shared;
         let mut delays = None;
         let mut failing_since = None;
         loop {
-            let logs = metadata.logs.until(|logs| logs.as_ref().is_some_and(|logs| logs.tail(log).is_some()));
-            let segment =
-                Arc::new(logs.await.as_ref().and_then(|logs| logs.tail(log)).expect("waited for").clone());
+            let segment = Arc::new(self.begun(log).await.tail(log).expect("it has begun").clone());
             let sequenced = self.sequence(&segment, records.clone()).await;
             if let Ok(Sequenced::Appended(first)) = sequenced {
                 let last = first + records.len() as u64 - 1;
@@ -294,11 +293,9 @@ impl Log {
     /// Where the next record will be, as the sequencer says; without it, a place that is not before that, as an f-majority of the log servers say. Asks for
     /// ever.
     pub async fn find_tail(&self, log: LogId) -> Lsn {
-        let Shared { metadata, settings, recorder, .. } = &*self.shared;
+        let Shared { settings, recorder, .. } = &*self.shared;
         loop {
-            let logs = metadata.logs.until(|logs| logs.as_ref().is_some_and(|logs| logs.tail(log).is_some()));
-            let segment =
-                Arc::new(logs.await.as_ref().and_then(|logs| logs.tail(log)).expect("waited for").clone());
+            let segment = Arc::new(self.begun(log).await.tail(log).expect("it has begun").clone());
             if let Some(tail) = self.check_tail(&segment).await {
                 return segment.lsn(tail);
             }
@@ -409,14 +406,12 @@ impl Log {
         if nodeset.len() < usize::from(settings.replication) {
             return Err(ClientError::Retryable("too few log servers".into()));
         }
-        let updated = client.update::<Logs>(Logs::KEY, |logs| {
+        update(client, &metadata.logs, Logs::KEY, |logs: Option<&Logs>| {
             let mut logs = logs.cloned().ok_or_else(|| ClientError::Retryable("no logs yet".into()))?;
             let next = (sequencer, nodeset.clone(), settings.replication);
             Ok(logs.extend(log, sealed, tail, next).then_some(logs))
-        });
-        let logs = updated.await?;
-        logs.into_iter().for_each(|logs| learn(&metadata.logs, logs));
-        Ok(())
+        })
+        .await
     }
 
     /// The log servers of a new segment: 2r − 1, which outlives r − 1 losses, of those that are up if there are enough, from the log's own place in their order on.
@@ -463,12 +458,11 @@ impl Log {
             }
             last = last.max(segment.lsn(offset + 1).previous());
         }
-        let updated = client.update::<Logs>(Logs::KEY, |logs| {
+        let updated = update(client, &metadata.logs, Logs::KEY, |logs: Option<&Logs>| {
             let mut logs = logs.cloned().ok_or_else(|| ClientError::Retryable("no logs yet".into()))?;
             Ok(logs.trim(log, last).then_some(logs))
         });
-        let logs = updated.await.map_err(|_| NotReconfigured)?;
-        logs.into_iter().for_each(|logs| learn(&metadata.logs, logs));
+        updated.await.map_err(|_| NotReconfigured)?;
         Ok(last)
     }
 
@@ -547,12 +541,8 @@ impl Reader {
     async fn readable(&self) -> (Arc<Segment>, Offset) {
         let Shared { metadata, servers, sequencers, settings, .. } = &*self.log.shared;
         loop {
-            let logs = metadata
-                .logs
-                .until(|logs| logs.as_ref().is_some_and(|logs| logs.tail(self.id).is_some()))
-                .await;
-            let logs = logs.expect("waited for");
-            let (segment, end) = logs.segment_of(self.id, self.next).expect("waited for");
+            let logs = self.log.begun(self.id).await;
+            let (segment, end) = logs.segment_of(self.id, self.next).expect("it has begun");
             let segment = Arc::new(segment.clone());
             if let Some(end) = end {
                 return (segment.clone(), segment.offset(end));

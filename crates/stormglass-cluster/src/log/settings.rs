@@ -35,9 +35,6 @@ pub struct LogSettings {
     /// How often a node that is not the sequencer looks for a new tail while it reads. Default: 2 s.
     #[serde(with = "human_duration")]
     pub tail_poll: Duration,
-    /// The pause after a failed seal (`seal-retry-interval`). Default: 2 s.
-    #[serde(with = "human_duration")]
-    pub seal_pause: Duration,
     /// How a read is repeated when nobody has the record (`read-retry-policy`). Default: 50 ms × 2, without end, up to 1 s.
     pub read_retry: RetryPolicy,
     /// How many records a reader asks for at once (`readahead-records`). Default: 20.
@@ -67,7 +64,6 @@ impl Default for LogSettings {
             find_tail_timeout: Duration::from_millis(500),
             find_tail_pause: Duration::from_secs(2),
             tail_poll: Duration::from_secs(2),
-            seal_pause: Duration::from_secs(2),
             read_retry: RetryPolicy::exponential(50, 2.0, 1_000, None),
             read_ahead: 20,
         }

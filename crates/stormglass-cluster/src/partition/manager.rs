@@ -5,7 +5,7 @@
 
 use super::PartitionId;
 use super::processor::{self, Board, Ended, Event, Invoke, Invoked, NoSnapshot, Status, Worker};
-use super::settings::PlacedBy;
+use super::settings::{PlacedBy, Restarts};
 use super::snapshots::Snapshot;
 use super::state::State;
 use super::table::EpochMetadata;
@@ -307,7 +307,7 @@ impl Manager {
                 settings.restart_blocked + Duration::from_nanos(chance.below(most.max(1)))
             }
         };
-        if processor::restarts_here(&worker.settings) {
+        if settings.restarts == Restarts::Manager {
             let (orders, recorder) = (self.orders.clone(), worker.recorder.clone());
             rt::spawn(&worker.recorder, "restart partition", async move {
                 if !pause.is_zero() {

@@ -2,7 +2,7 @@
 
 use super::PartitionId;
 use super::service;
-use super::settings::{PartitionSettings, Restarts};
+use super::settings::PartitionSettings;
 use super::snapshots::{Repository, Snapshot};
 use super::state::{Command, Effect, Handler, InvocationId, State, Task};
 use super::store::PartitionStore;
@@ -561,9 +561,4 @@ fn append(worker: &Arc<Worker>, id: PartitionId, mut queue: Receiver<Command>) -
 
 fn encode(command: Command) -> Record {
     postcard::to_stdvec(&command).expect("plain data has an encoding").into()
-}
-
-/// Whether a partition's node starts it again by itself.
-pub(crate) fn restarts_here(settings: &ClusterSettings) -> bool {
-    settings.partition.restarts == Restarts::Manager
 }
