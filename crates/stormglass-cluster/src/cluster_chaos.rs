@@ -6,12 +6,13 @@ use crate::partition::state::Handler;
 use crate::runner::{Cluster, Setup, Signal};
 use crate::settings::{CHAOS_MODELS, ClusterSettings};
 use crate::tools::{Ingress, REPOSITORY, converge, register};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use stormglass_core::latency::human_duration;
+use stormglass_core::Limit;
+use stormglass_core::latency::HumanDuration;
 use stormglass_rt::{self as rt, Watch};
-use stormglass_sim::settings::table_of;
-use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
 
 /// Three nodes with every role. Again and again one of them is restarted, while one writer adds to a counter through any of the three; after each restart all nodes have to be healthy and a write has to
 /// be acknowledged, each within its limit. Every acknowledged add has to tell the number of those acknowledged so far: none is lost, none counts twice.
@@ -21,38 +22,42 @@ use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
 pub struct ClusterChaos;
 
 /// The test's own parameters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ClusterChaosSettings {
     /// How long nodes are restarted and a writer writes. Default: 60 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub duration: Duration,
     /// The limit of the first start's health: an observer. Default: 30 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     pub first_healthy: Duration,
     /// The limit of the health after a restart: an observer. Default: 10 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     pub healthy: Duration,
     /// The limit of the wait for a new acknowledged add after that: an observer. Default: 30 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     pub recovery: Duration,
     /// The limit of a request of the writer; 0 s has none. Default: 5 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub request_timeout: Duration,
     /// The writer's pause after a request that failed on its way. Default: 200 ms.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub failed_pause: Duration,
     /// Whether nodes have a snapshot repository; the real test's have none. Default: false.
     pub repository: bool,
     /// How nodes are stopped. Default: `both`.
     pub signals: Signals,
     /// The limit of the wait for equal replicas at the end: an observer; the real test has none. Default: 60 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     pub converged: Duration,
 }
 
 /// How nodes are stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Signals {
     /// By SIGKILL.
@@ -100,10 +105,8 @@ impl Scenario for ClusterChaos {
         CHAOS_MODELS
     }
 
-    fn defaults(&self) -> toml::Table {
-        let mut table = ClusterSettings::defaults();
-        table.insert(SECTION.into(), table_of(&ClusterChaosSettings::default()).into());
-        table
+    fn defaults(&self) -> Parameters {
+        ClusterSettings::defaults().with(SECTION, &ClusterChaosSettings::default())
     }
 
     fn overrides(&self) -> toml::Table {
@@ -122,7 +125,7 @@ impl Scenario for ClusterChaos {
         Box::pin(async move {
             let repository = own.repository.then(|| world.node(REPOSITORY).disk().clone());
             let cluster = Cluster::start_with(&world, settings, &Setup { repository, ..Setup::ALL });
-            cluster.wait_healthy(own.first_healthy).await;
+            cluster.wait_healthy(Limit::of("cluster-chaos.first-healthy", own.first_healthy)).await;
             register(&world, &cluster, 0).await;
             play(&world, cluster, &own).await;
         })
@@ -148,9 +151,16 @@ async fn play(world: &World, mut cluster: Cluster, own: &ClusterChaosSettings) {
         let term = own.signals == Signals::Both && chance.below(2) == 1;
         cluster.restart(place, if term { Signal::Term } else { Signal::Kill }).await;
         let before = successes.get();
-        cluster.wait_healthy(own.healthy).await;
+        cluster.wait_healthy(Limit::of("cluster-chaos.healthy", own.healthy)).await;
         let new = successes.until(|&now| now > before);
-        world.wait("a new success", cluster.node(place).name(), own.recovery, new).await;
+        world
+            .wait(
+                "a new success",
+                cluster.node(place).name(),
+                Limit::of("cluster-chaos.recovery", own.recovery),
+                new,
+            )
+            .await;
     }
     writer.abort();
     let acknowledged = successes.get();
@@ -159,7 +169,7 @@ async fn play(world: &World, mut cluster: Cluster, own: &ClusterChaosSettings) {
     }
     let partition = PartitionId::of(COUNTER, cluster.settings().partition.count);
     let places: Vec<usize> = (0..cluster.len()).collect();
-    converge(world, &cluster, partition, &places, own.converged).await;
+    converge(world, &cluster, partition, &places, Limit::of("cluster-chaos.converged", own.converged)).await;
 }
 
 /// A client that adds to the counter, one request after the other, through any node.

@@ -2,7 +2,7 @@
 
 use crate::runner::Cluster;
 use crate::settings::{ClusterSettings, MODELS};
-use stormglass_sim::{Exhibit, Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Exhibit, Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
 
 /// The start of `fast_forward_over_trim_gap` in restatedev/restate#2973: node-1 tells its id after 7.35 s, and its admin API does not answer
 /// within 10 s.
@@ -38,7 +38,7 @@ impl Scenario for ColdStart {
         EXHIBITS
     }
 
-    fn defaults(&self) -> toml::Table {
+    fn defaults(&self) -> Parameters {
         ClusterSettings::defaults()
     }
 

@@ -21,6 +21,7 @@ use crate::partition::table::{Configuration, EpochMetadata, PartitionTable, Plac
 use crate::partition::views::Views;
 use crate::peers::Peers;
 use crate::settings::ClusterSettings;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -28,28 +29,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 use stormglass_core::Recorder;
-use stormglass_core::latency::human_duration;
+use stormglass_core::latency::HumanDuration;
 use stormglass_net::Host;
 use stormglass_raft::client::ClientError;
 use stormglass_raft::{MetadataClient, NodeId};
 use stormglass_rt::{self as rt, Missed, Ticker, Watch};
 
 /// The controller's parameters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ControllerSettings {
     /// How often it looks at the cluster (`admin.heartbeat-interval`). Default: 1.5 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub heartbeat: Duration,
     /// The limit of asking a node how its partitions stand. Default: 3 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub node_state_timeout: Duration,
     /// How it knows who is up. Default: `gossip`.
     pub liveness: LivenessBy,
 }
 
 /// How the controller knows who is up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LivenessBy {
     /// From the failure detector (1.7).

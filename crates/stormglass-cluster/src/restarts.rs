@@ -3,7 +3,7 @@
 use crate::runner::{Cluster, Signal};
 use crate::settings::{ClusterSettings, MODELS};
 use stormglass_rt as rt;
-use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
 
 /// Three nodes start on empty disks. Once all are healthy a node drawn by chance is killed, or told to stop, and started again on what its disk
 /// has kept; the harness waits for its admin API. After each start there is a pause.
@@ -25,7 +25,7 @@ impl Scenario for Restarts {
         MODELS
     }
 
-    fn defaults(&self) -> toml::Table {
+    fn defaults(&self) -> Parameters {
         ClusterSettings::defaults()
     }
 

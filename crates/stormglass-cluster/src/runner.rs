@@ -7,8 +7,7 @@ use crate::oracle::Oracle;
 use crate::settings::{AdminCheck, ClusterSettings, Step, Strategy};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
-use stormglass_core::Kind;
+use stormglass_core::{Kind, Limit};
 use stormglass_fs::Disk;
 use stormglass_net::{Channel, Host};
 use stormglass_raft::Roles;
@@ -195,22 +194,22 @@ impl Cluster {
     ///
     /// When there is no such node.
     pub async fn wait_admin_healthy_of(&self, place: usize) {
-        self.wait_for(&self.nodes[place].node, self.settings.admin.deadline).await;
+        self.wait_for(&self.nodes[place].node, self.settings.admin.limit()).await;
     }
 
     /// Waits until every check of every node holds, as far as the node has the role, all at once and for so long.
-    pub async fn wait_healthy(&self, deadline: Duration) {
+    pub async fn wait_healthy(&self, limit: Limit) {
         let mut waits: Vec<rt::Followed<Pin<Box<dyn Future<Output = ()>>>>> = Vec::new();
         for process in &self.nodes {
             let name = process.node.name();
             for check in self.checks(process.setup.roles) {
                 let wait: Pin<Box<dyn Future<Output = ()>>> = match check {
-                    Check::Admin => Box::pin(self.wait_for(&process.node, deadline)),
+                    Check::Admin => Box::pin(self.wait_for(&process.node, limit)),
                     check => {
                         let probe = self.probe(process);
                         let (world, name) = (self.world.clone(), name.to_string());
                         Box::pin(async move {
-                            world.wait(check.name(), &name, deadline, probe.until(check)).await;
+                            world.wait(check.name(), &name, limit, probe.until(check)).await;
                         })
                     }
                 };
@@ -246,12 +245,12 @@ impl Cluster {
 
     /// Waits until the admin API of every node answers: one wait for each node, all at once.
     pub async fn wait_admin_healthy(&self) {
-        let deadline = self.settings.admin.deadline;
-        let waits = self.nodes.iter().map(|process| self.wait_for(&process.node, deadline));
+        let limit = self.settings.admin.limit();
+        let waits = self.nodes.iter().map(|process| self.wait_for(&process.node, limit));
         rt::join_all(waits.collect()).await;
     }
 
-    fn wait_for(&self, node: &Node, deadline: Duration) -> rt::Followed<impl Future<Output = ()> + use<>> {
+    fn wait_for(&self, node: &Node, limit: Limit) -> rt::Followed<impl Future<Output = ()> + use<>> {
         let (world, runner, check) = (self.world.clone(), self.runner.clone(), self.settings.admin.clone());
         let (node, name) = (node.clone(), node.name().to_string());
         let recorder = world.recorder().clone();
@@ -261,11 +260,11 @@ impl Cluster {
                 follow_steps(&world, &runner, &node, &check).await;
             }
             let channel = runner.channel::<(), Healthy>(node.host().address(ADMIN_PORT));
-            let deadline = match check.strategy {
-                Strategy::Progress => check.step_budget,
-                Strategy::Poll | Strategy::BackOff => deadline,
+            let limit = match check.strategy {
+                Strategy::Progress => check.step_limit(),
+                Strategy::Poll | Strategy::BackOff => limit,
             };
-            world.wait("admin", &name, deadline, poll(&channel, &check, delays, world.recorder())).await;
+            world.wait("admin", &name, limit, poll(&channel, &check, delays, world.recorder())).await;
         })
     }
 }
@@ -313,7 +312,7 @@ async fn follow_steps(world: &World, runner: &Host, node: &Node, check: &AdminCh
             }
         };
         let name = format!("admin, step {}", seen.next.map_or("none yet", Step::title));
-        match world.wait(&name, node.name(), check.step_budget, next).await {
+        match world.wait(&name, node.name(), check.step_limit(), next).await {
             Some(next) => seen = next,
             None => return,
         }

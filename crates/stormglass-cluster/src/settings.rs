@@ -8,12 +8,13 @@ use crate::gossip::GossipSettings;
 use crate::log::LogSettings;
 use crate::partition::PartitionSettings;
 use crate::partition::table::Replication;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use stormglass_core::latency::human_duration;
+use stormglass_core::Limit;
+use stormglass_core::latency::HumanDuration;
 use stormglass_raft::{ClientSettings, MetadataState, RaftSettings, RetryPolicy};
-use stormglass_sim::settings::table_of;
-use stormglass_sim::{Preset, Settings, SettingsError};
+use stormglass_sim::{Parameters, Preset, Settings, SettingsError};
 
 /// The texts of a model: its metadata server, the start of a node, the rest of a cluster.
 macro_rules! model {
@@ -59,7 +60,7 @@ pub const METADATA_MODELS: &[Preset] = &[
 ];
 
 /// The parameters of one run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ClusterSettings {
     /// The metadata server.
@@ -85,11 +86,11 @@ pub struct ClusterSettings {
 }
 
 /// Connections between nodes. Source: restatedev/restate `crates/types/src/config/networking.rs`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct NetworkSettings {
     /// The limit of connecting to another node (`networking.connect-timeout`). Default: 3 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub connect_timeout: Duration,
 }
 
@@ -100,7 +101,7 @@ impl Default for NetworkSettings {
 }
 
 /// How a node starts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct NodeSettings {
     /// The steps, in order.
@@ -120,7 +121,7 @@ pub struct NodeSettings {
     /// Default: `all`.
     pub metadata_addresses: Addresses,
     /// How often a node looks for newer versions of the cluster's documents (`metadata-update-interval`). Default: 10 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub metadata_refresh: Duration,
     /// What a node logs. Default: `debug`, as the tests do.
     pub log_level: LogLevel,
@@ -130,7 +131,7 @@ pub struct NodeSettings {
 
 /// What a node logs while it starts: so many lines for each step, of 250 bytes each, written to a file that nobody syncs. As the measured nodes did:
 /// 55 lines of level debug and 13 of level info in 17 steps, none of level warn, 247 bytes on average.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogLevel {
     /// Nothing, if all goes well.
@@ -154,7 +155,7 @@ impl LogLevel {
 }
 
 /// Whose metadata servers a node is configured with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected \"all\", \"first\" or a list of nodes' names")]
 pub enum Addresses {
     /// Those that a word stands for.
@@ -164,7 +165,7 @@ pub enum Addresses {
 }
 
 /// A word for some of the nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Group {
     /// All of them.
@@ -202,40 +203,40 @@ impl Default for NodeSettings {
 }
 
 /// CPU time of a start's steps on an idle core; see [`stormglass_sim::cpu`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct WorkSettings {
     /// Process start to the banner.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub boot: Duration,
     /// Opening the metadata server's database.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub open_metadata_store: Duration,
     /// Opening the log server's database.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub open_log_store: Duration,
     /// Opening the partition store's database.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub open_partition_store: Duration,
     /// Opening the local loglet's database.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub open_local_loglet: Duration,
     /// Building roles and services.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub roles: Duration,
     /// Starting the fabric's server.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub serve: Duration,
     /// Starting the admin API.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub admin: Duration,
     /// Writing a line of the log: formatting it and a system call.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub log_line: Duration,
 }
 
 /// What is started.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct TopologySettings {
     /// How many nodes, all on one machine, each with every role. Range: 1 to 99. Default: 3.
@@ -243,10 +244,10 @@ pub struct TopologySettings {
     /// How often a node is started again once all are healthy, in `restarts`. Default: 2.
     pub restarts: u32,
     /// The pause after each start there. Default: 10 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub pause: Duration,
     /// How long a process that was told to stop may take (`shutdown-timeout`). Default: 60 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub shutdown_timeout: Duration,
     /// How many other clusters of the same kind start on the same machine at the same time, as a runner of tests does that runs several: they share its
     /// cores, and its disk if the profile says so (`machine.shared-disk`). Range: 0 to 15. Default: 0.
@@ -276,29 +277,41 @@ impl Default for TopologySettings {
 }
 
 /// How the harness waits for the admin API of a node (`local-cluster-runner`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct AdminCheck {
     /// How long it waits in all: an observer, it changes nothing before. Default: 10 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     pub deadline: Duration,
     /// How it asks. Default: `poll`, as the real harness does.
     pub strategy: Strategy,
     /// The pause after a failed attempt of `poll` and `progress`. Default: 250 ms.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub poll_interval: Duration,
     /// The pauses of `back-off`. Default: 50 ms × 2 up to 1 s, without end.
     pub back_off: RetryPolicy,
     /// How long a step of a start may take under `progress`: an observer. Default: 10 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     pub step_budget: Duration,
     /// The limit of one attempt; 0 s, the default, has none, so that an attempt at a bound socket hangs until it
     /// is served.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub request_timeout: Duration,
 }
 
 impl AdminCheck {
+    /// How long it waits in all.
+    pub fn limit(&self) -> Limit {
+        Limit::of("admin.deadline", self.deadline)
+    }
+
+    /// How long it waits for a step.
+    pub fn step_limit(&self) -> Limit {
+        Limit::of("admin.step-budget", self.step_budget)
+    }
+
     /// The pauses between attempts: growing ones, or always the same.
     pub fn gaps(&self) -> RetryPolicy {
         match self.strategy {
@@ -328,7 +341,7 @@ impl Default for AdminCheck {
 }
 
 /// How the harness finds out that a node is healthy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// It asks the admin API, again after the same pause, up to one deadline.
@@ -342,7 +355,7 @@ pub enum Strategy {
 }
 
 /// A step of a node's start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// The process starts.
@@ -433,9 +446,9 @@ fn name_of(step: Step) -> String {
 }
 
 impl ClusterSettings {
-    /// The defaults as a table.
-    pub fn defaults() -> toml::Table {
-        table_of(&ClusterSettings::default())
+    /// Every parameter, with its default.
+    pub fn defaults() -> Parameters {
+        Parameters::of(&ClusterSettings::default())
     }
 
     /// Reads and checks the parameters.

@@ -10,6 +10,7 @@ use crate::runner::Cluster;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use stormglass_core::Limit;
 use stormglass_net::Channel;
 use stormglass_raft::NodeId;
 use stormglass_rt as rt;
@@ -100,7 +101,7 @@ pub(crate) async fn converge(
     cluster: &Cluster,
     partition: PartitionId,
     places: &[usize],
-    deadline: Duration,
+    limit: Limit,
 ) {
     let least = match cluster.settings().partition.replication {
         Replication::Nodes(count) => usize::from(count).min(places.len()),
@@ -122,5 +123,5 @@ pub(crate) async fn converge(
             rt::pause(world.recorder(), gap, POLL).await;
         }
     };
-    world.wait(&format!("equal replicas of {partition}"), "cluster", deadline, equal).await;
+    world.wait(&format!("equal replicas of {partition}"), "cluster", limit, equal).await;
 }

@@ -10,13 +10,14 @@ use crate::partition::state::Handler;
 use crate::runner::{Cluster, Setup, Signal};
 use crate::settings::{ClusterSettings, TRIM_GAP_MODELS};
 use crate::tools::{Admin, Ingress, POLL, REPOSITORY, converge, register};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use stormglass_core::latency::human_duration;
+use stormglass_core::Limit;
+use stormglass_core::latency::HumanDuration;
 use stormglass_raft::{RetryPolicy, Roles};
 use stormglass_rt as rt;
-use stormglass_sim::settings::table_of;
-use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
 
 /// A partition's log is trimmed up to a snapshot; a node that joins without the snapshot repository cannot go on; started again with it, it imports
 /// the snapshot and catches up.
@@ -26,7 +27,7 @@ use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
 pub struct TrimGap;
 
 /// The limits of the test's own waits: all observers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct TrimGapSettings {
     /// Whether the first nodes have a snapshot repository. Default: true.
@@ -34,30 +35,38 @@ pub struct TrimGapSettings {
     /// On how many nodes the partition shall be once the new one has joined; 0 leaves it as it is. Default: 2.
     pub expands_to: u8,
     /// For each first node's partition to start. Default: 180 s, the test runner's own limit.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     pub partition_started: Duration,
     /// For the partition to have a leader. Default: 180 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     pub leader: Duration,
     /// For the first call of the service. Default: 180 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     pub first_call: Duration,
     /// How the first call is repeated when it is refused. Default: 500 ms, without end.
     pub first_call_retry: RetryPolicy,
     /// For the snapshot. Default: 180 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     pub snapshot: Duration,
     /// For the new node to meet the gap. Default: 180 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     pub gap_met: Duration,
     /// For the new node to import the snapshot. Default: 180 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     pub import: Duration,
     /// For the call through the new node. Default: 180 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     pub last_call: Duration,
     /// For all replicas to have applied the same. Default: 180 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     pub applied: Duration,
 }
 
@@ -102,10 +111,8 @@ impl Scenario for TrimGap {
         TRIM_GAP_MODELS
     }
 
-    fn defaults(&self) -> toml::Table {
-        let mut table = ClusterSettings::defaults();
-        table.insert(SECTION.into(), table_of(&TrimGapSettings::default()).into());
-        table
+    fn defaults(&self) -> Parameters {
+        ClusterSettings::defaults().with(SECTION, &TrimGapSettings::default())
     }
 
     fn overrides(&self) -> toml::Table {
@@ -146,11 +153,15 @@ impl Test {
 
     async fn run(mut self) {
         let first: Vec<usize> = (0..self.cluster.len()).collect();
-        self.cluster.wait_healthy(self.cluster.settings().admin.deadline).await;
+        self.cluster.wait_healthy(self.cluster.settings().admin.limit()).await;
         for &place in &first {
-            self.line(place, 0, "partition started", self.own.partition_started, |line| {
-                line == started_text(PARTITION)
-            })
+            self.line(
+                place,
+                0,
+                "partition started",
+                Limit::of("trim-gap.partition-started", self.own.partition_started),
+                |line| line == started_text(PARTITION),
+            )
             .await;
         }
         self.leader().await;
@@ -162,35 +173,39 @@ impl Test {
         let from = self.cluster.journal().len();
         let name = format!("node-{}", first.len() + 1);
         let new = self.cluster.add(&name, worker);
+        let gap_met = Limit::of("trim-gap.gap-met", self.own.gap_met);
         if self.own.expands_to > 0 {
-            self.line(new, from, "node id", self.own.gap_met, |line| line.starts_with("My Node ID")).await;
+            self.line(new, from, "node id", gap_met, |line| line.starts_with("My Node ID")).await;
             let _ = Admin::of(&self.cluster, 0).ask(Ask::Replicate(self.own.expands_to)).await;
         }
         let gap = |line: &str| line.starts_with(gap_prefix().as_str()) && line.ends_with(NO_REPOSITORY);
-        self.line(new, from, "trim gap met", self.own.gap_met, gap).await;
+        self.line(new, from, "trim gap met", gap_met, gap).await;
 
         self.cluster.stop(new, Signal::Term).await;
         let from = self.cluster.journal().len();
         let setup = Setup { roles: Roles::WORKER, ..self.with_repository.clone() };
         self.cluster.start_again(new, setup);
         let import = import_text(&snapshot);
-        self.line(new, from, "snapshot import", self.own.import, |line| line == import).await;
+        self.line(new, from, "snapshot import", Limit::of("trim-gap.import", self.own.import), |line| {
+            line == import
+        })
+        .await;
         self.last_call(new).await;
         let all: Vec<usize> = (0..self.cluster.len()).collect();
-        converge(&self.world, &self.cluster, PARTITION, &all, self.own.applied).await;
+        converge(
+            &self.world,
+            &self.cluster,
+            PARTITION,
+            &all,
+            Limit::of("trim-gap.applied", self.own.applied),
+        )
+        .await;
     }
 
     /// Waits for a line in a node's log.
-    async fn line(
-        &self,
-        place: usize,
-        from: usize,
-        name: &str,
-        deadline: Duration,
-        accept: impl Fn(&str) -> bool,
-    ) {
+    async fn line(&self, place: usize, from: usize, name: &str, limit: Limit, accept: impl Fn(&str) -> bool) {
         let node = self.cluster.node(place).name();
-        self.world.wait(name, node, deadline, self.cluster.journal().wait(node, from, accept)).await;
+        self.world.wait(name, node, limit, self.cluster.journal().wait(node, from, accept)).await;
     }
 
     /// Waits until the controller of node-1 has seen a leader.
@@ -202,7 +217,9 @@ impl Test {
                 rt::pause(self.world.recorder(), gap, POLL).await;
             }
         };
-        self.world.wait("partition leader", "node-1", self.own.leader, seen).await;
+        self.world
+            .wait("partition leader", "node-1", Limit::of("trim-gap.leader", self.own.leader), seen)
+            .await;
     }
 
     /// The first call, again while it is refused; one whose connection breaks ends the test.
@@ -222,7 +239,9 @@ impl Test {
                 }
             }
         };
-        self.world.wait("first call", "node-1", self.own.first_call, called).await;
+        self.world
+            .wait("first call", "node-1", Limit::of("trim-gap.first-call", self.own.first_call), called)
+            .await;
     }
 
     /// Has a snapshot made and the log trimmed; gives its name.
@@ -230,7 +249,11 @@ impl Test {
         const LEAST: Lsn = Lsn(3);
         let admin = Admin::of(&self.cluster, 0);
         let made = admin.ask(Ask::CreateSnapshot(PARTITION, LEAST, true));
-        match self.world.wait("snapshot", "node-1", self.own.snapshot, made).await? {
+        match self
+            .world
+            .wait("snapshot", "node-1", Limit::of("trim-gap.snapshot", self.own.snapshot), made)
+            .await?
+        {
             Ok(Told::Snapshot(Ok(snapshot))) => Some(snapshot.id),
             other => {
                 self.world.violated("snapshot-created", format!("{other:?}"));
@@ -249,7 +272,7 @@ impl Test {
                 self.world.violated("last-call", format!("{node} answers {response:?}"));
             }
         };
-        self.world.wait("last call", node, self.own.last_call, called).await;
+        self.world.wait("last call", node, Limit::of("trim-gap.last-call", self.own.last_call), called).await;
     }
 }
 

@@ -22,7 +22,9 @@
 
 use crate::math;
 use crate::time::nanos;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -219,18 +221,34 @@ pub fn transfer(per_mib: Duration, bytes: u64) -> Duration {
 
 // ---- TOML form --------------------------------------------------------------------------------------------
 
-/// Durations as people write them (`"150ms"`, `"1m 30s"`), for `#[serde(with = "...")]`.
-pub mod human_duration {
-    use super::{Duration, HumanDuration, Serialize, Serializer, human};
-    use serde::{Deserialize, Deserializer};
+/// Durations as people write them (`"150ms"`, `"1m 30s"`): `#[serde(with = "HumanDuration")]` on a [`Duration`].
+///
+/// ```
+/// use serde::Deserialize;
+/// use std::time::Duration;
+/// use stormglass_core::latency::HumanDuration;
+///
+/// #[derive(Deserialize)]
+/// struct Limits {
+///     #[serde(with = "HumanDuration")]
+///     deadline: Duration,
+/// }
+///
+/// let limits: Limits = toml::from_str("deadline = '1m 30s'")?;
+/// assert_eq!(limits.deadline, Duration::from_secs(90));
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HumanDuration(pub Duration);
 
+impl HumanDuration {
     /// Writes `150ms`.
     ///
     /// # Errors
     ///
     /// Those of the serializer.
     pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        human(*duration).to_string().serialize(serializer)
+        serializer.collect_str(&human(*duration))
     }
 
     /// Reads `150ms`.
@@ -239,16 +257,13 @@ pub mod human_duration {
     ///
     /// Anything that is not a duration with its unit.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        HumanDuration::deserialize(deserializer).map(|duration| duration.0)
+        deserializer.deserialize_str(DurationVisitor).map(|duration| duration.0)
     }
 }
 
-#[derive(Clone, Copy)]
-struct HumanDuration(Duration);
-
 impl Serialize for HumanDuration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        human_duration::serialize(&self.0, serializer)
+        HumanDuration::serialize(&self.0, serializer)
     }
 }
 
@@ -270,12 +285,32 @@ impl de::Visitor<'_> for DurationVisitor {
 
 impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HumanDuration, D::Error> {
-        deserializer.deserialize_str(DurationVisitor)
+        HumanDuration::deserialize(deserializer).map(HumanDuration)
+    }
+}
+
+impl JsonSchema for HumanDuration {
+    fn schema_name() -> Cow<'static, str> {
+        "duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["150ms", "1m 30s"] })
+    }
+}
+
+impl JsonSchema for Latency {
+    fn schema_name() -> Cow<'static, str> {
+        "latency".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [HumanDuration::json_schema(generator), Shape::json_schema(generator)] })
     }
 }
 
 /// The shapes as TOML names them. `Constant` is written as a bare duration instead.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum Shape {
     Constant(HumanDuration),
@@ -365,7 +400,7 @@ impl From<&Latency> for Shape {
 impl Serialize for Latency {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Latency::Constant(duration) => human_duration::serialize(duration, serializer),
+            Latency::Constant(duration) => HumanDuration::serialize(duration, serializer),
             shape => Shape::from(shape).serialize(serializer),
         }
     }

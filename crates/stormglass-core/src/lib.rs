@@ -35,5 +35,5 @@ pub use latency::Latency;
 pub use outcome::{Outcome, Verdict};
 pub use seed::{Label, Seed, Stream};
 pub use time::SimTime;
-pub use trace::{Keep, Recorder, Scope, Trace, TurnsSpent, Woken};
-pub use wait::{Length, Wait};
+pub use trace::{Keep, Recorder, Scope, Trace, TraceHash, TurnsSpent, Woken};
+pub use wait::{Length, Limit, Wait};

@@ -1,9 +1,9 @@
 //! How a run ended, as data.
 
-use crate::latency::human_duration;
+use crate::latency::HumanDuration;
 use crate::time::SimTime;
 use crate::trace::TraceHash;
-use crate::wait::Wait;
+use crate::wait::{Length, Wait};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,6 +26,46 @@ pub struct Outcome {
     pub ended: SimTime,
 }
 
+impl Outcome {
+    /// The verdict that the same run has if these parameters, which are nothing but deadlines of waits, have these values.
+    ///
+    /// A deadline ends nothing, so the run is the same; a violated property, a panic or a stand-still stays what it is.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use std::time::Duration;
+    /// use stormglass_core::{EventId, Length, Outcome, SimTime, TraceHash, Verdict, Wait};
+    ///
+    /// let wait = Wait {
+    ///     name: "admin".into(),
+    ///     node: "node-1".into(),
+    ///     began: SimTime::ZERO,
+    ///     deadline: Duration::from_secs(10),
+    ///     parameter: Some("admin.deadline"),
+    ///     length: Length::Observed(Duration::from_secs(12)),
+    ///     end: EventId::START,
+    /// };
+    /// let waits = vec![wait];
+    /// let ended = SimTime::from(Duration::from_secs(12));
+    /// let verdict = Verdict::of_waits(&waits, ended);
+    /// let outcome = Outcome { verdict, waits, counters: BTreeMap::new(), events: 0, trace_hash: TraceHash::EMPTY, ended };
+    /// assert!(!outcome.verdict.held());
+    /// assert!(outcome.with_deadlines(&[("admin.deadline", Duration::from_secs(15))]).held());
+    /// ```
+    pub fn with_deadlines(&self, deadlines: &[(&str, Duration)]) -> Verdict {
+        // Whatever does not follow from the waits does not follow from their deadlines.
+        if self.verdict != Verdict::of_waits(&self.waits, self.ended) {
+            return self.verdict.clone();
+        }
+        let mut waits = self.waits.clone();
+        for wait in &mut waits {
+            let given = deadlines.iter().find(|(parameter, _)| wait.parameter == Some(parameter));
+            wait.deadline = given.map_or(wait.deadline, |(_, deadline)| *deadline);
+        }
+        Verdict::of_waits(&waits, self.ended)
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -39,10 +79,10 @@ pub enum Verdict {
         /// On which node.
         node: String,
         /// How long the observer allows.
-        #[serde(with = "human_duration")]
+        #[serde(with = "HumanDuration")]
         deadline: Duration,
         /// How long it took, or the horizon if it never ended.
-        #[serde(with = "human_duration")]
+        #[serde(with = "HumanDuration")]
         waited: Duration,
     },
     /// A property did not hold.
@@ -67,6 +107,27 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// What follows from the waits of a run that ended then: the deadline that was over first; else a wait that nobody has seen the end of.
+    pub fn of_waits(waits: &[Wait], ended: SimTime) -> Verdict {
+        let exceeded = waits.iter().filter(|wait| wait.exceeded());
+        if let Some(wait) = exceeded.min_by_key(|wait| wait.began + wait.deadline) {
+            return Verdict::TimedOut {
+                wait: wait.name.clone(),
+                node: wait.node.clone(),
+                deadline: wait.deadline,
+                waited: wait.length.duration(),
+            };
+        }
+        // Whoever was still waiting, within the deadline, when the run ended has seen neither the one nor the other.
+        let open = waits.iter().find(|wait| matches!(wait.length, Length::Censored(_)));
+        open.map_or(Verdict::Passed, |wait| Verdict::Stalled {
+            reason: format!(
+                "{} on {} was still waited for when the run ended at {ended}",
+                wait.name, wait.node
+            ),
+        })
+    }
+
     /// Whether the run held.
     pub fn held(&self) -> bool {
         *self == Verdict::Passed

@@ -1,7 +1,7 @@
 //! Waits: something that somebody waits for with a deadline.
 
 use crate::event::EventId;
-use crate::latency::human_duration;
+use crate::latency::HumanDuration;
 use crate::time::SimTime;
 use serde::Serialize;
 use std::time::Duration;
@@ -19,8 +19,11 @@ pub struct Wait {
     /// When the wait began.
     pub began: SimTime,
     /// How long the observer allows.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub deadline: Duration,
+    /// The parameter that says so, if one does: with another value of it the same run has another verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<&'static str>,
     /// How long it took.
     pub length: Length,
     /// The event that ended the wait: where an explanation starts. [`EventId::START`] if nothing did.
@@ -38,14 +41,45 @@ impl Wait {
     }
 }
 
+/// How long an observer waits: a duration, and the parameter that it comes from, if it is one.
+///
+/// ```
+/// use std::time::Duration;
+/// use stormglass_core::Limit;
+///
+/// let fixed: Limit = Duration::from_secs(5).into();
+/// let settable = Limit::of("admin.deadline", Duration::from_secs(10));
+/// assert_eq!((fixed.parameter, settable.parameter), (None, Some("admin.deadline")));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// How long.
+    pub deadline: Duration,
+    /// The parameter's key.
+    pub parameter: Option<&'static str>,
+}
+
+impl Limit {
+    /// The value of this parameter, which must be nothing but the deadline of waits.
+    pub fn of(parameter: &'static str, deadline: Duration) -> Limit {
+        Limit { deadline, parameter: Some(parameter) }
+    }
+}
+
+impl From<Duration> for Limit {
+    fn from(deadline: Duration) -> Limit {
+        Limit { deadline, parameter: None }
+    }
+}
+
 /// How long a wait took, as far as the run tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Length {
     /// It ended after so long.
-    Observed(#[serde(with = "human_duration")] Duration),
+    Observed(#[serde(with = "HumanDuration")] Duration),
     /// The run ended first: it takes longer than this.
-    Censored(#[serde(with = "human_duration")] Duration),
+    Censored(#[serde(with = "HumanDuration")] Duration),
 }
 
 impl Length {

@@ -1,9 +1,10 @@
 //! What each operation costs, as data.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::Latency;
-use stormglass_core::latency::{human_duration, transfer};
+use stormglass_core::latency::{HumanDuration, transfer};
 
 /// The cost of every operation of a disk.
 ///
@@ -17,7 +18,7 @@ use stormglass_core::latency::{human_duration, transfer};
 /// assert_eq!(profile.sync.delay.as_millis(), 200);
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct DiskProfile {
     /// Opening an existing file or directory.
@@ -75,7 +76,7 @@ pub struct DiskProfile {
 /// assert_eq!(profile.per_mib.as_millis(), 8);
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct DeviceProfile {
     /// How many requests it serves at once; the others wait in order. 0, the default, has no limit.
@@ -83,7 +84,7 @@ pub struct DeviceProfile {
     /// Requests a second; one has to wait for its turn. 0, the default, has no limit.
     pub iops: u32,
     /// Time for each MiB, one request after the other: the whole device's bandwidth. Default: nothing.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub per_mib: Duration,
     /// Episodes in which it is slow, drawn again and again. Default: none.
     pub stall: StallProfile,
@@ -92,7 +93,7 @@ pub struct DeviceProfile {
 }
 
 /// Episodes in which a device is slow.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct StallProfile {
     /// From the end of one to the beginning of the next; at least 1 ms. Default: 1 min.
@@ -110,22 +111,23 @@ impl Default for StallProfile {
 }
 
 /// An episode in which a device is slow.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Episode {
     /// When it begins, from the start of the run.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub at: Duration,
     /// How long it is.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub length: Duration,
     /// How much slower the device is then.
     pub factor: Slowdown,
 }
 
 /// How many times as long something takes: 1 or more. Infinity is a stand-still.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64", into = "f64")]
+#[schemars(extend("minimum" = 1.0))]
 pub struct Slowdown(f64);
 
 /// A slow-down below 1, or not a number.
@@ -165,7 +167,7 @@ impl From<Slowdown> for f64 {
 
 /// What the kernel writes to the device without being asked, named after its settings (`vm.dirty_*`, ext4's `commit`). What
 /// it writes costs `sync.per-mib`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct WriteBackProfile {
     /// Bytes that may be dirty before the kernel begins to write. 0, the default, is any number.
@@ -173,15 +175,15 @@ pub struct WriteBackProfile {
     /// Bytes that may be dirty before writers have to wait for what is under way. 0, the default, is any number.
     pub limit_bytes: u64,
     /// What has been dirty for so long is written. 0, the default, is never.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub expire: Duration,
     /// Names that are older than this are durable: the journal's commit interval. 0, the default, is never.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub commit: Duration,
 }
 
 /// What makes a new or moved name durable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NamesDurable {
     /// Only a sync of the directory: all that POSIX promises.
@@ -224,16 +226,16 @@ pub const PRESETS: [(&str, &str); 5] = [
 ];
 
 /// The cost of one kind of operation: `delay + latency + size · per-mib`. A sync waits for the device after its delay.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct OpCost {
     /// What the operation itself takes. Default: nothing.
     pub latency: Latency,
     /// Injected before it, each time: a slow device, a throttled volume. Default: nothing.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub delay: Duration,
     /// Time for each MiB read or written. Default: nothing.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub per_mib: Duration,
 }
 

@@ -1,12 +1,13 @@
 //! What links cost, as data.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::Latency;
-use stormglass_core::latency::human_duration;
+use stormglass_core::latency::HumanDuration;
 
 /// The cost of every link.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct NetProfile {
     /// Between hosts of one machine.
@@ -20,7 +21,7 @@ pub struct NetProfile {
     pub handshake_round_trips: u8,
     /// How long a client's kernel holds an acknowledgement back on an interactive connection, which stalls answers of
     /// servers without `TCP_NODELAY`; Linux: 40 ms. Default: 0 s, which stands for `TCP_NODELAY`.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub delayed_ack: Duration,
     /// Looking a name up. Default: nothing.
     pub lookup: Latency,
@@ -58,17 +59,17 @@ impl NetProfile {
 }
 
 /// The cost of one direction of a link: its turn on the line, then `delay + latency` for each message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct LinkProfile {
     /// From sending to arrival, one way. Default: nothing.
     pub latency: Latency,
     /// Injected on top, each time. Default: nothing.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub delay: Duration,
     /// Time for each MiB, one message after the other: the line's bandwidth, for messages that have a size. 10 Mbit/s is 839 ms.
     /// Default: nothing.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub per_mib: Duration,
 }
 

@@ -1,9 +1,10 @@
 //! Servers that are wrong on purpose, one known bug each, to show that the checkers find them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A known bug.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Canary {
     /// None.

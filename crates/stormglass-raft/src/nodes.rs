@@ -1,5 +1,6 @@
 //! The cluster's configuration: one document that every node reads and several change.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -67,7 +68,7 @@ impl Roles {
 }
 
 /// The desired state of a metadata server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MetadataState {
     /// Not yet told; it tries to become a member.

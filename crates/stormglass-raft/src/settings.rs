@@ -3,20 +3,21 @@
 //! Defaults are those of Restate 1.7; where another version differs, its model file says so.
 
 use crate::canary::Canary;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::Stream;
-use stormglass_core::latency::human_duration;
+use stormglass_core::latency::HumanDuration;
 use stormglass_engine::Recovery;
 use stormglass_rt::Missed;
 
 /// The server's settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct RaftSettings {
     /// Raft's unit of time (`metadata-server.raft-tick-interval`). Range: 1 ms to 60 s. Default: 100 ms.
     /// Missed ticks are made up for at once (tokio's `Burst`).
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub tick_interval: Duration,
     /// A follower waits for between this many ticks and twice as many before it campaigns
     /// (`raft-election-tick`). Must exceed the heartbeat's. Default: 10.
@@ -24,13 +25,13 @@ pub struct RaftSettings {
     /// Ticks between a leader's heartbeats (`raft-heartbeat-tick`). At least 1. Default: 2.
     pub heartbeat_ticks: u32,
     /// Limit of a dial to a peer (`metadata-client.connect-timeout`). Default: 3 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub connect_timeout: Duration,
     /// How long nothing has come from a peer before it is asked for a sign of life (`metadata-client.keep-alive-interval`). Default: 5 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub keep_alive_interval: Duration,
     /// How long that sign may take before the connection is given up (`metadata-client.keep-alive-timeout`). Default: 5 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub keep_alive_timeout: Duration,
     /// How a standby server repeats its attempt to join. Default: 100 ms × 2 up to 1 s.
     pub join_retry: RetryPolicy,
@@ -49,7 +50,7 @@ pub struct RaftSettings {
     pub message_queue: u32,
     /// How often a member tells its [`Status`](crate::server::Status) (`metadata-server.status-update-interval`); a change of leadership is
     /// told at once. Above 0. Default: 5 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub status_interval: Duration,
     /// Which of several events a member looks at first. Default: `in-order`.
     pub next_event: NextEvent,
@@ -69,7 +70,7 @@ pub struct RaftSettings {
 }
 
 /// Which of several events a member looks at first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NextEvent {
     /// Messages of peers before ticks, then a new configuration, requests for the store, joins, commands, its status (1.7).
@@ -155,11 +156,11 @@ impl RaftSettings {
 }
 
 /// The client's settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ClientSettings {
     /// Limit of connecting (`metadata-client.connect-timeout`). A call that is connected has no limit. Default: 3 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub connect_timeout: Duration,
     /// How a read-modify-write is repeated after losing to another writer
     /// (`metadata-client.backoff-policy`). Default: 100 ms × 1.4, 10 times, up to 1 s.
@@ -171,7 +172,7 @@ pub struct ClientSettings {
 }
 
 /// Where a call goes after one that failed without a hint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NextEndpoint {
     /// To any, but not to the one that has just failed (1.7).
@@ -198,19 +199,20 @@ impl Default for ClientSettings {
 ///
 /// As Restate's `RetryPolicy` (`crates/types/src/retries.rs`): a delay `d` becomes `d + U[3 ms, jitter·d)`, or
 /// `d + 3 ms` where that range is empty (with a jitter of 0, `d`); `attempts` counts the delays, so n attempts are n + 1 tries.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RetryPolicy {
     /// The first delay before jitter.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub initial: Duration,
-    /// Each delay is so many times the one before; at least 1.
+    /// Each delay is so many times the one before. Range: 1 and up.
     pub factor: f64,
     /// No delay before jitter is longer.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub max: Duration,
-    /// How many delays there are; `None`, in TOML `"unlimited"`, has no end.
+    /// How many delays there are; `None` (`"unlimited"`) has no end.
     #[serde(with = "attempts", default)]
+    #[schemars(with = "attempts::Attempts")]
     pub attempts: Option<u32>,
     /// How much longer a delay may be by chance, as a share of it. Range: 0 to 1. Default: 0.3.
     #[serde(default = "jitter")]
@@ -254,7 +256,21 @@ impl RetryPolicy {
 
 /// `"unlimited"` or a number.
 mod attempts {
+    use schemars::JsonSchema;
     use serde::{Deserialize, Deserializer, Serializer, de};
+
+    #[derive(Deserialize, JsonSchema)]
+    #[serde(untagged)]
+    pub(super) enum Attempts {
+        Number(u32),
+        Word(Word),
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    #[serde(rename_all = "kebab-case")]
+    pub(super) enum Word {
+        Unlimited,
+    }
 
     #[expect(clippy::ref_option, reason = "serde's signature")]
     pub(super) fn serialize<S: Serializer>(attempts: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -265,15 +281,9 @@ mod attempts {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Attempts {
-            Number(u32),
-            Word(String),
-        }
         match Attempts::deserialize(deserializer) {
             Ok(Attempts::Number(number)) => Ok(Some(number)),
-            Ok(Attempts::Word(word)) if word == "unlimited" => Ok(None),
+            Ok(Attempts::Word(Word::Unlimited)) => Ok(None),
             _ => Err(de::Error::custom("expected a whole number from 0 to 4294967295, or \"unlimited\"")),
         }
     }

@@ -21,7 +21,7 @@ const LINES: usize = 20;
 /// recorder.record(SimTime::from_nanos(3_000_000_000), Kind::Step, subject, Duration::from_secs(2), 0);
 /// let (deadline, length) = (Duration::from_secs(2), Length::Observed(Duration::from_secs(3)));
 /// let (name, node) = ("admin".to_string(), "node-1".to_string());
-/// let wait = Wait { name, node, began: SimTime::ZERO, deadline, length, end: EventId::START };
+/// let wait = Wait { name, node, began: SimTime::ZERO, deadline, parameter: None, length, end: EventId::START };
 /// let text = stormglass_report::deadline::at_deadline(&recorder.finish(), &wait);
 /// assert_eq!(
 ///     text.as_deref(),

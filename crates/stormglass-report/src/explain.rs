@@ -232,6 +232,7 @@ mod tests {
             node: "node-1".into(),
             began: SimTime::ZERO,
             deadline: ms(1_000),
+            parameter: None,
             length: Length::Observed(ms(1_137)),
             end,
         };

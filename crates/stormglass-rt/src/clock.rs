@@ -5,6 +5,7 @@
 
 pub use madsim::time::Sleep;
 use madsim::time::{Instant, TimeHandle};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -157,7 +158,7 @@ pub struct Ticker {
 }
 
 /// What becomes of ticks that were due while nobody looked, as tokio's `MissedTickBehavior`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Missed {
     /// All of them come at once.

@@ -1,5 +1,6 @@
 //! CPUs: work takes a core in slices, and waits for one when there are more takers than cores.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use stormglass_core::{Kind, Latency, Recorder, Seed, Stream, Symbol};
 use stormglass_rt as rt;
 
 /// How much CPU a machine has.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct CpuProfile {
     /// Cores that the nodes of one machine share. Range: 1 to 1024. Default: 2.

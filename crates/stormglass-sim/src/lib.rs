@@ -4,8 +4,8 @@
 //! it builds one madsim runtime on one fresh thread, gives the scenario a [`World`] of nodes, disks, links and
 //! CPUs, and turns what happened into an outcome. Nothing is kept between runs.
 //!
-//! In reading order: [`scenario`], [`world`], [`cpu`], [`run`], [`mod@check`], and [`settings`] with [`profile`] for
-//! what can be set.
+//! In reading order: [`scenario`], [`world`], [`cpu`], [`run`], [`mod@check`], and [`settings`] with [`parameters`] and
+//! [`profile`] for what can be set.
 //!
 //! A scenario of one's own:
 //!
@@ -44,6 +44,7 @@
 
 pub mod check;
 pub mod cpu;
+pub mod parameters;
 pub mod profile;
 pub mod run;
 pub mod scenario;
@@ -51,6 +52,7 @@ pub mod settings;
 pub mod world;
 
 pub use check::{Divergence, check};
+pub use parameters::{Meaning, Parameters};
 pub use profile::Profile;
 pub use run::{Played, Run};
 pub use scenario::{Exhibit, Play, Preset, Scenario};

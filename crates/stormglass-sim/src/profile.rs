@@ -2,12 +2,13 @@
 
 use crate::cpu::CpuProfile;
 use crate::scenario::Preset;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stormglass_fs::DiskProfile;
 use stormglass_net::NetProfile;
 
 /// A profile.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Profile {
     /// What disk operations cost. In TOML and assignments a name of [`stormglass_fs::profile::PRESETS`] can stand for it.
@@ -21,7 +22,7 @@ pub struct Profile {
 }
 
 /// What the nodes of a machine share besides its CPUs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct MachineProfile {
     /// Whether their disks lie on one device (`disk.device`), as on a CI machine: its queue, its stalls.

@@ -4,23 +4,24 @@ use crate::profile::Profile;
 use crate::scenario::Scenario;
 use crate::settings::Settings;
 use crate::world::World;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::hash::RandomState;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use stormglass_core::identity::Build;
-use stormglass_core::latency::human_duration;
+use stormglass_core::latency::HumanDuration;
 use stormglass_core::{Identity, Keep, Outcome, Recorder, Scope, Seed, SimTime, Trace, TurnsSpent, Verdict};
 use stormglass_rt as rt;
 
 /// Limits of a run that belong to no scenario.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct RunSettings {
     /// Where the run ends if the scenario does not: waits that are not over are censored here. Range: 1 ms
     /// to 365 days. Default: 120 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub horizon: Duration,
     /// How often tasks may be polled. A task that only yields lets no time pass, so the horizon never ends it.
     /// Range: 1000 and up. Default: 20 million.

@@ -1,5 +1,6 @@
 //! What is driven and judged.
 
+use crate::parameters::Parameters;
 use crate::settings::{Settings, SettingsError};
 use crate::world::World;
 use std::future::Future;
@@ -29,10 +30,9 @@ pub trait Scenario: Send + Sync {
         &[]
     }
 
-    /// Its own parameters with their defaults, as TOML; none by default. Every parameter is in it: what is not
-    /// here cannot be set.
-    fn defaults(&self) -> toml::Table {
-        toml::Table::new()
+    /// Its own parameters with their defaults and meanings; none by default. What is not here cannot be set.
+    fn defaults(&self) -> Parameters {
+        Parameters::none()
     }
 
     /// What it sets whatever the model says, as a test's own configuration does; nothing by default. The profile and assignments come

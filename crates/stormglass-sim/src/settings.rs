@@ -5,6 +5,7 @@
 //! assignments. Every parameter has a default, so a key that is not there is a mistake, and the nearest one that
 //! is there is named.
 
+use crate::parameters::Parameters;
 use crate::profile::Profile;
 use crate::run::RunSettings;
 use crate::scenario::{Preset, Scenario};
@@ -92,12 +93,7 @@ impl Settings {
         profile: &str,
         assignments: &[(&str, &str)],
     ) -> Result<Settings, SettingsError> {
-        let mut table = table_of(&Profile::default());
-        table.insert("run".into(), Value::Table(table_of(&RunSettings::default())));
-        table.extend(scenario.defaults());
-        let mut settings =
-            Settings { table, origins: BTreeMap::new(), model: String::new(), profile: profile.to_string() };
-
+        let mut settings = Settings::defaults(scenario, "", profile);
         if let Some(model) = model.or_else(|| scenario.models().first().map(|preset| preset.name)) {
             settings.model = model.to_string();
             settings.load("model", model, scenario.models())?;
@@ -131,9 +127,7 @@ impl Settings {
 
     /// What there is before anything is set: every parameter.
     fn defaults(scenario: &dyn Scenario, model: &str, profile: &str) -> Settings {
-        let mut table = table_of(&Profile::default());
-        table.insert("run".into(), Value::Table(table_of(&RunSettings::default())));
-        table.extend(scenario.defaults());
+        let table = known(scenario).table().clone();
         Settings { table, origins: BTreeMap::new(), model: model.into(), profile: profile.into() }
     }
 
@@ -313,6 +307,12 @@ impl Settings {
     }
 }
 
+/// Every parameter of a run: the profile's, the run's own, the scenario's.
+pub fn known(scenario: &dyn Scenario) -> Parameters {
+    let shared = Parameters::of(&Profile::default()).with("run", &RunSettings::default());
+    shared.and(scenario.defaults())
+}
+
 /// A model or profile: a shipped one by name, or a TOML file.
 fn parse(place: &str, text: &str) -> Result<Table, SettingsError> {
     text.parse().map_err(|error: toml::de::Error| SettingsError::Syntax {
@@ -365,7 +365,7 @@ fn collect(prefix: &str, table: &Table, leaves: &mut Vec<(String, String)>) {
     }
 }
 
-fn join(prefix: &str, name: &str) -> String {
+pub(crate) fn join(prefix: &str, name: &str) -> String {
     if prefix.is_empty() { name.into() } else { format!("{prefix}.{name}") }
 }
 

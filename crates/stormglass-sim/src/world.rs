@@ -10,7 +10,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::queue::Servers;
-use stormglass_core::{EventId, Kind, Length, Recorder, Scope, Seed, SimTime, Verdict, Wait};
+use stormglass_core::{EventId, Kind, Length, Limit, Recorder, Scope, Seed, SimTime, Verdict, Wait};
 use stormglass_fs::{self as fs, Device, Disk, Loss};
 use stormglass_net::{self as net, Host, Network};
 use stormglass_rt as rt;
@@ -129,14 +129,15 @@ impl World {
     /// followed to its end or to the run's horizon, and the verdict says whether it was too long. Returns what
     /// came, or `None` at the horizon.
     ///
-    /// Waits may overlap.
+    /// A deadline that is a parameter says which ([`Limit::of`]): a sweep then reads the verdict for each of its values off one run. Waits may overlap.
     pub async fn wait<F: Future>(
         &self,
         name: &str,
         node: &str,
-        deadline: Duration,
+        limit: impl Into<Limit>,
         what: F,
     ) -> Option<F::Output> {
+        let Limit { deadline, parameter } = limit.into();
         let recorder = self.recorder();
         let subject = recorder.symbol(&format!("{name} on {node}"));
         let began = rt::now();
@@ -145,7 +146,8 @@ impl World {
             let mut state = self.state();
             let length = Length::Censored(Duration::ZERO);
             let (name, node) = (name.to_string(), node.to_string());
-            state.waits.push(Wait { name, node, began, deadline, length, end: EventId::START });
+            let end = EventId::START;
+            state.waits.push(Wait { name, node, began, deadline, parameter, length, end });
             state.waits.len() - 1
         };
         let left = SimTime::from(self.shared.horizon).saturating_since(began);
@@ -183,23 +185,7 @@ impl World {
                 wait.length = Length::Censored(ended.saturating_since(wait.began));
             }
         }
-        let timed_out =
-            waits.iter().filter(|wait| wait.exceeded()).min_by_key(|wait| wait.began + wait.deadline);
-        let timed_out = timed_out.map(|wait| Verdict::TimedOut {
-            wait: wait.name.clone(),
-            node: wait.node.clone(),
-            deadline: wait.deadline,
-            waited: wait.length.duration(),
-        });
-        // Whoever was still waiting, within the deadline, when the run ended has seen neither the one nor the other.
-        let open = waits.iter().find(|wait| matches!(wait.length, Length::Censored(_)));
-        let open = open.map(|wait| Verdict::Stalled {
-            reason: format!(
-                "{} on {} was still waited for when the run ended at {ended}",
-                wait.name, wait.node
-            ),
-        });
-        let verdict = state.violation.clone().or(timed_out).or(open).unwrap_or(Verdict::Passed);
+        let verdict = state.violation.clone().unwrap_or_else(|| Verdict::of_waits(&waits, ended));
         (waits, verdict)
     }
 

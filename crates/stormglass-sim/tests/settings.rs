@@ -4,7 +4,7 @@
 
 use expect_test::{Expect, expect};
 use std::path::PathBuf;
-use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
 
 /// A scenario with a model and a parameter of its own.
 struct Own;
@@ -19,8 +19,8 @@ impl Scenario for Own {
     fn models(&self) -> &[Preset] {
         &[Preset { name: "one", layers: &["# The first.\n[server]\nworkers = 4\n"] }]
     }
-    fn defaults(&self) -> toml::Table {
-        "[server]\nworkers = 1\nname = 'x'\n".parse().unwrap()
+    fn defaults(&self) -> Parameters {
+        "[server]\nworkers = 1\nname = 'x'\n".parse::<toml::Table>().unwrap().into()
     }
     fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
         #[derive(serde::Deserialize)]

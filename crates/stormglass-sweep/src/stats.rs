@@ -62,6 +62,7 @@ mod tests {
             node: "node-1".into(),
             began: SimTime::ZERO,
             deadline: Duration::from_secs(10),
+            parameter: None,
             length,
             end: EventId::START,
         }

@@ -2,19 +2,27 @@
 //!
 //! Try: `cargo run -p stormglass --example own_scenario -- explain two-writes --set disk.sync.delay=3ms`
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
+use stormglass_core::Limit;
+use stormglass_core::latency::HumanDuration;
 use stormglass_sim::fs::FileExt;
-use stormglass_sim::{Play, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Parameters, Play, Scenario, Settings, SettingsError, World};
 
 /// A client writes to a server, which makes each write durable before it answers. Two writes shall take no longer than
 /// the deadline.
 struct TwoWrites;
 
-#[derive(serde::Deserialize)]
+/// Its parameters: `list parameters --scenario two-writes` shows them with these words.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Own {
-    #[serde(with = "stormglass_core::latency::human_duration")]
+    /// How long the client waits for both writes. Range: above 0s.
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     deadline: Duration,
 }
 
@@ -27,8 +35,8 @@ impl Scenario for TwoWrites {
         "a client has two writes made durable by a server"
     }
 
-    fn defaults(&self) -> toml::Table {
-        "[writes]\ndeadline = '100ms'\n".parse().expect("well-formed")
+    fn defaults(&self) -> Parameters {
+        Parameters::none().with("writes", &Own { deadline: Duration::from_millis(100) })
     }
 
     fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
@@ -60,7 +68,7 @@ impl Scenario for TwoWrites {
                     }
                 }
             };
-            world.wait("writes", "client", own.deadline, writes).await;
+            world.wait("writes", "client", Limit::of("writes.deadline", own.deadline), writes).await;
         })
     }
 }

@@ -46,6 +46,9 @@ pub(crate) struct List {
     /// The scenario whose parameters are listed.
     #[arg(long, default_value = "cold-start")]
     pub(crate) scenario: String,
+    /// Only what matches this regular expression.
+    #[arg(long)]
+    pub(crate) grep: Option<Regex>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

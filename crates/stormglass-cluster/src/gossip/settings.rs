@@ -1,15 +1,16 @@
 //! The failure detector's parameters.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use stormglass_core::latency::human_duration;
+use stormglass_core::latency::HumanDuration;
 
 /// How nodes find out who is up. Source: restatedev/restate 1.7, `crates/types/src/config/gossip.rs`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct GossipSettings {
     /// How often a node gossips (`gossip-tick-interval`). Default: 100 ms.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub tick: Duration,
     /// After so many ticks without news of it a node is dead (`gossip-failure-threshold`). Default: 10.
     pub failure_threshold: u32,
@@ -18,10 +19,10 @@ pub struct GossipSettings {
     /// A node judges others only after so many messages (`gossip-fd-stability-threshold`). Default: 3.
     pub stability_threshold: u32,
     /// How long a node that comes back is suspect before it is alive (`gossip-suspect-interval`). Default: 5 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub suspect: Duration,
     /// How much longer than others a node suspects itself. Default: 600 ms.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub suspect_self: Duration,
     /// After so many ticks without any message a node says that it is lonely (`gossip-loneliness-threshold`). Default: 30.
     pub loneliness_threshold: u32,

@@ -7,7 +7,7 @@ use crate::metadata_servers::settings::{ChaosSettings, MetadataSettings};
 use crate::settings::METADATA_MODELS;
 use std::time::Duration;
 use stormglass_rt as rt;
-use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
 
 /// Three metadata servers; for 20 s processes are killed, stopped and paused, hosts lose their power, links are cut and slow, disks slow and
 /// failing, while clients read, write on condition and delete. All the time what members tell has to fit together. When nothing is broken any
@@ -30,8 +30,8 @@ impl Scenario for MetadataChaos {
         METADATA_MODELS
     }
 
-    fn defaults(&self) -> toml::Table {
-        MetadataSettings::default().table()
+    fn defaults(&self) -> Parameters {
+        MetadataSettings::default().parameters()
     }
 
     fn overrides(&self) -> toml::Table {
@@ -91,11 +91,11 @@ pub(crate) fn work(
 pub(crate) async fn recovered(world: &World, servers: &Servers, settings: &ChaosSettings, history: &History) {
     let client = Client::new(world, servers, settings, 9, history);
     let written = client.until_written("recovered");
-    world.wait("a write", "client-9", settings.recovery_deadline, written).await;
+    world.wait("a write", "client-9", settings.recovery(), written).await;
 }
 
 /// Nobody writes any more: all members are equal.
 pub(crate) async fn converged(world: &World, servers: &Servers, settings: &ChaosSettings) {
-    world.wait("equal members", "node-1", settings.recovery_deadline, servers.until_equal()).await;
+    world.wait("equal members", "node-1", settings.recovery(), servers.until_equal()).await;
     servers.look();
 }

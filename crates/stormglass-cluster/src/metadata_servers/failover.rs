@@ -7,7 +7,7 @@ use crate::metadata_servers::settings::{ChaosSettings, MetadataSettings};
 use crate::settings::METADATA_MODELS;
 use std::time::Duration;
 use stormglass_rt as rt;
-use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
 
 /// Three metadata servers with Restate's own timings. The leader's process stands still; the other two elect one of them. Then all three are
 /// killed, and start again within a second.
@@ -27,8 +27,8 @@ impl Scenario for MetadataFailover {
         METADATA_MODELS
     }
 
-    fn defaults(&self) -> toml::Table {
-        MetadataSettings::unbroken().table()
+    fn defaults(&self) -> Parameters {
+        MetadataSettings::unbroken().parameters()
     }
 
     fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
@@ -38,7 +38,7 @@ impl Scenario for MetadataFailover {
     fn play(&self, world: World, settings: &Settings) -> Play {
         let settings = MetadataSettings::from_settings(settings).expect("validated when resolved");
         Box::pin(async move {
-            let deadline = settings.chaos.recovery_deadline;
+            let deadline = settings.chaos.recovery();
             let servers = Servers::start(&world, &settings).await;
             all_are_members(&world, &servers, &settings.chaos).await;
             let Some((term, leader)) = servers.leader() else {
@@ -70,5 +70,5 @@ async fn later_leader(servers: &Servers, term: u64) {
 
 async fn write(world: &World, servers: &Servers, settings: &ChaosSettings, name: &str) {
     let client = Client::new(world, servers, settings, 1, &History::default());
-    world.wait(name, "client-1", settings.recovery_deadline, client.until_written("k")).await;
+    world.wait(name, "client-1", settings.recovery(), client.until_written("k")).await;
 }

@@ -12,7 +12,7 @@ use stormglass_net::Host;
 use stormglass_raft::api::{Reply, Request};
 use stormglass_raft::{MetadataState, NodeId, NodesConfiguration, Refusal};
 use stormglass_rt as rt;
-use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
 
 /// Five metadata servers of which members are let go and taken in again, one after the other and at random, while processes die, links are
 /// cut and disks are slow, and clients read and write. Facts, history and recovery are judged as in `raft-metadata-chaos`; in the end every
@@ -36,9 +36,9 @@ impl Scenario for MetadataReconfiguration {
         &METADATA_MODELS[..1]
     }
 
-    fn defaults(&self) -> toml::Table {
+    fn defaults(&self) -> Parameters {
         let chaos = ChaosSettings { servers: 5, faults: 1, ..ChaosSettings::default() };
-        MetadataSettings { chaos, ..MetadataSettings::default() }.table()
+        MetadataSettings { chaos, ..MetadataSettings::default() }.parameters()
     }
 
     fn overrides(&self) -> toml::Table {
@@ -72,7 +72,7 @@ impl Scenario for MetadataReconfiguration {
                 world.violated("reconfigurations", format!("{} worked, {least} have to", changer.changes));
             }
             let restored = changer.take_all_in();
-            world.wait("all members again", "node-1", settings.chaos.recovery_deadline * 2, restored).await;
+            world.wait("all members again", "node-1", settings.chaos.members(), restored).await;
             recovered(&world, &servers, &settings.chaos, &history).await;
             clients.into_iter().for_each(|client| client.abort());
             converged(&world, &servers, &settings.chaos).await;

@@ -1,14 +1,15 @@
 //! The parameters of these scenarios.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use stormglass_core::latency::human_duration;
+use stormglass_core::Limit;
+use stormglass_core::latency::HumanDuration;
 use stormglass_raft::{ClientSettings, RaftSettings};
-use stormglass_sim::settings::table_of;
-use stormglass_sim::{Settings, SettingsError};
+use stormglass_sim::{Parameters, Settings, SettingsError};
 
 /// The parameters of one run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct MetadataSettings {
     /// The metadata server.
@@ -20,7 +21,7 @@ pub struct MetadataSettings {
 }
 
 /// What is done to the servers, and what they have to stand.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ChaosSettings {
     /// How many servers. Range: 1 to 9. Default: 3.
@@ -29,33 +30,38 @@ pub struct ChaosSettings {
     /// taken in, and dies before it hears of that, starts as a standby again, who votes for nobody, and may be needed for a majority.
     pub members_least: u32,
     /// How long faults come. Default: 20 s, as in Restate's test; none in `raft-smoke`.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub duration: Duration,
     /// How many things break at once. Range: 0 to 9. Default: 2.
     pub faults: u32,
     /// A fault lasts for between a tenth of this and this. Default: 2 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub fault_longest: Duration,
     /// As long, at most, nothing is broken on purpose after a fault. Default: 1 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub calm_longest: Duration,
     /// How many clients write and read. Range: 1 to 9. Default: 3.
     pub clients: u32,
     /// Over how many keys. Range: 1 to 9. Default: 3.
     pub keys: u32,
     /// A client gives a request up after this. Default: 2 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub request_timeout: Duration,
     /// A client pauses for at most this between requests. Default: 100 ms.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub pause_longest: Duration,
     /// How often a node asks for the newest configuration (`metadata-update-interval`; 10 s in 1.7, which is a long time here). Default: 1 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub refresh_interval: Duration,
     /// After the last fault a write has to be acknowledged within this, and all members to be equal within as much again. Default: 10 s, the
     /// deadline of Restate's test.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
     pub recovery_deadline: Duration,
+    /// After members have come and gone all servers have to be members again within this. Default: 20 s.
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
+    pub members_deadline: Duration,
 }
 
 impl Default for ChaosSettings {
@@ -73,7 +79,20 @@ impl Default for ChaosSettings {
             pause_longest: Duration::from_millis(100),
             refresh_interval: Duration::from_secs(1),
             recovery_deadline: Duration::from_secs(10),
+            members_deadline: Duration::from_secs(20),
         }
+    }
+}
+
+impl ChaosSettings {
+    /// The deadline of what has to work again after a fault.
+    pub(crate) fn recovery(&self) -> Limit {
+        Limit::of("chaos.recovery-deadline", self.recovery_deadline)
+    }
+
+    /// The deadline of all servers' being members again.
+    pub(crate) fn members(&self) -> Limit {
+        Limit::of("chaos.members-deadline", self.members_deadline)
     }
 }
 
@@ -94,9 +113,9 @@ impl MetadataSettings {
         }
     }
 
-    /// The defaults as a table.
-    pub fn table(&self) -> toml::Table {
-        table_of(self)
+    /// These as a scenario's defaults.
+    pub fn parameters(&self) -> Parameters {
+        Parameters::of(self)
     }
 
     /// Reads and checks the parameters.

@@ -7,7 +7,7 @@ use crate::settings::METADATA_MODELS;
 use std::time::Duration;
 use stormglass_raft::api::{Answer, Precondition, RefusalKind, Reply, Request, Write};
 use stormglass_rt as rt;
-use stormglass_sim::{Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
 
 /// Three metadata servers with Restate's own timings: values are written, read, written on condition, refused, deleted.
 ///
@@ -28,8 +28,8 @@ impl Scenario for MetadataSmoke {
         METADATA_MODELS
     }
 
-    fn defaults(&self) -> toml::Table {
-        MetadataSettings::unbroken().table()
+    fn defaults(&self) -> Parameters {
+        MetadataSettings::unbroken().parameters()
     }
 
     fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {

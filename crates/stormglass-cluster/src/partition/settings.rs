@@ -1,13 +1,14 @@
 //! The parameters of partitions.
 
 use super::table::{Everywhere, Replication};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use stormglass_core::latency::human_duration;
+use stormglass_core::latency::HumanDuration;
 use stormglass_raft::RetryPolicy;
 
 /// How partitions run. Source: restatedev/restate `crates/types/src/config/worker.rs`, `crates/worker/src/partition_processor_manager.rs`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct PartitionSettings {
     /// How many there are (`default-num-partitions`; the measured cluster has 4). Range: 1 to 1024. Default: 4.
@@ -20,18 +21,18 @@ pub struct PartitionSettings {
     /// admin tool. Default: 0.
     pub snapshot_records: u64,
     /// The pause between such a snapshot and the trim (`worker.trim-delay-interval`). Default: 10 min.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub trim_delay: Duration,
     /// Who starts a partition again that has stopped. Default: `manager`.
     pub restarts: Restarts,
     /// The pause before it starts again after a failed start. Default: 1 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub restart_failed: Duration,
     /// The pause when it cannot go on without a snapshot, plus up to 30 %. Default: 30 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub restart_blocked: Duration,
     /// The least pause when the repository has no snapshot that is new enough; the most is twice that. 0 s fails the start instead. Default: 0 s.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub unsuitable_snapshot: Duration,
     /// How a request of the ingress to a partition's leader is repeated. Default: 50 ms × 2 up to 1 s, without end.
     pub ingress_retry: RetryPolicy,
@@ -40,7 +41,7 @@ pub struct PartitionSettings {
     /// How a request to the snapshot repository is repeated (`snapshots.object-store-retry-policy`). Default: 100 ms × 2, 10 times, up to 10 s.
     pub repository_retry: RetryPolicy,
     /// CPU time of the user's service for a call. Default: 200 µs.
-    #[serde(with = "human_duration")]
+    #[serde(with = "HumanDuration")]
     pub service_work: Duration,
     /// Whether the epochs' documents say where partitions are, and nodes hear of it by gossip, or the partition table says it, and the controller tells them.
     /// Default: `epochs`.
@@ -48,7 +49,7 @@ pub struct PartitionSettings {
 }
 
 /// Who starts a partition again that has stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Restarts {
     /// Its node, after a pause that depends on the reason (1.7).
@@ -58,7 +59,7 @@ pub enum Restarts {
 }
 
 /// Which documents say where partitions are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PlacedBy {
     /// One for each partition (1.7).

@@ -2,6 +2,7 @@
 
 use super::PartitionId;
 use crate::log::Generation;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stormglass_raft::NodeId;
@@ -21,7 +22,7 @@ pub struct PartitionTable {
 }
 
 /// On how many nodes a partition is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected \"everywhere\" or a number of nodes, from 1")]
 pub enum Replication {
     /// On so many.
@@ -31,7 +32,7 @@ pub enum Replication {
 }
 
 /// The word for all nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Everywhere {
     /// All that are up.

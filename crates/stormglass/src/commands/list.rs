@@ -6,13 +6,36 @@ use crate::error::{CliError, Exit};
 use crate::output::Output;
 use serde::Serialize;
 use stormglass_report::table;
-use stormglass_sim::{Preset, Profile};
+use stormglass_sim::settings::known;
+use stormglass_sim::{Meaning, Preset, Profile};
 
 #[derive(Serialize)]
 struct Item {
     kind: &'static str,
     name: String,
     about: String,
+}
+
+/// A parameter of a scenario. Its default is that of the first model in the profile `quiet`.
+#[derive(Serialize)]
+struct Parameter {
+    kind: &'static str,
+    name: String,
+    default: String,
+    #[serde(flatten)]
+    meaning: Option<Meaning>,
+}
+
+impl Parameter {
+    fn text(&self) -> String {
+        let mut text = format!("{} = {}\n", self.name, self.default);
+        if let Some(Meaning { about, form, range, observer }) = &self.meaning {
+            let range = if range.is_empty() { String::new() } else { format!(", {range}") };
+            let class = if *observer { "observer" } else { "behavioural" };
+            text += &format!("    {about}\n    {form}{range}; {class}\n");
+        }
+        text
+    }
 }
 
 pub(crate) fn list(context: &Context<'_>, args: List, output: &mut Output) -> Result<Exit, CliError> {
@@ -45,14 +68,16 @@ pub(crate) fn list(context: &Context<'_>, args: List, output: &mut Output) -> Re
     if wanted(Listed::Profiles) {
         items.extend(Profile::PRESETS.iter().map(|preset| item("profile", preset)));
     }
+    let matches = |text: &str| args.grep.as_ref().is_none_or(|pattern| pattern.is_match(text));
+    items.retain(|item| matches(&format!("{} {}", item.name, item.about)));
+    let mut parameters = Vec::new();
     if wanted(Listed::Parameters) {
-        let scenario = context.scenario(&args.scenario)?;
-        let what = What { model: None, profile: "quiet".into(), sets: Vec::new() };
-        let leaves = context.settings(scenario, &what)?.leaves();
-        items.extend(leaves.into_iter().map(|(name, value)| Item { kind: "parameter", name, about: value }));
+        parameters = parameters_of(context, &args.scenario)?;
+        parameters.retain(|parameter| matches(&parameter.text()));
     }
     if context.json {
         items.iter().for_each(|item| output.print_json(item));
+        parameters.iter().for_each(|parameter| output.print_json(parameter));
         return Ok(Exit::Held);
     }
     let mut table = table::plain();
@@ -60,7 +85,20 @@ pub(crate) fn list(context: &Context<'_>, args: List, output: &mut Output) -> Re
         table.add_row([item.kind.to_string(), item.name, item.about]);
     }
     output.print(&table::text(&table));
+    parameters.iter().for_each(|parameter| output.print(&parameter.text()));
     Ok(Exit::Held)
+}
+
+fn parameters_of(context: &Context<'_>, scenario: &str) -> Result<Vec<Parameter>, CliError> {
+    let scenario = context.scenario(scenario)?;
+    let what = What { model: None, profile: "quiet".into(), sets: Vec::new() };
+    let leaves = context.settings(scenario, &what)?.leaves();
+    let mut meanings = known(scenario).meanings();
+    let described = leaves.into_iter().map(|(name, default)| {
+        let meaning = meanings.remove(&name);
+        Parameter { kind: "parameter", name, default, meaning }
+    });
+    Ok(described.collect())
 }
 
 fn item(kind: &'static str, preset: &Preset) -> Item {
