@@ -57,8 +57,11 @@ fn observers_are_the_limits_of_waits() {
         } else {
             vec![play(scenario, "quiet", &[], 1)]
         };
-        let limits: BTreeSet<&str> =
-            outcomes.iter().flat_map(|outcome| &outcome.waits).filter_map(|wait| wait.parameter).collect();
+        let limits: BTreeSet<&str> = outcomes
+            .iter()
+            .flat_map(|outcome| &outcome.waits)
+            .filter_map(|wait| wait.parameter.as_deref())
+            .collect();
         let strangers: Vec<_> = limits.difference(&observers).collect();
         assert!(strangers.is_empty(), "{}: {strangers:?} are limits and no observers", scenario.name());
         let own = format!("{}.", scenario.name());

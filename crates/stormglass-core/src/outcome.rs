@@ -4,13 +4,13 @@ use crate::latency::HumanDuration;
 use crate::time::SimTime;
 use crate::trace::TraceHash;
 use crate::wait::{Length, Wait};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 /// The verdict on a run and what it is based on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// How it ended.
     pub verdict: Verdict,
@@ -41,7 +41,7 @@ impl Outcome {
     ///     node: "node-1".into(),
     ///     began: SimTime::ZERO,
     ///     deadline: Duration::from_secs(10),
-    ///     parameter: Some("admin.deadline"),
+    ///     parameter: Some("admin.deadline".into()),
     ///     length: Length::Observed(Duration::from_secs(12)),
     ///     end: EventId::START,
     /// };
@@ -57,17 +57,16 @@ impl Outcome {
         if self.verdict != Verdict::of_waits(&self.waits, self.ended) {
             return self.verdict.clone();
         }
-        let mut waits = self.waits.clone();
-        for wait in &mut waits {
-            let given = deadlines.iter().find(|(parameter, _)| wait.parameter == Some(parameter));
-            wait.deadline = given.map_or(wait.deadline, |(_, deadline)| *deadline);
-        }
-        Verdict::of_waits(&waits, self.ended)
+        let deadline = |wait: &Wait| {
+            let given = deadlines.iter().find(|(parameter, _)| wait.parameter.as_deref() == Some(parameter));
+            given.map_or(wait.deadline, |(_, deadline)| *deadline)
+        };
+        Verdict::of_waits_within(&self.waits, deadline, self.ended)
     }
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every wait was over before its deadline and every property held.
@@ -109,12 +108,16 @@ pub enum Verdict {
 impl Verdict {
     /// What follows from the waits of a run that ended then: the deadline that was over first; else a wait that nobody has seen the end of.
     pub fn of_waits(waits: &[Wait], ended: SimTime) -> Verdict {
-        let exceeded = waits.iter().filter(|wait| wait.exceeded());
-        if let Some(wait) = exceeded.min_by_key(|wait| wait.began + wait.deadline) {
+        Verdict::of_waits_within(waits, |wait| wait.deadline, ended)
+    }
+
+    fn of_waits_within(waits: &[Wait], deadline: impl Fn(&Wait) -> Duration, ended: SimTime) -> Verdict {
+        let exceeded = waits.iter().filter(|wait| wait.length.exceeds(deadline(wait)));
+        if let Some(wait) = exceeded.min_by_key(|wait| wait.began + deadline(wait)) {
             return Verdict::TimedOut {
                 wait: wait.name.clone(),
                 node: wait.node.clone(),
-                deadline: wait.deadline,
+                deadline: deadline(wait),
                 waited: wait.length.duration(),
             };
         }

@@ -3,14 +3,15 @@
 use crate::event::EventId;
 use crate::latency::HumanDuration;
 use crate::time::SimTime;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// One wait of a run.
 ///
 /// The deadline of an *observer* ends nothing while the run goes on: the wait is followed to its true end or to
 /// the run's horizon, so one run answers every deadline at once.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wait {
     /// What is waited for: `admin`.
     pub name: String,
@@ -22,22 +23,23 @@ pub struct Wait {
     #[serde(with = "HumanDuration")]
     pub deadline: Duration,
     /// The parameter that says so, if one does: with another value of it the same run has another verdict.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameter: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<Cow<'static, str>>,
     /// How long it took.
     pub length: Length,
     /// The event that ended the wait: where an explanation starts. [`EventId::START`] if nothing did.
-    #[serde(skip)]
+    #[serde(skip, default = "no_event")]
     pub end: EventId,
+}
+
+fn no_event() -> EventId {
+    EventId::START
 }
 
 impl Wait {
     /// Whether the observer would have given up.
     pub fn exceeded(&self) -> bool {
-        match self.length {
-            Length::Observed(length) => length > self.deadline,
-            Length::Censored(length) => length >= self.deadline,
-        }
+        self.length.exceeds(self.deadline)
     }
 }
 
@@ -73,7 +75,7 @@ impl From<Duration> for Limit {
 }
 
 /// How long a wait took, as far as the run tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Length {
     /// It ended after so long.
@@ -83,6 +85,14 @@ pub enum Length {
 }
 
 impl Length {
+    /// Whether an observer with this deadline would have given up.
+    pub fn exceeds(self, deadline: Duration) -> bool {
+        match self {
+            Length::Observed(length) => length > deadline,
+            Length::Censored(length) => length >= deadline,
+        }
+    }
+
     /// The length, or the lower bound of it.
     pub fn duration(self) -> Duration {
         match self {

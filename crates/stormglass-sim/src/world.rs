@@ -5,6 +5,7 @@ use crate::profile::Profile;
 use madsim::net::NetSim;
 use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -146,7 +147,7 @@ impl World {
             let mut state = self.state();
             let length = Length::Censored(Duration::ZERO);
             let (name, node) = (name.to_string(), node.to_string());
-            let end = EventId::START;
+            let (end, parameter) = (EventId::START, parameter.map(Cow::Borrowed));
             state.waits.push(Wait { name, node, began, deadline, parameter, length, end });
             state.waits.len() - 1
         };

@@ -45,23 +45,6 @@ fn beta_quantile(a: f64, b: f64, value: f64) -> f64 {
     }
 }
 
-/// The chance that pairs which differ do so at least this unevenly if neither side is better: McNemar's exact test, two-sided. 1 without pairs
-/// that differ. (McNemar, Psychometrika 12, 1947; the binomial distribution in place of his approximation.)
-///
-/// ```
-/// // Ten runs that failed pass with the remedy, and none that passed fails: 2 · 0.5¹⁰.
-/// assert!((stormglass_sweep::mcnemar(10, 0) - 0.001953125).abs() < 1e-12);
-/// assert_eq!(stormglass_sweep::mcnemar(3, 3), 1.0);
-/// ```
-pub fn mcnemar(only_before: u64, only_after: u64) -> f64 {
-    let (fewer, all) = (only_before.min(only_after), only_before + only_after);
-    if fewer * 2 >= all {
-        return 1.0;
-    }
-    // P(X <= fewer) of Binomial(all, 1/2).
-    (2.0 * beta_reg((all - fewer) as f64, fewer as f64 + 1.0, 0.5)).min(1.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

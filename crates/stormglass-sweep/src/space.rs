@@ -1,0 +1,456 @@
+//! A sweep as data: which runs there are.
+//!
+//! ```toml
+//! scenario = "cold-start"
+//! model = "restate-m25"
+//! profile = "ci-2025-03"
+//! seeds = "0..1000"
+//!
+//! [[parameter]]
+//! key = "raft.election-ticks"
+//! values = [5, 10, 20]
+//!
+//! [[parameter]]
+//! key = "admin.deadline"          # an observer: its values cost no runs
+//! range = { from = "5s", to = "60s", steps = 12, scale = "log" }
+//! ```
+
+mod axis;
+mod formula;
+mod level;
+mod sampling;
+
+pub use axis::{Axis, Scale};
+pub use level::Level;
+pub use sampling::Sampling;
+
+use crate::stats::stopping::{Stop, Target};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// A sweep file.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Space {
+    /// The scenario, unless there are cases.
+    pub scenario: Option<String>,
+    /// The models, of every case that has none of its own; the scenario's first if there are none at all.
+    #[serde(default)]
+    pub model: OneOrMany,
+    /// The profiles, of every case that has none of its own.
+    #[serde(default)]
+    pub profile: OneOrMany,
+    /// The seeds, of every case that has none of its own: `"0..1000"`.
+    pub seeds: Option<Seeds>,
+    /// What is set in every cell.
+    #[serde(default)]
+    pub set: Assignments,
+    /// Several scenarios, or one under several circumstances.
+    #[serde(default, rename = "case")]
+    pub cases: Vec<Case>,
+    /// What is varied, each with each.
+    #[serde(default, rename = "parameter")]
+    pub parameters: Vec<Axis>,
+    /// Sets of values with a name; the first is what the others are compared with.
+    #[serde(default, rename = "variant")]
+    pub variants: Vec<Variant>,
+    /// Which combinations of parameters are played. Default: all.
+    #[serde(default)]
+    pub sampling: Sampling,
+    /// The flake rate that is asked for, and how sure the answer shall be. Default: 1 % at 95 %.
+    #[serde(default)]
+    pub target: Target,
+    /// Whether a cell ends as soon as its flake rate is known to be on one side of the target. Default: it plays all its seeds.
+    pub stop: Option<Stop>,
+}
+
+/// A scenario under circumstances.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Case {
+    /// Its name in tables. Default: the scenario's.
+    pub name: Option<String>,
+    /// The scenario.
+    pub scenario: String,
+    /// The models.
+    #[serde(default)]
+    pub model: OneOrMany,
+    /// The profiles.
+    #[serde(default)]
+    pub profile: OneOrMany,
+    /// The seeds.
+    pub seeds: Option<Seeds>,
+    /// What is set in every cell of it.
+    #[serde(default)]
+    pub set: Assignments,
+}
+
+/// Values with a name: a remedy, a configuration.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Variant {
+    /// Its name in tables.
+    pub name: String,
+    /// What is set.
+    #[serde(default)]
+    pub set: Assignments,
+    /// What is set instead in some scenarios, by their names.
+    #[serde(default, rename = "in")]
+    pub instead: BTreeMap<String, Assignments>,
+    /// Other variants that are set first, by their names.
+    #[serde(default)]
+    pub together: Vec<String>,
+    /// In which scenarios there is this variant. Default: in all.
+    #[serde(default)]
+    pub only: Vec<String>,
+}
+
+/// Parameters and their values.
+pub type Assignments = BTreeMap<String, toml::Value>;
+
+/// A value, or a list of some.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
+pub enum OneOrMany {
+    /// None.
+    #[default]
+    None,
+    /// One.
+    One(String),
+    /// Some.
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    fn list(&self) -> Vec<String> {
+        match self {
+            OneOrMany::None => Vec::new(),
+            OneOrMany::One(one) => vec![one.clone()],
+            OneOrMany::Many(many) => many.clone(),
+        }
+    }
+
+    fn or<'a>(&'a self, other: &'a OneOrMany) -> &'a OneOrMany {
+        if self.list().is_empty() { other } else { self }
+    }
+}
+
+/// The seeds of a case, from a text such as `"0..1000"` or `"0..=999"`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Seeds(pub Range<u64>);
+
+impl TryFrom<String> for Seeds {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Seeds, String> {
+        parse_seeds(&text).map(Seeds)
+    }
+}
+
+/// Reads `A..B` or `A..=B`.
+///
+/// # Errors
+///
+/// Says which form is expected.
+pub fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
+    const FORM: &str = "expected A..B or A..=B, for example 0..100";
+    let (start, end) = text.split_once("..").ok_or(FORM)?;
+    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is no seed; {FORM}"));
+    let start = number(start)?;
+    let end = match end.strip_prefix('=') {
+        Some(last) => {
+            number(last)?.checked_add(1).ok_or("the last seed of a range is 18446744073709551614")?
+        }
+        None => number(end)?,
+    };
+    if start >= end {
+        return Err(format!("the range is empty; {FORM}"));
+    }
+    Ok(start..end)
+}
+
+/// What is wrong with a sweep file: the file, the field and the remedy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {}{problem}", if field.is_empty() { String::new() } else { format!("`{field}`: ") })]
+pub struct SpaceError {
+    /// The file.
+    pub file: String,
+    /// The field, with its table.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub problem: String,
+}
+
+/// One combination of values of one case: what a flake rate is told of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// The case's name.
+    pub case: String,
+    /// The scenario.
+    pub scenario: String,
+    /// The model, if one is named.
+    pub model: Option<String>,
+    /// The profile.
+    pub profile: String,
+    /// The seeds.
+    pub seeds: Range<u64>,
+    /// The variant's name, if there are variants.
+    pub variant: Option<String>,
+    /// The values of the parameters, by key or name.
+    pub point: BTreeMap<String, String>,
+    /// Everything that is set, in order.
+    pub sets: Vec<(String, String)>,
+}
+
+impl Cell {
+    /// What tells it from other cells of its case.
+    pub fn label(&self) -> String {
+        let point = self.point.iter().map(|(key, value)| format!("{key}={value}"));
+        let words: Vec<String> = self.variant.iter().cloned().chain(point).collect();
+        words.join(", ")
+    }
+}
+
+impl Space {
+    /// Reads a sweep file. `file` is named in errors.
+    ///
+    /// # Errors
+    ///
+    /// Names the field and the remedy.
+    pub fn parse(file: &str, text: &str) -> Result<Space, SpaceError> {
+        let fail = |field: &str, problem: &str| SpaceError {
+            file: file.into(),
+            field: field.into(),
+            problem: problem.trim_end().into(),
+        };
+        let table: toml::Table =
+            text.parse().map_err(|error: toml::de::Error| fail("", &format!("not valid TOML: {error}")))?;
+        let space: Space = serde_path_to_error::deserialize(table).map_err(|error| {
+            let path = error.path().to_string();
+            fail(if path == "." { "" } else { &path }, error.into_inner().message())
+        })?;
+        space.check().map_err(|(field, problem)| fail(&field, &problem))?;
+        Ok(space)
+    }
+
+    fn check(&self) -> Result<(), (String, String)> {
+        let wrong = |field: &str, problem: String| Err((field.to_string(), problem));
+        match (&self.scenario, self.cases.is_empty()) {
+            (None, true) => {
+                return wrong("scenario", "is missing; name one, or write a [[case]] for each".into());
+            }
+            (Some(_), false) => {
+                return wrong("scenario", "stands beside [[case]]; keep one of the two".into());
+            }
+            _ => {}
+        }
+        for (place, axis) in self.parameters.iter().enumerate() {
+            let field = format!("parameter[{place}]");
+            axis.check(&self.parameters[..place]).map_err(|problem| (field, problem))?;
+        }
+        let names: Vec<&str> = self.variants.iter().map(|variant| variant.name.as_str()).collect();
+        for (place, variant) in self.variants.iter().enumerate() {
+            let field = format!("variant[{place}]");
+            if names[..place].contains(&variant.name.as_str()) {
+                return wrong(&format!("{field}.name"), format!("there are two variants {:?}", variant.name));
+            }
+            if let Some(other) =
+                variant.together.iter().find(|other| !names[..place].contains(&other.as_str()))
+            {
+                return wrong(
+                    &format!("{field}.together"),
+                    format!("no variant before this one is called {other:?}"),
+                );
+            }
+        }
+        self.sampling.check().map_err(|problem| ("sampling".to_string(), problem))?;
+        self.target.check().map_err(|problem| ("target".to_string(), problem))?;
+        self.stop
+            .as_ref()
+            .map_or(Ok(()), |stop| stop.check().map_err(|problem| ("stop".to_string(), problem)))
+    }
+
+    /// The cases: those that there are, or the one that the file is about.
+    fn all_cases(&self) -> Vec<Case> {
+        let only = self.scenario.as_ref().map(|scenario| Case {
+            name: None,
+            scenario: scenario.clone(),
+            model: OneOrMany::None,
+            profile: OneOrMany::None,
+            seeds: None,
+            set: Assignments::new(),
+        });
+        only.into_iter().chain(self.cases.iter().cloned()).collect()
+    }
+
+    /// Every cell, case by case, variant by variant, point by point.
+    ///
+    /// # Errors
+    ///
+    /// A formula that cannot be worked out, in words.
+    pub fn cells(&self) -> Result<Vec<Cell>, String> {
+        let points = self.sampling.points(&self.parameters)?;
+        let mut cells: Vec<Cell> = Vec::new();
+        for case in self.all_cases() {
+            let mut models: Vec<Option<String>> =
+                case.model.or(&self.model).list().into_iter().map(Some).collect();
+            if models.is_empty() {
+                models.push(None);
+            }
+            let mut profiles = case.profile.or(&self.profile).list();
+            if profiles.is_empty() {
+                profiles.push("ci-disk".into());
+            }
+            let seeds = case.seeds.as_ref().or(self.seeds.as_ref()).map_or(0..1_000, |seeds| seeds.0.clone());
+            for (model, profile) in
+                models.iter().flat_map(|model| profiles.iter().map(move |profile| (model, profile)))
+            {
+                let mut name = vec![case.name.clone().unwrap_or_else(|| case.scenario.clone())];
+                name.extend(model.iter().filter(|_| models.len() > 1).cloned());
+                name.extend((profiles.len() > 1).then(|| profile.clone()));
+                for variant in self.variants_of(&case.scenario) {
+                    for point in &points {
+                        let cell = Cell {
+                            case: name.join(", "),
+                            scenario: case.scenario.clone(),
+                            model: model.clone(),
+                            profile: profile.clone(),
+                            seeds: seeds.clone(),
+                            variant: variant.map(|variant| variant.name.clone()),
+                            point: point.named.clone(),
+                            sets: self.sets(&case, variant, &point.sets),
+                        };
+                        // A parameter that does not apply leaves two points alike.
+                        if !cells.contains(&cell) {
+                            cells.push(cell);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(cells)
+    }
+
+    fn variants_of(&self, scenario: &str) -> Vec<Option<&Variant>> {
+        if self.variants.is_empty() {
+            return vec![None];
+        }
+        let has =
+            |variant: &&Variant| variant.only.is_empty() || variant.only.iter().any(|only| only == scenario);
+        self.variants.iter().filter(has).map(Some).collect()
+    }
+
+    fn sets(
+        &self,
+        case: &Case,
+        variant: Option<&Variant>,
+        point: &[(String, String)],
+    ) -> Vec<(String, String)> {
+        let mut sets: Vec<(String, String)> = Vec::new();
+        let mut set = |values: &Assignments| {
+            for (key, value) in values {
+                sets.retain(|(other, _)| other != key);
+                sets.push((key.clone(), text_of(value)));
+            }
+        };
+        set(&self.set);
+        set(&case.set);
+        let mut of_variant =
+            |variant: &Variant| set(variant.instead.get(&case.scenario).unwrap_or(&variant.set));
+        for name in variant.iter().flat_map(|variant| &variant.together) {
+            self.variants.iter().filter(|other| other.name == *name).for_each(&mut of_variant);
+        }
+        variant.into_iter().for_each(of_variant);
+        for (key, value) in point {
+            sets.retain(|(other, _)| other != key);
+            sets.push((key.clone(), value.clone()));
+        }
+        sets
+    }
+}
+
+/// A value as it is written in an assignment.
+fn text_of(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn labels(text: &str) -> Vec<String> {
+        let cells = Space::parse("s.toml", text).unwrap().cells().unwrap();
+        cells.iter().map(|cell| format!("{}: {}", cell.case, cell.label())).collect()
+    }
+
+    #[test]
+    fn every_value_meets_every_other() {
+        let labels = labels(
+            "scenario = 'a'\nmodel = ['m', 'n']\n[[parameter]]\nkey = 'x'\nvalues = [1, 2]\n[[parameter]]\nkey = 'y'\nvalues = ['1s', '2s']\n",
+        );
+        assert_eq!(labels.len(), 8);
+        assert_eq!((labels[0].as_str(), labels[7].as_str()), ("a, m: x=1, y=1s", "a, n: x=2, y=2s"));
+    }
+
+    #[test]
+    fn a_parameter_that_does_not_apply_makes_no_cells() {
+        let text = "scenario = 'a'\n[[parameter]]\nkey = 'strategy'\nvalues = ['poll', 'steps']\n\
+                    [[parameter]]\nkey = 'budget'\nvalues = ['1s', '2s']\nwhen = { strategy = 'steps' }\n";
+        assert_eq!(
+            labels(text),
+            ["a: strategy=poll", "a: budget=1s, strategy=steps", "a: budget=2s, strategy=steps"]
+        );
+    }
+
+    #[test]
+    fn variants_are_combined_and_may_differ_by_scenario() {
+        let text = "[[case]]\nscenario = 'a'\n[[case]]\nscenario = 'b'\n[[variant]]\nname = 'none'\n\
+                    [[variant]]\nname = 'long'\nset = { 'admin.deadline' = '60s' }\nin.b = { 'b.healthy' = '60s' }\n\
+                    [[variant]]\nname = 'both'\ntogether = ['long']\nset = { ticks = 5 }\n[[variant]]\nname = 'x'\nonly = ['a']\n";
+        let cells = Space::parse("s.toml", text).unwrap().cells().unwrap();
+        assert_eq!(cells.len(), 7);
+        let set = |key: &str, value: &str| (key.to_string(), value.to_string());
+        assert_eq!(cells[2].sets, [set("admin.deadline", "60s"), set("ticks", "5")]);
+        assert_eq!(cells[6].sets, [set("b.healthy", "60s"), set("ticks", "5")]);
+    }
+
+    #[track_caller]
+    fn says(text: &str, expected: Expect) {
+        expected.assert_eq(&Space::parse("s.toml", text).unwrap_err().to_string());
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_field_and_its_remedy() {
+        says(
+            "seeds = '0..3'",
+            expect!["s.toml: `scenario`: is missing; name one, or write a [[case]] for each"],
+        );
+        says(
+            "scenario = 'a'\nseeds = '3..3'",
+            expect!["s.toml: `seeds`: the range is empty; expected A..B or A..=B, for example 0..100"],
+        );
+        says(
+            "scenario = 'a'\nsede = '3..3'",
+            expect![
+                "s.toml: `sede`: unknown field `sede`, expected one of `scenario`, `model`, `profile`, `seeds`, `set`, `case`, `parameter`, `variant`, `sampling`, `target`, `stop`"
+            ],
+        );
+        says(
+            "scenario = 'a'\n[[parameter]]\nkey = 'x'",
+            expect!["s.toml: `parameter[0]`: x has no values; give one of values, range and formula"],
+        );
+        says(
+            "scenario = 'a'\n[[parameter]]\nkey = 'x'\nformula = 'y * 2'",
+            expect![
+                "s.toml: `parameter[0]`: the formula `y * 2` needs y, which is no parameter before this one"
+            ],
+        );
+        says(
+            "scenario = 'a'\n[[variant]]\nname = 'v'\ntogether = ['w']",
+            expect![[r#"s.toml: `variant[0].together`: no variant before this one is called "w""#]],
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! A value of a parameter.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A value: a number, a duration, or something else.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Level {
+    /// A whole number.
+    Whole(i64),
+    /// A number.
+    Number(f64),
+    /// A duration.
+    Time(Duration),
+    /// Anything else, as it is written.
+    Text(String),
+}
+
+impl Level {
+    /// Reads a value of a sweep file.
+    pub fn of(value: &toml::Value) -> Level {
+        match value {
+            toml::Value::Integer(number) => Level::Whole(*number),
+            toml::Value::Float(number) => Level::Number(*number),
+            toml::Value::String(text) => {
+                humantime::parse_duration(text).map_or_else(|_| Level::Text(text.clone()), Level::Time)
+            }
+            other => Level::Text(other.to_string()),
+        }
+    }
+
+    /// Its size: seconds for a duration; nothing for a text.
+    pub fn size(&self) -> Option<f64> {
+        match self {
+            Level::Whole(number) => Some(*number as f64),
+            Level::Number(number) => Some(*number),
+            Level::Time(duration) => Some(duration.as_secs_f64()),
+            Level::Text(_) => None,
+        }
+    }
+
+    /// A value of the same kind with this size; durations to the millisecond, as people set them.
+    pub fn like(&self, size: f64) -> Level {
+        match self {
+            Level::Whole(_) => Level::Whole(size.round() as i64),
+            Level::Number(_) => Level::Number(size),
+            Level::Time(_) => Level::Time(Duration::from_millis((size * 1_000.0).round().max(0.0) as u64)),
+            Level::Text(text) => Level::Text(text.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Level::Whole(number) => number.fmt(f),
+            Level::Number(number) => write!(f, "{number:?}"),
+            Level::Time(duration) => {
+                humantime::format_duration(*duration).to_string().replace(' ', "").fmt(f)
+            }
+            Level::Text(text) => text.fmt(f),
+        }
+    }
+}

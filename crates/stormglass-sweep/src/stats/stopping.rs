@@ -1,0 +1,148 @@
+//! Ending a cell when it is known on which side of the target its flake rate is.
+
+use super::binomial::clopper_pearson;
+use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
+
+/// The flake rate that is asked for, and how sure the answer shall be.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Target {
+    /// The share of runs that may fail. Range: between 0 and 1. Default: 0.01.
+    pub flake: f64,
+    /// How often, at least, an answer is right. Range: between 0 and 1. Default: 0.95.
+    pub confidence: f64,
+}
+
+impl Default for Target {
+    fn default() -> Target {
+        Target { flake: 0.01, confidence: 0.95 }
+    }
+}
+
+impl Target {
+    pub(crate) fn check(self) -> Result<(), String> {
+        for (name, value) in [("flake", self.flake), ("confidence", self.confidence)] {
+            if !(0.0 < value && value < 1.0) {
+                return Err(format!("{name} is {value}, it must be between 0 and 1"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// When one looks whether a cell is decided: after `first` runs, and each time when there are twice as many, until its seeds are spent.
+///
+/// Each look spends an equal part of the error that the target's confidence allows (Bonferroni), so that all of them together, with the interval that is told
+/// at the end, are wrong no more often than stated. As the looks are at doubling numbers there are few of them, and little is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Stop {
+    /// The runs before the first look. Range: 1 and up. Default: 50.
+    pub first: u64,
+}
+
+impl Default for Stop {
+    fn default() -> Stop {
+        Stop { first: 50 }
+    }
+}
+
+/// On which side of the target a flake rate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// It holds.
+    Below,
+    /// It does not.
+    Above,
+}
+
+impl Stop {
+    pub(crate) fn check(self) -> Result<(), String> {
+        if self.first == 0 { Err("first is 0, it must be at least 1".into()) } else { Ok(()) }
+    }
+
+    /// After how many runs one looks, when there are so many at most.
+    pub fn looks(self, most: u64) -> Vec<u64> {
+        let mut looks = Vec::new();
+        let mut next = self.first;
+        while next < most {
+            looks.push(next);
+            next = next.saturating_mul(2);
+        }
+        looks.push(most);
+        looks
+    }
+}
+
+/// The interval of a flake rate when one looks so often.
+///
+/// # Panics
+///
+/// As [`clopper_pearson`].
+pub fn interval(failed: u64, runs: u64, target: Target, looks: usize) -> RangeInclusive<f64> {
+    clopper_pearson(failed, runs, 1.0 - (1.0 - target.confidence) / looks.max(1) as f64)
+}
+
+/// Whether it is decided, when one looks so often.
+///
+/// # Panics
+///
+/// As [`clopper_pearson`].
+pub fn decided(failed: u64, runs: u64, target: Target, looks: usize) -> Option<Side> {
+    let rate = interval(failed, runs, target, looks);
+    if *rate.end() <= target.flake {
+        Some(Side::Below)
+    } else if *rate.start() > target.flake {
+        Some(Side::Above)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stormglass_core::Seed;
+
+    #[test]
+    fn one_looks_at_doubling_numbers() {
+        assert_eq!(Stop { first: 50 }.looks(400), [50, 100, 200, 400]);
+        assert_eq!(Stop { first: 50 }.looks(30), [30]);
+    }
+
+    /// Of 1,000 sequential trials each at a known rate, no more than 5 % end on the wrong side, and the interval at the end holds the truth in 95 % at
+    /// least; and far from the target they end early.
+    #[test]
+    fn the_rule_keeps_the_error_that_it_states() {
+        let (target, stop) = (Target { flake: 0.05, confidence: 0.95 }, Stop { first: 50 });
+        let looks = stop.looks(1_600);
+        for truth in [0.005, 0.03, 0.045, 0.055, 0.08, 0.3] {
+            let mut stream = Seed((truth * 1e6) as u64).stream("stopping");
+            let (mut wrong, mut outside, mut spent) = (0, 0, 0);
+            for _ in 0..1_000 {
+                let (mut failed, mut runs) = (0, 0);
+                let mut side = None;
+                for &look in &looks {
+                    while runs < look {
+                        failed += u64::from(((stream.draw() >> 11) as f64 / (1u64 << 53) as f64) < truth);
+                        runs += 1;
+                    }
+                    side = decided(failed, runs, target, looks.len());
+                    if side.is_some() {
+                        break;
+                    }
+                }
+                let right = if truth <= target.flake { Side::Below } else { Side::Above };
+                wrong += u32::from(side.is_some_and(|side| side != right));
+                outside += u32::from(!interval(failed, runs, target, looks.len()).contains(&truth));
+                spent += runs;
+            }
+            assert!(wrong <= 50 && outside <= 50, "{truth}: {wrong} wrong, {outside} outside");
+            if [0.005, 0.3].contains(&truth) {
+                assert!(spent < 1_000 * 400, "{truth}: {} runs each", spent / 1_000);
+            }
+        }
+    }
+}

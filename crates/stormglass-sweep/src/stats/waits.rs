@@ -1,0 +1,103 @@
+//! What the waits of many runs were like.
+
+use std::time::Duration;
+use stormglass_core::{Length, Wait};
+
+/// The waits of one name, over many runs and nodes.
+#[derive(Clone, Debug, Default)]
+pub struct WaitStats {
+    lengths: Vec<Length>,
+    exceeded: usize,
+    deadline: Duration,
+}
+
+impl WaitStats {
+    /// Adds a wait.
+    pub fn add(&mut self, wait: &Wait) {
+        self.lengths.push(wait.length);
+        self.exceeded += usize::from(wait.exceeded());
+        self.deadline = wait.deadline;
+    }
+
+    /// How many waits there are.
+    pub fn count(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// How many were longer than their deadline.
+    pub fn exceeded(&self) -> usize {
+        self.exceeded
+    }
+
+    /// The deadline of the last one added.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// How many never ended within their run.
+    pub fn censored(&self) -> usize {
+        self.lengths.iter().filter(|length| matches!(length, Length::Censored(_))).count()
+    }
+
+    /// The sample quantile: the smallest length that at least `per_mille` of a thousand do not exceed. Waits that
+    /// never ended count as longest and give a lower bound. `None` without waits.
+    pub fn quantile(&self, per_mille: u32) -> Option<Length> {
+        let mut lengths = self.lengths.clone();
+        // Censored ones last: they are longer than anything observed.
+        lengths.sort_by_key(|length| (matches!(length, Length::Censored(_)), length.duration()));
+        let rank = (lengths.len() * per_mille as usize).div_ceil(1_000).clamp(1, lengths.len().max(1));
+        lengths.get(rank - 1).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use stormglass_core::{EventId, SimTime};
+
+    fn wait(length: Length) -> Wait {
+        Wait {
+            name: "admin".into(),
+            node: "node-1".into(),
+            began: SimTime::ZERO,
+            deadline: Duration::from_secs(10),
+            parameter: None,
+            length,
+            end: EventId::START,
+        }
+    }
+
+    fn stats(lengths: impl IntoIterator<Item = Length>) -> WaitStats {
+        let mut stats = WaitStats::default();
+        lengths.into_iter().for_each(|length| stats.add(&wait(length)));
+        stats
+    }
+
+    /// Of 1 to 20 s the median is the 10th, the 95th percentile the 19th; ten exceed 10 s.
+    #[test]
+    fn quantiles_are_ranks() {
+        let stats = stats((1..=20).map(|s| Length::Observed(Duration::from_secs(s))));
+        let at = |per_mille| stats.quantile(per_mille).unwrap().duration().as_secs();
+        assert_eq!([at(0), at(500), at(950), at(1_000)], [1, 10, 19, 20]);
+        assert_eq!(stats.exceeded(), 10);
+    }
+
+    #[test]
+    fn a_wait_that_never_ended_is_the_longest() {
+        let stats =
+            stats([Length::Censored(Duration::from_secs(5)), Length::Observed(Duration::from_secs(9))]);
+        assert_eq!(stats.quantile(1_000), Some(Length::Censored(Duration::from_secs(5))));
+        assert_eq!((stats.censored(), stats.exceeded()), (1, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn quantiles_do_not_depend_on_the_order(mut lengths in prop::collection::vec(0u64..100, 1..40), per_mille in 0u32..=1_000) {
+            let seconds = |lengths: &[u64]| stats(lengths.iter().map(|&s| Length::Observed(Duration::from_secs(s))));
+            let forward = seconds(&lengths).quantile(per_mille);
+            lengths.reverse();
+            prop_assert_eq!(seconds(&lengths).quantile(per_mille), forward);
+        }
+    }
+}

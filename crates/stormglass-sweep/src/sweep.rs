@@ -1,0 +1,152 @@
+//! A sweep at work.
+
+use crate::pool::in_order;
+use crate::results::{Journal, Manifest, ResultsError, Row, table};
+use crate::schedule::{Job, Schedule};
+use crate::tally::Tally;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::path::Path;
+use stormglass_core::Outcome;
+
+/// Where rows are kept.
+#[derive(Clone, Copy, Debug)]
+pub enum Keep<'a> {
+    /// Nowhere: only their counts.
+    Counts,
+    /// In a new folder.
+    In(&'a Path),
+    /// In a folder that has some already, or in a new one.
+    Resume(&'a Path),
+}
+
+/// Plays what a manifest says and gives the counts. `play` plays a history's seed, on many threads; `progress` hears of each row, in order, and whether
+/// it was there already; it can end the sweep, which can then be resumed.
+///
+/// # Errors
+///
+/// A folder that cannot be written, or has other results; a disk that is full. Rows that were written stay.
+pub fn sweep(
+    manifest: &Manifest,
+    keep: Keep<'_>,
+    jobs: NonZeroUsize,
+    play: impl Fn(usize, u64) -> Outcome + Sync,
+    mut progress: impl FnMut(&Row, &Tally, bool) -> ControlFlow<()>,
+) -> Result<Tally, ResultsError> {
+    let plan = &manifest.plan;
+    let mut tally = Tally::new(plan);
+    let mut schedule = Schedule::new(manifest.stop, manifest.target, manifest.shard);
+    let (folder, resume) = match keep {
+        Keep::Counts => (None, false),
+        Keep::In(folder) => (Some(folder), false),
+        Keep::Resume(folder) => (Some(folder), true),
+    };
+    let (mut journal, mut known) = (None, None);
+    if let Some(folder) = folder {
+        prepare(folder, manifest, resume)?;
+        if finished(folder)? {
+            for row in table::Reader::open(folder)? {
+                let row = row?;
+                tally.add(plan, &row);
+                if progress(&row, &tally, true).is_break() {
+                    break;
+                }
+            }
+            return Ok(tally);
+        }
+        journal = Some(Journal::open(folder)?);
+        known = Some(Journal::rows(folder)?);
+    }
+    let mut ended = false;
+    while let Some(round) = schedule.next(plan, &tally) {
+        let mut left = round.as_slice();
+        while let (Some(rows), Some((job, rest))) = (&mut known, left.split_first()) {
+            let Some(row) = rows.next().transpose()? else {
+                known = None;
+                break;
+            };
+            if (row.history, row.seed) != (job.history, job.seed) {
+                let problem = format!(
+                    "a row of seed {} is not what this sweep plays there: take the folder away and play it again",
+                    row.seed
+                );
+                return Err(ResultsError::wrong(&Journal::path(folder.unwrap_or(Path::new("."))), problem));
+            }
+            tally.add(plan, &row);
+            if progress(&row, &tally, true).is_break() {
+                return Ok(tally);
+            }
+            left = rest;
+        }
+        let mut failed = None;
+        in_order(
+            0..left.len() as u64,
+            jobs,
+            |place| {
+                let Job { history, seed, .. } = left[place as usize];
+                Row { history, seed, outcome: play(history, seed) }
+            },
+            |_, row| {
+                if let Some(Err(error)) = journal.as_mut().map(|journal| journal.append(&row)) {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
+                tally.add(plan, &row);
+                let flow = progress(&row, &tally, false);
+                ended |= flow.is_break();
+                flow
+            },
+        );
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if ended {
+            return Ok(tally);
+        }
+    }
+    if let (Some(folder), Some(journal)) = (folder, journal) {
+        drop(journal);
+        finish(folder, manifest)?;
+    }
+    Ok(tally)
+}
+
+/// Makes the folder, or finds that what is in it is of the same sweep.
+fn prepare(folder: &Path, manifest: &Manifest, resume: bool) -> Result<(), ResultsError> {
+    std::fs::create_dir_all(folder).map_err(ResultsError::file(folder, "cannot be made"))?;
+    match Manifest::read(folder)? {
+        None => manifest.write(folder),
+        Some(_) if !resume => {
+            let problem = "has the results of a sweep already: go on with --resume, or choose another folder";
+            Err(ResultsError::wrong(folder, problem))
+        }
+        Some(there) => {
+            let shard = (there.shard != manifest.shard)
+                .then(|| format!("is shard {}, not {}", there.shard, manifest.shard));
+            match manifest.difference(&there).or(shard) {
+                Some(difference) => {
+                    Err(ResultsError::wrong(folder, format!("{difference}: choose another folder")))
+                }
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+/// Whether the folder's sweep has ended.
+fn finished(folder: &Path) -> Result<bool, ResultsError> {
+    Ok(Manifest::read(folder)?.is_some_and(|manifest| manifest.rows.is_some()))
+}
+
+/// Turns the journal into the table. Interrupted anywhere, it can be done again.
+fn finish(folder: &Path, manifest: &Manifest) -> Result<(), ResultsError> {
+    let rows = table::write(folder, &manifest.plan, |put| {
+        for row in Journal::rows(folder)? {
+            put(&row?)?;
+        }
+        Ok(())
+    })?;
+    Manifest { rows: Some(rows), ..manifest.clone() }.write(folder)?;
+    let journal = Journal::path(folder);
+    std::fs::remove_file(&journal).map_err(ResultsError::file(&journal, "cannot be taken away"))
+}
