@@ -3,6 +3,7 @@
 
 pub mod deadline;
 pub mod explain;
+pub mod sweep;
 pub mod table;
 pub mod timeline;
 

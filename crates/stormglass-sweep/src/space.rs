@@ -101,7 +101,7 @@ pub struct Variant {
     /// Other variants that are set first, by their names.
     #[serde(default)]
     pub together: Vec<String>,
-    /// In which scenarios there is this variant. Default: in all.
+    /// In which cases, by the name or the scenario, there is this variant. Default: in all.
     #[serde(default)]
     pub only: Vec<String>,
 }
@@ -310,7 +310,7 @@ impl Space {
                 let mut name = vec![case.name.clone().unwrap_or_else(|| case.scenario.clone())];
                 name.extend(model.iter().filter(|_| models.len() > 1).cloned());
                 name.extend((profiles.len() > 1).then(|| profile.clone()));
-                for variant in self.variants_of(&case.scenario) {
+                for variant in self.variants_of(&case) {
                     for point in &points {
                         let cell = Cell {
                             case: name.join(", "),
@@ -333,12 +333,14 @@ impl Space {
         Ok(cells)
     }
 
-    fn variants_of(&self, scenario: &str) -> Vec<Option<&Variant>> {
+    fn variants_of(&self, case: &Case) -> Vec<Option<&Variant>> {
         if self.variants.is_empty() {
             return vec![None];
         }
-        let has =
-            |variant: &&Variant| variant.only.is_empty() || variant.only.iter().any(|only| only == scenario);
+        let names = [Some(&case.scenario), case.name.as_ref()];
+        let has = |variant: &&Variant| {
+            variant.only.is_empty() || variant.only.iter().any(|only| names.contains(&Some(only)))
+        };
         self.variants.iter().filter(has).map(Some).collect()
     }
 

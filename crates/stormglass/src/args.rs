@@ -5,7 +5,10 @@ use regex::Regex;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
+use stormglass_sweep::space::parse_seeds;
+use stormglass_sweep::stats::stopping::Target;
 
 /// Replays a cluster's bad day from a seed, names the waits that ate the budget, and says which timeouts hold.
 #[derive(Debug, Parser)]
@@ -36,6 +39,12 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Play every seed twice and compare the traces event by event.
     Check(Check),
+    /// Play a space of parameters, and say how often what fails and which deadlines would hold.
+    Sweep(Sweep),
+    /// Put the shards of a sweep together.
+    Merge(Merge),
+    /// Tell again what the results of a sweep say.
+    Report(Report),
 }
 
 #[derive(Debug, clap::Args)]
@@ -57,6 +66,7 @@ pub(crate) enum Listed {
     Exhibits,
     Models,
     Profiles,
+    Sweeps,
     Parameters,
 }
 
@@ -84,7 +94,7 @@ pub(crate) struct Run {
     #[arg(long, conflicts_with = "seeds")]
     pub(crate) seed: Option<u64>,
     /// Many seeds: A..B without B, or A..=B.
-    #[arg(long, value_parser = seed_range)]
+    #[arg(long, value_parser = parse_seeds)]
     pub(crate) seeds: Option<Range<u64>>,
     /// Worker threads; one for each core if left out.
     #[arg(long)]
@@ -138,11 +148,79 @@ pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) what: What,
     /// The seeds: A..B without B, or A..=B.
-    #[arg(long, value_parser = seed_range, default_value = "0..20")]
+    #[arg(long, value_parser = parse_seeds, default_value = "0..20")]
     pub(crate) seeds: Range<u64>,
     /// Worker threads; one for each core if left out.
     #[arg(long)]
     pub(crate) jobs: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Sweep {
+    /// A sweep file, or the name of a shipped one (`list sweeps`).
+    #[arg(value_name = "SWEEP.toml|NAME")]
+    pub(crate) sweep: String,
+    /// Worker threads; one for each core if left out.
+    #[arg(long)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Keep every run in this folder: a journal while the sweep runs, then runs.parquet and manifest.json.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Go on with what is in the folder.
+    #[arg(long, requires = "out")]
+    pub(crate) resume: bool,
+    /// Play one part of N, for `merge`: I/N with I from 0, or `auto` (a Slurm array's task), or `auto/N` (an indexed Kubernetes job's).
+    #[arg(long, requires = "out")]
+    pub(crate) shard: Option<String>,
+    /// Exit with 1 unless every cell's flake rate is surely below this, for example flake<0.001@95%.
+    #[arg(long)]
+    pub(crate) gate: Option<Gate>,
+    /// Markdown instead of plain tables, for a CI summary.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Merge {
+    /// The shards' folders.
+    #[arg(value_name = "DIR", required = true)]
+    pub(crate) shards: Vec<PathBuf>,
+    /// Where the whole goes.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Report {
+    /// A folder of results.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Exit with 1 unless every cell's flake rate is surely below this, for example flake<0.001@95%.
+    #[arg(long)]
+    pub(crate) gate: Option<Gate>,
+    /// Markdown instead of plain tables, for a CI summary.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}
+
+/// A condition on flake rates.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Gate(pub(crate) Target);
+
+impl FromStr for Gate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Gate, String> {
+        let form = || "expected flake<RATE@CONFIDENCE%, for example flake<0.001@95%".to_string();
+        let (flake, confidence) = text
+            .strip_prefix("flake<")
+            .and_then(|rest| rest.strip_suffix('%')?.split_once('@'))
+            .ok_or_else(form)?;
+        let number = |text: &str| text.trim().parse::<f64>().map_err(|_| form());
+        let target = Target { flake: number(flake)?, confidence: number(confidence)? / 100.0 };
+        target.check().map_err(|problem| format!("{problem}; {}", form()))?;
+        Ok(Gate(target))
+    }
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {
@@ -152,21 +230,4 @@ fn assignment(text: &str) -> Result<(String, String), String> {
         return Err("the key before = is missing; `list parameters` names them all".into());
     }
     Ok((key.trim().into(), value.trim().into()))
-}
-
-fn seed_range(text: &str) -> Result<Range<u64>, String> {
-    const FORM: &str = "expected A..B or A..=B, for example 0..100";
-    let (start, end) = text.split_once("..").ok_or(FORM)?;
-    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is no seed; {FORM}"));
-    let start = number(start)?;
-    let end = match end.strip_prefix('=') {
-        Some(last) => {
-            number(last)?.checked_add(1).ok_or("the last seed of a range is 18446744073709551614")?
-        }
-        None => number(end)?,
-    };
-    if start >= end {
-        return Err(format!("the range is empty; {FORM}"));
-    }
-    Ok(start..end)
 }

@@ -5,6 +5,7 @@ pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod sweep;
 
 use crate::args::{One, What};
 use crate::error::{CliError, Exit};

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use stormglass_sim::SettingsError;
+use stormglass_sweep::{ResultsError, SpaceError};
 
 /// What the exit code of the command means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,10 @@ pub(crate) enum CliError {
     RunFile { file: PathBuf, problem: String },
     #[error("{file}: cannot be written: {source}", file = file.display())]
     Write { file: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Space(#[from] SpaceError),
+    #[error(transparent)]
+    Results(#[from] ResultsError),
     #[error("{0}")]
     Conflict(String),
 }
@@ -39,6 +44,8 @@ impl CliError {
             CliError::Settings(_)
             | CliError::RunFile { .. }
             | CliError::Write { .. }
+            | CliError::Space(_)
+            | CliError::Results(_)
             | CliError::Conflict(_) => Exit::Usage,
         }
     }

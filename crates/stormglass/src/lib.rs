@@ -86,6 +86,9 @@ where
         Command::Replay(replay) => commands::replay::replay(&context, replay, output),
         Command::Explain(explain) => commands::explain::explain(&context, explain, output),
         Command::Check(check) => commands::check::check(&context, check, output),
+        Command::Sweep(sweep) => commands::sweep::sweep(&context, &sweep, output),
+        Command::Merge(merge) => commands::sweep::merge(&context, &merge, output),
+        Command::Report(report) => commands::sweep::report(&context, &report, output),
     }));
     match done {
         Ok(Ok(exit)) => exit,

@@ -21,7 +21,12 @@ impl Default for Target {
 }
 
 impl Target {
-    pub(crate) fn check(self) -> Result<(), String> {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    ///
+    /// Says in words which number is out of its range.
+    pub fn check(self) -> Result<(), String> {
         for (name, value) in [("flake", self.flake), ("confidence", self.confidence)] {
             if !(0.0 < value && value < 1.0) {
                 return Err(format!("{name} is {value}, it must be between 0 and 1"));

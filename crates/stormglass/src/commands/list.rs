@@ -1,6 +1,7 @@
 //! `list`
 
 use super::Context;
+use super::sweep::SWEEPS;
 use crate::args::{List, Listed, What};
 use crate::error::{CliError, Exit};
 use crate::output::Output;
@@ -67,6 +68,9 @@ pub(crate) fn list(context: &Context<'_>, args: List, output: &mut Output) -> Re
     }
     if wanted(Listed::Profiles) {
         items.extend(Profile::PRESETS.iter().map(|preset| item("profile", preset)));
+    }
+    if wanted(Listed::Sweeps) {
+        items.extend(SWEEPS.iter().map(|preset| item("sweep", preset)));
     }
     let matches = |text: &str| args.grep.as_ref().is_none_or(|pattern| pattern.is_match(text));
     items.retain(|item| matches(&format!("{} {}", item.name, item.about)));

@@ -1,0 +1,246 @@
+//! `sweep`, `merge` and `report`
+
+use super::{Context, progress, replay_line};
+use crate::args::{self, Gate, What};
+use crate::error::{CliError, Exit};
+use crate::output::Output;
+use crate::runfile::current_build;
+use serde::Serialize;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+use stormglass_core::{Keep, Seed};
+use stormglass_report::sweep::{Findings, Found, FoundDeadline};
+use stormglass_sim::settings::{known, unknown};
+use stormglass_sim::{Preset, Run, Settings};
+use stormglass_sweep::plan::Resolved;
+use stormglass_sweep::results::{self, table};
+use stormglass_sweep::{Cell, Manifest, Plan, Shard, Space, SpaceError, Tally, clopper_pearson, pool};
+
+/// The sweeps that are shipped.
+pub(crate) const SWEEPS: &[Preset] =
+    &[Preset { name: "remedies", layers: &[include_str!("../../sweeps/remedies.toml")] }];
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum Line<'a> {
+    Cell(&'a Found),
+    Deadline(&'a FoundDeadline),
+    Cost(&'a stormglass_report::sweep::Cost),
+}
+
+pub(crate) fn sweep(
+    context: &Context<'_>,
+    args: &args::Sweep,
+    output: &mut Output,
+) -> Result<Exit, CliError> {
+    let (name, space) = space(&args.sweep)?;
+    let cells = space.cells().map_err(|problem| SpaceError {
+        file: args.sweep.clone(),
+        field: "parameter".into(),
+        problem,
+    })?;
+    let plan = Plan::of(cells, |cell| resolve(context, cell))?;
+    // A history is played with the settings of its first cell.
+    let histories: Vec<_> = plan
+        .histories
+        .iter()
+        .map(|history| {
+            let scenario = context.scenario(&history.scenario)?;
+            let sets: Vec<(&str, &str)> =
+                history.sets.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            Ok((scenario, Settings::resolve(scenario, history.model.as_deref(), &history.profile, &sets)?))
+        })
+        .collect::<Result<_, CliError>>()?;
+    let shard = args.shard.as_deref().map_or(Ok(Shard::WHOLE), shard)?;
+    let manifest = Manifest {
+        schema: Manifest::SCHEMA,
+        sweep: name,
+        build: current_build(),
+        plan,
+        target: space.target,
+        stop: space.stop,
+        shard,
+        rows: None,
+    };
+    let keep = match &args.out {
+        None => stormglass_sweep::Keep::Counts,
+        Some(folder) if args.resume => stormglass_sweep::Keep::Resume(folder),
+        Some(folder) => stormglass_sweep::Keep::In(folder),
+    };
+    let bar = progress(manifest.plan.runs().div_ceil(shard.count), output);
+    let play = |history: usize, seed: u64| {
+        let (scenario, settings) = &histories[history];
+        Run::new(*scenario, settings.clone(), Seed(seed)).play(Keep::Nothing).outcome
+    };
+    let mut failed = 0;
+    let tally = stormglass_sweep::sweep(
+        &manifest,
+        keep,
+        args.jobs.unwrap_or_else(pool::default_jobs),
+        play,
+        |row, _, _| {
+            failed += u64::from(!row.outcome.verdict.held());
+            bar.inc(1);
+            bar.set_message(format!("{failed} failed"));
+            ControlFlow::Continue(())
+        },
+    )?;
+    bar.finish_and_clear();
+    if shard != Shard::WHOLE {
+        output.tell(&format!("this is shard {shard} alone; `merge` puts all of them together\n"));
+    }
+    Ok(tell(context, &manifest, &tally, args.gate, args.markdown, output))
+}
+
+pub(crate) fn merge(
+    context: &Context<'_>,
+    args: &args::Merge,
+    output: &mut Output,
+) -> Result<Exit, CliError> {
+    let manifest = results::merge::merge(&args.shards, &args.out)?;
+    let tally = read(&manifest, &args.out)?;
+    Ok(tell(context, &manifest, &tally, None, false, output))
+}
+
+pub(crate) fn report(
+    context: &Context<'_>,
+    args: &args::Report,
+    output: &mut Output,
+) -> Result<Exit, CliError> {
+    let Some(manifest) = Manifest::read(&args.folder)? else {
+        let message =
+            format!("{} has no manifest.json: it is no folder of a sweep's results", args.folder.display());
+        return Err(CliError::Conflict(message));
+    };
+    if manifest.rows.is_none() {
+        let message =
+            format!("the sweep in {} is not finished: go on with `sweep … --resume`", args.folder.display());
+        return Err(CliError::Conflict(message));
+    }
+    let tally = read(&manifest, &args.folder)?;
+    Ok(tell(context, &manifest, &tally, args.gate, args.markdown, output))
+}
+
+fn read(manifest: &Manifest, folder: &Path) -> Result<Tally, CliError> {
+    let mut tally = Tally::new(&manifest.plan);
+    for row in table::Reader::open(folder)? {
+        tally.add(&manifest.plan, &row?);
+    }
+    Ok(tally)
+}
+
+fn tell(
+    context: &Context<'_>,
+    manifest: &Manifest,
+    tally: &Tally,
+    gate: Option<Gate>,
+    markdown: bool,
+    output: &mut Output,
+) -> Exit {
+    let findings = Findings::of(manifest, tally);
+    if context.json {
+        findings.cells.iter().for_each(|cell| output.print_json(&Line::Cell(cell)));
+        findings.deadlines.iter().for_each(|deadline| output.print_json(&Line::Deadline(deadline)));
+        output.print_json(&Line::Cost(&findings.cost));
+    } else {
+        output.print(&if markdown { findings.markdown() } else { findings.text() });
+        if let Some((place, seed)) =
+            findings.cells.iter().enumerate().find_map(|(place, cell)| Some((place, cell.first_failed_seed?)))
+        {
+            let (cell, history) =
+                (&findings.cells[place], &manifest.plan.histories[manifest.plan.cells[place].history]);
+            let what = What {
+                model: history.model.clone(),
+                profile: history.profile.clone(),
+                sets: cell.sets.clone(),
+            };
+            let line = replay_line("explain", &history.scenario, &what, Seed(seed));
+            output.print(&format!(
+                "\nwhy the first run of \"{}, {}\" that failed did so:\n  {line}\n",
+                cell.case, cell.cell
+            ));
+        }
+    }
+    gate.map_or(Exit::Held, |gate| check(gate, &findings, output))
+}
+
+/// Whether every cell's flake rate is surely below the gate's.
+fn check(Gate(target): Gate, findings: &Findings, output: &mut Output) -> Exit {
+    let mut exit = Exit::Held;
+    for cell in &findings.cells {
+        // One-sided: nobody minds a rate that is lower still.
+        let upper = if cell.runs == 0 {
+            1.0
+        } else {
+            *clopper_pearson(cell.failed, cell.runs, (2.0 * target.confidence - 1.0).max(0.001)).end()
+        };
+        if upper >= target.flake {
+            let Found { case, cell, runs, failed, .. } = cell;
+            output.tell(&format!(
+                "gate: {case}, {cell}: {failed} of {runs} runs fail; the flake rate may be {upper:.6}, which is not below {}\n",
+                target.flake
+            ));
+            exit = Exit::Failed;
+        }
+    }
+    exit
+}
+
+/// A sweep file, or a shipped one; with its name.
+fn space(given: &str) -> Result<(String, Space), CliError> {
+    if given.ends_with(".toml") || given.contains('/') {
+        let text = std::fs::read_to_string(given)
+            .map_err(|source| stormglass_sim::SettingsError::File { file: given.into(), source })?;
+        let name = Path::new(given).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        return Ok((name, Space::parse(given, &text)?));
+    }
+    let Some(preset) = SWEEPS.iter().find(|preset| preset.name == given) else {
+        let known = SWEEPS.iter().map(|preset| preset.name.to_string()).collect();
+        return Err(unknown("SWEEP", "sweep", given, known).into());
+    };
+    Ok((given.into(), Space::parse(given, preset.layers[0])?))
+}
+
+/// What the settings of a cell come to.
+fn resolve(context: &Context<'_>, cell: &Cell) -> Result<Resolved, CliError> {
+    let scenario = context.scenario(&cell.scenario)?;
+    let sets: Vec<(&str, &str)> =
+        cell.sets.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let settings = Settings::resolve(scenario, cell.model.as_deref(), &cell.profile, &sets)?;
+    let meanings = known(scenario).meanings();
+    let is_observer = |key: &str| meanings.get(key).is_some_and(|meaning| meaning.observer);
+    let (observers, others): (Vec<_>, Vec<_>) =
+        settings.leaves().into_iter().partition(|(key, _)| is_observer(key));
+    let deadline = |(key, text): (String, String)| Some((key, humantime::parse_duration(&text).ok()?));
+    let deadlines: Vec<(String, Duration)> = observers.into_iter().filter_map(deadline).collect();
+    let behaviour: Vec<String> = others.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    Ok(Resolved { behaviour: behaviour.join("\n"), deadlines })
+}
+
+/// `I/N`; `auto` is the task of a Slurm array, `auto/N` that of an indexed Kubernetes job.
+#[expect(clippy::disallowed_methods, reason = "a scheduler tells its task's number in the environment")]
+fn shard(text: &str) -> Result<Shard, CliError> {
+    let variable = |name: &str| {
+        let missing = || CliError::Conflict(format!("--shard {text}: {name} is not set; give I/N"));
+        std::env::var(name).map_err(|_| missing())
+    };
+    let given = match text.split_once('/') {
+        None if text == "auto" => {
+            let number = |name: &str| -> Result<u64, CliError> {
+                let text = variable(name)?;
+                text.parse()
+                    .map_err(|_| CliError::Conflict(format!("{name} is `{text}`, which is no number")))
+            };
+            let first = number("SLURM_ARRAY_TASK_MIN").unwrap_or(0);
+            format!(
+                "{}/{}",
+                number("SLURM_ARRAY_TASK_ID")?.saturating_sub(first),
+                variable("SLURM_ARRAY_TASK_COUNT")?
+            )
+        }
+        Some(("auto", count)) => format!("{}/{count}", variable("JOB_COMPLETION_INDEX")?),
+        _ => text.to_string(),
+    };
+    given.parse().map_err(|problem| CliError::Conflict(format!("--shard {text}: {problem}")))
+}
