@@ -278,7 +278,7 @@ impl Process {
 
     async fn run(mut self) -> Result<Process, StartError> {
         let settings = self.settings.clone();
-        let progress = self.tell_progress()?;
+        let progress = self.tell_progress().await?;
         for (place, &step) in settings.node.startup.iter().enumerate() {
             let began = rt::now();
             let now = Progress { steps: place, next: Some(step), done: false };
@@ -299,10 +299,13 @@ impl Process {
     }
 
     /// Answers whoever asks for more than it has seen, once there is more. Only if the harness follows steps: a port more is an event more.
-    fn tell_progress(&self) -> std::io::Result<Option<Watch<Progress>>> {
+    async fn tell_progress(&self) -> std::io::Result<Option<Watch<Progress>>> {
+        /// Until a process that was just started runs (fork and exec): by then the port of the one before it is free.
+        const EXEC: Duration = Duration::from_millis(1);
         if self.settings.admin.strategy != Strategy::Progress {
             return Ok(None);
         }
+        rt::sleep(EXEC).await;
         let mut service = self.node.host().serve::<Progress, Progress>(PROGRESS_PORT)?;
         let progress = Watch::new(&self.recorder, Progress::default());
         let (recorder, told) = (self.recorder.clone(), progress.clone());

@@ -93,3 +93,15 @@ fn one_run_answers_every_deadline() {
         assert!(changed > 0, "{}: no deadline of {parameter} changes anything", scenario.name());
     }
 }
+
+/// Its next life finds the progress port free, although its last one has ended only just now.
+#[test]
+fn a_node_that_is_followed_step_by_step_can_be_started_again() {
+    let scenarios: [&dyn Scenario; 2] = [&TrimGap, &ClusterChaos];
+    for scenario in scenarios {
+        for seed in 0..4 {
+            let verdict = play(scenario, "quiet", &[("admin.strategy", "progress")], seed).verdict;
+            assert!(verdict.held(), "{} seed {seed}: {verdict}", scenario.name());
+        }
+    }
+}

@@ -47,8 +47,8 @@ fn play(manifest: &Manifest, history: usize, seed: u64) -> Outcome {
     let length =
         Duration::from_secs_f64(-((stream.draw() >> 11) as f64 / (1u64 << 53) as f64).ln() * slow / 2.0);
     let ended = SimTime::from(length + Duration::from_secs(1));
-    let length = if seed % 37 == 0 { Length::Censored(length) } else { Length::Observed(length) };
-    let parameter = (seed % 5 != 0).then(|| "admin.deadline".into());
+    let length = if seed.is_multiple_of(37) { Length::Censored(length) } else { Length::Observed(length) };
+    let parameter = (!seed.is_multiple_of(5)).then(|| "admin.deadline".into());
     let wait = |node: &str| Wait {
         name: "admin".into(),
         node: node.into(),
@@ -58,8 +58,9 @@ fn play(manifest: &Manifest, history: usize, seed: u64) -> Outcome {
         length,
         end: EventId::START,
     };
-    let waits: Vec<Wait> = if seed % 11 == 0 { vec![] } else { vec![wait("node-1"), wait("node-2")] };
-    let verdict = if seed % 23 == 0 {
+    let waits: Vec<Wait> =
+        if seed.is_multiple_of(11) { vec![] } else { vec![wait("node-1"), wait("node-2")] };
+    let verdict = if seed.is_multiple_of(23) {
         Verdict::Violated { property: "order".into(), evidence: "\"quoted\"".into() }
     } else {
         Verdict::of_waits(&waits, ended)

@@ -45,7 +45,7 @@ impl Formula {
         let words: Vec<Word> = text.split_whitespace().map(word).collect();
         let alternate =
             words.iter().enumerate().all(|(place, word)| matches!(word, Word::Sign(_)) == (place % 2 == 1));
-        if !alternate || words.len() % 2 == 0 {
+        if !alternate || words.len().is_multiple_of(2) {
             return Err(format!(
                 "the formula `{text}` is none: write values and + - * / in turn, with spaces between"
             ));

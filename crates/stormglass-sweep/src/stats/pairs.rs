@@ -49,7 +49,7 @@ pub fn holm(chances: &[f64]) -> Vec<f64> {
 pub fn median_difference(differences: &mut [f64], confidence: f64) -> Option<(f64, f64, f64)> {
     differences.sort_by(f64::total_cmp);
     let pairs = differences.len();
-    let middle = (pairs.checked_sub(1)? + 1) / 2;
+    let middle = pairs.checked_sub(1)?.div_ceil(2);
     let median = if pairs % 2 == 1 {
         differences[middle]
     } else {
