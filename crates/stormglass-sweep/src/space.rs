@@ -344,6 +344,14 @@ impl Space {
         self.variants.iter().filter(has).map(Some).collect()
     }
 
+    /// The variants that one sets, in order: those that it names, with all that they name, and itself.
+    fn with_those_before<'a>(&'a self, variant: &'a Variant) -> Vec<&'a Variant> {
+        let named =
+            variant.together.iter().filter_map(|name| self.variants.iter().find(|other| other.name == *name));
+        // Each names only variants before it, so this ends.
+        named.flat_map(|other| self.with_those_before(other)).chain([variant]).collect()
+    }
+
     fn sets(
         &self,
         case: &Case,
@@ -359,12 +367,8 @@ impl Space {
         };
         set(&self.set);
         set(&case.set);
-        let mut of_variant =
-            |variant: &Variant| set(variant.instead.get(&case.scenario).unwrap_or(&variant.set));
-        for name in variant.iter().flat_map(|variant| &variant.together) {
-            self.variants.iter().filter(|other| other.name == *name).for_each(&mut of_variant);
-        }
-        variant.into_iter().for_each(of_variant);
+        let chain = variant.map(|variant| self.with_those_before(variant)).unwrap_or_default();
+        chain.iter().for_each(|variant| set(variant.instead.get(&case.scenario).unwrap_or(&variant.set)));
         for (key, value) in point {
             sets.retain(|(other, _)| other != key);
             sets.push((key.clone(), value.clone()));
@@ -417,6 +421,15 @@ mod tests {
         let set = |key: &str, value: &str| (key.to_string(), value.to_string());
         assert_eq!(cells[2].sets, [set("admin.deadline", "60s"), set("ticks", "5")]);
         assert_eq!(cells[6].sets, [set("b.healthy", "60s"), set("ticks", "5")]);
+    }
+
+    /// A variant that sets nothing itself still brings what it names along.
+    #[test]
+    fn together_reaches_through_variants() {
+        let text = "scenario = 'a'\n[[variant]]\nname = 'x'\nset = { k = 1 }\n[[variant]]\nname = 'xs'\ntogether = ['x']\n\
+                    [[variant]]\nname = 'all'\ntogether = ['xs']\nset = { j = 2 }\n";
+        let cells = Space::parse("s.toml", text).unwrap().cells().unwrap();
+        assert_eq!(cells[2].sets, [("k".to_string(), "1".to_string()), ("j".into(), "2".into())]);
     }
 
     #[track_caller]
