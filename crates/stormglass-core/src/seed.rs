@@ -126,6 +126,18 @@ impl Stream {
         ((u128::from(self.draw()) * u128::from(bound)) >> 64) as u64
     }
 
+    /// A number from 0 to below 1, in 53 bits.
+    ///
+    /// ```
+    /// use stormglass_core::Seed;
+    ///
+    /// let share = Seed(7).stream("shares").share();
+    /// assert!((0.0..1.0).contains(&share));
+    /// ```
+    pub fn share(&mut self) -> f64 {
+        (self.draw() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
     /// True with probability `numerator / denominator`.
     ///
     /// # Panics

@@ -1,8 +1,8 @@
 //! What a sweep has found, as tables: flake rates cell by cell, the worth of variants, the smallest deadlines that hold.
 
 use crate::table::{self, seconds};
+use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
-use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -101,15 +101,14 @@ impl Findings {
     /// Works them out.
     pub fn of(manifest: &Manifest, tally: &Tally) -> Findings {
         let (plan, target) = (&manifest.plan, manifest.target);
-        let first_of = |case: &str| plan.cells.iter().position(|cell| cell.case == case).unwrap_or_default();
         let mut cells = Vec::new();
         let mut chances = Vec::new();
         for (place, planned) in plan.cells.iter().enumerate() {
-            let (cell, seeds) = (&tally.cells[place], &plan.histories[planned.history].seeds);
-            let looks = Schedule::looks(manifest.stop, seeds.end - seeds.start);
+            let cell = &tally.cells[place];
+            let looks = Schedule::looks(manifest.stop, planned.cell.runs());
             let (runs, failed) = (cell.runs(), cell.failures());
-            let first = first_of(&planned.case);
-            let compared = (planned.variant.is_some() && place != first).then(|| {
+            let first = plan.first_of_case(place);
+            let compared = (planned.cell.variant.is_some() && place != first).then(|| {
                 let pairs = tally.cells[first].failed.iter().zip(&cell.failed);
                 let count = |this: bool| {
                     pairs.clone().filter(|(there, here)| (**there, **here) == (this, !this)).count() as u64
@@ -119,9 +118,9 @@ impl Findings {
                 Compared { no_longer_fail, fail_now, p: 1.0 }
             });
             cells.push(Found {
-                case: planned.case.clone(),
-                cell: planned.label(),
-                sets: planned.sets.clone(),
+                case: planned.cell.case.clone(),
+                cell: planned.cell.label(),
+                sets: planned.cell.sets.clone(),
                 runs,
                 failed,
                 rate: if runs == 0 { 0.0..=1.0 } else { interval(failed, runs, target, looks) },
@@ -204,10 +203,6 @@ impl Findings {
             ));
             let mut table =
                 table::numbers(["deadline", "now", "runs", "exceed it now", "smallest"].map(String::from));
-            let mut column = table.column_mut(0);
-            column.iter_mut().for_each(|column| {
-                column.set_cell_alignment(CellAlignment::Left);
-            });
             for found in &self.deadlines {
                 table.add_row([
                     format!("{}: {}", found.case, found.parameter),
@@ -235,10 +230,9 @@ impl Cost {
     fn of(manifest: &Manifest, tally: &Tally) -> Cost {
         let plan = &manifest.plan;
         let simulated = |history: usize| tally.histories[history].simulated.as_secs_f64();
-        let by_itself = plan.cells.iter().map(|cell| {
-            let (seeds, played) =
-                (&plan.histories[cell.history].seeds, tally.histories[cell.history].seeds.len());
-            simulated(cell.history) / played.max(1) as f64 * (seeds.end - seeds.start) as f64
+        let by_itself = plan.cells.iter().map(|planned| {
+            let played = tally.histories[planned.history].seeds.len();
+            simulated(planned.history) / played.max(1) as f64 * planned.cell.runs() as f64
         });
         Cost {
             runs: tally.histories.iter().map(|history| history.seeds.len() as u64).sum(),
@@ -252,12 +246,12 @@ impl Cost {
 fn deadlines(manifest: &Manifest, tally: &Tally) -> Vec<FoundDeadline> {
     let plan = &manifest.plan;
     let mut found = Vec::new();
-    for (place, cell) in plan.cells.iter().enumerate() {
-        if plan.cells[..place].iter().any(|other| other.case == cell.case) {
+    for (place, planned) in plan.cells.iter().enumerate() {
+        if plan.first_of_case(place) != place {
             continue;
         }
-        for (parameter, lengths) in &tally.histories[cell.history].longest {
-            let Some((_, now)) = cell.limits().into_iter().find(|(key, _)| key == parameter) else {
+        for (parameter, lengths) in &tally.histories[planned.history].longest {
+            let Some((_, now)) = planned.limits().into_iter().find(|(key, _)| key == parameter) else {
                 continue;
             };
             let exceeds = |length: &&Option<Duration>| length.is_none_or(|length| length > now);
@@ -271,7 +265,7 @@ fn deadlines(manifest: &Manifest, tally: &Tally) -> Vec<FoundDeadline> {
                 Smallest::Needs { runs } => (None, format!("takes {runs} runs to tell")),
             };
             found.push(FoundDeadline {
-                case: cell.case.clone(),
+                case: planned.cell.case.clone(),
                 parameter: parameter.clone(),
                 now_s: now.as_secs_f64(),
                 exceeded_now,

@@ -8,11 +8,12 @@ pub mod table;
 pub use journal::Journal;
 pub use manifest::Manifest;
 
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use stormglass_core::Outcome;
 
 /// A run of a sweep.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// The place of its history in the plan.
     pub history: usize,

@@ -46,7 +46,7 @@ impl Schedule {
         let mut jobs = Vec::new();
         let mut longest = 0;
         for (history, planned) in plan.histories.iter().enumerate() {
-            let most = planned.seeds.end - planned.seeds.start;
+            let most = planned.runs();
             let looks = self.stop.map_or_else(|| vec![most], |stop| stop.looks(most));
             longest = longest.max(looks.len());
             let Some(&until) = looks.get(round) else { continue };
@@ -64,12 +64,8 @@ impl Schedule {
         }
         jobs.sort_unstable();
         if self.stop.is_none() {
-            let shard = self.shard;
-            let mut place = 0;
-            jobs.retain(|_| {
-                place += 1;
-                shard.has(place - 1)
-            });
+            let places = jobs.into_iter().zip(0..);
+            jobs = places.filter(|(_, place)| self.shard.has(*place)).map(|(job, _)| job).collect();
         }
         Some(jobs)
     }

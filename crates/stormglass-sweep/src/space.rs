@@ -21,11 +21,12 @@ mod level;
 mod sampling;
 
 pub use axis::{Axis, Scale};
+pub use formula::Formula;
 pub use level::Level;
 pub use sampling::Sampling;
 
 use crate::stats::stopping::{Stop, Target};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -184,7 +185,8 @@ pub struct SpaceError {
 }
 
 /// One combination of values of one case: what a flake rate is told of.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Cell {
     /// The case's name.
     pub case: String,
@@ -209,7 +211,12 @@ impl Cell {
     pub fn label(&self) -> String {
         let point = self.point.iter().map(|(key, value)| format!("{key}={value}"));
         let words: Vec<String> = self.variant.iter().cloned().chain(point).collect();
-        words.join(", ")
+        if words.is_empty() { "as it is".into() } else { words.join(", ") }
+    }
+
+    /// How many seeds it has.
+    pub fn runs(&self) -> u64 {
+        self.seeds.end - self.seeds.start
     }
 }
 
@@ -359,20 +366,16 @@ impl Space {
         point: &[(String, String)],
     ) -> Vec<(String, String)> {
         let mut sets: Vec<(String, String)> = Vec::new();
-        let mut set = |values: &Assignments| {
-            for (key, value) in values {
-                sets.retain(|(other, _)| other != key);
-                sets.push((key.clone(), text_of(value)));
-            }
+        let mut put = |key: &str, value: String| {
+            sets.retain(|(other, _)| other != key);
+            sets.push((key.into(), value));
         };
+        let mut set = |values: &Assignments| values.iter().for_each(|(key, value)| put(key, text_of(value)));
         set(&self.set);
         set(&case.set);
         let chain = variant.map(|variant| self.with_those_before(variant)).unwrap_or_default();
         chain.iter().for_each(|variant| set(variant.instead.get(&case.scenario).unwrap_or(&variant.set)));
-        for (key, value) in point {
-            sets.retain(|(other, _)| other != key);
-            sets.push((key.clone(), value.clone()));
-        }
+        point.iter().for_each(|(key, value)| put(key, value.clone()));
         sets
     }
 }

@@ -43,8 +43,7 @@ pub fn sweep(
     };
     let (mut journal, mut known) = (None, None);
     if let Some(folder) = folder {
-        prepare(folder, manifest, resume)?;
-        if finished(folder)? {
+        if prepare(folder, manifest, resume)? {
             for row in table::Reader::open(folder)? {
                 let row = row?;
                 tally.add(plan, &row);
@@ -70,7 +69,7 @@ pub fn sweep(
                     "a row of seed {} is not what this sweep plays there: take the folder away and play it again",
                     row.seed
                 );
-                return Err(ResultsError::wrong(&Journal::path(folder.unwrap_or(Path::new("."))), problem));
+                return Err(ResultsError::wrong(rows.path(), problem));
             }
             tally.add(plan, &row);
             if progress(&row, &tally, true).is_break() {
@@ -111,11 +110,11 @@ pub fn sweep(
     Ok(tally)
 }
 
-/// Makes the folder, or finds that what is in it is of the same sweep.
-fn prepare(folder: &Path, manifest: &Manifest, resume: bool) -> Result<(), ResultsError> {
+/// Makes the folder, or finds that what is in it is of the same sweep; says whether that has ended.
+fn prepare(folder: &Path, manifest: &Manifest, resume: bool) -> Result<bool, ResultsError> {
     std::fs::create_dir_all(folder).map_err(ResultsError::file(folder, "cannot be made"))?;
     match Manifest::read(folder)? {
-        None => manifest.write(folder),
+        None => manifest.write(folder).map(|()| false),
         Some(_) if !resume => {
             let problem = "has the results of a sweep already: go on with --resume, or choose another folder";
             Err(ResultsError::wrong(folder, problem))
@@ -127,15 +126,10 @@ fn prepare(folder: &Path, manifest: &Manifest, resume: bool) -> Result<(), Resul
                 Some(difference) => {
                     Err(ResultsError::wrong(folder, format!("{difference}: choose another folder")))
                 }
-                None => Ok(()),
+                None => Ok(there.rows.is_some()),
             }
         }
     }
-}
-
-/// Whether the folder's sweep has ended.
-fn finished(folder: &Path) -> Result<bool, ResultsError> {
-    Ok(Manifest::read(folder)?.is_some_and(|manifest| manifest.rows.is_some()))
 }
 
 /// Turns the journal into the table. Interrupted anywhere, it can be done again.

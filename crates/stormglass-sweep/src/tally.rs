@@ -1,8 +1,9 @@
 //! What rows come to, cell by cell: kept small, so that a million rows fit into memory.
 
 use crate::plan::Plan;
-use crate::results::Row;
+use crate::results::{ResultsError, Row, table};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 use stormglass_core::{Length, SimTime, Verdict};
 
@@ -33,12 +34,8 @@ pub struct HistoryTally {
     pub seeds: Vec<u64>,
     /// The longest wait of each run that has one, by the parameter that is its limit. `None` never ended.
     pub longest: BTreeMap<String, Vec<Option<Duration>>>,
-    /// The longest wait of each run, whatever its limit.
-    pub total: Vec<Duration>,
     /// How long the runs took in simulated time, all together.
     pub simulated: Duration,
-    /// How many events they had.
-    pub events: u64,
 }
 
 impl CellTally {
@@ -62,6 +59,19 @@ impl Tally {
         }
     }
 
+    /// Counts the rows of a folder's table.
+    ///
+    /// # Errors
+    ///
+    /// A table that cannot be read.
+    pub fn read(plan: &Plan, folder: &Path) -> Result<Tally, ResultsError> {
+        let mut tally = Tally::new(plan);
+        for row in table::Reader::open(folder)? {
+            tally.add(plan, &row?);
+        }
+        Ok(tally)
+    }
+
     /// Counts a row.
     ///
     /// # Panics
@@ -80,7 +90,6 @@ impl Tally {
         }
         let history = &mut self.histories[row.history];
         history.simulated += row.outcome.ended.saturating_since(SimTime::ZERO);
-        history.events += row.outcome.events;
         let mut longest: BTreeMap<&str, Option<Duration>> = BTreeMap::new();
         for wait in &row.outcome.waits {
             let Some(parameter) = wait.parameter.as_deref() else { continue };
@@ -98,9 +107,7 @@ impl Tally {
                 history.longest.insert(parameter.into(), vec![length]);
             }
         }
-        let total = row.outcome.waits.iter().map(|wait| wait.length.duration()).max();
         history.seeds.push(row.seed);
-        history.total.push(total.unwrap_or_default());
     }
 }
 

@@ -172,12 +172,8 @@ pub(crate) struct Sweep {
     /// Play one part of N, for `merge`: I/N with I from 0, or `auto` (a Slurm array's task), or `auto/N` (an indexed Kubernetes job's).
     #[arg(long, requires = "out")]
     pub(crate) shard: Option<String>,
-    /// Exit with 1 unless every cell's flake rate is surely below this, for example flake<0.001@95%.
-    #[arg(long)]
-    pub(crate) gate: Option<Gate>,
-    /// Markdown instead of plain tables, for a CI summary.
-    #[arg(long)]
-    pub(crate) markdown: bool,
+    #[command(flatten)]
+    pub(crate) told: Told,
 }
 
 #[derive(Debug, clap::Args)]
@@ -195,6 +191,13 @@ pub(crate) struct Report {
     /// A folder of results.
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) told: Told,
+}
+
+/// How findings are told, and what is asked of them.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Told {
     /// Exit with 1 unless every cell's flake rate is surely below this, for example flake<0.001@95%.
     #[arg(long)]
     pub(crate) gate: Option<Gate>,

@@ -65,6 +65,29 @@ impl Manifest {
         Ok(Some(manifest))
     }
 
+    /// Reads that of a folder whose sweep has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`Manifest::read`]; no manifest, or a sweep that has not ended.
+    pub fn finished(folder: &Path) -> Result<Manifest, ResultsError> {
+        let Some(manifest) = Manifest::read(folder)? else {
+            return Err(ResultsError::wrong(
+                folder,
+                "has no manifest.json: it is no folder of a sweep's results",
+            ));
+        };
+        if manifest.rows.is_none() {
+            let problem = format!(
+                "is not finished: go on with `sweep … --shard {} --out {} --resume`",
+                manifest.shard,
+                folder.display()
+            );
+            return Err(ResultsError::wrong(folder, problem));
+        }
+        Ok(manifest)
+    }
+
     /// Writes it into a folder.
     ///
     /// # Errors
@@ -97,7 +120,12 @@ impl Manifest {
                     )
                 },
                 |(ours, theirs)| {
-                    format!("first at the cell {}, {}: then {}", ours.case, ours.label(), theirs.label())
+                    format!(
+                        "first at the cell {}, {}: then {}",
+                        ours.cell.case,
+                        ours.cell.label(),
+                        theirs.cell.label()
+                    )
                 },
             );
             return Some(format!("is of a sweep file that has changed since ({where_})"));

@@ -13,20 +13,7 @@ use std::path::{Path, PathBuf};
 pub fn merge(folders: &[PathBuf], into: &Path) -> Result<Manifest, ResultsError> {
     let mut shards: Vec<(&PathBuf, Manifest)> = Vec::new();
     for folder in folders {
-        let Some(manifest) = Manifest::read(folder)? else {
-            return Err(ResultsError::wrong(
-                folder,
-                "has no manifest.json: it is no folder of a sweep's results",
-            ));
-        };
-        if manifest.rows.is_none() {
-            let problem = format!(
-                "is not finished: go on with `sweep … --shard {} --out {} --resume`",
-                manifest.shard,
-                folder.display()
-            );
-            return Err(ResultsError::wrong(folder, problem));
-        }
+        let manifest = Manifest::finished(folder)?;
         if let Some((_, first)) = shards.first()
             && let Some(difference) = first.difference(&manifest)
         {

@@ -16,8 +16,9 @@
 //! DuckDB reads it as it is: `select settings, avg((verdict <> 'passed')::int) from 'runs.parquet' group by 1`.
 
 use super::{ResultsError, Row, replace};
-use crate::plan::{History, Plan};
-use parquet::basic::Compression;
+use crate::plan::Plan;
+use crate::space::Cell;
+use parquet::basic::{Compression, Type};
 use parquet::column::reader::ColumnReader;
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::ByteArray;
@@ -26,11 +27,12 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use stormglass_core::trace::TraceHash;
 use stormglass_core::{EventId, Length, Outcome, SimTime, Verdict, Wait};
@@ -73,69 +75,13 @@ message run {
 /// Rows that are written at once: some megabytes of memory.
 const GROUP: usize = 4_096;
 
-/// The leaves of the schema, in its order.
-const LEAVES: [(Kind, Levels); 22] = {
-    use Kind::{Bool, Bytes, Int32, Int64};
-    use Levels::{List, Optional, OptionalInList, Plain};
-    [
-        (Int32, Plain),
-        (Bytes, Plain),
-        (Bytes, Plain),
-        (Bytes, Optional),
-        (Bytes, Plain),
-        (Bytes, List),
-        (Bytes, List),
-        (Int64, Plain),
-        (Bytes, Plain),
-        (Bytes, Plain),
-        (Bytes, List),
-        (Bytes, List),
-        (Bytes, OptionalInList),
-        (Int64, List),
-        (Int64, List),
-        (Int64, List),
-        (Bool, List),
-        (Bytes, List),
-        (Int64, List),
-        (Int64, Plain),
-        (Int64, Plain),
-        (Bytes, Plain),
-    ]
-};
+/// The schema, and its leaves in order.
+static DESCRIPTION: LazyLock<SchemaDescriptor> = LazyLock::new(|| {
+    let message = parse_message_type(SCHEMA).expect("the schema is well-formed: a test writes it");
+    SchemaDescriptor::new(Arc::new(message))
+});
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Int32,
-    Int64,
-    Bool,
-    Bytes,
-}
-
-/// Which levels of Dremel's encoding a leaf has.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Levels {
-    Plain,
-    Optional,
-    List,
-    OptionalInList,
-}
-
-impl Levels {
-    /// The definition level of a value that is there.
-    fn most(self) -> i16 {
-        match self {
-            Levels::Plain => 0,
-            Levels::Optional | Levels::List => 1,
-            Levels::OptionalInList => 2,
-        }
-    }
-
-    fn repeats(self) -> bool {
-        matches!(self, Levels::List | Levels::OptionalInList)
-    }
-}
-
-/// Its place in [`runs`](self).
+/// Its place in a folder.
 pub fn path(folder: &Path) -> PathBuf {
     folder.join("runs.parquet")
 }
@@ -154,10 +100,9 @@ pub fn write(
     let mut count = 0;
     replace(&path, |file| {
         let fail = |error: ParquetError| ResultsError::wrong(&path, format!("cannot be written: {error}"));
-        let schema =
-            Arc::new(parse_message_type(SCHEMA).expect("the schema is well-formed: a test writes it"));
         let properties = Arc::new(WriterProperties::builder().set_compression(Compression::SNAPPY).build());
-        let mut writer = SerializedFileWriter::new(file, schema, properties).map_err(fail)?;
+        let mut writer =
+            SerializedFileWriter::new(file, DESCRIPTION.root_schema_ptr(), properties).map_err(fail)?;
         let mut columns = Columns::new();
         rows(&mut |row: &Row| {
             columns.push(&plan.histories[row.history], row);
@@ -195,7 +140,7 @@ impl Reader {
         let file = File::open(&path).map_err(ResultsError::file(&path, "cannot be opened"))?;
         let reader = SerializedFileReader::new(file)
             .map_err(|error| ResultsError::wrong(&path, format!("is no Parquet file: {error}")))?;
-        if reader.metadata().file_metadata().schema_descr().num_columns() != LEAVES.len() {
+        if reader.metadata().file_metadata().schema_descr().num_columns() != DESCRIPTION.num_columns() {
             return Err(ResultsError::wrong(&path, "is no table of runs of this version"));
         }
         Ok(Reader { path, reader, group: 0, rows: Vec::new().into_iter() })
@@ -241,7 +186,9 @@ struct Columns {
 }
 
 struct Leaf {
-    levels: Levels,
+    /// Dremel's levels of a value that is there: how many optional or repeated groups are around it, and whether one is repeated.
+    defined: i16,
+    repeats: bool,
     definitions: Vec<i16>,
     repetitions: Vec<i16>,
     values: Values,
@@ -256,35 +203,36 @@ enum Values {
 
 impl Columns {
     fn new() -> Columns {
-        let leaf = |(kind, levels)| Leaf {
-            levels,
+        let leaf = |column: &ColumnDescPtr| Leaf {
+            defined: column.max_def_level(),
+            repeats: column.max_rep_level() > 0,
             definitions: Vec::new(),
             repetitions: Vec::new(),
-            values: match kind {
-                Kind::Int32 => Values::Int32(Vec::new()),
-                Kind::Int64 => Values::Int64(Vec::new()),
-                Kind::Bool => Values::Bool(Vec::new()),
-                Kind::Bytes => Values::Bytes(Vec::new()),
+            values: match column.physical_type() {
+                Type::INT32 => Values::Int32(Vec::new()),
+                Type::BOOLEAN => Values::Bool(Vec::new()),
+                Type::BYTE_ARRAY => Values::Bytes(Vec::new()),
+                _ => Values::Int64(Vec::new()),
             },
         };
-        Columns { rows: 0, leaves: LEAVES.into_iter().map(leaf).collect() }
+        Columns { rows: 0, leaves: DESCRIPTION.columns().iter().map(leaf).collect() }
     }
 
-    fn push(&mut self, history: &History, row: &Row) {
+    fn push(&mut self, history: &Cell, row: &Row) {
         self.rows += 1;
         let verdict = serde_json::to_value(&row.outcome.verdict).expect("a verdict is plain data");
         let mut leaves = self.leaves.iter_mut();
         let mut leaf = || leaves.next().expect("there are as many leaves as the schema has");
-        leaf().int32(row.history as i32);
-        leaf().text(&history.case);
-        leaf().text(&history.scenario);
+        leaf().value_int32(row.history as i32);
+        leaf().value_text(&history.case);
+        leaf().value_text(&history.scenario);
         leaf().optional(history.model.as_deref());
-        leaf().text(&history.profile);
+        leaf().value_text(&history.profile);
         leaf().list(&history.sets, |leaf, (key, _)| leaf.value_text(key));
         leaf().list(&history.sets, |leaf, (_, value)| leaf.value_text(value));
-        leaf().int64(row.seed as i64);
-        leaf().text(verdict["kind"].as_str().unwrap_or_default());
-        leaf().text(&verdict.to_string());
+        leaf().value_int64(row.seed);
+        leaf().value_text(verdict["kind"].as_str().unwrap_or_default());
+        leaf().value_text(&verdict.to_string());
         let waits = &row.outcome.waits;
         leaf().list(waits, |leaf, wait| leaf.value_text(&wait.name));
         leaf().list(waits, |leaf, wait| leaf.value_text(&wait.node));
@@ -296,9 +244,9 @@ impl Columns {
         let counters: Vec<(&String, &u64)> = row.outcome.counters.iter().collect();
         leaf().list(&counters, |leaf, (key, _)| leaf.value_text(key));
         leaf().list(&counters, |leaf, (_, value)| leaf.value_int64(**value));
-        leaf().int64(row.outcome.events as i64);
-        leaf().int64(row.outcome.ended.as_nanos() as i64);
-        leaf().text(&row.outcome.trace_hash.to_string());
+        leaf().value_int64(row.outcome.events);
+        leaf().value_int64(row.outcome.ended.as_nanos());
+        leaf().value_text(&row.outcome.trace_hash.to_string());
     }
 
     fn write<W: std::io::Write + Send>(
@@ -308,8 +256,8 @@ impl Columns {
         let mut group = writer.next_row_group()?;
         for leaf in &self.leaves {
             let mut column = group.next_column()?.expect("the schema has a column for each leaf");
-            let definitions = (leaf.levels != Levels::Plain).then_some(leaf.definitions.as_slice());
-            let repetitions = leaf.levels.repeats().then_some(leaf.repetitions.as_slice());
+            let definitions = (leaf.defined > 0).then_some(leaf.definitions.as_slice());
+            let repetitions = leaf.repeats.then_some(leaf.repetitions.as_slice());
             match (column.untyped(), &leaf.values) {
                 (ColumnWriter::Int32ColumnWriter(column), Values::Int32(values)) => {
                     column.write_batch(values, definitions, repetitions)?
@@ -335,8 +283,8 @@ impl Columns {
         columns.rows = group.metadata().num_rows() as usize;
         for (place, leaf) in columns.leaves.iter_mut().enumerate() {
             let rows = columns.rows;
-            let definitions = (leaf.levels != Levels::Plain).then_some(&mut leaf.definitions);
-            let repetitions = leaf.levels.repeats().then_some(&mut leaf.repetitions);
+            let definitions = (leaf.defined > 0).then_some(&mut leaf.definitions);
+            let repetitions = leaf.repeats.then_some(&mut leaf.repetitions);
             match (group.get_column_reader(place)?, &mut leaf.values) {
                 (ColumnReader::Int32ColumnReader(mut column), Values::Int32(values)) => {
                     column.read_records(rows, definitions, repetitions, values)?
@@ -433,18 +381,10 @@ impl Leaf {
         }
     }
 
-    fn int32(&mut self, number: i32) {
+    fn value_int32(&mut self, number: i32) {
         if let Values::Int32(values) = &mut self.values {
             values.push(number);
         }
-    }
-
-    fn int64(&mut self, number: i64) {
-        self.value_int64(number as u64);
-    }
-
-    fn text(&mut self, text: &str) {
-        self.value_text(text);
     }
 
     fn optional(&mut self, text: Option<&str>) {
@@ -469,7 +409,7 @@ impl Leaf {
             self.repetitions.push(0);
         }
         for place in 0..count {
-            self.definitions.push(self.levels.most() - i16::from(!is_there(place)));
+            self.definitions.push(self.defined - i16::from(!is_there(place)));
             self.repetitions.push(i16::from(place > 0));
         }
     }
@@ -491,7 +431,7 @@ impl Leaf {
     }
 
     fn into_optional_texts(self) -> Result<Vec<Option<String>>, String> {
-        let (definitions, most) = (self.definitions.clone(), self.levels.most());
+        let (definitions, most) = (self.definitions.clone(), self.defined);
         let mut texts = self.into_texts()?.into_iter();
         // What belongs to an empty list is no value at all.
         let there = definitions.into_iter().filter(|&level| level > 0);

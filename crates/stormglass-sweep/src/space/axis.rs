@@ -19,7 +19,7 @@ pub struct Axis {
     /// Or a range of them.
     pub range: Option<Span>,
     /// Or how it follows from others: `"2 * raft.heartbeat-ticks"`.
-    pub formula: Option<String>,
+    pub formula: Option<Formula>,
     /// It is set only where other parameters have these values.
     #[serde(default)]
     pub when: Assignments,
@@ -80,13 +80,12 @@ impl Axis {
             return Err(format!("{id} has an empty list of values"));
         }
         let known = |name: &str| before.iter().any(|other| other.id() == name);
-        if let Some(text) = &self.formula {
-            let formula = Formula::parse(text)?;
-            if let Some(stranger) = formula.names().find(|name| !known(name)) {
-                return Err(format!(
-                    "the formula `{text}` needs {stranger}, which is no parameter before this one"
-                ));
-            }
+        if let Some(formula) = &self.formula
+            && let Some(stranger) = formula.names().find(|name| !known(name))
+        {
+            return Err(format!(
+                "the formula `{formula}` needs {stranger}, which is no parameter before this one"
+            ));
         }
         if let Some(stranger) = self.when.keys().find(|name| !known(name)) {
             return Err(format!(

@@ -3,10 +3,13 @@
 //! Words are apart by spaces, since keys have dashes in them; `*` and `/` before `+` and `-`; no parentheses.
 
 use super::level::Level;
+use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Sums of products.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Formula {
     text: String,
     words: Vec<Word>,
@@ -25,6 +28,20 @@ struct Amount {
     size: f64,
     seconds: i32,
     whole: bool,
+}
+
+impl TryFrom<String> for Formula {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Formula, String> {
+        Formula::parse(&text)
+    }
+}
+
+impl fmt::Display for Formula {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text.fmt(f)
+    }
 }
 
 impl Formula {

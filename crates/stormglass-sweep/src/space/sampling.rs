@@ -1,7 +1,6 @@
 //! Which combinations of parameters are played.
 
 use super::axis::Axis;
-use super::formula::Formula;
 use super::level::Level;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -55,7 +54,7 @@ impl Sampling {
             Sampling::Grid => grid(&free),
             Sampling::Random(points) => {
                 let mut stream = SEED.stream("random points");
-                let shares = (0..points).map(|_| (0..dimensions).map(|_| unit(stream.draw())).collect());
+                let shares = (0..points).map(|_| (0..dimensions).map(|_| stream.share()).collect());
                 levels(&free, shares)
             }
             Sampling::LatinHypercube(points) => {
@@ -96,16 +95,11 @@ fn grid(axes: &[&Axis]) -> Vec<Vec<Level>> {
 fn stratified(points: u32, dimension: usize) -> Vec<f64> {
     let mut stream = SEED.stream(("latin hypercube", dimension as u64));
     let mut shares: Vec<f64> =
-        (0..points).map(|part| (f64::from(part) + unit(stream.draw())) / f64::from(points)).collect();
+        (0..points).map(|part| (f64::from(part) + stream.share()) / f64::from(points)).collect();
     for place in (1..shares.len()).rev() {
         shares.swap(place, stream.below(place as u64 + 1) as usize);
     }
     shares
-}
-
-/// From 0 to below 1.
-fn unit(draw: u64) -> f64 {
-    (draw >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// Values in the order of the free axes, with what follows from them.
@@ -120,7 +114,7 @@ fn point(axes: &[Axis], free: Vec<Level>) -> Result<Point, String> {
             continue;
         }
         let value = match (&axis.formula, given) {
-            (Some(formula), _) => Formula::parse(formula)?.value(&levels)?,
+            (Some(formula), _) => formula.value(&levels)?,
             (None, Some(given)) => given,
             (None, None) => continue,
         };

@@ -19,13 +19,31 @@ use std::ops::RangeInclusive;
 ///
 /// When there are no trials, or fewer than events, or `confidence` is not between 0 and 1.
 pub fn clopper_pearson(events: u64, trials: u64, confidence: f64) -> RangeInclusive<f64> {
+    let tail = (1.0 - confidence) / 2.0;
+    let high = upper_limit(events, trials, 1.0 - tail);
+    let low =
+        if events == 0 { 0.0 } else { beta_quantile(events as f64, (trials - events) as f64 + 1.0, tail) };
+    low..=high
+}
+
+/// The exact one-sided upper limit: whatever the probability is, it is below this at least as often as `confidence` says.
+///
+/// ```
+/// // The rule of three: nothing in 3,000 is below 1 in 1,000 at 95 %.
+/// assert!(stormglass_sweep::stats::binomial::upper_limit(0, 3_000, 0.95) < 0.001);
+/// ```
+///
+/// # Panics
+///
+/// As [`clopper_pearson`].
+pub fn upper_limit(events: u64, trials: u64, confidence: f64) -> f64 {
     assert!(trials > 0 && events <= trials, "{events} events of {trials} trials");
     assert!(0.0 < confidence && confidence < 1.0, "a confidence of {confidence}");
-    let tail = (1.0 - confidence) / 2.0;
-    let (hits, misses) = (events as f64, (trials - events) as f64);
-    let low = if events == 0 { 0.0 } else { beta_quantile(hits, misses + 1.0, tail) };
-    let high = if events == trials { 1.0 } else { beta_quantile(hits + 1.0, misses, 1.0 - tail) };
-    low..=high
+    if events == trials {
+        1.0
+    } else {
+        beta_quantile(events as f64 + 1.0, (trials - events) as f64, confidence)
+    }
 }
 
 /// Where the distribution function of Beta(a, b) has this value.

@@ -131,7 +131,7 @@ mod tests {
                 let mut side = None;
                 for &look in &looks {
                     while runs < look {
-                        failed += u64::from(((stream.draw() >> 11) as f64 / (1u64 << 53) as f64) < truth);
+                        failed += u64::from(stream.share() < truth);
                         runs += 1;
                     }
                     side = decided(failed, runs, target, looks.len());

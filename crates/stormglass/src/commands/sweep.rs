@@ -1,21 +1,22 @@
 //! `sweep`, `merge` and `report`
 
 use super::{Context, progress, replay_line};
-use crate::args::{self, Gate, What};
+use crate::args::{self, Gate, Told, What};
 use crate::error::{CliError, Exit};
 use crate::output::Output;
 use crate::runfile::current_build;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Duration;
 use stormglass_core::{Keep, Seed};
 use stormglass_report::sweep::{Findings, Found, FoundDeadline};
 use stormglass_sim::settings::{known, unknown};
-use stormglass_sim::{Preset, Run, Settings};
+use stormglass_sim::{Meaning, Preset, Run, Scenario, Settings};
 use stormglass_sweep::plan::Resolved;
-use stormglass_sweep::results::{self, table};
-use stormglass_sweep::{Cell, Manifest, Plan, Shard, Space, SpaceError, Tally, clopper_pearson, pool};
+use stormglass_sweep::results::merge;
+use stormglass_sweep::stats::binomial::upper_limit;
+use stormglass_sweep::{Cell, Manifest, Plan, Shard, Space, SpaceError, Tally, pool};
 
 /// The sweeps that are shipped.
 pub(crate) const SWEEPS: &[Preset] =
@@ -40,18 +41,13 @@ pub(crate) fn sweep(
         field: "parameter".into(),
         problem,
     })?;
-    let plan = Plan::of(cells, |cell| resolve(context, cell))?;
-    // A history is played with the settings of its first cell.
-    let histories: Vec<_> = plan
-        .histories
-        .iter()
-        .map(|history| {
-            let scenario = context.scenario(&history.scenario)?;
-            let sets: Vec<(&str, &str)> =
-                history.sets.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-            Ok((scenario, Settings::resolve(scenario, history.model.as_deref(), &history.profile, &sets)?))
-        })
-        .collect::<Result<_, CliError>>()?;
+    let mut meanings = BTreeMap::new();
+    let plan = Plan::of(cells, |cell| resolve(context, cell, &mut meanings))?;
+    let histories = plan.histories.iter().map(|history| {
+        let scenario = context.scenario(&history.scenario)?;
+        Ok((scenario, context.settings(scenario, &what(history))?))
+    });
+    let histories: Vec<(&dyn Scenario, Settings)> = histories.collect::<Result<_, CliError>>()?;
     let shard = args.shard.as_deref().map_or(Ok(Shard::WHOLE), shard)?;
     let manifest = Manifest {
         schema: Manifest::SCHEMA,
@@ -90,7 +86,7 @@ pub(crate) fn sweep(
     if shard != Shard::WHOLE {
         output.tell(&format!("this is shard {shard} alone; `merge` puts all of them together\n"));
     }
-    Ok(tell(context, &manifest, &tally, args.gate, args.markdown, output))
+    Ok(tell(context, &manifest, &tally, &args.told, output))
 }
 
 pub(crate) fn merge(
@@ -98,9 +94,9 @@ pub(crate) fn merge(
     args: &args::Merge,
     output: &mut Output,
 ) -> Result<Exit, CliError> {
-    let manifest = results::merge::merge(&args.shards, &args.out)?;
-    let tally = read(&manifest, &args.out)?;
-    Ok(tell(context, &manifest, &tally, None, false, output))
+    let manifest = merge::merge(&args.shards, &args.out)?;
+    let tally = Tally::read(&manifest.plan, &args.out)?;
+    Ok(tell(context, &manifest, &tally, &Told::default(), output))
 }
 
 pub(crate) fn report(
@@ -108,61 +104,37 @@ pub(crate) fn report(
     args: &args::Report,
     output: &mut Output,
 ) -> Result<Exit, CliError> {
-    let Some(manifest) = Manifest::read(&args.folder)? else {
-        let message =
-            format!("{} has no manifest.json: it is no folder of a sweep's results", args.folder.display());
-        return Err(CliError::Conflict(message));
-    };
-    if manifest.rows.is_none() {
-        let message =
-            format!("the sweep in {} is not finished: go on with `sweep … --resume`", args.folder.display());
-        return Err(CliError::Conflict(message));
-    }
-    let tally = read(&manifest, &args.folder)?;
-    Ok(tell(context, &manifest, &tally, args.gate, args.markdown, output))
+    let manifest = Manifest::finished(&args.folder)?;
+    let tally = Tally::read(&manifest.plan, &args.folder)?;
+    Ok(tell(context, &manifest, &tally, &args.told, output))
 }
 
-fn read(manifest: &Manifest, folder: &Path) -> Result<Tally, CliError> {
-    let mut tally = Tally::new(&manifest.plan);
-    for row in table::Reader::open(folder)? {
-        tally.add(&manifest.plan, &row?);
-    }
-    Ok(tally)
+/// What is played in a cell, as the other commands take it.
+fn what(cell: &Cell) -> What {
+    What { model: cell.model.clone(), profile: cell.profile.clone(), sets: cell.sets.clone() }
 }
 
-fn tell(
-    context: &Context<'_>,
-    manifest: &Manifest,
-    tally: &Tally,
-    gate: Option<Gate>,
-    markdown: bool,
-    output: &mut Output,
-) -> Exit {
+fn tell(context: &Context<'_>, manifest: &Manifest, tally: &Tally, told: &Told, output: &mut Output) -> Exit {
     let findings = Findings::of(manifest, tally);
     if context.json {
         findings.cells.iter().for_each(|cell| output.print_json(&Line::Cell(cell)));
         findings.deadlines.iter().for_each(|deadline| output.print_json(&Line::Deadline(deadline)));
         output.print_json(&Line::Cost(&findings.cost));
     } else {
-        output.print(&if markdown { findings.markdown() } else { findings.text() });
-        if let Some((place, seed)) =
-            findings.cells.iter().enumerate().find_map(|(place, cell)| Some((place, cell.first_failed_seed?)))
-        {
-            let (cell, history) =
-                (&findings.cells[place], &manifest.plan.histories[manifest.plan.cells[place].history]);
-            let what = What {
-                model: history.model.clone(),
-                profile: history.profile.clone(),
-                sets: cell.sets.clone(),
-            };
-            let line = replay_line("explain", &history.scenario, &what, Seed(seed));
+        output.print(&if told.markdown { findings.markdown() } else { findings.text() });
+        let failed = |(place, found): (usize, &Found)| {
+            Some((&manifest.plan.cells[place].cell, found.first_failed_seed?))
+        };
+        if let Some((cell, seed)) = findings.cells.iter().enumerate().find_map(failed) {
+            let line = replay_line("explain", &cell.scenario, &what(cell), Seed(seed));
             output.print(&format!(
                 "\nwhy the first run of \"{}, {}\" that failed did so:\n  {line}\n",
-                cell.case, cell.cell
+                cell.case,
+                cell.label()
             ));
         }
     }
-    gate.map_or(Exit::Held, |gate| check(gate, &findings, output))
+    told.gate.map_or(Exit::Held, |gate| check(gate, &findings, output))
 }
 
 /// Whether every cell's flake rate is surely below the gate's.
@@ -170,11 +142,7 @@ fn check(Gate(target): Gate, findings: &Findings, output: &mut Output) -> Exit {
     let mut exit = Exit::Held;
     for cell in &findings.cells {
         // One-sided: nobody minds a rate that is lower still.
-        let upper = if cell.runs == 0 {
-            1.0
-        } else {
-            *clopper_pearson(cell.failed, cell.runs, (2.0 * target.confidence - 1.0).max(0.001)).end()
-        };
+        let upper = if cell.runs == 0 { 1.0 } else { upper_limit(cell.failed, cell.runs, target.confidence) };
         if upper >= target.flake {
             let Found { case, cell, runs, failed, .. } = cell;
             output.tell(&format!(
@@ -202,20 +170,23 @@ fn space(given: &str) -> Result<(String, Space), CliError> {
     Ok((given.into(), Space::parse(given, preset.layers[0])?))
 }
 
-/// What the settings of a cell come to.
-fn resolve(context: &Context<'_>, cell: &Cell) -> Result<Resolved, CliError> {
+/// What the settings of a cell come to. `meanings` are those of the scenarios that were met before.
+fn resolve(
+    context: &Context<'_>,
+    cell: &Cell,
+    meanings: &mut BTreeMap<String, BTreeMap<String, Meaning>>,
+) -> Result<Resolved, CliError> {
     let scenario = context.scenario(&cell.scenario)?;
-    let sets: Vec<(&str, &str)> =
-        cell.sets.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    let settings = Settings::resolve(scenario, cell.model.as_deref(), &cell.profile, &sets)?;
-    let meanings = known(scenario).meanings();
-    let is_observer = |key: &str| meanings.get(key).is_some_and(|meaning| meaning.observer);
-    let (observers, others): (Vec<_>, Vec<_>) =
-        settings.leaves().into_iter().partition(|(key, _)| is_observer(key));
-    let deadline = |(key, text): (String, String)| Some((key, humantime::parse_duration(&text).ok()?));
-    let deadlines: Vec<(String, Duration)> = observers.into_iter().filter_map(deadline).collect();
-    let behaviour: Vec<String> = others.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
-    Ok(Resolved { behaviour: behaviour.join("\n"), deadlines })
+    let meanings = meanings.entry(cell.scenario.clone()).or_insert_with(|| known(scenario).meanings());
+    let (mut behaviour, mut deadlines) = (String::new(), Vec::new());
+    for (key, value) in context.settings(scenario, &what(cell))?.leaves() {
+        let observer = meanings.get(&key).is_some_and(|meaning| meaning.observer);
+        match humantime::parse_duration(&value) {
+            Ok(deadline) if observer => deadlines.push((key, deadline)),
+            _ => behaviour += &format!("{key}={value}\n"),
+        }
+    }
+    Ok(Resolved { behaviour, deadlines })
 }
 
 /// `I/N`; `auto` is the task of a Slurm array, `auto/N` that of an indexed Kubernetes job.
