@@ -1,13 +1,14 @@
 //! Many runs: which there are, playing them, keeping them, and what they come to.
 //!
 //! In reading order: [`space`] reads a sweep file into cells; [`plan`] finds which runs answer for which cells, [`schedule`] in which order they are played
-//! and when enough is known; [`mod@sweep`] plays them on the threads of [`pool`], [`results`] keeps them and puts shards together; [`tally`] counts, and
-//! [`stats`] says how sure one can be.
+//! and when enough is known; [`mod@sweep`] plays them on the threads of [`pool`], [`results`] keeps them and puts shards together; [`tally`] counts,
+//! [`stats`] says how sure one can be, and [`answers`] what that comes to.
 //!
 //! **Invariant:** only the order in which runs are *done* may differ between machines; results are handed over by
 //! number, so everything that is printed or stored is the same for any number of workers, of shards and of interruptions. This crate knows no
 //! scenario and no Raft.
 
+pub mod answers;
 pub mod plan;
 pub mod pool;
 pub mod results;

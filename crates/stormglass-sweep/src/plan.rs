@@ -4,7 +4,7 @@
 
 use crate::space::Cell;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use stormglass_core::latency::HumanDuration;
 
@@ -16,6 +16,9 @@ pub struct Plan {
     pub cells: Vec<PlannedCell>,
     /// What is played: runs that differ in their seeds, with the settings of the first cell that they answer for.
     pub histories: Vec<Cell>,
+    /// The parameters whose waits count, see [`crate::Space::objective`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objective: Vec<String>,
 }
 
 /// A cell, and where its answer comes from.
@@ -58,7 +61,7 @@ impl Plan {
     ///
     /// Those of `resolve`.
     pub fn of<E>(cells: Vec<Cell>, mut resolve: impl FnMut(&Cell) -> Result<Resolved, E>) -> Result<Plan, E> {
-        let mut plan = Plan { cells: Vec::new(), histories: Vec::new() };
+        let mut plan = Plan { cells: Vec::new(), histories: Vec::new(), objective: Vec::new() };
         let mut known: BTreeMap<(String, String), usize> = BTreeMap::new();
         for cell in cells {
             let Resolved { behaviour, deadlines } = resolve(&cell)?;
@@ -85,6 +88,19 @@ impl Plan {
     pub fn first_of_case(&self, place: usize) -> usize {
         let case = &self.cells[place].cell.case;
         self.cells.iter().position(|other| other.cell.case == *case).unwrap_or(place)
+    }
+
+    /// What tells a history from the others of its case: the label of its first cell, without the deadlines that it answers for.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such history.
+    pub fn label(&self, history: usize) -> String {
+        let deadlines: BTreeSet<&str> =
+            self.cells_of(history).flat_map(|(_, planned)| planned.limits()).map(|(key, _)| key).collect();
+        let mut cell = self.histories[history].clone();
+        cell.point.retain(|key, _| !deadlines.contains(key.as_str()));
+        cell.label()
     }
 
     /// How many runs there are at most.

@@ -59,6 +59,9 @@ pub struct Space {
     /// Which combinations of parameters are played. Default: all.
     #[serde(default)]
     pub sampling: Sampling,
+    /// What counts as a failure: a wait that outlasts one of these deadlines, by their parameters. Default: whatever fails a run.
+    #[serde(default)]
+    pub objective: Vec<String>,
     /// The flake rate that is asked for, and how sure the answer shall be. Default: 1 % at 95 %.
     #[serde(default)]
     pub target: Target,

@@ -5,7 +5,7 @@ use crate::results::{ResultsError, Row, table};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
-use stormglass_core::{Length, SimTime, Verdict};
+use stormglass_core::{Length, Outcome, SimTime, Verdict};
 
 /// The counts of a sweep so far.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,10 +32,69 @@ pub struct CellTally {
 pub struct HistoryTally {
     /// The seeds that were played, in their order.
     pub seeds: Vec<u64>,
-    /// The longest wait of each run that has one, by the parameter that is its limit. `None` never ended.
-    pub longest: BTreeMap<String, Vec<Option<Duration>>>,
+    longest: BTreeMap<String, Vec<Packed>>,
     /// How long the runs took in simulated time, all together.
     pub simulated: Duration,
+}
+
+/// The longest wait of a run, in eight bytes: nanoseconds twice, plus one if it was cut short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Packed(u64);
+
+impl Packed {
+    const NONE: Packed = Packed(u64::MAX);
+
+    fn of(length: Length) -> Packed {
+        let nanos = u64::try_from(length.duration().as_nanos()).expect("a run is shorter than 292 years");
+        Packed(nanos << 1 | u64::from(matches!(length, Length::Censored(_))))
+    }
+
+    fn length(self) -> Option<Length> {
+        let duration = Duration::from_nanos(self.0 >> 1);
+        (self != Packed::NONE).then(|| {
+            if self.0.is_multiple_of(2) { Length::Observed(duration) } else { Length::Censored(duration) }
+        })
+    }
+}
+
+impl HistoryTally {
+    /// The parameters that are limits of its waits.
+    pub fn limits(&self) -> impl Iterator<Item = &str> {
+        self.longest.keys().map(String::as_str)
+    }
+
+    /// The longest wait of each run that this parameter is the limit of, seed by seed; `None` in a run without.
+    pub fn longest(&self, parameter: &str) -> impl Iterator<Item = Option<Length>> {
+        self.longest.get(parameter).into_iter().flatten().map(|packed| packed.length())
+    }
+
+    fn add(&mut self, row: &Row) {
+        self.simulated += row.outcome.ended.saturating_since(SimTime::ZERO);
+        for wait in &row.outcome.waits {
+            let Some(parameter) = wait.parameter.as_deref() else { continue };
+            if !self.longest.contains_key(parameter) {
+                self.longest.insert(parameter.into(), vec![Packed::NONE; self.seeds.len()]);
+            }
+            let lengths = self.longest.get_mut(parameter).expect("it was put there");
+            let longest = match lengths.get(self.seeds.len()).and_then(|packed| packed.length()) {
+                None => wait.length,
+                Some(other) => longer(other, wait.length),
+            };
+            lengths.truncate(self.seeds.len());
+            lengths.push(Packed::of(longest));
+        }
+        self.seeds.push(row.seed);
+        self.longest.values_mut().for_each(|lengths| lengths.resize(self.seeds.len(), Packed::NONE));
+    }
+}
+
+/// The longer of two: at least the longer bound, if one of them was cut short.
+fn longer(one: Length, other: Length) -> Length {
+    let duration = one.duration().max(other.duration());
+    match (one, other) {
+        (Length::Observed(_), Length::Observed(_)) => Length::Observed(duration),
+        _ => Length::Censored(duration),
+    }
 }
 
 impl CellTally {
@@ -79,36 +138,31 @@ impl Tally {
     /// When the row's history is not in the plan.
     pub fn add(&mut self, plan: &Plan, row: &Row) {
         for (place, cell) in plan.cells_of(row.history) {
-            let verdict = row.outcome.with_deadlines(&cell.limits());
+            let cause = failure(&plan.objective, &row.outcome, &cell.limits());
             let tally = &mut self.cells[place];
-            let failed = !verdict.held();
-            tally.failed.push(failed);
-            if failed {
-                *tally.causes.entry(cause(&verdict)).or_default() += 1;
+            tally.failed.push(cause.is_some());
+            if let Some(cause) = cause {
+                *tally.causes.entry(cause).or_default() += 1;
                 tally.first.get_or_insert(row.seed);
             }
         }
-        let history = &mut self.histories[row.history];
-        history.simulated += row.outcome.ended.saturating_since(SimTime::ZERO);
-        let mut longest: BTreeMap<&str, Option<Duration>> = BTreeMap::new();
-        for wait in &row.outcome.waits {
-            let Some(parameter) = wait.parameter.as_deref() else { continue };
-            let length = match wait.length {
-                Length::Observed(length) => Some(length),
-                Length::Censored(_) => None,
-            };
-            let so_far = longest.entry(parameter).or_insert(Some(Duration::ZERO));
-            *so_far = so_far.zip(length).map(|(one, other)| one.max(other));
-        }
-        for (parameter, length) in longest {
-            if let Some(lengths) = history.longest.get_mut(parameter) {
-                lengths.push(length);
-            } else {
-                history.longest.insert(parameter.into(), vec![length]);
-            }
-        }
-        history.seeds.push(row.seed);
+        self.histories[row.history].add(row);
     }
+}
+
+/// What fails a run under these deadlines, if anything does: anything at all, or a wait that the objective is about.
+fn failure(objective: &[String], outcome: &Outcome, deadlines: &[(&str, Duration)]) -> Option<String> {
+    if objective.is_empty() {
+        let verdict = outcome.with_deadlines(deadlines);
+        return (!verdict.held()).then(|| cause(&verdict));
+    }
+    let exceeded = outcome.waits.iter().filter_map(|wait| {
+        let parameter = wait.parameter.as_deref().filter(|it| objective.iter().any(|other| other == it))?;
+        let given = deadlines.iter().find(|(key, _)| *key == parameter);
+        let deadline = given.map_or(wait.deadline, |(_, deadline)| *deadline);
+        wait.length.exceeds(deadline).then(|| (wait.began + deadline, &wait.name))
+    });
+    exceeded.min().map(|(_, name)| name.clone())
 }
 
 /// What failed a run, in a few words.

@@ -184,6 +184,8 @@ pub(crate) struct Merge {
     /// Where the whole goes.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) told: Told,
 }
 
 #[derive(Debug, clap::Args)]
@@ -204,6 +206,19 @@ pub(crate) struct Told {
     /// Markdown instead of plain tables, for a CI summary.
     #[arg(long)]
     pub(crate) markdown: bool,
+    /// Write a page as well: heat maps, survival curves, what a lower flake rate costs, and the command behind each failure. It opens offline.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write JUnit XML as well: a test for each cell, which fails if its flake rate is surely above the target and is skipped if that is not known.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+}
+
+impl Told {
+    /// The files that are asked for.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.html.iter().chain(&self.junit)
+    }
 }
 
 /// A condition on flake rates.

@@ -10,9 +10,14 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use stormglass_core::{Keep, Seed};
-use stormglass_report::sweep::{Findings, Found, FoundDeadline};
+use stormglass_report::sweep::junit::junit;
+use stormglass_report::sweep::page::html;
+use stormglass_report::sweep::{Cost, Findings, Found, tables};
 use stormglass_sim::settings::{known, unknown};
 use stormglass_sim::{Meaning, Preset, Run, Scenario, Settings};
+use stormglass_sweep::answers::deadlines::Needed;
+use stormglass_sweep::answers::frontier::Best;
+use stormglass_sweep::answers::sensitivity::{Interaction, Sensitivity};
 use stormglass_sweep::plan::Resolved;
 use stormglass_sweep::results::merge;
 use stormglass_sweep::stats::binomial::upper_limit;
@@ -26,8 +31,11 @@ pub(crate) const SWEEPS: &[Preset] =
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum Line<'a> {
     Cell(&'a Found),
-    Deadline(&'a FoundDeadline),
-    Cost(&'a stormglass_report::sweep::Cost),
+    Deadline(&'a Needed),
+    Frontier(&'a Best),
+    Sensitivity(&'a Sensitivity),
+    Interaction(&'a Interaction),
+    Cost(&'a Cost),
 }
 
 pub(crate) fn sweep(
@@ -43,6 +51,8 @@ pub(crate) fn sweep(
     })?;
     let mut meanings = BTreeMap::new();
     let plan = Plan::of(cells, |cell| resolve(context, cell, &mut meanings))?;
+    let plan = Plan { objective: objective(&plan, &space.objective, &args.sweep)?, ..plan };
+    args.told.files().try_for_each(|file| claim(file))?;
     let histories = plan.histories.iter().map(|history| {
         let scenario = context.scenario(&history.scenario)?;
         Ok((scenario, context.settings(scenario, &what(history))?))
@@ -86,7 +96,7 @@ pub(crate) fn sweep(
     if shard != Shard::WHOLE {
         output.tell(&format!("this is shard {shard} alone; `merge` puts all of them together\n"));
     }
-    Ok(tell(context, &manifest, &tally, &args.told, output))
+    tell(context, &manifest, &tally, &args.told, output)
 }
 
 pub(crate) fn merge(
@@ -96,7 +106,7 @@ pub(crate) fn merge(
 ) -> Result<Exit, CliError> {
     let manifest = merge::merge(&args.shards, &args.out)?;
     let tally = Tally::read(&manifest.plan, &args.out)?;
-    Ok(tell(context, &manifest, &tally, &Told::default(), output))
+    tell(context, &manifest, &tally, &args.told, output)
 }
 
 pub(crate) fn report(
@@ -106,7 +116,7 @@ pub(crate) fn report(
 ) -> Result<Exit, CliError> {
     let manifest = Manifest::finished(&args.folder)?;
     let tally = Tally::read(&manifest.plan, &args.folder)?;
-    Ok(tell(context, &manifest, &tally, &args.told, output))
+    tell(context, &manifest, &tally, &args.told, output)
 }
 
 /// What is played in a cell, as the other commands take it.
@@ -114,27 +124,66 @@ fn what(cell: &Cell) -> What {
     What { model: cell.model.clone(), profile: cell.profile.clone(), sets: cell.sets.clone() }
 }
 
-fn tell(context: &Context<'_>, manifest: &Manifest, tally: &Tally, told: &Told, output: &mut Output) -> Exit {
-    let findings = Findings::of(manifest, tally);
+fn tell(
+    context: &Context<'_>,
+    manifest: &Manifest,
+    tally: &Tally,
+    told: &Told,
+    output: &mut Output,
+) -> Result<Exit, CliError> {
+    let explain =
+        |cell: &Cell, seed: u64| replay_line("explain", &cell.scenario, &what(cell), Seed(seed));
+    let findings = Findings::of(manifest, tally, explain);
+    if let Some(file) = &told.html {
+        write(file, &html(&findings))?;
+    }
+    if let Some(file) = &told.junit {
+        write(file, &junit(&findings))?;
+    }
     if context.json {
         findings.cells.iter().for_each(|cell| output.print_json(&Line::Cell(cell)));
         findings.deadlines.iter().for_each(|deadline| output.print_json(&Line::Deadline(deadline)));
+        findings.frontier.iter().for_each(|best| output.print_json(&Line::Frontier(best)));
+        findings.sensitivities.iter().for_each(|found| output.print_json(&Line::Sensitivity(found)));
+        findings.interactions.iter().for_each(|map| output.print_json(&Line::Interaction(map)));
         output.print_json(&Line::Cost(&findings.cost));
     } else {
-        output.print(&if told.markdown { findings.markdown() } else { findings.text() });
-        let failed = |(place, found): (usize, &Found)| {
-            Some((&manifest.plan.cells[place].cell, found.first_failed_seed?))
-        };
-        if let Some((cell, seed)) = findings.cells.iter().enumerate().find_map(failed) {
-            let line = replay_line("explain", &cell.scenario, &what(cell), Seed(seed));
+        output.print(&if told.markdown { tables::markdown(&findings) } else { tables::text(&findings) });
+        if let Some((cell, line)) =
+            findings.cells.iter().find_map(|cell| Some((cell, cell.explain.as_ref()?)))
+        {
+            let Found { case, cell, .. } = cell;
             output.print(&format!(
-                "\nwhy the first run of \"{}, {}\" that failed did so:\n  {line}\n",
-                cell.case,
-                cell.label()
+                "\nwhy the first run of \"{case}, {cell}\" that failed did so:\n  {line}\n"
             ));
         }
     }
-    told.gate.map_or(Exit::Held, |gate| check(gate, &findings, output))
+    Ok(told.gate.map_or(Exit::Held, |gate| check(gate, &findings, output)))
+}
+
+fn write(file: &Path, text: &str) -> Result<(), CliError> {
+    std::fs::write(file, text).map_err(|source| CliError::Write { file: file.into(), source })
+}
+
+/// Makes sure that a file can be written before the work begins whose result it shall have.
+fn claim(file: &Path) -> Result<(), CliError> {
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);
+    opened.map(drop).map_err(|source| CliError::Write { file: file.into(), source })
+}
+
+/// The deadlines whose waits count: of some wait of some cell, each.
+fn objective(plan: &Plan, keys: &[String], file: &str) -> Result<Vec<String>, SpaceError> {
+    let known = |key: &String| plan.cells.iter().any(|cell| cell.limits().iter().any(|(it, _)| it == key));
+    match keys.iter().find(|key| !known(key)) {
+        None => Ok(keys.to_vec()),
+        Some(stranger) => Err(SpaceError {
+            file: file.into(),
+            field: "objective".into(),
+            problem: format!(
+                "{stranger} is the deadline of no wait here; `list parameters --grep observer` has those that are"
+            ),
+        }),
+    }
 }
 
 /// Whether every cell's flake rate is surely below the gate's.

@@ -1,0 +1,255 @@
+//! Findings as a page: one file, without scripts, that needs nothing else.
+
+use super::tables::{causes, chance, cost, interval, percent, share, shift, smallest};
+use super::{Findings, chart};
+use askama::Template;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use stormglass_core::Length;
+use stormglass_sweep::answers::frontier::Best;
+use stormglass_sweep::stats::survival::{Step, kaplan_meier};
+use stormglass_sweep::{Manifest, Tally};
+
+/// How long waits of one deadline take in a case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// The case's name.
+    pub case: String,
+    /// The parameter that is the deadline.
+    pub parameter: String,
+    /// The first history's curve, then those of cells that are best for some flake rate; with their labels.
+    pub lines: Vec<(String, Vec<Step>)>,
+    /// The values of the deadline among the case's cells.
+    pub deadlines: Vec<Duration>,
+}
+
+/// The curves of each case, one for each deadline.
+pub(super) fn curves(manifest: &Manifest, tally: &Tally, frontier: &[Best]) -> Vec<Curve> {
+    let plan = &manifest.plan;
+    let mut curves = Vec::new();
+    for (place, planned) in plan.cells.iter().enumerate().filter(|(place, _)| plan.first_of_case(*place) == *place) {
+        let case = &plan.cells[place].cell.case;
+        for parameter in tally.histories[planned.history].limits() {
+            let of_case = plan.cells.iter().filter(|other| other.cell.case == *case);
+            let deadlines: BTreeSet<Duration> = of_case
+                .flat_map(|other| other.limits())
+                .filter(|(key, _)| *key == parameter)
+                .map(|(_, deadline)| deadline)
+                .collect();
+            let best = frontier.iter().filter(|best| best.case == *case && best.parameter == parameter);
+            let best: BTreeSet<&str> = best.map(|best| best.cell.as_str()).collect();
+            let others = (0..plan.histories.len()).filter(|&history| {
+                history != planned.history
+                    && plan.histories[history].case == *case
+                    && best.contains(plan.label(history).as_str())
+            });
+            let line = |history: usize| {
+                let mut lengths: Vec<Length> = tally.histories[history].longest(parameter).flatten().collect();
+                (plan.label(history), kaplan_meier(&mut lengths))
+            };
+            curves.push(Curve {
+                case: case.clone(),
+                parameter: parameter.into(),
+                lines: [planned.history].into_iter().chain(others.take(3)).map(line).collect(),
+                deadlines: deadlines.into_iter().collect(),
+            });
+        }
+    }
+    curves
+}
+
+#[derive(Template)]
+#[template(path = "sweep.html")]
+struct Page<'a> {
+    findings: &'a Findings,
+    rate: String,
+    confidence: String,
+    cost: String,
+    cases: Vec<Case<'a>>,
+    maps: Vec<(String, String)>,
+    frontiers: Vec<Frontier<'a>>,
+    sensitivities: Vec<[String; 5]>,
+    lines: Vec<Line<'a>>,
+}
+
+struct Case<'a> {
+    name: &'a str,
+    compares: bool,
+    shifts: bool,
+    overlaid: bool,
+    rows: Vec<Row<'a>>,
+    fails: Option<(&'a str, String)>,
+    deadlines: Vec<[String; 5]>,
+    curves: Vec<Picture<'a>>,
+}
+
+struct Row<'a> {
+    place: usize,
+    cell: &'a str,
+    runs: u64,
+    failed: u64,
+    rate: String,
+    bar: String,
+    compared: [String; 3],
+    shift: String,
+    seed: Option<u64>,
+}
+
+struct Picture<'a> {
+    name: &'a str,
+    legend: Vec<&'a str>,
+    svg: String,
+}
+
+struct Frontier<'a> {
+    name: String,
+    svg: String,
+    points: Vec<(String, String, &'a str)>,
+}
+
+struct Line<'a> {
+    place: usize,
+    name: String,
+    causes: String,
+    explain: &'a str,
+}
+
+/// The page.
+///
+/// # Panics
+///
+/// Never: writing to a text does not fail.
+pub fn html(findings: &Findings) -> String {
+    let places: Vec<(usize, &super::Found)> = findings.cells.iter().enumerate().collect();
+    let page = Page {
+        findings,
+        rate: share(findings.target.flake),
+        confidence: percent(findings.target.confidence),
+        cost: cost(&findings.cost),
+        cases: findings.cases().into_iter().map(|(name, _)| case(findings, name)).collect(),
+        maps: findings
+            .interactions
+            .iter()
+            .map(|map| (format!("{}: {} and {}", map.case, map.down, map.across), chart::heat_map(map)))
+            .collect(),
+        frontiers: frontiers(findings),
+        sensitivities: findings
+            .sensitivities
+            .iter()
+            .map(|found| {
+                let levels: Vec<String> =
+                    found.levels.iter().map(|(level, rate)| format!("{level}: {}", percent(*rate))).collect();
+                [
+                    format!("{}: {}", found.case, found.parameter),
+                    levels.join(", "),
+                    percent(found.effect),
+                    format!("{}, {}", found.seeds.0, found.seeds.1),
+                    chance(found.p),
+                ]
+            })
+            .collect(),
+        lines: places
+            .iter()
+            .filter_map(|(place, cell)| {
+                Some(Line {
+                    place: *place,
+                    name: format!("{}, {}", cell.case, cell.cell),
+                    causes: causes(cell),
+                    explain: cell.explain.as_deref()?,
+                })
+            })
+            .collect(),
+    };
+    page.render().expect("writing to a text does not fail")
+}
+
+fn case<'a>(findings: &'a Findings, name: &'a str) -> Case<'a> {
+    let cells: Vec<(usize, &super::Found)> =
+        findings.cells.iter().enumerate().filter(|(_, cell)| cell.case == name && cell.runs > 0).collect();
+    let ends = cells.iter().map(|(_, cell)| *cell.rate.end());
+    let most = ends.fold(2.0 * findings.target.flake, f64::max).min(1.0);
+    let shift_of = |cell: &super::Found| cell.compared.as_ref().and_then(|compared| compared.wait.as_ref()).map(shift);
+    Case {
+        name,
+        compares: cells.iter().any(|(_, cell)| cell.compared.is_some()),
+        shifts: cells.iter().any(|(_, cell)| shift_of(cell).is_some()),
+        overlaid: findings.curves.iter().any(|curve| curve.case == name && curve.lines.len() > 1),
+        rows: cells
+            .iter()
+            .map(|&(place, cell)| Row {
+                place,
+                cell: &cell.cell,
+                runs: cell.runs,
+                failed: cell.failed,
+                rate: interval(&cell.rate),
+                bar: chart::bar(&cell.rate, cell.failed as f64 / cell.runs as f64, findings.target.flake, most),
+                compared: cell.compared.as_ref().map_or_else(
+                    || [const { String::new() }; 3],
+                    |it| [it.no_longer_fail.to_string(), it.fail_now.to_string(), chance(it.p)],
+                ),
+                shift: shift_of(cell).unwrap_or_default(),
+                seed: cell.first_failed_seed,
+            })
+            .collect(),
+        fails: cells
+            .iter()
+            .find(|(_, cell)| cell.failed > 0)
+            .map(|(_, cell)| (cell.cell.as_str(), causes(cell))),
+        deadlines: findings
+            .deadlines
+            .iter()
+            .filter(|needed| needed.case == name)
+            .map(|needed| {
+                [
+                    needed.parameter.clone(),
+                    format!("{} s", needed.now_s),
+                    needed.runs.to_string(),
+                    needed.exceeded_now.to_string(),
+                    smallest(needed),
+                ]
+            })
+            .collect(),
+        curves: findings
+            .curves
+            .iter()
+            .filter(|curve| curve.case == name)
+            .map(|curve| Picture {
+                name: &curve.parameter,
+                legend: if curve.lines.len() > 1 {
+                    curve.lines.iter().map(|(label, _)| label.as_str()).collect()
+                } else {
+                    Vec::new()
+                },
+                svg: chart::survival(curve),
+            })
+            .collect(),
+    }
+}
+
+fn frontiers(findings: &Findings) -> Vec<Frontier<'_>> {
+    if !findings.competes() {
+        return Vec::new();
+    }
+    let mut all: Vec<(String, Vec<&Best>)> = Vec::new();
+    for best in &findings.frontier {
+        let name = format!("{}: {}", best.case, best.parameter);
+        match all.last_mut().filter(|(other, _)| *other == name) {
+            Some((_, points)) => points.push(best),
+            None => all.push((name, vec![best])),
+        }
+    }
+    let point = |best: &&'_ Best| (format!("< {}", share(best.flake)), format!("{:.3} s", best.deadline_s));
+    all.into_iter()
+        .map(|(name, points)| Frontier {
+            name,
+            svg: chart::frontier(&points),
+            points: points
+                .iter()
+                .map(|best| {
+                    let (flake, deadline) = point(best);
+                    (flake, deadline, best.cell.as_str())
+                })
+                .collect(),
+        })
+        .collect()
+}

@@ -1,0 +1,196 @@
+//! Findings as tables, for a terminal and for a CI summary.
+
+use super::{Cost, Findings, Found};
+use crate::table;
+use comfy_table::Table;
+use comfy_table::presets::ASCII_MARKDOWN;
+use std::fmt::Write;
+use std::ops::RangeInclusive;
+use stormglass_sweep::answers::deadlines::Needed;
+use stormglass_sweep::answers::worth::Shift;
+
+/// How tables and headings are written.
+struct Form {
+    table: fn(Table) -> String,
+    mark: &'static str,
+}
+
+/// For a terminal.
+pub fn text(findings: &Findings) -> String {
+    write(findings, &Form { table: |table| table::text(&table), mark: "" })
+}
+
+/// For a CI summary.
+pub fn markdown(findings: &Findings) -> String {
+    let markdown = |mut table: Table| {
+        table.load_style(ASCII_MARKDOWN);
+        format!("{table}\n")
+    };
+    write(findings, &Form { table: markdown, mark: "### " })
+}
+
+fn write(findings: &Findings, form: &Form) -> String {
+    let mut text = String::new();
+    for (case, cells) in findings.cases() {
+        section(&mut text, form, case, cells_table(findings, &cells));
+        if let Some(first) = cells.iter().find(|cell| cell.failed > 0) {
+            let _ = writeln!(text, "\nWhat fails in \"{}\": {}", first.cell, causes(first));
+        }
+        text += "\n";
+    }
+    let (rate, confidence) = (share(findings.target.flake), percent(findings.target.confidence));
+    if !findings.deadlines.is_empty() {
+        let heading = format!(
+            "The smallest deadlines that keep their waits' flake rate under {rate} at {confidence}, in the first cell of each case"
+        );
+        let mut table = headed(["deadline", "now", "runs", "exceed it now", "smallest"]);
+        for needed in &findings.deadlines {
+            table.add_row([
+                format!("{}: {}", needed.case, needed.parameter),
+                format!("{} s", needed.now_s),
+                needed.runs.to_string(),
+                needed.exceeded_now.to_string(),
+                smallest(needed),
+            ]);
+        }
+        section(&mut text, form, &heading, table);
+        text += "\n";
+    }
+    if findings.competes() {
+        let heading =
+            format!("What a lower flake rate costs at {confidence}: a longer deadline finds a dead node later");
+        let mut table = headed(["deadline", "flake rate", "found after", "with"]);
+        for best in &findings.frontier {
+            table.add_row([
+                format!("{}: {}", best.case, best.parameter),
+                format!("< {}", share(best.flake)),
+                format!("{:.3} s", best.deadline_s),
+                best.cell.clone(),
+            ]);
+        }
+        section(&mut text, form, &heading, table);
+        text += "\n";
+    }
+    if !findings.sensitivities.is_empty() {
+        let mut table = headed(["parameter", "flake rate by value", "effect", "seeds worse, better", "p"]);
+        for found in &findings.sensitivities {
+            let levels: Vec<String> =
+                found.levels.iter().map(|(level, rate)| format!("{level}: {}", percent(*rate))).collect();
+            table.add_row([
+                format!("{}: {}", found.case, found.parameter),
+                levels.join(", "),
+                percent(found.effect),
+                format!("{}, {}", found.seeds.0, found.seeds.1),
+                chance(found.p),
+            ]);
+        }
+        section(&mut text, form, "Which parameters matter", table);
+        text += "\n";
+    }
+    let _ = writeln!(text, "{}", cost(&findings.cost));
+    text
+}
+
+fn section(text: &mut String, form: &Form, heading: &str, table: Table) {
+    let _ = writeln!(text, "{}{heading}\n", form.mark);
+    *text += &(form.table)(table);
+}
+
+fn headed<const N: usize>(headings: [&str; N]) -> Table {
+    table::numbers(headings.map(String::from))
+}
+
+fn cells_table(findings: &Findings, cells: &[&Found]) -> Table {
+    let compares = cells.iter().any(|cell| cell.compared.is_some());
+    let shifts = cells.iter().any(|cell| shift_of(cell).is_some());
+    let mut headings = vec!["cell".to_string(), "runs".into(), "failed".into()];
+    headings.push(format!("flake rate, {}", percent(findings.target.confidence)));
+    if compares {
+        headings.extend(["no longer fail", "fail now", "p"].map(String::from));
+    }
+    if shifts {
+        headings.push("waits longer by".into());
+    }
+    headings.push("first seed".into());
+    let mut table = table::numbers(headings);
+    for cell in cells.iter().filter(|cell| cell.runs > 0) {
+        let mut row =
+            vec![cell.cell.clone(), cell.runs.to_string(), cell.failed.to_string(), interval(&cell.rate)];
+        if compares {
+            row.extend(cell.compared.as_ref().map_or_else(
+                || [const { String::new() }; 3],
+                |it| [it.no_longer_fail.to_string(), it.fail_now.to_string(), chance(it.p)],
+            ));
+        }
+        if shifts {
+            row.push(shift_of(cell).map(shift).unwrap_or_default());
+        }
+        row.push(cell.first_failed_seed.map_or_else(String::new, |seed| seed.to_string()));
+        table.add_row(row);
+    }
+    table
+}
+
+fn shift_of(cell: &Found) -> Option<&Shift> {
+    cell.compared.as_ref()?.wait.as_ref()
+}
+
+impl Findings {
+    /// Whether any two cells compete for the best deadline.
+    pub(super) fn competes(&self) -> bool {
+        let best = |(place, best): (usize, &super::Best)| {
+            self.frontier[..place].iter().any(|other| other.case == best.case && other.cell != best.cell)
+        };
+        self.frontier.iter().enumerate().any(best)
+    }
+}
+
+/// How much longer waits are.
+pub(super) fn shift(shift: &Shift) -> String {
+    format!("{:+.3} s ({:+.3} to {:+.3})", shift.median_s, shift.low_s, shift.high_s)
+}
+
+/// What failed a cell's runs, the most frequent first.
+pub(super) fn causes(cell: &Found) -> String {
+    let mut causes: Vec<(&String, &u64)> = cell.causes.iter().collect();
+    causes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let causes: Vec<String> = causes.iter().map(|(cause, count)| format!("{cause} ({count})")).collect();
+    causes.join(", ")
+}
+
+/// A smallest deadline, or why there is none.
+pub(super) fn smallest(needed: &Needed) -> String {
+    match (needed.smallest_s, needed.needs_runs) {
+        (Some(smallest), _) => format!("{smallest:.3} s"),
+        (None, Some(runs)) => format!("takes {runs} runs to tell"),
+        (None, None) => "none: too many never end".into(),
+    }
+}
+
+pub(super) fn interval(rate: &RangeInclusive<f64>) -> String {
+    format!("{:.2} to {:.2} %", rate.start() * 100.0, rate.end() * 100.0)
+}
+
+/// A rate that somebody has chosen.
+pub(super) fn share(rate: f64) -> String {
+    format!("{} %", (rate * 1e8).round() / 1e6)
+}
+
+/// A rate that was counted.
+pub(super) fn percent(rate: f64) -> String {
+    format!("{} %", (rate * 1e4).round() / 1e2)
+}
+
+pub(super) fn chance(p: f64) -> String {
+    if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
+}
+
+/// What it took, and what it would have taken.
+pub(super) fn cost(cost: &Cost) -> String {
+    let Cost { runs, brute_force_runs, simulated_s, brute_force_s } = *cost;
+    format!(
+        "{runs} runs, {simulated_s:.0} s of simulated time; each cell by itself, with all its seeds, would have been {brute_force_runs} runs ({:.1} times as many) and {brute_force_s:.0} s ({:.1} times)",
+        cost.runs_saved(),
+        cost.time_saved(),
+    )
+}

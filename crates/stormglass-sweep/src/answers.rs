@@ -1,0 +1,21 @@
+//! What counts come to: which deadlines hold, what each cell is worth beside the first, what a longer wait costs, and which parameters matter.
+
+pub mod deadlines;
+pub mod frontier;
+pub mod sensitivity;
+pub mod worth;
+
+use crate::plan::Plan;
+use std::collections::BTreeSet;
+
+/// The histories of a case, in order.
+fn histories_of<'a>(plan: &'a Plan, case: &'a str) -> impl Iterator<Item = usize> + 'a {
+    (0..plan.histories.len()).filter(move |&history| plan.histories[history].case == case)
+}
+
+/// The cases, in order.
+fn cases(plan: &Plan) -> Vec<&str> {
+    let mut seen = BTreeSet::new();
+    let cases = plan.cells.iter().map(|planned| planned.cell.case.as_str());
+    cases.filter(|case| seen.insert(*case)).collect()
+}

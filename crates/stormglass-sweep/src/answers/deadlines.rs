@@ -1,0 +1,70 @@
+//! What each deadline would have to be.
+
+use crate::plan::Plan;
+use crate::stats::deadline::{Smallest, smallest_deadline};
+use crate::stats::stopping::Target;
+use crate::tally::{HistoryTally, Tally};
+use serde::Serialize;
+use std::time::Duration;
+use stormglass_core::Length;
+
+/// What a deadline would have to be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Needed {
+    /// The case's name.
+    pub case: String,
+    /// The parameter.
+    pub parameter: String,
+    /// Its value now, in seconds.
+    pub now_s: f64,
+    /// In how many of the runs a wait outlasts it.
+    pub exceeded_now: u64,
+    /// How many runs have such a wait.
+    pub runs: u64,
+    /// The smallest that holds, in seconds, if the runs tell one.
+    pub smallest_s: Option<f64>,
+    /// How many runs it takes to tell one, if these are too few.
+    pub needs_runs: Option<u64>,
+}
+
+/// For the first cell of each case, the smallest value of each deadline that keeps its waits' flake rate within the target.
+pub fn needed(plan: &Plan, tally: &Tally, target: Target) -> Vec<Needed> {
+    let mut found = Vec::new();
+    for (place, planned) in plan.cells.iter().enumerate() {
+        if plan.first_of_case(place) != place {
+            continue;
+        }
+        let history = &tally.histories[planned.history];
+        for (parameter, now) in planned.limits() {
+            let lengths: Vec<Length> = history.longest(parameter).flatten().collect();
+            if lengths.is_empty() || !(plan.objective.is_empty() || plan.objective.iter().any(|it| it == parameter)) {
+                continue;
+            }
+            let (smallest_s, needs_runs) = match smallest(history, parameter, target) {
+                Smallest::Is { deadline, .. } => (Some(deadline.as_secs_f64()), None),
+                Smallest::None => (None, None),
+                Smallest::Needs { runs } => (None, Some(runs)),
+            };
+            found.push(Needed {
+                case: planned.cell.case.clone(),
+                parameter: parameter.into(),
+                now_s: now.as_secs_f64(),
+                exceeded_now: lengths.iter().filter(|length| length.exceeds(now)).count() as u64,
+                runs: lengths.len() as u64,
+                smallest_s,
+                needs_runs,
+            });
+        }
+    }
+    found
+}
+
+/// The smallest value of a deadline that keeps its waits' flake rate within the target, as far as a history's runs tell.
+pub(super) fn smallest(history: &HistoryTally, parameter: &str, target: Target) -> Smallest {
+    let ended = |length| match length {
+        Length::Observed(length) => Some(length),
+        Length::Censored(_) => None,
+    };
+    let mut lengths: Vec<Option<Duration>> = history.longest(parameter).flatten().map(ended).collect();
+    smallest_deadline(&mut lengths, target)
+}

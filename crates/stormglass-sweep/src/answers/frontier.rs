@@ -1,0 +1,60 @@
+//! What a lower flake rate costs: a check that waits longer finds a dead node later.
+
+use super::deadlines::smallest;
+use super::{cases, histories_of};
+use crate::plan::Plan;
+use crate::stats::deadline::Smallest;
+use crate::stats::stopping::Target;
+use crate::tally::Tally;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// The best that there is for a flake rate: every other cell needs a longer deadline for it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Best {
+    /// The case's name.
+    pub case: String,
+    /// The parameter that is the deadline.
+    pub parameter: String,
+    /// The flake rate of its waits.
+    pub flake: f64,
+    /// The deadline, in seconds: what a node that is dead from the start costs a test.
+    pub deadline_s: f64,
+    /// The cell's label.
+    pub cell: String,
+}
+
+/// The flake rates that are asked for.
+pub const RATES: [f64; 8] = [0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
+
+/// For each case and deadline the frontier between flake rate and time lost. A flake rate holds for all of a case's cells together with the target's confidence, so the
+/// smallest of their deadlines is not best by luck. (Bonferroni.) Rates that no cell's runs are enough for are left out, and those that a lower one costs nothing more
+/// than.
+pub fn frontier(plan: &Plan, tally: &Tally, target: Target) -> Vec<Best> {
+    let mut all = Vec::new();
+    for case in cases(plan) {
+        let histories: Vec<usize> = histories_of(plan, case).collect();
+        let confidence = 1.0 - (1.0 - target.confidence) / histories.len() as f64;
+        let limits: BTreeSet<&str> =
+            histories.iter().flat_map(|&history| tally.histories[history].limits()).collect();
+        let asked = |limit: &&str| plan.objective.is_empty() || plan.objective.iter().any(|other| other == limit);
+        for limit in limits.into_iter().filter(asked) {
+            let mut points: Vec<Best> = Vec::new();
+            for flake in RATES {
+                let best = histories.iter().filter_map(|&history| {
+                    match smallest(&tally.histories[history], limit, Target { flake, confidence }) {
+                        Smallest::Is { deadline, .. } => Some((deadline, history)),
+                        Smallest::None | Smallest::Needs { .. } => None,
+                    }
+                });
+                let Some((deadline, history)) = best.min() else { continue };
+                let deadline_s = deadline.as_secs_f64();
+                points.retain(|point| point.deadline_s < deadline_s);
+                let (case, parameter) = (case.to_string(), limit.to_string());
+                points.push(Best { case, parameter, flake, deadline_s, cell: plan.label(history) });
+            }
+            all.extend(points);
+        }
+    }
+    all
+}
