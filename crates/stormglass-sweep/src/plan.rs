@@ -19,6 +19,9 @@ pub struct Plan {
     /// The parameters whose waits count, see [`crate::Space::objective`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objective: Vec<String>,
+    /// Where a boundary is searched: the places of the cells along each line of the axis, in the order of its values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<Vec<Vec<usize>>>,
 }
 
 /// A cell, and where its answer comes from.
@@ -61,7 +64,7 @@ impl Plan {
     ///
     /// Those of `resolve`.
     pub fn of<E>(cells: Vec<Cell>, mut resolve: impl FnMut(&Cell) -> Result<Resolved, E>) -> Result<Plan, E> {
-        let mut plan = Plan { cells: Vec::new(), histories: Vec::new(), objective: Vec::new() };
+        let mut plan = Plan { cells: Vec::new(), histories: Vec::new(), objective: Vec::new(), lines: None };
         let mut known: BTreeMap<(String, String), usize> = BTreeMap::new();
         for cell in cells {
             let Resolved { behaviour, deadlines } = resolve(&cell)?;
@@ -73,6 +76,43 @@ impl Plan {
             plan.cells.push(PlannedCell { cell, history, deadlines });
         }
         Ok(plan)
+    }
+
+    /// Searches for the boundary along a parameter, in place of playing every cell.
+    pub fn search(&mut self, axis: &str) {
+        let mut lines: Vec<(Cell, Vec<usize>)> = Vec::new();
+        for (place, planned) in self.cells.iter().enumerate() {
+            let mut rest = planned.cell.clone();
+            rest.point.remove(axis);
+            rest.sets.clear();
+            match lines.iter_mut().find(|(other, _)| *other == rest) {
+                Some((_, line)) => line.push(place),
+                None => lines.push((rest, vec![place])),
+            }
+        }
+        self.lines = Some(lines.into_iter().map(|(_, line)| line).collect());
+    }
+
+    /// By history, the number of the group that it belongs to: what is played of a group hangs on no other. A history by itself, or all those of the lines that it is on.
+    pub fn groups(&self) -> Vec<u64> {
+        let mut smallest: Vec<usize> = (0..self.histories.len()).collect();
+        let lines = self.lines.as_deref().unwrap_or_default();
+        // Lines that share a history are one group: the smallest number goes round until nothing changes.
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for line in lines {
+                let histories = line.iter().map(|&cell| self.cells[cell].history);
+                let least = histories.clone().map(|history| smallest[history]).min().unwrap_or_default();
+                for history in histories {
+                    changed |= smallest[history] != least;
+                    smallest[history] = least;
+                }
+            }
+        }
+        let distinct: BTreeSet<usize> = smallest.iter().copied().collect();
+        let numbers: BTreeMap<usize, u64> = distinct.into_iter().zip(0..).collect();
+        smallest.iter().map(|group| numbers[group]).collect()
     }
 
     /// The cells that a history answers for.

@@ -65,7 +65,7 @@ pub struct Space {
     /// The flake rate that is asked for, and how sure the answer shall be. Default: 1 % at 95 %.
     #[serde(default)]
     pub target: Target,
-    /// Whether a cell ends as soon as its flake rate is known to be on one side of the target. Default: it plays all its seeds.
+    /// Whether a cell ends as soon as its flake rate is known to be on one side of the target. Default: it plays all its seeds, unless a boundary is searched.
     pub stop: Option<Stop>,
 }
 
@@ -275,7 +275,7 @@ impl Space {
                 );
             }
         }
-        self.sampling.check().map_err(|problem| ("sampling".to_string(), problem))?;
+        self.sampling.check(&self.parameters).map_err(|problem| ("sampling".to_string(), problem))?;
         self.target.check().map_err(|problem| ("target".to_string(), problem))?;
         self.stop
             .as_ref()
@@ -293,6 +293,11 @@ impl Space {
             set: Assignments::new(),
         });
         only.into_iter().chain(self.cases.iter().cloned()).collect()
+    }
+
+    /// The rule for stopping: a search for a boundary always has one.
+    pub fn stop(&self) -> Option<Stop> {
+        self.stop.or_else(|| matches!(self.sampling, Sampling::Boundary(_)).then(Stop::default))
     }
 
     /// Every cell, case by case, variant by variant, point by point.
@@ -456,7 +461,7 @@ mod tests {
         says(
             "scenario = 'a'\nsede = '3..3'",
             expect![
-                "s.toml: `sede`: unknown field `sede`, expected one of `scenario`, `model`, `profile`, `seeds`, `set`, `case`, `parameter`, `variant`, `sampling`, `target`, `stop`"
+                "s.toml: `sede`: unknown field `sede`, expected one of `scenario`, `model`, `profile`, `seeds`, `set`, `case`, `parameter`, `variant`, `sampling`, `objective`, `target`, `stop`"
             ],
         );
         says(

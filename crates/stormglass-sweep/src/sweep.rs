@@ -58,6 +58,7 @@ pub fn sweep(
     }
     let mut ended = false;
     while let Some(round) = schedule.next(plan, &tally) {
+        let round: Vec<Job> = round.collect();
         let mut left = round.as_slice();
         while let (Some(rows), Some((job, rest))) = (&mut known, left.split_first()) {
             let Some(row) = rows.next().transpose()? else {

@@ -27,8 +27,31 @@ key = 'admin.deadline'
 values = ['1s', '3s']
 ";
 
+/// Two lines, each of nine values.
+const SEARCH: &str = "
+seeds = '10..810'
+sampling = { boundary = 'slow' }
+case = [{ name = 'one', scenario = 'fake' }, { name = 'two', scenario = 'fake' }]
+[[parameter]]
+key = 'slow'
+range = { from = 1, to = 9, steps = 9 }
+[[parameter]]
+key = 'admin.deadline'
+values = ['3s']
+";
+
 fn manifest(shard: Shard, stop: Option<Stop>) -> Manifest {
-    let cells = Space::parse("fake.toml", SPACE).unwrap().cells().unwrap();
+    manifest_of(SPACE, shard, stop)
+}
+
+fn searching(shard: Shard) -> Manifest {
+    let mut manifest = manifest_of(SEARCH, shard, Some(Stop { first: 20 }));
+    manifest.plan.search("slow");
+    manifest
+}
+
+fn manifest_of(space: &str, shard: Shard, stop: Option<Stop>) -> Manifest {
+    let cells = Space::parse("fake.toml", space).unwrap().cells().unwrap();
     let plan = Plan::of(cells, |cell| {
         let deadline = humantime::parse_duration(&cell.point["admin.deadline"]).unwrap();
         let deadlines = vec![("admin.deadline".to_string(), deadline)];
@@ -123,8 +146,8 @@ fn the_table_says_what_the_runs_said() {
 /// Ended after any number of rows, and with a half of a line in the journal, it goes on to the same table.
 #[test]
 fn what_is_interrupted_goes_on_to_the_same_table() {
-    for stop in [None, Some(Stop { first: 20 })] {
-        let manifest = manifest(Shard::WHOLE, stop);
+    let (all, stopping) = (manifest(Shard::WHOLE, None), manifest(Shard::WHOLE, Some(Stop { first: 20 })));
+    for manifest in [all, stopping, searching(Shard::WHOLE)] {
         let whole = folder("interruptions", "whole");
         let tally = run(&manifest, Keep::In(&whole), usize::MAX);
         let folder = folder("interruptions", "interrupted");
@@ -138,19 +161,20 @@ fn what_is_interrupted_goes_on_to_the_same_table() {
             fs::write(&journal, torn).unwrap();
         }
         assert_eq!(run(&manifest, Keep::Resume(&folder), usize::MAX), tally);
-        assert!(bytes(&folder) == bytes(&whole), "{stop:?}");
+        assert!(bytes(&folder) == bytes(&whole), "{:?}", manifest.stop);
         assert!(!folder.join("rows.jsonl").exists());
     }
 }
 
 #[test]
 fn shards_make_the_whole() {
-    for stop in [None, Some(Stop { first: 20 })] {
+    let all: fn(Shard) -> Manifest = |shard| manifest(shard, None);
+    for manifest in [all, |shard| manifest(shard, Some(Stop { first: 20 })), searching] {
         let whole = folder("shards", "whole");
-        run(&manifest(Shard::WHOLE, stop), Keep::In(&whole), usize::MAX);
+        run(&manifest(Shard::WHOLE), Keep::In(&whole), usize::MAX);
         let part = |index: u64| {
             let part = folder("shards", &format!("part-{index}"));
-            run(&manifest(Shard { index, count: 4 }, stop), Keep::In(&part), usize::MAX);
+            run(&manifest(Shard { index, count: 4 }), Keep::In(&part), usize::MAX);
             part
         };
         let parts: Vec<PathBuf> = (0..4).map(part).collect();
@@ -160,7 +184,7 @@ fn shards_make_the_whole() {
         let told = merge(&[parts[0].clone(), parts[0].clone()], &merged).unwrap_err().to_string();
         assert!(told.contains("leave one out"), "{told}");
         merge(&parts, &merged).unwrap();
-        assert!(bytes(&merged) == bytes(&whole), "{stop:?}");
+        assert!(bytes(&merged) == bytes(&whole));
         assert_eq!(fs::read(Manifest::path(&merged)).unwrap(), fs::read(Manifest::path(&whole)).unwrap());
     }
 }
@@ -171,6 +195,16 @@ fn decided_cells_end_early() {
     let tally = run(&manifest(Shard::WHOLE, Some(Stop { first: 20 })), Keep::Counts, usize::MAX);
     let runs: Vec<u64> = tally.cells.iter().map(|cell| cell.runs()).collect();
     assert!(runs.iter().any(|&runs| runs < 200) && runs.iter().all(|&runs| runs >= 20), "{runs:?}");
+}
+
+/// The same lines in both cases: the boundary is between the same values, and most of the nine are never played.
+#[test]
+fn a_search_plays_what_it_needs() {
+    let manifest = searching(Shard::WHOLE);
+    let tally = run(&manifest, Keep::Counts, usize::MAX);
+    let played: Vec<bool> = tally.cells.iter().map(|cell| cell.runs() > 0).collect();
+    assert_eq!(played[..9], played[9..]);
+    assert!((3..7).contains(&played[..9].iter().filter(|played| **played).count()), "{played:?}");
 }
 
 #[test]

@@ -119,8 +119,7 @@ pub(super) fn heat_map(map: &Interaction) -> String {
     const LINE: f64 = 30.0;
     let longest = map.rows.iter().map(|row| row.chars().count()).max().unwrap_or_default();
     let left = 16.0 + 7.5 * longest.max(3) as f64;
-    let (width, height) =
-        (left + SIDE * map.columns.len() as f64 + 8.0, 24.0 + LINE * (map.rows.len() as f64 + 1.0));
+    let (width, height) = (left + SIDE * map.columns.len() as f64 + 8.0, 24.0 + LINE * map.rows.len() as f64);
     let mut svg = format!(
         r#"<svg class="heat" width="{width:.0}" height="{height:.0}" role="img" aria-label="flake rate by {} and {}">"#,
         escaped(&map.down),
@@ -142,8 +141,11 @@ pub(super) fn heat_map(map: &Interaction) -> String {
             let x = left + SIDE * column as f64;
             let share = rate(square.runs, square.failed);
             let heat = (share / most * 100.0).round();
-            let words =
-                if square.runs == 0 { "–".into() } else { percent(share).trim_end_matches(" %").to_string() };
+            let words = if square.runs == 0 {
+                "–".into()
+            } else {
+                percent(share).trim_end_matches(" %").to_string()
+            };
             let square_text = format!(
                 r#"<rect x="{x:.1}" y="{y:.1}" width="{w:.1}" height="{h:.1}" style="--heat:{heat}%"><title>{} of {} runs fail</title></rect><text x="{tx:.1}" y="{ty:.1}" text-anchor="middle">{words}</text>"#,
                 square.failed,
@@ -164,14 +166,7 @@ pub(super) fn heat_map(map: &Interaction) -> String {
         let x = left + SIDE * (column as f64 + 0.5) - 1.0;
         let _ = write!(svg, r#"<text x="{x:.1}" y="{y:.1}" text-anchor="middle">{}</text>"#, escaped(name));
     }
-    let _ = write!(
-        svg,
-        r#"<text class="axis" x="{left:.1}" y="{:.1}">{} across, {} down; % of runs</text></svg>"#,
-        y + 24.0,
-        escaped(&map.across),
-        escaped(&map.down)
-    );
-    svg
+    svg + "</svg>"
 }
 
 /// Seconds to the right, shares downwards on a logarithmic scale.

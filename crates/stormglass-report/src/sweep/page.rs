@@ -27,7 +27,9 @@ pub struct Curve {
 pub(super) fn curves(manifest: &Manifest, tally: &Tally, frontier: &[Best]) -> Vec<Curve> {
     let plan = &manifest.plan;
     let mut curves = Vec::new();
-    for (place, planned) in plan.cells.iter().enumerate().filter(|(place, _)| plan.first_of_case(*place) == *place) {
+    for (place, planned) in
+        plan.cells.iter().enumerate().filter(|(place, _)| plan.first_of_case(*place) == *place)
+    {
         let case = &plan.cells[place].cell.case;
         for parameter in tally.histories[planned.history].limits() {
             let of_case = plan.cells.iter().filter(|other| other.cell.case == *case);
@@ -44,7 +46,8 @@ pub(super) fn curves(manifest: &Manifest, tally: &Tally, frontier: &[Best]) -> V
                     && best.contains(plan.label(history).as_str())
             });
             let line = |history: usize| {
-                let mut lengths: Vec<Length> = tally.histories[history].longest(parameter).flatten().collect();
+                let mut lengths: Vec<Length> =
+                    tally.histories[history].longest(parameter).flatten().collect();
                 (plan.label(history), kaplan_meier(&mut lengths))
             };
             curves.push(Curve {
@@ -130,7 +133,9 @@ pub fn html(findings: &Findings) -> String {
         maps: findings
             .interactions
             .iter()
-            .map(|map| (format!("{}: {} and {}", map.case, map.down, map.across), chart::heat_map(map)))
+            .map(|map| {
+                (format!("{}: {} down, {} across", map.case, map.down, map.across), chart::heat_map(map))
+            })
             .collect(),
         frontiers: frontiers(findings),
         sensitivities: findings
@@ -168,7 +173,8 @@ fn case<'a>(findings: &'a Findings, name: &'a str) -> Case<'a> {
         findings.cells.iter().enumerate().filter(|(_, cell)| cell.case == name && cell.runs > 0).collect();
     let ends = cells.iter().map(|(_, cell)| *cell.rate.end());
     let most = ends.fold(2.0 * findings.target.flake, f64::max).min(1.0);
-    let shift_of = |cell: &super::Found| cell.compared.as_ref().and_then(|compared| compared.wait.as_ref()).map(shift);
+    let shift_of =
+        |cell: &super::Found| cell.compared.as_ref().and_then(|compared| compared.wait.as_ref()).map(shift);
     Case {
         name,
         compares: cells.iter().any(|(_, cell)| cell.compared.is_some()),
@@ -182,7 +188,12 @@ fn case<'a>(findings: &'a Findings, name: &'a str) -> Case<'a> {
                 runs: cell.runs,
                 failed: cell.failed,
                 rate: interval(&cell.rate),
-                bar: chart::bar(&cell.rate, cell.failed as f64 / cell.runs as f64, findings.target.flake, most),
+                bar: chart::bar(
+                    &cell.rate,
+                    cell.failed as f64 / cell.runs as f64,
+                    findings.target.flake,
+                    most,
+                ),
                 compared: cell.compared.as_ref().map_or_else(
                     || [const { String::new() }; 3],
                     |it| [it.no_longer_fail.to_string(), it.fail_now.to_string(), chance(it.p)],

@@ -57,8 +57,9 @@ fn write(findings: &Findings, form: &Form) -> String {
         text += "\n";
     }
     if findings.competes() {
-        let heading =
-            format!("What a lower flake rate costs at {confidence}: a longer deadline finds a dead node later");
+        let heading = format!(
+            "What a lower flake rate costs at {confidence}: a longer deadline finds a dead node later"
+        );
         let mut table = headed(["deadline", "flake rate", "found after", "with"]);
         for best in &findings.frontier {
             table.add_row([

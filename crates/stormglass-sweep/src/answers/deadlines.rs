@@ -37,7 +37,9 @@ pub fn needed(plan: &Plan, tally: &Tally, target: Target) -> Vec<Needed> {
         let history = &tally.histories[planned.history];
         for (parameter, now) in planned.limits() {
             let lengths: Vec<Length> = history.longest(parameter).flatten().collect();
-            if lengths.is_empty() || !(plan.objective.is_empty() || plan.objective.iter().any(|it| it == parameter)) {
+            if lengths.is_empty()
+                || !(plan.objective.is_empty() || plan.objective.iter().any(|it| it == parameter))
+            {
                 continue;
             }
             let (smallest_s, needs_runs) = match smallest(history, parameter, target) {

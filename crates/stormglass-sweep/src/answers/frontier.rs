@@ -37,7 +37,8 @@ pub fn frontier(plan: &Plan, tally: &Tally, target: Target) -> Vec<Best> {
         let confidence = 1.0 - (1.0 - target.confidence) / histories.len() as f64;
         let limits: BTreeSet<&str> =
             histories.iter().flat_map(|&history| tally.histories[history].limits()).collect();
-        let asked = |limit: &&str| plan.objective.is_empty() || plan.objective.iter().any(|other| other == limit);
+        let asked =
+            |limit: &&str| plan.objective.is_empty() || plan.objective.iter().any(|other| other == limit);
         for limit in limits.into_iter().filter(asked) {
             let mut points: Vec<Best> = Vec::new();
             for flake in RATES {

@@ -81,7 +81,8 @@ fn shift(plan: &Plan, tally: &Tally, target: Target, (first, place): (usize, usi
         history(first).longest(parameter).flatten().filter(|length| length.exceeds(limit)).count()
     };
     // Of several the first by name.
-    let (parameter, _) = limits.iter().rev().max_by_key(|limit| exceed(limit)).filter(|limit| exceed(limit) > 0)?;
+    let (parameter, _) =
+        limits.iter().rev().max_by_key(|limit| exceed(limit)).filter(|limit| exceed(limit) > 0)?;
     let pairs = history(first).longest(parameter).zip(history(place).longest(parameter));
     let mut differences: Vec<f64> = pairs
         .filter_map(|pair| match pair {

@@ -1,11 +1,13 @@
 //! Shards put together.
 
 use super::{Manifest, ResultsError, Row, table};
+use crate::schedule::Schedule;
 use crate::shard::Shard;
+use crate::tally::Tally;
 use std::path::{Path, PathBuf};
 
 /// Puts the shards of a sweep together: their tables become the one that a single machine gives, bit for bit. The memory that this takes is some megabytes for each
-/// shard, however many rows there are.
+/// shard, however many rows there are; with a rule for stopping some bytes for each row as well.
 ///
 /// # Errors
 ///
@@ -44,27 +46,43 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<Manifest, ResultsError>
     std::fs::create_dir_all(into).map_err(ResultsError::file(into, "cannot be made"))?;
     let mut whole = Manifest { shard: Shard::WHOLE, rows: None, ..first.clone() };
     let plan = whole.plan.clone();
-    let key = |row: &Row| (row.seed - plan.histories[row.history].seeds.start, row.history);
+    // What one machine plays, row by row; each is the next one of some shard.
+    let mut tally = Tally::new(&plan);
+    let mut schedule = Schedule::new(whole.stop, whole.target, Shard::WHOLE);
     let rows = table::write(into, &plan, |put| {
-        let mut readers = Vec::new();
+        let mut heads = Vec::new();
         for (folder, _) in &shards {
-            readers.push(table::Reader::open(folder)?);
+            let mut reader = table::Reader::open(folder)?;
+            heads.push((reader.next().transpose()?, reader));
         }
-        let mut heads: Vec<Option<Row>> = Vec::new();
-        for reader in &mut readers {
-            heads.push(reader.next().transpose()?);
-        }
-        loop {
-            let first = heads
-                .iter()
-                .enumerate()
-                .filter_map(|(place, head)| head.as_ref().map(|row| (key(row), place)))
-                .min();
-            let Some((_, place)) = first else { return Ok(()) };
-            let next = readers[place].next().transpose()?;
-            if let Some(row) = std::mem::replace(&mut heads[place], next) {
-                put(&row)?;
+        while let Some(round) = schedule.next(&plan, &tally) {
+            for job in round {
+                let is_it = |row: &Row| (row.history, row.seed) == (job.history, job.seed);
+                let Some((head, reader)) =
+                    heads.iter_mut().find(|(head, _)| head.as_ref().is_some_and(is_it))
+                else {
+                    let problem = format!(
+                        "cannot be made whole: no shard has seed {} of the history {} in its place; play the shards again",
+                        job.seed, job.history
+                    );
+                    return Err(ResultsError::wrong(into, problem));
+                };
+                let next = reader.next().transpose()?;
+                if let Some(row) = std::mem::replace(head, next) {
+                    // Only a rule for stopping asks what rows come to.
+                    if whole.stop.is_some() {
+                        tally.add(&plan, &row);
+                    }
+                    put(&row)?;
+                }
             }
+        }
+        match heads.iter().position(|(head, _)| head.is_some()) {
+            None => Ok(()),
+            Some(place) => Err(ResultsError::wrong(
+                shards[place].0,
+                "has rows that the sweep does not play: play this shard again",
+            )),
         }
     })?;
     whole.rows = Some(rows);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use stormglass_core::Seed;
 
 /// Which points of the space are played.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Sampling {
     /// Every value with every other.
@@ -19,6 +19,9 @@ pub enum Sampling {
     LatinHypercube(u32),
     /// So many points that fill the space evenly, also in its projections. (Sobol's sequence with Owen's scrambling, as crate `sobol_burley` has it.)
     Sobol(u32),
+    /// Of the grid only what it takes to find where the flake rate crosses the target along this parameter, for each combination of the others: its ends first, then half
+    /// by half. The flake rate has to rise or to fall along it.
+    Boundary(String),
 }
 
 /// A point: the values by name, and those that are set.
@@ -35,23 +38,31 @@ const SEED: Seed = Seed(0);
 const SOBOL_LARGEST: u32 = 1 << 16;
 
 impl Sampling {
-    pub(super) fn check(self) -> Result<(), String> {
-        match self {
+    pub(super) fn check(&self, axes: &[Axis]) -> Result<(), String> {
+        match *self {
             Sampling::Random(0) | Sampling::LatinHypercube(0) | Sampling::Sobol(0) => {
                 Err("needs a point at least".into())
             }
             Sampling::Sobol(points) if points > SOBOL_LARGEST => {
                 Err(format!("the sequence has {SOBOL_LARGEST} points"))
             }
+            Sampling::Boundary(ref axis) => {
+                let found = axes.iter().find(|other| other.id() == axis);
+                match found.map(|axis| axis.levels().len()) {
+                    None => Err(format!("the boundary along {axis}: that is no parameter of this file")),
+                    Some(0..3) => Err(format!("the boundary along {axis} needs 3 values of it at least")),
+                    Some(_) => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }
 
-    pub(super) fn points(self, axes: &[Axis]) -> Result<Vec<Point>, String> {
+    pub(super) fn points(&self, axes: &[Axis]) -> Result<Vec<Point>, String> {
         let free: Vec<&Axis> = axes.iter().filter(|axis| axis.formula.is_none()).collect();
         let dimensions = free.len();
-        let raw: Vec<Vec<Level>> = match self {
-            Sampling::Grid => grid(&free),
+        let raw: Vec<Vec<Level>> = match *self {
+            Sampling::Grid | Sampling::Boundary(_) => grid(&free),
             Sampling::Random(points) => {
                 let mut stream = SEED.stream("random points");
                 let shares = (0..points).map(|_| (0..dimensions).map(|_| stream.share()).collect());

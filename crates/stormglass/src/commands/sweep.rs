@@ -20,7 +20,11 @@ use stormglass_sweep::answers::frontier::Best;
 use stormglass_sweep::answers::sensitivity::{Interaction, Sensitivity};
 use stormglass_sweep::plan::Resolved;
 use stormglass_sweep::results::merge;
+use stormglass_sweep::schedule::Schedule;
+use stormglass_sweep::space::Sampling;
 use stormglass_sweep::stats::binomial::upper_limit;
+use stormglass_sweep::stats::stopping::{Side, decided};
+use stormglass_sweep::tally::CellTally;
 use stormglass_sweep::{Cell, Manifest, Plan, Shard, Space, SpaceError, Tally, pool};
 
 /// The sweeps that are shipped.
@@ -51,7 +55,11 @@ pub(crate) fn sweep(
     })?;
     let mut meanings = BTreeMap::new();
     let plan = Plan::of(cells, |cell| resolve(context, cell, &mut meanings))?;
-    let plan = Plan { objective: objective(&plan, &space.objective, &args.sweep)?, ..plan };
+    let mut plan = Plan { objective: objective(&plan, &space.objective, &args.sweep)?, ..plan };
+    if let Sampling::Boundary(axis) = &space.sampling {
+        searchable(&plan, axis, &args.sweep)?;
+        plan.search(axis);
+    }
     args.told.files().try_for_each(|file| claim(file))?;
     let histories = plan.histories.iter().map(|history| {
         let scenario = context.scenario(&history.scenario)?;
@@ -65,7 +73,7 @@ pub(crate) fn sweep(
         build: current_build(),
         plan,
         target: space.target,
-        stop: space.stop,
+        stop: space.stop(),
         shard,
         rows: None,
     };
@@ -80,15 +88,18 @@ pub(crate) fn sweep(
         Run::new(*scenario, settings.clone(), Seed(seed)).play(Keep::Nothing).outcome
     };
     let mut failed = 0;
+    let known = known_cells(&manifest);
     let tally = stormglass_sweep::sweep(
         &manifest,
         keep,
         args.jobs.unwrap_or_else(pool::default_jobs),
         play,
-        |row, _, _| {
+        |row, tally, _| {
             failed += u64::from(!row.outcome.verdict.held());
             bar.inc(1);
-            bar.set_message(format!("{failed} failed"));
+            if !bar.is_hidden() && bar.position().is_multiple_of(50) {
+                bar.set_message(format!("{failed} failed; {}", known(tally)));
+            }
             ControlFlow::Continue(())
         },
     )?;
@@ -119,6 +130,20 @@ pub(crate) fn report(
     tell(context, &manifest, &tally, &args.told, output)
 }
 
+/// The answer so far, in a few words.
+fn known_cells(manifest: &Manifest) -> impl Fn(&Tally) -> String {
+    move |tally| {
+        let side = |(place, cell): (usize, &CellTally)| {
+            let looks = Schedule::looks(manifest.stop, manifest.plan.cells[place].cell.runs());
+            (cell.runs() > 0).then(|| decided(cell.failures(), cell.runs(), manifest.target, looks)).flatten()
+        };
+        let sides: Vec<Option<Side>> = tally.cells.iter().enumerate().map(side).collect();
+        let count = |side: Option<Side>| sides.iter().filter(|other| **other == side).count();
+        let (hold, do_not) = (count(Some(Side::Below)), count(Some(Side::Above)));
+        format!("of {} cells {hold} hold, {do_not} do not", sides.len())
+    }
+}
+
 /// What is played in a cell, as the other commands take it.
 fn what(cell: &Cell) -> What {
     What { model: cell.model.clone(), profile: cell.profile.clone(), sets: cell.sets.clone() }
@@ -131,8 +156,7 @@ fn tell(
     told: &Told,
     output: &mut Output,
 ) -> Result<Exit, CliError> {
-    let explain =
-        |cell: &Cell, seed: u64| replay_line("explain", &cell.scenario, &what(cell), Seed(seed));
+    let explain = |cell: &Cell, seed: u64| replay_line("explain", &cell.scenario, &what(cell), Seed(seed));
     let findings = Findings::of(manifest, tally, explain);
     if let Some(file) = &told.html {
         write(file, &html(&findings))?;
@@ -153,9 +177,8 @@ fn tell(
             findings.cells.iter().find_map(|cell| Some((cell, cell.explain.as_ref()?)))
         {
             let Found { case, cell, .. } = cell;
-            output.print(&format!(
-                "\nwhy the first run of \"{case}, {cell}\" that failed did so:\n  {line}\n"
-            ));
+            output
+                .print(&format!("\nwhy the first run of \"{case}, {cell}\" that failed did so:\n  {line}\n"));
         }
     }
     Ok(told.gate.map_or(Exit::Held, |gate| check(gate, &findings, output)))
@@ -169,6 +192,20 @@ fn write(file: &Path, text: &str) -> Result<(), CliError> {
 fn claim(file: &Path) -> Result<(), CliError> {
     let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);
     opened.map(drop).map_err(|source| CliError::Write { file: file.into(), source })
+}
+
+/// A boundary is searched along what costs runs.
+fn searchable(plan: &Plan, axis: &str, file: &str) -> Result<(), SpaceError> {
+    if plan.cells.iter().all(|cell| cell.limits().iter().all(|(key, _)| *key != axis)) {
+        return Ok(());
+    }
+    Err(SpaceError {
+        file: file.into(),
+        field: "sampling".into(),
+        problem: format!(
+            "{axis} only observes: all its values cost no more runs than one, so leave the search out"
+        ),
+    })
 }
 
 /// The deadlines whose waits count: of some wait of some cell, each.
