@@ -7,7 +7,7 @@ pub mod page;
 pub mod tables;
 
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use stormglass_sweep::answers::deadlines::{Needed, needed};
 use stormglass_sweep::answers::frontier::{Best, frontier};
@@ -15,6 +15,7 @@ use stormglass_sweep::answers::sensitivity::{Interaction, Sensitivity, interacti
 use stormglass_sweep::answers::worth::{Compared, compared};
 use stormglass_sweep::schedule::Schedule;
 use stormglass_sweep::stats::stopping::{Side, Target, decided, interval};
+use stormglass_sweep::tally::HistoryTally;
 use stormglass_sweep::{Cell, Manifest, Tally};
 
 /// What a sweep has found.
@@ -66,7 +67,7 @@ pub struct Found {
     pub first_failed_seed: Option<u64>,
     /// The command that explains it.
     pub explain: Option<String>,
-    /// Beside the case's first variant: nothing for that itself, or without variants.
+    /// Beside the first variant: nothing for that itself, or without variants.
     pub compared: Option<Compared>,
 }
 
@@ -79,8 +80,9 @@ pub struct Cost {
     pub brute_force_runs: u64,
     /// Simulated time of what was played, in seconds.
     pub simulated_s: f64,
-    /// Simulated time of all cells with all their seeds, in seconds, as far as what was played tells.
-    pub brute_force_s: f64,
+    /// Simulated time of a grid of fixed size that is as sure, in seconds: each cell played by itself, with as many runs as the cell of its case that took most, and with
+    /// seeds of its own, so as many times more as comparing without pairs takes (the median of the case's comparisons).
+    pub grid_s: f64,
 }
 
 impl Findings {
@@ -107,16 +109,17 @@ impl Findings {
             }
         };
         let frontier = frontier(plan, tally, target);
+        let cells: Vec<Found> = compared.into_iter().enumerate().map(found).collect();
         Findings {
             sweep: manifest.sweep.clone(),
             commit: manifest.build.commit.clone(),
-            cells: compared.into_iter().enumerate().map(found).collect(),
+            cost: Cost::of(manifest, tally, &cells),
+            cells,
             deadlines: needed(plan, tally, target),
             curves: page::curves(manifest, tally, &frontier),
             frontier,
             sensitivities: sensitivities(plan, tally),
             interactions: interactions(plan, tally),
-            cost: Cost::of(manifest, tally),
             target,
         }
     }
@@ -135,18 +138,27 @@ impl Findings {
 }
 
 impl Cost {
-    fn of(manifest: &Manifest, tally: &Tally) -> Cost {
+    fn of(manifest: &Manifest, tally: &Tally, cells: &[Found]) -> Cost {
         let plan = &manifest.plan;
-        let simulated = |history: usize| tally.histories[history].simulated.as_secs_f64();
-        let by_itself = plan.cells.iter().map(|planned| {
-            let played = tally.histories[planned.history].seeds.len();
-            simulated(planned.history) / played.max(1) as f64 * planned.cell.runs() as f64
-        });
+        let played = |history: &HistoryTally| history.seeds.len() as u64;
+        let grid_s = |case: &str| {
+            let histories = plan.histories.iter().zip(&tally.histories).filter(|(cell, _)| cell.case == case);
+            let (runs, most, simulated) = histories.fold((0, 0, 0.0), |(runs, most, simulated), (_, it)| {
+                (runs + played(it), played(it).max(most), simulated + it.simulated.as_secs_f64())
+            });
+            let of_case = cells.iter().filter(|cell| cell.case == case);
+            let mut unpaired: Vec<f64> =
+                of_case.clone().filter_map(|cell| Some(cell.compared.as_ref()?.unpaired)).collect();
+            unpaired.sort_by(f64::total_cmp);
+            let times = unpaired.get(unpaired.len() / 2).map_or(1.0, |times| times.max(1.0));
+            of_case.count() as f64 * most as f64 * times * simulated / runs.max(1) as f64
+        };
+        let cases: BTreeSet<&str> = cells.iter().map(|cell| cell.case.as_str()).collect();
         Cost {
-            runs: tally.histories.iter().map(|history| history.seeds.len() as u64).sum(),
+            runs: tally.histories.iter().map(played).sum(),
             brute_force_runs: plan.brute_force_runs(),
-            simulated_s: (0..plan.histories.len()).map(simulated).sum(),
-            brute_force_s: by_itself.sum(),
+            simulated_s: tally.histories.iter().map(|history| history.simulated.as_secs_f64()).sum(),
+            grid_s: cases.into_iter().map(grid_s).sum(),
         }
     }
 
@@ -155,8 +167,8 @@ impl Cost {
         self.brute_force_runs as f64 / self.runs.max(1) as f64
     }
 
-    /// How many times as much simulated time.
+    /// How many times as much simulated time that grid would have been.
     fn time_saved(&self) -> f64 {
-        self.brute_force_s / self.simulated_s.max(f64::MIN_POSITIVE)
+        self.grid_s / self.simulated_s.max(f64::MIN_POSITIVE)
     }
 }

@@ -120,7 +120,7 @@ impl Plan {
         self.cells.iter().enumerate().filter(move |(_, cell)| cell.history == history)
     }
 
-    /// The place of the first cell of this one's case: what its variants are compared with.
+    /// The place of the first cell of this one's case.
     ///
     /// # Panics
     ///
@@ -128,6 +128,19 @@ impl Plan {
     pub fn first_of_case(&self, place: usize) -> usize {
         let case = &self.cells[place].cell.case;
         self.cells.iter().position(|other| other.cell.case == *case).unwrap_or(place)
+    }
+
+    /// The place of the cell that a variant is compared with: the first of its case with the same values of the parameters. Nothing for that itself, and without
+    /// variants.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such cell.
+    pub fn base(&self, place: usize) -> Option<usize> {
+        let cell = &self.cells[place].cell;
+        let alike = |other: &PlannedCell| (&other.cell.case, &other.cell.point) == (&cell.case, &cell.point);
+        cell.variant.as_ref()?;
+        self.cells.iter().position(alike).filter(|base| *base != place)
     }
 
     /// What tells a history from the others of its case: the label of its first cell, without the deadlines that it answers for.

@@ -107,8 +107,8 @@ impl Schedule {
             return open;
         }
         let side = |cell: usize| match self.known(plan, tally, cell) {
-            Known::Side(side) => Some(side),
-            Known::Spent | Known::Nothing => None,
+            Known::Side(side @ (Side::Below | Side::Above)) => Some(side),
+            Known::Side(Side::Near) | Known::Spent | Known::Nothing => None,
         };
         let (Some(low), Some(high)) = (side(first), side(last)) else { return Vec::new() };
         if low == high {
@@ -119,8 +119,8 @@ impl Schedule {
             let middle = usize::midpoint(below, above);
             match self.known(plan, tally, line[middle]) {
                 Known::Nothing => return vec![line[middle]],
-                // As near to the boundary as the seeds can tell.
-                Known::Spent => return Vec::new(),
+                // As near to the boundary as the margin asks, or as the seeds can tell.
+                Known::Side(Side::Near) | Known::Spent => return Vec::new(),
                 Known::Side(side) if side == low => below = middle,
                 Known::Side(_) => above = middle,
             }

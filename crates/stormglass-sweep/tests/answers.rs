@@ -11,7 +11,7 @@ use stormglass_sweep::plan::Resolved;
 use stormglass_sweep::stats::stopping::Target;
 use stormglass_sweep::{Plan, Row, Space, Tally};
 
-const TARGET: Target = Target { flake: 0.05, confidence: 0.95 };
+const TARGET: Target = Target { flake: 0.05, confidence: 0.95, margin: None };
 
 /// A cell's runs: one wait each, exponential with this mean in seconds, the weather of a seed being the same in every cell.
 fn counted(space: &str, mean: impl Fn(&BTreeMap<String, String>) -> f64) -> (Plan, Tally) {

@@ -58,7 +58,7 @@ fn manifest_of(space: &str, shard: Shard, stop: Option<Stop>) -> Manifest {
         Ok::<_, ()>(Resolved { behaviour: cell.point["slow"].clone(), deadlines })
     });
     let build = Build { commit: "c".into(), lock_hash: "l".into(), rustc: "r".into() };
-    let target = Target { flake: 0.2, confidence: 0.9 };
+    let target = Target { flake: 0.2, confidence: 0.9, margin: None };
     Manifest { schema: 1, sweep: "fake".into(), build, plan: plan.unwrap(), target, stop, shard, rows: None }
 }
 

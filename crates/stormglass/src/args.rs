@@ -235,7 +235,7 @@ impl FromStr for Gate {
             .and_then(|rest| rest.strip_suffix('%')?.split_once('@'))
             .ok_or_else(form)?;
         let number = |text: &str| text.trim().parse::<f64>().map_err(|_| form());
-        let target = Target { flake: number(flake)?, confidence: number(confidence)? / 100.0 };
+        let target = Target { flake: number(flake)?, confidence: number(confidence)? / 100.0, margin: None };
         target.check().map_err(|problem| format!("{problem}; {}", form()))?;
         Ok(Gate(target))
     }

@@ -26,9 +26,12 @@ pub fn junit(findings: &Findings) -> String {
                     status.set_description(lines.join("\n"));
                     status
                 }
-                None => {
+                side @ (Some(Side::Near) | None) => {
                     let mut status = TestCaseStatus::skipped();
-                    status.set_message(format!("{rate}, which does not tell whether it is under {target}"));
+                    status.set_message(match side {
+                        Some(_) => format!("{rate}, about {target}"),
+                        None => format!("{rate}, which does not tell whether it is under {target}"),
+                    });
                     status
                 }
             };

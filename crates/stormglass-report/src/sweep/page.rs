@@ -1,6 +1,6 @@
 //! Findings as a page: one file, without scripts, that needs nothing else.
 
-use super::tables::{causes, chance, cost, interval, percent, share, shift, smallest};
+use super::tables::{causes, chance, cost, interval, percent, share, shift, shift_of, smallest};
 use super::{Findings, chart};
 use askama::Template;
 use std::collections::BTreeSet;
@@ -78,7 +78,7 @@ struct Page<'a> {
 struct Case<'a> {
     name: &'a str,
     compares: bool,
-    shifts: bool,
+    shifted: Option<&'a str>,
     overlaid: bool,
     rows: Vec<Row<'a>>,
     fails: Option<(&'a str, String)>,
@@ -173,12 +173,10 @@ fn case<'a>(findings: &'a Findings, name: &'a str) -> Case<'a> {
         findings.cells.iter().enumerate().filter(|(_, cell)| cell.case == name && cell.runs > 0).collect();
     let ends = cells.iter().map(|(_, cell)| *cell.rate.end());
     let most = ends.fold(2.0 * findings.target.flake, f64::max).min(1.0);
-    let shift_of =
-        |cell: &super::Found| cell.compared.as_ref().and_then(|compared| compared.wait.as_ref()).map(shift);
     Case {
         name,
         compares: cells.iter().any(|(_, cell)| cell.compared.is_some()),
-        shifts: cells.iter().any(|(_, cell)| shift_of(cell).is_some()),
+        shifted: cells.iter().find_map(|(_, cell)| shift_of(cell)).map(|shift| shift.parameter.as_str()),
         overlaid: findings.curves.iter().any(|curve| curve.case == name && curve.lines.len() > 1),
         rows: cells
             .iter()
@@ -198,7 +196,7 @@ fn case<'a>(findings: &'a Findings, name: &'a str) -> Case<'a> {
                     || [const { String::new() }; 3],
                     |it| [it.no_longer_fail.to_string(), it.fail_now.to_string(), chance(it.p)],
                 ),
-                shift: shift_of(cell).unwrap_or_default(),
+                shift: shift_of(cell).map(shift).unwrap_or_default(),
                 seed: cell.first_failed_seed,
             })
             .collect(),

@@ -103,14 +103,14 @@ fn headed<const N: usize>(headings: [&str; N]) -> Table {
 
 fn cells_table(findings: &Findings, cells: &[&Found]) -> Table {
     let compares = cells.iter().any(|cell| cell.compared.is_some());
-    let shifts = cells.iter().any(|cell| shift_of(cell).is_some());
+    let shifted = cells.iter().find_map(|cell| shift_of(cell)).map(|shift| &shift.parameter);
     let mut headings = vec!["cell".to_string(), "runs".into(), "failed".into()];
     headings.push(format!("flake rate, {}", percent(findings.target.confidence)));
     if compares {
         headings.extend(["no longer fail", "fail now", "p"].map(String::from));
     }
-    if shifts {
-        headings.push("waits longer by".into());
+    if let Some(parameter) = shifted {
+        headings.push(format!("{parameter}: waits longer by"));
     }
     headings.push("first seed".into());
     let mut table = table::numbers(headings);
@@ -123,7 +123,7 @@ fn cells_table(findings: &Findings, cells: &[&Found]) -> Table {
                 |it| [it.no_longer_fail.to_string(), it.fail_now.to_string(), chance(it.p)],
             ));
         }
-        if shifts {
+        if shifted.is_some() {
             row.push(shift_of(cell).map(shift).unwrap_or_default());
         }
         row.push(cell.first_failed_seed.map_or_else(String::new, |seed| seed.to_string()));
@@ -132,7 +132,7 @@ fn cells_table(findings: &Findings, cells: &[&Found]) -> Table {
     table
 }
 
-fn shift_of(cell: &Found) -> Option<&Shift> {
+pub(super) fn shift_of(cell: &Found) -> Option<&Shift> {
     cell.compared.as_ref()?.wait.as_ref()
 }
 
@@ -146,9 +146,14 @@ impl Findings {
     }
 }
 
-/// How much longer waits are.
+/// How much longer waits are; nothing if that is less than a millisecond.
 pub(super) fn shift(shift: &Shift) -> String {
-    format!("{:+.3} s ({:+.3} to {:+.3})", shift.median_s, shift.low_s, shift.high_s)
+    let [median, low, high] =
+        [shift.median_s, shift.low_s, shift.high_s].map(|s| (s * 1e3).round() / 1e3 + 0.0);
+    if median == 0.0 {
+        return String::new();
+    }
+    format!("{median:+.3} s ({low:+.3} to {high:+.3})")
 }
 
 /// What failed a cell's runs, the most frequent first.
@@ -188,9 +193,9 @@ pub(super) fn chance(p: f64) -> String {
 
 /// What it took, and what it would have taken.
 pub(super) fn cost(cost: &Cost) -> String {
-    let Cost { runs, brute_force_runs, simulated_s, brute_force_s } = *cost;
+    let Cost { runs, brute_force_runs, simulated_s, grid_s } = *cost;
     format!(
-        "{runs} runs, {simulated_s:.0} s of simulated time; each cell by itself, with all its seeds, would have been {brute_force_runs} runs ({:.1} times as many) and {brute_force_s:.0} s ({:.1} times)",
+        "{runs} runs, {simulated_s:.0} s of simulated time. Each cell by itself, with all its seeds, would have been {brute_force_runs} runs ({:.1} times as many); a grid of fixed size that is as sure, with other seeds in each cell, {grid_s:.0} s ({:.1} times)",
         cost.runs_saved(),
         cost.time_saved(),
     )

@@ -43,7 +43,11 @@ pub fn frontier(plan: &Plan, tally: &Tally, target: Target) -> Vec<Best> {
             let mut points: Vec<Best> = Vec::new();
             for flake in RATES {
                 let best = histories.iter().filter_map(|&history| {
-                    match smallest(&tally.histories[history], limit, Target { flake, confidence }) {
+                    match smallest(
+                        &tally.histories[history],
+                        limit,
+                        Target { flake, confidence, margin: None },
+                    ) {
                         Smallest::Is { deadline, .. } => Some((deadline, history)),
                         Smallest::None | Smallest::Needs { .. } => None,
                     }

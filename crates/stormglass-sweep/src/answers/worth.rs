@@ -1,4 +1,4 @@
-//! What a cell is worth beside the first of its case: the same seeds, so the same weather.
+//! What a variant is worth beside the first one: the same seeds, so the same weather.
 
 use crate::plan::Plan;
 use crate::stats::pairs::{holm, mcnemar, median_difference};
@@ -7,7 +7,7 @@ use crate::tally::Tally;
 use serde::Serialize;
 use stormglass_core::Length;
 
-/// A cell beside the first of its case, seed by seed.
+/// A cell beside that with the first variant in place of its own, seed by seed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Compared {
     /// Runs that failed there and pass here.
@@ -18,7 +18,7 @@ pub struct Compared {
     pub p: f64,
     /// How many times as many runs it would take with other seeds here than there to know the difference of the rates as well. 1 if the pairs help nothing.
     pub unpaired: f64,
-    /// How much longer the waits are here, for the deadline that most runs of the first cell exceed.
+    /// How much longer the waits are here, for the deadline that the first variant's waits come nearest to.
     pub wait: Option<Shift>,
 }
 
@@ -35,7 +35,7 @@ pub struct Shift {
     pub high_s: f64,
 }
 
-/// Compares each cell that is a variant with the first of its case.
+/// Compares each variant's cells with those of the first variant.
 pub fn compared(plan: &Plan, tally: &Tally, target: Target) -> Vec<Option<Compared>> {
     let mut all: Vec<Option<Compared>> =
         (0..plan.cells.len()).map(|place| compare(plan, tally, target, place)).collect();
@@ -46,10 +46,10 @@ pub fn compared(plan: &Plan, tally: &Tally, target: Target) -> Vec<Option<Compar
 }
 
 fn compare(plan: &Plan, tally: &Tally, target: Target, place: usize) -> Option<Compared> {
-    let first = plan.first_of_case(place);
+    let first = plan.base(place)?;
     let (here, there) = (&tally.cells[place].failed, &tally.cells[first].failed);
     let pairs = here.len().min(there.len());
-    if plan.cells[place].cell.variant.is_none() || place == first || pairs == 0 {
+    if pairs == 0 {
         return None;
     }
     let count = |this: bool, that: bool| {
@@ -76,13 +76,18 @@ fn shift(plan: &Plan, tally: &Tally, target: Target, (first, place): (usize, usi
     if plan.cells[first].history == plan.cells[place].history {
         return None;
     }
+    let asked =
+        |parameter: &str| plan.objective.is_empty() || plan.objective.iter().any(|it| it == parameter);
     let limits = plan.cells[first].limits();
-    let exceed = |&(parameter, limit): &(&str, std::time::Duration)| {
-        history(first).longest(parameter).flatten().filter(|length| length.exceeds(limit)).count()
+    let nearest = |parameter: &str, limit: std::time::Duration| {
+        let shares = history(first).longest(parameter).flatten();
+        shares.map(|length| length.duration().div_duration_f64(limit)).fold(0.0, f64::max)
     };
-    // Of several the first by name.
-    let (parameter, _) =
-        limits.iter().rev().max_by_key(|limit| exceed(limit)).filter(|limit| exceed(limit) > 0)?;
+    let nearest = limits
+        .into_iter()
+        .filter(|(parameter, _)| asked(parameter))
+        .map(|(parameter, limit)| (nearest(parameter, limit), parameter));
+    let (_, parameter) = nearest.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
     let pairs = history(first).longest(parameter).zip(history(place).longest(parameter));
     let mut differences: Vec<f64> = pairs
         .filter_map(|pair| match pair {
@@ -93,5 +98,5 @@ fn shift(plan: &Plan, tally: &Tally, target: Target, (first, place): (usize, usi
         })
         .collect();
     let (median_s, low_s, high_s) = median_difference(&mut differences, target.confidence)?;
-    Some(Shift { parameter: (*parameter).into(), median_s, low_s, high_s })
+    Some(Shift { parameter: parameter.into(), median_s, low_s, high_s })
 }

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use stormglass_core::Seed;
 
-    const TARGET: Target = Target { flake: 0.01, confidence: 0.95 };
+    const TARGET: Target = Target { flake: 0.01, confidence: 0.95, margin: None };
 
     /// 299 clean runs are the least for 1 % at 95 % (0.99^299 < 0.05); with 473 one may fail. (Wilks.)
     #[test]

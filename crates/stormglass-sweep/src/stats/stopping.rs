@@ -12,11 +12,15 @@ pub struct Target {
     pub flake: f64,
     /// How often, at least, an answer is right. Range: between 0 and 1. Default: 0.95.
     pub confidence: f64,
+    /// A rate that is surely less than this many times as high and less than this many times as low is as good as the target itself: nobody need know on which side it is.
+    /// Range: above 1. Default: none, so that it takes all its seeds to leave such a cell open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
 }
 
 impl Default for Target {
     fn default() -> Target {
-        Target { flake: 0.01, confidence: 0.95 }
+        Target { flake: 0.01, confidence: 0.95, margin: None }
     }
 }
 
@@ -31,6 +35,9 @@ impl Target {
             if !(0.0 < value && value < 1.0) {
                 return Err(format!("{name} is {value}, it must be between 0 and 1"));
             }
+        }
+        if let Some(margin) = self.margin.filter(|margin| !(1.0 < *margin && margin.is_finite())) {
+            return Err(format!("margin is {margin}, it must be above 1"));
         }
         Ok(())
     }
@@ -61,6 +68,8 @@ pub enum Side {
     Below,
     /// It does not.
     Above,
+    /// It is about the target, within its margin.
+    Near,
 }
 
 impl Stop {
@@ -102,7 +111,8 @@ pub fn decided(failed: u64, runs: u64, target: Target, looks: usize) -> Option<S
     } else if *rate.start() > target.flake {
         Some(Side::Above)
     } else {
-        None
+        let near = |margin: f64| *rate.start() * margin > target.flake && *rate.end() < target.flake * margin;
+        target.margin.is_some_and(near).then_some(Side::Near)
     }
 }
 
@@ -121,9 +131,15 @@ mod tests {
     /// least; and far from the target they end early.
     #[test]
     fn the_rule_keeps_the_error_that_it_states() {
-        let (target, stop) = (Target { flake: 0.05, confidence: 0.95 }, Stop { first: 50 });
+        let (target, stop) = (Target { flake: 0.05, ..Target::default() }, Stop { first: 50 });
+        let near = Target { margin: Some(2.0), ..target };
         let looks = stop.looks(1_600);
-        for truth in [0.005, 0.03, 0.045, 0.055, 0.08, 0.3] {
+        let truths = [0.005, 0.03, 0.045, 0.055, 0.08, 0.3];
+        let cases = truths
+            .map(|truth| (truth, target))
+            .into_iter()
+            .chain([0.01, 0.05, 0.12].map(|truth| (truth, near)));
+        for (truth, target) in cases {
             let mut stream = Seed((truth * 1e6) as u64).stream("stopping");
             let (mut wrong, mut outside, mut spent) = (0, 0, 0);
             for _ in 0..1_000 {
@@ -139,14 +155,23 @@ mod tests {
                         break;
                     }
                 }
-                let right = if truth <= target.flake { Side::Below } else { Side::Above };
-                wrong += u32::from(side.is_some_and(|side| side != right));
+                let right = |side| match side {
+                    Side::Below => truth <= target.flake,
+                    Side::Above => truth > target.flake,
+                    Side::Near => (target.flake / 2.0..target.flake * 2.0).contains(&truth),
+                };
+                wrong += u32::from(side.is_some_and(|side| !right(side)));
                 outside += u32::from(!interval(failed, runs, target, looks.len()).contains(&truth));
                 spent += runs;
             }
             assert!(wrong <= 50 && outside <= 50, "{truth}: {wrong} wrong, {outside} outside");
-            if [0.005, 0.3].contains(&truth) {
-                assert!(spent < 1_000 * 400, "{truth}: {} runs each", spent / 1_000);
+            if [0.005, 0.3].contains(&truth) || target.margin.is_some() {
+                // Without a margin the target itself would take all 1,600.
+                assert!(
+                    spent < 1_000 * if truth == 0.05 { 1_300 } else { 400 },
+                    "{truth}: {} runs each",
+                    spent / 1_000
+                );
             }
         }
     }

@@ -28,8 +28,10 @@ use stormglass_sweep::tally::CellTally;
 use stormglass_sweep::{Cell, Manifest, Plan, Shard, Space, SpaceError, Tally, pool};
 
 /// The sweeps that are shipped.
-pub(crate) const SWEEPS: &[Preset] =
-    &[Preset { name: "remedies", layers: &[include_str!("../../sweeps/remedies.toml")] }];
+pub(crate) const SWEEPS: &[Preset] = &[
+    Preset { name: "remedies", layers: &[include_str!("../../sweeps/remedies.toml")] },
+    Preset { name: "admin-deadline", layers: &[include_str!("../../sweeps/admin-deadline.toml")] },
+];
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
