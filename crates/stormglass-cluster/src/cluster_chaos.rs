@@ -125,6 +125,7 @@ impl Scenario for ClusterChaos {
         Box::pin(async move {
             let repository = own.repository.then(|| world.node(REPOSITORY).disk().clone());
             let cluster = Cluster::start_with(&world, settings, &Setup { repository, ..Setup::ALL });
+            cluster.wait_provisioned().await;
             cluster.wait_healthy(Limit::of("cluster-chaos.first-healthy", own.first_healthy)).await;
             register(&world, &cluster, 0).await;
             play(&world, cluster, &own).await;

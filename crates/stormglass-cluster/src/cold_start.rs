@@ -48,6 +48,10 @@ impl Scenario for ColdStart {
 
     fn play(&self, world: World, settings: &Settings) -> Play {
         let settings = ClusterSettings::from_settings(settings).expect("validated when resolved");
-        Box::pin(async move { Cluster::start(&world, settings).wait_admin_healthy().await })
+        Box::pin(async move {
+            let cluster = Cluster::start(&world, settings);
+            cluster.wait_provisioned().await;
+            cluster.wait_admin_healthy().await;
+        })
     }
 }

@@ -20,7 +20,7 @@ use crate::partition::manager::Manager;
 use crate::partition::store::PartitionStore;
 use crate::partition::table::PartitionTable;
 use crate::partition::views::Views;
-use crate::settings::{ClusterSettings, Step, Strategy};
+use crate::settings::{ClusterSettings, Provision, Step, Strategy};
 use std::sync::Arc;
 use std::time::Duration;
 use stormglass_core::{EventId, Kind, Recorder, Seed, SimTime, Symbol};
@@ -44,6 +44,9 @@ use stormglass_sim::cpu::Cpu;
 
 /// The port of the admin API.
 pub const ADMIN_PORT: u16 = 9070;
+
+/// The port where node-1 is asked to provision the cluster, if the harness is to.
+pub const PROVISION_PORT: u16 = 9072;
 
 /// The port that tells how far a node's start is, if the harness asks for that.
 pub const PROGRESS_PORT: u16 = 9071;
@@ -364,7 +367,7 @@ impl Process {
                 self.compute("serve fabric", work.serve).await;
                 self.serve_fabric();
             }
-            Step::StartMetadataServer => self.start_metadata_server(),
+            Step::StartMetadataServer => self.start_metadata_server()?,
             Step::Join => self.join().await?,
             Step::MarkProvisioned => {
                 marker::rewrite(self.node.disk()).await?;
@@ -436,7 +439,7 @@ impl Process {
         });
     }
 
-    fn start_metadata_server(&mut self) {
+    fn start_metadata_server(&mut self) -> std::io::Result<()> {
         let config =
             ServerConfig { name: self.name.clone(), life: self.life, settings: self.settings.raft.clone() };
         let store = self.metadata_store.take().expect("the order of steps is checked");
@@ -467,8 +470,17 @@ impl Process {
                 recorder: self.recorder.clone(),
                 table: PartitionTable::first(partition.count, partition.replication),
             };
-            rt::spawn(&self.recorder, "auto-provision", provisioning.run());
+            match self.settings.cluster.provision {
+                Provision::Auto => rt::spawn(&self.recorder, "auto-provision", async move {
+                    provisioning.run().await;
+                }),
+                Provision::Explicit => {
+                    let asked = self.node.host().serve(PROVISION_PORT)?;
+                    rt::spawn(&self.recorder, "provision", provisioning.when_asked(asked))
+                }
+            };
         }
+        Ok(())
     }
 
     async fn join(&mut self) -> Result<(), StartError> {

@@ -38,6 +38,7 @@ impl Scenario for Restarts {
         Box::pin(async move {
             let (restarts, pause) = (settings.cluster.restarts, settings.cluster.pause);
             let mut cluster = Cluster::start(&world, settings);
+            cluster.wait_provisioned().await;
             cluster.wait_admin_healthy().await;
             let mut chance = world.seed().stream("restarts");
             rt::sleep(pause).await;

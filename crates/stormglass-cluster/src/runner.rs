@@ -2,9 +2,9 @@
 
 use crate::checks::{Check, Probe};
 use crate::journal::Journal;
-use crate::node::{self, ADMIN_PORT, Healthy, PROGRESS_PORT, Progress, Running, Start};
+use crate::node::{self, ADMIN_PORT, Healthy, PROGRESS_PORT, PROVISION_PORT, Progress, Running, Start};
 use crate::oracle::Oracle;
-use crate::settings::{AdminCheck, ClusterSettings, Step, Strategy};
+use crate::settings::{AdminCheck, ClusterSettings, Provision, Step, Strategy};
 use std::pin::Pin;
 use std::sync::Arc;
 use stormglass_core::{Kind, Limit};
@@ -12,7 +12,7 @@ use stormglass_fs::Disk;
 use stormglass_net::{Channel, Host};
 use stormglass_raft::Roles;
 use stormglass_raft::settings::Delays;
-use stormglass_rt as rt;
+use stormglass_rt::{self as rt, Watch};
 use stormglass_sim::{Node, World};
 
 /// The harness's own name.
@@ -27,6 +27,8 @@ pub struct Cluster {
     runner: Host,
     oracle: Oracle,
     journal: Journal,
+    /// Whether it was provisioned by the harness.
+    provisioned: Watch<bool>,
 }
 
 /// One of its nodes, and the process that runs there.
@@ -85,11 +87,42 @@ impl Cluster {
         let (runner, oracle) = (world.node(RUNNER).host().clone(), Oracle::new(world));
         let journal = Journal::new(world.recorder());
         let (world, nodes) = (world.clone(), Vec::new());
-        let mut cluster = Cluster { world, settings, nodes, names, runner, oracle, journal };
+        let provisioned = Watch::new(world.recorder(), false);
+        let mut cluster = Cluster { world, settings, nodes, names, runner, oracle, journal, provisioned };
         for name in cluster.names.clone() {
             cluster.add(&name, setup.clone());
         }
+        cluster.provision();
         cluster
+    }
+
+    /// Asks node-1 to provision the cluster, again after each failure, if that is for the harness to do.
+    fn provision(&self) {
+        if self.settings.cluster.provision == Provision::Auto {
+            return;
+        }
+        let node = &self.nodes[0].node;
+        let channel = self.runner.channel::<(), bool>(node.host().address(PROVISION_PORT));
+        let stream = self.world.seed().stream(("runner", "provision", node.name()));
+        let (retry, provisioned) = (&self.settings.cluster.provision_retry, self.provisioned.clone());
+        let (mut delays, longest) = (retry.delays(stream), retry.max);
+        let recorder = self.world.recorder().clone();
+        rt::spawn(&self.world.recorder().clone(), "provision", async move {
+            let gap = recorder.symbol("provision retry gap");
+            while !channel.call(()).await.unwrap_or(false) {
+                rt::pause(&recorder, gap, delays.next().unwrap_or(longest)).await;
+            }
+            provisioned.set(true);
+        });
+    }
+
+    /// Waits until the cluster is provisioned, if that is for the harness to do: the first thing that a test does.
+    pub async fn wait_provisioned(&self) {
+        if self.settings.cluster.provision == Provision::Explicit {
+            let limit = Limit::of("cluster.provision-deadline", self.settings.cluster.provision_deadline);
+            let name = self.nodes[0].node.name();
+            self.world.wait("provision", name, limit, self.provisioned.until(|done| *done)).await;
+        }
     }
 
     /// Starts one more node, and gives its place.

@@ -252,8 +252,28 @@ pub struct TopologySettings {
     /// How many other clusters of the same kind start on the same machine at the same time, as a runner of tests does that runs several: they share its
     /// cores, and its disk if the profile says so (`machine.shared-disk`). Range: 0 to 15. Default: 0.
     pub side_by_side: u32,
+    /// Who provisions the cluster. Default: `auto`.
+    pub provision: Provision,
+    /// How the harness repeats asking for that, if it is the one. Default: 100 ms × 2 up to 1 s, without end.
+    pub provision_retry: RetryPolicy,
+    /// How long it may take then: an observer. Default: 60 s, about what the real harness's 60 attempts take.
+    #[serde(with = "HumanDuration")]
+    #[schemars(extend("x-observer" = true))]
+    pub provision_deadline: Duration,
     /// A bug to plant, for whoever wants to see it found. Default: none.
     pub canary: Canary,
+}
+
+/// Who provisions a cluster. Source: restatedev/restate `crates/local-cluster-runner/src/node/mod.rs` (`provision_cluster`), which the tests call since
+/// restatedev/restate#3090.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Provision {
+    /// Node-1 does it by itself as it starts (`auto-provision`).
+    #[default]
+    Auto,
+    /// The harness asks node-1 to, and waits until it is done, before it waits for anything else.
+    Explicit,
 }
 
 impl TopologySettings {
@@ -271,6 +291,9 @@ impl Default for TopologySettings {
             pause: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(60),
             side_by_side: 0,
+            provision: Provision::Auto,
+            provision_retry: RetryPolicy::exponential(100, 2.0, 1_000, None),
+            provision_deadline: Duration::from_secs(60),
             canary: Canary::None,
         }
     }

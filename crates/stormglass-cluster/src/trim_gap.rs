@@ -153,6 +153,7 @@ impl Test {
 
     async fn run(mut self) {
         let first: Vec<usize> = (0..self.cluster.len()).collect();
+        self.cluster.wait_provisioned().await;
         self.cluster.wait_healthy(self.cluster.settings().admin.limit()).await;
         for &place in &first {
             self.line(

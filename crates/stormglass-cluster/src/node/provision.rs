@@ -1,4 +1,4 @@
-//! Provisioning a new cluster, as node-1 does by itself.
+//! Provisioning a new cluster, as node-1 does by itself or when it is asked to.
 //!
 //! The own metadata server is asked to become the first member; then logs and partition table are written, each
 //! repeated until it works. Whoever finds a document there leaves it.
@@ -8,6 +8,7 @@ use crate::metadata::{Metadata, learn};
 use crate::partition::table::PartitionTable;
 use std::time::Duration;
 use stormglass_core::{Kind, Recorder, Symbol};
+use stormglass_net::Service;
 use stormglass_raft::client::{ClientError, Document};
 use stormglass_raft::settings::Delays;
 use stormglass_raft::{MetadataClient, NodesConfiguration, Request};
@@ -29,24 +30,30 @@ pub(super) struct Provisioning {
 }
 
 impl Provisioning {
-    pub(super) async fn run(self) {
-        let Provisioning { client, name, metadata, recorder, table, .. } = &self;
+    /// Provisions whenever somebody asks for it; what is done already is left as it is. The answer is whether it worked.
+    pub(super) async fn when_asked(self, mut asked: Service<(), bool>) {
+        while let Some(call) = asked.next().await {
+            let ((), reply) = call.split();
+            reply.send(self.run().await.is_some());
+        }
+    }
+
+    /// Provisions; `None` if that was tried as often as it may be.
+    pub(super) async fn run(&self) -> Option<()> {
+        let Provisioning { client, name, metadata, recorder, table, .. } = self;
         // Auto-provisioning talks to the node's own server and keeps to it.
         client.prefer(name);
         let first = NodesConfiguration::first(CLUSTER, name);
         let provision = || client.call(Request::Provision { nodes: first.clone() });
-        if self.persistently(provision).await.is_none() {
-            return;
-        }
+        self.persistently(provision).await?;
         let first = Logs::first();
-        let logs = self.persistently(|| write_if_absent(client, Logs::KEY, &first)).await;
-        let Some(logs) = logs else { return };
+        let logs = self.persistently(|| write_if_absent(client, Logs::KEY, &first)).await?;
         learn(&metadata.logs, logs);
-        let table = self.persistently(|| write_if_absent(client, PartitionTable::KEY, table)).await;
-        let Some(table) = table else { return };
+        let table = self.persistently(|| write_if_absent(client, PartitionTable::KEY, table)).await?;
         learn(&metadata.partition_table, table);
         let subject = recorder.symbol("cluster provisioned");
         recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
+        Some(())
     }
 
     /// Tries as often as there are delays.
