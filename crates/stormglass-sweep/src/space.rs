@@ -88,6 +88,8 @@ pub struct Case {
     /// What is set in every cell of it.
     #[serde(default)]
     pub set: Assignments,
+    /// Which variants it has, by their names. Default: all that are not for other cases only.
+    pub variants: Option<Vec<String>>,
 }
 
 /// Values with a name: a remedy, a configuration.
@@ -275,6 +277,16 @@ impl Space {
                 );
             }
         }
+        for (place, case) in self.cases.iter().enumerate() {
+            if let Some(stranger) =
+                case.variants.iter().flatten().find(|name| !names.contains(&name.as_str()))
+            {
+                return wrong(
+                    &format!("case[{place}].variants"),
+                    format!("no variant is called {stranger:?}"),
+                );
+            }
+        }
         self.sampling.check(&self.parameters).map_err(|problem| ("sampling".to_string(), problem))?;
         self.target.check().map_err(|problem| ("target".to_string(), problem))?;
         self.stop
@@ -291,6 +303,7 @@ impl Space {
             profile: OneOrMany::None,
             seeds: None,
             set: Assignments::new(),
+            variants: None,
         });
         only.into_iter().chain(self.cases.iter().cloned()).collect()
     }
@@ -354,7 +367,8 @@ impl Space {
         }
         let names = [Some(&case.scenario), case.name.as_ref()];
         let has = |variant: &&Variant| {
-            variant.only.is_empty() || variant.only.iter().any(|only| names.contains(&Some(only)))
+            (variant.only.is_empty() || variant.only.iter().any(|only| names.contains(&Some(only))))
+                && case.variants.as_ref().is_none_or(|listed| listed.contains(&variant.name))
         };
         self.variants.iter().filter(has).map(Some).collect()
     }

@@ -17,7 +17,7 @@ const HEIGHT: f64 = 200.0;
 
 /// The interval of a rate as a bar, with the rate that is asked for; all of a table have the same scale.
 pub(super) fn bar(rate: &RangeInclusive<f64>, failed: f64, target: f64, most: f64) -> String {
-    let x = |rate: f64| 4.0 + 192.0 * (rate / most).min(1.0);
+    let x = |rate: f64| 4.0 + 142.0 * (rate / most).min(1.0);
     let class = if *rate.start() > target {
         "above"
     } else if *rate.end() <= target {
@@ -26,7 +26,7 @@ pub(super) fn bar(rate: &RangeInclusive<f64>, failed: f64, target: f64, most: f6
         "open"
     };
     format!(
-        r#"<svg class="bar {class}" width="200" height="16" role="img" aria-label="{label}"><line class="target" x1="{t:.1}" x2="{t:.1}" y1="0" y2="16"/><line class="range" x1="{low:.1}" x2="{high:.1}" y1="8" y2="8"/><circle cx="{middle:.1}" cy="8" r="3"/></svg>"#,
+        r#"<svg class="bar {class}" width="150" height="16" role="img" aria-label="{label}"><line class="target" x1="{t:.1}" x2="{t:.1}" y1="0" y2="16"/><line class="range" x1="{low:.1}" x2="{high:.1}" y1="8" y2="8"/><circle cx="{middle:.1}" cy="8" r="3"/></svg>"#,
         label = super::tables::interval(rate),
         t = x(target),
         low = x(*rate.start()),

@@ -236,9 +236,6 @@ fn case<'a>(findings: &'a Findings, name: &'a str) -> Case<'a> {
 }
 
 fn frontiers(findings: &Findings) -> Vec<Frontier<'_>> {
-    if !findings.competes() {
-        return Vec::new();
-    }
     let mut all: Vec<(String, Vec<&Best>)> = Vec::new();
     for best in &findings.frontier {
         let name = format!("{}: {}", best.case, best.parameter);

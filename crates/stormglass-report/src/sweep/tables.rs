@@ -1,6 +1,6 @@
 //! Findings as tables, for a terminal and for a CI summary.
 
-use super::{Cost, Findings, Found};
+use super::{Best, Cost, Findings, Found};
 use crate::table;
 use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
@@ -56,12 +56,13 @@ fn write(findings: &Findings, form: &Form) -> String {
         section(&mut text, form, &heading, table);
         text += "\n";
     }
-    if findings.competes() {
+    let pressing: Vec<&Best> = findings.frontier.iter().filter(|best| findings.is_pressing(best)).collect();
+    if !pressing.is_empty() {
         let heading = format!(
-            "What a lower flake rate costs at {confidence}: a longer deadline finds a dead node later"
+            "What a lower flake rate costs at {confidence}: a longer deadline finds a dead node later (the deadline of each case that most runs outlast)"
         );
         let mut table = headed(["deadline", "flake rate", "found after", "with"]);
-        for best in &findings.frontier {
+        for best in pressing {
             table.add_row([
                 format!("{}: {}", best.case, best.parameter),
                 format!("< {}", share(best.flake)),
@@ -137,12 +138,12 @@ pub(super) fn shift_of(cell: &Found) -> Option<&Shift> {
 }
 
 impl Findings {
-    /// Whether any two cells compete for the best deadline.
-    pub(super) fn competes(&self) -> bool {
-        let best = |(place, best): (usize, &super::Best)| {
-            self.frontier[..place].iter().any(|other| other.case == best.case && other.cell != best.cell)
-        };
-        self.frontier.iter().enumerate().any(best)
+    /// Whether a deadline is the one of its case that most runs of the first cell outlast.
+    fn is_pressing(&self, best: &Best) -> bool {
+        let of_case = self.deadlines.iter().filter(|needed| needed.case == best.case);
+        let most =
+            of_case.rev().max_by_key(|needed| needed.exceeded_now).filter(|needed| needed.exceeded_now > 0);
+        most.is_some_and(|needed| needed.parameter == best.parameter)
     }
 }
 

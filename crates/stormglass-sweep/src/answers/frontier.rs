@@ -27,13 +27,16 @@ pub struct Best {
 /// The flake rates that are asked for.
 pub const RATES: [f64; 8] = [0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
 
-/// For each case and deadline the frontier between flake rate and time lost. A flake rate holds for all of a case's cells together with the target's confidence, so the
+/// For each case and deadline the frontier between flake rate and time lost, where there are several histories to choose from. A flake rate holds for all of a case's cells together with the target's confidence, so the
 /// smallest of their deadlines is not best by luck. (Bonferroni.) Rates that no cell's runs are enough for are left out, and those that a lower one costs nothing more
 /// than.
 pub fn frontier(plan: &Plan, tally: &Tally, target: Target) -> Vec<Best> {
     let mut all = Vec::new();
     for case in cases(plan) {
         let histories: Vec<usize> = histories_of(plan, case).collect();
+        if histories.len() < 2 {
+            continue;
+        }
         let confidence = 1.0 - (1.0 - target.confidence) / histories.len() as f64;
         let limits: BTreeSet<&str> =
             histories.iter().flat_map(|&history| tally.histories[history].limits()).collect();

@@ -1,0 +1,168 @@
+//! What a sweep's findings look like, in every form.
+
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
+use expect_test::expect;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use stormglass_core::identity::Build;
+use stormglass_core::trace::TraceHash;
+use stormglass_core::{EventId, Length, Outcome, Seed, SimTime, Verdict, Wait};
+use stormglass_report::sweep::{Findings, junit::junit, page::html, tables};
+use stormglass_sweep::plan::Resolved;
+use stormglass_sweep::stats::stopping::Target;
+use stormglass_sweep::{Manifest, Plan, Row, Shard, Space, Tally};
+
+const SPACE: &str = "
+scenario = 'start <b>&'
+seeds = '0..400'
+variant = [{ name = 'as it was' }, { name = 'twice as fast', set = { speed = 2 } }]
+[[parameter]]
+key = 'nodes'
+values = [3, 5]
+[[parameter]]
+key = 'admin.deadline'
+values = ['5s', '20s']
+";
+
+/// Exponential waits of a second for each node, or half of that.
+fn findings() -> Findings {
+    let space = Space::parse("start.toml", SPACE).unwrap();
+    let value = |sets: &[(String, String)], key: &str| {
+        sets.iter().find(|(other, _)| other == key).map(|(_, value)| value.clone())
+    };
+    let plan = Plan::of(space.cells().unwrap(), |cell| {
+        let deadline = humantime::parse_duration(&value(&cell.sets, "admin.deadline").unwrap()).unwrap();
+        let behaviour = format!("{:?} {:?}", value(&cell.sets, "nodes"), value(&cell.sets, "speed"));
+        Ok::<_, ()>(Resolved { behaviour, deadlines: vec![("admin.deadline".into(), deadline)] })
+    });
+    let plan = plan.unwrap();
+    let mut tally = Tally::new(&plan);
+    for (history, cell) in plan.histories.iter().enumerate() {
+        let number = |key: &str| value(&cell.sets, key).map_or(1.0, |value| value.parse().unwrap());
+        let mean = number("nodes") / number("speed");
+        for seed in cell.seeds.clone() {
+            let length = Duration::from_secs_f64(-Seed(seed).stream("weather").share().ln() * mean);
+            let (ended, parameter) = (SimTime::from(length), Some("admin.deadline".into()));
+            let (began, deadline) = (SimTime::ZERO, Duration::from_secs(5));
+            let (name, node) = ("admin".to_string(), "node-1".to_string());
+            let length = Length::Observed(length);
+            let waits = vec![Wait { name, node, began, deadline, parameter, length, end: EventId::START }];
+            let verdict = Verdict::of_waits(&waits, ended);
+            let (counters, trace_hash) = (BTreeMap::new(), TraceHash(1));
+            let outcome = Outcome { verdict, waits, counters, events: 1, trace_hash, ended };
+            tally.add(&plan, &Row { history, seed, outcome });
+        }
+    }
+    let build = Build { commit: "0123abcd".into(), lock_hash: "l".into(), rustc: "r".into() };
+    let target = Target { flake: 0.05, ..Target::default() };
+    let sweep = "start".to_string();
+    let manifest = Manifest {
+        schema: Manifest::SCHEMA,
+        sweep,
+        build,
+        plan,
+        target,
+        stop: None,
+        shard: Shard::WHOLE,
+        rows: None,
+    };
+    Findings::of(&manifest, &tally, |cell, seed| format!("explain {} --seed {seed}", cell.label()))
+}
+
+#[test]
+fn a_terminal_gets_tables() {
+    expect![[r#"
+        start <b>&
+
+         cell                                        runs  failed  flake rate, 95 %  no longer fail  fail now        p  admin.deadline: waits longer by  first seed
+         as it was, admin.deadline=5s, nodes=3        400      74  14.81 to 22.66 %                                                                               3
+         as it was, admin.deadline=20s, nodes=3       400       0    0.00 to 0.92 %
+         as it was, admin.deadline=5s, nodes=5        400     144  31.29 to 40.92 %                                                                               3
+         as it was, admin.deadline=20s, nodes=5       400       8    0.87 to 3.90 %                                                                             101
+         twice as fast, admin.deadline=5s, nodes=3    400      16    2.30 to 6.41 %              58         0  < 0.001      -1.015 s (-1.201 to -0.865)           3
+         twice as fast, admin.deadline=20s, nodes=3   400       0    0.00 to 0.92 %               0         0    1.000      -1.015 s (-1.201 to -0.865)
+         twice as fast, admin.deadline=5s, nodes=5    400      55  10.53 to 17.52 %              89         0  < 0.001      -1.691 s (-2.001 to -1.442)           3
+         twice as fast, admin.deadline=20s, nodes=5   400       0    0.00 to 0.92 %               8         0    0.016      -1.691 s (-2.001 to -1.442)
+
+        What fails in "as it was, admin.deadline=5s, nodes=3": admin (74)
+
+        The smallest deadlines that keep their waits' flake rate under 5 % at 95 %, in the first cell of each case
+
+         deadline                    now  runs  exceed it now  smallest
+         start <b>&: admin.deadline  5 s   400             74  10.976 s
+
+        What a lower flake rate costs at 95 %: a longer deadline finds a dead node later (the deadline of each case that most runs outlast)
+
+         deadline                    flake rate  found after                    with
+         start <b>&: admin.deadline      < 20 %      2.840 s  twice as fast, nodes=3
+         start <b>&: admin.deadline      < 10 %      4.050 s  twice as fast, nodes=3
+         start <b>&: admin.deadline       < 5 %      5.538 s  twice as fast, nodes=3
+         start <b>&: admin.deadline       < 2 %      9.372 s  twice as fast, nodes=3
+
+        Which parameters matter
+
+         parameter                       flake rate by value   effect  seeds worse, better        p
+         start <b>&: admin.deadline  5s: 18.06 %, 20s: 0.5 %  17.56 %               144, 0  < 0.001
+         start <b>&: nodes             3: 5.63 %, 5: 12.94 %   7.31 %               117, 0  < 0.001
+
+        1600 runs, 4759 s of simulated time. Each cell by itself, with all its seeds, would have been 3200 runs (2.0 times as many); a grid of fixed size that is as sure, with other seeds in each cell, 14524 s (3.1 times)
+    "#]].assert_eq(&tables::text(&findings()));
+}
+
+#[test]
+fn a_ci_summary_gets_markdown() {
+    let markdown = tables::markdown(&findings());
+    assert!(markdown.starts_with("### start <b>&\n\n| cell "), "{markdown}");
+    assert!(markdown.contains("\n### Which parameters matter\n\n| parameter "), "{markdown}");
+}
+
+#[test]
+fn junit_has_a_test_for_each_cell() {
+    let xml = junit(&findings());
+    let part =
+        |from: &str, until: &str| xml.split(from).nth(1).unwrap().split(until).next().unwrap().to_string();
+    expect![[r#" name="start" tests="8" skipped="1" failures="3" errors="0""#]]
+        .assert_eq(&part("<testsuites", ">"));
+    expect![[r#"
+         classname="start &lt;b&gt;&amp;"/>
+                <testcase name="twice as fast, admin.deadline=5s, nodes=3" classname="start &lt;b&gt;&amp;">
+                    <skipped message="16 of 400 runs fail: 2.30 to 6.41 %, which does not tell whether it is under 5 %"/>
+        "#]]
+        .assert_eq(&part("<testcase name=\"as it was, admin.deadline=20s, nodes=5\"", "</testcase>"));
+    expect![[r#"
+         classname="start &lt;b&gt;&amp;">
+                    <failure message="74 of 400 runs fail: 14.81 to 22.66 %, more than 5 %" type="flake">admin (74)
+        explain as it was, admin.deadline=5s, nodes=3 --seed 3</failure>
+        "#]].assert_eq(&part("<testcase name=\"as it was, admin.deadline=5s, nodes=3\"", "</testcase>"));
+}
+
+/// Everything is there, whatever has a failing run links to its command, and nothing is fetched from anywhere.
+#[test]
+fn a_page_needs_nothing_else() {
+    let findings = findings();
+    let page = html(&findings);
+    assert_eq!(page, html(&findings), "the same bytes for the same findings");
+    for heading in [
+        "How long waits take",
+        "What a lower flake rate costs",
+        "Which parameters matter",
+        "Which act together",
+    ] {
+        assert!(page.contains(heading), "{heading}");
+    }
+    for fetched in ["http:", "https:", "src=", "@import", "<script", "url("] {
+        assert!(!page.contains(fetched), "{fetched}");
+    }
+    assert!(page.contains("start &#60;b&#62;&#38;") && !page.contains("<b>"), "names are text");
+    let failing: Vec<usize> =
+        (0..findings.cells.len()).filter(|&place| findings.cells[place].failed > 0).collect();
+    assert!(!failing.is_empty());
+    for place in failing {
+        assert!(page.contains(&format!("href=\"#cell-{place}\"")), "a link to {place}");
+        assert_eq!(page.matches(&format!("id=\"cell-{place}\"")).count(), 1, "what it leads to");
+    }
+    // A curve for each deadline with its values drawn in; a square for each pair of values of two pairs of parameters.
+    assert_eq!(page.matches("class=\"deadline\"").count(), 2);
+    assert!(page.matches("<rect").count() >= 4);
+}
