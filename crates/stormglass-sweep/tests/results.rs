@@ -12,7 +12,7 @@ use stormglass_core::identity::Build;
 use stormglass_core::trace::TraceHash;
 use stormglass_core::{EventId, Length, Outcome, Seed, SimTime, Verdict, Wait};
 use stormglass_sweep::plan::Resolved;
-use stormglass_sweep::results::{merge::merge, table};
+use stormglass_sweep::results::{Journal, merge::merge, table};
 use stormglass_sweep::stats::stopping::{Stop, Target};
 use stormglass_sweep::{Keep, Manifest, Plan, Row, Shard, Space, Tally, sweep};
 
@@ -224,6 +224,16 @@ fn other_results_are_refused() {
     assert!(told.contains("another number of shards"), "{told}");
     fs::write(folder.join("rows.jsonl"), "{}\n").unwrap();
     assert!(refused(&same, Keep::Resume(&folder)).contains("line 1 is no row"));
+}
+
+#[test]
+fn two_sweeps_do_not_write_one_folder() {
+    let (same, folder) = (manifest(Shard::WHOLE, None), folder("locked", "results"));
+    run(&same, Keep::In(&folder), 5);
+    let journal = Journal::open(&folder).unwrap();
+    assert!(refused(&same, Keep::Resume(&folder)).contains("is being written by another process"));
+    drop(journal);
+    run(&same, Keep::Resume(&folder), 5);
 }
 
 /// A folder that cannot be made, and a disk that is full, are told with the file.

@@ -1,7 +1,7 @@
 //! Rows as they come, one line of JSON each, so that whatever ends the process leaves every finished row.
 
 use super::{ResultsError, Row};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// A file that cannot be read or written.
+    /// A file that cannot be read or written, or that another process writes.
     pub fn open(folder: &Path) -> Result<Journal, ResultsError> {
         let path = Journal::path(folder);
         let mut options = OpenOptions::new();
@@ -33,6 +33,13 @@ impl Journal {
             .truncate(false)
             .open(&path)
             .map_err(ResultsError::file(&path, "cannot be opened"))?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => ResultsError::wrong(
+                &path,
+                "is being written by another process: wait for it, or choose another folder",
+            ),
+            TryLockError::Error(error) => ResultsError::file(&path, "cannot be locked")(error),
+        })?;
         let whole = end_of_last_line(&mut file).map_err(ResultsError::file(&path, "cannot be read"))?;
         let cut = file.set_len(whole).and_then(|()| file.seek(SeekFrom::Start(whole)));
         cut.map_err(ResultsError::file(&path, "cannot be cut"))?;
