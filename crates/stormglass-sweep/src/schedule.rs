@@ -52,37 +52,21 @@ impl Schedule {
     }
 
     /// The next round, if there is one. The tally has the rows of those before; without a rule for stopping nothing is asked of it.
-    pub fn next<'a>(&mut self, plan: &'a Plan, tally: &Tally) -> Option<impl Iterator<Item = Job> + 'a> {
-        let (shard, first) = (self.shard, self.round == 0);
+    pub fn next<'a>(&mut self, plan: &'a Plan, tally: &Tally) -> Option<Round<'a>> {
+        let first = self.round == 0;
         self.round += 1;
-        let chunks: Vec<(usize, u64, u64)> = match self.stop {
-            None if !first => Vec::new(),
-            None => (0..plan.histories.len()).map(|place| (place, 0, plan.histories[place].runs())).collect(),
-            Some(stop) => {
-                let groups = plan.groups();
-                let mine = |history: &usize| shard.has(groups[*history]);
-                self.wanted(plan, tally)
-                    .into_iter()
-                    .filter(mine)
-                    .map(|history| next_look(plan, tally, history, stop))
-                    .collect()
-            }
+        let Some(stop) = self.stop else {
+            let whole = |history: usize| Chunk { history, from: 0, until: plan.histories[history].runs() };
+            let chunks: Vec<Chunk> = (0..plan.histories.len()).map(whole).collect();
+            return first.then(|| Round::new(plan, chunks, self.shard));
         };
-        let from = chunks.iter().map(|(_, from, _)| *from).min()?;
-        let until = chunks.iter().map(|(_, _, until)| *until).max()?;
-        let of_index = move |index: u64| {
-            let there =
-                chunks.clone().into_iter().filter(move |(_, from, until)| (*from..*until).contains(&index));
-            there.map(move |(history, ..)| Job {
-                index,
-                history,
-                seed: plan.histories[history].seeds.start + index,
-            })
-        };
-        let jobs = (from..until).flat_map(of_index).zip(0..);
-        // With rounds a shard has whole histories, since what is played next hangs on all of a history.
-        let by_run = self.stop.is_none();
-        Some(jobs.filter(move |(_, place)| !by_run || shard.has(*place)).map(|(job, _)| job))
+        // A shard has whole histories here, since what is played next hangs on all of a history.
+        let groups = plan.groups();
+        let mut wanted = self.wanted(plan, tally);
+        wanted.retain(|&history| self.shard.has(groups[history]));
+        let chunks: Vec<Chunk> =
+            wanted.into_iter().map(|history| next_look(plan, tally, history, stop)).collect();
+        (!chunks.is_empty()).then(|| Round::new(plan, chunks, Shard::WHOLE))
     }
 
     /// The histories that are not played enough.
@@ -142,11 +126,73 @@ impl Schedule {
 }
 
 /// A history's runs until the next look at it.
-fn next_look(plan: &Plan, tally: &Tally, history: usize, stop: Stop) -> (usize, u64, u64) {
-    let played = tally.histories[history].seeds.len() as u64;
+fn next_look(plan: &Plan, tally: &Tally, history: usize, stop: Stop) -> Chunk {
+    let from = tally.histories[history].seeds.len() as u64;
     let most = plan.histories[history].runs();
-    let until = stop.looks(most).into_iter().find(|look| *look > played).unwrap_or(most);
-    (history, played, until)
+    let until = stop.looks(most).into_iter().find(|look| *look > from).unwrap_or(most);
+    Chunk { history, from, until }
+}
+
+/// Some of a history's seeds, by how manyth they are.
+#[derive(Clone, Copy, Debug)]
+struct Chunk {
+    history: usize,
+    from: u64,
+    until: u64,
+}
+
+/// The runs of a round, or a shard's part of it: one after the other, so that there may be any number of them.
+#[derive(Clone, Debug)]
+pub struct Round<'a> {
+    plan: &'a Plan,
+    chunks: Vec<Chunk>,
+    index: u64,
+    place: usize,
+    skip: u64,
+    left: u64,
+}
+
+impl<'a> Round<'a> {
+    fn new(plan: &'a Plan, chunks: Vec<Chunk>, shard: Shard) -> Round<'a> {
+        // How many runs have a smaller index than this.
+        let before = |index: u64| -> u64 {
+            chunks.iter().map(|chunk| index.clamp(chunk.from, chunk.until) - chunk.from).sum()
+        };
+        let end = chunks.iter().map(|chunk| chunk.until).max().unwrap_or_default();
+        let part = shard.part(before(end));
+        let (mut index, mut beyond) = (0, end);
+        while beyond - index > 1 {
+            let middle = u64::midpoint(index, beyond);
+            if before(middle) <= part.start { index = middle } else { beyond = middle }
+        }
+        let (skip, left) = (part.start - before(index), part.end - part.start);
+        Round { plan, chunks, index, place: 0, skip, left }
+    }
+}
+
+impl Iterator for Round<'_> {
+    type Item = Job;
+
+    fn next(&mut self) -> Option<Job> {
+        while self.left > 0 {
+            let Some(&Chunk { history, from, until }) = self.chunks.get(self.place) else {
+                (self.index, self.place) = (self.index + 1, 0);
+                continue;
+            };
+            self.place += 1;
+            if !(from..until).contains(&self.index) {
+                continue;
+            }
+            if self.skip > 0 {
+                self.skip -= 1;
+                continue;
+            }
+            self.left -= 1;
+            let index = self.index;
+            return Some(Job { index, history, seed: self.plan.histories[history].seeds.start + index });
+        }
+        None
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 /// Part `index` of `count`, from 0.
@@ -17,7 +18,13 @@ impl Shard {
     /// Everything.
     pub const WHOLE: Shard = Shard { index: 0, count: 1 };
 
-    /// Whether the thing at this place belongs to it.
+    /// Its part of so many things: a stretch of them, as long as any other shard's or one more.
+    pub fn part(self, things: u64) -> Range<u64> {
+        let cut = |index: u64| (u128::from(things) * u128::from(index) / u128::from(self.count)) as u64;
+        cut(self.index)..cut(self.index + 1)
+    }
+
+    /// Whether the thing at this place belongs to it, where things are dealt out in turn.
     pub fn has(self, place: u64) -> bool {
         place % self.count == self.index
     }
@@ -51,6 +58,13 @@ mod tests {
 
     #[test]
     fn shards_are_disjoint_and_complete() {
+        for things in [0, 3, 100, u64::MAX] {
+            let parts: Vec<Range<u64>> = (0..7).map(|index| Shard { index, count: 7 }.part(things)).collect();
+            assert_eq!((parts[0].start, parts[6].end), (0, things));
+            assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start));
+            let sizes = parts.iter().map(|part| part.end - part.start);
+            assert!(sizes.clone().max().unwrap() - sizes.min().unwrap() <= 1);
+        }
         for place in 0..100 {
             assert_eq!((0..7).filter(|&index| Shard { index, count: 7 }.has(place)).count(), 1);
         }

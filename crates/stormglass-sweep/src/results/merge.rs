@@ -6,8 +6,8 @@ use crate::shard::Shard;
 use crate::tally::Tally;
 use std::path::{Path, PathBuf};
 
-/// Puts the shards of a sweep together: their tables become the one that a single machine gives, bit for bit. The memory that this takes is some megabytes for each
-/// shard, however many rows there are; with a rule for stopping some bytes for each row as well.
+/// Puts the shards of a sweep together: their tables become the one that a single machine gives, bit for bit. Without a rule for
+/// stopping it reads one after the other, so the memory that it takes is the same for any number of rows and shards; with one, all at once, and some bytes for each row.
 ///
 /// # Errors
 ///
@@ -29,6 +29,7 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<Manifest, ResultsError>
         }
         shards.push((folder, manifest));
     }
+    shards.sort_by_key(|(_, manifest)| manifest.shard.index);
     let Some((_, first)) = shards.first() else {
         return Err(ResultsError::wrong(into, "there is nothing to merge: name the shards' folders"));
     };
@@ -50,23 +51,29 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<Manifest, ResultsError>
     let mut tally = Tally::new(&plan);
     let mut schedule = Schedule::new(whole.stop, whole.target, Shard::WHOLE);
     let rows = table::write(into, &plan, |put| {
-        let mut heads = Vec::new();
-        for (folder, _) in &shards {
-            let mut reader = table::Reader::open(folder)?;
-            heads.push((reader.next().transpose()?, reader));
-        }
+        // Open are those that were begun: without a rule for stopping, one after the other.
+        let mut heads: Vec<(Option<Row>, table::Reader)> = Vec::new();
+        let mut closed = shards.iter().map(|(folder, _)| *folder);
         while let Some(round) = schedule.next(&plan, &tally) {
             for job in round {
-                let is_it = |row: &Row| (row.history, row.seed) == (job.history, job.seed);
-                let Some((head, reader)) =
-                    heads.iter_mut().find(|(head, _)| head.as_ref().is_some_and(is_it))
-                else {
-                    let problem = format!(
-                        "cannot be made whole: no shard has seed {} of the history {} in its place; play the shards again",
-                        job.seed, job.history
-                    );
-                    return Err(ResultsError::wrong(into, problem));
+                let is_it = |head: &Option<Row>| {
+                    head.as_ref().is_some_and(|row| (row.history, row.seed) == (job.history, job.seed))
                 };
+                let place = loop {
+                    if let Some(place) = heads.iter().position(|(head, _)| is_it(head)) {
+                        break place;
+                    }
+                    let Some(folder) = closed.next() else {
+                        let problem = format!(
+                            "cannot be made whole: no shard has seed {} of history {} in its place; play the shards again",
+                            job.seed, job.history
+                        );
+                        return Err(ResultsError::wrong(into, problem));
+                    };
+                    let mut reader = table::Reader::open(folder)?;
+                    heads.push((reader.next().transpose()?, reader));
+                };
+                let (head, reader) = &mut heads[place];
                 let next = reader.next().transpose()?;
                 if let Some(row) = std::mem::replace(head, next) {
                     // Only a rule for stopping asks what rows come to.
@@ -75,15 +82,21 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<Manifest, ResultsError>
                     }
                     put(&row)?;
                 }
+                if heads[place].0.is_none() {
+                    heads.swap_remove(place);
+                }
             }
         }
-        match heads.iter().position(|(head, _)| head.is_some()) {
-            None => Ok(()),
-            Some(place) => Err(ResultsError::wrong(
-                shards[place].0,
-                "has rows that the sweep does not play: play this shard again",
-            )),
+        for folder in closed {
+            let mut reader = table::Reader::open(folder)?;
+            heads.push((reader.next().transpose()?, reader));
         }
+        if heads.iter().any(|(head, _)| head.is_some()) {
+            let problem =
+                "cannot be made whole: the shards have rows that the sweep does not play; play them again";
+            return Err(ResultsError::wrong(into, problem));
+        }
+        Ok(())
     })?;
     whole.rows = Some(rows);
     whole.write(into)?;

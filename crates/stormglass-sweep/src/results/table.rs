@@ -24,7 +24,7 @@ use parquet::column::writer::ColumnWriter;
 use parquet::data_type::ByteArray;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
-use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
@@ -74,6 +74,8 @@ message run {
 
 /// Rows that are written at once: some megabytes of memory.
 const GROUP: usize = 4_096;
+/// Rows that are read at once.
+const BATCH: usize = 256;
 
 /// The schema, and its leaves in order.
 static DESCRIPTION: LazyLock<SchemaDescriptor> = LazyLock::new(|| {
@@ -121,11 +123,14 @@ pub fn write(
     Ok(count)
 }
 
-/// The rows of a table, group by group.
+/// The rows of a table, some at a time.
 pub struct Reader {
     path: PathBuf,
     reader: SerializedFileReader<File>,
+    /// The next group, and what is left of the one before.
     group: usize,
+    columns: Vec<ColumnReader>,
+    left: usize,
     rows: std::vec::IntoIter<Row>,
 }
 
@@ -143,18 +148,28 @@ impl Reader {
         if reader.metadata().file_metadata().schema_descr().num_columns() != DESCRIPTION.num_columns() {
             return Err(ResultsError::wrong(&path, "is no table of runs of this version"));
         }
-        Ok(Reader { path, reader, group: 0, rows: Vec::new().into_iter() })
+        let (columns, rows) = (Vec::new(), Vec::new().into_iter());
+        Ok(Reader { path, reader, group: 0, columns, left: 0, rows })
     }
 
-    fn next_group(&mut self) -> Result<bool, ResultsError> {
-        if self.group == self.reader.num_row_groups() {
-            return Ok(false);
+    /// Reads some more rows, if there are any.
+    fn read(&mut self) -> Result<bool, ResultsError> {
+        let fail = |error: ParquetError| ResultsError::wrong(&self.path, format!("cannot be read: {error}"));
+        if self.left == 0 {
+            if self.group == self.reader.num_row_groups() {
+                return Ok(false);
+            }
+            let group = self.reader.get_row_group(self.group).map_err(fail)?;
+            let columns = (0..DESCRIPTION.num_columns()).map(|place| group.get_column_reader(place));
+            self.columns = columns.collect::<Result<_, _>>().map_err(fail)?;
+            self.left = group.metadata().num_rows() as usize;
+            self.group += 1;
         }
-        let fail = |problem: String| ResultsError::wrong(&self.path, format!("cannot be read: {problem}"));
-        let group = self.reader.get_row_group(self.group).map_err(|error| fail(error.to_string()))?;
-        let columns = Columns::read(&*group).map_err(|error| fail(error.to_string()))?;
-        self.rows = columns.rows().map_err(fail)?.into_iter();
-        self.group += 1;
+        let rows = self.left.min(BATCH);
+        self.left -= rows;
+        let columns = Columns::read(&mut self.columns, rows).map_err(fail)?;
+        let rows = columns.rows();
+        self.rows = rows.map_err(|problem| fail(ParquetError::General(problem)))?.into_iter();
         Ok(true)
     }
 }
@@ -167,11 +182,11 @@ impl Iterator for Reader {
             if let Some(row) = self.rows.next() {
                 return Some(Ok(row));
             }
-            match self.next_group() {
+            match self.read() {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(error) => {
-                    self.group = self.reader.num_row_groups();
+                    (self.group, self.left) = (self.reader.num_row_groups(), 0);
                     return Some(Err(error));
                 }
             }
@@ -278,24 +293,23 @@ impl Columns {
         group.close().map(drop)
     }
 
-    fn read(group: &dyn RowGroupReader) -> Result<Columns, ParquetError> {
+    fn read(readers: &mut [ColumnReader], rows: usize) -> Result<Columns, ParquetError> {
         let mut columns = Columns::new();
-        columns.rows = group.metadata().num_rows() as usize;
-        for (place, leaf) in columns.leaves.iter_mut().enumerate() {
-            let rows = columns.rows;
+        columns.rows = rows;
+        for (place, (leaf, reader)) in columns.leaves.iter_mut().zip(readers).enumerate() {
             let definitions = (leaf.defined > 0).then_some(&mut leaf.definitions);
             let repetitions = leaf.repeats.then_some(&mut leaf.repetitions);
-            match (group.get_column_reader(place)?, &mut leaf.values) {
-                (ColumnReader::Int32ColumnReader(mut column), Values::Int32(values)) => {
+            match (reader, &mut leaf.values) {
+                (ColumnReader::Int32ColumnReader(column), Values::Int32(values)) => {
                     column.read_records(rows, definitions, repetitions, values)?
                 }
-                (ColumnReader::Int64ColumnReader(mut column), Values::Int64(values)) => {
+                (ColumnReader::Int64ColumnReader(column), Values::Int64(values)) => {
                     column.read_records(rows, definitions, repetitions, values)?
                 }
-                (ColumnReader::BoolColumnReader(mut column), Values::Bool(values)) => {
+                (ColumnReader::BoolColumnReader(column), Values::Bool(values)) => {
                     column.read_records(rows, definitions, repetitions, values)?
                 }
-                (ColumnReader::ByteArrayColumnReader(mut column), Values::Bytes(values)) => {
+                (ColumnReader::ByteArrayColumnReader(column), Values::Bytes(values)) => {
                     column.read_records(rows, definitions, repetitions, values)?
                 }
                 _ => return Err(ParquetError::General(format!("column {place} has another type"))),
