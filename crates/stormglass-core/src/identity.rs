@@ -1,5 +1,6 @@
 //! All that is needed to run the same run again.
 
+use crate::seed::Branch;
 use serde::{Deserialize, Serialize};
 
 /// What a run is: change any of it and the trace may differ. Written into every artefact.
@@ -12,6 +13,9 @@ pub struct Identity {
     pub scenario: String,
     /// The seed.
     pub seed: u64,
+    /// The branches that it takes: none, unless it was found by splitting runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<Branch>,
     /// The model's name, empty where the scenario has none.
     pub model: String,
     /// The profile's name.

@@ -33,7 +33,7 @@ pub use event::{Event, EventId, Kind, Symbol};
 pub use identity::Identity;
 pub use latency::Latency;
 pub use outcome::{Outcome, Verdict};
-pub use seed::{Label, Seed, Stream};
+pub use seed::{Branch, Label, Seed, Stream};
 pub use time::SimTime;
 pub use trace::{Keep, Recorder, Scope, Trace, TraceHash, TurnsSpent, Woken};
 pub use wait::{Length, Limit, Wait};

@@ -7,9 +7,11 @@
 //! A stream is ChaCha8 keyed by SHA-256 over the seed and the label's parts, each with its length before it.
 //! Both are specified byte by byte: a saved seed keeps its meaning. A snapshot test holds the first draws.
 
+use crate::time::SimTime;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use sha2::{Digest, Sha256};
+use std::cell::Cell;
 use std::fmt;
 
 /// The number from which a whole run follows.
@@ -39,13 +41,64 @@ impl Seed {
             hasher.update((part.len() as u64).to_le_bytes());
             hasher.update(part);
         });
-        Stream(ChaCha8Rng::from_seed(hasher.finalize().into()))
+        Stream { chance: ChaCha8Rng::from_seed(hasher.finalize().into()), branch: TRUNK }
     }
 }
 
 impl fmt::Display for Seed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// A run's chance from some time on: until then it is the run that it was.
+///
+/// A run is split so into several that have a past in common, as importance splitting does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Branch {
+    /// From when on.
+    pub at: SimTime,
+    /// Which of all branches there. Range: 1 and up.
+    pub seed: Seed,
+}
+
+/// No branch.
+const TRUNK: u64 = 0;
+
+thread_local! {
+    /// Streams are everywhere in a run and know of nothing that they have in common but the thread, which is the run's own.
+    static BRANCH: Cell<u64> = const { Cell::new(TRUNK) };
+}
+
+impl Branch {
+    /// From now on every stream of this thread draws as this branch has it. For whoever runs a world, at the branch's time.
+    ///
+    /// ```
+    /// use stormglass_core::{Branch, Seed, SimTime};
+    ///
+    /// let next = |branch: u64| {
+    ///     // A run has a thread of its own.
+    ///     std::thread::spawn(move || {
+    ///         let mut syncs = Seed(7).stream("syncs");
+    ///         let past = syncs.draw();
+    ///         Branch { at: SimTime::ZERO, seed: Seed(branch) }.take();
+    ///         (past, syncs.draw(), Seed(7).stream("reads").draw())
+    ///     })
+    ///     .join()
+    ///     .unwrap()
+    /// };
+    /// let (one, other) = (next(1), next(2));
+    /// assert_eq!(one, next(1));
+    /// assert_eq!(one.0, other.0);
+    /// assert!(one.1 != other.1 && one.2 != other.2);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the seed is 0.
+    pub fn take(self) {
+        assert_ne!(self.seed.0, TRUNK, "branches are numbered from 1");
+        BRANCH.set(self.seed.0);
     }
 }
 
@@ -93,12 +146,29 @@ label_tuples!(A B C D);
 ///
 /// It hands out numbers of our own ranges only, so that no dependency's next version moves them.
 #[derive(Clone)]
-pub struct Stream(ChaCha8Rng);
+pub struct Stream {
+    chance: ChaCha8Rng,
+    /// The branch of the run that it draws for.
+    branch: u64,
+}
 
 impl Stream {
     /// The next draw: 64 random bits.
     pub fn draw(&mut self) -> u64 {
-        self.0.next_u64()
+        self.follow_branch();
+        self.chance.next_u64()
+    }
+
+    /// On another branch it goes on as another stream, which depends on the branch and on what it was.
+    fn follow_branch(&mut self) {
+        let branch = BRANCH.get();
+        if branch != self.branch {
+            let mut hasher = Sha256::new();
+            hasher.update(b"stormglass branch 1");
+            hasher.update(self.chance.get_seed());
+            hasher.update(branch.to_le_bytes());
+            *self = Stream { chance: ChaCha8Rng::from_seed(hasher.finalize().into()), branch };
+        }
     }
 
     /// Passes over so many draws, for less than they cost.
@@ -113,7 +183,8 @@ impl Stream {
     /// ```
     pub fn skip(&mut self, draws: u64) {
         const WORDS: u128 = 2;
-        self.0.set_word_pos(self.0.get_word_pos() + WORDS * u128::from(draws));
+        self.follow_branch();
+        self.chance.set_word_pos(self.chance.get_word_pos() + WORDS * u128::from(draws));
     }
 
     /// A whole number in `0..bound`, without bias worth naming (below 2⁻³² for bounds below 2³²).
@@ -150,7 +221,7 @@ impl Stream {
 
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream").field("words_drawn", &self.0.get_word_pos()).finish()
+        f.debug_struct("Stream").field("words_drawn", &self.chance.get_word_pos()).finish()
     }
 }
 

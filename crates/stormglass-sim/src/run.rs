@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::hash::RandomState;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::time::Duration;
 use stormglass_core::identity::Build;
 use stormglass_core::latency::HumanDuration;
-use stormglass_core::{Identity, Keep, Outcome, Recorder, Scope, Seed, SimTime, Trace, TurnsSpent, Verdict};
+use stormglass_core::{
+    Branch, Identity, Keep, Outcome, Recorder, Scope, Seed, SimTime, Trace, TurnsSpent, Verdict,
+};
 use stormglass_rt as rt;
 
 /// Limits of a run that belong to no scenario.
@@ -58,6 +61,7 @@ pub struct Run<'a> {
     scenario: &'a dyn Scenario,
     settings: Settings,
     seed: Seed,
+    branches: Vec<Branch>,
 }
 
 /// What a run gave.
@@ -81,7 +85,13 @@ pub(crate) enum Thread {
 impl<'a> Run<'a> {
     /// A run of this scenario. The settings must be those of the same scenario.
     pub fn new(scenario: &'a dyn Scenario, settings: Settings, seed: Seed) -> Run<'a> {
-        Run { scenario, settings, seed }
+        Run { scenario, settings, seed, branches: Vec::new() }
+    }
+
+    /// The same run until the first branch, and from there on one of its other possible futures. Branches are in the order of their times.
+    #[must_use]
+    pub fn branching(self, branches: Vec<Branch>) -> Run<'a> {
+        Run { branches, ..self }
     }
 
     /// All that is needed to play it again, by this build.
@@ -90,6 +100,7 @@ impl<'a> Run<'a> {
             schema: Identity::SCHEMA,
             scenario: self.scenario.name().into(),
             seed: self.seed.0,
+            branches: self.branches.clone(),
             model: self.settings.model().into(),
             profile: self.settings.profile_name().into(),
             build,
@@ -149,7 +160,7 @@ impl<'a> Run<'a> {
                     let (node, task) = (recorder.symbol("harness"), recorder.symbol("scenario"));
                     let scope = Scope { node, task, ..Scope::default() };
                     let story = rt::follow(&recorder, scope, self.scenario.play(world, &self.settings));
-                    rt::timeout(limits.horizon, story).await;
+                    self.tell(story, limits.horizon).await;
                     rt::now()
                 })
             }))
@@ -179,6 +190,19 @@ impl<'a> Run<'a> {
             ended,
         };
         Played { outcome, trace }
+    }
+
+    /// Lets the story go on, branch by branch, until it ends or the horizon is there.
+    async fn tell(&self, story: impl Future<Output = ()>, horizon: Duration) {
+        let mut story = pin!(story);
+        for branch in &self.branches {
+            let until = branch.at.saturating_since(rt::now());
+            if rt::timeout(until, story.as_mut()).await.is_some() {
+                return;
+            }
+            branch.take();
+        }
+        rt::timeout((SimTime::ZERO + horizon).saturating_since(rt::now()), story).await;
     }
 }
 

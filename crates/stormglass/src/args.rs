@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+use stormglass_core::{Branch, Seed, SimTime};
 use stormglass_sweep::space::parse_seeds;
 use stormglass_sweep::stats::stopping::Target;
 
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Merge(Merge),
     /// Tell again what the results of a sweep say.
     Report(Report),
+    /// Say how likely a wait is to be longer than it hardly ever is, by splitting runs.
+    Rare(Rare),
 }
 
 #[derive(Debug, clap::Args)]
@@ -115,6 +118,9 @@ pub(crate) struct One {
     /// The seed; 0 if left out.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// From this time on other draws, as `rare` prints it. Repeatable.
+    #[arg(long = "branch", value_name = "TIME:NUMBER", value_parser = branch)]
+    pub(crate) branches: Vec<Branch>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -197,6 +203,32 @@ pub(crate) struct Report {
     pub(crate) told: Told,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct Rare {
+    /// The scenario.
+    pub(crate) scenario: String,
+    #[command(flatten)]
+    pub(crate) what: What,
+    /// The deadline whose waits are meant, for example admin.deadline; the longest wait of a run counts.
+    #[arg(long, value_name = "PARAMETER")]
+    pub(crate) wait: String,
+    /// How long they shall hardly ever take, for example 30s.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) beyond: Duration,
+    /// Runs at each level.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(20..))]
+    pub(crate) effort: u64,
+    /// How often all of it is done anew, which says how sure the answer is.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) repeats: u32,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Worker threads; one for each core if left out.
+    #[arg(long)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+}
+
 /// How findings are told, and what is asked of them.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Told {
@@ -239,6 +271,15 @@ impl FromStr for Gate {
         target.check().map_err(|problem| format!("{problem}; {}", form()))?;
         Ok(Gate(target))
     }
+}
+
+/// Reads `3200000000ns:17`.
+fn branch(text: &str) -> Result<Branch, String> {
+    let form = || "expected TIME:NUMBER, for example 3200000000ns:17".to_string();
+    let (at, number) = text.split_once(':').ok_or_else(form)?;
+    let at = humantime::parse_duration(at).map_err(|_| form())?;
+    let seed = number.parse().ok().filter(|&number| number > 0).ok_or_else(form)?;
+    Ok(Branch { at: SimTime::from(at), seed: Seed(seed) })
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

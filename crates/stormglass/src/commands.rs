@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod explain;
 pub(crate) mod list;
+pub(crate) mod rare;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod sweep;
@@ -62,15 +63,18 @@ impl<'a> Context<'a> {
             let more = one.what.sets.iter().map(|(key, value)| (key.as_str(), value.as_str()));
             let sets: Vec<(&str, &str)> = exhibit.sets.iter().copied().chain(more).collect();
             let settings = Settings::resolve(scenario, Some(exhibit.model), exhibit.profile, &sets)?;
-            return Ok(Run::new(scenario, settings, Seed(exhibit.seed)));
+            return Ok(Run::new(scenario, settings, Seed(exhibit.seed)).branching(one.branches.clone()));
         }
         if !one.run.ends_with(".toml") {
             let scenario = self.scenario(&one.run)?;
             let settings = self.settings(scenario, &one.what)?;
-            return Ok(Run::new(scenario, settings, Seed(one.seed.unwrap_or(0))));
+            let run = Run::new(scenario, settings, Seed(one.seed.unwrap_or(0)));
+            return Ok(run.branching(one.branches.clone()));
         }
-        if one.seed.is_some() || one.what.model.is_some() || !one.what.sets.is_empty() {
-            let message = format!("{} says all about the run; leave out --seed, --model and --set", one.run);
+        let more = one.seed.is_some() || one.what.model.is_some() || !one.branches.is_empty();
+        if more || !one.what.sets.is_empty() {
+            let message =
+                format!("{} says all about the run; leave out --seed, --branch, --model and --set", one.run);
             return Err(CliError::Conflict(message));
         }
         let file = RunFile::read(Path::new(&one.run))?;
@@ -81,7 +85,7 @@ impl<'a> Context<'a> {
         for difference in current_build().differences(&identity.build) {
             output.tell(&format!("note: {} was written by another build ({difference})\n", one.run));
         }
-        Ok(Run::new(scenario, settings, Seed(identity.seed)))
+        Ok(Run::new(scenario, settings, Seed(identity.seed)).branching(identity.branches.clone()))
     }
 }
 

@@ -89,6 +89,7 @@ where
         Command::Sweep(sweep) => commands::sweep::sweep(&context, &sweep, output),
         Command::Merge(merge) => commands::sweep::merge(&context, &merge, output),
         Command::Report(report) => commands::sweep::report(&context, &report, output),
+        Command::Rare(rare) => commands::rare::rare(&context, &rare, output),
     }));
     match done {
         Ok(Ok(exit)) => exit,

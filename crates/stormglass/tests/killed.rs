@@ -1,7 +1,5 @@
 //! A sweep that is killed (SIGKILL) at any moment goes on to the same table.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -4,5 +4,8 @@
 
 mod arrows;
 mod cli;
+mod console;
 mod determinism;
 mod http;
+mod rare;
+mod sweeps;

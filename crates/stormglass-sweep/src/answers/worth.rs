@@ -5,6 +5,7 @@ use crate::stats::pairs::{holm, mcnemar, median_difference};
 use crate::stats::stopping::Target;
 use crate::tally::Tally;
 use serde::Serialize;
+use std::time::Duration;
 use stormglass_core::Length;
 
 /// A cell beside that with the first variant in place of its own, seed by seed.
@@ -18,7 +19,7 @@ pub struct Compared {
     pub p: f64,
     /// How many times as many runs it would take with other seeds here than there to know the difference of the rates as well. 1 if the pairs help nothing.
     pub unpaired: f64,
-    /// How much longer the waits are here, for the deadline that the first variant's waits come nearest to.
+    /// How much longer the waits are here, for the deadline that most runs with the first variant outlast, or come nearest to.
     pub wait: Option<Shift>,
 }
 
@@ -79,15 +80,17 @@ fn shift(plan: &Plan, tally: &Tally, target: Target, (first, place): (usize, usi
     let asked =
         |parameter: &str| plan.objective.is_empty() || plan.objective.iter().any(|it| it == parameter);
     let limits = plan.cells[first].limits();
-    let nearest = |parameter: &str, limit: std::time::Duration| {
-        let shares = history(first).longest(parameter).flatten();
-        shares.map(|length| length.duration().div_duration_f64(limit)).fold(0.0, f64::max)
+    // How many runs outlast it, and how near the longest comes to it.
+    let pressing = |parameter: &str, limit: Duration| {
+        let lengths: Vec<Length> = history(first).longest(parameter).flatten().collect();
+        let exceed = lengths.iter().filter(|length| length.exceeds(limit)).count();
+        (exceed, lengths.iter().map(|length| length.duration().div_duration_f64(limit)).fold(0.0, f64::max))
     };
-    let nearest = limits
+    let (parameter, _) = limits
         .into_iter()
         .filter(|(parameter, _)| asked(parameter))
-        .map(|(parameter, limit)| (nearest(parameter, limit), parameter));
-    let (_, parameter) = nearest.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
+        .map(|(parameter, limit)| (parameter, pressing(parameter, limit)))
+        .max_by(|(_, one), (_, other)| one.0.cmp(&other.0).then(one.1.total_cmp(&other.1)))?;
     let pairs = history(first).longest(parameter).zip(history(place).longest(parameter));
     let mut differences: Vec<f64> = pairs
         .filter_map(|pair| match pair {

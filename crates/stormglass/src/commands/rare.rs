@@ -1,0 +1,75 @@
+//! `rare`
+
+use super::{Context, replay_line};
+use crate::args;
+use crate::error::{CliError, Exit};
+use crate::output::Output;
+use std::fmt::Write;
+use stormglass_core::{Keep, Seed};
+use stormglass_report::table;
+use stormglass_sim::Run;
+use stormglass_sim::settings::{known, unknown};
+use stormglass_sweep::pool;
+use stormglass_sweep::splitting::{Path, Question, Rare, split};
+
+pub(crate) fn rare(context: &Context<'_>, args: &args::Rare, output: &mut Output) -> Result<Exit, CliError> {
+    let scenario = context.scenario(&args.scenario)?;
+    let settings = context.settings(scenario, &args.what)?;
+    let meanings = known(scenario).meanings();
+    if !meanings.get(&args.wait).is_some_and(|meaning| meaning.observer) {
+        let deadlines = meanings.into_iter().filter(|(_, meaning)| meaning.observer).map(|(key, _)| key);
+        return Err(unknown("--wait", "deadline", &args.wait, deadlines.collect()).into());
+    }
+    let question = Question {
+        parameter: args.wait.clone(),
+        beyond: args.beyond,
+        effort: args.effort,
+        repeats: args.repeats,
+        seed: args.seed,
+    };
+    let play = |path: &Path| {
+        let run = Run::new(scenario, settings.clone(), Seed(path.seed)).branching(path.branches.clone());
+        run.play(Keep::Nothing).outcome
+    };
+    let rare = split(&question, args.jobs.unwrap_or_else(pool::default_jobs), play);
+    if context.json {
+        output.print_json(&rare);
+    } else {
+        output.print(&text(args, &rare));
+        if let Some(Path { seed, branches }) = &rare.example {
+            let mut line = replay_line("explain", scenario.name(), &args.what, Seed(*seed));
+            for branch in branches {
+                let _ = write!(line, " --branch {}ns:{}", branch.at.as_nanos(), branch.seed);
+            }
+            output.print(&format!("\none that is:\n  {line}\n"));
+        }
+    }
+    Ok(Exit::Held)
+}
+
+fn text(args: &args::Rare, rare: &Rare) -> String {
+    let mut table =
+        table::numbers(["the wait has lasted", "share of runs", "chance so far"].map(String::from));
+    let mut chance = 1.0;
+    for level in &rare.levels {
+        chance *= level.share;
+        table.add_row([
+            format!("{:.3} s", level.lasted_s),
+            format!("{:.1} %", level.share * 100.0),
+            format!("{chance:.2e}"),
+        ]);
+    }
+    let mut text = table::text(&table);
+    let (wait, beyond) = (&args.wait, humantime::format_duration(args.beyond));
+    let Rare { chance, low, high, confidence, runs, one_by_one, .. } = rare;
+    let _ = writeln!(
+        text,
+        "\n{wait}: a wait is longer than {beyond} in {chance:.2e} of the runs ({low:.2e} to {high:.2e} at {:.0} %)",
+        confidence * 100.0
+    );
+    let _ = match chance {
+        0.0 => writeln!(text, "{runs} runs; none came there: a higher --effort looks further"),
+        _ => writeln!(text, "{runs} runs; one by one it would take about {one_by_one:.0} to know it as well"),
+    };
+    text
+}

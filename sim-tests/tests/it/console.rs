@@ -1,0 +1,50 @@
+//! The command line as its users meet it, inside of this process.
+
+use expect_test::Expect;
+use sim_tests::leaks::{Leak, Leaky};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use stormglass::{Exit, Output};
+use stormglass_sim::Scenario;
+
+/// A stream that keeps what is written.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Sink {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// Runs a command line and gives exit code, standard output and standard error.
+pub(crate) fn stormglass(arguments: &[&str]) -> (Exit, String, String) {
+    let (out, err) = (Sink::default(), Sink::default());
+    let mut scenarios = stormglass::scenarios();
+    scenarios.extend(Leak::ALL.map(|leak| Box::new(Leaky(leak)) as Box<dyn Scenario>));
+    let arguments = ["stormglass"].iter().chain(arguments).copied();
+    let exit = stormglass::run(&scenarios, arguments, &mut Output::to(out.clone(), err.clone()));
+    (exit, out.text(), err.text())
+}
+
+pub(crate) fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// Wrong input: exit code 2, nothing on standard output, one message.
+pub(crate) fn refused(arguments: &[&str], expected: Expect) {
+    let (exit, out, err) = stormglass(arguments);
+    assert_eq!((exit, out.as_str()), (Exit::Usage, ""), "{arguments:?}: {err}");
+    expected.assert_eq(err.replace(folder().to_str().unwrap(), "TMP").trim_end());
+}

@@ -1,0 +1,121 @@
+//! Sweeps as their users meet them.
+
+use crate::console::{folder, refused, stormglass};
+use expect_test::{Expect, expect};
+use std::path::PathBuf;
+use stormglass::Exit;
+
+/// A file of this name in the tests' folder.
+fn file(name: &str, text: &str) -> String {
+    let path = folder().join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().into()
+}
+
+const SPACE: &str = "
+scenario = 'cold-start'
+model = 'restate-m25'
+profile = 'quiet'
+seeds = '0..8'
+[[parameter]]
+key = 'raft.election-ticks'
+values = [5, 20]
+[[parameter]]
+key = 'admin.deadline'
+values = ['500ms', '10s']
+";
+
+/// One command: tables, a page, JUnit, results; `report` and shards that are merged tell the same.
+#[test]
+fn a_sweep_tells_what_it_found_in_every_form() {
+    let space = file("forms.toml", SPACE);
+    let [results, page, junit, again] = ["forms", "forms.html", "forms.xml", "again.html"]
+        .map(|name| folder().join(name).to_str().unwrap().to_string());
+    let _ = std::fs::remove_dir_all(&results);
+    let (exit, out, err) =
+        stormglass(&["sweep", &space, "--out", &results, "--html", &page, "--junit", &junit]);
+    assert_eq!((exit, err.as_str()), (Exit::Held, ""));
+    assert!(out.contains("16 runs, ") && out.contains("32 runs (2.0 times as many)"), "{out}");
+    assert!(
+        out.contains("\n  ") && out.contains("explain cold-start --model restate-m25 --profile quiet"),
+        "{out}"
+    );
+    let (_, told, _) = stormglass(&["report", &results, "--html", &again]);
+    assert_eq!(told, out);
+    let read = |path: &str| std::fs::read_to_string(path).unwrap();
+    assert_eq!(read(&page), read(&again));
+    assert!(read(&page).contains("<svg") && read(&junit).contains("<testsuites name=\"forms\" tests=\"4\""));
+
+    let parts = [0, 1, 2].map(|index| {
+        let part = folder().join(format!("part-{index}")).to_str().unwrap().to_string();
+        let _ = std::fs::remove_dir_all(&part);
+        let shard = format!("{index}/3");
+        assert_eq!(stormglass(&["sweep", &space, "--out", &part, "--shard", &shard]).0, Exit::Held);
+        part
+    });
+    let merged = folder().join("merged").to_str().unwrap().to_string();
+    let (exit, told, _) = stormglass(&["merge", &parts[0], &parts[1], &parts[2], "--out", &merged]);
+    assert_eq!((exit, told), (Exit::Held, out));
+    let table = |folder: &str| std::fs::read(PathBuf::from(folder).join("runs.parquet")).unwrap();
+    assert!(table(&merged) == table(&results));
+}
+
+/// Half a second is too short for any start: the gate says so, and by how much.
+#[test]
+fn a_gate_says_why() {
+    let space = file("gate.toml", SPACE);
+    let (exit, _, err) = stormglass(&["sweep", &space, "--gate", "flake<0.5@95%"]);
+    assert_eq!(exit, Exit::Failed);
+    expect![[r#"
+        gate: cold-start, admin.deadline=500ms, raft.election-ticks=5: 8 of 8 runs fail; the flake rate may be 1.000000, which is not below 0.5
+        gate: cold-start, admin.deadline=500ms, raft.election-ticks=20: 8 of 8 runs fail; the flake rate may be 1.000000, which is not below 0.5
+    "#]].assert_eq(&err);
+    let (exit, _, err) =
+        stormglass(&["sweep", &file("gate.toml", &SPACE.replace("500ms", "9s")), "--gate", "flake<0.5@95%"]);
+    assert_eq!((exit, err.as_str()), (Exit::Held, ""));
+}
+
+/// An objective leaves other failures out, and shipped sweeps can be read.
+#[test]
+fn shipped_sweeps_are_listed() {
+    let (exit, out, _) = stormglass(&["list", "sweeps"]);
+    assert_eq!(exit, Exit::Held);
+    expect![[r#"
+         sweep  remedies        What each remedy for the two flaky tests is worth on the CI machine of March 2025.
+         sweep  admin-deadline  Which deadline of the admin check would have held on the CI machine of March 2025, and does anything that was tuned since let it be shorter?
+    "#]].assert_eq(&out);
+}
+
+#[test]
+fn wrong_sweeps_are_named_with_their_remedy() {
+    let wrong = |name: &str, change: &dyn Fn(&str) -> String, expected: Expect| {
+        refused(&["sweep", &file(name, &change(SPACE))], expected);
+    };
+    wrong("objective.toml", &|space| format!("objective = ['admin.dedline']\n{space}"), expect!["error: TMP/objective.toml: `objective`: admin.dedline is the deadline of no wait here; `list parameters --grep observer` has those that are"]);
+    wrong(
+        "observer.toml",
+        &|space| {
+            format!(
+                "sampling = {{ boundary = 'admin.deadline' }}\n{}",
+                space.replace("['500ms', '10s']", "['1s', '2s', '3s']")
+            )
+        },
+        expect!["error: TMP/observer.toml: `sampling`: admin.deadline only observes: all its values cost no more runs than one, so leave the search out"],
+    );
+    wrong(
+        "boundary.toml",
+        &|space| format!("sampling = {{ boundary = 'raft.ticks' }}\n{space}"),
+        expect!["error: TMP/boundary.toml: `sampling`: the boundary along raft.ticks: that is no parameter of this file"],
+    );
+    wrong("margin.toml", &|space| format!("target = {{ margin = 0.5 }}\n{space}"), expect!["error: TMP/margin.toml: `target`: margin is 0.5, it must be above 1"]);
+    wrong(
+        "variants.toml",
+        &|space| {
+            let case = "case = [{ scenario = 'cold-start', variants = ['b'] }]\nvariant = [{ name = 'a' }]\n";
+            space.replace("scenario = 'cold-start'", case)
+        },
+        expect![[r#"error: TMP/variants.toml: `case[0].variants`: no variant is called "b""#]],
+    );
+    refused(&["sweep", "remedies", "--html", "/no/such/folder/page.html"], expect!["error: /no/such/folder/page.html: cannot be written: No such file or directory (os error 2)"]);
+    refused(&["sweep", "remedy"], expect!["error: SWEEP: unknown sweep `remedy`; did you mean `remedies`?"]);
+}
