@@ -84,10 +84,21 @@ fn the_line_that_is_printed_explains_it() {
 
 #[test]
 fn wrong_questions_are_named_with_their_remedy() {
-    refused(&["rare", "cold-start", "--wait", "admin.dedline", "--beyond", "5s"], expect!["error: --wait: unknown deadline `admin.dedline`; did you mean `admin.deadline`?"]);
-    refused(&["rare", "cold-start", "--wait", "raft.election-ticks", "--beyond", "5s"], expect!["error: --wait: unknown deadline `raft.election-ticks` (known: admin.deadline, admin.step-budget, cluster.provision-deadline)"]);
-    refused(&["explain", "cold-start", "--branch", "3s:0"], expect![[r#"
+    refused(
+        &["rare", "cold-start", "--wait", "admin.dedline", "--beyond", "5s"],
+        expect!["error: --wait: unknown deadline `admin.dedline`; did you mean `admin.deadline`?"],
+    );
+    refused(
+        &["rare", "cold-start", "--wait", "raft.election-ticks", "--beyond", "5s"],
+        expect![
+            "error: --wait: unknown deadline `raft.election-ticks` (known: admin.deadline, admin.step-budget, cluster.provision-deadline)"
+        ],
+    );
+    refused(
+        &["explain", "cold-start", "--branch", "3s:0"],
+        expect![[r#"
         error: invalid value '3s:0' for '--branch <TIME:NUMBER>': expected TIME:NUMBER, for example 3200000000ns:17
 
-        For more information, try '--help'."#]]);
+        For more information, try '--help'."#]],
+    );
 }

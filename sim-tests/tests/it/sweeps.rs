@@ -75,7 +75,6 @@ fn a_gate_says_why() {
     assert_eq!((exit, err.as_str()), (Exit::Held, ""));
 }
 
-/// An objective leaves other failures out, and shipped sweeps can be read.
 #[test]
 fn shipped_sweeps_are_listed() {
     let (exit, out, _) = stormglass(&["list", "sweeps"]);
@@ -91,7 +90,13 @@ fn wrong_sweeps_are_named_with_their_remedy() {
     let wrong = |name: &str, change: &dyn Fn(&str) -> String, expected: Expect| {
         refused(&["sweep", &file(name, &change(SPACE))], expected);
     };
-    wrong("objective.toml", &|space| format!("objective = ['admin.dedline']\n{space}"), expect!["error: TMP/objective.toml: `objective`: admin.dedline is the deadline of no wait here; `list parameters --grep observer` has those that are"]);
+    wrong(
+        "objective.toml",
+        &|space| format!("objective = ['admin.dedline']\n{space}"),
+        expect![
+            "error: TMP/objective.toml: `objective`: admin.dedline is the deadline of no wait here; `list parameters --grep observer` has those that are"
+        ],
+    );
     wrong(
         "observer.toml",
         &|space| {
@@ -100,14 +105,22 @@ fn wrong_sweeps_are_named_with_their_remedy() {
                 space.replace("['500ms', '10s']", "['1s', '2s', '3s']")
             )
         },
-        expect!["error: TMP/observer.toml: `sampling`: admin.deadline only observes: all its values cost no more runs than one, so leave the search out"],
+        expect![
+            "error: TMP/observer.toml: `sampling`: admin.deadline only observes: all its values cost no more runs than one, so leave the search out"
+        ],
     );
     wrong(
         "boundary.toml",
         &|space| format!("sampling = {{ boundary = 'raft.ticks' }}\n{space}"),
-        expect!["error: TMP/boundary.toml: `sampling`: the boundary along raft.ticks: that is no parameter of this file"],
+        expect![
+            "error: TMP/boundary.toml: `sampling`: the boundary along raft.ticks: that is no parameter of this file"
+        ],
     );
-    wrong("margin.toml", &|space| format!("target = {{ margin = 0.5 }}\n{space}"), expect!["error: TMP/margin.toml: `target`: margin is 0.5, it must be above 1"]);
+    wrong(
+        "margin.toml",
+        &|space| format!("target = {{ margin = 0.5 }}\n{space}"),
+        expect!["error: TMP/margin.toml: `target`: margin is 0.5, it must be above 1"],
+    );
     wrong(
         "variants.toml",
         &|space| {
@@ -116,6 +129,11 @@ fn wrong_sweeps_are_named_with_their_remedy() {
         },
         expect![[r#"error: TMP/variants.toml: `case[0].variants`: no variant is called "b""#]],
     );
-    refused(&["sweep", "remedies", "--html", "/no/such/folder/page.html"], expect!["error: /no/such/folder/page.html: cannot be written: No such file or directory (os error 2)"]);
+    refused(
+        &["sweep", "remedies", "--html", "/no/such/folder/page.html"],
+        expect![
+            "error: /no/such/folder/page.html: cannot be written: No such file or directory (os error 2)"
+        ],
+    );
     refused(&["sweep", "remedy"], expect!["error: SWEEP: unknown sweep `remedy`; did you mean `remedies`?"]);
 }
