@@ -1,6 +1,6 @@
 //! Findings as a page: one file, without scripts, that needs nothing else.
 
-use super::tables::{causes, chance, cost, interval, percent, share, shift, shift_of, smallest};
+use super::tables::{causes, chance, cost, deadline, interval, percent, share, shift, shift_of};
 use super::{Findings, chart};
 use askama::Template;
 use std::collections::BTreeSet;
@@ -82,7 +82,7 @@ struct Case<'a> {
     overlaid: bool,
     rows: Vec<Row<'a>>,
     fails: Option<(&'a str, String)>,
-    deadlines: Vec<[String; 5]>,
+    deadlines: Vec<(&'a str, [String; 6])>,
     curves: Vec<Picture<'a>>,
 }
 
@@ -208,15 +208,7 @@ fn case<'a>(findings: &'a Findings, name: &'a str) -> Case<'a> {
             .deadlines
             .iter()
             .filter(|needed| needed.case == name)
-            .map(|needed| {
-                [
-                    needed.parameter.clone(),
-                    format!("{} s", needed.now_s),
-                    needed.runs.to_string(),
-                    needed.exceeded_now.to_string(),
-                    smallest(needed),
-                ]
-            })
+            .map(|needed| (needed.parameter.as_str(), deadline(needed)))
             .collect(),
         curves: findings
             .curves

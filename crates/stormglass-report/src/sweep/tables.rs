@@ -8,6 +8,7 @@ use std::fmt::Write;
 use std::ops::RangeInclusive;
 use stormglass_sweep::answers::deadlines::Needed;
 use stormglass_sweep::answers::worth::Shift;
+use stormglass_sweep::stats::quantile::Quantile;
 
 /// How tables and headings are written.
 struct Form {
@@ -43,15 +44,12 @@ fn write(findings: &Findings, form: &Form) -> String {
         let heading = format!(
             "The smallest deadlines that keep their waits' flake rate under {rate} at {confidence}, in the first cell of each case"
         );
-        let mut table = headed(["deadline", "now", "runs", "exceed it now", "smallest"]);
+        let p99 = format!("p99, {confidence}");
+        let mut table = headed(["deadline", "now", "runs", "median", &p99, "exceed it now", "smallest"]);
         for needed in &findings.deadlines {
-            table.add_row([
-                format!("{}: {}", needed.case, needed.parameter),
-                format!("{} s", needed.now_s),
-                needed.runs.to_string(),
-                needed.exceeded_now.to_string(),
-                smallest(needed),
-            ]);
+            table.add_row(
+                [[format!("{}: {}", needed.case, needed.parameter)].as_slice(), &deadline(needed)].concat(),
+            );
         }
         section(&mut text, form, &heading, table);
         text += "\n";
@@ -165,8 +163,26 @@ pub(super) fn causes(cell: &Found) -> String {
     causes.join(", ")
 }
 
+/// What is told of a deadline.
+pub(super) fn deadline(needed: &Needed) -> [String; 6] {
+    let Quantile { low, high, .. } = needed.p99_s;
+    let high = high.map_or_else(|| "?".into(), length);
+    [
+        format!("{} s", needed.now_s),
+        needed.runs.to_string(),
+        length(needed.median_s.value) + " s",
+        format!("{} to {high} s", low.map_or_else(|| "?".into(), length)),
+        needed.exceeded_now.to_string(),
+        smallest(needed),
+    ]
+}
+
+fn length(seconds: f64) -> String {
+    if seconds.is_finite() { format!("{seconds:.3}") } else { "endless".into() }
+}
+
 /// A smallest deadline, or why there is none.
-pub(super) fn smallest(needed: &Needed) -> String {
+fn smallest(needed: &Needed) -> String {
     match (needed.smallest_s, needed.needs_runs) {
         (Some(smallest), _) => format!("{smallest:.3} s"),
         (None, Some(runs)) => format!("takes {runs} runs to tell"),

@@ -2,6 +2,7 @@
 
 use crate::plan::Plan;
 use crate::stats::deadline::{Smallest, smallest_deadline};
+use crate::stats::quantile::{Quantile, quantile};
 use crate::stats::stopping::Target;
 use crate::tally::{HistoryTally, Tally};
 use serde::Serialize;
@@ -17,6 +18,10 @@ pub struct Needed {
     pub parameter: String,
     /// Its value now, in seconds.
     pub now_s: f64,
+    /// How long the longest wait of a run takes in the median, in seconds; endless if it never ends.
+    pub median_s: Quantile<f64>,
+    /// And in all but one of a hundred runs.
+    pub p99_s: Quantile<f64>,
     /// In how many of the runs a wait outlasts it.
     pub exceeded_now: u64,
     /// How many runs have such a wait.
@@ -42,6 +47,10 @@ pub fn needed(plan: &Plan, tally: &Tally, target: Target) -> Vec<Needed> {
             {
                 continue;
             }
+            let mut sorted: Vec<f64> = lengths.iter().map(|length| seconds(*length)).collect();
+            sorted.sort_by(f64::total_cmp);
+            let [median, p99] = [0.5, 0.99].map(|share| quantile(&sorted, share, target.confidence));
+            let (Some(median_s), Some(p99_s)) = (median, p99) else { continue };
             let (smallest_s, needs_runs) = match smallest(history, parameter, target) {
                 Smallest::Is { deadline, .. } => (Some(deadline.as_secs_f64()), None),
                 Smallest::None => (None, None),
@@ -51,6 +60,8 @@ pub fn needed(plan: &Plan, tally: &Tally, target: Target) -> Vec<Needed> {
                 case: planned.cell.case.clone(),
                 parameter: parameter.into(),
                 now_s: now.as_secs_f64(),
+                median_s,
+                p99_s,
                 exceeded_now: lengths.iter().filter(|length| length.exceeds(now)).count() as u64,
                 runs: lengths.len() as u64,
                 smallest_s,
@@ -59,6 +70,14 @@ pub fn needed(plan: &Plan, tally: &Tally, target: Target) -> Vec<Needed> {
         }
     }
     found
+}
+
+/// Endless if it was cut short.
+fn seconds(length: Length) -> f64 {
+    match length {
+        Length::Observed(length) => length.as_secs_f64(),
+        Length::Censored(_) => f64::INFINITY,
+    }
 }
 
 /// The smallest value of a deadline that keeps its waits' flake rate within the target, as far as a history's runs tell.
