@@ -317,15 +317,26 @@ impl Log {
         }
         let quorum = segment.f_majority();
         let wanted = quorum.max(usize::from(segment.replication));
-        let heard = servers.ask_all(segment, &Ask::Info(segment.id), |heard| heard.len() >= wanted).await;
+        let tail_of = |heard: &[(NodeId, Told)]| infos(heard).map(|info| info.tail).max();
+        let acknowledged = |heard: &[(NodeId, Told)]| infos(heard).map(|info| info.global).max();
+        // What a write quorum has without a hole, on servers that are not sealed, is as good as acknowledged: no f-majority will miss it.
+        let safe = |heard: &[(NodeId, Told)], tail: Offset| {
+            let safe = infos(heard).filter(|info| !info.sealed && info.solid >= tail).count();
+            safe >= usize::from(segment.replication)
+        };
+        // It may take one server more to see that, if one of the first was down when the last record was written.
+        let enough = |heard: &[(NodeId, Told)]| {
+            let clear =
+                || tail_of(heard).is_none_or(|tail| acknowledged(heard) >= Some(tail) || safe(heard, tail));
+            heard.len() >= wanted && clear()
+        };
+        let heard = servers.ask_all(segment, &Ask::Info(segment.id), enough).await;
         if heard.len() < quorum {
             return None;
         }
-        servers.learn(segment, infos(&heard).map(|info| info.global).max()?);
-        let tail = infos(&heard).map(|info| info.tail).max()?;
-        // What a write quorum has without a hole, on servers that are not sealed, is as good as acknowledged: no f-majority will miss it.
-        let safe = infos(&heard).filter(|info| !info.sealed && info.solid >= tail).count();
-        if safe >= usize::from(segment.replication) {
+        servers.learn(segment, acknowledged(&heard)?);
+        let tail = tail_of(&heard)?;
+        if safe(&heard, tail) {
             servers.learn(segment, tail);
         }
         Some(tail)

@@ -2,11 +2,11 @@
 
 use super::PartitionId;
 use super::service;
-use super::settings::PartitionSettings;
+use super::settings::{PartitionSettings, PlacedBy};
 use super::snapshots::{Repository, Snapshot};
 use super::state::{Command, Effect, Handler, InvocationId, State, Task};
 use super::store::PartitionStore;
-use super::views::Views;
+use super::views::{PartitionViews, Views};
 use crate::canary::Canary;
 use crate::journal::Journal;
 use crate::log::client::NotReconfigured;
@@ -16,8 +16,10 @@ use crate::oracle::Oracle;
 use crate::peers::Peers;
 use crate::settings::ClusterSettings;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 use stormglass_core::{Kind, Recorder, Seed};
 use stormglass_engine::EngineError;
@@ -143,6 +145,8 @@ pub(crate) enum Event {
     Archived(Lsn),
     /// Somebody wants to see the state.
     Look(Sender<Arc<State>>),
+    /// Somebody else leads, in a later epoch.
+    Overtaken,
     /// Stop.
     Stop(Sender<()>),
 }
@@ -318,8 +322,9 @@ struct Leadership {
 
 impl Processor {
     async fn work(mut self, mut inbox: Receiver<Event>) -> Ended {
-        while let Some(event) = inbox.recv().await {
+        while let Some(event) = self.next(&mut inbox).await {
             match event {
+                Event::Overtaken => self.step_down(),
                 Event::Entry(Entry::Record(lsn, record)) => self.apply(lsn, &record),
                 Event::Entry(Entry::Gap(to)) => {
                     self.step_down();
@@ -348,6 +353,24 @@ impl Processor {
             }
         }
         Ended::Stopped
+    }
+
+    /// What there is to do next. Who leads steps down as soon as it hears by gossip of a later epoch (1.7): the log may not tell it any more, if the sequencer of the one who
+    /// overtook it is gone. Source: restatedev/restate 1.7 `crates/worker/src/partition/mod.rs`, `watch_leader_changes`.
+    async fn next(&self, inbox: &mut Receiver<Event>) -> Option<Event> {
+        let own = self.leadership.as_ref().map(|own| own.epoch);
+        let own = own.filter(|_| self.worker.settings.partition.placed_by == PlacedBy::Epochs);
+        poll_fn(|context| {
+            if let Poll::Ready(event) = inbox.poll_recv(context) {
+                return Poll::Ready(event);
+            }
+            let Some(own) = own else { return Poll::Pending };
+            let overtaken = |views: &Arc<PartitionViews>| {
+                views.get(&self.id).and_then(|view| view.leader).is_some_and(|(epoch, _)| epoch > own)
+            };
+            self.worker.views.watch().poll_until(context, overtaken).map(|_| Some(Event::Overtaken))
+        })
+        .await
     }
 
     fn apply(&mut self, lsn: Lsn, record: &Record) {
