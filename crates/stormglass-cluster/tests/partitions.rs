@@ -51,7 +51,7 @@ fn both_tests_pass_on_a_quiet_machine() {
 fn every_step_of_trim_gap_is_a_wait() {
     let names = |model| {
         let waits = outcome(&TrimGap, model, "quiet", &[], 1).waits;
-        let own = waits.into_iter().filter(|wait| wait.began.as_nanos() > 0);
+        let own = waits.into_iter().filter(|wait| wait.parameter.as_deref() != Some("admin.deadline"));
         own.map(|wait| format!("{} on {}", wait.name, wait.node)).collect::<Vec<_>>()
     };
     let common = ["partition leader on node-1", "first call on node-1", "snapshot on node-1"];
@@ -63,7 +63,7 @@ fn every_step_of_trim_gap_is_a_wait() {
     ];
     assert_eq!(names("restate-m25"), old.concat());
     let new = [
-        &["partition started on node-1"][..],
+        &["provision on node-1", "partition started on node-1"][..],
         &common,
         &["node id on node-2", "trim gap met on node-2", "snapshot import on node-2", "last call on node-2"],
         &["equal replicas of P0 on cluster"],
@@ -169,6 +169,16 @@ fn regression_nobody_waits_for_ever() {
     for (model, seed) in [("restate-m25", 2), ("restate-1.7", 135), ("restate-1.7", 140)] {
         let verdict = outcome(&ClusterChaos, model, "quiet", &[], seed).verdict;
         assert_eq!(verdict, Verdict::Passed, "{model}, seed {seed}");
+    }
+}
+
+/// A leader whose successor was gone before its announcement could be read stayed leader for itself and for nobody else (seed 87); a replica asked the same two of three
+/// log servers again and again for the tail, and one of them had not been there for the last record (127).
+#[test]
+fn regression_nobody_waits_for_a_leader_who_is_gone() {
+    for seed in [87, 127] {
+        let verdict = outcome(&ClusterChaos, "restate-1.7", "ci-2025-03", &[], seed).verdict;
+        assert_eq!(verdict, Verdict::Passed, "seed {seed}");
     }
 }
 
