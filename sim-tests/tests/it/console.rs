@@ -30,11 +30,16 @@ impl Sink {
 
 /// Runs a command line and gives exit code, standard output and standard error.
 pub(crate) fn stormglass(arguments: &[&str]) -> (Exit, String, String) {
-    let (out, err) = (Sink::default(), Sink::default());
     let mut scenarios = stormglass::scenarios();
     scenarios.extend(Leak::ALL.map(|leak| Box::new(Leaky(leak)) as Box<dyn Scenario>));
+    stormglass_with(&scenarios, arguments)
+}
+
+/// The same with these scenarios.
+pub(crate) fn stormglass_with(scenarios: &[Box<dyn Scenario>], arguments: &[&str]) -> (Exit, String, String) {
+    let (out, err) = (Sink::default(), Sink::default());
     let arguments = ["stormglass"].iter().chain(arguments).copied();
-    let exit = stormglass::run(&scenarios, arguments, &mut Output::to(out.clone(), err.clone()));
+    let exit = stormglass::run(scenarios, arguments, &mut Output::to(out.clone(), err.clone()));
     (exit, out.text(), err.text())
 }
 

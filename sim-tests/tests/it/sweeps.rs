@@ -1,9 +1,11 @@
 //! Sweeps as their users meet them.
 
-use crate::console::{folder, refused, stormglass};
+use crate::console::{folder, refused, stormglass, stormglass_with};
 use expect_test::{Expect, expect};
 use std::path::PathBuf;
 use stormglass::Exit;
+use stormglass_sim::scenario::Play;
+use stormglass_sim::{Scenario, Settings, World};
 
 /// A file of this name in the tests' folder.
 fn file(name: &str, text: &str) -> String {
@@ -58,6 +60,54 @@ fn a_sweep_tells_what_it_found_in_every_form() {
     assert_eq!((exit, told), (Exit::Held, out));
     let table = |folder: &str| std::fs::read(PathBuf::from(folder).join("runs.parquet")).unwrap();
     assert!(table(&merged) == table(&results));
+}
+
+/// A scenario whose runs pass, panic, wait for nothing until the horizon, or only yield, by their seeds.
+struct Ends;
+
+impl Scenario for Ends {
+    fn name(&self) -> &str {
+        "ends"
+    }
+
+    fn about(&self) -> &str {
+        "ends in every way"
+    }
+
+    fn play(&self, world: World, _: &Settings) -> Play {
+        Box::pin(async move {
+            match world.seed().0 % 4 {
+                0 => {}
+                1 => panic!("on purpose"),
+                2 => std::future::pending().await,
+                _ => loop {
+                    madsim::task::yield_now().await;
+                },
+            }
+        })
+    }
+}
+
+/// A run that panics, or spends its budget, is a row like any other.
+#[test]
+fn no_end_of_a_run_ends_a_sweep() {
+    let space = file(
+        "ends.toml",
+        "scenario = 'ends'\nprofile = 'quiet'\nseeds = '0..8'\nset = { 'run.turns' = 1000 }\n",
+    );
+    let scenarios: Vec<Box<dyn Scenario>> = vec![Box::new(Ends)];
+    let (exit, out, _) = stormglass_with(&scenarios, &["sweep", &space, "--markdown"]);
+    assert_eq!(exit, Exit::Held);
+    expect![[r####"
+        ### ends
+
+        | cell     | runs | failed | flake rate, 95 % | first seed |
+        |----------|------|--------|------------------|------------|
+        | as it is |    8 |      4 | 15.70 to 84.30 % |          1 |
+
+        What fails in "as it is": panicked on harness (2), stalled (2)
+    "####]]
+    .assert_eq(out.split_inclusive("stalled (2)\n").next().unwrap());
 }
 
 /// Half a second is too short for any start: the gate says so, and by how much.

@@ -16,7 +16,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
-use stormglass_core::{Kind, Recorder, Seed, Stream, Symbol};
+use stormglass_core::{Kind, Recorder, Seed, SimTime, Stream, Symbol};
 use stormglass_net::Host;
 use stormglass_raft::client::ClientError;
 use stormglass_raft::server::NodesWatch;
@@ -296,7 +296,7 @@ impl Log {
         let Shared { settings, recorder, .. } = &*self.shared;
         loop {
             let segment = Arc::new(self.begun(log).await.tail(log).expect("it has begun").clone());
-            if let Some(tail) = self.check_tail(&segment).await {
+            if let Some(Checked { tail, .. }) = self.check_tail(&segment).await {
                 return segment.lsn(tail);
             }
             rt::pause(recorder, recorder.symbol("find tail pause"), settings.find_tail_pause).await;
@@ -304,7 +304,7 @@ impl Log {
     }
 
     /// A place of an open segment that is behind every acknowledged record: right behind it, if the sequencer says so; without it, behind what any server of an f-majority has.
-    async fn check_tail(&self, segment: &Arc<Segment>) -> Option<Offset> {
+    async fn check_tail(&self, segment: &Arc<Segment>) -> Option<Checked> {
         let Shared { sequencers, servers, settings, .. } = &*self.shared;
         let sequenced = if sequencers.is_for(segment) {
             Ok(sequencers.tail(segment))
@@ -313,7 +313,7 @@ impl Log {
         };
         if let Ok(Sequenced::Tail(tail)) = sequenced {
             servers.learn(segment, tail);
-            return Some(tail);
+            return Some(Checked { tail, sealed: false });
         }
         let quorum = segment.f_majority();
         let wanted = quorum.max(usize::from(segment.replication));
@@ -339,7 +339,8 @@ impl Log {
         if safe(&heard, tail) {
             servers.learn(segment, tail);
         }
-        Some(tail)
+        let sealed = infos(&heard).filter(|info| info.sealed).count() >= quorum;
+        Some(Checked { tail, sealed })
     }
 
     /// Seals a segment and opens the next, with this sequencer. Does nothing if that has been done.
@@ -506,6 +507,15 @@ fn infos(heard: &[(NodeId, Told)]) -> impl Iterator<Item = LogletInfo> {
     })
 }
 
+/// What is known of an open segment's end.
+#[derive(Clone, Copy, Debug)]
+struct Checked {
+    /// A place behind every acknowledged record.
+    tail: Offset,
+    /// Whether an f-majority is sealed, so that nobody can append.
+    sealed: bool,
+}
+
 /// Reads a log, record by record, and waits at its end for more.
 #[derive(Debug)]
 pub struct Reader {
@@ -550,7 +560,8 @@ impl Reader {
 
     /// The segment that has the next record, and the place up to which it can be read, once there is something.
     async fn readable(&self) -> (Arc<Segment>, Offset) {
-        let Shared { metadata, servers, sequencers, settings, .. } = &*self.log.shared;
+        let Shared { metadata, servers, sequencers, settings, me, .. } = &*self.log.shared;
+        let mut sealed_since: Option<(LogletId, SimTime)> = None;
         loop {
             let logs = self.log.begun(self.id).await;
             let (segment, end) = logs.segment_of(self.id, self.next).expect("it has begun");
@@ -577,7 +588,18 @@ impl Reader {
             if sequencers.is_for(&segment) {
                 news.await;
             } else if rt::timeout(settings.tail_poll, news).await.is_none() {
-                self.log.check_tail(&segment).await;
+                let checked = self.log.check_tail(&segment).await;
+                // Where writers see to it that a log goes on, one that has nothing to write sees to nothing.
+                if settings.reconfigures == Reconfigures::Leader
+                    && checked.is_some_and(|checked| checked.sealed)
+                {
+                    let same = sealed_since.filter(|(sealed, _)| *sealed == segment.id);
+                    let (_, since) = *sealed_since.insert(same.unwrap_or_else(|| (segment.id, rt::now())));
+                    if rt::now() >= since + settings.auto_recovery {
+                        // If that does not work now, it is tried again after the next check.
+                        let _ = self.log.reconfigure(&segment, *me).await;
+                    }
+                }
             }
             let known = tail.get();
             if known > offset {

@@ -14,7 +14,8 @@ pub struct LogSettings {
     pub replication: u8,
     /// How an append is repeated (`append-retry-min-interval`, `-max-interval`). Default: 10 ms × 2 up to 1 s, without end.
     pub append_retry: RetryPolicy,
-    /// How long a writer that may reconfigure a log waits for somebody else to (`auto-recovery-interval`). Default: 15 s.
+    /// How long a writer that may reconfigure a log waits for somebody else to, and a reader at the end of a sealed segment for a writer (`auto-recovery-interval`).
+    /// Default: 15 s.
     #[serde(with = "HumanDuration")]
     pub auto_recovery: Duration,
     /// Who seals a segment whose sequencer is gone, and opens the next. Default: `leader`.
