@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use stormglass_core::{Branch, Seed, SimTime};
-use stormglass_sweep::space::parse_seeds;
+use stormglass_sweep::calibration;
+use stormglass_sweep::space::{Level, parse_seeds};
 use stormglass_sweep::stats::stopping::Target;
 
 /// Replays a cluster's bad day from a seed, names the waits that ate the budget, and says which timeouts hold.
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Report(Report),
     /// Say how likely a wait is to be longer than it hardly ever is, by splitting runs.
     Rare(Rare),
+    /// Find the profile of a machine from the logs of real starts, and compare them phase by phase.
+    Calibrate(Calibrate),
 }
 
 #[derive(Debug, clap::Args)]
@@ -229,6 +232,40 @@ pub(crate) struct Rare {
     pub(crate) jobs: Option<NonZeroUsize>,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct Calibrate {
+    /// The logs: files that end in .jsonl, .json, .log or .txt, also with .gz, one for each process; folders in it are searched too.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// What lines mean: a TOML file with a regular expression for each phase of a start. A Restate node's JSON log if left out.
+    #[arg(long, value_name = "MAPPING.toml")]
+    pub(crate) mapping: Option<PathBuf>,
+    /// The scenario whose starts are compared.
+    #[arg(long, default_value = "cold-start")]
+    pub(crate) scenario: String,
+    /// The model; the scenario's first if left out.
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// The profile to begin with: a shipped one or a TOML file.
+    #[arg(long, default_value = "quiet")]
+    pub(crate) profile: String,
+    /// Set one parameter for all runs. Repeatable.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
+    pub(crate) sets: Vec<(String, String)>,
+    /// A parameter of the profile to look for, and between which values. Repeatable.
+    #[arg(long = "fit", value_name = "KEY=FROM..TO", value_parser = fit, default_value = "disk.sync.delay=0ms..1s")]
+    pub(crate) fits: Vec<calibration::Axis>,
+    /// The seeds that each value is tried with: A..B without B, or A..=B.
+    #[arg(long, value_parser = parse_seeds, default_value = "0..10")]
+    pub(crate) seeds: Range<u64>,
+    /// Worker threads; one for each core if left out.
+    #[arg(long)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Write the profile that was found to this file, for --profile.
+    #[arg(long, value_name = "PROFILE.toml")]
+    pub(crate) out: Option<PathBuf>,
+}
+
 /// How findings are told, and what is asked of them.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Told {
@@ -270,6 +307,26 @@ impl FromStr for Gate {
         let target = Target { flake: number(flake)?, confidence: number(confidence)? / 100.0, margin: None };
         target.check().map_err(|problem| format!("{problem}; {}", form()))?;
         Ok(Gate(target))
+    }
+}
+
+/// Reads `disk.sync.delay=0ms..1s`.
+fn fit(text: &str) -> Result<calibration::Axis, String> {
+    let form = || "expected KEY=FROM..TO, for example disk.sync.delay=0ms..1s".to_string();
+    let (key, range) = text.split_once('=').ok_or_else(form)?;
+    let (from, to) = range.split_once("..").ok_or_else(form)?;
+    let [from, to] = [from, to].map(|text| {
+        let number =
+            || text.parse().map(toml::Value::Integer).or_else(|_| text.parse().map(toml::Value::Float));
+        Level::of(&number().unwrap_or_else(|_| toml::Value::String(text.into())))
+    });
+    match (from.size(), to.size()) {
+        (Some(low), Some(high))
+            if low < high && std::mem::discriminant(&from) == std::mem::discriminant(&to) =>
+        {
+            Ok(calibration::Axis { key: key.into(), from, to })
+        }
+        _ => Err(form()),
     }
 }
 

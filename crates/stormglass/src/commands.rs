@@ -1,5 +1,6 @@
 //! The commands, and what they share.
 
+pub(crate) mod calibrate;
 pub(crate) mod check;
 pub(crate) mod explain;
 pub(crate) mod list;

@@ -90,6 +90,7 @@ where
         Command::Merge(merge) => commands::sweep::merge(&context, &merge, output),
         Command::Report(report) => commands::sweep::report(&context, &report, output),
         Command::Rare(rare) => commands::rare::rare(&context, &rare, output),
+        Command::Calibrate(calibrate) => commands::calibrate::calibrate(&context, &calibrate, output),
     }));
     match done {
         Ok(Ok(exit)) => exit,

@@ -129,10 +129,9 @@ fn a_gate_says_why() {
 fn shipped_sweeps_are_listed() {
     let (exit, out, _) = stormglass(&["list", "sweeps"]);
     assert_eq!(exit, Exit::Held);
-    expect![[r#"
-         sweep  remedies        What each remedy for the two flaky tests is worth on the CI machine of March 2025.
-         sweep  admin-deadline  Which deadline of the admin check would have held on the CI machine of March 2025, and does anything that was tuned since let it be shorter?
-    "#]].assert_eq(&out);
+    let names: Vec<&str> = out.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert_eq!(names, ["remedies", "admin-deadline"]);
+    assert!(out.contains("What each remedy for the two flaky tests is worth"), "{out}");
 }
 
 #[test]

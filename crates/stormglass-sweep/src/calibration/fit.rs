@@ -1,0 +1,72 @@
+//! The values of parameters under which simulated starts are most like real ones.
+
+use super::{Comparison, Mapping, Start, compare};
+use crate::space::Level;
+use serde::Serialize;
+
+/// A parameter that is looked for, and between which values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// The parameter.
+    pub key: String,
+    /// The smallest value.
+    pub from: Level,
+    /// The largest one, of the same kind.
+    pub to: Level,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Fitted {
+    /// The values, by parameter.
+    pub values: Vec<(String, String)>,
+    /// Real and simulated with these values.
+    pub comparison: Comparison,
+}
+
+/// Values of a parameter that are tried at once.
+const VALUES: u32 = 9;
+/// How often the way between the neighbours of the best value is searched again: each makes it a quarter as long.
+const ROUNDS: u32 = 4;
+
+/// Looks for the values with the smallest distance, one parameter after the other, each from its whole way down to a few thousandths of it; with several parameters twice. `play`
+/// gives the starts of runs with these values.
+pub fn fit(
+    mapping: &Mapping,
+    real: &[Start],
+    axes: &[Axis],
+    mut play: impl FnMut(&[(String, String)]) -> Vec<Start>,
+) -> Fitted {
+    let middle = |axis: &Axis| size(&axis.from).midpoint(size(&axis.to));
+    let mut sizes: Vec<f64> = axes.iter().map(middle).collect();
+    let values = |sizes: &[f64]| -> Vec<(String, String)> {
+        axes.iter()
+            .zip(sizes)
+            .map(|(axis, &size)| (axis.key.clone(), axis.from.like(size).to_string()))
+            .collect()
+    };
+    let mut at = |sizes: &[f64]| compare(mapping, real, &play(&values(sizes)));
+    let mut best = at(&sizes);
+    for _ in 0..axes.len().min(2) {
+        for (place, axis) in axes.iter().enumerate() {
+            let (mut low, mut high) = (size(&axis.from), size(&axis.to));
+            for _ in 0..ROUNDS {
+                let step = (high - low) / f64::from(VALUES - 1);
+                for number in 0..VALUES {
+                    let mut tried = sizes.clone();
+                    tried[place] = low + step * f64::from(number);
+                    let comparison = at(&tried);
+                    if comparison.is_nearer_than(&best) {
+                        (best, sizes) = (comparison, tried);
+                    }
+                }
+                (low, high) = ((sizes[place] - step).max(low), (sizes[place] + step).min(high));
+            }
+        }
+    }
+    Fitted { values: values(&sizes), comparison: best }
+}
+
+fn size(level: &Level) -> f64 {
+    level.size().unwrap_or_default()
+}
