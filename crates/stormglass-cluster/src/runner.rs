@@ -107,7 +107,7 @@ impl Cluster {
         let (retry, provisioned) = (&self.settings.cluster.provision_retry, self.provisioned.clone());
         let (mut delays, longest) = (retry.delays(stream), retry.max);
         let recorder = self.world.recorder().clone();
-        rt::spawn(&self.world.recorder().clone(), "provision", async move {
+        rt::spawn(self.world.recorder(), "provision", async move {
             let gap = recorder.symbol("provision retry gap");
             while !channel.call(()).await.unwrap_or(false) {
                 rt::pause(&recorder, gap, delays.next().unwrap_or(longest)).await;

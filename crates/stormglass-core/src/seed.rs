@@ -209,6 +209,23 @@ impl Stream {
         (self.draw() >> 11) as f64 / (1u64 << 53) as f64
     }
 
+    /// Puts items into an order by chance (Fisher and Yates).
+    ///
+    /// ```
+    /// use stormglass_core::Seed;
+    ///
+    /// let mut order = [1, 2, 3, 4, 5];
+    /// Seed(7).stream("order").shuffle(&mut order);
+    /// assert_ne!(order, [1, 2, 3, 4, 5]);
+    /// order.sort_unstable();
+    /// assert_eq!(order, [1, 2, 3, 4, 5]);
+    /// ```
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for place in (1..items.len()).rev() {
+            items.swap(place, self.below(place as u64 + 1) as usize);
+        }
+    }
+
     /// True with probability `numerator / denominator`.
     ///
     /// # Panics

@@ -13,8 +13,7 @@ use stormglass_sweep::answers::deadlines::{Needed, needed};
 use stormglass_sweep::answers::frontier::{Best, frontier};
 use stormglass_sweep::answers::sensitivity::{Interaction, Sensitivity, interactions, sensitivities};
 use stormglass_sweep::answers::worth::{Compared, compared};
-use stormglass_sweep::schedule::Schedule;
-use stormglass_sweep::stats::stopping::{Side, Target, decided, interval};
+use stormglass_sweep::stats::stopping::{Side, Target};
 use stormglass_sweep::tally::HistoryTally;
 use stormglass_sweep::{Cell, Manifest, Tally};
 
@@ -92,16 +91,15 @@ impl Findings {
         let compared = compared(plan, tally, target);
         let found = |(place, compared): (usize, Option<Compared>)| {
             let (cell, counts) = (&plan.cells[place].cell, &tally.cells[place]);
-            let looks = Schedule::looks(manifest.stop, cell.runs());
-            let (runs, failed) = (counts.runs(), counts.failures());
+            let rate = tally.rate(plan, place, target, manifest.stop);
             Found {
                 case: cell.case.clone(),
                 cell: cell.label(),
                 sets: cell.sets.clone(),
-                runs,
-                failed,
-                rate: if runs == 0 { 0.0..=1.0 } else { interval(failed, runs, target, looks) },
-                side: if runs == 0 { None } else { decided(failed, runs, target, looks) },
+                runs: counts.runs(),
+                failed: counts.failures(),
+                side: target.side(&rate),
+                rate,
                 causes: counts.causes.clone(),
                 first_failed_seed: counts.first,
                 explain: counts.first.map(|seed| explain(cell, seed)),

@@ -6,7 +6,6 @@ pub mod sensitivity;
 pub mod worth;
 
 use crate::plan::Plan;
-use std::collections::BTreeSet;
 
 /// The histories of a case, in order.
 fn histories_of<'a>(plan: &'a Plan, case: &'a str) -> impl Iterator<Item = usize> + 'a {
@@ -14,8 +13,6 @@ fn histories_of<'a>(plan: &'a Plan, case: &'a str) -> impl Iterator<Item = usize
 }
 
 /// The cases, in order.
-fn cases(plan: &Plan) -> Vec<&str> {
-    let mut seen = BTreeSet::new();
-    let cases = plan.cells.iter().map(|planned| planned.cell.case.as_str());
-    cases.filter(|case| seen.insert(*case)).collect()
+fn cases(plan: &Plan) -> impl Iterator<Item = &str> {
+    plan.firsts().map(|planned| planned.cell.case.as_str())
 }

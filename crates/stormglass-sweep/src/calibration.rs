@@ -8,7 +8,8 @@ pub mod logs;
 
 pub use fit::{Axis, fit};
 
-use crate::stats::quantile::quantile;
+use crate::space::{SpaceError, from_toml};
+use crate::stats::quantile::value;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -72,24 +73,11 @@ impl Mapping {
     /// # Errors
     ///
     /// Names the field and the remedy.
-    pub fn parse(file: &str, text: &str) -> Result<Mapping, crate::SpaceError> {
-        let fail = |field: String, problem: &str| crate::SpaceError {
-            file: file.into(),
-            field,
-            problem: problem.trim_end().into(),
-        };
-        let table: toml::Table = text
-            .parse()
-            .map_err(|error: toml::de::Error| fail(String::new(), &format!("not valid TOML: {error}")))?;
-        let mapping: Mapping = serde_path_to_error::deserialize(table).map_err(|error| {
-            let path = error.path().to_string();
-            fail(if path == "." { String::new() } else { path }, error.into_inner().message())
-        })?;
+    pub fn parse(file: &str, text: &str) -> Result<Mapping, SpaceError> {
+        let mapping: Mapping = from_toml(file, text)?;
         if mapping.timestamp.0.captures_len() < 2 {
-            return Err(fail(
-                "timestamp".into(),
-                "needs a group around the time: '\"timestamp\":\"([^\"]+)\"'",
-            ));
+            let problem = "needs a group around the time: '\"timestamp\":\"([^\"]+)\"'";
+            return Err(SpaceError::new(file, "timestamp", problem));
         }
         Ok(mapping)
     }
@@ -151,8 +139,7 @@ pub fn compare(mapping: &Mapping, real: &[Start], simulated: &[Start]) -> Compar
         times
     };
     let three = |times: &[f64]| -> Option<[f64; 3]> {
-        let at = |share| quantile(times, share, 0.95).map(|quantile| quantile.value);
-        Some([at(0.1)?, at(0.5)?, at(0.9)?])
+        Some([value(times, 0.1)?, value(times, 0.5)?, value(times, 0.9)?])
     };
     let mut phases = Vec::new();
     for phase in &mapping.phases {

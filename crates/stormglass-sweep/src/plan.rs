@@ -120,14 +120,15 @@ impl Plan {
         self.cells.iter().enumerate().filter(move |(_, cell)| cell.history == history)
     }
 
-    /// The place of the first cell of this one's case.
-    ///
-    /// # Panics
-    ///
-    /// When there is no such cell.
-    pub fn first_of_case(&self, place: usize) -> usize {
-        let case = &self.cells[place].cell.case;
-        self.cells.iter().position(|other| other.cell.case == *case).unwrap_or(place)
+    /// The first cell of each case.
+    pub fn firsts(&self) -> impl Iterator<Item = &PlannedCell> {
+        let mut seen = BTreeSet::new();
+        self.cells.iter().filter(move |planned| seen.insert(&planned.cell.case))
+    }
+
+    /// Whether waits with this parameter as their deadline count.
+    pub fn counts(&self, parameter: &str) -> bool {
+        self.objective.is_empty() || self.objective.iter().any(|other| other == parameter)
     }
 
     /// The place of the cell that a variant is compared with: the first of its case with the same values of the parameters. Nothing for that itself, and without

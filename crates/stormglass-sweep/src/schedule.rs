@@ -2,7 +2,7 @@
 
 use crate::plan::Plan;
 use crate::shard::Shard;
-use crate::stats::stopping::{Side, Stop, Target, decided};
+use crate::stats::stopping::{Side, Stop, Target};
 use crate::tally::Tally;
 use std::collections::BTreeSet;
 
@@ -44,11 +44,6 @@ impl Schedule {
     /// The first round is next.
     pub fn new(stop: Option<Stop>, target: Target, shard: Shard) -> Schedule {
         Schedule { stop, target, shard, round: 0 }
-    }
-
-    /// How often one looks at a history with so many seeds.
-    pub fn looks(stop: Option<Stop>, most: u64) -> usize {
-        stop.map_or(1, |stop| stop.looks(most).len())
     }
 
     /// The next round, if there is one. The tally has the rows of those before; without a rule for stopping nothing is asked of it.
@@ -113,13 +108,9 @@ impl Schedule {
     }
 
     fn known(&self, plan: &Plan, tally: &Tally, place: usize) -> Known {
-        let (cell, most) = (&tally.cells[place], plan.cells[place].cell.runs());
-        if cell.runs() == 0 {
-            return Known::Nothing;
-        }
-        match decided(cell.failures(), cell.runs(), self.target, Schedule::looks(self.stop, most)) {
+        match tally.side(plan, place, self.target, self.stop) {
             Some(side) => Known::Side(side),
-            None if cell.runs() == most => Known::Spent,
+            None if tally.cells[place].runs() == plan.cells[place].cell.runs() => Known::Spent,
             None => Known::Nothing,
         }
     }

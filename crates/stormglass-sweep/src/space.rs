@@ -26,6 +26,7 @@ pub use level::Level;
 pub use sampling::Sampling;
 
 use crate::stats::stopping::{Stop, Target};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -189,6 +190,24 @@ pub struct SpaceError {
     pub problem: String,
 }
 
+impl SpaceError {
+    /// An error at this field.
+    pub fn new(file: &str, field: &str, problem: &str) -> SpaceError {
+        SpaceError { file: file.into(), field: field.into(), problem: problem.trim_end().into() }
+    }
+}
+
+/// Reads a TOML file; what is wrong is told with its field.
+pub(crate) fn from_toml<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, SpaceError> {
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| SpaceError::new(file, "", &format!("not valid TOML: {error}")))?;
+    serde_path_to_error::deserialize(table).map_err(|error| {
+        let path = error.path().to_string();
+        SpaceError::new(file, if path == "." { "" } else { &path }, error.into_inner().message())
+    })
+}
+
 /// One combination of values of one case: what a flake rate is told of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -232,18 +251,8 @@ impl Space {
     ///
     /// Names the field and the remedy.
     pub fn parse(file: &str, text: &str) -> Result<Space, SpaceError> {
-        let fail = |field: &str, problem: &str| SpaceError {
-            file: file.into(),
-            field: field.into(),
-            problem: problem.trim_end().into(),
-        };
-        let table: toml::Table =
-            text.parse().map_err(|error: toml::de::Error| fail("", &format!("not valid TOML: {error}")))?;
-        let space: Space = serde_path_to_error::deserialize(table).map_err(|error| {
-            let path = error.path().to_string();
-            fail(if path == "." { "" } else { &path }, error.into_inner().message())
-        })?;
-        space.check().map_err(|(field, problem)| fail(&field, &problem))?;
+        let space: Space = from_toml(file, text)?;
+        space.check().map_err(|(field, problem)| SpaceError::new(file, &field, &problem))?;
         Ok(space)
     }
 

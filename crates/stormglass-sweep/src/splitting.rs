@@ -213,9 +213,7 @@ impl Repeat {
             return Vec::new();
         }
         // Whose one more it is must not hang on who they are.
-        for place in (1..self.survivors.len()).rev() {
-            self.survivors.swap(place, self.stream.below(place as u64 + 1) as usize);
-        }
+        self.stream.shuffle(&mut self.survivors);
         let survivors = self.survivors.iter().cycle().take(effort as usize);
         let mut paths = Vec::new();
         for ((path, at), number) in survivors.zip(0..) {

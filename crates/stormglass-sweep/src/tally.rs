@@ -2,7 +2,9 @@
 
 use crate::plan::Plan;
 use crate::results::{ResultsError, Row, table};
+use crate::stats::stopping::{Side, Stop, Target, interval};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 use stormglass_core::{Length, Outcome, SimTime, Verdict};
@@ -116,6 +118,28 @@ impl Tally {
             cells: vec![CellTally::default(); plan.cells.len()],
             histories: vec![HistoryTally::default(); plan.histories.len()],
         }
+    }
+
+    /// The interval of a cell's flake rate, with a rule for stopping that of its last look; everything for a cell that was not played.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such cell.
+    pub fn rate(&self, plan: &Plan, place: usize, target: Target, stop: Option<Stop>) -> RangeInclusive<f64> {
+        let (cell, most) = (&self.cells[place], plan.cells[place].cell.runs());
+        if cell.runs() == 0 {
+            return 0.0..=1.0;
+        }
+        interval(cell.failures(), cell.runs(), target, Stop::times(stop, most))
+    }
+
+    /// On which side of the target a cell's flake rate is, if that is known.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such cell.
+    pub fn side(&self, plan: &Plan, place: usize, target: Target, stop: Option<Stop>) -> Option<Side> {
+        target.side(&self.rate(plan, place, target, stop))
     }
 
     /// Counts the rows of a folder's table.

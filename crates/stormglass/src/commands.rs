@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::Path;
 use stormglass_core::{Seed, Verdict};
 use stormglass_sim::settings::unknown;
-use stormglass_sim::{Exhibit, Run, Scenario, Settings};
+use stormglass_sim::{Exhibit, Run, Scenario, Settings, SettingsError};
 
 /// What every command is given.
 pub(crate) struct Context<'a> {
@@ -88,6 +88,17 @@ impl<'a> Context<'a> {
         }
         Ok(Run::new(scenario, settings, Seed(identity.seed)).branching(identity.branches.clone()))
     }
+}
+
+/// Reads a file that the user names.
+pub(crate) fn read(file: &Path) -> Result<String, CliError> {
+    let fail = |source| SettingsError::File { file: file.display().to_string(), source };
+    Ok(std::fs::read_to_string(file).map_err(fail)?)
+}
+
+/// Writes one.
+pub(crate) fn write(file: &Path, text: &str) -> Result<(), CliError> {
+    std::fs::write(file, text).map_err(|source| CliError::Write { file: file.into(), source })
 }
 
 /// The exit code that a verdict stands for.

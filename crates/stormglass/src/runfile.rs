@@ -1,5 +1,6 @@
 //! A run as a file: all that is needed to play it again anywhere.
 
+use crate::commands::write;
 use crate::error::CliError;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -47,6 +48,6 @@ impl RunFile {
 
     pub(crate) fn write(&self, path: &Path) -> Result<(), CliError> {
         let text = toml::to_string(self).expect("a run is plain data");
-        std::fs::write(path, text).map_err(|source| CliError::Write { file: path.into(), source })
+        write(path, &text)
     }
 }

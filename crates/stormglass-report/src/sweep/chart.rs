@@ -1,12 +1,13 @@
 //! Charts as SVG inside a page: no scripts, no fonts from elsewhere, the same bytes for the same findings.
 
+use super::Found;
 use super::page::Curve;
-use super::tables::percent;
+use super::tables::{interval, percent, share as share_text};
 use std::fmt::Write;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 use stormglass_sweep::answers::frontier::Best;
 use stormglass_sweep::answers::sensitivity::Interaction;
+use stormglass_sweep::stats::stopping::Side;
 use stormglass_sweep::stats::survival::Step;
 
 /// Where a chart's area is.
@@ -16,22 +17,20 @@ const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 200.0;
 
 /// The interval of a rate as a bar, with the rate that is asked for; all of a table have the same scale.
-pub(super) fn bar(rate: &RangeInclusive<f64>, failed: f64, target: f64, most: f64) -> String {
+pub(super) fn bar(cell: &Found, target: f64, most: f64) -> String {
     let x = |rate: f64| 4.0 + 142.0 * (rate / most).min(1.0);
-    let class = if *rate.start() > target {
-        "above"
-    } else if *rate.end() <= target {
-        "below"
-    } else {
-        "open"
+    let class = match cell.side {
+        Some(Side::Above) => "above",
+        Some(Side::Below) => "below",
+        Some(Side::Near) | None => "open",
     };
     format!(
         r#"<svg class="bar {class}" width="150" height="16" role="img" aria-label="{label}"><line class="target" x1="{t:.1}" x2="{t:.1}" y1="0" y2="16"/><line class="range" x1="{low:.1}" x2="{high:.1}" y1="8" y2="8"/><circle cx="{middle:.1}" cy="8" r="3"/></svg>"#,
-        label = super::tables::interval(rate),
+        label = interval(&cell.rate),
         t = x(target),
-        low = x(*rate.start()),
-        high = x(*rate.end()),
-        middle = x(failed),
+        low = x(*cell.rate.start()),
+        high = x(*cell.rate.end()),
+        middle = x(cell.failed as f64 / cell.runs as f64),
     )
 }
 
@@ -63,17 +62,14 @@ pub(super) fn survival(curve: &Curve) -> String {
             text = humantime::format_duration(**deadline),
         );
     }
-    let words = |deadlines: &[&Duration]| {
-        let words: Vec<String> =
-            deadlines.iter().map(|deadline| humantime::format_duration(**deadline).to_string()).collect();
-        words.join(", ")
-    };
     let mut notes = Vec::new();
     if let [only] = near[..] {
         notes.push(format!("deadline {}", humantime::format_duration(*only)));
     }
     if !far.is_empty() {
-        notes.push(format!("deadline {} →", words(&far)));
+        let far: Vec<String> =
+            far.into_iter().map(|deadline| humantime::format_duration(*deadline).to_string()).collect();
+        notes.push(format!("deadline {} →", far.join(", ")));
     }
     if !notes.is_empty() {
         let _ = write!(
@@ -106,7 +102,7 @@ pub(super) fn frontier(points: &[&Best]) -> String {
             plot.x(point.deadline_s),
             plot.y(point.flake),
             escaped(&point.cell),
-            super::tables::share(point.flake),
+            share_text(point.flake),
             point.deadline_s,
         );
     }
@@ -201,7 +197,7 @@ impl Plot {
                 LEFT + WIDTH,
                 LEFT - 5.0,
                 y + 4.0,
-                super::tables::share(share),
+                share_text(share),
             );
             share /= 10.0;
         }

@@ -1,6 +1,8 @@
 //! Findings as a page: one file, without scripts, that needs nothing else.
 
-use super::tables::{causes, chance, cost, deadline, interval, percent, share, shift, shift_of};
+use super::tables::{
+    best, causes, compared, cost, deadline, interval, percent, sensitivity, share, shift, shift_of,
+};
 use super::{Findings, chart};
 use askama::Template;
 use std::collections::BTreeSet;
@@ -27,10 +29,8 @@ pub struct Curve {
 pub(super) fn curves(manifest: &Manifest, tally: &Tally, frontier: &[Best]) -> Vec<Curve> {
     let plan = &manifest.plan;
     let mut curves = Vec::new();
-    for (place, planned) in
-        plan.cells.iter().enumerate().filter(|(place, _)| plan.first_of_case(*place) == *place)
-    {
-        let case = &plan.cells[place].cell.case;
+    for planned in plan.firsts() {
+        let case = &planned.cell.case;
         for parameter in tally.histories[planned.history].limits() {
             let of_case = plan.cells.iter().filter(|other| other.cell.case == *case);
             let deadlines: BTreeSet<Duration> = of_case
@@ -70,7 +70,7 @@ struct Page<'a> {
     cost: String,
     cases: Vec<Case<'a>>,
     maps: Vec<(String, String)>,
-    frontiers: Vec<Frontier<'a>>,
+    frontiers: Vec<Frontier>,
     sensitivities: Vec<[String; 5]>,
     lines: Vec<Line<'a>>,
 }
@@ -104,10 +104,10 @@ struct Picture<'a> {
     svg: String,
 }
 
-struct Frontier<'a> {
+struct Frontier {
     name: String,
     svg: String,
-    points: Vec<(String, String, &'a str)>,
+    points: Vec<[String; 3]>,
 }
 
 struct Line<'a> {
@@ -123,7 +123,6 @@ struct Line<'a> {
 ///
 /// Never: writing to a text does not fail.
 pub fn html(findings: &Findings) -> String {
-    let places: Vec<(usize, &super::Found)> = findings.cells.iter().enumerate().collect();
     let page = Page {
         findings,
         rate: share(findings.target.flake),
@@ -138,26 +137,14 @@ pub fn html(findings: &Findings) -> String {
             })
             .collect(),
         frontiers: frontiers(findings),
-        sensitivities: findings
-            .sensitivities
+        sensitivities: findings.sensitivities.iter().map(sensitivity).collect(),
+        lines: findings
+            .cells
             .iter()
-            .map(|found| {
-                let levels: Vec<String> =
-                    found.levels.iter().map(|(level, rate)| format!("{level}: {}", percent(*rate))).collect();
-                [
-                    format!("{}: {}", found.case, found.parameter),
-                    levels.join(", "),
-                    percent(found.effect),
-                    format!("{}, {}", found.seeds.0, found.seeds.1),
-                    chance(found.p),
-                ]
-            })
-            .collect(),
-        lines: places
-            .iter()
+            .enumerate()
             .filter_map(|(place, cell)| {
                 Some(Line {
-                    place: *place,
+                    place,
                     name: format!("{}, {}", cell.case, cell.cell),
                     causes: causes(cell),
                     explain: cell.explain.as_deref()?,
@@ -186,16 +173,8 @@ fn case<'a>(findings: &'a Findings, name: &'a str) -> Case<'a> {
                 runs: cell.runs,
                 failed: cell.failed,
                 rate: interval(&cell.rate),
-                bar: chart::bar(
-                    &cell.rate,
-                    cell.failed as f64 / cell.runs as f64,
-                    findings.target.flake,
-                    most,
-                ),
-                compared: cell.compared.as_ref().map_or_else(
-                    || [const { String::new() }; 3],
-                    |it| [it.no_longer_fail.to_string(), it.fail_now.to_string(), chance(it.p)],
-                ),
+                bar: chart::bar(cell, findings.target.flake, most),
+                compared: compared(cell),
                 shift: shift_of(cell).map(shift).unwrap_or_default(),
                 seed: cell.first_failed_seed,
             })
@@ -227,27 +206,20 @@ fn case<'a>(findings: &'a Findings, name: &'a str) -> Case<'a> {
     }
 }
 
-fn frontiers(findings: &Findings) -> Vec<Frontier<'_>> {
+fn frontiers(findings: &Findings) -> Vec<Frontier> {
     let mut all: Vec<(String, Vec<&Best>)> = Vec::new();
-    for best in &findings.frontier {
-        let name = format!("{}: {}", best.case, best.parameter);
+    for point in &findings.frontier {
+        let name = format!("{}: {}", point.case, point.parameter);
         match all.last_mut().filter(|(other, _)| *other == name) {
-            Some((_, points)) => points.push(best),
-            None => all.push((name, vec![best])),
+            Some((_, points)) => points.push(point),
+            None => all.push((name, vec![point])),
         }
     }
-    let point = |best: &&'_ Best| (format!("< {}", share(best.flake)), format!("{:.3} s", best.deadline_s));
     all.into_iter()
         .map(|(name, points)| Frontier {
             name,
             svg: chart::frontier(&points),
-            points: points
-                .iter()
-                .map(|best| {
-                    let (flake, deadline) = point(best);
-                    (flake, deadline, best.cell.as_str())
-                })
-                .collect(),
+            points: points.iter().map(|point| best(point)).collect(),
         })
         .collect()
 }

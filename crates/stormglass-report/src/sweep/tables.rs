@@ -1,6 +1,6 @@
 //! Findings as tables, for a terminal and for a CI summary.
 
-use super::{Best, Cost, Findings, Found};
+use super::{Best, Cost, Findings, Found, Sensitivity};
 use crate::table;
 use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
@@ -60,13 +60,10 @@ fn write(findings: &Findings, form: &Form) -> String {
             "What a lower flake rate costs at {confidence}: a longer deadline finds a dead node later (the deadline of each case that most runs outlast)"
         );
         let mut table = headed(["deadline", "flake rate", "found after", "with"]);
-        for best in pressing {
-            table.add_row([
-                format!("{}: {}", best.case, best.parameter),
-                format!("< {}", share(best.flake)),
-                format!("{:.3} s", best.deadline_s),
-                best.cell.clone(),
-            ]);
+        for point in pressing {
+            table.add_row(
+                [[format!("{}: {}", point.case, point.parameter)].as_slice(), &best(point)].concat(),
+            );
         }
         section(&mut text, form, &heading, table);
         text += "\n";
@@ -74,15 +71,7 @@ fn write(findings: &Findings, form: &Form) -> String {
     if !findings.sensitivities.is_empty() {
         let mut table = headed(["parameter", "flake rate by value", "effect", "seeds worse, better", "p"]);
         for found in &findings.sensitivities {
-            let levels: Vec<String> =
-                found.levels.iter().map(|(level, rate)| format!("{level}: {}", percent(*rate))).collect();
-            table.add_row([
-                format!("{}: {}", found.case, found.parameter),
-                levels.join(", "),
-                percent(found.effect),
-                format!("{}, {}", found.seeds.0, found.seeds.1),
-                chance(found.p),
-            ]);
+            table.add_row(sensitivity(found));
         }
         section(&mut text, form, "Which parameters matter", table);
         text += "\n";
@@ -117,10 +106,7 @@ fn cells_table(findings: &Findings, cells: &[&Found]) -> Table {
         let mut row =
             vec![cell.cell.clone(), cell.runs.to_string(), cell.failed.to_string(), interval(&cell.rate)];
         if compares {
-            row.extend(cell.compared.as_ref().map_or_else(
-                || [const { String::new() }; 3],
-                |it| [it.no_longer_fail.to_string(), it.fail_now.to_string(), chance(it.p)],
-            ));
+            row.extend(compared(cell));
         }
         if shifted.is_some() {
             row.push(shift_of(cell).map(shift).unwrap_or_default());
@@ -161,6 +147,32 @@ pub(super) fn causes(cell: &Found) -> String {
     causes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let causes: Vec<String> = causes.iter().map(|(cause, count)| format!("{cause} ({count})")).collect();
     causes.join(", ")
+}
+
+/// What is told of a comparison: nothing without one.
+pub(super) fn compared(cell: &Found) -> [String; 3] {
+    cell.compared.as_ref().map_or_else(
+        || [const { String::new() }; 3],
+        |it| [it.no_longer_fail.to_string(), it.fail_now.to_string(), chance(it.p)],
+    )
+}
+
+/// What is told of a point of a frontier.
+pub(super) fn best(point: &Best) -> [String; 3] {
+    [format!("< {}", share(point.flake)), format!("{:.3} s", point.deadline_s), point.cell.clone()]
+}
+
+/// What is told of a parameter.
+pub(super) fn sensitivity(found: &Sensitivity) -> [String; 5] {
+    let levels: Vec<String> =
+        found.levels.iter().map(|(level, rate)| format!("{level}: {}", percent(*rate))).collect();
+    [
+        format!("{}: {}", found.case, found.parameter),
+        levels.join(", "),
+        percent(found.effect),
+        format!("{}, {}", found.seeds.0, found.seeds.1),
+        chance(found.p),
+    ]
 }
 
 /// What is told of a deadline.
@@ -204,7 +216,7 @@ pub(super) fn percent(rate: f64) -> String {
     format!("{} %", (rate * 1e4).round() / 1e2)
 }
 
-pub(super) fn chance(p: f64) -> String {
+fn chance(p: f64) -> String {
     if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
 }
 

@@ -35,23 +35,18 @@ pub struct Needed {
 /// For the first cell of each case, the smallest value of each deadline that keeps its waits' flake rate within the target.
 pub fn needed(plan: &Plan, tally: &Tally, target: Target) -> Vec<Needed> {
     let mut found = Vec::new();
-    for (place, planned) in plan.cells.iter().enumerate() {
-        if plan.first_of_case(place) != place {
-            continue;
-        }
+    for planned in plan.firsts() {
         let history = &tally.histories[planned.history];
         for (parameter, now) in planned.limits() {
             let lengths: Vec<Length> = history.longest(parameter).flatten().collect();
-            if lengths.is_empty()
-                || !(plan.objective.is_empty() || plan.objective.iter().any(|it| it == parameter))
-            {
+            if lengths.is_empty() || !plan.counts(parameter) {
                 continue;
             }
             let mut sorted: Vec<f64> = lengths.iter().map(|length| seconds(*length)).collect();
             sorted.sort_by(f64::total_cmp);
             let [median, p99] = [0.5, 0.99].map(|share| quantile(&sorted, share, target.confidence));
             let (Some(median_s), Some(p99_s)) = (median, p99) else { continue };
-            let (smallest_s, needs_runs) = match smallest(history, parameter, target) {
+            let (smallest_s, needs_runs) = match smallest_deadline(&mut ended(history, parameter), target) {
                 Smallest::Is { deadline, .. } => (Some(deadline.as_secs_f64()), None),
                 Smallest::None => (None, None),
                 Smallest::Needs { runs } => (None, Some(runs)),
@@ -80,12 +75,11 @@ fn seconds(length: Length) -> f64 {
     }
 }
 
-/// The smallest value of a deadline that keeps its waits' flake rate within the target, as far as a history's runs tell.
-pub(super) fn smallest(history: &HistoryTally, parameter: &str, target: Target) -> Smallest {
+/// How long the longest wait of each run that has one took; `None` if it never ended.
+pub(super) fn ended(history: &HistoryTally, parameter: &str) -> Vec<Option<Duration>> {
     let ended = |length| match length {
         Length::Observed(length) => Some(length),
         Length::Censored(_) => None,
     };
-    let mut lengths: Vec<Option<Duration>> = history.longest(parameter).flatten().map(ended).collect();
-    smallest_deadline(&mut lengths, target)
+    history.longest(parameter).flatten().map(ended).collect()
 }

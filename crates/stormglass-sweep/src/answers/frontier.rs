@@ -1,9 +1,9 @@
 //! What a lower flake rate costs: a check that waits longer finds a dead node later.
 
-use super::deadlines::smallest;
+use super::deadlines::ended;
 use super::{cases, histories_of};
 use crate::plan::Plan;
-use crate::stats::deadline::Smallest;
+use crate::stats::deadline::{Smallest, smallest_deadline};
 use crate::stats::stopping::Target;
 use crate::tally::Tally;
 use serde::Serialize;
@@ -40,18 +40,15 @@ pub fn frontier(plan: &Plan, tally: &Tally, target: Target) -> Vec<Best> {
         let confidence = 1.0 - (1.0 - target.confidence) / histories.len() as f64;
         let limits: BTreeSet<&str> =
             histories.iter().flat_map(|&history| tally.histories[history].limits()).collect();
-        let asked =
-            |limit: &&str| plan.objective.is_empty() || plan.objective.iter().any(|other| other == limit);
-        for limit in limits.into_iter().filter(asked) {
+        for limit in limits.into_iter().filter(|limit| plan.counts(limit)) {
+            let mut waits: Vec<_> =
+                histories.iter().map(|&history| (history, ended(&tally.histories[history], limit))).collect();
             let mut points: Vec<Best> = Vec::new();
             for flake in RATES {
-                let best = histories.iter().filter_map(|&history| {
-                    match smallest(
-                        &tally.histories[history],
-                        limit,
-                        Target { flake, confidence, margin: None },
-                    ) {
-                        Smallest::Is { deadline, .. } => Some((deadline, history)),
+                let target = Target { flake, confidence, margin: None };
+                let best = waits.iter_mut().filter_map(|(history, lengths)| {
+                    match smallest_deadline(lengths, target) {
+                        Smallest::Is { deadline, .. } => Some((deadline, *history)),
                         Smallest::None | Smallest::Needs { .. } => None,
                     }
                 });

@@ -77,8 +77,6 @@ fn shift(plan: &Plan, tally: &Tally, target: Target, (first, place): (usize, usi
     if plan.cells[first].history == plan.cells[place].history {
         return None;
     }
-    let asked =
-        |parameter: &str| plan.objective.is_empty() || plan.objective.iter().any(|it| it == parameter);
     let limits = plan.cells[first].limits();
     // How many runs outlast it, and how near the longest comes to it.
     let pressing = |parameter: &str, limit: Duration| {
@@ -88,7 +86,7 @@ fn shift(plan: &Plan, tally: &Tally, target: Target, (first, place): (usize, usi
     };
     let (parameter, _) = limits
         .into_iter()
-        .filter(|(parameter, _)| asked(parameter))
+        .filter(|(parameter, _)| plan.counts(parameter))
         .map(|(parameter, limit)| (parameter, pressing(parameter, limit)))
         .max_by(|(_, one), (_, other)| one.0.cmp(&other.0).then(one.1.total_cmp(&other.1)))?;
     let pairs = history(first).longest(parameter).zip(history(place).longest(parameter));

@@ -70,8 +70,7 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<Manifest, ResultsError>
                         );
                         return Err(ResultsError::wrong(into, problem));
                     };
-                    let mut reader = table::Reader::open(folder)?;
-                    heads.push((reader.next().transpose()?, reader));
+                    heads.push(begin(folder)?);
                 };
                 let (head, reader) = &mut heads[place];
                 let next = reader.next().transpose()?;
@@ -88,8 +87,7 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<Manifest, ResultsError>
             }
         }
         for folder in closed {
-            let mut reader = table::Reader::open(folder)?;
-            heads.push((reader.next().transpose()?, reader));
+            heads.push(begin(folder)?);
         }
         if heads.iter().any(|(head, _)| head.is_some()) {
             let problem =
@@ -101,4 +99,10 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<Manifest, ResultsError>
     whole.rows = Some(rows);
     whole.write(into)?;
     Ok(whole)
+}
+
+/// A shard's first row, and the reader of the rest.
+fn begin(folder: &Path) -> Result<(Option<Row>, table::Reader), ResultsError> {
+    let mut reader = table::Reader::open(folder)?;
+    Ok((reader.next().transpose()?, reader))
 }

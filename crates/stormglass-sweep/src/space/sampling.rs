@@ -107,9 +107,7 @@ fn stratified(points: u32, dimension: usize) -> Vec<f64> {
     let mut stream = SEED.stream(("latin hypercube", dimension as u64));
     let mut shares: Vec<f64> =
         (0..points).map(|part| (f64::from(part) + stream.share()) / f64::from(points)).collect();
-    for place in (1..shares.len()).rev() {
-        shares.swap(place, stream.below(place as u64 + 1) as usize);
-    }
+    stream.shuffle(&mut shares);
     shares
 }
 

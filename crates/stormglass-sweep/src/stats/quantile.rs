@@ -52,8 +52,14 @@ pub fn quantile<T: Copy>(sorted: &[T], share: f64, confidence: f64) -> Option<Qu
         let middle = usize::midpoint(too_low, high);
         if at_most(middle) >= 1.0 - tail { high = middle } else { too_low = middle + 1 }
     }
+    Some(Quantile { value: value(sorted, share)?, low, high: sorted.get(high).copied() })
+}
+
+/// The smallest value of a sorted sample that at least that share of it does not exceed; `None` for an empty one.
+pub fn value<T: Copy>(sorted: &[T], share: f64) -> Option<T> {
+    let count = sorted.len();
     let rank = ((count as f64 * share).ceil() as usize).clamp(1, count.max(1));
-    Some(Quantile { value: *sorted.get(rank - 1)?, low, high: sorted.get(high).copied() })
+    sorted.get(rank - 1).copied()
 }
 
 #[cfg(test)]

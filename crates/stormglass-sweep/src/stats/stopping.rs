@@ -43,6 +43,20 @@ impl Target {
     }
 }
 
+impl Target {
+    /// On which side of it a rate with this interval is, if that is known.
+    pub fn side(self, rate: &RangeInclusive<f64>) -> Option<Side> {
+        if *rate.end() <= self.flake {
+            Some(Side::Below)
+        } else if *rate.start() > self.flake {
+            Some(Side::Above)
+        } else {
+            let near = |margin: f64| *rate.start() * margin > self.flake && *rate.end() < self.flake * margin;
+            self.margin.is_some_and(near).then_some(Side::Near)
+        }
+    }
+}
+
 /// When one looks whether a cell is decided: after `first` runs, and each time when there are twice as many, until its seeds are spent.
 ///
 /// Each look spends an equal part of the error that the target's confidence allows (Bonferroni), so that all of them together, with the interval that is told
@@ -88,6 +102,11 @@ impl Stop {
         looks.push(most);
         looks
     }
+
+    /// How often one looks at a cell with so many seeds: once without a rule.
+    pub fn times(stop: Option<Stop>, most: u64) -> usize {
+        stop.map_or(1, |stop| stop.looks(most).len())
+    }
 }
 
 /// The interval of a flake rate when one looks so often.
@@ -105,15 +124,7 @@ pub fn interval(failed: u64, runs: u64, target: Target, looks: usize) -> RangeIn
 ///
 /// As [`clopper_pearson`].
 pub fn decided(failed: u64, runs: u64, target: Target, looks: usize) -> Option<Side> {
-    let rate = interval(failed, runs, target, looks);
-    if *rate.end() <= target.flake {
-        Some(Side::Below)
-    } else if *rate.start() > target.flake {
-        Some(Side::Above)
-    } else {
-        let near = |margin: f64| *rate.start() * margin > target.flake && *rate.end() < target.flake * margin;
-        target.margin.is_some_and(near).then_some(Side::Near)
-    }
+    target.side(&interval(failed, runs, target, looks))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! `calibrate`
 
-use super::Context;
+use super::{Context, read, write};
 use crate::args::{self, What};
 use crate::error::{CliError, Exit};
 use crate::output::Output;
 use serde::Serialize;
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use stormglass_core::{Keep, Seed};
 use stormglass_report::table;
@@ -31,12 +31,7 @@ pub(crate) fn calibrate(
 ) -> Result<Exit, CliError> {
     let mapping = match &args.mapping {
         None => Mapping::parse("restate", RESTATE)?,
-        Some(file) => {
-            let name = file.display().to_string();
-            let text = std::fs::read_to_string(file)
-                .map_err(|source| stormglass_sim::SettingsError::File { file: name.clone(), source })?;
-            Mapping::parse(&name, &text)?
-        }
+        Some(file) => Mapping::parse(&file.display().to_string(), &read(file)?)?,
     };
     let scenario = context.scenario(&args.scenario)?;
     let settings = |values: &[(String, String)]| {
@@ -84,8 +79,7 @@ pub(crate) fn calibrate(
         return Err(error);
     }
     if let Some(file) = &args.out {
-        let text = profile(args, &fitted, &settings(&fitted.values)?);
-        std::fs::write(file, text).map_err(|source| CliError::Write { file: file.clone(), source })?;
+        write(file, &profile(args, &fitted, &settings(&fitted.values)?))?;
     }
     if context.json {
         output.print_json(&Line { before: &before, fitted: &fitted });

@@ -1,6 +1,6 @@
 //! `sweep`, `merge` and `report`
 
-use super::{Context, progress, replay_line};
+use super::{Context, progress, read, replay_line, write};
 use crate::args::{self, Gate, Told, What};
 use crate::error::{CliError, Exit};
 use crate::output::Output;
@@ -20,11 +20,9 @@ use stormglass_sweep::answers::frontier::Best;
 use stormglass_sweep::answers::sensitivity::{Interaction, Sensitivity};
 use stormglass_sweep::plan::Resolved;
 use stormglass_sweep::results::merge;
-use stormglass_sweep::schedule::Schedule;
 use stormglass_sweep::space::Sampling;
 use stormglass_sweep::stats::binomial::upper_limit;
-use stormglass_sweep::stats::stopping::{Side, decided};
-use stormglass_sweep::tally::CellTally;
+use stormglass_sweep::stats::stopping::Side;
 use stormglass_sweep::{Cell, Manifest, Plan, Shard, Space, SpaceError, Tally, pool};
 
 /// The sweeps that are shipped.
@@ -135,11 +133,9 @@ pub(crate) fn report(
 /// The answer so far, in a few words.
 fn known_cells(manifest: &Manifest) -> impl Fn(&Tally) -> String {
     move |tally| {
-        let side = |(place, cell): (usize, &CellTally)| {
-            let looks = Schedule::looks(manifest.stop, manifest.plan.cells[place].cell.runs());
-            (cell.runs() > 0).then(|| decided(cell.failures(), cell.runs(), manifest.target, looks)).flatten()
-        };
-        let sides: Vec<Option<Side>> = tally.cells.iter().enumerate().map(side).collect();
+        let Manifest { plan, target, stop, .. } = manifest;
+        let sides: Vec<Option<Side>> =
+            (0..plan.cells.len()).map(|place| tally.side(plan, place, *target, *stop)).collect();
         let count = |side: Option<Side>| sides.iter().filter(|other| **other == side).count();
         let (hold, do_not) = (count(Some(Side::Below)), count(Some(Side::Above)));
         format!("of {} cells {hold} hold, {do_not} do not", sides.len())
@@ -184,10 +180,6 @@ fn tell(
         }
     }
     Ok(told.gate.map_or(Exit::Held, |gate| check(gate, &findings, output)))
-}
-
-fn write(file: &Path, text: &str) -> Result<(), CliError> {
-    std::fs::write(file, text).map_err(|source| CliError::Write { file: file.into(), source })
 }
 
 /// Makes sure that a file can be written before the work begins whose result it shall have.
@@ -246,8 +238,7 @@ fn check(Gate(target): Gate, findings: &Findings, output: &mut Output) -> Exit {
 /// A sweep file, or a shipped one; with its name.
 fn space(given: &str) -> Result<(String, Space), CliError> {
     if given.ends_with(".toml") || given.contains('/') {
-        let text = std::fs::read_to_string(given)
-            .map_err(|source| stormglass_sim::SettingsError::File { file: given.into(), source })?;
+        let text = read(Path::new(given))?;
         let name = Path::new(given).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         return Ok((name, Space::parse(given, &text)?));
     }
