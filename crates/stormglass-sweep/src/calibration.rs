@@ -154,18 +154,25 @@ pub fn compare(mapping: &Mapping, real: &[Start], simulated: &[Start]) -> Compar
             });
         }
     }
-    // What takes no time at all differs by no factor.
-    const LEAST: f64 = 1e-3;
-    let apart = |it: &Compared| (it.simulated_s[1].max(LEAST) / it.real_s[1].max(LEAST)).ln().abs();
-    let sum: f64 = phases.iter().map(apart).sum();
-    let distance = if phases.is_empty() { f64::INFINITY } else { sum / phases.len() as f64 };
-    Comparison { phases, distance }
+    Comparison::of(phases)
 }
 
 impl Comparison {
-    /// Whether it is nearer to the real starts: more phases were come to, or as many with a smaller distance.
-    fn is_nearer_than(&self, other: &Comparison) -> bool {
-        let fewer = |comparison: &Comparison| std::cmp::Reverse(comparison.phases.len());
-        (fewer(self), self.distance) < (fewer(other), other.distance)
+    fn of(phases: Vec<Compared>) -> Comparison {
+        // What takes no time at all differs by no factor.
+        const LEAST: f64 = 1e-3;
+        let apart = |it: &Compared| (it.simulated_s[1].max(LEAST) / it.real_s[1].max(LEAST)).ln().abs();
+        let sum: f64 = phases.iter().map(apart).sum();
+        let distance = if phases.is_empty() { f64::INFINITY } else { sum / phases.len() as f64 };
+        Comparison { phases, distance }
+    }
+
+    /// The comparison of the phases that another has, all of them: which phases runs come to before they end changes with how slow they are, and must not decide.
+    fn in_phases_of(mut self, other: &Comparison) -> Comparison {
+        self.phases.retain(|phase| other.phases.iter().any(|it| it.phase == phase.phase));
+        if self.phases.len() < other.phases.len() {
+            self.phases.clear();
+        }
+        Comparison::of(self.phases)
     }
 }

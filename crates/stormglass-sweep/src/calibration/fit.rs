@@ -30,10 +30,11 @@ const VALUES: u32 = 9;
 const ROUNDS: u32 = 4;
 
 /// Looks for the values with the smallest distance, one parameter after the other, each from its whole way down to a few thousandths of it; with several parameters twice. `play`
-/// gives the starts of runs with these values.
+/// gives the starts of runs with these values; they are compared in the phases of `before`. Without a phase in the answer, no value had them all.
 pub fn fit(
     mapping: &Mapping,
     real: &[Start],
+    before: &Comparison,
     axes: &[Axis],
     mut play: impl FnMut(&[(String, String)]) -> Vec<Start>,
 ) -> Fitted {
@@ -45,7 +46,7 @@ pub fn fit(
             .map(|(axis, &size)| (axis.key.clone(), axis.from.like(size).to_string()))
             .collect()
     };
-    let mut at = |sizes: &[f64]| compare(mapping, real, &play(&values(sizes)));
+    let mut at = |sizes: &[f64]| compare(mapping, real, &play(&values(sizes))).in_phases_of(before);
     let mut best = at(&sizes);
     for _ in 0..axes.len().min(2) {
         for (place, axis) in axes.iter().enumerate() {
@@ -56,7 +57,7 @@ pub fn fit(
                     let mut tried = sizes.clone();
                     tried[place] = low + step * f64::from(number);
                     let comparison = at(&tried);
-                    if comparison.is_nearer_than(&best) {
+                    if comparison.distance < best.distance {
                         (best, sizes) = (comparison, tried);
                     }
                 }

@@ -67,7 +67,7 @@ pub(crate) fn calibrate(
         return Err(CliError::Conflict(message));
     }
     let mut wrong = None;
-    let fitted = fit(&mapping, &real, &args.fits, |values| match settings(values) {
+    let fitted = fit(&mapping, &real, &before, &args.fits, |values| match settings(values) {
         Ok(settings) => play(&settings),
         // Between two values that are right one may be wrong: it fits nothing.
         Err(error) => {
@@ -75,8 +75,10 @@ pub(crate) fn calibrate(
             Vec::new()
         }
     });
-    if let (true, Some(error)) = (fitted.comparison.phases.is_empty(), wrong) {
-        return Err(error);
+    if fitted.comparison.phases.is_empty() {
+        let message =
+            "no value of the parameters that --fit names has all phases that the profile itself has";
+        return Err(wrong.unwrap_or_else(|| CliError::Conflict(message.into())));
     }
     if let Some(file) = &args.out {
         write(file, &profile(args, &fitted, &settings(&fitted.values)?))?;
