@@ -19,11 +19,11 @@ fn address(number: u64) -> SocketAddr {
 
 /// Each node sends to the others in turn, one message a millisecond, and takes what comes.
 async fn gossip(me: u64, count: u64, rounds: u64) {
-    let socket = UdpSocket::bind("0.0.0.0:1").await.unwrap();
+    let socket = UdpSocket::bind("0.0.0.0:1").await.expect("the port is free");
     let mut buffer = [0; 64];
     for round in 0..rounds {
         let peer = (me + 1 + round % (count - 1)) % count;
-        socket.send_to(&[7; 64], address(peer)).await.unwrap();
+        socket.send_to(&[7; 64], address(peer)).await.expect("it is sent");
         stormglass_rt::sleep(Duration::from_millis(1)).await;
         while socket.try_recv_from(&mut buffer).is_ok() {}
     }
@@ -47,7 +47,7 @@ fn cost(count: u64, rounds: u64) -> u64 {
         let tasks: Vec<_> =
             nodes.iter().zip(0..).map(|((node, _), me)| node.spawn(gossip(me, count, rounds))).collect();
         for task in tasks {
-            task.await.unwrap();
+            task.await.expect("it ends");
         }
     });
     allocations() - before
