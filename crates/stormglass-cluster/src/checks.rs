@@ -4,12 +4,11 @@
 //! `crates/local-cluster-runner/src/node/mod.rs`, `HealthCheck`.
 
 use crate::ingress::{INGRESS_PORT, Request, Response};
-use crate::node::Running;
+use crate::runner::Life;
 use crate::settings::AdminCheck;
 use serde::{Deserialize, Serialize};
 use stormglass_core::{Kind, Recorder, Seed};
 use stormglass_net::Host;
-use stormglass_raft::server::Status;
 use stormglass_raft::{
     ClientSettings, MetadataClient, NodeConfig, NodesConfiguration, StorageState, WorkerState,
 };
@@ -49,7 +48,7 @@ impl Check {
 pub(crate) struct Probe {
     pub(crate) runner: Host,
     pub(crate) node: Node,
-    pub(crate) running: Running,
+    pub(crate) life: Life,
     pub(crate) check: AdminCheck,
     pub(crate) client: ClientSettings,
     pub(crate) seed: Seed,
@@ -86,7 +85,7 @@ impl Probe {
     /// Its own status says so. Asked at each pause's end; what is waited for is the change.
     async fn member(&self) {
         let began = rt::now();
-        self.running.status().until(|status| matches!(status, Status::Member { .. })).await;
+        self.life.until_member().await;
         let (waited, gap) = (rt::now() - began, self.check.poll_interval.as_nanos());
         let polls = waited.as_nanos().div_ceil(gap);
         let rest = std::time::Duration::from_nanos((polls * gap - waited.as_nanos()) as u64);

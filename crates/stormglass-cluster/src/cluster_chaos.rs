@@ -120,6 +120,10 @@ impl Scenario for ClusterChaos {
         parse(settings).map(drop)
     }
 
+    fn nodes(&self, settings: &Settings) -> Vec<String> {
+        ClusterSettings::nodes(settings)
+    }
+
     fn play(&self, world: World, settings: &Settings) -> Play {
         let (settings, own) = parse(settings).expect("validated when resolved");
         Box::pin(async move {

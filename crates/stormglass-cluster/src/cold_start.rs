@@ -46,6 +46,10 @@ impl Scenario for ColdStart {
         ClusterSettings::from_settings(settings).map(drop)
     }
 
+    fn nodes(&self, settings: &Settings) -> Vec<String> {
+        ClusterSettings::nodes(settings)
+    }
+
     fn play(&self, world: World, settings: &Settings) -> Play {
         let settings = ClusterSettings::from_settings(settings).expect("validated when resolved");
         Box::pin(async move {

@@ -5,12 +5,15 @@ use crate::journal::Journal;
 use crate::node::{self, ADMIN_PORT, Healthy, PROGRESS_PORT, PROVISION_PORT, Progress, Running, Start};
 use crate::oracle::Oracle;
 use crate::settings::{AdminCheck, ClusterSettings, Provision, Step, Strategy};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use stormglass_core::{Kind, Limit};
 use stormglass_fs::Disk;
 use stormglass_net::{Channel, Host};
 use stormglass_raft::Roles;
+use stormglass_raft::server::Status;
 use stormglass_raft::settings::Delays;
 use stormglass_rt::{self as rt, Watch};
 use stormglass_sim::{Node, World};
@@ -20,23 +23,62 @@ const RUNNER: &str = "runner";
 
 /// A running cluster.
 pub struct Cluster {
-    world: World,
-    settings: Arc<ClusterSettings>,
+    launcher: Launcher,
     nodes: Vec<Process>,
-    names: Vec<String>,
     runner: Host,
-    oracle: Oracle,
-    journal: Journal,
     /// Whether it was provisioned by the harness.
     provisioned: Watch<bool>,
+}
+
+/// Whoever starts its processes. Clones are handles to the same cluster.
+#[derive(Clone)]
+struct Launcher {
+    world: World,
+    settings: Arc<ClusterSettings>,
+    names: Vec<String>,
+    oracle: Oracle,
+    journal: Journal,
 }
 
 /// One of its nodes, and the process that runs there.
 struct Process {
     node: Node,
-    life: u32,
-    running: Running,
     setup: Setup,
+    life: Life,
+}
+
+/// The process of a node that runs now, and the how manyth that is. Clones are handles to the same one.
+#[derive(Clone)]
+pub(crate) struct Life(Watch<(u32, Running)>);
+
+impl Life {
+    /// Starts the next one.
+    fn next(&self, start: impl FnOnce(u32) -> Running) {
+        let number = self.0.get().0 + 1;
+        self.0.set((number, start(number)));
+    }
+
+    /// What runs now.
+    fn running(&self) -> Running {
+        self.0.get().1
+    }
+
+    /// Waits until the metadata server of what runs is a member.
+    pub(crate) async fn until_member(&self) {
+        loop {
+            let (number, running) = self.0.get();
+            let is_member = poll_fn(|context| {
+                let status = running.status();
+                if status.poll_until(context, |status| matches!(status, Status::Member { .. })).is_ready() {
+                    return Poll::Ready(true);
+                }
+                self.0.poll_until(context, |now| now.0 != number).map(|_| false)
+            });
+            if is_member.await {
+                return;
+            }
+        }
+    }
 }
 
 /// How a node is configured.
@@ -86,10 +128,10 @@ impl Cluster {
     fn of(world: &World, settings: Arc<ClusterSettings>, names: Vec<String>, setup: &Setup) -> Cluster {
         let (runner, oracle) = (world.node(RUNNER).host().clone(), Oracle::new(world));
         let journal = Journal::new(world.recorder());
-        let (world, nodes) = (world.clone(), Vec::new());
         let provisioned = Watch::new(world.recorder(), false);
-        let mut cluster = Cluster { world, settings, nodes, names, runner, oracle, journal, provisioned };
-        for name in cluster.names.clone() {
+        let launcher = Launcher { world: world.clone(), settings, names: names.clone(), oracle, journal };
+        let mut cluster = Cluster { launcher, nodes: Vec::new(), runner, provisioned };
+        for name in names {
             cluster.add(&name, setup.clone());
         }
         cluster.provision();
@@ -98,16 +140,17 @@ impl Cluster {
 
     /// Asks node-1 to provision the cluster, again after each failure, if that is for the harness to do.
     fn provision(&self) {
-        if self.settings.cluster.provision == Provision::Auto {
+        if self.launcher.settings.cluster.provision == Provision::Auto {
             return;
         }
         let node = &self.nodes[0].node;
         let channel = self.runner.channel::<(), bool>(node.host().address(PROVISION_PORT));
-        let stream = self.world.seed().stream(("runner", "provision", node.name()));
-        let (retry, provisioned) = (&self.settings.cluster.provision_retry, self.provisioned.clone());
+        let stream = self.world().seed().stream(("runner", "provision", node.name()));
+        let (retry, provisioned) =
+            (&self.launcher.settings.cluster.provision_retry, self.provisioned.clone());
         let (mut delays, longest) = (retry.delays(stream), retry.max);
-        let recorder = self.world.recorder().clone();
-        rt::spawn(self.world.recorder(), "provision", async move {
+        let recorder = self.world().recorder().clone();
+        rt::spawn(self.world().recorder(), "provision", async move {
             let gap = recorder.symbol("provision retry gap");
             while !channel.call(()).await.unwrap_or(false) {
                 rt::pause(&recorder, gap, delays.next().unwrap_or(longest)).await;
@@ -118,32 +161,24 @@ impl Cluster {
 
     /// Waits until the cluster is provisioned, if that is for the harness to do: the first thing that a test does.
     pub async fn wait_provisioned(&self) {
-        if self.settings.cluster.provision == Provision::Explicit {
-            let limit = Limit::of("cluster.provision-deadline", self.settings.cluster.provision_deadline);
+        if self.launcher.settings.cluster.provision == Provision::Explicit {
+            let limit =
+                Limit::of("cluster.provision-deadline", self.launcher.settings.cluster.provision_deadline);
             let name = self.nodes[0].node.name();
-            self.world.wait("provision", name, limit, self.provisioned.until(|done| *done)).await;
+            self.world().wait("provision", name, limit, self.provisioned.until(|done| *done)).await;
         }
     }
 
     /// Starts one more node, and gives its place.
     pub fn add(&mut self, name: &str, setup: Setup) -> usize {
-        let (node, life) = (self.world.node(name), 1);
-        let running = self.start_process(&node, life, &setup);
-        self.nodes.push(Process { node, life, running, setup });
+        let node = self.world().node(name);
+        let life = self.launcher.life(&node, 1, &setup);
+        self.nodes.push(Process { node, setup, life });
         self.nodes.len() - 1
     }
 
-    fn start_process(&self, node: &Node, life: u32, setup: &Setup) -> Running {
-        let (settings, names) = (&self.settings, &self.names);
-        let peers = settings.node.metadata_addresses.among(names);
-        let (settings, seed) = (settings.clone(), self.world.seed());
-        let provisions = node.name() == names[0];
-        let Setup { roles, repository } = setup.clone();
-        let (oracle, journal) = (self.oracle.clone(), self.journal.clone());
-        let log_disk = self.world.node(RUNNER).disk().clone();
-        let start =
-            Start { settings, peers, seed, life, provisions, roles, repository, oracle, journal, log_disk };
-        node::start(node, start)
+    fn world(&self) -> &World {
+        &self.launcher.world
     }
 
     /// The node at this place.
@@ -162,17 +197,17 @@ impl Cluster {
 
     /// Who watches what the nodes do.
     pub fn oracle(&self) -> &Oracle {
-        &self.oracle
+        &self.launcher.oracle
     }
 
     /// What the nodes have logged.
     pub fn journal(&self) -> &Journal {
-        &self.journal
+        &self.launcher.journal
     }
 
     /// The parameters.
     pub fn settings(&self) -> &Arc<ClusterSettings> {
-        &self.settings
+        &self.launcher.settings
     }
 
     /// How many nodes there are.
@@ -201,11 +236,11 @@ impl Cluster {
     ///
     /// When there is no such node.
     pub async fn stop(&self, place: usize, signal: Signal) {
-        let Process { node, running, .. } = &self.nodes[place];
+        let Process { node, life, .. } = &self.nodes[place];
         if signal == Signal::Term {
-            rt::timeout(self.settings.cluster.shutdown_timeout, running.stop()).await;
+            rt::timeout(self.settings().cluster.shutdown_timeout, life.running().stop()).await;
         }
-        self.world.note(&format!("{signal:?}: {}", node.name()));
+        self.world().note(&format!("{signal:?}: {}", node.name()));
         node.kill();
     }
 
@@ -215,10 +250,12 @@ impl Cluster {
     ///
     /// When there is no such node.
     pub fn start_again(&mut self, place: usize, setup: Setup) {
-        let Process { node, life, .. } = &self.nodes[place];
-        let (node, life) = (node.clone(), life + 1);
-        let running = self.start_process(&node, life, &setup);
-        self.nodes[place] = Process { node, life, running, setup };
+        let (launcher, Process { node, life, .. }) = (&self.launcher, &self.nodes[place]);
+        let node = node.clone();
+        // Another one, so that nobody who waited for the last is woken.
+        let number = life.0.look(|now| now.0) + 1;
+        let life = launcher.life(&node, number, &setup);
+        self.nodes[place] = Process { node, setup, life };
     }
 
     /// Waits until the admin API of one node answers.
@@ -227,7 +264,7 @@ impl Cluster {
     ///
     /// When there is no such node.
     pub async fn wait_admin_healthy_of(&self, place: usize) {
-        self.wait_for(&self.nodes[place].node, self.settings.admin.limit()).await;
+        self.wait_for(&self.nodes[place].node, self.launcher.settings.admin.limit()).await;
     }
 
     /// Waits until every check of every node holds, as far as the node has the role, all at once and for so long.
@@ -240,14 +277,14 @@ impl Cluster {
                     Check::Admin => Box::pin(self.wait_for(&process.node, limit)),
                     check => {
                         let probe = self.probe(process);
-                        let (world, name) = (self.world.clone(), name.to_string());
+                        let (world, name) = (self.world().clone(), name.to_string());
                         Box::pin(async move {
                             world.wait(check.name(), &name, limit, probe.until(check)).await;
                         })
                     }
                 };
                 let task = format!("wait for {} on {name}", check.name());
-                waits.push(rt::follow_new(self.world.recorder(), &task, wait));
+                waits.push(rt::follow_new(self.world().recorder(), &task, wait));
             }
         }
         rt::join_all(waits).await;
@@ -260,7 +297,7 @@ impl Cluster {
             (Check::Ingress, roles.ingress),
             (Check::LogServer, roles.log_server),
             (Check::MetadataServer, roles.metadata_server),
-            (Check::Worker, roles.worker && self.settings.node.worker_registers),
+            (Check::Worker, roles.worker && self.launcher.settings.node.worker_registers),
         ];
         all.into_iter().filter(|(_, has)| *has).map(|(check, _)| check).collect()
     }
@@ -269,22 +306,23 @@ impl Cluster {
         Probe {
             runner: self.runner.clone(),
             node: process.node.clone(),
-            running: process.running.clone(),
-            check: self.settings.admin.clone(),
-            client: self.settings.metadata_client.clone(),
-            seed: self.world.seed(),
+            life: process.life.clone(),
+            check: self.launcher.settings.admin.clone(),
+            client: self.launcher.settings.metadata_client.clone(),
+            seed: self.world().seed(),
         }
     }
 
     /// Waits until the admin API of every node answers: one wait for each node, all at once.
     pub async fn wait_admin_healthy(&self) {
-        let limit = self.settings.admin.limit();
+        let limit = self.launcher.settings.admin.limit();
         let waits = self.nodes.iter().map(|process| self.wait_for(&process.node, limit));
         rt::join_all(waits.collect()).await;
     }
 
     fn wait_for(&self, node: &Node, limit: Limit) -> rt::Followed<impl Future<Output = ()> + use<>> {
-        let (world, runner, check) = (self.world.clone(), self.runner.clone(), self.settings.admin.clone());
+        let (world, runner, check) =
+            (self.world().clone(), self.runner.clone(), self.launcher.settings.admin.clone());
         let (node, name) = (node.clone(), node.name().to_string());
         let recorder = world.recorder().clone();
         let delays = check.gaps().delays(world.seed().stream(("runner", "health check", &name)));
@@ -299,6 +337,29 @@ impl Cluster {
             };
             world.wait("admin", &name, limit, poll(&channel, &check, delays, world.recorder())).await;
         })
+    }
+}
+
+impl Launcher {
+    fn start(&self, node: &Node, life: u32, setup: &Setup) -> Running {
+        let (settings, names) = (&self.settings, &self.names);
+        let peers = settings.node.metadata_addresses.among(names);
+        let (settings, seed) = (settings.clone(), self.world.seed());
+        let provisions = node.name() == names[0];
+        let Setup { roles, repository } = setup.clone();
+        let (oracle, journal) = (self.oracle.clone(), self.journal.clone());
+        let log_disk = self.world.node(RUNNER).disk().clone();
+        let start =
+            Start { settings, peers, seed, life, provisions, roles, repository, oracle, journal, log_disk };
+        node::start(node, start)
+    }
+
+    /// Starts a process, and has it started again when a plan's fault has ended it, as an operator would.
+    fn life(&self, node: &Node, number: u32, setup: &Setup) -> Life {
+        let life = Life(Watch::new(self.world.recorder(), (number, self.start(node, number, setup))));
+        let (launcher, again, setup, told) = (self.clone(), node.clone(), setup.clone(), life.clone());
+        node.starts_with(move || told.next(|number| launcher.start(&again, number, &setup)));
+        life
     }
 }
 

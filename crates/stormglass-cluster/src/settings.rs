@@ -558,6 +558,11 @@ impl ClusterSettings {
         Ok(cluster)
     }
 
+    /// The names of the cluster's nodes, of settings that were validated.
+    pub(crate) fn nodes(settings: &Settings) -> Vec<String> {
+        settings.section::<TopologySettings>("cluster").expect("validated when resolved").names()
+    }
+
     /// As [`ClusterSettings::from_settings`], for a scenario that writes to logs.
     ///
     /// # Errors

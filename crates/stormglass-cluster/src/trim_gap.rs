@@ -126,6 +126,10 @@ impl Scenario for TrimGap {
         parse(settings).map(drop)
     }
 
+    fn nodes(&self, settings: &Settings) -> Vec<String> {
+        ClusterSettings::nodes(settings)
+    }
+
     fn play(&self, world: World, settings: &Settings) -> Play {
         let (cluster, own) = parse(settings).expect("validated when resolved");
         Box::pin(async move { Test::start(world, cluster, own).run().await })

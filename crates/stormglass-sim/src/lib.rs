@@ -4,7 +4,7 @@
 //! it builds one madsim runtime on one fresh thread, gives the scenario a [`World`] of nodes, disks, links and
 //! CPUs, and turns what happened into an outcome. Nothing is kept between runs.
 //!
-//! In reading order: [`scenario`], [`world`], [`cpu`], [`run`], [`mod@check`], and [`settings`] with [`parameters`] and
+//! In reading order: [`scenario`], [`world`], [`node`], [`cpu`], [`run`], [`mod@check`], and [`settings`] with [`parameters`] and
 //! [`profile`] for what can be set.
 //!
 //! A scenario of one's own:
@@ -44,7 +44,9 @@
 
 pub mod check;
 pub mod cpu;
+pub mod node;
 pub mod parameters;
+mod plan;
 pub mod profile;
 pub mod run;
 pub mod scenario;
@@ -52,14 +54,17 @@ pub mod settings;
 pub mod world;
 
 pub use check::{Divergence, check};
+pub use node::Node;
 pub use parameters::{Meaning, Parameters};
 pub use profile::Profile;
 pub use run::{Played, Run};
 pub use scenario::{Exhibit, Play, Preset, Scenario};
 pub use settings::{Settings, SettingsError};
-pub use world::{Node, World};
+pub use world::World;
 
 /// The disks' crate, for scenarios.
 pub use stormglass_fs as fs;
 /// The network's crate, for scenarios.
 pub use stormglass_net as net;
+/// The crate of plans of faults.
+pub use stormglass_plan as faults;

@@ -16,6 +16,7 @@ use stormglass_core::latency::HumanDuration;
 use stormglass_core::{
     Branch, Identity, Keep, Outcome, Recorder, Scope, Seed, SimTime, Trace, TurnsSpent, Verdict,
 };
+use stormglass_plan::{Fault, Plan};
 use stormglass_rt as rt;
 
 /// Limits of a run that belong to no scenario.
@@ -122,6 +123,18 @@ impl<'a> Run<'a> {
         self.seed
     }
 
+    /// The same run with these faults in place of its plan's.
+    #[must_use]
+    pub fn with_faults(self, faults: Vec<Fault>) -> Run<'a> {
+        Run { settings: self.settings.with_plan(&Plan::of(faults)), ..self }
+    }
+
+    /// What breaks in it, in the order of time: what its plan says, and what the seed has chosen.
+    pub fn faults(&self) -> Vec<Fault> {
+        let plan: Plan = self.settings.section("plan").expect("validated when resolved");
+        plan.faults(self.seed, &self.scenario.nodes(&self.settings))
+    }
+
     /// Plays the run on a fresh thread.
     ///
     /// # Panics
@@ -149,7 +162,7 @@ impl<'a> Run<'a> {
         let profile: Profile = self.settings.profile().expect("validated when resolved");
         let recorder = Recorder::new(keep);
         recorder.limit_turns(limits.turns);
-        let world = World::new(self.seed, profile, limits.horizon, recorder.clone());
+        let world = World::new(self.seed, profile, limits.horizon, recorder.clone(), self.faults());
         let runtime = madsim::runtime::Runtime::with_seed_and_config(self.seed.0, madsim::Config::default());
         let mut tasks = None;
         let told = {
@@ -159,6 +172,7 @@ impl<'a> Run<'a> {
                     tasks = Some(rt::Gathered::on_this_node());
                     let (node, task) = (recorder.symbol("harness"), recorder.symbol("scenario"));
                     let scope = Scope { node, task, ..Scope::default() };
+                    world.break_by_plan();
                     let story = rt::follow(&recorder, scope, self.scenario.play(world, &self.settings));
                     self.tell(story, limits.horizon).await;
                     rt::now()

@@ -35,6 +35,13 @@ pub trait Scenario: Send + Sync {
         Parameters::none()
     }
 
+    /// The names of the nodes that faults can be about which a seed chooses (`plan.generate`), under settings that have passed
+    /// [`Scenario::validate`]. None by default: then there are no such faults.
+    fn nodes(&self, settings: &Settings) -> Vec<String> {
+        let _ = settings;
+        Vec::new()
+    }
+
     /// What it sets whatever the model says, as a test's own configuration does; nothing by default. The profile and assignments come
     /// after it.
     fn overrides(&self) -> toml::Table {

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use stormglass_fs::profile::PRESETS;
+use stormglass_plan::{Plan, PlanError};
 use toml::{Table, Value};
 
 /// The resolved settings of a scenario.
@@ -69,6 +70,9 @@ pub enum SettingsError {
         /// Why.
         source: std::io::Error,
     },
+    /// A plan of faults that is none.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// An assignment that is none.
     #[error("--set {text}: expected KEY=VALUE, for example disk.sync.delay=200ms")]
     Assignment {
@@ -79,6 +83,8 @@ pub enum SettingsError {
 
 /// The parameters of the disk; its name can stand for them.
 const DISK: &str = "disk";
+/// The plan of faults; a file's name can stand for it.
+const PLAN: &str = "plan";
 
 impl Settings {
     /// Resolves the settings of a scenario from a model and a profile, each a shipped name or a TOML file, and
@@ -129,6 +135,12 @@ impl Settings {
     fn defaults(scenario: &dyn Scenario, model: &str, profile: &str) -> Settings {
         let table = known(scenario).table().clone();
         Settings { table, origins: BTreeMap::new(), model: model.into(), profile: profile.into() }
+    }
+
+    /// The same with this plan, which must be a valid one.
+    pub(crate) fn with_plan(mut self, plan: &Plan) -> Settings {
+        self.put("the plan", PLAN, table_of(plan).into());
+        self
     }
 
     /// The model's name.
@@ -198,7 +210,17 @@ impl Settings {
         }
         let run: RunSettings = self.section("run")?;
         run.validate().map_err(|(field, problem)| self.wrong(&join("run", field), problem))?;
-        scenario.validate(self)
+        let plan: Plan = self.section(PLAN)?;
+        plan.check().map_err(|(field, problem)| self.wrong(&join(PLAN, &field), problem))?;
+        scenario.validate(self)?;
+        if plan.generate.count > 0 && scenario.nodes(self).is_empty() {
+            let problem = format!(
+                "the scenario {} names no nodes for the seed to choose from (`Scenario::nodes`); write the faults down as `plan.fault`",
+                scenario.name()
+            );
+            return Err(self.wrong("plan.generate.count", problem));
+        }
+        Ok(())
     }
 
     /// Lays a table over this one.
@@ -208,6 +230,7 @@ impl Settings {
             match (value, self.lookup(&key)) {
                 (_, None) => return Err(self.unknown(place, &key)),
                 (Value::String(name), Some(Value::Table(_))) if key == DISK => self.take_disk(place, name)?,
+                (Value::String(file), Some(Value::Table(_))) if key == PLAN => self.take_plan(file)?,
                 (Value::Table(inner), Some(Value::Table(_))) if !is_shape(inner) => {
                     self.overlay(place, &key, inner)?;
                 }
@@ -242,6 +265,9 @@ impl Settings {
         if key == DISK {
             return self.take_disk(&place, text.trim_matches('"'));
         }
+        if key == PLAN {
+            return self.take_plan(text.trim_matches('"'));
+        }
         if let Some(Value::Table(inner)) = self.lookup(key)
             && !is_shape(inner)
         {
@@ -268,6 +294,15 @@ impl Settings {
         self.put(place, DISK, defaults[DISK].clone());
         let disk = text.parse::<Table>().expect("a shipped profile is TOML: a test reads each");
         self.overlay(place, DISK, &disk)
+    }
+
+    /// Replaces the plan by that of a file.
+    fn take_plan(&mut self, file: &str) -> Result<(), SettingsError> {
+        let text = std::fs::read_to_string(PathBuf::from(file));
+        let text = text.map_err(|source| SettingsError::File { file: file.into(), source })?;
+        let plan = Plan::parse(file, &text)?;
+        self.put(file, PLAN, table_of(&plan).into());
+        Ok(())
     }
 
     fn lookup(&self, key: &str) -> Option<&Value> {
@@ -310,6 +345,7 @@ impl Settings {
 /// Every parameter of a run: the profile's, the run's own, the scenario's.
 pub fn known(scenario: &dyn Scenario) -> Parameters {
     let shared = Parameters::of(&Profile::default()).with("run", &RunSettings::default());
+    let shared = shared.with(PLAN, &Plan::default());
     shared.and(scenario.defaults())
 }
 

@@ -1,19 +1,21 @@
 //! Nodes, disks, links and CPUs of one run, and what is told about it.
 
 use crate::cpu::Cpu;
+use crate::node::Node;
+use crate::plan::Faults;
 use crate::profile::Profile;
 use madsim::net::NetSim;
-use madsim::runtime::{Handle, NodeHandle};
-use madsim::task::NodeId;
+use madsim::runtime::Handle;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::queue::Servers;
-use stormglass_core::{EventId, Kind, Length, Limit, Recorder, Scope, Seed, SimTime, Verdict, Wait};
-use stormglass_fs::{self as fs, Device, Disk, Loss};
-use stormglass_net::{self as net, Host, Network};
+use stormglass_core::{EventId, Kind, Length, Limit, Recorder, Seed, SimTime, Verdict, Wait};
+use stormglass_fs::{self as fs, Device, Disk};
+use stormglass_net::{self as net, Network};
+use stormglass_plan::Fault;
 use stormglass_rt as rt;
 
 /// The world of one run. Clones are handles to the same one.
@@ -35,6 +37,7 @@ struct Shared {
 struct State {
     nodes: BTreeMap<String, Node>,
     machines: BTreeMap<String, Machine>,
+    faults: Faults,
     waits: Vec<Wait>,
     violation: Option<Verdict>,
     /// So that `stormglass_fs`'s functions on a node use its disk, and `stormglass_net`'s sockets its host.
@@ -53,9 +56,15 @@ struct Machine {
 const MACHINE: &str = "machine-1";
 
 impl World {
-    pub(crate) fn new(seed: Seed, profile: Profile, horizon: Duration, recorder: Recorder) -> World {
+    pub(crate) fn new(
+        seed: Seed,
+        profile: Profile,
+        horizon: Duration,
+        recorder: Recorder,
+        faults: Vec<Fault>,
+    ) -> World {
         let network = Network::recorded(profile.net.clone(), seed, &recorder);
-        let state = Mutex::new(State::default());
+        let state = Mutex::new(State { faults: Faults::new(faults), ..State::default() });
         World { shared: Arc::new(Shared { seed, profile, horizon, recorder, network, state }) }
     }
 
@@ -95,10 +104,10 @@ impl World {
         };
         let Machine { cores, device } =
             self.state().machines.entry(machine.to_string()).or_insert_with(machine_of).clone();
-        let device = if profile.machine.shared_disk {
-            device
+        let (device, device_name) = if profile.machine.shared_disk {
+            (device, machine)
         } else {
-            Device::new(name, &profile.disk.device, shared.seed)
+            (Device::new(name, &profile.disk.device, shared.seed), name)
         };
         let host = shared.network.host_on(name, machine);
         // So that madsim's own sockets reach the same names at the same addresses.
@@ -111,18 +120,33 @@ impl World {
             disk: Disk::on(device, name, profile.disk.clone(), shared.seed, &shared.recorder),
             cpu: Cpu::new(cores, profile.cpu.clone(), shared.seed, name, &shared.recorder),
             recorder: shared.recorder.clone(),
+            process: Arc::default(),
         };
         let mut state = self.state();
         state.disks.push(node.disk.mount_on(node.id));
         state.hosts.push(node.host.mount_on(node.id));
         state.nodes.insert(name.to_string(), node.clone());
+        state.faults.concern(&node, device_name, &shared.network);
+        drop(state);
         node
+    }
+
+    /// Every node there is, by name.
+    pub(crate) fn all_nodes(&self) -> Vec<Node> {
+        self.state().nodes.values().cloned().collect()
+    }
+
+    /// The plan's faults.
+    pub(crate) fn with_faults<T>(&self, look: impl FnOnce(&mut Faults) -> T) -> T {
+        look(&mut self.state().faults)
     }
 
     /// Ends everything that runs on its nodes and in its network.
     pub(crate) fn shut_down(&self) {
-        let nodes: Vec<NodeId> = self.state().nodes.values().map(|node| node.id).collect();
-        nodes.into_iter().for_each(|node| Handle::current().kill(node));
+        for node in self.all_nodes() {
+            node.forget();
+            Handle::current().kill(node.id);
+        }
         self.shared.network.shut_down();
     }
 
@@ -192,83 +216,5 @@ impl World {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A node: a process on a machine, with a host on the network and a disk. Clones are handles to the same one.
-#[derive(Clone)]
-pub struct Node {
-    name: String,
-    id: NodeId,
-    host: Host,
-    disk: Disk,
-    cpu: Cpu,
-    recorder: Recorder,
-}
-
-impl Node {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its host on the network, which is mounted there: in its tasks `stormglass_net`'s sockets are on it.
-    pub fn host(&self) -> &Host {
-        &self.host
-    }
-
-    /// Its disk, which is mounted there: in its tasks the functions of `stormglass_fs` use it. It outlives them.
-    pub fn disk(&self) -> &Disk {
-        &self.disk
-    }
-
-    /// Its share of the machine's CPUs.
-    pub fn cpu(&self) -> &Cpu {
-        &self.cpu
-    }
-
-    /// Runs a task of this name on the node, until it ends or the node is killed.
-    pub fn spawn<F>(&self, task: &str, future: F) -> rt::JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        let scope = Scope {
-            node: self.recorder.symbol(&self.name),
-            task: self.recorder.symbol(task),
-            cause: self.recorder.scope().last(),
-            ..Scope::default()
-        };
-        rt::spawn_on(&self.recorder, &self.handle(), scope, future)
-    }
-
-    /// Kills every task of the node at once, as SIGKILL does. Its disk keeps what was written; a later
-    /// [`Node::spawn`] starts the next life.
-    pub fn kill(&self) {
-        let handle = Handle::current();
-        handle.kill(self.id);
-        handle.restart(self.id);
-    }
-
-    /// Stops its tasks, as SIGSTOP does: its kernel goes on. Until [`Node::resume`].
-    pub fn pause(&self) {
-        Handle::current().pause(self.id);
-    }
-
-    /// Lets its tasks go on, as SIGCONT does.
-    pub fn resume(&self) {
-        Handle::current().resume(self.id);
-    }
-
-    /// Takes the node's power away for a moment: kills it, and its disk loses what was not synced, as `loss` says. Nobody is
-    /// told: its peers' connections are half-open until they send something.
-    pub fn power_loss(&self, loss: Loss) {
-        let _off = self.host.power_off();
-        self.kill();
-        self.disk.power_loss(loss);
-    }
-
-    fn handle(&self) -> NodeHandle {
-        Handle::current().get_node(self.id).expect("the node was made in this run")
     }
 }

@@ -43,6 +43,8 @@ pub struct Space {
     /// The profiles, of every case that has none of its own.
     #[serde(default)]
     pub profile: OneOrMany,
+    /// The file of the plan of faults, of every case that has none of its own: what is written down, and what each seed chooses. Default: nothing breaks.
+    pub plan: Option<String>,
     /// The seeds, of every case that has none of its own: `"0..1000"`.
     pub seeds: Option<Seeds>,
     /// What is set in every cell.
@@ -84,6 +86,8 @@ pub struct Case {
     /// The profiles.
     #[serde(default)]
     pub profile: OneOrMany,
+    /// The file of the plan of faults.
+    pub plan: Option<String>,
     /// The seeds.
     pub seeds: Option<Seeds>,
     /// What is set in every cell of it.
@@ -310,6 +314,7 @@ impl Space {
             scenario: scenario.clone(),
             model: OneOrMany::None,
             profile: OneOrMany::None,
+            plan: None,
             seeds: None,
             set: Assignments::new(),
             variants: None,
@@ -401,6 +406,9 @@ impl Space {
             sets.retain(|(other, _)| other != key);
             sets.push((key.into(), value));
         };
+        if let Some(plan) = case.plan.as_ref().or(self.plan.as_ref()) {
+            put("plan", plan.clone());
+        }
         let mut set = |values: &Assignments| values.iter().for_each(|(key, value)| put(key, text_of(value)));
         set(&self.set);
         set(&case.set);

@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Say where the longest or the failed wait of a run went, by step and by category.
     Explain(Explain),
+    /// Find the smallest plan of faults that still fails a run, and write it down.
+    Shrink(Shrink),
     /// Play every seed twice and compare the traces event by event.
     Check(Check),
     /// Play a space of parameters, and say how often what fails and which deadlines would hold.
@@ -85,9 +87,20 @@ pub(crate) struct What {
     /// How fast disks, links and CPUs are: a shipped profile or a TOML file.
     #[arg(long, default_value = "ci-disk")]
     pub(crate) profile: String,
+    /// What breaks, and when: a TOML file of faults, written down or for each seed to choose.
+    #[arg(long, value_name = "PLAN.toml")]
+    pub(crate) plan: Option<String>,
     /// Set one parameter, for example disk.sync.delay=200ms; `list parameters` names them all. Repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
     pub(crate) sets: Vec<(String, String)>,
+}
+
+impl What {
+    /// Everything that is set, in order: the plan is a parameter too.
+    pub(crate) fn assignments(&self) -> Vec<(&str, &str)> {
+        let plan = self.plan.iter().map(|file| ("plan", file.as_str()));
+        plan.chain(self.sets.iter().map(|(key, value)| (key.as_str(), value.as_str()))).collect()
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -148,6 +161,15 @@ pub(crate) struct Explain {
     /// The node whose wait is explained; the longest wait if left out.
     #[arg(long)]
     pub(crate) node: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Shrink {
+    #[command(flatten)]
+    pub(crate) one: One,
+    /// Write the plan that is left to this file, for --plan.
+    #[arg(short, long, value_name = "PLAN.toml")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

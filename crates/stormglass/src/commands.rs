@@ -7,6 +7,7 @@ pub(crate) mod list;
 pub(crate) mod rare;
 pub(crate) mod replay;
 pub(crate) mod run;
+pub(crate) mod shrink;
 pub(crate) mod sweep;
 
 use crate::args::{One, What};
@@ -49,9 +50,7 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) fn settings(&self, scenario: &dyn Scenario, what: &What) -> Result<Settings, CliError> {
-        let sets: Vec<(&str, &str)> =
-            what.sets.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        Ok(Settings::resolve(scenario, what.model.as_deref(), &what.profile, &sets)?)
+        Ok(Settings::resolve(scenario, what.model.as_deref(), &what.profile, &what.assignments())?)
     }
 
     /// The one run that is meant. One from a file tells what has changed since.
@@ -61,8 +60,8 @@ impl<'a> Context<'a> {
                 let message = format!("{} has its seed and model; leave out --seed and --model", one.run);
                 return Err(CliError::Conflict(message));
             }
-            let more = one.what.sets.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-            let sets: Vec<(&str, &str)> = exhibit.sets.iter().copied().chain(more).collect();
+            let sets: Vec<(&str, &str)> =
+                exhibit.sets.iter().copied().chain(one.what.assignments()).collect();
             let settings = Settings::resolve(scenario, Some(exhibit.model), exhibit.profile, &sets)?;
             return Ok(Run::new(scenario, settings, Seed(exhibit.seed)).branching(one.branches.clone()));
         }
@@ -73,9 +72,11 @@ impl<'a> Context<'a> {
             return Ok(run.branching(one.branches.clone()));
         }
         let more = one.seed.is_some() || one.what.model.is_some() || !one.branches.is_empty();
-        if more || !one.what.sets.is_empty() {
-            let message =
-                format!("{} says all about the run; leave out --seed, --branch, --model and --set", one.run);
+        if more || !one.what.assignments().is_empty() {
+            let message = format!(
+                "{} says all about the run; leave out --seed, --branch, --model, --plan and --set",
+                one.run
+            );
             return Err(CliError::Conflict(message));
         }
         let file = RunFile::read(Path::new(&one.run))?;
@@ -113,6 +114,9 @@ pub(crate) fn replay_line(command: &str, scenario: &str, what: &What, seed: Seed
         words.extend(["--model".into(), quote(model)]);
     }
     words.extend(["--profile".into(), quote(&what.profile)]);
+    if let Some(plan) = &what.plan {
+        words.extend(["--plan".into(), quote(plan)]);
+    }
     for (key, value) in &what.sets {
         words.extend(["--set".into(), quote(&format!("{key}={value}"))]);
     }

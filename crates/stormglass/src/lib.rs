@@ -85,6 +85,7 @@ where
         Command::Run(run) => commands::run::run(&context, run, output),
         Command::Replay(replay) => commands::replay::replay(&context, replay, output),
         Command::Explain(explain) => commands::explain::explain(&context, explain, output),
+        Command::Shrink(shrink) => commands::shrink::shrink(&context, &shrink, output),
         Command::Check(check) => commands::check::check(&context, check, output),
         Command::Sweep(sweep) => commands::sweep::sweep(&context, &sweep, output),
         Command::Merge(merge) => commands::sweep::merge(&context, &merge, output),

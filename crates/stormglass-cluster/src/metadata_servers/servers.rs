@@ -42,8 +42,8 @@ impl Servers {
     /// is provisioned.
     pub async fn start(world: &World, settings: &MetadataSettings) -> Servers {
         world.recorder().want_facts();
-        let name = |number| format!("node-{number}");
-        let nodes = (1..=settings.chaos.servers).map(|number| world.node_on(&name(number), &name(number)));
+        let names = settings.chaos.names();
+        let nodes = names.iter().map(|name| world.node_on(name, name));
         let servers = Servers {
             shared: Arc::new(Shared {
                 world: world.clone(),

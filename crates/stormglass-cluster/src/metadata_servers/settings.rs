@@ -85,6 +85,11 @@ impl Default for ChaosSettings {
 }
 
 impl ChaosSettings {
+    /// The names of the servers' nodes.
+    pub(crate) fn names(&self) -> Vec<String> {
+        (1..=self.servers).map(|number| format!("node-{number}")).collect()
+    }
+
     /// The deadline of what has to work again after a fault.
     pub(crate) fn recovery(&self) -> Limit {
         Limit::of("chaos.recovery-deadline", self.recovery_deadline)
@@ -116,6 +121,11 @@ impl MetadataSettings {
     /// These as a scenario's defaults.
     pub fn parameters(&self) -> Parameters {
         Parameters::of(self)
+    }
+
+    /// The names of the servers' nodes, of settings that were validated.
+    pub(crate) fn nodes(settings: &Settings) -> Vec<String> {
+        settings.section::<ChaosSettings>("chaos").expect("validated when resolved").names()
     }
 
     /// Reads and checks the parameters.

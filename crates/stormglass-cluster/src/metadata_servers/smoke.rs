@@ -36,6 +36,10 @@ impl Scenario for MetadataSmoke {
         MetadataSettings::from_settings(settings).map(drop)
     }
 
+    fn nodes(&self, settings: &Settings) -> Vec<String> {
+        MetadataSettings::nodes(settings)
+    }
+
     fn play(&self, world: World, settings: &Settings) -> Play {
         let settings = MetadataSettings::from_settings(settings).expect("validated when resolved");
         Box::pin(async move {

@@ -36,7 +36,10 @@ pub(crate) fn calibrate(
     let scenario = context.scenario(&args.scenario)?;
     let settings = |values: &[(String, String)]| {
         let sets = args.sets.iter().chain(values).cloned().collect();
-        context.settings(scenario, &What { model: args.model.clone(), profile: args.profile.clone(), sets })
+        context.settings(
+            scenario,
+            &What { model: args.model.clone(), profile: args.profile.clone(), plan: None, sets },
+        )
     };
     // A parameter that there is not is told before anything is read.
     for axis in &args.fits {

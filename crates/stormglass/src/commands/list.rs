@@ -95,7 +95,7 @@ pub(crate) fn list(context: &Context<'_>, args: List, output: &mut Output) -> Re
 
 fn parameters_of(context: &Context<'_>, scenario: &str) -> Result<Vec<Parameter>, CliError> {
     let scenario = context.scenario(scenario)?;
-    let what = What { model: None, profile: "quiet".into(), sets: Vec::new() };
+    let what = What { model: None, profile: "quiet".into(), plan: None, sets: Vec::new() };
     let leaves = context.settings(scenario, &what)?.leaves();
     let mut meanings = known(scenario).meanings();
     let described = leaves.into_iter().map(|(name, default)| {

@@ -144,7 +144,9 @@ fn known_cells(manifest: &Manifest) -> impl Fn(&Tally) -> String {
 
 /// What is played in a cell, as the other commands take it.
 fn what(cell: &Cell) -> What {
-    What { model: cell.model.clone(), profile: cell.profile.clone(), sets: cell.sets.clone() }
+    let (plans, sets): (Vec<_>, Vec<_>) = cell.sets.iter().cloned().partition(|(key, _)| key == "plan");
+    let plan = plans.into_iter().next().map(|(_, file)| file);
+    What { model: cell.model.clone(), profile: cell.profile.clone(), plan, sets }
 }
 
 fn tell(

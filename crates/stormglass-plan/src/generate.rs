@@ -1,0 +1,259 @@
+//! Faults that a seed chooses.
+//!
+//! Each seed takes a subset of the kinds by chance, as swarm testing does (Groce and others, "Swarm Testing", ISSTA 2012): where every run has a bit of
+//! everything, what needs much of one kind and none of another is hardly ever met.
+
+use crate::fault::{Corruption, DiskError, Fault, FaultKind, Loss, Operation};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use stormglass_core::latency::HumanDuration;
+use stormglass_core::{Kind, Latency, Seed, Stream};
+
+/// How many faults a seed chooses, of which kinds, and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Generate {
+    /// How many faults a run has. Those for which `down` leaves no room are left out. Default: 0.
+    pub count: u32,
+    /// Which kinds of faults there are. Default: all that a crash-safe, replicated service has to survive, which is all but the disk's errors and corruption.
+    pub kinds: Vec<Choice>,
+    /// Whether each seed takes about half of the kinds only, by chance. Default: true.
+    pub swarm: bool,
+    /// From when on faults begin. Default: 0 s.
+    #[serde(with = "HumanDuration")]
+    pub from: Duration,
+    /// Until when they begin. Default: 60 s.
+    #[serde(with = "HumanDuration")]
+    pub until: Duration,
+    /// How long each lasts; a process that was killed starts again then. Default: evenly between 100 ms and 5 s.
+    pub lasts: Latency,
+    /// How many nodes may be killed, without power, paused or isolated at the same time. Range: 1 and up. Default: 1, so that a majority of three stays.
+    pub down: u32,
+}
+
+/// A kind of fault that can be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Choice {
+    /// A node's process is killed.
+    Kill,
+    /// A node's power goes, and what was not synced, in any of the ways.
+    PowerLoss,
+    /// A node's process is paused.
+    Pause,
+    /// A node is cut off from all others.
+    Isolate,
+    /// Two nodes are cut off from each other.
+    Cut,
+    /// One node does not reach another, which reaches it.
+    OneWayCut,
+    /// A node's messages are lost now and then, 5 to 50 %.
+    LossyLink,
+    /// A node's messages take longer, by up to 300 ms.
+    SlowLink,
+    /// A node's connections are reset.
+    Reset,
+    /// A node's disk is 2 to 50 times slower.
+    SlowDisk,
+    /// A node's syncs fail.
+    SyncError,
+    /// A node's disk is full.
+    DiskFull,
+    /// A node's disk stores something else than it acknowledges, in any of the ways, with 1 % of the operations.
+    DiskCorruption,
+}
+
+impl Choice {
+    /// Every kind.
+    pub const ALL: [Choice; 13] = [
+        Choice::Kill,
+        Choice::PowerLoss,
+        Choice::Pause,
+        Choice::Isolate,
+        Choice::Cut,
+        Choice::OneWayCut,
+        Choice::LossyLink,
+        Choice::SlowLink,
+        Choice::Reset,
+        Choice::SlowDisk,
+        Choice::SyncError,
+        Choice::DiskFull,
+        Choice::DiskCorruption,
+    ];
+
+    /// Those that a crash-safe, replicated service has to survive.
+    pub const SURVIVABLE: [Choice; 10] = [
+        Choice::Kill,
+        Choice::PowerLoss,
+        Choice::Pause,
+        Choice::Isolate,
+        Choice::Cut,
+        Choice::OneWayCut,
+        Choice::LossyLink,
+        Choice::SlowLink,
+        Choice::Reset,
+        Choice::SlowDisk,
+    ];
+
+    /// Whether a node counts as down for as long.
+    fn takes_down(self) -> bool {
+        matches!(self, Choice::Kill | Choice::PowerLoss | Choice::Pause | Choice::Isolate)
+    }
+}
+
+impl Default for Generate {
+    fn default() -> Generate {
+        Generate {
+            count: 0,
+            kinds: Choice::SURVIVABLE.to_vec(),
+            swarm: true,
+            from: Duration::ZERO,
+            until: Duration::from_secs(60),
+            lasts: Latency::Uniform { min: Duration::from_millis(100), max: Duration::from_secs(5) },
+            down: 1,
+        }
+    }
+}
+
+/// A node that is down, and until when.
+struct Down {
+    node: usize,
+    until: Duration,
+}
+
+impl Generate {
+    /// Checks it.
+    ///
+    /// # Errors
+    ///
+    /// The field and what is wrong with it.
+    pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.count > 0 && self.kinds.is_empty() {
+            return Err(("kinds", "is empty; leave it out for the usual ones".into()));
+        }
+        if self.until < self.from {
+            return Err(("until", "is before `from`".into()));
+        }
+        if self.down == 0 {
+            return Err(("down", "is 0, it must be at least 1".into()));
+        }
+        Ok(())
+    }
+
+    /// The faults of this seed, in the order of time.
+    ///
+    /// A fault draws from the seed's stream `("plan", number)`, so that with a larger `count` the first ones stay; which kinds there are is drawn from
+    /// `("plan", "kinds")`.
+    ///
+    /// # Panics
+    ///
+    /// When there shall be faults and there are no nodes.
+    pub fn faults(&self, seed: Seed, nodes: &[String]) -> Vec<Fault> {
+        if self.count == 0 {
+            return Vec::new();
+        }
+        assert!(!nodes.is_empty(), "faults are about nodes, and there are none");
+        let kinds = self.kinds_of(seed);
+        let drawn = |number: u32| {
+            let mut stream = seed.stream(("plan", u64::from(number)));
+            let choice = kinds[stream.below(kinds.len() as u64) as usize];
+            let window = Latency::Uniform { min: self.from, max: self.until };
+            let at = whole_millis(window.at(stream.draw()));
+            let lasts = whole_millis(self.lasts.at(stream.draw()));
+            let node = stream.below(nodes.len() as u64) as usize;
+            (at, lasts, node, choice, stream)
+        };
+        let mut all: Vec<_> = (0..self.count).map(drawn).collect();
+        all.sort_by_key(|(at, ..)| *at);
+        let mut down: Vec<Down> = Vec::new();
+        let mut faults = Vec::new();
+        for (at, lasts, node, choice, mut stream) in all {
+            if choice.takes_down() {
+                down.retain(|other| other.until > at);
+                if down.len() >= self.down as usize || down.iter().any(|other| other.node == node) {
+                    continue;
+                }
+                down.push(Down { node, until: at + lasts });
+            }
+            let lasts = if choice == Choice::Reset { Duration::ZERO } else { lasts };
+            if let Some(kind) = kind(choice, nodes, node, &mut stream) {
+                faults.push(Fault::new(at, lasts, kind));
+            }
+        }
+        faults
+    }
+
+    /// The kinds of this seed: half of them, if there is a swarm.
+    fn kinds_of(&self, seed: Seed) -> Vec<Choice> {
+        let mut stream = seed.stream(("plan", "kinds"));
+        // A draw for each that there is, so that one less in the list moves no other.
+        let taken: Vec<Choice> = Choice::ALL.into_iter().filter(|_| stream.chance(1, 2)).collect();
+        let some: Vec<Choice> = self.kinds.iter().copied().filter(|kind| taken.contains(kind)).collect();
+        if self.swarm && !some.is_empty() { some } else { self.kinds.clone() }
+    }
+}
+
+/// What people like to read, and the grain of a plan.
+fn whole_millis(duration: Duration) -> Duration {
+    Duration::from_millis((duration.as_millis() as u64).max(1))
+}
+
+/// A fault of this kind about this node; none if it needs another one and there is none.
+fn kind(choice: Choice, nodes: &[String], place: usize, stream: &mut Stream) -> Option<FaultKind> {
+    let (node, all) = (nodes[place].clone(), || "*".to_string());
+    let other = |stream: &mut Stream| {
+        let step = stream.below(nodes.len().checked_sub(1).filter(|others| *others > 0)? as u64) as usize;
+        Some(nodes[(place + 1 + step) % nodes.len()].clone())
+    };
+    Some(match choice {
+        Choice::Kill => FaultKind::Kill { node },
+        Choice::PowerLoss => {
+            let losses = [Loss::Everything, Loss::Suffix, Loss::Subset, Loss::Torn];
+            FaultKind::PowerLoss { node, loss: losses[stream.below(4) as usize] }
+        }
+        Choice::Pause => FaultKind::Pause { node },
+        Choice::Isolate => {
+            let others: Vec<String> = nodes.iter().filter(|other| **other != node).cloned().collect();
+            if others.is_empty() {
+                return None;
+            }
+            FaultKind::Partition { groups: vec![vec![node], others] }
+        }
+        Choice::Cut => FaultKind::Cut { from: node, to: other(stream)?, one_way: false },
+        Choice::OneWayCut => FaultKind::Cut { from: node, to: other(stream)?, one_way: true },
+        Choice::LossyLink => {
+            let probability = (5 + stream.below(46)) as f64 / 100.0;
+            FaultKind::LossyLink { from: node, to: all(), one_way: false, probability }
+        }
+        Choice::SlowLink => {
+            let most = Duration::from_millis(1 + stream.below(300));
+            let by = Latency::Uniform { min: Duration::ZERO, max: most };
+            FaultKind::SlowLink { from: node, to: all(), one_way: false, by }
+        }
+        Choice::Reset => FaultKind::Reset { from: node, to: all() },
+        Choice::SlowDisk => FaultKind::SlowDisk { node, factor: (2 + stream.below(49)) as f64 },
+        Choice::SyncError => {
+            let operations = vec![Operation(Kind::Fsync), Operation(Kind::Fdatasync)];
+            let (error, path) = (DiskError::Io, "**".to_string());
+            FaultKind::DiskError { node, error, operations, path, probability: 1.0 }
+        }
+        Choice::DiskFull => {
+            let operations = [Kind::Create, Kind::Write, Kind::Mkdir, Kind::Truncate, Kind::Allocate];
+            let (error, path) = (DiskError::NoSpace, "**".to_string());
+            let operations = operations.map(Operation).to_vec();
+            FaultKind::DiskError { node, error, operations, path, probability: 1.0 }
+        }
+        Choice::DiskCorruption => {
+            let effects = [
+                Corruption::Phantom,
+                Corruption::Torn,
+                Corruption::Misdirected,
+                Corruption::BitFlip,
+                Corruption::LostName,
+            ];
+            let effect = effects[stream.below(effects.len() as u64) as usize];
+            FaultKind::DiskCorruption { node, effect, path: "**".into(), probability: 0.01 }
+        }
+    })
+}

@@ -1,0 +1,47 @@
+//! Fault plans: what breaks in a run, when, and for how long, as data.
+//!
+//! A [`Plan`] has faults that somebody wrote down, and a [`Generate`] that draws more from the run's seed. Whoever plays the run applies
+//! them ([`Plan::faults`]); applying draws nothing that the plan has not drawn. When a run fails, [`shrink()`] looks for the
+//! smallest plan that still fails it.
+//!
+//! In reading order: [`fault`], [`plan`], [`generate`], [`mod@shrink`], and with the feature `proptest` the module `strategy`.
+//!
+//! ```
+//! use stormglass_core::Seed;
+//! use stormglass_plan::Plan;
+//!
+//! let plan = Plan::parse("plan.toml", r#"
+//!     [[fault]]
+//!     kind = "kill"
+//!     node = "node-2"
+//!     at = "3s"
+//!     lasts = "500ms"            # then it starts again
+//!
+//!     [[fault]]
+//!     kind = "cut"
+//!     from = "node-1"
+//!     to = "node-[23]"
+//!     at = "5s"
+//!     lasts = "2s"
+//!
+//!     [generate]
+//!     count = 4                  # and up to four that the seed chooses
+//! "#)?;
+//! let nodes = ["node-1", "node-2", "node-3"].map(String::from);
+//! let faults = plan.faults(Seed(7), &nodes);
+//! assert_eq!(faults, plan.faults(Seed(7), &nodes));
+//! assert!((2..=6).contains(&faults.len()));
+//! # Ok::<(), stormglass_plan::PlanError>(())
+//! ```
+
+pub mod fault;
+pub mod generate;
+pub mod plan;
+pub mod shrink;
+#[cfg(feature = "proptest")]
+pub mod strategy;
+
+pub use fault::{Fault, FaultKind};
+pub use generate::Generate;
+pub use plan::{Plan, PlanError};
+pub use shrink::{Shrunk, shrink};

@@ -1,0 +1,72 @@
+//! Plans as a strategy of proptest, which shrinks them by itself: fewer faults, earlier and shorter ones.
+
+use crate::fault::{Fault, FaultKind, Loss};
+use crate::plan::Plan;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::ops::Range;
+use std::time::Duration;
+use stormglass_core::Latency;
+
+/// Plans of so many faults about these nodes that begin `within` this time, each for up to `longest`: kills, power losses, pauses, cuts, lossy and
+/// slow links, slow disks.
+///
+/// ```
+/// use proptest::prelude::*;
+/// use std::time::Duration;
+/// use stormglass_plan::strategy::plans;
+///
+/// let plans = plans(&["node-1", "node-2"], 0..5, Duration::from_secs(30), Duration::from_secs(2));
+/// proptest!(|(plan in plans)| {
+///     prop_assert!(plan.check().is_ok());
+///     prop_assert!(plan.written.len() < 5);
+/// });
+/// ```
+///
+/// # Panics
+///
+/// When there are no nodes, or either time is below 1 ms.
+pub fn plans(
+    nodes: &[&str],
+    count: Range<usize>,
+    within: Duration,
+    longest: Duration,
+) -> impl Strategy<Value = Plan> + use<> {
+    let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+    vec(faults(nodes, within, longest), count).prop_map(|mut faults| {
+        faults.sort_by_key(|fault| fault.at);
+        Plan::of(faults)
+    })
+}
+
+fn faults(nodes: Vec<String>, within: Duration, longest: Duration) -> impl Strategy<Value = Fault> {
+    let millis = |most: Duration| {
+        let most = most.as_millis() as u64;
+        assert!(most > 0, "a time of 1 ms or more");
+        (1..=most).prop_map(Duration::from_millis)
+    };
+    (millis(within), millis(longest), kinds(nodes)).prop_map(|(at, lasts, kind)| Fault::new(at, lasts, kind))
+}
+
+fn kinds(nodes: Vec<String>) -> impl Strategy<Value = FaultKind> {
+    let node = || select(nodes.clone());
+    let pair = (node(), node());
+    let loss = select(vec![Loss::Everything, Loss::Suffix, Loss::Subset, Loss::Torn]);
+    let all = || "*".to_string();
+    prop_oneof![
+        node().prop_map(|node| FaultKind::Pause { node }),
+        node().prop_map(|node| FaultKind::Kill { node }),
+        (node(), loss).prop_map(|(node, loss)| FaultKind::PowerLoss { node, loss }),
+        (pair, any::<bool>()).prop_map(|((from, to), one_way)| FaultKind::Cut { from, to, one_way }),
+        (node(), 1..=50u8).prop_map(move |(from, percent)| {
+            let probability = f64::from(percent) / 100.0;
+            FaultKind::LossyLink { from, to: all(), one_way: false, probability }
+        }),
+        (node(), 1..=300u64).prop_map(move |(from, millis)| {
+            let by = Latency::from_millis(millis);
+            FaultKind::SlowLink { from, to: all(), one_way: false, by }
+        }),
+        (node(), 2..=50u8).prop_map(|(node, factor)| FaultKind::SlowDisk { node, factor: f64::from(factor) }),
+    ]
+}

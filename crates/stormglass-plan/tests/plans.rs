@@ -1,0 +1,248 @@
+//! What a plan promises: its file says all and only what it means, a seed's faults are its own, and shrinking keeps the failure.
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use stormglass_core::Seed;
+use stormglass_plan::fault::Loss;
+use stormglass_plan::generate::Choice;
+use stormglass_plan::{Fault, FaultKind, Generate, Plan, shrink};
+
+fn nodes(count: usize) -> Vec<String> {
+    (1..=count).map(|number| format!("node-{number}")).collect()
+}
+
+/// Every kind with everything that it can say.
+const ALL_KINDS: &str = r#"
+fault = [
+    { at = "1s", lasts = "0s", kind = "kill", node = "node-1" },
+    { at = "1s", lasts = "2s", kind = "power-loss", node = "node-1", loss = "torn" },
+    { at = "1s", lasts = "2s", kind = "pause", node = "node-[12]" },
+    { at = "1s", kind = "cut", from = "node-1", to = "node-2", one-way = true },
+    { at = "1s", lasts = "2s", kind = "partition", groups = [["node-1"], ["node-2", "node-3"]] },
+    { at = "1s", lasts = "2s", kind = "flap", from = "node-1", to = "*", period = "1s", down = "250ms" },
+    { at = "1s", lasts = "2s", kind = "lossy-link", from = "node-1", probability = 0.2 },
+    { at = "1s", lasts = "2s", kind = "slow-link", by = { uniform = { min = "0s", max = "300ms" } } },
+    { at = "1s", lasts = "2s", kind = "duplicating-link", probability = 1.0 },
+    { at = "1s", lasts = "2s", kind = "corrupting-link", probability = 0.5 },
+    { at = "1s", lasts = "2s", kind = "refuse", to = "node-3" },
+    { at = "1s", kind = "reset", from = "node-1", to = "*" },
+    { at = "1s", lasts = "2s", kind = "unresolved", name = "node-2" },
+    { at = "1s", lasts = "2s", kind = "port-in-use", node = "node-1", port = 5122 },
+    { at = "1s", lasts = "2s", kind = "slow-disk", node = "node-1", factor = inf },
+    { at = "1s", lasts = "2s", kind = "disk-delay", node = "node-1", by = "50ms", operations = ["fsync"], path = "db/**" },
+    { at = "1s", lasts = "2s", kind = "disk-error", node = "*", error = "no-space", operations = ["write", "create"] },
+    { at = "1s", lasts = "2s", kind = "disk-short", node = "*", probability = 0.1 },
+    { at = "1s", lasts = "2s", kind = "disk-corruption", node = "*", effect = "bit-flip", path = "**/*.sst" },
+]
+[generate]
+count = 3
+kinds = ["kill", "disk-corruption"]
+lasts = "1s"
+"#;
+
+#[test]
+fn what_is_read_is_written_and_read_again() {
+    let plan = Plan::parse("all.toml", ALL_KINDS).unwrap();
+    assert_eq!(plan.written.len(), 19);
+    assert_eq!(Plan::parse("again.toml", &plan.to_toml()).unwrap(), plan);
+}
+
+#[test]
+fn a_plan_is_written_as_people_would() {
+    let cut = FaultKind::Cut { from: "node-1".into(), to: "node-2".into(), one_way: false };
+    let faults = vec![
+        Fault::new(Duration::from_millis(1_500), Duration::from_secs(2), cut),
+        Fault {
+            at: Duration::from_secs(4),
+            lasts: None,
+            kind: FaultKind::PowerLoss { node: "node-3".into(), loss: Loss::Everything },
+        },
+    ];
+    expect![[r#"
+        [[fault]]
+        at = "1s 500ms"
+        lasts = "2s"
+        kind = "cut"
+        from = "node-1"
+        to = "node-2"
+        one-way = false
+
+        [[fault]]
+        at = "4s"
+        kind = "power-loss"
+        node = "node-3"
+        loss = "everything"
+    "#]]
+    .assert_eq(&Plan::of(faults.clone()).to_toml());
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        lines,
+        ["1.5s: cut node-1 ↔ node-2, for 2s", "4s: power loss of node-3 (everything), to the end"]
+    );
+}
+
+#[track_caller]
+fn says(text: &str, expected: Expect) {
+    expected.assert_eq(&Plan::parse("p.toml", text).unwrap_err().to_string());
+}
+
+#[test]
+fn a_mistake_is_named_with_its_field_and_its_remedy() {
+    says("[[fault]]\nkind = 'kill'\nnode = 'node-1'", expect!["p.toml: `fault[0]`: missing field `at`"]);
+    says(
+        "[[fault]]\nat = '3'\nkind = 'kill'\nnode = 'node-1'",
+        expect![[
+            r#"p.toml: `fault[0]`: `at`: invalid value: string "3", expected a duration with its unit, such as "150ms" or "5s""#
+        ]],
+    );
+    says(
+        "[[fault]]\nat = '3s'\nkind = 'kill'\nnod = 'node-1'",
+        expect!["p.toml: `fault[0]`: unknown field `nod`, expected `node`"],
+    );
+    says(
+        "[[fault]]\nat = '3s'\nkind = 'pause'\nnode = 'node-1'\n[[fault]]\nat = '3s'\nkind = 'pawse'\nnode = 'node-1'",
+        expect![
+            "p.toml: `fault[1]`: unknown variant `pawse`, expected one of `kill`, `power-loss`, `pause`, `cut`, `partition`, `flap`, `lossy-link`, `slow-link`, `duplicating-link`, `corrupting-link`, `refuse`, `reset`, `unresolved`, `port-in-use`, `slow-disk`, `disk-delay`, `disk-error`, `disk-short`, `disk-corruption`"
+        ],
+    );
+    says(
+        "[[fault]]\nat = '3s'\nlasts = '0s'\nkind = 'pause'\nnode = 'node-1'",
+        expect!["p.toml: `fault[0].lasts`: must be above 0s; leave it out for the rest of the run"],
+    );
+    says(
+        "[[fault]]\nat = '3s'\nkind = 'lossy-link'\nprobability = 1.5",
+        expect!["p.toml: `fault[0].probability`: is 1.5, the range is 0 to 1"],
+    );
+    says(
+        "[[fault]]\nat = '3s'\nkind = 'pause'\nnode = 'node-[1'",
+        expect![[
+            r#"p.toml: `fault[0].node`: "node-[1" is no pattern: Pattern syntax error near position 5: invalid range pattern"#
+        ]],
+    );
+    says(
+        "[[fault]]\nat = '3s'\nkind = 'slow-disk'\nnode = '*'\nfactor = 0.5",
+        expect!["p.toml: `fault[0].factor`: is 0.5, the range is 1 and up, inf is a stand-still"],
+    );
+    says(
+        "[[fault]]\nat = '3s'\nkind = 'disk-error'\nnode = '*'\nerror = 'io'\noperations = ['sync']",
+        expect![[
+            r#"p.toml: `fault[0]`: "sync" is no operation of a disk; there are open, create, read, write, fsync, fdatasync, rename, unlink, mkdir, readdir, truncate, allocate, stat, link, symlink, readlink"#
+        ]],
+    );
+    says(
+        "[generate]\ncount = 1\nkinds = []",
+        expect!["p.toml: `generate.kinds`: is empty; leave it out for the usual ones"],
+    );
+    says("[generate]\nfrom = '2s'\nuntil = '1s'", expect!["p.toml: `generate.until`: is before `from`"]);
+    says("[generate]\ndown = 0", expect!["p.toml: `generate.down`: is 0, it must be at least 1"]);
+    says(
+        "[[faults]]\nkind = 'kill'",
+        expect!["p.toml: `faults`: unknown field `faults`, expected `fault` or `generate`"],
+    );
+}
+
+/// Whether a node is down at this time by one of these.
+fn down_at(faults: &[Fault], at: Duration) -> usize {
+    let takes_down = |fault: &&Fault| {
+        matches!(
+            fault.kind,
+            FaultKind::Kill { .. }
+                | FaultKind::PowerLoss { .. }
+                | FaultKind::Pause { .. }
+                | FaultKind::Partition { .. }
+        ) && fault.at <= at
+            && fault.end().is_none_or(|end| at < end)
+    };
+    faults.iter().filter(takes_down).count()
+}
+
+proptest! {
+    #[test]
+    fn a_seeds_faults_are_valid_in_their_time_and_leave_a_majority(seed in 0u64.., count in 1u32..60, down in 1u32..3) {
+        let (from, until) = (Duration::from_secs(2), Duration::from_secs(9));
+        let generate = Generate { count, down, from, until, kinds: Choice::ALL.to_vec(), ..Generate::default() };
+        let faults = generate.faults(Seed(seed), &nodes(5));
+        prop_assert!(faults.len() <= count as usize);
+        prop_assert!(Plan::of(faults.clone()).check().is_ok());
+        prop_assert!(faults.is_sorted_by_key(|fault| fault.at));
+        for fault in &faults {
+            prop_assert!((from..=until).contains(&fault.at));
+            prop_assert!(down_at(&faults, fault.at) <= down as usize);
+        }
+    }
+
+    /// Kinds that take nobody down are never left out, so the first ones can be compared.
+    #[test]
+    fn with_more_faults_the_others_stay(seed in 0u64.., few in 1u32..10, more in 1u32..10) {
+        let kinds = vec![Choice::Cut, Choice::SlowDisk, Choice::LossyLink];
+        let generate = Generate { count: few, kinds, ..Generate::default() };
+        let some = generate.faults(Seed(seed), &nodes(3));
+        let all = Generate { count: few + more, ..generate }.faults(Seed(seed), &nodes(3));
+        prop_assert_eq!(some.len(), few as usize);
+        prop_assert!(some.iter().all(|fault| all.contains(fault)));
+    }
+
+    #[test]
+    fn a_generated_plan_is_its_file(seed in 0u64..) {
+        let generate = Generate { count: 20, kinds: Choice::ALL.to_vec(), down: 5, ..Generate::default() };
+        let plan = Plan::of(generate.faults(Seed(seed), &nodes(5)));
+        prop_assert_eq!(Plan::parse("p.toml", &plan.to_toml()).unwrap(), plan);
+    }
+
+    /// Whichever of the faults a failure needs, they are what is left.
+    #[test]
+    fn shrinking_leaves_what_is_needed_and_nothing_else(seed in 0u64.., needed in prop::collection::btree_set(0usize..12, 0..4)) {
+        let generate = Generate { count: 12, kinds: vec![Choice::SlowLink], ..Generate::default() };
+        let all = generate.faults(Seed(seed), &nodes(3));
+        let least = Duration::from_millis(40);
+        let has = |faults: &[Fault], place: usize| {
+            faults.iter().any(|fault| fault.kind == all[place].kind && fault.lasts >= Some(least))
+        };
+        let shrunk = shrink(&all, |faults| needed.iter().all(|&place| has(faults, place)));
+        // Two of the same kind can stand for each other.
+        prop_assert!(shrunk.faults.len() <= needed.len());
+        prop_assert!(needed.iter().all(|&place| has(&shrunk.faults, place)));
+        prop_assert!(shrunk.faults.iter().all(|fault| fault.lasts < Some(least * 2)));
+        prop_assert!(shrunk.tried < 250, "{} plans", shrunk.tried);
+    }
+}
+
+/// A run that is met by few kinds only is met by each kind now and then.
+#[test]
+fn a_swarm_has_other_kinds_for_every_seed() {
+    let generate = Generate { count: 40, down: 5, ..Generate::default() };
+    let kinds_of = |generate: &Generate, seed| {
+        let faults = generate.faults(Seed(seed), &nodes(5));
+        let words = faults.iter().map(|fault| format!("{:?}", std::mem::discriminant(&fault.kind)));
+        words.collect::<BTreeSet<String>>().len()
+    };
+    let counts: Vec<usize> = (0..100).map(|seed| kinds_of(&generate, seed)).collect();
+    let mean = counts.iter().sum::<usize>() as f64 / 100.0;
+    assert!((3.0..6.0).contains(&mean), "{mean} of 9 kinds");
+    assert_eq!(kinds_of(&Generate { swarm: false, ..generate }, 1), 9);
+}
+
+/// What a saved plan means must not change with the code that chooses.
+#[test]
+fn a_seed_keeps_its_faults() {
+    let generate = Generate { count: 8, kinds: Choice::ALL.to_vec(), swarm: false, ..Generate::default() };
+    let lines: Vec<String> = generate.faults(Seed(1), &nodes(3)).iter().map(ToString::to_string).collect();
+    expect![[r#"
+        8.454s: pause node-1, for 4.935s
+        11.172s: lose 43 % of node-2 ↔ *, for 149ms
+        19.023s: kill node-1, for 4.309s
+        22.835s: Torn on node-2:**, for 1.229s
+        24.099s: disk of node-1 31 times slower, for 1.577s
+        25.404s: Io errors on node-2:**, for 4.116s
+        34.611s: reset connections node-2 ↔ *
+        57.651s: LostName on node-3:**, for 2.188s"#]]
+    .assert_eq(&lines.join("\n"));
+}
+
+#[test]
+fn nothing_breaks_by_default() {
+    assert!(Plan::default().is_empty());
+    assert!(Plan::default().faults(Seed(1), &[]).is_empty());
+}

@@ -1,0 +1,287 @@
+//! A plan at work.
+//!
+//! Rules on disks and links are installed when these are made and are on in their time; rules that are off change nothing. Processes are ended,
+//! stopped and started again by one task, which there is only if the plan has such faults. Nothing here draws chance.
+
+use crate::node::Node;
+use crate::world::World;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::time::Duration;
+use stormglass_core::{Kind, Recorder, Scope, SimTime, Symbol};
+use stormglass_fs::profile::Slowdown;
+use stormglass_fs::{self as fs, Loss, fault as disk};
+use stormglass_net::{self as net, PowerOff, fault as link};
+use stormglass_plan::fault as plan;
+use stormglass_plan::{Fault, FaultKind};
+use stormglass_rt as rt;
+
+/// The faults of a run, and what of them is installed.
+#[derive(Default)]
+pub(crate) struct Faults {
+    all: Vec<Fault>,
+    /// Whether links have theirs, which is so when the first node is there: until then nobody's network can suffer.
+    on_links: Vec<net::FaultGuard>,
+    on_disks: Vec<fs::FaultGuard>,
+    is_begun: bool,
+    /// Which devices are slowed by which fault already: nodes may share one.
+    slowed: BTreeSet<(usize, String)>,
+}
+
+impl Faults {
+    pub(crate) fn new(all: Vec<Fault>) -> Faults {
+        Faults { all, ..Faults::default() }
+    }
+
+    /// Installs what concerns a node that was made just now, with a disk on the device of this name.
+    pub(crate) fn concern(&mut self, node: &Node, device: &str, network: &net::Network) {
+        if self.all.is_empty() {
+            return;
+        }
+        if !self.is_begun {
+            self.is_begun = true;
+            let rules = self.all.iter().flat_map(on_links);
+            self.on_links = rules.map(|rule| network.inject(rule).expect(CHECKED)).collect();
+        }
+        for (place, fault) in self.all.iter().enumerate() {
+            if let FaultKind::SlowDisk { node: pattern, factor } = &fault.kind {
+                if matches(pattern, &node.name) && self.slowed.insert((place, device.to_string())) {
+                    let factor = Slowdown::new(*factor).expect(CHECKED);
+                    node.disk().device().stall(time(fault), factor);
+                }
+            } else if let Some((pattern, rule)) = on_disks(fault)
+                && matches(pattern, &node.name)
+            {
+                self.on_disks.push(node.disk().inject(rule).expect(CHECKED));
+            }
+        }
+    }
+}
+
+const CHECKED: &str = "a plan is checked when settings are resolved";
+
+fn matches(pattern: &str, name: &str) -> bool {
+    glob::Pattern::new(pattern).expect(CHECKED).matches(name)
+}
+
+/// When it is on.
+fn time(fault: &Fault) -> Range<SimTime> {
+    let end = fault.end().map_or(SimTime::from_nanos(u64::MAX), SimTime::from);
+    SimTime::from(fault.at)..end
+}
+
+/// The rules on links that it comes to.
+fn on_links(fault: &Fault) -> Vec<link::Fault> {
+    use link::Effect;
+    let rule = |effect, from: &str, to: &str| link::Fault::new(effect).from(from).to(to).during(time(fault));
+    let ways = |rule: link::Fault, one_way: bool| vec![if one_way { rule } else { rule.both_ways() }];
+    match &fault.kind {
+        FaultKind::Cut { from, to, one_way } => ways(rule(Effect::Lose, from, to), *one_way),
+        FaultKind::Partition { groups } => {
+            let pairs = groups.iter().enumerate().flat_map(|(place, group)| {
+                let others = groups[place + 1..].iter().flatten();
+                others.flat_map(move |other| group.iter().map(move |one| (one, other)))
+            });
+            pairs.map(|(one, other)| rule(Effect::Lose, one, other).both_ways()).collect()
+        }
+        FaultKind::Flap { from, to, period, down } => {
+            ways(rule(Effect::Lose, from, to).flapping(*period, *down), false)
+        }
+        FaultKind::LossyLink { from, to, one_way, probability } => {
+            ways(rule(Effect::Lose, from, to).with_probability(*probability), *one_way)
+        }
+        FaultKind::SlowLink { from, to, one_way, by } => {
+            ways(rule(Effect::Delay(by.clone()), from, to), *one_way)
+        }
+        FaultKind::DuplicatingLink { from, to, probability } => {
+            ways(rule(Effect::Duplicate, from, to).with_probability(*probability), false)
+        }
+        FaultKind::CorruptingLink { from, to, probability } => {
+            ways(rule(Effect::Corrupt, from, to).with_probability(*probability), false)
+        }
+        FaultKind::Refuse { from, to } => ways(rule(Effect::Refuse, from, to), true),
+        FaultKind::Unresolved { from, name } => ways(rule(Effect::Unresolved, from, name), true),
+        FaultKind::PortInUse { node, port } => ways(rule(Effect::PortInUse, node, "*").port(*port), true),
+        _ => Vec::new(),
+    }
+}
+
+/// The rule on disks that it comes to, and whose.
+fn on_disks(fault: &Fault) -> Option<(&str, disk::Fault)> {
+    use disk::Effect;
+    let rule = |effect, path: &str| disk::Fault::new(effect).path(path).during(time(fault));
+    let kinds = |operations: &[plan::Operation]| {
+        operations.iter().map(|operation| operation.0).collect::<Vec<Kind>>()
+    };
+    Some(match &fault.kind {
+        FaultKind::DiskDelay { node, by, operations, path } => {
+            (node, rule(Effect::Delay(by.clone()), path).on(kinds(operations)))
+        }
+        FaultKind::DiskError { node, error, operations, path, probability } => {
+            let error = match error {
+                plan::DiskError::Io => disk::Error::Io,
+                plan::DiskError::NoSpace => disk::Error::NoSpace,
+                plan::DiskError::ReadOnly => disk::Error::ReadOnly,
+                plan::DiskError::TooManyFiles => disk::Error::TooManyFiles,
+            };
+            let rule = rule(Effect::Fail(error), path).on(kinds(operations));
+            (node, rule.with_probability(*probability))
+        }
+        FaultKind::DiskShort { node, path, probability } => {
+            (node, rule(Effect::Short, path).with_probability(*probability))
+        }
+        FaultKind::DiskCorruption { node, effect, path, probability } => {
+            let effect = match effect {
+                plan::Corruption::Phantom => Effect::Phantom,
+                plan::Corruption::Torn => Effect::Torn,
+                plan::Corruption::Misdirected => Effect::Misdirected,
+                plan::Corruption::BitFlip => Effect::BitFlip,
+                plan::Corruption::LostName => Effect::LostName,
+            };
+            (node, rule(effect, path).with_probability(*probability))
+        }
+        _ => return None,
+    })
+}
+
+/// Whether it is done by the task.
+fn is_done(kind: &FaultKind) -> bool {
+    use FaultKind::{Kill, Pause, PowerLoss, Reset};
+    matches!(kind, Kill { .. } | PowerLoss { .. } | Pause { .. } | Reset { .. })
+}
+
+impl World {
+    /// Has the plan's faults happen in their time, and told.
+    pub(crate) fn break_by_plan(&self) {
+        let recorder = self.recorder();
+        let faults = self.with_faults(|faults| faults.all.clone());
+        let told: Vec<Symbol> = faults.iter().map(|fault| recorder.symbol(&fault.kind.to_string())).collect();
+        for (fault, &subject) in faults.iter().zip(&told).filter(|(fault, _)| !is_done(&fault.kind)) {
+            Told { recorder: recorder.clone(), subject, at: fault.at.into() }.soon();
+            if let Some(end) = fault.end() {
+                let subject = recorder.symbol(&format!("over: {}", fault.kind));
+                Told { recorder: recorder.clone(), subject, at: end.into() }.soon();
+            }
+        }
+        if faults.iter().any(|fault| is_done(&fault.kind)) {
+            rt::spawn(recorder, "plan", do_all(self.clone(), faults));
+        }
+    }
+
+    fn matching(&self, pattern: &str) -> Vec<Node> {
+        self.all_nodes().into_iter().filter(|node| matches(pattern, &node.name)).collect()
+    }
+}
+
+/// Something that is told at its time, without a task: that would move the clock.
+struct Told {
+    recorder: Recorder,
+    subject: Symbol,
+    at: SimTime,
+}
+
+impl Told {
+    fn soon(self) {
+        rt::wake_at(self.at, &Waker::from(Arc::new(self)));
+    }
+}
+
+impl Wake for Told {
+    fn wake(self: Arc<Self>) {
+        let Told { recorder, subject, at } = &*self;
+        recorder.record_in(Scope::default(), *at, Kind::Note, *subject, Duration::ZERO, 0);
+    }
+}
+
+/// How something ends that was begun.
+enum Undo {
+    /// A process starts again, if nobody else has had a hand in it since; its host has no power until then.
+    Start(Node, u64, Option<PowerOff>),
+    Resume(Node),
+}
+
+/// Ends, stops and starts processes, one after the other.
+async fn do_all(world: World, faults: Vec<Fault>) {
+    let mut edges: Vec<(Duration, usize, bool)> = Vec::new();
+    for (place, fault) in faults.iter().enumerate().filter(|(_, fault)| is_done(&fault.kind)) {
+        edges.push((fault.at, place, false));
+        edges.extend(fault.end().map(|end| (end, place, true)));
+    }
+    // At the same time what ends comes before what begins, but for what is over at once.
+    edges.sort_by_key(|&(at, place, ends)| {
+        let at_once = faults[place].lasts == Some(Duration::ZERO);
+        (at, !ends || at_once, place, ends)
+    });
+    let mut undo: BTreeMap<usize, Vec<Undo>> = BTreeMap::new();
+    for (at, place, ends) in edges {
+        rt::sleep(SimTime::from(at).saturating_since(rt::now())).await;
+        let kind = &faults[place].kind;
+        if ends {
+            undo.remove(&place).into_iter().flatten().for_each(|undo| end(&world, undo));
+        } else {
+            let begun = begin(&world, kind);
+            let nobody = if begun.is_none() { " (nobody)" } else { "" };
+            world.note(&format!("{kind}{nobody}"));
+            undo.insert(place, begun.unwrap_or_default());
+        }
+    }
+    // What has no end keeps its hosts without power.
+    std::future::pending::<()>().await;
+}
+
+/// Does it; none if there is nobody to do it to.
+fn begin(world: &World, kind: &FaultKind) -> Option<Vec<Undo>> {
+    let some = |undo: Vec<Undo>| (!undo.is_empty()).then_some(undo);
+    match kind {
+        FaultKind::Kill { node } => {
+            let kill = |node: Node| Some(Undo::Start(node.clone(), node.take_down()?, None));
+            some(world.matching(node).into_iter().filter_map(kill).collect())
+        }
+        FaultKind::PowerLoss { node, loss } => {
+            let loss = match loss {
+                plan::Loss::Everything => Loss::Everything,
+                plan::Loss::Suffix => Loss::Suffix,
+                plan::Loss::Subset => Loss::Subset,
+                plan::Loss::Torn => Loss::Torn,
+            };
+            let lose = |node: Node| {
+                let off = node.host().power_off();
+                let life = node.take_down()?;
+                node.disk().power_loss(loss);
+                // Whoever starts it again himself does not wait for the power.
+                let off = node.restarts().then_some(off);
+                Some(Undo::Start(node, life, off))
+            };
+            some(world.matching(node).into_iter().filter_map(lose).collect())
+        }
+        FaultKind::Pause { node } => {
+            let pause = |node: Node| {
+                node.pause();
+                Undo::Resume(node)
+            };
+            some(world.matching(node).into_iter().map(pause).collect())
+        }
+        FaultKind::Reset { from, to } => {
+            let count = world.network().reset_connections(from, to).expect(CHECKED);
+            (count > 0).then(Vec::new)
+        }
+        _ => None,
+    }
+}
+
+fn end(world: &World, undo: Undo) {
+    match undo {
+        Undo::Start(node, life, off) => {
+            drop(off);
+            if node.bring_up(life) {
+                world.note(&format!("start {}", node.name));
+            }
+        }
+        Undo::Resume(node) => {
+            node.resume();
+            world.note(&format!("resume {}", node.name));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `shrink`
+
+use super::{Context, exit_of, quote, write};
+use crate::args;
+use crate::error::{CliError, Exit};
+use crate::output::Output;
+use crate::runfile::current_build;
+use serde::Serialize;
+use std::fmt::Write;
+use stormglass_core::{Identity, Keep, Outcome, Verdict};
+use stormglass_sim::faults::{Fault, Plan, shrink as smallest};
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum Line<'a> {
+    Shrunk { identity: Identity, before: usize, tried: u64, faults: &'a [Fault], outcome: &'a Outcome },
+}
+
+pub(crate) fn shrink(
+    context: &Context<'_>,
+    args: &args::Shrink,
+    output: &mut Output,
+) -> Result<Exit, CliError> {
+    let run = context.one(&args.one, output)?;
+    let all = run.faults();
+    let with = |faults: &[Fault]| run.clone().with_faults(faults.to_vec());
+    let failure = with(&all).play(Keep::Nothing).outcome.verdict;
+    if failure.held() {
+        let message =
+            "the run passes, so there is no failure to keep; `run --seeds A..B` finds a seed that fails";
+        return Err(CliError::Conflict(message.into()));
+    }
+    let found = smallest(&all, |faults| alike(&with(faults).play(Keep::Nothing).outcome.verdict, &failure));
+    let left = with(&found.faults);
+    let outcome = left.play(Keep::Nothing).outcome;
+    if let Some(file) = &args.out {
+        write(file, &Plan::of(found.faults.clone()).to_toml())?;
+    }
+    if context.json {
+        let (identity, faults) = (left.identity(current_build()), &found.faults);
+        output.print_json(&Line::Shrunk {
+            identity,
+            before: all.len(),
+            tried: found.tried,
+            faults,
+            outcome: &outcome,
+        });
+        return Ok(exit_of(&outcome.verdict));
+    }
+    let (left, tried) = (found.faults.len(), found.tried);
+    let mut text =
+        format!("{}: {} faults, {left} of them matter ({tried} plans tried)\n\n", args.one.run, all.len());
+    if found.faults.is_empty() {
+        let _ = writeln!(text, "  it fails so whatever breaks");
+    }
+    for fault in &found.faults {
+        let _ = writeln!(text, "  {fault}");
+    }
+    let _ = writeln!(text, "\nseed {}: {}", run.seed(), outcome.verdict);
+    if let Some(file) = &args.out {
+        let _ = writeln!(
+            text,
+            "wrote the plan to {}: replay it with --plan {}",
+            file.display(),
+            quote(&file.to_string_lossy())
+        );
+    }
+    output.print(&text);
+    Ok(exit_of(&outcome.verdict))
+}
+
+/// Whether two runs fail alike: the same wait, property or panic, however long it took and whatever the evidence.
+fn alike(one: &Verdict, other: &Verdict) -> bool {
+    match (one, other) {
+        (Verdict::TimedOut { wait: one, .. }, Verdict::TimedOut { wait: other, .. }) => one == other,
+        (Verdict::Violated { property: one, .. }, Verdict::Violated { property: other, .. }) => one == other,
+        (Verdict::Panicked { message: one, .. }, Verdict::Panicked { message: other, .. }) => one == other,
+        (Verdict::Stalled { .. }, Verdict::Stalled { .. }) => true,
+        _ => false,
+    }
+}
