@@ -341,7 +341,9 @@ impl Process {
             Step::BindAdmin => self.bind_admin()?,
             Step::ClusterMarker => {
                 let provisioned = marker::validate_or_create(self.node.disk()).await?;
-                self.provisions &= !provisioned;
+                // Whoever asks is answered also when there is nothing left to do.
+                let asked = self.settings.cluster.provision == Provision::Explicit;
+                self.provisions &= asked || !provisioned;
             }
             Step::OpenMetadataStore => {
                 self.compute("open metadata database", work.open_metadata_store).await;

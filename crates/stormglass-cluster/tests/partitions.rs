@@ -183,6 +183,29 @@ fn regression_nobody_waits_for_a_leader_who_is_gone() {
     }
 }
 
+/// Power went before the first documents were written and again when node-1 had noted that the cluster is provisioned: nobody was there any more for the harness to
+/// ask, and nobody wrote the rest.
+#[test]
+fn regression_whoever_is_asked_to_provision_answers_also_later() {
+    let plan = "[{ kind = 'power-loss', node = 'node-1', loss = 'suffix', at = '250ms', lasts = '710ms' }, \
+                { kind = 'power-loss', node = 'node-1', loss = 'suffix', at = '1900ms', lasts = '1ms' }]";
+    let verdict = outcome(&TrimGap, "restate-1.7", "quiet", &[("plan.fault", plan)], 19).verdict;
+    assert_eq!(verdict, Verdict::Passed);
+}
+
+/// Kills, power losses, pauses, cuts and slow disks beside the test's own restarts: what is late is late, and no promise is broken.
+#[test]
+fn a_storm_breaks_no_promise() {
+    for model in MODELS {
+        let verdicts =
+            (0..25).map(|seed| outcome(&ClusterChaos, model, "quiet", &[("plan", "storm")], seed).verdict);
+        let broken: Vec<Verdict> = verdicts
+            .filter(|verdict| matches!(verdict, Verdict::Violated { .. } | Verdict::Panicked { .. }))
+            .collect();
+        assert!(broken.is_empty(), "{model}: {broken:?}");
+    }
+}
+
 /// A partition that was told to stop, or whose node stops, and one that starts in its place made the same column family.
 #[test]
 fn regression_a_partition_starts_when_the_one_before_it_has_stopped() {

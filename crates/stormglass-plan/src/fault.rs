@@ -378,7 +378,7 @@ impl Fault {
             return Err(("probability", format!("is {probability}, the range is 0 to 1")));
         }
         match &self.kind {
-            FaultKind::SlowDisk { factor, .. } if !(*factor >= 1.0) => {
+            FaultKind::SlowDisk { factor, .. } if *factor < 1.0 || factor.is_nan() => {
                 Err(("factor", format!("is {factor}, the range is 1 and up, inf is a stand-still")))
             }
             FaultKind::SlowDisk { factor, .. } if factor.is_infinite() && self.lasts.is_none() => {
@@ -436,6 +436,40 @@ impl FaultKind {
     }
 }
 
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Loss::Everything => "everything",
+            Loss::Suffix => "suffix",
+            Loss::Subset => "subset",
+            Loss::Torn => "torn",
+        })
+    }
+}
+
+impl fmt::Display for DiskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DiskError::Io => "EIO",
+            DiskError::NoSpace => "ENOSPC",
+            DiskError::ReadOnly => "EROFS",
+            DiskError::TooManyFiles => "EMFILE",
+        })
+    }
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Corruption::Phantom => "phantom writes",
+            Corruption::Torn => "torn writes",
+            Corruption::Misdirected => "misdirected writes",
+            Corruption::BitFlip => "bit flips",
+            Corruption::LostName => "lost names",
+        })
+    }
+}
+
 /// What breaks, in a line.
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -443,7 +477,7 @@ impl fmt::Display for FaultKind {
         match self {
             FaultKind::Kill { node } => write!(f, "kill {node}"),
             FaultKind::PowerLoss { node, loss } => {
-                write!(f, "power loss of {node} ({})", format!("{loss:?}").to_lowercase())
+                write!(f, "power loss of {node} ({loss})")
             }
             FaultKind::Pause { node } => write!(f, "pause {node}"),
             FaultKind::Cut { from, to, one_way } => write!(f, "cut {from} {} {to}", arrow(one_way)),
@@ -475,9 +509,9 @@ impl fmt::Display for FaultKind {
             }
             FaultKind::SlowDisk { node, factor } => write!(f, "disk of {node} {factor} times slower"),
             FaultKind::DiskDelay { node, path, .. } => write!(f, "slow operations on {node}:{path}"),
-            FaultKind::DiskError { node, error, path, .. } => write!(f, "{error:?} errors on {node}:{path}"),
+            FaultKind::DiskError { node, error, path, .. } => write!(f, "{error} on {node}:{path}"),
             FaultKind::DiskShort { node, path, .. } => write!(f, "short reads and writes on {node}:{path}"),
-            FaultKind::DiskCorruption { node, effect, path, .. } => write!(f, "{effect:?} on {node}:{path}"),
+            FaultKind::DiskCorruption { node, effect, path, .. } => write!(f, "{effect} on {node}:{path}"),
         }
     }
 }

@@ -34,6 +34,10 @@
 //! # Ok::<(), stormglass_plan::PlanError>(())
 //! ```
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod fault;
 pub mod generate;
 pub mod plan;

@@ -85,10 +85,10 @@ impl<F: FnMut(&[Fault]) -> bool> Search<F> {
 
     /// Makes one of them shorter, and its beginning rounder.
     fn plainer(&mut self, faults: &mut [Fault], place: usize) {
-        const SHORTEST: Duration = Duration::from_millis(1);
         while let Some(lasts) = faults[place].lasts
-            && lasts / 2 >= SHORTEST
-            && self.holds_with(faults, place, |fault| fault.lasts = Some(lasts / 2))
+            && let half = Duration::from_millis(lasts.as_millis() as u64 / 2)
+            && !half.is_zero()
+            && self.holds_with(faults, place, |fault| fault.lasts = Some(half))
         {}
         for grain in [Duration::from_secs(1), Duration::from_millis(100), Duration::from_millis(10)] {
             let at = faults[place].at;

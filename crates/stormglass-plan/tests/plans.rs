@@ -1,5 +1,7 @@
 //! What a plan promises: its file says all and only what it means, a seed's faults are its own, and shrinking keeps the failure.
 
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -233,11 +235,11 @@ fn a_seed_keeps_its_faults() {
         8.454s: pause node-1, for 4.935s
         11.172s: lose 43 % of node-2 ↔ *, for 149ms
         19.023s: kill node-1, for 4.309s
-        22.835s: Torn on node-2:**, for 1.229s
+        22.835s: torn writes on node-2:**, for 1.229s
         24.099s: disk of node-1 31 times slower, for 1.577s
-        25.404s: Io errors on node-2:**, for 4.116s
+        25.404s: EIO on node-2:**, for 4.116s
         34.611s: reset connections node-2 ↔ *
-        57.651s: LostName on node-3:**, for 2.188s"#]]
+        57.651s: lost names on node-3:**, for 2.188s"#]]
     .assert_eq(&lines.join("\n"));
 }
 

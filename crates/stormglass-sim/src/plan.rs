@@ -1,16 +1,18 @@
 //! A plan at work.
 //!
 //! Rules on disks and links are installed when these are made and are on in their time; rules that are off change nothing. Processes are ended,
-//! stopped and started again by one task, which there is only if the plan has such faults. Nothing here draws chance.
+//! stopped and started again by tasks that there are only when it is time. Nothing here draws chance: until its first fault a run is the run that it
+//! was.
 
 use crate::node::Node;
 use crate::world::World;
+use madsim::runtime::{Handle, NodeHandle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
-use stormglass_core::{Kind, Recorder, Scope, SimTime, Symbol};
+use stormglass_core::{Kind, Scope, SimTime};
 use stormglass_fs::profile::Slowdown;
 use stormglass_fs::{self as fs, Loss, fault as disk};
 use stormglass_net::{self as net, PowerOff, fault as link};
@@ -28,6 +30,8 @@ pub(crate) struct Faults {
     is_begun: bool,
     /// Which devices are slowed by which fault already: nodes may share one.
     slowed: BTreeSet<(usize, String)>,
+    /// How those end that were begun.
+    undo: BTreeMap<usize, Vec<Undo>>,
 }
 
 impl Faults {
@@ -75,7 +79,12 @@ fn time(fault: &Fault) -> Range<SimTime> {
 /// The rules on links that it comes to.
 fn on_links(fault: &Fault) -> Vec<link::Fault> {
     use link::Effect;
-    let rule = |effect, from: &str, to: &str| link::Fault::new(effect).from(from).to(to).during(time(fault));
+    let rule = |effect, from: &str, to: &str| {
+        let rule = link::Fault::new(effect).during(time(fault));
+        // What names nobody is everywhere, which is all that madsim's own network knows of loss and delay.
+        let rule = if from == "*" { rule } else { rule.from(from) };
+        if to == "*" { rule } else { rule.to(to) }
+    };
     let ways = |rule: link::Fault, one_way: bool| vec![if one_way { rule } else { rule.both_ways() }];
     match &fault.kind {
         FaultKind::Cut { from, to, one_way } => ways(rule(Effect::Lose, from, to), *one_way),
@@ -146,8 +155,8 @@ fn on_disks(fault: &Fault) -> Option<(&str, disk::Fault)> {
     })
 }
 
-/// Whether it is done by the task.
-fn is_done(kind: &FaultKind) -> bool {
+/// Whether it is a deed, and no rule that is on for a time.
+fn is_deed(kind: &FaultKind) -> bool {
     use FaultKind::{Kill, Pause, PowerLoss, Reset};
     matches!(kind, Kill { .. } | PowerLoss { .. } | Pause { .. } | Reset { .. })
 }
@@ -155,43 +164,64 @@ fn is_done(kind: &FaultKind) -> bool {
 impl World {
     /// Has the plan's faults happen in their time, and told.
     pub(crate) fn break_by_plan(&self) {
-        let recorder = self.recorder();
         let faults = self.with_faults(|faults| faults.all.clone());
-        let told: Vec<Symbol> = faults.iter().map(|fault| recorder.symbol(&fault.kind.to_string())).collect();
-        for (fault, &subject) in faults.iter().zip(&told).filter(|(fault, _)| !is_done(&fault.kind)) {
-            Told { recorder: recorder.clone(), subject, at: fault.at.into() }.soon();
+        for (place, fault) in faults.iter().enumerate() {
+            let due = |at: Duration, ends| {
+                let due = Due { world: self.clone(), harness: harness(), place, ends, at: at.into() };
+                rt::wake_at(at.into(), &Waker::from(Arc::new(due)));
+            };
+            due(fault.at, false);
             if let Some(end) = fault.end() {
-                let subject = recorder.symbol(&format!("over: {}", fault.kind));
-                Told { recorder: recorder.clone(), subject, at: end.into() }.soon();
+                due(end, true);
             }
-        }
-        if faults.iter().any(|fault| is_done(&fault.kind)) {
-            rt::spawn(recorder, "plan", do_all(self.clone(), faults));
         }
     }
 
     fn matching(&self, pattern: &str) -> Vec<Node> {
         self.all_nodes().into_iter().filter(|node| matches(pattern, &node.name)).collect()
     }
-}
 
-/// Something that is told at its time, without a task: that would move the clock.
-struct Told {
-    recorder: Recorder,
-    subject: Symbol,
-    at: SimTime,
-}
+    fn begin(&self, place: usize, kind: &FaultKind) {
+        let begun = begin(self, kind);
+        let nobody = if begun.is_none() { " (nobody)" } else { "" };
+        self.note(&format!("{kind}{nobody}"));
+        self.with_faults(|faults| faults.undo.insert(place, begun.unwrap_or_default()));
+    }
 
-impl Told {
-    fn soon(self) {
-        rt::wake_at(self.at, &Waker::from(Arc::new(self)));
+    fn end(&self, place: usize) {
+        let undo = self.with_faults(|faults| faults.undo.remove(&place));
+        undo.into_iter().flatten().for_each(|undo| end(self, undo));
     }
 }
 
-impl Wake for Told {
+/// Where the tasks of the harness run.
+fn harness() -> NodeHandle {
+    Handle::current().get_node(rt::node()).expect("a run's story has a node")
+}
+
+/// A fault whose time is there, or over. Told without a task, which would move the clock; done by one.
+struct Due {
+    world: World,
+    harness: NodeHandle,
+    place: usize,
+    ends: bool,
+    at: SimTime,
+}
+
+impl Wake for Due {
     fn wake(self: Arc<Self>) {
-        let Told { recorder, subject, at } = &*self;
-        recorder.record_in(Scope::default(), *at, Kind::Note, *subject, Duration::ZERO, 0);
+        let (recorder, place, ends) = (self.world.recorder(), self.place, self.ends);
+        let kind = self.world.with_faults(|faults| faults.all[place].kind.clone());
+        let scope =
+            Scope { node: recorder.symbol("harness"), task: recorder.symbol("plan"), ..Scope::default() };
+        if is_deed(&kind) {
+            let world = self.world.clone();
+            let deed = async move { if ends { world.end(place) } else { world.begin(place, &kind) } };
+            rt::spawn_on(recorder, &self.harness, scope, deed);
+        } else {
+            let what = if ends { format!("over: {kind}") } else { kind.to_string() };
+            recorder.record_in(scope, self.at, Kind::Note, recorder.symbol(&what), Duration::ZERO, 0);
+        }
     }
 }
 
@@ -200,35 +230,6 @@ enum Undo {
     /// A process starts again, if nobody else has had a hand in it since; its host has no power until then.
     Start(Node, u64, Option<PowerOff>),
     Resume(Node),
-}
-
-/// Ends, stops and starts processes, one after the other.
-async fn do_all(world: World, faults: Vec<Fault>) {
-    let mut edges: Vec<(Duration, usize, bool)> = Vec::new();
-    for (place, fault) in faults.iter().enumerate().filter(|(_, fault)| is_done(&fault.kind)) {
-        edges.push((fault.at, place, false));
-        edges.extend(fault.end().map(|end| (end, place, true)));
-    }
-    // At the same time what ends comes before what begins, but for what is over at once.
-    edges.sort_by_key(|&(at, place, ends)| {
-        let at_once = faults[place].lasts == Some(Duration::ZERO);
-        (at, !ends || at_once, place, ends)
-    });
-    let mut undo: BTreeMap<usize, Vec<Undo>> = BTreeMap::new();
-    for (at, place, ends) in edges {
-        rt::sleep(SimTime::from(at).saturating_since(rt::now())).await;
-        let kind = &faults[place].kind;
-        if ends {
-            undo.remove(&place).into_iter().flatten().for_each(|undo| end(&world, undo));
-        } else {
-            let begun = begin(&world, kind);
-            let nobody = if begun.is_none() { " (nobody)" } else { "" };
-            world.note(&format!("{kind}{nobody}"));
-            undo.insert(place, begun.unwrap_or_default());
-        }
-    }
-    // What has no end keeps its hosts without power.
-    std::future::pending::<()>().await;
 }
 
 /// Does it; none if there is nobody to do it to.

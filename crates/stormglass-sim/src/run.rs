@@ -123,7 +123,7 @@ impl<'a> Run<'a> {
         self.seed
     }
 
-    /// The same run with these faults in place of its plan's.
+    /// The same run with these faults in place of its plan's. Playing it panics if one of them is none ([`Plan::check`]).
     #[must_use]
     pub fn with_faults(self, faults: Vec<Fault>) -> Run<'a> {
         Run { settings: self.settings.with_plan(&Plan::of(faults)), ..self }

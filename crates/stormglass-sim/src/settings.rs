@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use stormglass_fs::profile::PRESETS;
-use stormglass_plan::{Plan, PlanError};
+use stormglass_plan::Plan;
 use toml::{Table, Value};
 
 /// The resolved settings of a scenario.
@@ -70,9 +70,6 @@ pub enum SettingsError {
         /// Why.
         source: std::io::Error,
     },
-    /// A plan of faults that is none.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
     /// An assignment that is none.
     #[error("--set {text}: expected KEY=VALUE, for example disk.sync.delay=200ms")]
     Assignment {
@@ -83,8 +80,11 @@ pub enum SettingsError {
 
 /// The parameters of the disk; its name can stand for them.
 const DISK: &str = "disk";
-/// The plan of faults; a file's name can stand for it.
+/// The plan of faults; its name can stand for it.
 const PLAN: &str = "plan";
+
+/// The plans of faults that are shipped.
+pub const PLANS: &[Preset] = &[Preset { name: "storm", layers: &[include_str!("../plans/storm.toml")] }];
 
 impl Settings {
     /// Resolves the settings of a scenario from a model and a profile, each a shipped name or a TOML file, and
@@ -102,10 +102,10 @@ impl Settings {
         let mut settings = Settings::defaults(scenario, "", profile);
         if let Some(model) = model.or_else(|| scenario.models().first().map(|preset| preset.name)) {
             settings.model = model.to_string();
-            settings.load("model", model, scenario.models())?;
+            settings.load("model", model, scenario.models(), "")?;
         }
         settings.overlay(scenario.name(), "", &scenario.overrides())?;
-        settings.load("profile", profile, Profile::PRESETS)?;
+        settings.load("profile", profile, Profile::PRESETS, "")?;
         for (key, text) in assignments {
             settings.assign(key, text)?;
         }
@@ -240,21 +240,27 @@ impl Settings {
         Ok(())
     }
 
-    /// Takes what a file says, or a shipped preset.
-    fn load(&mut self, what: &'static str, name: &str, presets: &[Preset]) -> Result<(), SettingsError> {
+    /// Takes what a file says, or a shipped preset, about everything or about one section.
+    fn load(
+        &mut self,
+        what: &'static str,
+        name: &str,
+        presets: &[Preset],
+        section: &str,
+    ) -> Result<(), SettingsError> {
         let is_file =
             Path::new(name).extension().is_some_and(|extension| extension == "toml") || name.contains('/');
         if is_file {
             let text = std::fs::read_to_string(PathBuf::from(name));
             let text = text.map_err(|source| SettingsError::File { file: name.into(), source })?;
-            return self.overlay(name, "", &parse(name, &text)?);
+            return self.overlay(name, section, &parse(name, &text)?);
         }
         let Some(preset) = presets.iter().find(|preset| preset.name == name) else {
             let known = presets.iter().map(|preset| preset.name.to_string()).collect();
             return Err(unknown(&format!("--{what} {name}"), what, name, known));
         };
         let place = format!("{what} {name}");
-        preset.layers.iter().try_for_each(|layer| self.overlay(&place, "", &parse(&place, layer)?))
+        preset.layers.iter().try_for_each(|layer| self.overlay(&place, section, &parse(&place, layer)?))
     }
 
     fn assign(&mut self, key: &str, text: &str) -> Result<(), SettingsError> {
@@ -296,13 +302,10 @@ impl Settings {
         self.overlay(place, DISK, &disk)
     }
 
-    /// Replaces the plan by that of a file.
-    fn take_plan(&mut self, file: &str) -> Result<(), SettingsError> {
-        let text = std::fs::read_to_string(PathBuf::from(file));
-        let text = text.map_err(|source| SettingsError::File { file: file.into(), source })?;
-        let plan = Plan::parse(file, &text)?;
-        self.put(file, PLAN, table_of(&plan).into());
-        Ok(())
+    /// Replaces the plan by a shipped one, or that of a file.
+    fn take_plan(&mut self, name: &str) -> Result<(), SettingsError> {
+        self.put(name, PLAN, table_of(&Plan::default()).into());
+        self.load(PLAN, name, PLANS, PLAN)
     }
 
     fn lookup(&self, key: &str) -> Option<&Value> {

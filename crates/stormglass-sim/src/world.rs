@@ -188,10 +188,22 @@ impl World {
         result
     }
 
-    /// Reports that a property does not hold. The first report counts.
+    /// Reports that a property does not hold. The first report counts; it also says what is waited for meanwhile, or was last.
     pub fn violated(&self, property: &str, evidence: impl Into<String>) {
-        let verdict = Verdict::Violated { property: property.into(), evidence: evidence.into() };
-        self.state().violation.get_or_insert(verdict);
+        let mut state = self.state();
+        if state.violation.is_some() {
+            return;
+        }
+        let mut evidence = evidence.into();
+        let under_way = state.waits.iter().rev().find(|wait| wait.end == EventId::START);
+        if let Some(Wait { name, node, began, length, end, .. }) = under_way.or(state.waits.last()) {
+            let (word, took) = match *end == EventId::START {
+                true => ("while waiting for", rt::now().saturating_since(*began)),
+                false => ("after waiting for", length.duration()),
+            };
+            evidence += &format!(" ({word} {name} on {node}, for {:.3} s)", took.as_secs_f64());
+        }
+        state.violation = Some(Verdict::Violated { property: property.into(), evidence });
     }
 
     /// Records something worth telling.

@@ -6,6 +6,7 @@ use crate::space::Cell;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use stormglass_core::TraceHash;
 use stormglass_core::latency::HumanDuration;
 
 /// A sweep's cells and the histories that answer for them.
@@ -16,6 +17,8 @@ pub struct Plan {
     pub cells: Vec<PlannedCell>,
     /// What is played: runs that differ in their seeds, with the settings of the first cell that they answer for.
     pub histories: Vec<Cell>,
+    /// By history, a hash of all that its settings come to: a profile or a plan of faults may be a file, which may change.
+    pub settings: Vec<TraceHash>,
     /// The parameters whose waits count, see [`crate::Space::objective`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objective: Vec<String>,
@@ -64,12 +67,20 @@ impl Plan {
     ///
     /// Those of `resolve`.
     pub fn of<E>(cells: Vec<Cell>, mut resolve: impl FnMut(&Cell) -> Result<Resolved, E>) -> Result<Plan, E> {
-        let mut plan = Plan { cells: Vec::new(), histories: Vec::new(), objective: Vec::new(), lines: None };
+        let mut plan = Plan {
+            cells: Vec::new(),
+            histories: Vec::new(),
+            settings: Vec::new(),
+            objective: Vec::new(),
+            lines: None,
+        };
         let mut known: BTreeMap<(String, String), usize> = BTreeMap::new();
         for cell in cells {
             let Resolved { behaviour, deadlines } = resolve(&cell)?;
+            let hash = behaviour.bytes().fold(TraceHash::EMPTY, |hash, byte| hash.with(u64::from(byte)));
             let history = *known.entry((cell.case.clone(), behaviour)).or_insert_with(|| {
                 plan.histories.push(cell.clone());
+                plan.settings.push(hash);
                 plan.histories.len() - 1
             });
             let deadlines = deadlines.into_iter().map(|(key, value)| Deadline(key, value)).collect();

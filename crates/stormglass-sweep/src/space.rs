@@ -492,7 +492,7 @@ mod tests {
         says(
             "scenario = 'a'\nsede = '3..3'",
             expect![
-                "s.toml: `sede`: unknown field `sede`, expected one of `scenario`, `model`, `profile`, `seeds`, `set`, `case`, `parameter`, `variant`, `sampling`, `objective`, `target`, `stop`"
+                "s.toml: `sede`: unknown field `sede`, expected one of `scenario`, `model`, `profile`, `plan`, `seeds`, `set`, `case`, `parameter`, `variant`, `sampling`, `objective`, `target`, `stop`"
             ],
         );
         says(

@@ -74,6 +74,7 @@ pub(crate) enum Listed {
     Exhibits,
     Models,
     Profiles,
+    Plans,
     Sweeps,
     Parameters,
 }
@@ -87,8 +88,8 @@ pub(crate) struct What {
     /// How fast disks, links and CPUs are: a shipped profile or a TOML file.
     #[arg(long, default_value = "ci-disk")]
     pub(crate) profile: String,
-    /// What breaks, and when: a TOML file of faults, written down or for each seed to choose.
-    #[arg(long, value_name = "PLAN.toml")]
+    /// What breaks, and when: a shipped plan or a TOML file of faults, written down or for each seed to choose.
+    #[arg(long)]
     pub(crate) plan: Option<String>,
     /// Set one parameter, for example disk.sync.delay=200ms; `list parameters` names them all. Repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]

@@ -72,7 +72,7 @@ fn folders_are_named_like_their_crates() {
 /// The pure crates do not know madsim.
 #[test]
 fn pure_crates_do_not_depend_on_madsim() {
-    for name in ["stormglass-core", "stormglass-sweep", "stormglass-report"] {
+    for name in ["stormglass-core", "stormglass-plan", "stormglass-sweep", "stormglass-report"] {
         let output = Command::new(env!("CARGO"))
             .args(["tree", "--offline", "--prefix", "none", "--edges", "normal", "--package", name])
             .current_dir(root())

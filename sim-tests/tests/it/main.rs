@@ -8,5 +8,6 @@ mod cli;
 mod console;
 mod determinism;
 mod http;
+mod plans;
 mod rare;
 mod sweeps;

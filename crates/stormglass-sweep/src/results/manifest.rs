@@ -109,6 +109,11 @@ impl Manifest {
         if self.sweep != other.sweep {
             return Some(format!("is of the sweep {}, not {}", other.sweep, self.sweep));
         }
+        let is_the_same_but =
+            |other: &Plan| Plan { settings: self.plan.settings.clone(), ..other.clone() } == self.plan;
+        if self.plan.settings != other.plan.settings && is_the_same_but(&other.plan) {
+            return Some("is of a model, profile or plan whose file has changed since".into());
+        }
         if self.plan != other.plan {
             let cell = self.plan.cells.iter().zip(&other.plan.cells).find(|(ours, theirs)| ours != theirs);
             let where_ = cell.map_or_else(

@@ -7,7 +7,7 @@ use crate::error::{CliError, Exit};
 use crate::output::Output;
 use serde::Serialize;
 use stormglass_report::table;
-use stormglass_sim::settings::known;
+use stormglass_sim::settings::{PLANS, known};
 use stormglass_sim::{Meaning, Preset, Profile};
 
 #[derive(Serialize)]
@@ -68,6 +68,9 @@ pub(crate) fn list(context: &Context<'_>, args: List, output: &mut Output) -> Re
     }
     if wanted(Listed::Profiles) {
         items.extend(Profile::PRESETS.iter().map(|preset| item("profile", preset)));
+    }
+    if wanted(Listed::Plans) {
+        items.extend(PLANS.iter().map(|preset| item("plan", preset)));
     }
     if wanted(Listed::Sweeps) {
         items.extend(SWEEPS.iter().map(|preset| item("sweep", preset)));

@@ -47,11 +47,10 @@ pub(crate) fn shrink(
         });
         return Ok(exit_of(&outcome.verdict));
     }
-    let (left, tried) = (found.faults.len(), found.tried);
-    let mut text =
-        format!("{}: {} faults, {left} of them matter ({tried} plans tried)\n\n", args.one.run, all.len());
+    let (name, before, tried) = (&args.one.run, all.len(), found.tried);
+    let mut text = format!("{name}: what matters of {before} faults, after {tried} plans\n\n");
     if found.faults.is_empty() {
-        let _ = writeln!(text, "  it fails so whatever breaks");
+        let _ = writeln!(text, "  nothing: it fails so by itself");
     }
     for fault in &found.faults {
         let _ = writeln!(text, "  {fault}");

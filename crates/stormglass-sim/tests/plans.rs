@@ -1,0 +1,464 @@
+//! A plan's faults: each bites in its time and on whom it names; out of its time the run is the run that it was.
+
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
+use madsim::net::Endpoint;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use stormglass_core::{Keep, Seed};
+use stormglass_net::{TcpListener, TcpStream, UdpSocket, lookup_host};
+use stormglass_plan::strategy::plans;
+use stormglass_rt as rt;
+use stormglass_sim::fs::FileExt;
+use stormglass_sim::{Node, Play, Played, Run, Scenario, Settings, SettingsError, World};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+/// What nodes saw, by second: `"node-2 synced"` → how often in each.
+#[derive(Clone, Debug, Default)]
+struct Seen(Arc<Mutex<BTreeMap<String, [u32; 10]>>>);
+
+impl Seen {
+    fn count(&self, node: &str, what: &str) {
+        let second = (rt::now().as_nanos() / 1_000_000_000).min(9) as usize;
+        self.0.lock().unwrap().entry(format!("{node} {what}")).or_default()[second] += 1;
+    }
+
+    /// How often in each second.
+    fn of(&self, what: &str) -> [u32; 10] {
+        self.0.lock().unwrap().get(what).copied().unwrap_or_default()
+    }
+}
+
+/// Three nodes on machines of their own. Each writes and syncs, sends to the next one over UDP, over TCP and over madsim's own network, and looks it up, all
+/// the time, for ten seconds.
+#[derive(Clone, Default)]
+struct Busy(Seen);
+
+const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
+
+impl Scenario for Busy {
+    fn name(&self) -> &str {
+        "busy"
+    }
+    fn about(&self) -> &str {
+        "three busy nodes"
+    }
+    fn nodes(&self, _settings: &Settings) -> Vec<String> {
+        NODES.map(String::from).to_vec()
+    }
+    fn play(&self, world: World, _settings: &Settings) -> Play {
+        let seen = self.0.clone();
+        Box::pin(async move {
+            for (place, name) in NODES.into_iter().enumerate() {
+                let (node, next) = (world.node_on(name, name), NODES[(place + 1) % 3]);
+                let (seen, me) = (seen.clone(), node.clone());
+                node.run("main", move || life(me.clone(), next, seen.clone()));
+            }
+            rt::sleep(MS(10_000)).await;
+        })
+    }
+}
+
+async fn life(node: Node, next: &'static str, seen: Seen) {
+    seen.count(node.name(), "started");
+    if node.disk().read("synced").await.is_ok_and(|synced| !synced.is_empty()) {
+        seen.count(node.name(), "found what it had synced");
+    }
+    if node.disk().read("unsynced").await.is_ok_and(|unsynced| !unsynced.is_empty()) {
+        seen.count(node.name(), "found what it had not synced");
+    }
+    node.spawn("disk", write(node.clone(), seen.clone()));
+    node.spawn("datagrams", datagrams(node.clone(), next, seen.clone()));
+    node.spawn("server", serve(node.clone()));
+    node.spawn("client", connect(node.clone(), next, seen.clone()));
+    node.spawn("madsim", endpoint(node.clone(), next, seen));
+}
+
+async fn write(node: Node, seen: Seen) {
+    let write = || async {
+        node.disk().write("unsynced", b"x").await?;
+        let file = node.disk().create("synced").await?;
+        if file.write_at(b"0123456789", 0).await? < 10 {
+            seen.count(node.name(), "short");
+        }
+        file.sync_all().await?;
+        node.disk().drop_caches();
+        if node.disk().read("synced").await? != b"0123456789" {
+            seen.count(node.name(), "corrupt");
+        }
+        Ok::<(), io::Error>(())
+    };
+    loop {
+        let began = rt::now();
+        match write().await {
+            Ok(()) => seen.count(node.name(), "synced"),
+            Err(error) => seen.count(node.name(), &format!("{:?}", error.kind())),
+        }
+        if rt::now() - began > MS(100) {
+            seen.count(node.name(), "slow disk");
+        }
+        rt::sleep(MS(20)).await;
+    }
+}
+
+async fn datagrams(node: Node, next: &'static str, seen: Seen) {
+    let socket = Arc::new(UdpSocket::bind("0.0.0.0:9").await.unwrap());
+    let (sender, mut number) = (socket.clone(), 0u64);
+    node.spawn("sender", async move {
+        loop {
+            number += 1;
+            // The number twice: a bit turned over shows.
+            let bytes = [number.to_le_bytes(), number.to_le_bytes()].concat();
+            drop(sender.send_to(&bytes, format!("{next}:9")).await);
+            rt::sleep(MS(20)).await;
+        }
+    });
+    let (mut buffer, mut last) = ([0; 16], 0);
+    loop {
+        let Ok((_, _)) = socket.recv_from(&mut buffer).await else { continue };
+        let number = u64::from_le_bytes(buffer[..8].try_into().unwrap());
+        let what = if buffer[..8] != buffer[8..] {
+            "spoiled"
+        } else if number == last {
+            "twice"
+        } else {
+            "received"
+        };
+        last = number;
+        seen.count(node.name(), what);
+    }
+}
+
+async fn serve(node: Node) {
+    let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
+    loop {
+        let Ok((mut stream, _)) = listener.accept().await else { continue };
+        node.spawn("connection", async move {
+            let mut byte = [0];
+            while stream.read_exact(&mut byte).await.is_ok() && stream.write_all(&byte).await.is_ok() {}
+        });
+    }
+}
+
+/// Connects, asks once or for half a second, and closes.
+async fn connect(node: Node, next: &'static str, seen: Seen) {
+    let ask = || async {
+        let mut stream = TcpStream::connect(format!("{next}:80")).await?;
+        for _ in 0..10 {
+            stream.write_all(b"x").await?;
+            stream.read_exact(&mut [0]).await?;
+            rt::sleep(MS(20)).await;
+        }
+        Ok::<(), io::Error>(())
+    };
+    loop {
+        if lookup_host(format!("{next}:80")).await.is_err() {
+            seen.count(node.name(), "unresolved");
+        }
+        let began = rt::now();
+        match ask().await {
+            Ok(()) => seen.count(node.name(), "asked"),
+            Err(error) => seen.count(node.name(), &format!("tcp {:?}", error.kind())),
+        }
+        if rt::now() - began > MS(400) {
+            seen.count(node.name(), "slow tcp");
+        }
+        if UdpSocket::bind("0.0.0.0:7").await.is_err_and(|error| error.kind() == ErrorKind::AddrInUse) {
+            seen.count(node.name(), "in use");
+        }
+        rt::sleep(MS(20)).await;
+    }
+}
+
+/// The same over madsim's own endpoint: a user's code need not know ours.
+async fn endpoint(node: Node, next: &'static str, seen: Seen) {
+    let endpoint = Arc::new(Endpoint::bind("0.0.0.0:5").await.unwrap());
+    let sender = endpoint.clone();
+    node.spawn("madsim sender", async move {
+        loop {
+            drop(sender.send_to(format!("{next}:5"), 1, b"x").await);
+            rt::sleep(MS(20)).await;
+        }
+    });
+    loop {
+        if endpoint.recv_from(1, &mut [0; 8]).await.is_ok() {
+            seen.count(node.name(), "received by madsim");
+        }
+    }
+}
+
+fn play(fault: &str) -> (Seen, Played) {
+    let busy = Busy::default();
+    let text = format!("[{fault}]");
+    let sets = [("plan.fault", text.as_str()), ("disk.names-durable", "file-sync")];
+    let settings = Settings::resolve(&busy, None, "quiet", &sets).unwrap();
+    let played = Run::new(&busy, settings, Seed(7)).play(Keep::Nothing);
+    assert!(played.outcome.verdict.held(), "{}", played.outcome.verdict);
+    (busy.0, played)
+}
+
+/// A fault from the third second to the fifth, and what it comes to in each second: more than `calm` there and no more elsewhere.
+#[track_caller]
+fn bites(fault: &str, what: &str, calm: u32) {
+    let (seen, _) = play(&format!("{{ at = '3s', lasts = '2s', {fault} }}"));
+    let counts = seen.of(what);
+    assert!(counts[3] > calm && counts[4] > calm, "{what}: {counts:?}");
+    let others = [&counts[..3], &counts[7..]].concat();
+    assert!(others.iter().all(|&count| count <= calm), "{what}: {counts:?}");
+}
+
+/// As [`bites`], for what is less often then.
+#[track_caller]
+fn stops(fault: &str, what: &str, usual: u32) {
+    let (seen, _) = play(&format!("{{ at = '3s', lasts = '2s', {fault} }}"));
+    let counts = seen.of(what);
+    assert!(counts[4] < usual / 2, "{what}: {counts:?}");
+    let others = [&counts[1..3], &counts[7..]].concat();
+    assert!(others.iter().all(|&count| count >= usual), "{what}: {counts:?}");
+}
+
+#[test]
+fn a_process_that_is_killed_starts_again_with_its_disk() {
+    let (seen, _) = play("{ at = '3s', lasts = '2s', kind = 'kill', node = 'node-2' }");
+    assert_eq!(seen.of("node-2 started"), [1, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
+    assert_eq!(seen.of("node-2 found what it had not synced")[5], 1);
+    let synced = seen.of("node-2 synced");
+    assert!(synced[2] > 20 && synced[3..5] == [0, 0] && synced[6] > 20, "{synced:?}");
+    // It is refused: the machine is there.
+    assert!(seen.of("node-1 tcp ConnectionRefused")[4] > 5);
+    assert_eq!(seen.of("node-1 started"), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_process_that_is_killed_for_ever_stays_so() {
+    let (seen, _) = play("{ at = '3s', kind = 'kill', node = 'node-2' }");
+    assert_eq!(seen.of("node-2 started"), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(seen.of("node-2 synced")[4..], [0; 6]);
+}
+
+#[test]
+fn a_power_loss_takes_what_was_not_synced() {
+    let (seen, _) = play("{ at = '3s', lasts = '2s', kind = 'power-loss', node = 'node-2' }");
+    assert_eq!(seen.of("node-2 started"), [1, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
+    assert_eq!(seen.of("node-2 found what it had synced")[5], 1);
+    assert_eq!(seen.of("node-2 found what it had not synced")[5], 0);
+    // Nobody refuses: there is nobody.
+    assert_eq!(seen.of("node-1 tcp ConnectionRefused"), [0; 10]);
+    assert!(seen.of("node-1 asked")[4] == 0 && seen.of("node-1 asked")[8] > 2);
+}
+
+#[test]
+fn every_fault_bites_in_its_time() {
+    stops("kind = 'pause', node = 'node-2'", "node-2 synced", 20);
+    for what in ["node-2 received", "node-2 received by madsim"] {
+        stops("kind = 'cut', from = 'node-1', to = 'node-2'", what, 40);
+        stops("kind = 'cut', from = 'node-1', to = 'node-2', one-way = true", what, 40);
+        stops("kind = 'partition', groups = [['node-1'], ['node-[23]']]", what, 40);
+    }
+    stops("kind = 'lossy-link', probability = 0.9", "node-2 received", 40);
+    stops("kind = 'lossy-link', probability = 0.9", "node-2 received by madsim", 40);
+    bites("kind = 'slow-link', from = 'node-1', to = 'node-2', by = '15ms'", "node-1 slow tcp", 0);
+    bites("kind = 'duplicating-link', probability = 0.5", "node-2 twice", 0);
+    bites("kind = 'corrupting-link', probability = 0.5", "node-2 spoiled", 0);
+    bites("kind = 'refuse', to = 'node-2'", "node-1 tcp ConnectionRefused", 0);
+    bites("kind = 'unresolved', from = 'node-1'", "node-1 unresolved", 0);
+    bites("kind = 'port-in-use', node = 'node-1', port = 7", "node-1 in use", 0);
+    bites("kind = 'slow-disk', node = 'node-2', factor = 1000.0", "node-2 slow disk", 0);
+    bites(
+        "kind = 'disk-delay', node = 'node-2', by = '200ms', operations = ['fsync']",
+        "node-2 slow disk",
+        0,
+    );
+    bites("kind = 'disk-error', node = 'node-2', error = 'no-space'", "node-2 StorageFull", 0);
+    bites("kind = 'disk-error', node = 'node-2', error = 'read-only'", "node-2 ReadOnlyFilesystem", 0);
+    bites("kind = 'disk-short', node = 'node-2'", "node-2 short", 0);
+    bites(
+        "kind = 'disk-corruption', node = 'node-2', effect = 'bit-flip', path = 'synced'",
+        "node-2 corrupt",
+        0,
+    );
+    bites(
+        "kind = 'disk-corruption', node = 'node-2', effect = 'phantom', path = 'synced'",
+        "node-2 corrupt",
+        0,
+    );
+}
+
+#[test]
+fn a_stand_still_ends() {
+    stops("kind = 'slow-disk', node = 'node-2', factor = inf", "node-2 synced", 20);
+}
+
+#[test]
+fn a_link_that_flaps_is_cut_in_turns() {
+    let flap = "kind = 'flap', from = 'node-1', to = 'node-2', period = '1s', down = '500ms'";
+    let (seen, _) = play(&format!("{{ at = '3s', lasts = '2s', {flap} }}"));
+    let counts = seen.of("node-2 received");
+    assert!((20..30).contains(&counts[3]) && (20..30).contains(&counts[4]) && counts[6] > 40, "{counts:?}");
+}
+
+#[test]
+fn connections_are_reset_once() {
+    let (seen, _) = play("{ at = '3s', kind = 'reset', from = 'node-1', to = 'node-2' }");
+    assert_eq!(seen.of("node-1 tcp ConnectionReset"), [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+}
+
+/// Nodes that share a device share its slowness, once.
+#[test]
+fn a_shared_device_is_slowed_once() {
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Duration>>);
+    impl Scenario for Shared {
+        fn name(&self) -> &str {
+            "shared"
+        }
+        fn about(&self) -> &str {
+            "two nodes on one device"
+        }
+        fn play(&self, world: World, _settings: &Settings) -> Play {
+            let took = self.0.clone();
+            Box::pin(async move {
+                let nodes = [world.node("node-1"), world.node("node-2")];
+                let file = nodes[0].disk().create("f").await.unwrap();
+                file.write_all_at(b"x", 0).await.unwrap();
+                rt::sleep(MS(1_000)).await;
+                let began = rt::now();
+                file.sync_all().await.unwrap();
+                *took.lock().unwrap() = rt::now() - began;
+            })
+        }
+    }
+    let took = |fault: &str| {
+        let shared = Shared::default();
+        let sets = [
+            ("machine.shared-disk", "true"),
+            ("disk.sync.latency", "10ms"),
+            ("disk.sync.delay", "0s"),
+            ("plan.fault", fault),
+        ];
+        let settings = Settings::resolve(&shared, None, "quiet", &sets).unwrap();
+        Run::new(&shared, settings, Seed(1)).play(Keep::Nothing);
+        let took = *shared.0.lock().unwrap();
+        took.as_secs_f64() * 1e3
+    };
+    let (fast, slow) = (took("[]"), took("[{ at = '0s', kind = 'slow-disk', node = '*', factor = 10.0 }]"));
+    assert!((slow / fast - 10.0).abs() < 0.5, "{fast} ms, {slow} ms");
+}
+
+/// Until its first fault a run is the run that it was, whatever will come; after the end nothing comes.
+#[test]
+fn out_of_its_time_a_fault_changes_nothing() {
+    let calm = play("").1;
+    let all = [
+        "kind = 'kill', node = '*'",
+        "kind = 'power-loss', node = '*'",
+        "kind = 'pause', node = '*'",
+        "kind = 'cut', from = 'node-1', to = '*'",
+        "kind = 'lossy-link', probability = 0.5",
+        "kind = 'slow-link', by = '1s'",
+        "kind = 'duplicating-link', probability = 0.5",
+        "kind = 'corrupting-link', probability = 0.5",
+        "kind = 'refuse', to = '*'",
+        "kind = 'reset', from = '*', to = '*'",
+        "kind = 'unresolved'",
+        "kind = 'port-in-use', node = '*', port = 7",
+        "kind = 'slow-disk', node = '*', factor = 9.0",
+        "kind = 'disk-delay', node = '*', by = '1s'",
+        "kind = 'disk-error', node = '*', error = 'io'",
+        "kind = 'disk-short', node = '*'",
+        "kind = 'disk-corruption', node = '*', effect = 'torn'",
+    ];
+    for fault in all {
+        let later = play(&format!("{{ at = '30s', lasts = '1s', {fault} }}")).1;
+        assert_eq!(later.outcome.trace_hash, calm.outcome.trace_hash, "{fault}");
+    }
+}
+
+/// Whoever has stopped a node on purpose finds it stopped.
+#[test]
+fn a_plan_starts_nobody_whom_somebody_else_has_stopped() {
+    #[derive(Clone, Default)]
+    struct Stops(Seen);
+    impl Scenario for Stops {
+        fn name(&self) -> &str {
+            "stops"
+        }
+        fn about(&self) -> &str {
+            "a node is stopped while it is down"
+        }
+        fn play(&self, world: World, _settings: &Settings) -> Play {
+            let seen = self.0.clone();
+            Box::pin(async move {
+                let node = world.node("node-1");
+                let started = seen.clone();
+                node.run("main", move || {
+                    started.count("node-1", "started");
+                    std::future::pending::<()>()
+                });
+                rt::sleep(MS(2_500)).await;
+                // It is down already; and at its next fault it is stopped.
+                node.kill();
+                rt::sleep(MS(6_000)).await;
+            })
+        }
+    }
+    let stops = Stops::default();
+    let faults = "[{ at = '2s', lasts = '1s', kind = 'kill', node = 'node-1' }, { at = '4s', lasts = '1s', kind = 'power-loss', node = 'node-1' }]";
+    let settings = Settings::resolve(&stops, None, "quiet", &[("plan.fault", faults)]).unwrap();
+    assert!(Run::new(&stops, settings, Seed(1)).play(Keep::Nothing).outcome.verdict.held());
+    assert_eq!(stops.0.of("node-1 started"), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_seed_chooses_faults_that_are_the_same_again() {
+    let busy = Busy::default();
+    let sets = [("plan.generate.count", "5"), ("plan.generate.until", "8s")];
+    let settings = Settings::resolve(&busy, None, "quiet", &sets).unwrap();
+    let run = |seed| Run::new(&busy, settings.clone(), Seed(seed));
+    assert!(!run(1).faults().is_empty());
+    assert_eq!(run(1).faults(), run(1).faults());
+    assert_ne!(run(1).faults(), run(2).faults());
+    assert_eq!(run(1).play(Keep::Nothing), run(1).play(Keep::Nothing));
+    // Written down they are the same run.
+    let faults = run(1).faults();
+    assert_eq!(run(1).with_faults(faults).play(Keep::Nothing).trace, run(1).play(Keep::Nothing).trace);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever breaks, it is an outcome, and the same one again.
+    #[test]
+    fn any_plan_is_played_the_same_again(plan in plans(&NODES, 0..6, MS(9_000), MS(3_000)), seed in 0u64..) {
+        let busy = Busy::default();
+        let settings = Settings::resolve(&busy, None, "quiet", &[]).unwrap();
+        let run = Run::new(&busy, settings, Seed(seed)).with_faults(plan.written);
+        let played = run.play(Keep::Nothing);
+        prop_assert!(played.outcome.verdict.held(), "{}", played.outcome.verdict);
+        prop_assert_eq!(run.play(Keep::Nothing).trace, played.trace);
+    }
+}
+
+#[test]
+fn a_scenario_without_nodes_says_so() {
+    struct Alone;
+    impl Scenario for Alone {
+        fn name(&self) -> &str {
+            "alone"
+        }
+        fn about(&self) -> &str {
+            "no nodes"
+        }
+        fn play(&self, _world: World, _settings: &Settings) -> Play {
+            Box::pin(async {})
+        }
+    }
+    let error = Settings::resolve(&Alone, None, "quiet", &[("plan.generate.count", "1")]).unwrap_err();
+    assert!(matches!(&error, SettingsError::Value { key, .. } if key == "plan.generate.count"), "{error}");
+    assert!(error.to_string().contains("Scenario::nodes"), "{error}");
+}
