@@ -28,14 +28,17 @@ use stormglass_core::latency::HumanDuration;
 use stormglass_core::{Kind, Latency};
 use toml::{Table, Value};
 
+/// No run is longer.
+pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// Something that breaks, at a time and for a time.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Fault {
-    /// When, from the start of the run.
+    /// When, from the start of the run. Range: up to 365 days.
     #[serde(with = "HumanDuration")]
     pub at: Duration,
-    /// For how long; to the end of the run if left out.
+    /// For how long; to the end of the run if left out. Range: up to 365 days; above 0 s, but for what ends a process or a connection.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "human")]
     pub lasts: Option<Duration>,
     /// What.
@@ -365,6 +368,11 @@ impl Fault {
             self.kind,
             FaultKind::Kill { .. } | FaultKind::PowerLoss { .. } | FaultKind::Reset { .. }
         );
+        for (field, time) in [("at", Some(self.at)), ("lasts", self.lasts)] {
+            if time.is_some_and(|time| time > YEAR) {
+                return Err((field, "the range is 0s to 365days".into()));
+            }
+        }
         if needs_time && self.lasts.is_some_and(|lasts| lasts.is_zero()) {
             return Err(("lasts", "must be above 0s; leave it out for the rest of the run".into()));
         }

@@ -3,7 +3,7 @@
 //! Each seed takes a subset of the kinds by chance, as swarm testing does (Groce and others, "Swarm Testing", ISSTA 2012): where every run has a bit of
 //! everything, what needs much of one kind and none of another is hardly ever met.
 
-use crate::fault::{Corruption, DiskError, Fault, FaultKind, Loss, Operation};
+use crate::fault::{Corruption, DiskError, Fault, FaultKind, Loss, Operation, YEAR};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -135,6 +135,9 @@ impl Generate {
         if self.until < self.from {
             return Err(("until", "is before `from`".into()));
         }
+        if self.until > YEAR {
+            return Err(("until", "the range is 0s to 365days".into()));
+        }
         if self.down == 0 {
             return Err(("down", "is 0, it must be at least 1".into()));
         }
@@ -196,7 +199,7 @@ impl Generate {
 
 /// What people like to read, and the grain of a plan.
 fn whole_millis(duration: Duration) -> Duration {
-    Duration::from_millis((duration.as_millis() as u64).max(1))
+    Duration::from_millis((duration.min(YEAR).as_millis() as u64).max(1))
 }
 
 /// A fault of this kind about this node; none if it needs another one and there is none.

@@ -114,6 +114,10 @@ fn a_mistake_is_named_with_its_field_and_its_remedy() {
         expect!["p.toml: `fault[0].lasts`: must be above 0s; leave it out for the rest of the run"],
     );
     says(
+        "[[fault]]\nat = '1000years'\nkind = 'pause'\nnode = 'node-1'",
+        expect!["p.toml: `fault[0].at`: the range is 0s to 365days"],
+    );
+    says(
         "[[fault]]\nat = '3s'\nkind = 'lossy-link'\nprobability = 1.5",
         expect!["p.toml: `fault[0].probability`: is 1.5, the range is 0 to 1"],
     );

@@ -24,9 +24,9 @@ use stormglass_rt as rt;
 #[derive(Default)]
 pub(crate) struct Faults {
     all: Vec<Fault>,
-    /// Whether links have theirs, which is so when the first node is there: until then nobody's network can suffer.
     on_links: Vec<net::FaultGuard>,
     on_disks: Vec<fs::FaultGuard>,
+    /// Whether links have theirs, which is so when the first node is there: until then nobody's network can suffer.
     is_begun: bool,
     /// Which devices are slowed by which fault already: nodes may share one.
     slowed: BTreeSet<(usize, String)>,

@@ -430,7 +430,7 @@ fn a_seed_chooses_faults_that_are_the_same_again() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever breaks, it is an outcome, and the same one again.
     #[test]
