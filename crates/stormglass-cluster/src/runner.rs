@@ -54,8 +54,12 @@ pub(crate) struct Life(Watch<(u32, Running)>);
 impl Life {
     /// Starts the next one.
     fn next(&self, start: impl FnOnce(u32) -> Running) {
-        let number = self.0.get().0 + 1;
+        let number = self.number() + 1;
         self.0.set((number, start(number)));
+    }
+
+    fn number(&self) -> u32 {
+        self.0.look(|now| now.0)
     }
 
     /// What runs now.
@@ -140,14 +144,13 @@ impl Cluster {
 
     /// Asks node-1 to provision the cluster, again after each failure, if that is for the harness to do.
     fn provision(&self) {
-        if self.launcher.settings.cluster.provision == Provision::Auto {
+        if self.settings().cluster.provision == Provision::Auto {
             return;
         }
         let node = &self.nodes[0].node;
         let channel = self.runner.channel::<(), bool>(node.host().address(PROVISION_PORT));
         let stream = self.world().seed().stream(("runner", "provision", node.name()));
-        let (retry, provisioned) =
-            (&self.launcher.settings.cluster.provision_retry, self.provisioned.clone());
+        let (retry, provisioned) = (&self.settings().cluster.provision_retry, self.provisioned.clone());
         let (mut delays, longest) = (retry.delays(stream), retry.max);
         let recorder = self.world().recorder().clone();
         rt::spawn(self.world().recorder(), "provision", async move {
@@ -161,9 +164,8 @@ impl Cluster {
 
     /// Waits until the cluster is provisioned, if that is for the harness to do: the first thing that a test does.
     pub async fn wait_provisioned(&self) {
-        if self.launcher.settings.cluster.provision == Provision::Explicit {
-            let limit =
-                Limit::of("cluster.provision-deadline", self.launcher.settings.cluster.provision_deadline);
+        if self.settings().cluster.provision == Provision::Explicit {
+            let limit = Limit::of("cluster.provision-deadline", self.settings().cluster.provision_deadline);
             let name = self.nodes[0].node.name();
             self.world().wait("provision", name, limit, self.provisioned.until(|done| *done)).await;
         }
@@ -253,8 +255,7 @@ impl Cluster {
         let (launcher, Process { node, life, .. }) = (&self.launcher, &self.nodes[place]);
         let node = node.clone();
         // Another one, so that nobody who waited for the last is woken.
-        let number = life.0.look(|now| now.0) + 1;
-        let life = launcher.life(&node, number, &setup);
+        let life = launcher.life(&node, life.number() + 1, &setup);
         self.nodes[place] = Process { node, setup, life };
     }
 
@@ -264,7 +265,7 @@ impl Cluster {
     ///
     /// When there is no such node.
     pub async fn wait_admin_healthy_of(&self, place: usize) {
-        self.wait_for(&self.nodes[place].node, self.launcher.settings.admin.limit()).await;
+        self.wait_for(&self.nodes[place].node, self.settings().admin.limit()).await;
     }
 
     /// Waits until every check of every node holds, as far as the node has the role, all at once and for so long.
@@ -297,7 +298,7 @@ impl Cluster {
             (Check::Ingress, roles.ingress),
             (Check::LogServer, roles.log_server),
             (Check::MetadataServer, roles.metadata_server),
-            (Check::Worker, roles.worker && self.launcher.settings.node.worker_registers),
+            (Check::Worker, roles.worker && self.settings().node.worker_registers),
         ];
         all.into_iter().filter(|(_, has)| *has).map(|(check, _)| check).collect()
     }
@@ -307,22 +308,22 @@ impl Cluster {
             runner: self.runner.clone(),
             node: process.node.clone(),
             life: process.life.clone(),
-            check: self.launcher.settings.admin.clone(),
-            client: self.launcher.settings.metadata_client.clone(),
+            check: self.settings().admin.clone(),
+            client: self.settings().metadata_client.clone(),
             seed: self.world().seed(),
         }
     }
 
     /// Waits until the admin API of every node answers: one wait for each node, all at once.
     pub async fn wait_admin_healthy(&self) {
-        let limit = self.launcher.settings.admin.limit();
+        let limit = self.settings().admin.limit();
         let waits = self.nodes.iter().map(|process| self.wait_for(&process.node, limit));
         rt::join_all(waits.collect()).await;
     }
 
     fn wait_for(&self, node: &Node, limit: Limit) -> rt::Followed<impl Future<Output = ()> + use<>> {
         let (world, runner, check) =
-            (self.world().clone(), self.runner.clone(), self.launcher.settings.admin.clone());
+            (self.world().clone(), self.runner.clone(), self.settings().admin.clone());
         let (node, name) = (node.clone(), node.name().to_string());
         let recorder = world.recorder().clone();
         let delays = check.gaps().delays(world.seed().stream(("runner", "health check", &name)));

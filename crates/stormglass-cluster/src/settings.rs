@@ -279,8 +279,13 @@ pub enum Provision {
 impl TopologySettings {
     /// The names of the nodes.
     pub fn names(&self) -> Vec<String> {
-        (1..=self.nodes).map(|number| format!("node-{number}")).collect()
+        node_names(self.nodes)
     }
+}
+
+/// The names of so many nodes.
+pub(crate) fn node_names(count: u32) -> Vec<String> {
+    (1..=count).map(|number| format!("node-{number}")).collect()
 }
 
 impl Default for TopologySettings {

@@ -4,6 +4,9 @@ use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
 
+/// No run is longer.
+pub const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// A moment of a run: nanoseconds since it began. Range: 0 to 584 years.
 ///
 /// ```

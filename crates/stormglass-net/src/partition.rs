@@ -10,6 +10,25 @@ pub struct Partition {
     _cuts: Vec<FaultGuard>,
 }
 
+/// The pairs of hosts that a partition into these groups cuts off from each other.
+///
+/// ```
+/// use stormglass_net::partition::across;
+///
+/// let groups = [vec!["n1", "n2"], vec!["n3"]];
+/// assert_eq!(across(&groups).collect::<Vec<_>>(), [("n1", "n3"), ("n2", "n3")]);
+/// ```
+pub fn across<'a, G, N>(groups: &'a [G]) -> impl Iterator<Item = (&'a str, &'a str)>
+where
+    G: AsRef<[N]>,
+    N: AsRef<str> + 'a,
+{
+    groups.iter().enumerate().flat_map(move |(place, group)| {
+        let later = groups[place + 1..].iter().flat_map(AsRef::as_ref);
+        later.flat_map(move |other| group.as_ref().iter().map(move |one| (one.as_ref(), other.as_ref())))
+    })
+}
+
 impl Network {
     /// Cuts these two hosts off from each other. Names are patterns of shell wildcards, here and below.
     ///
@@ -76,11 +95,7 @@ impl Network {
     ///
     /// A pattern that is none.
     pub fn partition(&self, groups: &[&[&str]]) -> Result<Partition, InvalidFault> {
-        let pairs = groups.iter().enumerate().flat_map(|(place, group)| {
-            let later = groups[place + 1..].iter().flat_map(|other| other.iter());
-            later.flat_map(move |other| group.iter().map(move |one| (*one, *other)))
-        });
-        self.cut_all(pairs)
+        self.cut_all(across(groups))
     }
 
     /// Arranges hosts in a ring: each reaches its neighbours within `reach` on both sides and nobody else. With a reach of

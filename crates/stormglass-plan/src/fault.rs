@@ -25,11 +25,9 @@ use std::fmt;
 use std::time::Duration;
 use stormglass_core::event::Category;
 use stormglass_core::latency::HumanDuration;
+use stormglass_core::time::YEAR;
 use stormglass_core::{Kind, Latency};
 use toml::{Table, Value};
-
-/// No run is longer.
-pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Something that breaks, at a time and for a time.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -442,6 +440,22 @@ impl FaultKind {
             _ => None,
         }
     }
+}
+
+impl Loss {
+    /// Every kind.
+    pub const ALL: [Loss; 4] = [Loss::Everything, Loss::Suffix, Loss::Subset, Loss::Torn];
+}
+
+impl Corruption {
+    /// Every kind.
+    pub const ALL: [Corruption; 5] = [
+        Corruption::Phantom,
+        Corruption::Torn,
+        Corruption::Misdirected,
+        Corruption::BitFlip,
+        Corruption::LostName,
+    ];
 }
 
 impl fmt::Display for Loss {

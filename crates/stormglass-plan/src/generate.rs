@@ -3,11 +3,12 @@
 //! Each seed takes a subset of the kinds by chance, as swarm testing does (Groce and others, "Swarm Testing", ISSTA 2012): where every run has a bit of
 //! everything, what needs much of one kind and none of another is hardly ever met.
 
-use crate::fault::{Corruption, DiskError, Fault, FaultKind, Loss, Operation, YEAR};
+use crate::fault::{Corruption, DiskError, Fault, FaultKind, Loss, Operation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::latency::HumanDuration;
+use stormglass_core::time::YEAR;
 use stormglass_core::{Kind, Latency, Seed, Stream};
 
 /// How many faults a seed chooses, of which kinds, and when.
@@ -82,19 +83,10 @@ impl Choice {
         Choice::DiskCorruption,
     ];
 
-    /// Those that a crash-safe, replicated service has to survive.
-    pub const SURVIVABLE: [Choice; 10] = [
-        Choice::Kill,
-        Choice::PowerLoss,
-        Choice::Pause,
-        Choice::Isolate,
-        Choice::Cut,
-        Choice::OneWayCut,
-        Choice::LossyLink,
-        Choice::SlowLink,
-        Choice::Reset,
-        Choice::SlowDisk,
-    ];
+    /// Whether a crash-safe, replicated service has to survive it.
+    pub fn is_survivable(self) -> bool {
+        !matches!(self, Choice::SyncError | Choice::DiskFull | Choice::DiskCorruption)
+    }
 
     /// Whether a node counts as down for as long.
     fn takes_down(self) -> bool {
@@ -106,7 +98,7 @@ impl Default for Generate {
     fn default() -> Generate {
         Generate {
             count: 0,
-            kinds: Choice::SURVIVABLE.to_vec(),
+            kinds: Choice::ALL.into_iter().filter(|kind| kind.is_survivable()).collect(),
             swarm: true,
             from: Duration::ZERO,
             until: Duration::from_secs(60),
@@ -212,8 +204,7 @@ fn kind(choice: Choice, nodes: &[String], place: usize, stream: &mut Stream) -> 
     Some(match choice {
         Choice::Kill => FaultKind::Kill { node },
         Choice::PowerLoss => {
-            let losses = [Loss::Everything, Loss::Suffix, Loss::Subset, Loss::Torn];
-            FaultKind::PowerLoss { node, loss: losses[stream.below(4) as usize] }
+            FaultKind::PowerLoss { node, loss: Loss::ALL[stream.below(Loss::ALL.len() as u64) as usize] }
         }
         Choice::Pause => FaultKind::Pause { node },
         Choice::Isolate => {
@@ -248,14 +239,7 @@ fn kind(choice: Choice, nodes: &[String], place: usize, stream: &mut Stream) -> 
             FaultKind::DiskError { node, error, operations, path, probability: 1.0 }
         }
         Choice::DiskCorruption => {
-            let effects = [
-                Corruption::Phantom,
-                Corruption::Torn,
-                Corruption::Misdirected,
-                Corruption::BitFlip,
-                Corruption::LostName,
-            ];
-            let effect = effects[stream.below(effects.len() as u64) as usize];
+            let effect = Corruption::ALL[stream.below(Corruption::ALL.len() as u64) as usize];
             FaultKind::DiskCorruption { node, effect, path: "**".into(), probability: 0.01 }
         }
     })

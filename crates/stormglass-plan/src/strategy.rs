@@ -52,7 +52,7 @@ fn faults(nodes: Vec<String>, within: Duration, longest: Duration) -> impl Strat
 fn kinds(nodes: Vec<String>) -> impl Strategy<Value = FaultKind> {
     let node = || select(nodes.clone());
     let pair = (node(), node());
-    let loss = select(vec![Loss::Everything, Loss::Suffix, Loss::Subset, Loss::Torn]);
+    let loss = select(Loss::ALL.to_vec());
     let all = || "*".to_string();
     prop_oneof![
         node().prop_map(|node| FaultKind::Pause { node }),

@@ -15,6 +15,7 @@ use std::time::Duration;
 use stormglass_core::{Kind, Scope, SimTime};
 use stormglass_fs::profile::Slowdown;
 use stormglass_fs::{self as fs, Loss, fault as disk};
+use stormglass_net::partition::across;
 use stormglass_net::{self as net, PowerOff, fault as link};
 use stormglass_plan::fault as plan;
 use stormglass_plan::{Fault, FaultKind};
@@ -24,10 +25,9 @@ use stormglass_rt as rt;
 #[derive(Default)]
 pub(crate) struct Faults {
     all: Vec<Fault>,
+    /// Installed when the first node is there: until then nobody's network can suffer.
     on_links: Vec<net::FaultGuard>,
     on_disks: Vec<fs::FaultGuard>,
-    /// Whether links have theirs, which is so when the first node is there: until then nobody's network can suffer.
-    is_begun: bool,
     /// Which devices are slowed by which fault already: nodes may share one.
     slowed: BTreeSet<(usize, String)>,
     /// How those end that were begun.
@@ -41,11 +41,7 @@ impl Faults {
 
     /// Installs what concerns a node that was made just now, with a disk on the device of this name.
     pub(crate) fn concern(&mut self, node: &Node, device: &str, network: &net::Network) {
-        if self.all.is_empty() {
-            return;
-        }
-        if !self.is_begun {
-            self.is_begun = true;
+        if self.on_links.is_empty() {
             let rules = self.all.iter().flat_map(on_links);
             self.on_links = rules.map(|rule| network.inject(rule).expect(CHECKED)).collect();
         }
@@ -89,11 +85,7 @@ fn on_links(fault: &Fault) -> Vec<link::Fault> {
     match &fault.kind {
         FaultKind::Cut { from, to, one_way } => ways(rule(Effect::Lose, from, to), *one_way),
         FaultKind::Partition { groups } => {
-            let pairs = groups.iter().enumerate().flat_map(|(place, group)| {
-                let others = groups[place + 1..].iter().flatten();
-                others.flat_map(move |other| group.iter().map(move |one| (one, other)))
-            });
-            pairs.map(|(one, other)| rule(Effect::Lose, one, other).both_ways()).collect()
+            across(groups).map(|(one, other)| rule(Effect::Lose, one, other).both_ways()).collect()
         }
         FaultKind::Flap { from, to, period, down } => {
             ways(rule(Effect::Lose, from, to).flapping(*period, *down), false)

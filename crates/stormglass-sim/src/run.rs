@@ -13,6 +13,7 @@ use std::pin::pin;
 use std::time::Duration;
 use stormglass_core::identity::Build;
 use stormglass_core::latency::HumanDuration;
+use stormglass_core::time::YEAR;
 use stormglass_core::{
     Branch, Identity, Keep, Outcome, Recorder, Scope, Seed, SimTime, Trace, TurnsSpent, Verdict,
 };
@@ -45,7 +46,6 @@ impl RunSettings {
     ///
     /// The field's name and its range.
     pub fn validate(&self) -> Result<(), (&'static str, String)> {
-        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
         if !(Duration::from_millis(1)..=YEAR).contains(&self.horizon) {
             return Err(("horizon", "the range is 1ms to 365days".into()));
         }
@@ -132,7 +132,9 @@ impl<'a> Run<'a> {
     /// What breaks in it, in the order of time: what its plan says, and what the seed has chosen.
     pub fn faults(&self) -> Vec<Fault> {
         let plan: Plan = self.settings.section("plan").expect("validated when resolved");
-        plan.faults(self.seed, &self.scenario.nodes(&self.settings))
+        // Asking for the nodes means reading settings: a run in which the seed chooses nothing need not.
+        let nodes = if plan.generate.count > 0 { self.scenario.nodes(&self.settings) } else { Vec::new() };
+        plan.faults(self.seed, &nodes)
     }
 
     /// Plays the run on a fresh thread.

@@ -197,9 +197,10 @@ impl World {
         let mut evidence = evidence.into();
         let under_way = state.waits.iter().rev().find(|wait| wait.end == EventId::START);
         if let Some(Wait { name, node, began, length, end, .. }) = under_way.or(state.waits.last()) {
-            let (word, took) = match *end == EventId::START {
-                true => ("while waiting for", rt::now().saturating_since(*began)),
-                false => ("after waiting for", length.duration()),
+            let (word, took) = if *end == EventId::START {
+                ("while waiting for", rt::now().saturating_since(*began))
+            } else {
+                ("after waiting for", length.duration())
             };
             evidence += &format!(" ({word} {name} on {node}, for {:.3} s)", took.as_secs_f64());
         }

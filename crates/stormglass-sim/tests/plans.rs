@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
+mod story;
+
 use madsim::net::Endpoint;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use stormglass_plan::strategy::plans;
 use stormglass_rt as rt;
 use stormglass_sim::fs::FileExt;
 use stormglass_sim::{Node, Play, Played, Run, Scenario, Settings, SettingsError, World};
+use story::Story;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -311,17 +314,11 @@ fn connections_are_reset_once() {
 /// Nodes that share a device share its slowness, once.
 #[test]
 fn a_shared_device_is_slowed_once() {
-    #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Duration>>);
-    impl Scenario for Shared {
-        fn name(&self) -> &str {
-            "shared"
-        }
-        fn about(&self) -> &str {
-            "two nodes on one device"
-        }
-        fn play(&self, world: World, _settings: &Settings) -> Play {
-            let took = self.0.clone();
+    let took = |fault: &str| {
+        let took = Arc::new(Mutex::new(Duration::ZERO));
+        let told = took.clone();
+        let shared = Story(move |world: World| -> Play {
+            let told = told.clone();
             Box::pin(async move {
                 let nodes = [world.node("node-1"), world.node("node-2")];
                 let file = nodes[0].disk().create("f").await.unwrap();
@@ -329,12 +326,9 @@ fn a_shared_device_is_slowed_once() {
                 rt::sleep(MS(1_000)).await;
                 let began = rt::now();
                 file.sync_all().await.unwrap();
-                *took.lock().unwrap() = rt::now() - began;
+                *told.lock().unwrap() = rt::now() - began;
             })
-        }
-    }
-    let took = |fault: &str| {
-        let shared = Shared::default();
+        });
         let sets = [
             ("machine.shared-disk", "true"),
             ("disk.sync.latency", "10ms"),
@@ -343,8 +337,7 @@ fn a_shared_device_is_slowed_once() {
         ];
         let settings = Settings::resolve(&shared, None, "quiet", &sets).unwrap();
         Run::new(&shared, settings, Seed(1)).play(Keep::Nothing);
-        let took = *shared.0.lock().unwrap();
-        took.as_secs_f64() * 1e3
+        took.lock().unwrap().as_secs_f64() * 1e3
     };
     let (fast, slow) = (took("[]"), took("[{ at = '0s', kind = 'slow-disk', node = '*', factor = 10.0 }]"));
     assert!((slow / fast - 10.0).abs() < 0.5, "{fast} ms, {slow} ms");
@@ -359,6 +352,7 @@ fn out_of_its_time_a_fault_changes_nothing() {
         "kind = 'power-loss', node = '*'",
         "kind = 'pause', node = '*'",
         "kind = 'cut', from = 'node-1', to = '*'",
+        "kind = 'partition', groups = [['node-1'], ['node-[23]']]",
         "kind = 'lossy-link', probability = 0.5",
         "kind = 'slow-link', by = '1s'",
         "kind = 'duplicating-link', probability = 0.5",
@@ -382,36 +376,27 @@ fn out_of_its_time_a_fault_changes_nothing() {
 /// Whoever has stopped a node on purpose finds it stopped.
 #[test]
 fn a_plan_starts_nobody_whom_somebody_else_has_stopped() {
-    #[derive(Clone, Default)]
-    struct Stops(Seen);
-    impl Scenario for Stops {
-        fn name(&self) -> &str {
-            "stops"
-        }
-        fn about(&self) -> &str {
-            "a node is stopped while it is down"
-        }
-        fn play(&self, world: World, _settings: &Settings) -> Play {
-            let seen = self.0.clone();
-            Box::pin(async move {
-                let node = world.node("node-1");
-                let started = seen.clone();
-                node.run("main", move || {
-                    started.count("node-1", "started");
-                    std::future::pending::<()>()
-                });
-                rt::sleep(MS(2_500)).await;
-                // It is down already; and at its next fault it is stopped.
-                node.kill();
-                rt::sleep(MS(6_000)).await;
-            })
-        }
-    }
-    let stops = Stops::default();
+    let seen = Seen::default();
+    let told = seen.clone();
+    let stops = Story(move |world: World| -> Play {
+        let seen = told.clone();
+        Box::pin(async move {
+            let node = world.node("node-1");
+            let started = seen.clone();
+            node.run("main", move || {
+                started.count("node-1", "started");
+                std::future::pending::<()>()
+            });
+            rt::sleep(MS(2_500)).await;
+            // It is down already; and at its next fault it is stopped.
+            node.kill();
+            rt::sleep(MS(6_000)).await;
+        })
+    });
     let faults = "[{ at = '2s', lasts = '1s', kind = 'kill', node = 'node-1' }, { at = '4s', lasts = '1s', kind = 'power-loss', node = 'node-1' }]";
     let settings = Settings::resolve(&stops, None, "quiet", &[("plan.fault", faults)]).unwrap();
     assert!(Run::new(&stops, settings, Seed(1)).play(Keep::Nothing).outcome.verdict.held());
-    assert_eq!(stops.0.of("node-1 started"), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(seen.of("node-1 started"), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -446,19 +431,8 @@ proptest! {
 
 #[test]
 fn a_scenario_without_nodes_says_so() {
-    struct Alone;
-    impl Scenario for Alone {
-        fn name(&self) -> &str {
-            "alone"
-        }
-        fn about(&self) -> &str {
-            "no nodes"
-        }
-        fn play(&self, _world: World, _settings: &Settings) -> Play {
-            Box::pin(async {})
-        }
-    }
-    let error = Settings::resolve(&Alone, None, "quiet", &[("plan.generate.count", "1")]).unwrap_err();
+    let alone = Story(|_: World| -> Play { Box::pin(async {}) });
+    let error = Settings::resolve(&alone, None, "quiet", &[("plan.generate.count", "1")]).unwrap_err();
     assert!(matches!(&error, SettingsError::Value { key, .. } if key == "plan.generate.count"), "{error}");
     assert!(error.to_string().contains("Scenario::nodes"), "{error}");
 }

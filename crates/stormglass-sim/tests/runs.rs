@@ -2,27 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
+mod story;
+
 use std::time::Duration;
 use stormglass_core::{Keep, Length, Seed, Verdict};
 use stormglass_fs::Loss;
-use stormglass_sim::{Play, Played, Run, Scenario, Settings, World};
+use stormglass_sim::{Play, Played, Run, Settings, World};
+use story::Story;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
-
-/// A scenario from a function.
-struct Story<F>(F);
-
-impl<F: Fn(World) -> Play + Send + Sync> Scenario for Story<F> {
-    fn name(&self) -> &str {
-        "story"
-    }
-    fn about(&self) -> &str {
-        "a test's story"
-    }
-    fn play(&self, world: World, _settings: &Settings) -> Play {
-        (self.0)(world)
-    }
-}
 
 fn play_with(sets: &[(&str, &str)], story: impl Fn(World) -> Play + Send + Sync) -> Played {
     let story = Story(story);

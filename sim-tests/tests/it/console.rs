@@ -47,6 +47,13 @@ pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
 }
 
+/// A file of this name in the tests' folder; its path.
+pub(crate) fn file(name: &str, text: &str) -> String {
+    let path = folder().join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().into()
+}
+
 /// Wrong input: exit code 2, nothing on standard output, one message.
 pub(crate) fn refused(arguments: &[&str], expected: Expect) {
     let (exit, out, err) = stormglass(arguments);

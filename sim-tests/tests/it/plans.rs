@@ -1,6 +1,6 @@
 //! Plans of faults as their users meet them: on code of one's own that knows nothing of Stormglass but the scenario.
 
-use crate::console::{folder, refused, stormglass_with};
+use crate::console::{file, folder, refused, stormglass_with};
 use expect_test::{Expect, expect};
 use madsim::net::Endpoint;
 use std::sync::Arc;
@@ -70,12 +70,6 @@ fn counter(arguments: &[&str]) -> (Exit, String, String) {
     let (exit, out, err) = stormglass_with(&[Box::new(Counter) as Box<dyn Scenario>], arguments);
     let folder = folder();
     (exit, out.replace(folder.to_str().unwrap(), "TMP"), err)
-}
-
-fn file(name: &str, text: &str) -> String {
-    let path = folder().join(name);
-    std::fs::write(&path, text).unwrap();
-    path.to_str().unwrap().into()
 }
 
 const STORM: &str =

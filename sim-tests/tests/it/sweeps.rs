@@ -1,18 +1,11 @@
 //! Sweeps as their users meet them.
 
-use crate::console::{folder, refused, stormglass, stormglass_with};
+use crate::console::{file, folder, refused, stormglass, stormglass_with};
 use expect_test::{Expect, expect};
 use std::path::PathBuf;
 use stormglass::Exit;
 use stormglass_sim::scenario::Play;
 use stormglass_sim::{Scenario, Settings, World};
-
-/// A file of this name in the tests' folder.
-fn file(name: &str, text: &str) -> String {
-    let path = folder().join(name);
-    std::fs::write(&path, text).unwrap();
-    path.to_str().unwrap().into()
-}
 
 const SPACE: &str = "
 scenario = 'cold-start'

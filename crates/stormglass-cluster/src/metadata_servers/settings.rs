@@ -1,5 +1,6 @@
 //! The parameters of these scenarios.
 
+use crate::settings::node_names;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -87,7 +88,7 @@ impl Default for ChaosSettings {
 impl ChaosSettings {
     /// The names of the servers' nodes.
     pub(crate) fn names(&self) -> Vec<String> {
-        (1..=self.servers).map(|number| format!("node-{number}")).collect()
+        node_names(self.servers)
     }
 
     /// The deadline of what has to work again after a fault.

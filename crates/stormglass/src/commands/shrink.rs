@@ -24,20 +24,27 @@ pub(crate) fn shrink(
     let run = context.one(&args.one, output)?;
     let all = run.faults();
     let with = |faults: &[Fault]| run.clone().with_faults(faults.to_vec());
-    let failure = with(&all).play(Keep::Nothing).outcome.verdict;
+    // That of the last plan that failed, which is the smallest in the end.
+    let mut outcome = with(&all).play(Keep::Nothing).outcome;
+    let failure = outcome.verdict.clone();
     if failure.held() {
         let message =
             "the run passes, so there is no failure to keep; `run --seeds A..B` finds a seed that fails";
         return Err(CliError::Conflict(message.into()));
     }
-    let found = smallest(&all, |faults| alike(&with(faults).play(Keep::Nothing).outcome.verdict, &failure));
-    let left = with(&found.faults);
-    let outcome = left.play(Keep::Nothing).outcome;
+    let found = smallest(&all, |faults| {
+        let played = with(faults).play(Keep::Nothing).outcome;
+        let fails = alike(&played.verdict, &failure);
+        if fails {
+            outcome = played;
+        }
+        fails
+    });
     if let Some(file) = &args.out {
         write(file, &Plan::of(found.faults.clone()).to_toml())?;
     }
     if context.json {
-        let (identity, faults) = (left.identity(current_build()), &found.faults);
+        let (identity, faults) = (with(&found.faults).identity(current_build()), &found.faults);
         output.print_json(&Line::Shrunk {
             identity,
             before: all.len(),
