@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::time::Duration;
-use stormglass_core::SimTime;
+use stormglass_core::{Scope, SimTime};
 use stormglass_rt as rt;
 
 /// What was done to madsim's network.
@@ -38,20 +38,25 @@ impl Network {
     }
 
     /// Has that done again whenever this rule begins or ends to be on, until it is taken away. What only begins and ends does so by
-    /// timers without a task, which disturb no run.
+    /// timers without a task, which disturb no run; what changes again and again has one from its first change on.
     pub(crate) fn mirror_changes(&self, rule: u64) {
         if !rt::running() || self.shared.lock().mounted().is_empty() {
             return;
         }
-        let (faults, mut next) = (&self.shared.faults, rt::now());
-        for _ in 0..2 {
-            let Some(at) = faults.next_change(rule, next) else { return };
-            rt::wake_at(at, &Waker::from(Arc::new(Change { network: Arc::downgrade(&self.shared), at })));
-            next = at;
+        let next = |last| self.shared.faults.next_change(rule, last);
+        let Some(first) = next(rt::now()) else { return };
+        let second = next(first);
+        let flaps = second.and_then(next).is_some();
+        if flaps {
+            self.shared.start_kernel();
         }
-        if faults.next_change(rule, next).is_some() {
-            let follow = follow(Arc::downgrade(&self.shared), rule, next);
-            self.shared.in_kernel(self.shared.recorder.scope(), follow);
+        let change = |at, then| {
+            let change = Change { network: Arc::downgrade(&self.shared), at, then };
+            rt::wake_at(at, &Waker::from(Arc::new(change)));
+        };
+        change(first, flaps.then_some(rule));
+        if let Some(second) = second.filter(|_| !flaps) {
+            change(second, None);
         }
     }
 }
@@ -60,12 +65,16 @@ impl Network {
 struct Change {
     network: Weak<Shared>,
     at: SimTime,
+    /// The rule that is to be followed from then on.
+    then: Option<u64>,
 }
 
 impl Wake for Change {
     fn wake(self: Arc<Self>) {
-        if let Some(network) = self.network.upgrade() {
-            network.mirror(self.at);
+        let Some(network) = self.network.upgrade() else { return };
+        network.mirror(self.at);
+        if let Some(rule) = self.then {
+            network.in_kernel(Scope::default(), follow(self.network.clone(), rule, self.at));
         }
     }
 }

@@ -353,6 +353,7 @@ fn out_of_its_time_a_fault_changes_nothing() {
         "kind = 'pause', node = '*'",
         "kind = 'cut', from = 'node-1', to = '*'",
         "kind = 'partition', groups = [['node-1'], ['node-[23]']]",
+        "kind = 'flap', from = 'node-1', to = '*', period = '1s', down = '500ms'",
         "kind = 'lossy-link', probability = 0.5",
         "kind = 'slow-link', by = '1s'",
         "kind = 'duplicating-link', probability = 0.5",
