@@ -9,11 +9,16 @@ mod provision;
 mod roles;
 
 use crate::controller::Controller;
+use crate::health::{
+    AdminStatus, Health, IngressStatus, LogServerStatus, MetadataServerStatus, NodeRpcStatus, NodeStatus,
+    Statuses, WorkerStatus,
+};
 use crate::ingress;
 use crate::journal::Journal;
 use crate::liveness::Liveness;
 use crate::log::server::LogServer;
 use crate::log::{Generation, Log, Logs};
+use crate::logging::{Lines, Logging};
 use crate::metadata::{Fetcher, Metadata, Schema, learn};
 use crate::oracle::Oracle;
 use crate::partition::manager::Manager;
@@ -25,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stormglass_core::{EventId, Kind, Recorder, Seed, SimTime, Symbol};
 use stormglass_engine::{Batch, Engine, EngineError};
-use stormglass_fs::{Disk, FileExt, OpenOptions};
+use stormglass_fs::Disk;
 use stormglass_net::Service;
 use stormglass_raft::api::{Answer, FABRIC_PORT, RAFT_PORT, Request};
 use stormglass_raft::client::ClientError;
@@ -40,7 +45,6 @@ use stormglass_raft::{
 use stormglass_rt::channel::{self, Receiver, Sender};
 use stormglass_rt::{self as rt, Watch};
 use stormglass_sim::Node;
-use stormglass_sim::cpu::Cpu;
 
 /// The port of the admin API.
 pub const ADMIN_PORT: u16 = 9070;
@@ -148,6 +152,8 @@ pub struct Running {
     serving: Watch<bool>,
     /// What that is.
     status: Watch<Status>,
+    /// How its roles are.
+    health: Health,
     /// Whether all steps of its start are done.
     started: Watch<bool>,
     /// Whether its roles have stopped.
@@ -158,6 +164,15 @@ impl Running {
     /// What its metadata server tells of itself.
     pub(crate) fn status(&self) -> &Watch<Status> {
         &self.status
+    }
+
+    /// How its roles are.
+    pub fn statuses(&self) -> Statuses {
+        let now = self.health.now();
+        match self.status.look(|status| MetadataServerStatus::from(status)) {
+            MetadataServerStatus::StartingUp => now,
+            metadata_server => Statuses { metadata_server, ..now },
+        }
     }
 
     /// Tells it to stop and waits until it has: partitions are made durable, own segments of logs sealed, a metadata server that leads hands over. What then is left is for
@@ -204,8 +219,8 @@ struct Process {
     repository: Option<Disk>,
     oracle: Oracle,
     journal: Journal,
-    /// What logging costs: CPU time, and pages of this disk's cache.
-    logging: (Cpu, Disk),
+    log_disk: Disk,
+    logging: Option<Logging>,
     recorder: Recorder,
     client: MetadataClient,
     metadata: Metadata,
@@ -233,7 +248,6 @@ impl Process {
         let Start { settings, peers, seed, life, provisions, roles, repository, oracle, journal, log_disk } =
             start;
         let name = node.name().to_string();
-        let logging = (node.cpu().apart(seed, &name, "log"), log_disk);
         let recorder = node.disk().recorder().clone();
         let client_settings = settings.metadata_client.clone();
         let metadata = Metadata::new(&recorder);
@@ -243,7 +257,8 @@ impl Process {
         let (stop, serving) = (Watch::new(&recorder, false), Watch::new(&recorder, false));
         let (started, stopped) = (Watch::new(&recorder, false), Watch::new(&recorder, false));
         let status = Watch::new(&recorder, Status::default());
-        let running = Running { stop, serving, status, started, stopped };
+        let health = Health::new(&recorder);
+        let running = Running { stop, serving, status, health, started, stopped };
         Process {
             liveness: Liveness::new(&recorder),
             views: Views::new(&recorder),
@@ -259,7 +274,8 @@ impl Process {
             repository,
             oracle,
             journal,
-            logging,
+            log_disk,
+            logging: None,
             recorder,
             client,
             fabric: None,
@@ -281,7 +297,10 @@ impl Process {
 
     async fn run(mut self) -> Result<Process, StartError> {
         let settings = self.settings.clone();
+        self.running.health.begin(&self.roles);
+        self.running.health.set(NodeStatus::StartingUp);
         let progress = self.tell_progress().await?;
+        let logging = self.open_log().await;
         for (place, &step) in settings.node.startup.iter().enumerate() {
             let began = rt::now();
             let now = Progress { steps: place, next: Some(step), done: false };
@@ -292,13 +311,22 @@ impl Process {
             self.take(step).await?;
             let subject = self.recorder.symbol(step.title());
             self.recorder.record(rt::now(), Kind::Step, subject, rt::now() - began, 0);
-            self.write_log(settings.node.log_level.lines()).await;
+            logging.write(Lines::STEP).await;
         }
         let done = Progress { steps: settings.node.startup.len(), next: None, done: true };
         progress.iter().for_each(|progress| progress.set(done.clone()));
         self.serve_control()?;
         self.running.started.set(true);
+        self.running.health.set(NodeStatus::Alive);
         Ok(self)
+    }
+
+    async fn open_log(&mut self) -> Logging {
+        let cpu = self.node.cpu().apart(self.seed, &self.name, "log");
+        let settings = &self.settings.node;
+        let (line, level) = (settings.work.log_line, settings.log_level);
+        let logging = Logging::open(&self.recorder, cpu, line, level, &self.log_disk, &self.name).await;
+        self.logging.insert(logging).clone()
     }
 
     /// Answers whoever asks for more than it has seen, once there is more. Only if the harness follows steps: a port more is an event more.
@@ -326,6 +354,7 @@ impl Process {
 
     async fn take(&mut self, step: Step) -> Result<(), StartError> {
         let work = self.settings.node.work.clone();
+        self.begin_roles_of(step);
         match step {
             Step::Boot => self.compute("boot", work.boot).await,
             Step::BindSockets => {
@@ -368,6 +397,7 @@ impl Process {
             Step::ServeFabric => {
                 self.compute("serve fabric", work.serve).await;
                 self.serve_fabric();
+                self.running.health.set(NodeRpcStatus::Ready);
             }
             Step::StartMetadataServer => self.start_metadata_server()?,
             Step::Join => self.join().await?,
@@ -395,23 +425,32 @@ impl Process {
                 self.compute("start admin api", work.admin).await;
                 self.serve_admin();
                 self.start_controller()?;
+                self.running.health.set(AdminStatus::Ready);
             }
         }
         Ok(())
     }
 
-    /// Writes so many lines of the log: CPU time here, and pages of the cache where the harness collects them. A log that cannot be written stops nobody.
-    async fn write_log(&self, lines: u32) {
-        const LINE: usize = 250;
-        const LINES_MOST: usize = 4;
-        if lines == 0 {
-            return;
-        }
-        let (cpu, work) = (&self.logging.0, self.settings.node.work.log_line * lines);
-        cpu.compute(self.recorder.symbol("log"), work).await;
-        let append = OpenOptions::new().append(true).create(true).to_owned();
-        if let Ok(file) = self.logging.1.open_with(&append, format!("/{}.log", self.name)).await {
-            drop(file.write_all_at(&[b' '; LINES_MOST * LINE][..LINE * lines as usize], 0).await);
+    /// Roles are starting up as soon as something is made of them, long before they are started.
+    fn begin_roles_of(&self, step: Step) {
+        let health = &self.running.health;
+        match step {
+            Step::OpenMetadataStore => health.set(MetadataServerStatus::StartingUp),
+            Step::OpenLogStore => health.set(LogServerStatus::StartingUp),
+            Step::OpenPartitionStore => health.set(WorkerStatus::StartingUp),
+            Step::BuildRoles => {
+                if self.roles.worker {
+                    health.set(WorkerStatus::StartingUp);
+                }
+                if self.roles.ingress {
+                    health.set(IngressStatus::StartingUp);
+                }
+                if self.roles.admin {
+                    health.set(AdminStatus::StartingUp);
+                }
+            }
+            Step::ServeFabric => health.set(NodeRpcStatus::StartingUp),
+            _ => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! What starts a cluster and watches it, as the real `local-cluster-runner` does.
 
 use crate::checks::{Check, Probe};
+use crate::health::Statuses;
 use crate::journal::Journal;
 use crate::node::{self, ADMIN_PORT, Healthy, PROGRESS_PORT, PROVISION_PORT, Progress, Running, Start};
 use crate::oracle::Oracle;
@@ -190,6 +191,15 @@ impl Cluster {
     /// When there is no such node.
     pub fn node(&self, place: usize) -> &Node {
         &self.nodes[place].node
+    }
+
+    /// How the roles of the process at this place are.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node.
+    pub fn statuses(&self, place: usize) -> Statuses {
+        self.nodes[place].life.running().statuses()
     }
 
     /// The harness's own host.

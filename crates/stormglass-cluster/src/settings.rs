@@ -129,29 +129,17 @@ pub struct NodeSettings {
     pub work: WorkSettings,
 }
 
-/// What a node logs while it starts: so many lines for each step, of 250 bytes each, written to a file that nobody syncs. As the measured nodes did:
-/// 55 lines of level debug and 13 of level info in 17 steps, none of level warn, 247 bytes on average.
+/// What a node logs: so many lines on each occasion ([`crate::logging`]), of 250 bytes each, written to a file that nobody syncs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogLevel {
     /// Nothing, if all goes well.
     Warn,
-    /// One line for each step.
+    /// A line for each step of the start and for each partition that starts or stops, two for one that begins to lead.
     Info,
-    /// Four lines for each step.
+    /// Four, eight and thirteen.
     #[default]
     Debug,
-}
-
-impl LogLevel {
-    /// How many lines a step logs.
-    pub fn lines(self) -> u32 {
-        match self {
-            LogLevel::Warn => 0,
-            LogLevel::Info => 1,
-            LogLevel::Debug => 4,
-        }
-    }
 }
 
 /// Whose metadata servers a node is configured with.

@@ -165,6 +165,8 @@ kinds! {
     Resolve "resolve" Network,
     /// Something that a checker wants to know; the subject says what, the value is packed by whoever records it.
     Fact "fact" Other,
+    /// Something is in another state from now on: the subject says what and which, as `what: state`.
+    Status "status" Other,
 }
 
 /// Which part of the world an event's time goes to.

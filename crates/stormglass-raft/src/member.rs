@@ -737,11 +737,7 @@ impl Member {
             applied: self.applied,
             members: self.kv.membership().members.keys().copied().collect(),
         };
-        self.status.change(|told| {
-            let news = *told != status;
-            *told = status;
-            news
-        });
+        status.tell(&self.status, &self.recorder);
     }
 
     // ---- the node's view -----------------------------------------------------------------------------------

@@ -67,6 +67,30 @@ pub enum Status {
     },
 }
 
+impl Status {
+    /// The state's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Status::StartingUp => "starting up",
+            Status::AwaitingProvisioning => "awaiting provisioning",
+            Status::Standby => "standby",
+            Status::Member { .. } => "member",
+        }
+    }
+
+    /// Makes it known, if it is not. Another state is an event, for which nothing waits.
+    pub(crate) fn tell(self, known: &Watch<Status>, recorder: &Recorder) {
+        known.change(|told| {
+            if told.name() != self.name() {
+                rt::status(recorder, "metadata server", self.name());
+            }
+            let news = *told != self;
+            *told = self;
+            news
+        });
+    }
+}
+
 /// A node's [`KnownNodes`], shared by its server, its client and everything else on it.
 pub type NodesWatch = Watch<KnownNodes>;
 
@@ -132,10 +156,7 @@ impl MetadataServer {
     }
 
     fn tell(&self, status: Status) {
-        self.status.change(|told| {
-            *told = status;
-            true
-        });
+        status.tell(&self.status, &self.recorder);
     }
 
     /// Has a member stop when this becomes true: a leader hands its leadership over first, if its settings say so.

@@ -173,6 +173,7 @@ pub fn describe(trace: &Trace, event: &Event) -> String {
     match event.kind {
         Kind::Step => format!("✓ {subject}"),
         Kind::Note => format!("• {subject}"),
+        Kind::Status => format!("= {subject}"),
         Kind::WaitBegin => format!("… begins to wait for {subject}"),
         Kind::WaitEnd => format!("✓ has waited for {subject}"),
         Kind::Sleep | Kind::Tick => format!("  {subject}"),

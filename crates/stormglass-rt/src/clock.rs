@@ -107,6 +107,12 @@ pub async fn pause(recorder: &Recorder, reason: Symbol, duration: Duration) {
     recorder.record(now(), Kind::Sleep, reason, duration, 0);
 }
 
+/// Records that something of the node at work is in another state, as a [`Kind::Status`]. It takes no time, and nothing waits for it.
+pub fn status(recorder: &Recorder, what: &str, state: &str) {
+    let subject = recorder.symbol(&format!("{what}: {state}"));
+    recorder.record_in(recorder.scope(), now(), Kind::Status, subject, Duration::ZERO, 0);
+}
+
 /// The future's output, or `None` if `limit` passes first. A future that is ready in time wins a tie.
 pub async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = std::pin::pin!(future);

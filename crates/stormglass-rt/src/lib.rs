@@ -24,8 +24,8 @@ pub mod watch;
 
 pub use channel::channel;
 pub use clock::{
-    Alarm, Clock, Missed, Sleep, Ticker, now, pause, running, sleep, sleep_until, time_of_day, timeout,
-    wake_at,
+    Alarm, Clock, Missed, Sleep, Ticker, now, pause, running, sleep, sleep_until, status, time_of_day,
+    timeout, wake_at,
 };
 pub use mount::{Mount, mount, mounted, node};
 pub use task::{

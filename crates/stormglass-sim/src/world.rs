@@ -213,6 +213,11 @@ impl World {
         recorder.record(rt::now(), Kind::Note, recorder.symbol(what), Duration::ZERO, 0);
     }
 
+    /// Tells that a part of the node at work is in another state: `status("database", "open")`. Where a wait for the node is too long, `explain` says how its parts were.
+    pub fn status(&self, what: &str, state: &str) {
+        rt::status(self.recorder(), what, state);
+    }
+
     /// The waits so far, those cut short by the run's end included, and the verdict that follows from what
     /// was reported and waited for.
     pub(crate) fn judge(&self, ended: SimTime) -> (Vec<Wait>, Verdict) {

@@ -6,6 +6,7 @@
 use super::loglet::{Found, Loglet, LogletInfo};
 use super::{LogId, LogletId, Offset, Record};
 use crate::canary::Canary;
+use crate::health::{Health, LogServerStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -91,6 +92,7 @@ pub struct LogServer {
     writes: Sender<(Ask, Desk)>,
     recorder: Recorder,
     canary: Canary,
+    health: Health,
 }
 
 /// Where an answer goes.
@@ -118,11 +120,11 @@ struct Stored {
 }
 
 impl LogServer {
-    /// Starts with what the database holds.
-    pub fn start(store: Engine, recorder: &Recorder, canary: Canary) -> LogServer {
+    /// Starts with what the database holds; tells `health` when its disk has failed it.
+    pub fn start(store: Engine, recorder: &Recorder, canary: Canary, health: Health) -> LogServer {
         let (writes, queue) = channel::channel(recorder);
         let loglets = Arc::new(Mutex::new(restore(&store)));
-        let server = LogServer { loglets, writes, recorder: recorder.clone(), canary };
+        let server = LogServer { loglets, writes, recorder: recorder.clone(), canary, health };
         rt::spawn(recorder, "log server", server.clone().write(store, queue));
         server
     }
@@ -179,7 +181,8 @@ impl LogServer {
             let mut batch = Batch::new();
             accepted.iter().for_each(|(ask, _)| self.put(&mut batch, ask));
             if !batch.is_empty() && store.write_synced(batch).await.is_err() {
-                // Nobody is told that it is stored; the failsafe mode of a log server.
+                // Nobody is told that it is stored.
+                self.health.set(LogServerStatus::Failsafe);
                 return;
             }
             for (ask, desk) in accepted {

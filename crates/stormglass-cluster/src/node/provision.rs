@@ -9,6 +9,7 @@ use crate::partition::table::PartitionTable;
 use std::time::Duration;
 use stormglass_core::{Kind, Recorder, Symbol};
 use stormglass_net::Service;
+use stormglass_raft::api::Precondition;
 use stormglass_raft::client::{ClientError, Document};
 use stormglass_raft::settings::Delays;
 use stormglass_raft::{MetadataClient, NodesConfiguration, Request};
@@ -40,7 +41,7 @@ impl Provisioning {
 
     /// Provisions; `None` if that was tried as often as it may be.
     pub(super) async fn run(&self) -> Option<()> {
-        let Provisioning { client, name, metadata, recorder, table, .. } = self;
+        let Provisioning { client, name, metadata, recorder, .. } = self;
         // Auto-provisioning talks to the node's own server and keeps to it.
         client.prefer(name);
         let first = NodesConfiguration::first(CLUSTER, name);
@@ -49,11 +50,20 @@ impl Provisioning {
         let first = Logs::first();
         let logs = self.persistently(|| write_if_absent(client, Logs::KEY, &first)).await?;
         learn(&metadata.logs, logs);
-        let table = self.persistently(|| write_if_absent(client, PartitionTable::KEY, table)).await?;
-        learn(&metadata.partition_table, table);
+        self.persistently(|| self.write_table()).await?;
         let subject = recorder.symbol("cluster provisioned");
         recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
         Some(())
+    }
+
+    /// Writes the partition table, unless there is one, without a look at what is there.
+    async fn write_table(&self) -> Result<(), ClientError> {
+        match self.client.put(PartitionTable::KEY, &self.table, Precondition::DoesNotExist).await {
+            Ok(()) => learn(&self.metadata.partition_table, self.table.clone()),
+            Err(ClientError::Conflict(_)) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Tries as often as there are delays.

@@ -4,6 +4,7 @@ use super::{Process, StartError};
 use crate::control::Desk;
 use crate::controller::{self, Controller};
 use crate::gossip;
+use crate::health::{IngressStatus, LogServerStatus, NodeRpcStatus, NodeStatus, WorkerStatus};
 use crate::ingress;
 use crate::log::Log;
 use crate::log::client::Parts;
@@ -49,8 +50,10 @@ impl Process {
     /// The log server answers from now on, the node itself too.
     pub(super) fn serve_log(&mut self) -> Result<(), StartError> {
         let store = self.log_store.take().expect("the order of steps is checked");
-        let server = LogServer::start(store, &self.recorder, self.settings.cluster.canary);
+        let (health, canary) = (self.running.health.clone(), self.settings.cluster.canary);
+        let server = LogServer::start(store, &self.recorder, canary, health.clone());
         server.serve(self.node.host().serve(LOG_SERVER_PORT)?);
+        health.set(LogServerStatus::Ready);
         self.log_server = Some(server);
         Ok(())
     }
@@ -98,9 +101,11 @@ impl Process {
             recorder: self.recorder.clone(),
             oracle: self.oracle.clone(),
             journal: self.journal.clone(),
+            logging: self.logging.clone().expect("opened before the first step"),
             seed: self.seed,
         };
         self.manager = Some(Manager::start(worker)?);
+        self.running.health.set(WorkerStatus::Ready);
         Ok(())
     }
 
@@ -118,6 +123,7 @@ impl Process {
             seed: self.seed,
         };
         ingress::start(parts, service);
+        self.running.health.set(IngressStatus::Ready);
         Ok(())
     }
 
@@ -153,6 +159,12 @@ impl Process {
     /// Runs until it is told to stop, and stops what has to be stopped in order: partitions first, then the segments whose sequencer is here.
     pub(super) async fn until_stopped(self) {
         self.running.stop.until(|stop| *stop).await;
+        let health = &self.running.health;
+        health.set(NodeStatus::ShuttingDown);
+        health.set(NodeRpcStatus::Stopping);
+        if self.log_server.is_some() {
+            health.set(LogServerStatus::Stopping);
+        }
         if let Some(manager) = &self.manager {
             manager.stop().await;
         }

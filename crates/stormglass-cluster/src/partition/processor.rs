@@ -11,6 +11,7 @@ use crate::canary::Canary;
 use crate::journal::Journal;
 use crate::log::client::NotReconfigured;
 use crate::log::{Entry, Generation, Log, Lsn, Record};
+use crate::logging::{Lines, Logging};
 use crate::metadata::Metadata;
 use crate::oracle::Oracle;
 use crate::peers::Peers;
@@ -45,6 +46,7 @@ pub(crate) struct Worker {
     pub(crate) recorder: Recorder,
     pub(crate) oracle: Oracle,
     pub(crate) journal: Journal,
+    pub(crate) logging: Logging,
     pub(crate) seed: Seed,
 }
 
@@ -181,6 +183,7 @@ pub(crate) async fn run(
     };
     let tail = worker.log.find_tail(id.log()).await;
     worker.oracle.opened(id, &state, tail);
+    worker.logging.write(Lines::PARTITION_STARTS).await;
     let (sender, inbox) = mailbox;
     let reader = read(&worker, id, state.applied().next(), sender.clone());
     let durable = state.applied();
@@ -325,7 +328,13 @@ impl Processor {
         while let Some(event) = self.next(&mut inbox).await {
             match event {
                 Event::Overtaken => self.step_down(),
-                Event::Entry(Entry::Record(lsn, record)) => self.apply(lsn, &record),
+                Event::Entry(Entry::Record(lsn, record)) => {
+                    let led = self.has_won();
+                    self.apply(lsn, &record);
+                    if self.has_won() && !led {
+                        self.worker.logging.write(Lines::PARTITION_LEADS).await;
+                    }
+                }
                 Event::Entry(Entry::Gap(to)) => {
                     self.step_down();
                     return Ended::Gap(to);
@@ -347,6 +356,7 @@ impl Processor {
                     if let Err(error) = flushed {
                         self.worker.note(&format!("{} is not flushed: {error}", self.id));
                     }
+                    self.worker.logging.write(Lines::PARTITION_STOPS).await;
                     done.send(());
                     return Ended::Stopped;
                 }
@@ -398,13 +408,17 @@ impl Processor {
         if flush_records > 0 && lsn.0 >= self.flushing.0 + flush_records {
             self.flush();
         }
-        let leads = self.leadership.as_ref().is_some_and(|own| own.won);
-        if snapshot_records > 0 && leads && lsn.0 >= self.exporting.0 + snapshot_records {
+        if snapshot_records > 0 && self.has_won() && lsn.0 >= self.exporting.0 + snapshot_records {
             self.exporting = lsn;
             // Who wants to know is told by the board.
             let (reply, _) = channel::channel(&self.worker.recorder);
             self.snapshot(lsn, reply);
         }
+    }
+
+    /// Whether its own epoch leads.
+    fn has_won(&self) -> bool {
+        self.leadership.as_ref().is_some_and(|own| own.won)
     }
 
     /// What is in a snapshot is of no use in the log any more.
