@@ -5,9 +5,9 @@ use stormglass_cluster::ClusterChaos;
 use stormglass_core::{Keep, Kind, Seed, Trace, Verdict};
 use stormglass_sim::{Played, Run, Settings};
 
-fn play(model: &str, sets: &[(&str, &str)]) -> Played {
+fn play(model: &str, sets: &[(&str, &str)], seed: u64) -> Played {
     let settings = Settings::resolve(&ClusterChaos, Some(model), "quiet", sets).expect("these are right");
-    Run::new(&ClusterChaos, settings, Seed(3)).play(Keep::Events)
+    Run::new(&ClusterChaos, settings, Seed(seed)).play(Keep::Events)
 }
 
 fn told(trace: &Trace, node: &str) -> Vec<String> {
@@ -20,7 +20,7 @@ fn told(trace: &Trace, node: &str) -> Vec<String> {
 #[test]
 fn roles_start_in_the_order_of_their_model() {
     let check = |model, expected: Expect| {
-        let trace = play(model, &[("cluster-chaos.duration", "1s")]).trace;
+        let trace = play(model, &[("cluster-chaos.duration", "1s")], 3).trace;
         let mut told = told(&trace, "node-2");
         told.truncate(1 + told.iter().position(|status| status == "node: alive").expect("it starts"));
         let unknown: Vec<String> = told.drain(..7).collect();
@@ -74,7 +74,7 @@ fn roles_start_in_the_order_of_their_model() {
 /// A kill ends what a node has told; SIGTERM is told before the end.
 #[test]
 fn a_restart_begins_with_nothing_known() {
-    let trace = play("restate-1.7", &[("cluster-chaos.duration", "20s")]).trace;
+    let trace = play("restate-1.7", &[("cluster-chaos.duration", "20s")], 3).trace;
     let all: Vec<String> = (1..=3).flat_map(|number| told(&trace, &format!("node-{number}"))).collect();
     let count = |status: &str| all.iter().filter(|told| *told == status).count();
     assert!(count("node: unknown") > 6);
@@ -84,14 +84,18 @@ fn a_restart_begins_with_nothing_known() {
     assert_eq!(count("log server: failsafe"), 0);
 }
 
-/// One of three log servers whose disk fails takes no more records; the others do, so the test passes.
+/// A log server whose disk fails takes no more records, and no promise is broken: two of three are enough.
 #[test]
 fn a_log_server_whose_disk_fails_goes_failsafe() {
-    let fault = "[{ kind = 'disk-error', node = 'node-2', path = '/data/log-store/**', operations = ['fdatasync'], error = 'io', \
-                 at = '8s', lasts = '200ms' }]";
-    let sets = [("plan.fault", fault), ("cluster-chaos.duration", "10s"), ("cluster-chaos.signals", "kill")];
-    let played = play("restate-1.7", &sets);
-    assert_eq!(played.outcome.verdict, Verdict::Passed);
-    let failed = told(&played.trace, "node-2").iter().filter(|told| *told == "log server: failsafe").count();
-    assert_eq!(failed, 1);
+    let fault = "[{ kind = 'disk-error', node = 'node-2', path = '/data/log-store/*.log', operations = ['fdatasync'], error = 'io', \
+                 at = '5s', lasts = '1s' }]";
+    let sets = [("plan.fault", fault), ("cluster-chaos.duration", "6s"), ("cluster-chaos.signals", "kill")];
+    let mut failed = 0;
+    for seed in 0..6 {
+        let played = play("restate-1.7", &sets, seed);
+        let verdict = played.outcome.verdict;
+        assert!(matches!(verdict, Verdict::Passed | Verdict::TimedOut { .. }), "seed {seed}: {verdict}");
+        failed += told(&played.trace, "node-2").iter().filter(|told| *told == "log server: failsafe").count();
+    }
+    assert!(failed > 0, "{failed} in 6 runs");
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::{EventId, Kind, Recorder, SimTime, Symbol};
 use stormglass_rt as rt;
+use stormglass_rt::Watch;
 use stormglass_rt::channel::{self, Receiver, Sender};
 
 /// A port that answers calls. Calls are accepted from the moment it is bound and wait until they are taken:
@@ -285,12 +286,33 @@ struct Wire<Q, A> {
     back: Lane,
     service: Arc<Door<Q, A>>,
     ack: Arc<Mutex<DelayedAck>>,
+    /// How often a request has taken an acknowledgement along that was waited for.
+    acknowledged: Watch<u64>,
     stalled: Symbol,
 }
 
 impl<Q, A> Wire<Q, A> {
     fn ack(&self) -> MutexGuard<'_, DelayedAck> {
         self.ack.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request was sent, which ends what stands still until something is.
+    fn request_sent(&self) {
+        if self.ack().sent(rt::now()) {
+            self.acknowledged.change(|times| {
+                *times += 1;
+                true
+            });
+        }
+    }
+
+    /// Waits for the rest of an answer whose first segment is here.
+    async fn second_segment(&self, recorder: &Recorder) {
+        let began = rt::now();
+        let Some(until) = self.ack().received(began) else { return };
+        let seen = self.acknowledged.get();
+        rt::timeout(until - began, self.acknowledged.until(|&times| times != seen)).await;
+        recorder.record(rt::now(), Kind::Stall, self.stalled, rt::now() - began, 0);
     }
 }
 
@@ -301,6 +323,7 @@ impl<Q, A> Clone for Wire<Q, A> {
             back: self.back.clone(),
             service: self.service.clone(),
             ack: self.ack.clone(),
+            acknowledged: self.acknowledged.clone(),
             stalled: self.stalled,
         }
     }
@@ -365,16 +388,11 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
 
     async fn ask(&self, request: Q, deadline: Option<SimTime>) -> io::Result<A> {
         let mut waiting = self.send(request, deadline).await?;
-        waiting.wire.ack().sent(rt::now());
+        waiting.wire.request_sent();
         let answer = waiting.next().await;
         if answer.is_ok() {
             waiting.over = true;
-            let stall = waiting.wire.ack().received(rt::now());
-            if !stall.is_zero() {
-                rt::sleep(stall).await;
-                let recorder = &self.host.shared().recorder;
-                recorder.record(rt::now(), Kind::Stall, waiting.wire.stalled, stall, 0);
-            }
+            waiting.wire.second_segment(&self.host.shared().recorder).await;
         } else {
             *self.connected.lock() = None;
         }
@@ -453,6 +471,7 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
             back: lane(self.to.host, self.host.id),
             service,
             ack: Arc::new(Mutex::new(DelayedAck::new(shared.delayed_ack()))),
+            acknowledged: Watch::new(&shared.recorder, 0),
             stalled: shared.recorder.symbol("delayed ack"),
         };
         *self.connected.lock() = Some(wire.clone());
