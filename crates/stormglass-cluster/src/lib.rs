@@ -4,8 +4,9 @@
 //! a node knows of the cluster), [`liveness`] and [`gossip`] (who is up), [`log`] (what partitions write to and read from), [`partition`] (the state machines that it feeds), [`controller`]
 //! (where they are, and who leads), [`ingress`] (the way in for clients), [`control`] (what nodes ask each other).
 //!
-//! Around it: [`health`] (what a node tells of its roles), [`runner`] and [`checks`] (what starts a cluster and watches it, as the real test harness does), [`journal`] (log lines that tests wait for) and [`logging`] (what lines cost), [`oracle`] (what must
-//! hold meanwhile) and [`canary`] (clusters that break it), the scenarios ([`cold_start`], [`restarts`], [`trim_gap`], [`cluster_chaos`], [`metadata_servers`]), and [`phases`] for
+//! Around it: [`health`] (what a node tells of its roles), [`runner`] and [`checks`] (what starts a cluster and watches it, as the real test harness does), [`journal`] (log lines that
+//! tests wait for) and [`logging`] (what lines cost), [`oracle`] (what must hold meanwhile) and [`canary`] (clusters that break it), the scenarios ([`cold_start`], [`restarts`],
+//! [`trim_gap`], [`cluster_chaos`], [`metadata_servers`]), and [`phases`] for
 //! comparing a start with that of a real cluster ([`fidelity`]).
 //!
 //! **Invariant:** no duration of the real system is written down here as such. A database opens by its operations,

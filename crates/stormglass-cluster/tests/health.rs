@@ -1,9 +1,12 @@
 //! What nodes tell of their roles: in which order, and when the disk fails one.
 
 use expect_test::{Expect, expect};
-use stormglass_cluster::ClusterChaos;
-use stormglass_core::{Keep, Kind, Seed, Trace, Verdict};
-use stormglass_sim::{Played, Run, Settings};
+use std::time::Duration;
+use stormglass_cluster::runner::{Cluster, Signal};
+use stormglass_cluster::settings::ClusterSettings;
+use stormglass_cluster::{ClusterChaos, ColdStart};
+use stormglass_core::{Keep, Kind, Limit, Seed, Trace, Verdict};
+use stormglass_sim::{Parameters, Play, Played, Preset, Run, Scenario, Settings, World};
 
 fn play(model: &str, sets: &[(&str, &str)], seed: u64) -> Played {
     let settings = Settings::resolve(&ClusterChaos, Some(model), "quiet", sets).expect("these are right");
@@ -69,6 +72,61 @@ fn roles_start_in_the_order_of_their_model() {
             node: alive
         "#]],
     );
+}
+
+/// Asks a cluster how its roles are, before it has started, when it has, and after a restart.
+struct Asks;
+
+impl Scenario for Asks {
+    fn name(&self) -> &str {
+        "asks"
+    }
+
+    fn about(&self) -> &str {
+        "asks nodes for the status of their roles"
+    }
+
+    fn models(&self) -> &[Preset] {
+        ColdStart.models()
+    }
+
+    fn defaults(&self) -> Parameters {
+        ClusterSettings::defaults()
+    }
+
+    fn play(&self, world: World, settings: &Settings) -> Play {
+        let settings = ClusterSettings::with_logs(settings).expect("these are right");
+        Box::pin(async move {
+            let limit: Limit = Duration::from_secs(60).into();
+            let mut cluster = Cluster::start(&world, settings);
+            let tell = |cluster: &Cluster, place| world.note(&format!("told: {}", cluster.statuses(place)));
+            tell(&cluster, 0);
+            cluster.wait_provisioned().await;
+            cluster.wait_healthy(limit).await;
+            tell(&cluster, 0);
+            cluster.restart(1, Signal::Kill).await;
+            tell(&cluster, 1);
+            cluster.wait_healthy(limit).await;
+            tell(&cluster, 1);
+        })
+    }
+}
+
+/// Also the metadata server's, which is told by itself.
+#[test]
+fn whoever_asks_is_told_how_all_roles_are() {
+    let settings = Settings::resolve(&Asks, Some("restate-1.7"), "quiet", &[]).expect("these are right");
+    let played = Run::new(&Asks, settings, Seed(3)).play(Keep::Events);
+    assert_eq!(played.outcome.verdict, Verdict::Passed);
+    let notes = played.trace.events.iter().map(|event| played.trace.text(event.subject));
+    let told: String =
+        notes.filter_map(|text| text.strip_prefix("told: ")).map(|text| format!("{text}\n")).collect();
+    expect![[r#"
+        node unknown, fabric unknown, metadata server unknown, log server unknown, worker unknown, admin unknown, ingress unknown
+        node alive, fabric ready, metadata server member, log server ready, worker ready, admin ready, ingress ready
+        node unknown, fabric unknown, metadata server unknown, log server unknown, worker unknown, admin unknown, ingress unknown
+        node alive, fabric ready, metadata server member, log server ready, worker ready, admin ready, ingress ready
+    "#]].assert_eq(&told);
 }
 
 /// A kill ends what a node has told; SIGTERM is told before the end.
