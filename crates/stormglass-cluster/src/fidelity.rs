@@ -3,7 +3,7 @@
 //! The measurements are data (`data/real-1.7.12.toml`); nothing in the model is fitted to them. A simulated
 //! condition is the profile `quiet` with the same delay on every sync.
 
-use crate::phases::{Phase, starts};
+use crate::phases::{NodeStart, Phase, starts};
 use crate::restarts::Restarts;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -15,8 +15,7 @@ use stormglass_sim::{Run, Scenario, Settings};
 pub const JUDGED: [Phase; 5] =
     [Phase::MetadataDbOpen, Phase::LogDbOpen, Phase::Joining, Phase::NodeId, Phase::AdminListening];
 
-/// The phases after the start that cold starts have to meet within [`TOLERANCE`]. After a restart two ways lead to them: a node that the controller has not yet
-/// replaced runs its partitions at once, another waits until it is trusted again; the median of seven real ones is in the one or the other by chance.
+/// The phases after the start that cold starts have to meet within [`TOLERANCE`]. After a restart [`Way`]s lead to partitions.
 pub const LATER: [Phase; 3] = [Phase::StoreDbOpen, Phase::SelfAlive, Phase::PartitionStarted];
 
 /// How far a simulated median may be from the real one.
@@ -47,6 +46,22 @@ pub struct Comparison {
     pub late: (u64, u64),
     /// The share of the simulated starts that did.
     pub late_simulated: f64,
+    /// The ways to the first partition, of restarts.
+    pub ways: Vec<Way>,
+}
+
+/// How a node that was started again comes to run partitions: at once, if the controller has not moved them meanwhile, or when it is trusted again. A median over both would be
+/// in the one or the other by chance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Way {
+    /// Which one.
+    pub name: &'static str,
+    /// How many of the real starts took it, and how many there were.
+    pub starts: (u64, u64),
+    /// The share of the simulated starts that took it.
+    pub share_simulated: f64,
+    /// The real and the simulated median of [`Phase::StoreDbOpen`] and [`Phase::PartitionStarted`] on it, in seconds, where there are both.
+    pub medians: BTreeMap<Phase, (f64, f64)>,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +78,14 @@ struct Condition {
     late: u64,
     p10: f64,
     p90: f64,
+    medians: BTreeMap<String, f64>,
+    at_once: Option<MeasuredWay>,
+    when_trusted: Option<MeasuredWay>,
+}
+
+#[derive(Default, Deserialize)]
+struct MeasuredWay {
+    starts: u64,
     medians: BTreeMap<String, f64>,
 }
 
@@ -82,14 +105,19 @@ fn compare_condition(condition: &Condition, seeds: u64) -> Comparison {
     let (scenario, first) = (&Restarts as &dyn Scenario, condition.kind == StartKind::Cold);
     let settings = Settings::resolve(scenario, Some("restate-1.7"), "quiet", &[delay])
         .expect("shipped model and profile are valid");
-    let mut times: BTreeMap<Phase, Vec<f64>> = BTreeMap::new();
+    let (mut all, mut at_once, mut when_trusted) = (Times::default(), Times::default(), Times::default());
     let mut seen = Vec::new();
     for seed in 0..seeds {
         let played = Run::new(scenario, settings.clone(), Seed(seed)).play(Keep::Events);
-        let counted: Vec<_> =
-            starts(&played.trace).into_iter().filter(|start| (start.life == 1) == first).collect();
-        for (phase, after) in counted.into_iter().flat_map(|start| start.reached) {
-            times.entry(phase).or_default().push(after.as_secs_f64());
+        for start in starts(&played.trace).into_iter().filter(|start| (start.life == 1) == first) {
+            let (open, alive) =
+                (start.reached.get(&Phase::StoreDbOpen), start.reached.get(&Phase::SelfAlive));
+            all.add(&start);
+            match open {
+                Some(open) if alive.is_some_and(|alive| alive < open) => when_trusted.add(&start),
+                Some(_) => at_once.add(&start),
+                None => {}
+            }
         }
         // Those who wait for the first start of a node begin with the run.
         let waits =
@@ -99,22 +127,62 @@ fn compare_condition(condition: &Condition, seeds: u64) -> Comparison {
             Length::Censored(_) => f64::INFINITY,
         }));
     }
-    times.values_mut().for_each(|times| times.sort_by(f64::total_cmp));
-    let admin = &times[&Phase::AdminListening];
+    let admin = all.sorted(Phase::AdminListening);
     let late = seen.iter().filter(|seconds| **seconds > 10.0).count();
     Comparison {
         kind: condition.kind,
         sync_delay: condition.sync_delay.clone(),
-        spread: (condition.p90 - condition.p10, quantile(admin, 0.9) - quantile(admin, 0.1)),
+        spread: (condition.p90 - condition.p10, quantile(&admin, 0.9) - quantile(&admin, 0.1)),
         late: (condition.late, condition.starts),
         late_simulated: late as f64 / seen.len() as f64,
-        medians: Phase::ALL
-            .into_iter()
-            .filter_map(|phase| {
-                let real = *condition.medians.get(phase.name())?;
-                Some((phase, (real, quantile(times.get(&phase)?, 0.5))))
-            })
-            .collect(),
+        medians: all.against(&condition.medians),
+        ways: if first { Vec::new() } else { condition.ways([at_once, when_trusted]) },
+    }
+}
+
+impl Condition {
+    fn ways(&self, simulated: [Times; 2]) -> Vec<Way> {
+        let real = [&self.at_once, &self.when_trusted].map(|way| way.as_ref());
+        let starts: u64 = real.iter().flatten().map(|way| way.starts).sum();
+        let played: usize = simulated.iter().map(|times| times.starts).sum();
+        let way = |(name, (real, simulated)): (&'static str, (Option<&MeasuredWay>, &Times))| Way {
+            name,
+            starts: (real.map_or(0, |way| way.starts), starts),
+            share_simulated: simulated.starts as f64 / played as f64,
+            medians: real.map(|way| simulated.against(&way.medians)).unwrap_or_default(),
+        };
+        ["at once", "when trusted"].into_iter().zip(real.into_iter().zip(&simulated)).map(way).collect()
+    }
+}
+
+/// When simulated starts reached their phases, in seconds.
+#[derive(Default)]
+struct Times {
+    starts: usize,
+    reached: BTreeMap<Phase, Vec<f64>>,
+}
+
+impl Times {
+    fn add(&mut self, start: &NodeStart) {
+        self.starts += 1;
+        for (phase, after) in &start.reached {
+            self.reached.entry(*phase).or_default().push(after.as_secs_f64());
+        }
+    }
+
+    fn sorted(&self, phase: Phase) -> Vec<f64> {
+        let mut times = self.reached.get(&phase).cloned().unwrap_or_default();
+        times.sort_by(f64::total_cmp);
+        times
+    }
+
+    /// The real medians and these, where there are both.
+    fn against(&self, real: &BTreeMap<String, f64>) -> BTreeMap<Phase, (f64, f64)> {
+        let both = |phase: Phase| {
+            let (real, times) = (*real.get(phase.name())?, self.sorted(phase));
+            (!times.is_empty()).then(|| (phase, (real, quantile(&times, 0.5))))
+        };
+        Phase::ALL.into_iter().filter_map(both).collect()
     }
 }
 
@@ -154,6 +222,22 @@ pub fn table(comparisons: &[Comparison]) -> String {
             late.1,
             late_simulated * 100.0
         );
+    }
+    text += "\n| restart, sync delay | partitions start | share, real | simulated | phase | real, s | simulated, s | difference |\n";
+    text += "| --- | --- | ---: | ---: | --- | ---: | ---: | ---: |\n";
+    for comparison in comparisons {
+        for Way { name, starts: (taken, of), share_simulated, medians } in &comparison.ways {
+            for (phase, (real, simulated)) in medians {
+                let _ = writeln!(
+                    text,
+                    "| {} | {name} | {taken} of {of} | {:.0} % | {} | {real:.3} | {simulated:.3} | {:+.1} % |",
+                    comparison.sync_delay,
+                    share_simulated * 100.0,
+                    phase.name(),
+                    (simulated / real - 1.0) * 100.0,
+                );
+            }
+        }
     }
     text
 }
