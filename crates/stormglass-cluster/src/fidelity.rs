@@ -79,10 +79,13 @@ struct Condition {
     p10: f64,
     p90: f64,
     medians: BTreeMap<String, f64>,
-    at_once: Option<MeasuredWay>,
-    when_trusted: Option<MeasuredWay>,
+    #[serde(default)]
+    at_once: MeasuredWay,
+    #[serde(default)]
+    when_trusted: MeasuredWay,
 }
 
+/// Nobody took it if it is left out.
 #[derive(Default, Deserialize)]
 struct MeasuredWay {
     starts: u64,
@@ -136,22 +139,21 @@ fn compare_condition(condition: &Condition, seeds: u64) -> Comparison {
         late: (condition.late, condition.starts),
         late_simulated: late as f64 / seen.len() as f64,
         medians: all.against(&condition.medians),
-        ways: if first { Vec::new() } else { condition.ways([at_once, when_trusted]) },
+        ways: if first { Vec::new() } else { condition.ways(&at_once, &when_trusted) },
     }
 }
 
 impl Condition {
-    fn ways(&self, simulated: [Times; 2]) -> Vec<Way> {
-        let real = [&self.at_once, &self.when_trusted].map(|way| way.as_ref());
-        let starts: u64 = real.iter().flatten().map(|way| way.starts).sum();
-        let played: usize = simulated.iter().map(|times| times.starts).sum();
-        let way = |(name, (real, simulated)): (&'static str, (Option<&MeasuredWay>, &Times))| Way {
+    fn ways(&self, at_once: &Times, when_trusted: &Times) -> Vec<Way> {
+        let starts = self.at_once.starts + self.when_trusted.starts;
+        let played = (at_once.starts + when_trusted.starts) as f64;
+        let way = |name, real: &MeasuredWay, simulated: &Times| Way {
             name,
-            starts: (real.map_or(0, |way| way.starts), starts),
-            share_simulated: simulated.starts as f64 / played as f64,
-            medians: real.map(|way| simulated.against(&way.medians)).unwrap_or_default(),
+            starts: (real.starts, starts),
+            share_simulated: simulated.starts as f64 / played,
+            medians: simulated.against(&real.medians),
         };
-        ["at once", "when trusted"].into_iter().zip(real.into_iter().zip(&simulated)).map(way).collect()
+        vec![way("at once", &self.at_once, at_once), way("when trusted", &self.when_trusted, when_trusted)]
     }
 }
 
