@@ -11,9 +11,7 @@ use std::collections::{BTreeSet, VecDeque};
 pub(crate) struct Contents {
     cache: Pages,
     durable: Pages,
-    pending: VecDeque<Pending>,
-    /// The bytes of the pending writes, one after the other.
-    log: Vec<u8>,
+    pending: VecDeque<Write>,
     /// The number of the first pending change; they are numbered through the file's life.
     first: u64,
     /// Bytes of pending writes.
@@ -24,15 +22,6 @@ pub(crate) struct Contents {
     cold: Option<BTreeSet<u64>>,
     /// Bytes reserved for it, pages that are there included.
     reserved: u64,
-}
-
-/// A change that is not durable yet.
-#[derive(Debug)]
-enum Pending {
-    /// `len` bytes of the log, to be written at `offset`.
-    Bytes { offset: u64, len: usize },
-    /// A new length.
-    Length(u64),
 }
 
 /// A change of contents.
@@ -47,6 +36,13 @@ impl Write {
         match self {
             Write::Length(len) => to.set_len(*len),
             Write::Bytes { offset, bytes } => to.write(*offset, bytes),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match self {
+            Write::Length(_) => 0,
+            Write::Bytes { bytes, .. } => bytes.len() as u64,
         }
     }
 }
@@ -74,12 +70,12 @@ impl Contents {
         self.diverged = true;
         // The size is the filesystem's affair, and its journal's; the device has only the bytes to lose.
         if self.cache.len() > len {
-            self.pending.push_back(Pending::Length(self.cache.len()));
+            self.pending.push_back(Write::Length(self.cache.len()));
         }
         for write in instead {
             match write {
                 Write::Bytes { offset, bytes } => self.pend(*offset, bytes),
-                Write::Length(len) => self.pending.push_back(Pending::Length(*len)),
+                Write::Length(len) => self.pending.push_back(Write::Length(*len)),
             }
         }
     }
@@ -87,7 +83,7 @@ impl Contents {
     pub(crate) fn set_len(&mut self, len: u64) {
         self.cache.set_len(len);
         self.reserved = self.reserved.min(len.next_multiple_of(super::PAGE));
-        self.pending.push_back(Pending::Length(len));
+        self.pending.push_back(Write::Length(len));
     }
 
     /// Reserves space for so many bytes.
@@ -96,9 +92,8 @@ impl Contents {
     }
 
     fn pend(&mut self, offset: u64, bytes: &[u8]) {
-        self.log.extend_from_slice(bytes);
         self.dirty += bytes.len() as u64;
-        self.pending.push_back(Pending::Bytes { offset, len: bytes.len() });
+        self.pending.push_back(Write::Bytes { offset, bytes: bytes.to_vec() });
     }
 
     /// How many changes there were so far, durable or not.
@@ -149,17 +144,16 @@ impl Contents {
             return;
         }
         for pending in &self.pending {
-            match *pending {
-                Pending::Bytes { offset, len } => {
-                    self.durable.take_range(&self.cache, offset, offset + len as u64);
+            match pending {
+                Write::Bytes { offset, bytes } => {
+                    self.durable.take_range(&self.cache, *offset, offset + bytes.len() as u64);
                 }
-                Pending::Length(len) => self.durable.take_cut(&self.cache, len),
+                Write::Length(len) => self.durable.take_cut(&self.cache, *len),
             }
         }
         self.durable.take_len(&self.cache);
         self.first = self.changes();
         self.pending.clear();
-        self.log.clear();
         self.dirty = 0;
     }
 
@@ -181,8 +175,7 @@ impl Contents {
     pub(crate) fn evict(&mut self) {
         self.cache = self.durable.clone();
         self.cold = Some(self.durable.numbers().collect()).filter(|cold: &BTreeSet<u64>| !cold.is_empty());
-        let pending = self.copy(self.pending.len());
-        for write in &pending {
+        for write in &self.pending {
             write.apply(&mut self.cache);
         }
         self.diverged = false;
@@ -202,30 +195,11 @@ impl Contents {
         }
     }
 
-    /// The first `count` pending changes.
-    fn copy(&self, count: usize) -> Vec<Write> {
-        let mut at = 0;
-        let whole = |pending: &Pending| match *pending {
-            Pending::Bytes { offset, len } => {
-                at += len;
-                Write::Bytes { offset, bytes: self.log[at - len..at].to_vec() }
-            }
-            Pending::Length(len) => Write::Length(len),
-        };
-        self.pending.iter().take(count).map(whole).collect()
-    }
-
     /// Takes the changes before number `upto` out of the pending ones.
     fn take(&mut self, upto: u64) -> Vec<Write> {
         let count = (upto.saturating_sub(self.first) as usize).min(self.pending.len());
-        let taken = self.copy(count);
-        let bytes = self.pending.drain(..count).map(|pending| match pending {
-            Pending::Bytes { len, .. } => len,
-            Pending::Length(_) => 0,
-        });
-        let bytes: usize = bytes.sum();
-        self.log.drain(..bytes);
-        self.dirty -= bytes as u64;
+        let taken: Vec<Write> = self.pending.drain(..count).collect();
+        self.dirty -= taken.iter().map(Write::bytes).sum::<u64>();
         self.first += count as u64;
         taken
     }
