@@ -5,11 +5,11 @@
 //! file: three syncs each. Sources: RocksDB `db/flush_job.cc` (`WriteLevel0Table`), `db/db_impl/db_impl.cc` (`CreateColumnFamilyImpl`,
 //! `WriteOptionsFile`), `db/import_column_family_job.cc`, `utilities/checkpoint/checkpoint_impl.cc` (`ExportColumnFamily`).
 
-use crate::manifest::{Manifest, decode};
+use crate::manifest::Manifest;
 use crate::open::Opening;
+use crate::table::{self, Table};
 use crate::wal::Batch;
 use crate::{Engine, EngineError, Family, Recovery};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use stormglass_fs::{Disk, FileExt, OpenOptions};
 
@@ -45,7 +45,7 @@ impl Engine {
     ///
     /// When there is a family of this name.
     pub async fn create_family(&mut self, name: &str) -> Result<usize, EngineError> {
-        self.add_family(name, None, BTreeMap::new()).await
+        self.add_family(name, None, Table::new()).await
     }
 
     /// Removes a family and its file.
@@ -62,7 +62,7 @@ impl Engine {
         let table = self.manifest.families.remove(name).flatten();
         self.log_manifest().await?;
         self.write_options().await?;
-        self.families[place] = Family { name: String::new(), table: BTreeMap::new() };
+        self.families[place] = Family { name: String::new(), table: Table::new() };
         if let Some(number) = table {
             self.disk.remove_file(self.opening().numbered(number, "sst")).await?;
         }
@@ -155,7 +155,7 @@ impl Engine {
     ///
     /// When there is a family of this name.
     pub async fn import_family(&mut self, name: &str, file: impl AsRef<Path>) -> Result<usize, EngineError> {
-        let table = decode(&self.disk.read(&file).await?)?;
+        let table = table::decode(&self.disk.read(&file).await?)?;
         let number = self.manifest.file_number();
         let own = self.opening().numbered(number, "sst");
         self.disk.rename(file, &own).await?;
@@ -168,7 +168,7 @@ impl Engine {
         &mut self,
         name: &str,
         file: Option<u64>,
-        table: BTreeMap<Vec<u8>, Vec<u8>>,
+        table: Table,
     ) -> Result<usize, EngineError> {
         let old = self.manifest.families.insert(name.to_string(), file);
         assert!(old.is_none(), "there is a family {name} already");

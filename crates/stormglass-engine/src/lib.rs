@@ -30,11 +30,11 @@
 mod families;
 mod manifest;
 mod open;
+mod table;
 mod wal;
 
 pub use wal::{Batch, Recovery};
 
-use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeBounds;
 use std::path::PathBuf;
@@ -56,7 +56,7 @@ pub struct Engine {
 #[derive(Debug)]
 struct Family {
     name: String,
-    table: BTreeMap<Vec<u8>, Vec<u8>>,
+    table: table::Table,
 }
 
 impl Engine {

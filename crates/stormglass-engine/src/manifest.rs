@@ -1,7 +1,6 @@
 //! Which files make up the database.
 
 use crate::EngineError;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -50,6 +49,6 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, EngineError> {
     postcard::to_stdvec(value).map_err(|error| EngineError::Corrupt(error.to_string()))
 }
 
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EngineError> {
+pub(crate) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, EngineError> {
     postcard::from_bytes(bytes).map_err(|error| EngineError::Corrupt(error.to_string()))
 }

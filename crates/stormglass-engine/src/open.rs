@@ -16,10 +16,11 @@
 //! data in the log, which recovery writes to a table file. Bytes of `LOG` and `OPTIONS`, which nobody reads
 //! back, are as many as recorded.
 
-use crate::manifest::{Manifest, decode, encode};
+use crate::manifest::Manifest;
+use crate::table::{self, Table};
 use crate::wal::{self, Batch, Recovery, Wal};
 use crate::{Engine, EngineError, Family};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use stormglass_fs::{Disk, File, FileExt, OpenOptions};
@@ -139,7 +140,7 @@ impl Opening<'_> {
         file.set_len(record.len() as u64).await?;
         self.point_current(&mut manifest, directory).await?;
         self.look_around().await?;
-        let tables = families.iter().map(|name| Family { name: name.to_string(), table: BTreeMap::new() });
+        let tables = families.iter().map(|name| Family { name: name.to_string(), table: Table::new() });
         Ok(Recovered { manifest, tables: tables.collect() })
     }
 
@@ -155,8 +156,8 @@ impl Opening<'_> {
         let mut tables = Vec::new();
         for name in families {
             let table = match manifest.families.get(*name).copied().flatten() {
-                Some(number) => decode(&self.disk.read(self.numbered(number, "sst")).await?)?,
-                None => BTreeMap::new(),
+                Some(number) => table::decode(&self.disk.read(self.numbered(number, "sst")).await?)?,
+                None => Table::new(),
             };
             tables.push(Family { name: name.to_string(), table });
         }
@@ -194,7 +195,7 @@ impl Opening<'_> {
         let path = self.numbered(number, "sst");
         let options = *OpenOptions::new().read(true).write(true).create_new(true);
         let file = self.disk.open_with(&options, path).await?;
-        file.write_all_at(&encode(&family.table)?, 0).await?;
+        file.write_all_at(&table::encode(&family.table)?, 0).await?;
         file.sync_data().await?;
         let mut buffer = [0; 2_048];
         for bytes in TABLE_READS {

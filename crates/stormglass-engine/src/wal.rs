@@ -11,8 +11,18 @@ pub struct Batch(Vec<Change>);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Change {
-    Put { family: u8, key: Vec<u8>, value: Vec<u8> },
-    Delete { family: u8, key: Vec<u8> },
+    Put {
+        family: u8,
+        #[serde(with = "serde_bytes")]
+        key: Vec<u8>,
+        #[serde(with = "serde_bytes")]
+        value: Vec<u8>,
+    },
+    Delete {
+        family: u8,
+        #[serde(with = "serde_bytes")]
+        key: Vec<u8>,
+    },
 }
 
 impl Batch {
@@ -74,11 +84,10 @@ impl Wal {
     }
 
     pub(crate) async fn append(&mut self, batch: &Batch) -> io::Result<()> {
-        let payload = postcard::to_stdvec(batch).map_err(io::Error::other)?;
-        let mut record = Vec::with_capacity(HEADER + payload.len());
-        record.extend((payload.len() as u32).to_le_bytes());
-        record.extend(crc32fast::hash(&payload).to_le_bytes());
-        record.extend(payload);
+        let mut record = postcard::to_extend(batch, vec![0; HEADER]).map_err(io::Error::other)?;
+        let (header, payload) = record.split_at_mut(HEADER);
+        header[..4].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+        header[4..].copy_from_slice(&crc32fast::hash(payload).to_le_bytes());
         self.file.write_all_at(&record, self.len).await?;
         self.len += record.len() as u64;
         Ok(())

@@ -15,6 +15,7 @@ pub struct Value {
     /// From 1.
     pub version: u64,
     /// The document, encoded.
+    #[serde(with = "serde_bytes")]
     pub bytes: Vec<u8>,
 }
 

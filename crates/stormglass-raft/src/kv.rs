@@ -4,6 +4,7 @@ use crate::api::{Precondition, Refusal, RefusalKind, Reply, Value, Write};
 use crate::nodes::{MetadataState, NodeId, NodesConfiguration};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A write as it stands in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,17 +37,40 @@ pub struct Membership {
 
 /// The map and the membership: all that a snapshot holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Snapshot")]
 pub struct KvState {
     values: BTreeMap<String, Value>,
     membership: Membership,
+    /// The cluster's configuration as it stands among the values, decoded.
+    #[serde(skip_serializing)]
+    nodes: Option<Arc<NodesConfiguration>>,
+}
+
+/// A [`KvState`] as it is stored.
+#[derive(Deserialize)]
+struct Snapshot {
+    values: BTreeMap<String, Value>,
+    membership: Membership,
+}
+
+impl From<Snapshot> for KvState {
+    fn from(Snapshot { values, membership }: Snapshot) -> KvState {
+        let nodes = values.get(NodesConfiguration::KEY).map(decode);
+        KvState { values, membership, nodes }
+    }
+}
+
+fn decode(value: &Value) -> Arc<NodesConfiguration> {
+    let nodes = postcard::from_bytes(&value.bytes);
+    Arc::new(nodes.expect("what is stored under this key is encoded by its writers"))
 }
 
 impl KvState {
     /// The state that a cluster is provisioned with.
     pub fn first(nodes: &NodesConfiguration, member: NodeId, storage: u64) -> KvState {
         let membership = Membership { version: 1, members: BTreeMap::from([(member, storage)]) };
-        let mut state = KvState { values: BTreeMap::new(), membership };
-        state.store_nodes(nodes);
+        let mut state = KvState { membership, ..KvState::default() };
+        state.store_nodes(nodes.clone());
         state
     }
 
@@ -61,12 +85,8 @@ impl KvState {
     }
 
     /// The cluster's configuration, if there is one.
-    pub fn nodes(&self) -> Option<NodesConfiguration> {
-        let value = self.values.get(NodesConfiguration::KEY)?;
-        Some(
-            postcard::from_bytes(&value.bytes)
-                .expect("what is stored under this key is encoded by its writers"),
-        )
+    pub fn nodes(&self) -> Option<&Arc<NodesConfiguration>> {
+        self.nodes.as_ref()
     }
 
     /// Whether the write's precondition holds now.
@@ -102,9 +122,19 @@ impl KvState {
 
     /// Applies a write whatever its precondition.
     pub(crate) fn apply_unchecked(&mut self, write: Write) -> Reply {
+        let (Write::Put { key, .. } | Write::Delete { key, .. }) = &write;
+        let is_nodes = key == NodesConfiguration::KEY;
         match write {
-            Write::Put { key, value, .. } => drop(self.values.insert(key, value)),
-            Write::Delete { key, .. } => drop(self.values.remove(&key)),
+            Write::Put { key, value, .. } => {
+                if is_nodes {
+                    self.nodes = Some(decode(&value));
+                }
+                self.values.insert(key, value);
+            }
+            Write::Delete { key, .. } => {
+                self.nodes.take_if(|_| is_nodes);
+                self.values.remove(&key);
+            }
         }
         Reply::Written
     }
@@ -113,7 +143,7 @@ impl KvState {
     /// configuration, in which the members are marked: a concurrent writer of that document loses to it.
     pub fn apply_membership(&mut self, membership: Membership) {
         let before = std::mem::replace(&mut self.membership, membership);
-        let Some(mut nodes) = self.nodes() else { return };
+        let Some(mut nodes) = self.nodes.as_deref().cloned() else { return };
         nodes.version += 1;
         for (id, node) in &mut nodes.nodes {
             if self.membership.members.contains_key(id) {
@@ -123,12 +153,13 @@ impl KvState {
                 node.metadata = MetadataState::Standby;
             }
         }
-        self.store_nodes(&nodes);
+        self.store_nodes(nodes);
     }
 
-    fn store_nodes(&mut self, nodes: &NodesConfiguration) {
-        let bytes = postcard::to_stdvec(nodes).expect("plain data has an encoding");
+    fn store_nodes(&mut self, nodes: NodesConfiguration) {
+        let bytes = postcard::to_stdvec(&nodes).expect("plain data has an encoding");
         self.values.insert(NodesConfiguration::KEY.into(), Value { version: nodes.version, bytes });
+        self.nodes = Some(Arc::new(nodes));
     }
 }
 

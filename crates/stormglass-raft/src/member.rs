@@ -744,14 +744,16 @@ impl Member {
 
     fn publish(&mut self) {
         if let Some(nodes) = self.kv.nodes() {
-            publish(&self.nodes, &nodes);
+            publish(&self.nodes, nodes);
         }
         self.refresh_hosts();
     }
 
     /// The peers' hosts: from the newest configuration known on the node.
     fn refresh_hosts(&mut self) {
-        let Some(nodes) = self.nodes.get() else { return };
+        let seen = self.nodes_seen;
+        let newer = |nodes: &KnownNodes| nodes.clone().filter(|nodes| nodes.version != seen);
+        let Some(nodes) = self.nodes.look(newer) else { return };
         self.nodes_seen = nodes.version;
         let hosts = nodes.nodes.iter().filter(|(id, _)| **id != self.me);
         self.transport.set_hosts(hosts.map(|(&id, node)| (id, node.name.clone())).collect());
