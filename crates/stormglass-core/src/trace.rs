@@ -11,6 +11,7 @@ use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -128,7 +129,6 @@ impl TraceHash {
     }
 
     fn with_event(self, event: &Event) -> TraceHash {
-        let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
         self.with(event.at_nanos)
             .with(event.took_nanos)
             .with(event.value)
@@ -178,7 +178,56 @@ impl<'de> serde::Deserialize<'de> for TraceHash {
 /// assert_eq!(trace.text(trace.events[1].subject), "wal");
 /// ```
 #[derive(Clone, Debug)]
-pub struct Recorder(Arc<Mutex<Log>>);
+pub struct Recorder(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    at_work: AtWork,
+    turns: AtomicU64,
+    turns_max: AtomicU64,
+    log: Mutex<Log>,
+}
+
+/// The scope at work, which changes with every turn. The turns of a run follow each other on one thread, so there is nobody to lock it against.
+#[derive(Debug, Default)]
+struct AtWork {
+    /// Node and task.
+    names: AtomicU64,
+    /// The last event that was waited for, by itself and by who has woken it.
+    causes: AtomicU64,
+    woken_at: AtomicU64,
+    /// When the last event of the run was over.
+    at_last: AtomicU64,
+}
+
+impl AtWork {
+    fn get(&self) -> Scope {
+        let halves = |pair: &AtomicU64| {
+            let pair = pair.load(Relaxed);
+            ((pair >> 32) as u32, pair as u32)
+        };
+        let ((node, task), (cause, by)) = (halves(&self.names), halves(&self.causes));
+        let woken = Woken { by: EventId(by), at_nanos: self.woken_at.load(Relaxed) };
+        Scope { node: Symbol(node), task: Symbol(task), cause: EventId(cause), woken }
+    }
+
+    fn set(&self, scope: Scope) {
+        let Scope { node, task, cause, woken } = scope;
+        self.names.store(pair(node.0, task.0), Relaxed);
+        self.causes.store(pair(cause.0, woken.by.0), Relaxed);
+        self.woken_at.store(woken.at_nanos, Relaxed);
+    }
+
+    fn replace(&self, scope: Scope) -> Scope {
+        let before = self.get();
+        self.set(scope);
+        before
+    }
+}
+
+fn pair(high: u32, low: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
 
 #[derive(Debug)]
 struct Log {
@@ -190,9 +239,6 @@ struct Log {
     hash: TraceHash,
     counts: [u64; Kind::ALL.len()],
     at_last: u64,
-    scope: Scope,
-    turns: u64,
-    turns_max: u64,
     panicked: Option<Scope>,
     /// What checkers want to know, if any of them does.
     facts: Option<Vec<Event>>,
@@ -205,7 +251,7 @@ pub struct TurnsSpent(pub u64);
 impl Recorder {
     /// A recorder of a new run.
     pub fn new(keep: Keep) -> Recorder {
-        Recorder(Arc::new(Mutex::new(Log {
+        let log = Log {
             keep,
             symbols: [String::new()].into_iter().collect(),
             events: Vec::new(),
@@ -213,17 +259,16 @@ impl Recorder {
             hash: TraceHash::EMPTY,
             counts: [0; Kind::ALL.len()],
             at_last: 0,
-            scope: Scope::default(),
-            turns: 0,
-            turns_max: u64::MAX,
             panicked: None,
             facts: None,
-        })))
+        };
+        let (turns, turns_max) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+        Recorder(Arc::new(Shared { at_work: AtWork::default(), turns, turns_max, log: Mutex::new(log) }))
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
         // A poisoned log is still whole: every change below is complete or did not begin.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// The symbol of a string. Intern once, when a handle is made, not on the event path.
@@ -240,11 +285,10 @@ impl Recorder {
 
     /// Records an event of the scope at work, caused by the scope's last event, and makes it the last.
     pub fn record(&self, at: SimTime, kind: Kind, subject: Symbol, took: Duration, value: u64) -> EventId {
-        let mut log = self.log();
-        let scope = log.scope;
-        let id = log.push(at, kind, subject, took, value, scope);
-        log.scope.cause = id;
-        id
+        let scope = self.scope();
+        let cause = self.record_in(scope, at, kind, subject, took, value);
+        self.0.at_work.set(Scope { cause, ..scope });
+        cause
     }
 
     /// Records an event of another scope, such as a message that arrives while some task runs.
@@ -257,12 +301,15 @@ impl Recorder {
         took: Duration,
         value: u64,
     ) -> EventId {
-        self.log().push(at, kind, subject, took, value, scope)
+        let mut log = self.log();
+        let id = log.push(at, kind, subject, took, value, scope);
+        self.0.at_work.at_last.store(log.at_last, Relaxed);
+        id
     }
 
     /// The scope at work.
     pub fn scope(&self) -> Scope {
-        self.log().scope
+        self.0.at_work.get()
     }
 
     /// Has facts recorded and kept from now on, whatever else is kept.
@@ -277,9 +324,7 @@ impl Recorder {
 
     /// Records a fact of the scope at work. It changes no causes.
     pub fn fact(&self, at: SimTime, subject: Symbol, value: u64) {
-        let mut log = self.log();
-        let scope = log.scope;
-        log.push(at, Kind::Fact, subject, Duration::ZERO, value, scope);
+        self.record_in(self.scope(), at, Kind::Fact, subject, Duration::ZERO, value);
     }
 
     /// The facts so far, in order; the next ones are kept anew.
@@ -289,19 +334,18 @@ impl Recorder {
 
     /// What a task that the scope at work wakes has perhaps waited for.
     pub fn waking(&self) -> Woken {
-        let log = self.log();
-        Woken { by: log.scope.last(), at_nanos: log.at_last }
+        Woken { by: self.scope().last(), at_nanos: self.0.at_work.at_last.load(Relaxed) }
     }
 
     /// Puts a scope to work and gives back the one before.
     pub fn enter(&self, scope: Scope) -> Scope {
-        std::mem::replace(&mut self.log().scope, scope)
+        self.0.at_work.replace(scope)
     }
 
     /// Limits the turns (polls) of all followed tasks together. A task that only yields never lets simulated
     /// time pass, so no limit of time ends it.
     pub fn limit_turns(&self, turns_max: u64) {
-        self.log().turns_max = turns_max;
+        self.0.turns_max.store(turns_max, Relaxed);
     }
 
     /// As [`Recorder::enter`], and counts a turn.
@@ -310,21 +354,18 @@ impl Recorder {
     ///
     /// With [`TurnsSpent`] as payload when the budget is spent.
     pub fn enter_turn(&self, scope: Scope) -> Scope {
-        let mut log = self.log();
-        log.turns += 1;
-        if log.turns > log.turns_max {
-            let spent = TurnsSpent(log.turns_max);
-            drop(log);
-            std::panic::panic_any(spent);
+        let (turns, turns_max) = (self.0.turns.load(Relaxed) + 1, self.0.turns_max.load(Relaxed));
+        self.0.turns.store(turns, Relaxed);
+        if turns > turns_max {
+            std::panic::panic_any(TurnsSpent(turns_max));
         }
-        std::mem::replace(&mut log.scope, scope)
+        self.enter(scope)
     }
 
     /// Notes that the scope at work is being unwound by a panic. The innermost scope is the one that counts.
     pub fn note_panic(&self) {
-        let mut log = self.log();
-        let scope = log.scope;
-        log.panicked.get_or_insert(scope);
+        let scope = self.scope();
+        self.log().panicked.get_or_insert(scope);
     }
 
     /// The scope that panicked, if one did.
@@ -339,13 +380,13 @@ impl Recorder {
 
     /// The scope at work had to wait for this event too. The later one of two is the one it waited for.
     pub fn join(&self, cause: EventId) {
-        let mut log = self.log();
-        log.scope.cause = log.scope.cause.max(cause);
+        let scope = self.scope();
+        self.0.at_work.set(Scope { cause: scope.cause.max(cause), ..scope });
     }
 
     /// When the last event was over.
     pub fn last_time(&self) -> SimTime {
-        SimTime::from_nanos(self.log().at_last)
+        SimTime::from_nanos(self.0.at_work.at_last.load(Relaxed))
     }
 
     /// How many events there were so far.

@@ -10,6 +10,7 @@ use madsim::task::{AbortHandle, JoinError, NodeId};
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use stormglass_core::{EventId, Recorder, Scope, Woken};
@@ -155,7 +156,7 @@ pub async fn join_all<F: Future>(mut branches: Vec<Followed<F>>) {
     let mut done = vec![false; branches.len()];
     poll_fn(|context| {
         for (branch, done) in branches.iter_mut().zip(&mut done) {
-            if !*done && Pin::new(&mut *branch).poll(context).is_ready() {
+            if !*done && branch.is_due(context) && Pin::new(&mut *branch).poll(context).is_ready() {
                 *done = true;
                 branch.recorder.join(branch.scope.last());
             }
@@ -180,6 +181,8 @@ struct WakeUp {
     recorder: Recorder,
     /// By whom, since the last turn.
     woken: Mutex<Woken>,
+    /// Whether anybody has, since the last turn.
+    due: AtomicBool,
     task: Waker,
 }
 
@@ -194,7 +197,18 @@ impl Wake for WakeUp {
         let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
         *woken = woken.or(by);
         drop(woken);
+        self.due.store(true, Relaxed);
         self.task.wake_by_ref();
+    }
+}
+
+impl<F> Followed<F> {
+    /// Whether it is woken, or would not be: one branch of many that has nothing to do need not be polled.
+    fn is_due(&self, context: &Context<'_>) -> bool {
+        let sleeps = |(alarm, _): &(Arc<WakeUp>, Waker)| {
+            !alarm.due.load(Relaxed) && alarm.task.will_wake(context.waker())
+        };
+        !self.alarm.as_ref().is_some_and(sleeps)
     }
 }
 
@@ -207,11 +221,13 @@ impl<F: Future> Future for Followed<F> {
             Some((alarm, waker)) if alarm.task.will_wake(context.waker()) => {
                 let mut woken = alarm.woken.lock().unwrap_or_else(PoisonError::into_inner);
                 this.scope.woken = this.scope.woken.or(std::mem::take(&mut woken));
+                alarm.due.store(false, Relaxed);
                 waker
             }
             _ => {
                 let (recorder, task) = (this.recorder.clone(), context.waker().clone());
-                let alarm = Arc::new(WakeUp { recorder, woken: Mutex::default(), task });
+                let alarm =
+                    Arc::new(WakeUp { recorder, woken: Mutex::default(), due: AtomicBool::new(false), task });
                 let waker = Waker::from(alarm.clone());
                 &this.alarm.insert((alarm, waker)).1
             }

@@ -2,8 +2,11 @@
 
 use madsim::runtime::Runtime;
 use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
-use stormglass_core::{EventId, Keep, Kind, Recorder, Symbol};
+use stormglass_core::{EventId, Keep, Kind, Recorder, SimTime, Symbol};
 use stormglass_rt as rt;
 use stormglass_rt::{Alarm, Ticker, Watch, channel};
 
@@ -234,4 +237,27 @@ fn a_panic_leaves_its_scope_behind() {
     }));
     assert!(caught.is_err());
     assert_eq!(recorder.text(recorder.panicked().unwrap().task), "doomed");
+}
+
+/// Branches that end one after the other: each is polled when it begins and when its time is over, and not when another's is.
+#[test]
+fn a_branch_is_polled_when_it_is_woken() {
+    let recorder = Recorder::new(Keep::Nothing);
+    let polls = [1, 2, 3].map(|_| Arc::new(AtomicU32::new(0)));
+    Runtime::new().block_on(async {
+        let branch = |(place, polls): (usize, &Arc<AtomicU32>)| {
+            let polls = polls.clone();
+            rt::follow_new(&recorder, "branch", async move {
+                let mut sleep = pin!(rt::sleep(MS(place as u64 + 1)));
+                poll_fn(|context| {
+                    polls.fetch_add(1, Relaxed);
+                    sleep.as_mut().poll(context)
+                })
+                .await;
+            })
+        };
+        rt::join_all(polls.iter().enumerate().map(branch).collect()).await;
+        assert!(rt::now() - SimTime::ZERO >= MS(3));
+    });
+    assert_eq!(polls.map(|polls| polls.load(Relaxed)), [2, 2, 2]);
 }
