@@ -100,51 +100,95 @@ struct MeasuredWay {
 pub fn compare(seeds: u64) -> Vec<Comparison> {
     let measured: Measurements = toml::from_str(include_str!("../data/real-1.7.12.toml"))
         .expect("the measurements are part of the crate");
-    measured.condition.iter().map(|condition| compare_condition(condition, seeds)).collect()
+    let mut played = BTreeMap::new();
+    let against_played = |condition: &Condition| {
+        let delay = condition.sync_delay.as_str();
+        let starts = played.entry(delay.to_string()).or_insert_with(|| play(delay, seeds));
+        condition.against(match condition.kind {
+            StartKind::Cold => &starts.cold,
+            StartKind::Restart => &starts.restart,
+        })
+    };
+    measured.condition.iter().map(against_played).collect()
 }
 
-fn compare_condition(condition: &Condition, seeds: u64) -> Comparison {
-    let delay = ("disk.sync.delay", condition.sync_delay.as_str());
-    let (scenario, first) = (&Restarts as &dyn Scenario, condition.kind == StartKind::Cold);
+/// The starts of so many simulated runs.
+#[derive(Default)]
+struct Played {
+    cold: Starts,
+    restart: Starts,
+}
+
+/// Simulated starts of one kind.
+#[derive(Default)]
+struct Starts {
+    all: Times,
+    at_once: Times,
+    when_trusted: Times,
+    /// When the harness saw each healthy, in seconds.
+    seen: Vec<f64>,
+}
+
+fn play(sync_delay: &str, seeds: u64) -> Played {
+    let scenario = &Restarts as &dyn Scenario;
+    let delay = ("disk.sync.delay", sync_delay);
     let settings = Settings::resolve(scenario, Some("restate-1.7"), "quiet", &[delay])
         .expect("shipped model and profile are valid");
-    let (mut all, mut at_once, mut when_trusted) = (Times::default(), Times::default(), Times::default());
-    let mut seen = Vec::new();
+    let mut played = Played::default();
     for seed in 0..seeds {
-        let played = Run::new(scenario, settings.clone(), Seed(seed)).play(Keep::Events);
-        for start in starts(&played.trace).into_iter().filter(|start| (start.life == 1) == first) {
-            let (open, alive) =
-                (start.reached.get(&Phase::StoreDbOpen), start.reached.get(&Phase::SelfAlive));
-            all.add(&start);
-            match open {
-                Some(open) if alive.is_some_and(|alive| alive < open) => when_trusted.add(&start),
-                Some(_) => at_once.add(&start),
-                None => {}
-            }
+        let run = Run::new(scenario, settings.clone(), Seed(seed)).play(Keep::Events);
+        for start in starts(&run.trace) {
+            played.of(start.life == 1).add(&start);
         }
-        // Those who wait for the first start of a node begin with the run.
-        let waits =
-            played.outcome.waits.into_iter().filter(|wait| (wait.began.as_nanos() < 1_000_000) == first);
-        seen.extend(waits.map(|wait| match wait.length {
-            Length::Observed(length) => length.as_secs_f64(),
-            Length::Censored(_) => f64::INFINITY,
-        }));
+        for wait in run.outcome.waits {
+            // Those who wait for the first start of a node begin with the run.
+            let first = wait.began.as_nanos() < 1_000_000;
+            played.of(first).seen.push(match wait.length {
+                Length::Observed(length) => length.as_secs_f64(),
+                Length::Censored(_) => f64::INFINITY,
+            });
+        }
     }
-    let admin = all.sorted(Phase::AdminListening);
-    let late = seen.iter().filter(|seconds| **seconds > 10.0).count();
-    Comparison {
-        kind: condition.kind,
-        sync_delay: condition.sync_delay.clone(),
-        spread: (condition.p90 - condition.p10, quantile(&admin, 0.9) - quantile(&admin, 0.1)),
-        late: (condition.late, condition.starts),
-        late_simulated: late as f64 / seen.len() as f64,
-        medians: all.against(&condition.medians),
-        ways: if first { Vec::new() } else { condition.ways(&at_once, &when_trusted) },
+    played
+}
+
+impl Played {
+    fn of(&mut self, first: bool) -> &mut Starts {
+        if first { &mut self.cold } else { &mut self.restart }
+    }
+}
+
+impl Starts {
+    fn add(&mut self, start: &NodeStart) {
+        let (open, alive) = (start.reached.get(&Phase::StoreDbOpen), start.reached.get(&Phase::SelfAlive));
+        self.all.add(start);
+        match open {
+            Some(open) if alive.is_some_and(|alive| alive < open) => self.when_trusted.add(start),
+            Some(_) => self.at_once.add(start),
+            None => {}
+        }
     }
 }
 
 impl Condition {
-    fn ways(&self, at_once: &Times, when_trusted: &Times) -> Vec<Way> {
+    fn against(&self, starts: &Starts) -> Comparison {
+        let admin = starts.all.sorted(Phase::AdminListening);
+        let late = starts.seen.iter().filter(|seconds| **seconds > 10.0).count();
+        Comparison {
+            kind: self.kind,
+            sync_delay: self.sync_delay.clone(),
+            spread: (self.p90 - self.p10, quantile(&admin, 0.9) - quantile(&admin, 0.1)),
+            late: (self.late, self.starts),
+            late_simulated: late as f64 / starts.seen.len() as f64,
+            medians: starts.all.against(&self.medians),
+            ways: match self.kind {
+                StartKind::Cold => Vec::new(),
+                StartKind::Restart => self.ways(starts),
+            },
+        }
+    }
+
+    fn ways(&self, Starts { at_once, when_trusted, .. }: &Starts) -> Vec<Way> {
         let starts = self.at_once.starts + self.when_trusted.starts;
         let played = (at_once.starts + when_trusted.starts) as f64;
         let way = |name, real: &MeasuredWay, simulated: &Times| Way {
