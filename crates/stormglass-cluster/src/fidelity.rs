@@ -5,6 +5,7 @@
 
 use crate::phases::{NodeStart, Phase, starts};
 use crate::restarts::Restarts;
+use crate::runner::Signal;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -27,8 +28,12 @@ pub const TOLERANCE: f64 = 0.15;
 pub enum StartKind {
     /// On an empty disk, all nodes at once.
     Cold,
-    /// On what its disk has kept, while the others run.
+    /// On what its disk has kept, while the others run: after SIGKILL and after SIGTERM, as many of each as were measured.
     Restart,
+    /// Those after SIGKILL alone.
+    Killed,
+    /// Those after SIGTERM alone: the databases were closed in order, and their logs have nothing to recover.
+    Terminated,
 }
 
 /// One condition, and what starts are like under it.
@@ -66,6 +71,8 @@ pub struct Way {
 
 #[derive(Deserialize)]
 struct Measurements {
+    /// What tracing costs, which is how syncs were delayed: settings.
+    traced: BTreeMap<String, String>,
     condition: Vec<Condition>,
 }
 
@@ -103,11 +110,20 @@ pub fn compare(seeds: u64) -> Vec<Comparison> {
     let mut played = BTreeMap::new();
     let against_played = |condition: &Condition| {
         let delay = condition.sync_delay.as_str();
-        let starts = played.entry(delay.to_string()).or_insert_with(|| play(delay, seeds));
-        condition.against(match condition.kind {
-            StartKind::Cold => &starts.cold,
-            StartKind::Restart => &starts.restart,
-        })
+        let Played { cold, killed, terminated } =
+            played.entry(delay.to_string()).or_insert_with(|| play(&measured.settings(delay), seeds));
+        match condition.kind {
+            StartKind::Cold => condition.against(cold),
+            StartKind::Killed => condition.against(killed),
+            StartKind::Terminated => condition.against(terminated),
+            StartKind::Restart => {
+                let of = |kind| measured.starts(kind, delay) as usize;
+                condition.against(&Starts::mixed([
+                    (killed, of(StartKind::Killed)),
+                    (terminated, of(StartKind::Terminated)),
+                ]))
+            }
+        }
     };
     measured.condition.iter().map(against_played).collect()
 }
@@ -116,63 +132,81 @@ pub fn compare(seeds: u64) -> Vec<Comparison> {
 #[derive(Default)]
 struct Played {
     cold: Starts,
-    restart: Starts,
+    killed: Starts,
+    terminated: Starts,
 }
 
 /// Simulated starts of one kind.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Starts {
-    all: Times,
-    at_once: Times,
-    when_trusted: Times,
+    starts: Vec<NodeStart>,
     /// When the harness saw each healthy, in seconds.
     seen: Vec<f64>,
 }
 
-fn play(sync_delay: &str, seeds: u64) -> Played {
+fn play(settings: &[(&str, &str)], seeds: u64) -> Played {
     let scenario = &Restarts as &dyn Scenario;
-    let delay = ("disk.sync.delay", sync_delay);
-    let settings = Settings::resolve(scenario, Some("restate-1.7"), "quiet", &[delay])
+    let settings = Settings::resolve(scenario, Some("restate-1.7"), "quiet", settings)
         .expect("shipped model and profile are valid");
     let mut played = Played::default();
     for seed in 0..seeds {
         let run = Run::new(scenario, settings.clone(), Seed(seed)).play(Keep::Events);
+        // As many waits as starts, in the same order: first the nodes all at once, then one after the other.
+        let mut waits = run.outcome.waits.into_iter().filter(|wait| wait.name.starts_with("admin"));
         for start in starts(&run.trace) {
-            played.of(start.life == 1).add(&start);
-        }
-        for wait in run.outcome.waits {
-            // Those who wait for the first start of a node begin with the run.
-            let first = wait.began.as_nanos() < 1_000_000;
-            played.of(first).seen.push(match wait.length {
+            let group = match start.after {
+                None => &mut played.cold,
+                Some(Signal::Kill) => &mut played.killed,
+                Some(Signal::Term) => &mut played.terminated,
+            };
+            group.starts.push(start);
+            group.seen.extend(waits.next().map(|wait| match wait.length {
                 Length::Observed(length) => length.as_secs_f64(),
                 Length::Censored(_) => f64::INFINITY,
-            });
+            }));
         }
     }
     played
 }
 
-impl Played {
-    fn of(&mut self, first: bool) -> &mut Starts {
-        if first { &mut self.cold } else { &mut self.restart }
+impl Starts {
+    /// As many of each as were measured of it, or a multiple of that.
+    fn mixed(parts: [(&Starts, usize); 2]) -> Starts {
+        let times = parts.iter().map(|(part, share)| part.starts.len() / share).min().unwrap_or(0);
+        let mut mixed = Starts::default();
+        for (part, share) in parts {
+            mixed.starts.extend(part.starts.iter().take(share * times).cloned());
+            mixed.seen.extend(part.seen.iter().take(share * times));
+        }
+        mixed
+    }
+
+    fn times<'a>(starts: impl IntoIterator<Item = &'a NodeStart>) -> Times {
+        let mut times = Times::default();
+        starts.into_iter().for_each(|start| times.add(start));
+        times
     }
 }
 
-impl Starts {
-    fn add(&mut self, start: &NodeStart) {
-        let (open, alive) = (start.reached.get(&Phase::StoreDbOpen), start.reached.get(&Phase::SelfAlive));
-        self.all.add(start);
-        match open {
-            Some(open) if alive.is_some_and(|alive| alive < open) => self.when_trusted.add(start),
-            Some(_) => self.at_once.add(start),
-            None => {}
-        }
+impl Measurements {
+    /// A condition as it is simulated.
+    fn settings<'a>(&'a self, sync_delay: &'a str) -> Vec<(&'a str, &'a str)> {
+        let traced = self.traced.iter().filter(|_| sync_delay != "0s");
+        let traced = traced.map(|(key, value)| (key.as_str(), value.as_str()));
+        [("disk.sync.delay", sync_delay)].into_iter().chain(traced).collect()
+    }
+
+    /// How many starts of a kind were measured.
+    fn starts(&self, kind: StartKind, sync_delay: &str) -> u64 {
+        let of = |condition: &&Condition| condition.kind == kind && condition.sync_delay == sync_delay;
+        self.condition.iter().filter(of).map(|condition| condition.starts).sum()
     }
 }
 
 impl Condition {
     fn against(&self, starts: &Starts) -> Comparison {
-        let admin = starts.all.sorted(Phase::AdminListening);
+        let all = Starts::times(&starts.starts);
+        let admin = all.sorted(Phase::AdminListening);
         let late = starts.seen.iter().filter(|seconds| **seconds > 10.0).count();
         Comparison {
             kind: self.kind,
@@ -180,15 +214,23 @@ impl Condition {
             spread: (self.p90 - self.p10, quantile(&admin, 0.9) - quantile(&admin, 0.1)),
             late: (self.late, self.starts),
             late_simulated: late as f64 / starts.seen.len() as f64,
-            medians: starts.all.against(&self.medians),
+            medians: all.against(&self.medians),
             ways: match self.kind {
-                StartKind::Cold => Vec::new(),
-                StartKind::Restart => self.ways(starts),
+                StartKind::Restart => self.ways(&starts.starts),
+                _ => Vec::new(),
             },
         }
     }
 
-    fn ways(&self, Starts { at_once, when_trusted, .. }: &Starts) -> Vec<Way> {
+    fn ways(&self, simulated: &[NodeStart]) -> Vec<Way> {
+        let opens = |start: &&NodeStart| start.reached.get(&Phase::StoreDbOpen).copied();
+        let trusted = |start: &&NodeStart| {
+            opens(start)
+                .is_some_and(|open| start.reached.get(&Phase::SelfAlive).is_some_and(|alive| *alive < open))
+        };
+        let (when_trusted, at_once): (Vec<_>, Vec<_>) =
+            simulated.iter().filter(|start| opens(start).is_some()).partition(trusted);
+        let (at_once, when_trusted) = (Starts::times(at_once), Starts::times(when_trusted));
         let starts = self.at_once.starts + self.when_trusted.starts;
         let played = (at_once.starts + when_trusted.starts) as f64;
         let way = |name, real: &MeasuredWay, simulated: &Times| Way {
@@ -197,7 +239,7 @@ impl Condition {
             share_simulated: simulated.starts as f64 / played,
             medians: simulated.against(&real.medians),
         };
-        vec![way("at once", &self.at_once, at_once), way("when trusted", &self.when_trusted, when_trusted)]
+        vec![way("at once", &self.at_once, &at_once), way("when trusted", &self.when_trusted, &when_trusted)]
     }
 }
 

@@ -4,6 +4,7 @@
 //! the log line that stands beside it.
 
 use crate::partition::processor::is_started_text;
+use crate::runner::Signal;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stormglass_core::{Kind, SimTime, Trace};
@@ -96,6 +97,8 @@ pub struct NodeStart {
     pub node: String,
     /// The how manyth start of it, from 1.
     pub life: u32,
+    /// How the harness has ended the life before, if it has.
+    pub after: Option<Signal>,
     /// When its process was started.
     pub began: SimTime,
     /// How long after that it reached each phase; those that it did not reach are not there.
@@ -105,8 +108,14 @@ pub struct NodeStart {
 /// Every start of every node, in order.
 pub fn starts(trace: &Trace) -> Vec<NodeStart> {
     let mut starts: Vec<NodeStart> = Vec::new();
+    let mut signals = BTreeMap::new();
     for event in &trace.events {
         let subject = trace.text(event.subject);
+        if event.kind == Kind::Note
+            && let Some((signal, node)) = Signal::told_by(subject)
+        {
+            signals.insert(node, signal);
+        }
         let ends = |phase: &Phase| phase.is_ended_by(event.kind, subject);
         let Some(phase) = Phase::ALL.into_iter().find(ends) else { continue };
         let (node, at) = (trace.text(event.node), SimTime::from_nanos(event.at_nanos));
@@ -115,7 +124,8 @@ pub fn starts(trace: &Trace) -> Vec<NodeStart> {
             (Phase::ProcessUp, last) => {
                 let life = last.map_or(1, |last| starts[last].life + 1);
                 let began = SimTime::from_nanos(event.at_nanos - event.took_nanos);
-                starts.push(NodeStart { node: node.into(), life, began, reached: BTreeMap::new() });
+                let (after, reached) = (signals.remove(node), BTreeMap::new());
+                starts.push(NodeStart { node: node.into(), life, after, began, reached });
                 starts.len() - 1
             }
             (_, Some(last)) => last,

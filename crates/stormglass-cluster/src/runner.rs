@@ -109,6 +109,18 @@ pub enum Signal {
     Term,
 }
 
+impl Signal {
+    /// What a note tells of: a signal that was sent, and the node that it was sent to.
+    pub fn told_by(note: &str) -> Option<(Signal, &str)> {
+        let (signal, node) = note.split_once(": ")?;
+        match signal {
+            "Kill" => Some((Signal::Kill, node)),
+            "Term" => Some((Signal::Term, node)),
+            _ => None,
+        }
+    }
+}
+
 impl Cluster {
     /// Starts all nodes at once, on one machine, node-1 provisioning the cluster.
     pub fn start(world: &World, settings: ClusterSettings) -> Cluster {

@@ -27,8 +27,9 @@ fn phases_are_near_those_of_a_real_cluster() {
         let delay = &comparison.sync_delay;
         let tolerance = match comparison.kind {
             _ if delay == "0s" => 0.30,
-            StartKind::Cold => TOLERANCE,
-            StartKind::Restart => 0.20,
+            StartKind::Cold | StartKind::Restart => TOLERANCE,
+            // Of three or four real starts.
+            StartKind::Killed | StartKind::Terminated => 0.20,
         };
         let later = if comparison.kind == StartKind::Cold { &LATER[..] } else { &[Phase::SelfAlive] };
         for phase in JUDGED.iter().chain(later) {
@@ -50,9 +51,15 @@ fn phases_are_near_those_of_a_real_cluster() {
             let (late, starts) = comparison.late;
             let share = clopper_pearson(late, starts, 0.95);
             assert!(share.contains(&comparison.late_simulated), "{delay}: {share:?} {comparison:?}");
-            let (real, simulated) = comparison.spread;
-            assert!((real / simulated).max(simulated / real) < 1.5, "{delay}: {real} {simulated}");
         }
+        let (real, simulated) = comparison.spread;
+        let spread_most = match comparison.kind {
+            StartKind::Cold => 1.5,
+            StartKind::Restart => 2.0,
+            // Of three or four real starts.
+            StartKind::Killed | StartKind::Terminated => continue,
+        };
+        assert!((real / simulated).max(simulated / real) < spread_most, "{delay}: {real} {simulated}");
     }
 }
 

@@ -99,7 +99,7 @@ fn seeds_that_have_failed_pass() {
 /// Taken in and dead before it heard of that: with too few others the store stands still, and the scenario says so.
 #[test]
 fn a_cluster_of_two_can_stand_still() {
-    let verdict = play(&MetadataReconfiguration, &[("chaos.members-least", "1")], 29).verdict;
+    let verdict = play(&MetadataReconfiguration, &[("chaos.members-least", "1")], 72).verdict;
     let Verdict::TimedOut { wait, .. } = &verdict else { panic!("{verdict:?}") };
     assert_eq!(wait, "all members again");
 }

@@ -11,7 +11,7 @@ use crate::table::{self, Table};
 use crate::wal::Batch;
 use crate::{Engine, EngineError, Family, Recovery};
 use std::path::{Path, PathBuf};
-use stormglass_fs::{Disk, FileExt, OpenOptions};
+use stormglass_fs::Disk;
 
 impl Engine {
     /// The column families of the database at `path`: none if there is no database.
@@ -63,6 +63,7 @@ impl Engine {
         self.log_manifest().await?;
         self.write_options().await?;
         self.families[place] = Family { name: String::new(), table: Table::new() };
+        self.unflushed.remove(&place);
         if let Some(number) = table {
             self.disk.remove_file(self.opening().numbered(number, "sst")).await?;
         }
@@ -71,7 +72,7 @@ impl Engine {
 
     /// Changes what is in memory alone: gone with the process, unless [`Engine::flush`] makes it durable.
     pub fn write_unlogged(&mut self, batch: Batch) {
-        batch.apply(&mut self.families);
+        self.apply(batch);
     }
 
     /// Makes a family durable as it is.
@@ -118,8 +119,60 @@ impl Engine {
         self.directory.sync_all().await?;
         let old = self.manifest.families.insert(name.to_string(), Some(number)).flatten();
         self.log_manifest().await?;
+        self.unflushed.remove(&place);
         if let Some(old) = old {
             self.disk.remove_file(self.opening().numbered(old, "sst")).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts every family with changes into a table file, all or none, and begins a new log: as an orderly shutdown does, so that the next opening finds nothing in the log.
+    ///
+    /// A new log, a table file and its sync for each such family, a sync of the directory and one of the manifest; without changes nothing. The old log has been synced with its last
+    /// batch. Source: RocksDB with `atomic_flush`, `db/db_impl/db_impl_compaction_flush.cc`, `AtomicFlushMemTablesToOutputFiles`.
+    ///
+    /// ```
+    /// use stormglass_core::Seed;
+    /// use stormglass_engine::{Batch, Engine};
+    /// use stormglass_fs::{Disk, DiskProfile};
+    ///
+    /// madsim::runtime::Runtime::new().block_on(async {
+    ///     let disk = Disk::new("disk", DiskProfile::instant(), Seed(1));
+    ///     let mut engine = Engine::open(&disk, "db", &["data"]).await?;
+    ///     let mut batch = Batch::new();
+    ///     batch.put(0, b"key", b"value");
+    ///     engine.write_synced(batch).await?;
+    ///     engine.flush_all().await?;
+    ///     drop(engine);
+    ///     let engine = Engine::open(&disk, "db", &["data"]).await?;
+    ///     assert_eq!(engine.get(0, b"key"), Some(&b"value"[..]));
+    ///     Ok::<(), stormglass_engine::EngineError>(())
+    /// })?;
+    /// # Ok::<(), stormglass_engine::EngineError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk. What was durable before still is.
+    pub async fn flush_all(&mut self) -> Result<(), EngineError> {
+        if self.unflushed.is_empty() {
+            return Ok(());
+        }
+        let (opening, mut next) = (self.opening(), self.manifest.clone());
+        let mut obsolete = vec![opening.numbered(next.log, "log")];
+        let log = opening.new_log(&mut next).await?;
+        for &place in &self.unflushed {
+            let (number, family) = (next.file_number(), &self.families[place]);
+            opening.write_table(number, family).await?;
+            let old = next.families.insert(family.name.clone(), Some(number)).flatten();
+            obsolete.extend(old.map(|old| opening.numbered(old, "sst")));
+        }
+        self.directory.sync_all().await?;
+        opening.log_manifest(&next).await?;
+        (self.manifest, self.wal, self.directory_synced) = (next, log, false);
+        self.unflushed.clear();
+        for file in obsolete {
+            self.disk.remove_file(file).await?;
         }
         Ok(())
     }
@@ -184,12 +237,8 @@ impl Engine {
         Ok(self.families.len() - 1)
     }
 
-    /// One more record of the manifest, durably.
     async fn log_manifest(&self) -> Result<(), EngineError> {
-        let path = self.opening().manifest_path(&self.manifest);
-        let file = self.disk.open_with(OpenOptions::new().append(true), path).await?;
-        file.write_all_at(&self.manifest.encode()?, 0).await?;
-        Ok(file.sync_data().await?)
+        self.opening().log_manifest(&self.manifest).await
     }
 
     async fn write_options(&mut self) -> Result<(), EngineError> {

@@ -35,6 +35,7 @@ mod wal;
 
 pub use wal::{Batch, Recovery};
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::RangeBounds;
 use std::path::PathBuf;
@@ -51,6 +52,8 @@ pub struct Engine {
     directory: File,
     directory_synced: bool,
     manifest: manifest::Manifest,
+    /// The families with changes that are in no table file.
+    unflushed: BTreeSet<usize>,
 }
 
 #[derive(Debug)]
@@ -95,8 +98,13 @@ impl Engine {
             self.directory.sync_all().await?;
             self.directory_synced = true;
         }
-        batch.apply(&mut self.families);
+        self.apply(batch);
         Ok(())
+    }
+
+    fn apply(&mut self, batch: Batch) {
+        self.unflushed.extend(batch.families());
+        batch.apply(&mut self.families);
     }
 
     /// Where the database lies on its disk.

@@ -93,8 +93,9 @@ impl Engine {
         for name in obsolete(&manifest, names) {
             disk.remove_file(opening.file(&name)).await?;
         }
-        let directory_synced = false;
-        Ok(Engine { disk: disk.clone(), families: tables, wal, directory, directory_synced, path, manifest })
+        let (directory_synced, unflushed) = (false, BTreeSet::new());
+        let (disk, families) = (disk.clone(), tables);
+        Ok(Engine { disk, path, families, wal, directory, directory_synced, manifest, unflushed })
     }
 }
 
@@ -206,10 +207,7 @@ impl Opening<'_> {
 
     /// A new log, and a new manifest that names it.
     async fn start_log(&self, manifest: &mut Manifest, directory: &File) -> Result<Wal, EngineError> {
-        manifest.log = manifest.file_number();
-        let log = self.disk.create(self.numbered(manifest.log, "log")).await?;
-        log.allocate(LOG_RESERVED).await?;
-        log.write_all_at(&[0; LOG_HEAD], 0).await?;
+        let log = self.new_log(manifest).await?;
         let file = self.start_manifest(manifest).await?;
         let record = manifest.encode()?;
         // RocksDB writes its state in parts: 5 for an empty one, 3 for each family, 1 for each table, 1 for the sequence.
@@ -221,7 +219,22 @@ impl Opening<'_> {
         }
         file.sync_data().await?;
         self.point_current(manifest, directory).await?;
+        Ok(log)
+    }
+
+    pub(crate) async fn new_log(&self, manifest: &mut Manifest) -> Result<Wal, EngineError> {
+        manifest.log = manifest.file_number();
+        let log = self.disk.create(self.numbered(manifest.log, "log")).await?;
+        log.allocate(LOG_RESERVED).await?;
+        log.write_all_at(&[0; LOG_HEAD], 0).await?;
         Ok(Wal::new(log, LOG_HEAD as u64))
+    }
+
+    /// One more record of the manifest, durably.
+    pub(crate) async fn log_manifest(&self, manifest: &Manifest) -> Result<(), EngineError> {
+        let file = self.disk.open_with(OpenOptions::new().append(true), self.manifest_path(manifest)).await?;
+        file.write_all_at(&manifest.encode()?, 0).await?;
+        Ok(file.sync_data().await?)
     }
 
     /// Each column family is a manifest record of its own, made durable before the next.

@@ -8,7 +8,7 @@ use stormglass_fs::{Disk, DiskProfile, Loss};
 const FAMILIES: [&str; 2] = ["data", "metadata"];
 const BATCHES: u8 = 5;
 
-/// Opens, writes the batches that are missing, and opens again: gives how many were acknowledged, and why it ended.
+/// Opens, writes the batches that are missing, closes in order and opens again: gives how many were acknowledged, and why it ended.
 async fn workload(disk: &Disk, acknowledged: &mut u8) -> Result<(), EngineError> {
     for life in 1..=2 {
         let mut engine = Engine::open(disk, "db", &FAMILIES).await?;
@@ -19,6 +19,7 @@ async fn workload(disk: &Disk, acknowledged: &mut u8) -> Result<(), EngineError>
             engine.write_synced(batch).await?;
             *acknowledged += 1;
         }
+        engine.flush_all().await?;
     }
     Ok(())
 }

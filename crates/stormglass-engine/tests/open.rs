@@ -98,8 +98,18 @@ fn the_time_of_an_open_is_its_sync_count() {
         drop(engine);
         Engine::open(&disk, "db", &FAMILIES).await.unwrap();
         assert_eq!(lap(), Duration::from_millis((5 + 1) * 200), "one family had data in the log");
-        Engine::open(&disk, "db", &FAMILIES).await.unwrap();
+        let mut engine = Engine::open(&disk, "db", &FAMILIES).await.unwrap();
         assert_eq!(lap(), Duration::from_millis(5 * 200), "and now none has");
+        write(&mut engine, 0, b"c", b"3").await;
+        write(&mut engine, 1, b"d", b"4").await;
+        lap();
+        engine.flush_all().await.unwrap();
+        assert_eq!(lap(), Duration::from_millis((2 + 2) * 200), "two tables, directory, manifest");
+        engine.flush_all().await.unwrap();
+        assert_eq!(lap(), Duration::ZERO, "there is nothing left to flush");
+        drop(engine);
+        Engine::open(&disk, "db", &FAMILIES).await.unwrap();
+        assert_eq!(lap(), Duration::from_millis(5 * 200), "what was flushed is not in the log");
     });
 }
 

@@ -192,11 +192,11 @@ impl MetadataServer {
             let settings = &self.config.settings;
             let transport = Transport::new(member, self.host.clone(), settings, inbox_sender);
             *door.lock().unwrap_or_else(PoisonError::into_inner) = Some(transport.clone());
-            let (exit, server) = Member::new(self, member, transport.clone(), inbox)?.run().await?;
+            let (exit, mut server) = Member::new(self, member, transport.clone(), inbox)?.run().await?;
             *door.lock().unwrap_or_else(PoisonError::into_inner) = None;
             transport.close();
             match exit {
-                Exit::Stopped => return Ok(()),
+                Exit::Stopped => return server.store.flush().await,
                 Exit::Removed => self = server,
             }
             // Its log stays: what it has acknowledged may still be counted when it is taken in again.

@@ -111,6 +111,17 @@ impl RaftStore {
         Ok(engine.write_synced(batch).await?)
     }
 
+    /// Puts into files of their own what is in the log of the database, as an orderly shutdown does: the next opening has nothing to recover. (Source: restatedev/restate
+    /// `crates/metadata-server/src/raft/storage/rocksdb_builder.rs`, `add_to_flush_on_shutdown`.)
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    pub(crate) async fn flush(&mut self) -> Result<(), EngineError> {
+        let engine = self.engine.as_mut().expect("a storage that was taken is not written to");
+        engine.flush_all().await
+    }
+
     /// The configuration that was last stored, for the peers' addresses after a restart.
     pub fn nodes(&self) -> Option<&NodesConfiguration> {
         self.nodes.as_ref()

@@ -89,10 +89,18 @@ pub enum Told {
 #[derive(Clone, Debug)]
 pub struct LogServer {
     loglets: Arc<Mutex<BTreeMap<LogletId, Loglet>>>,
-    writes: Sender<(Ask, Desk)>,
+    writes: Sender<Work>,
     recorder: Recorder,
     canary: Canary,
     health: Health,
+}
+
+/// What there is to do for the database's one writer.
+#[derive(Debug)]
+enum Work {
+    Write(Ask, Desk),
+    /// Put all into files of its own, tell so, and end.
+    Close(Sender<()>),
 }
 
 /// Where an answer goes.
@@ -137,7 +145,7 @@ impl LogServer {
                 let (ask, reply) = call.split();
                 match server.look(&ask) {
                     Some(told) => reply.send(told),
-                    None => server.writes.send((ask, Desk::Far(reply))),
+                    None => server.writes.send(Work::Write(ask, Desk::Far(reply))),
                 }
             }
         });
@@ -153,8 +161,16 @@ impl LogServer {
             return Ok(told);
         }
         let (sender, mut answer) = channel::channel(&self.recorder);
-        self.writes.send((ask, Desk::Near(sender)));
+        self.writes.send(Work::Write(ask, Desk::Near(sender)));
         answer.recv().await.ok_or_else(|| io::ErrorKind::ConnectionReset.into())
+    }
+
+    /// Ends it as an orderly shutdown does: its database is flushed, so that the next opening has nothing to recover, and nothing more is stored. (Source: restatedev/restate
+    /// `crates/log-server/src/rocksdb_logstore/builder.rs`, `add_to_flush_on_shutdown`.)
+    pub async fn close(&self) {
+        let (sender, mut closed) = channel::channel(&self.recorder);
+        self.writes.send(Work::Close(sender));
+        closed.recv().await;
     }
 
     /// The answer to what changes nothing.
@@ -171,11 +187,18 @@ impl LogServer {
     }
 
     /// Makes durable what is asked for, all that has come in the meantime at once.
-    async fn write(self, mut store: Engine, mut queue: Receiver<(Ask, Desk)>) {
-        while let Some(first) = queue.recv().await {
-            let mut taken = vec![first];
-            while let Some(more) = queue.try_recv() {
-                taken.push(more);
+    async fn write(self, mut store: Engine, mut queue: Receiver<Work>) {
+        let mut closing = None;
+        while closing.is_none()
+            && let Some(first) = queue.recv().await
+        {
+            let (mut taken, mut next) = (Vec::new(), Some(first));
+            while let Some(work) = next {
+                match work {
+                    Work::Write(ask, desk) => taken.push((ask, desk)),
+                    Work::Close(closed) => closing = Some(closed),
+                }
+                next = queue.try_recv();
             }
             let (accepted, refused) = self.sort(taken);
             let mut batch = Batch::new();
@@ -193,6 +216,11 @@ impl LogServer {
                 let info = self.lock().entry(loglet).or_default().info();
                 desk.send(Told::Sealed(info));
             }
+        }
+        if let Some(closed) = closing
+            && store.flush_all().await.is_ok()
+        {
+            closed.send(());
         }
     }
 

@@ -156,7 +156,7 @@ impl Process {
         desk.serve(self.node.host())
     }
 
-    /// Runs until it is told to stop, and stops what has to be stopped in order: partitions first, then the segments whose sequencer is here.
+    /// Runs until it is told to stop, and stops what has to be stopped in order: partitions first, then the segments whose sequencer is here, then the log server.
     pub(super) async fn until_stopped(self) {
         self.running.stop.until(|stop| *stop).await;
         let health = &self.running.health;
@@ -173,6 +173,9 @@ impl Process {
             && self.settings.log.reconfigures == Reconfigures::Leader
         {
             log.seal_own().await;
+        }
+        if let Some(log_server) = &self.log_server {
+            log_server.close().await;
         }
         self.running.stopped.set(true);
         std::future::pending::<()>().await;
