@@ -1,7 +1,8 @@
 //! Real against simulated: the phases of cold starts and of restarts under injected sync delays.
 //!
 //! The measurements are data (`data/real-1.7.12.toml`); nothing in the model is fitted to them. A simulated
-//! condition is the profile `quiet` with the same delay on every sync.
+//! condition is the profile `quiet` with the same delay on every sync, and where there is one with what tracing costs, which is how the real syncs were delayed: read off another
+//! recording, without delays.
 
 use crate::phases::{NodeStart, Phase, starts};
 use crate::restarts::Restarts;
@@ -137,7 +138,7 @@ struct Played {
 }
 
 /// Simulated starts of one kind.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Starts {
     starts: Vec<NodeStart>,
     /// When the harness saw each healthy, in seconds.
