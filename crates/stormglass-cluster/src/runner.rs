@@ -110,14 +110,18 @@ pub enum Signal {
 }
 
 impl Signal {
+    /// What the trace notes before the name of the node that it was sent to.
+    fn noted(self) -> &'static str {
+        match self {
+            Signal::Kill => "Kill: ",
+            Signal::Term => "Term: ",
+        }
+    }
+
     /// What a note tells of: a signal that was sent, and the node that it was sent to.
     pub fn told_by(note: &str) -> Option<(Signal, &str)> {
-        let (signal, node) = note.split_once(": ")?;
-        match signal {
-            "Kill" => Some((Signal::Kill, node)),
-            "Term" => Some((Signal::Term, node)),
-            _ => None,
-        }
+        let told = |signal: Signal| Some((signal, note.strip_prefix(signal.noted())?));
+        [Signal::Kill, Signal::Term].into_iter().find_map(told)
     }
 }
 
@@ -264,7 +268,7 @@ impl Cluster {
         if signal == Signal::Term {
             rt::timeout(self.settings().cluster.shutdown_timeout, life.running().stop()).await;
         }
-        self.world().note(&format!("{signal:?}: {}", node.name()));
+        self.world().note(&format!("{}{}", signal.noted(), node.name()));
         node.kill();
     }
 

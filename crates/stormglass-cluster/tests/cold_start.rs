@@ -18,9 +18,9 @@ fn play(sets: &[(&str, &str)], seed: u64) -> Played {
     Run::new(&ColdStart, settings, Seed(seed)).play(Keep::Events)
 }
 
-/// Medians of cold starts at 100 and 200 ms a sync within 15 % of the real cluster's, of restarts (7 and 8 real ones) within 20 %; without slow syncs,
+/// Medians of cold starts and of restarts at 100 and 200 ms a sync within 15 % of the real cluster's, of restarts after each signal (three or four real ones) within 20 %; without slow syncs,
 /// where the start is CPU time and stalls of connections, within 30 %. The first partition, which the failure detector decides on, too, after a restart on each of the two ways to it, which are taken as often
-/// as in the real cluster. The share of cold starts over 10 s and their spread, too.
+/// as in the real cluster. The share of cold starts over 10 s and the spread, too.
 #[test]
 fn phases_are_near_those_of_a_real_cluster() {
     for comparison in compare(60) {

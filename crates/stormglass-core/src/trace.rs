@@ -183,6 +183,8 @@ pub struct Recorder(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     at_work: AtWork,
+    /// When the last event was over.
+    at_last: AtomicU64,
     turns: AtomicU64,
     turns_max: AtomicU64,
     log: Mutex<Log>,
@@ -196,8 +198,6 @@ struct AtWork {
     /// The last event that was waited for, by itself and by who has woken it.
     causes: AtomicU64,
     woken_at: AtomicU64,
-    /// When the last event of the run was over.
-    at_last: AtomicU64,
 }
 
 impl AtWork {
@@ -238,7 +238,6 @@ struct Log {
     count: u32,
     hash: TraceHash,
     counts: [u64; Kind::ALL.len()],
-    at_last: u64,
     panicked: Option<Scope>,
     /// What checkers want to know, if any of them does.
     facts: Option<Vec<Event>>,
@@ -258,12 +257,12 @@ impl Recorder {
             count: 0,
             hash: TraceHash::EMPTY,
             counts: [0; Kind::ALL.len()],
-            at_last: 0,
             panicked: None,
             facts: None,
         };
-        let (turns, turns_max) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
-        Recorder(Arc::new(Shared { at_work: AtWork::default(), turns, turns_max, log: Mutex::new(log) }))
+        let (at_last, turns, turns_max) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(u64::MAX));
+        let (at_work, log) = (AtWork::default(), Mutex::new(log));
+        Recorder(Arc::new(Shared { at_work, at_last, turns, turns_max, log }))
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
@@ -301,10 +300,10 @@ impl Recorder {
         took: Duration,
         value: u64,
     ) -> EventId {
-        let mut log = self.log();
-        let id = log.push(at, kind, subject, took, value, scope);
-        self.0.at_work.at_last.store(log.at_last, Relaxed);
-        id
+        // A timer's callback runs up to 50 ns before the clock shows its time; order is what counts.
+        let at = at.max(self.last_time());
+        self.0.at_last.store(at.as_nanos(), Relaxed);
+        self.log().push(at, kind, subject, took, value, scope)
     }
 
     /// The scope at work.
@@ -334,7 +333,7 @@ impl Recorder {
 
     /// What a task that the scope at work wakes has perhaps waited for.
     pub fn waking(&self) -> Woken {
-        Woken { by: self.scope().last(), at_nanos: self.0.at_work.at_last.load(Relaxed) }
+        Woken { by: self.scope().last(), at_nanos: self.last_time().as_nanos() }
     }
 
     /// Puts a scope to work and gives back the one before.
@@ -386,7 +385,7 @@ impl Recorder {
 
     /// When the last event was over.
     pub fn last_time(&self) -> SimTime {
-        SimTime::from_nanos(self.0.at_work.at_last.load(Relaxed))
+        SimTime::from_nanos(self.0.at_last.load(Relaxed))
     }
 
     /// How many events there were so far.
@@ -422,14 +421,12 @@ impl Log {
         value: u64,
         scope: Scope,
     ) -> EventId {
-        // A timer's callback runs up to 50 ns before the clock shows its time; order is what counts.
-        self.at_last = self.at_last.max(at.as_nanos());
         self.count = self.count.checked_add(1).expect("fewer than 2³² events in a run");
         let event = Event {
-            at_nanos: self.at_last,
+            at_nanos: at.as_nanos(),
             took_nanos: nanos(took),
             value,
-            cause: scope.cause_of(kind, self.at_last.saturating_sub(nanos(took))),
+            cause: scope.cause_of(kind, at.as_nanos().saturating_sub(nanos(took))),
             subject,
             node: scope.node,
             task: scope.task,

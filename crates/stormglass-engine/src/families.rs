@@ -162,9 +162,7 @@ impl Engine {
         let mut obsolete = vec![opening.numbered(next.log, "log")];
         let log = opening.new_log(&mut next).await?;
         for &place in &self.unflushed {
-            let (number, family) = (next.file_number(), &self.families[place]);
-            opening.write_table(number, family).await?;
-            let old = next.families.insert(family.name.clone(), Some(number)).flatten();
+            let old = opening.write_next_table(&mut next, &self.families[place]).await?;
             obsolete.extend(old.map(|old| opening.numbered(old, "sst")));
         }
         self.directory.sync_all().await?;

@@ -178,9 +178,7 @@ impl Opening<'_> {
         let left_behind = self.look_around().await?.iter().filter_map(|name| number_of(name)).max();
         manifest.next_file = manifest.next_file.max(left_behind.unwrap_or(0));
         for (place, family) in changed.into_iter().enumerate() {
-            let number = manifest.file_number();
-            self.write_table(number, &tables[family]).await?;
-            manifest.families.insert(tables[family].name.clone(), Some(number));
+            self.write_next_table(&mut manifest, &tables[family]).await?;
             if place == 0 {
                 self.info(LOG_OPTIONS).await?;
             }
@@ -190,6 +188,17 @@ impl Opening<'_> {
             log_file.set_len(log.len() as u64).await?;
         }
         Ok(Recovered { manifest, tables })
+    }
+
+    /// A family's next table file, which the manifest names from now on; gives the number of the one before.
+    pub(crate) async fn write_next_table(
+        &self,
+        manifest: &mut Manifest,
+        family: &Family,
+    ) -> Result<Option<u64>, EngineError> {
+        let number = manifest.file_number();
+        self.write_table(number, family).await?;
+        Ok(manifest.families.insert(family.name.clone(), Some(number)).flatten())
     }
 
     pub(crate) async fn write_table(&self, number: u64, family: &Family) -> Result<(), EngineError> {

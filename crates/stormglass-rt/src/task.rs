@@ -10,8 +10,7 @@ use madsim::task::{AbortHandle, JoinError, NodeId};
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use stormglass_core::{EventId, Recorder, Scope, Woken};
 
@@ -179,11 +178,15 @@ pub struct Followed<F> {
 #[derive(Debug)]
 struct WakeUp {
     recorder: Recorder,
-    /// By whom, since the last turn.
-    woken: Mutex<Woken>,
-    /// Whether anybody has, since the last turn.
-    due: AtomicBool,
+    /// By whom, since the last turn, if anybody has.
+    woken: Mutex<Option<Woken>>,
     task: Waker,
+}
+
+impl WakeUp {
+    fn woken(&self) -> MutexGuard<'_, Option<Woken>> {
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Wake for WakeUp {
@@ -194,10 +197,9 @@ impl Wake for WakeUp {
     fn wake_by_ref(self: &Arc<Self>) {
         // Between turns no scope is at work: a timer has no cause but time.
         let by = self.recorder.waking();
-        let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
-        *woken = woken.or(by);
+        let mut woken = self.woken();
+        *woken = Some(woken.unwrap_or_default().or(by));
         drop(woken);
-        self.due.store(true, Relaxed);
         self.task.wake_by_ref();
     }
 }
@@ -206,7 +208,7 @@ impl<F> Followed<F> {
     /// Whether it is woken, or would not be: one branch of many that has nothing to do need not be polled.
     fn is_due(&self, context: &Context<'_>) -> bool {
         let sleeps = |(alarm, _): &(Arc<WakeUp>, Waker)| {
-            !alarm.due.load(Relaxed) && alarm.task.will_wake(context.waker())
+            alarm.woken().is_none() && alarm.task.will_wake(context.waker())
         };
         !self.alarm.as_ref().is_some_and(sleeps)
     }
@@ -219,15 +221,12 @@ impl<F: Future> Future for Followed<F> {
         let this = &mut *self;
         let waker = match &this.alarm {
             Some((alarm, waker)) if alarm.task.will_wake(context.waker()) => {
-                let mut woken = alarm.woken.lock().unwrap_or_else(PoisonError::into_inner);
-                this.scope.woken = this.scope.woken.or(std::mem::take(&mut woken));
-                alarm.due.store(false, Relaxed);
+                this.scope.woken = this.scope.woken.or(alarm.woken().take().unwrap_or_default());
                 waker
             }
             _ => {
                 let (recorder, task) = (this.recorder.clone(), context.waker().clone());
-                let alarm =
-                    Arc::new(WakeUp { recorder, woken: Mutex::default(), due: AtomicBool::new(false), task });
+                let alarm = Arc::new(WakeUp { recorder, woken: Mutex::default(), task });
                 let waker = Waker::from(alarm.clone());
                 &this.alarm.insert((alarm, waker)).1
             }
