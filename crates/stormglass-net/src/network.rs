@@ -8,7 +8,7 @@ use crate::profile::{LinkProfile, NetProfile};
 use crate::socket::Conn;
 use crate::unix::Paths;
 use indexmap::IndexMap;
-use madsim::runtime::Handle;
+use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId;
 use rustc_hash::FxBuildHasher;
 use std::any::Any;
@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
     state: Mutex<State>,
     /// Where the kernels of all hosts do their work: it goes on when a process is killed.
-    kernel: OnceLock<NodeId>,
+    kernel: OnceLock<NodeHandle>,
 }
 
 /// The profiles of links by their class, each kept once for all of its links.
@@ -202,8 +202,8 @@ impl Network {
     ///
     /// Outside a madsim runtime.
     pub fn shut_down(&self) {
-        if let Some(&kernel) = self.shared.kernel.get() {
-            Handle::current().kill(kernel);
+        if let Some(kernel) = self.shared.kernel.get() {
+            Handle::current().kill(kernel.id());
         }
     }
 
@@ -341,17 +341,14 @@ impl Shared {
         self.profile.delayed_ack
     }
 
-    /// Makes the place where the kernels work, which a timer's callback may not do.
-    pub(crate) fn start_kernel(&self) -> NodeId {
-        *self
-            .kernel
-            .get_or_init(|| Handle::current().create_node().name("kernel of the network").build().id())
+    /// Makes the place where the kernels work, which a timer's callback may not do, nor what is dropped with a node that is killed.
+    pub(crate) fn start_kernel(&self) -> &NodeHandle {
+        self.kernel.get_or_init(|| Handle::current().create_node().name("kernel of the network").build())
     }
 
-    /// Runs it where the kernels work.
+    /// Runs it where the kernels work. Asks madsim for no node, if there is the place: a caller may be dropped while madsim holds the list of them.
     pub(crate) fn in_kernel(&self, scope: Scope, work: impl Future<Output = ()> + Send + 'static) {
-        let kernel = Handle::current().get_node(self.start_kernel());
-        kernel.expect("the network belongs to this run").spawn(rt::follow(&self.recorder, scope, work));
+        self.start_kernel().spawn(rt::follow(&self.recorder, scope, work));
     }
 
     /// The host's name.

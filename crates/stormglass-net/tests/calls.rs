@@ -165,3 +165,24 @@ fn a_broken_connection_times_out() {
         assert!(!channel.is_connected());
     });
 }
+
+/// A caller that was paused and is killed gives its call up, also where nobody can hear that. (What a paused node was about to do is dropped while madsim holds the list of nodes: whoever looked one up then
+/// waited for ever.)
+#[test]
+fn regression_a_paused_caller_is_killed_while_it_is_cut_off() {
+    run(async |network, a, b| {
+        let _service = b.serve::<(), ()>(80).unwrap();
+        let runtime = Handle::current();
+        let caller = runtime.create_node().build();
+        let channel = a.channel::<(), ()>(b.address(80));
+        caller.spawn(async move { channel.call_within(MS(100), ()).await });
+        stormglass_rt::sleep(MS(50)).await;
+        let _cut = network.cut("a", "b").unwrap();
+        runtime.pause(caller.id());
+        // Its deadline passes, and it would do something about that.
+        stormglass_rt::sleep(MS(100)).await;
+        runtime.kill(caller.id());
+        stormglass_rt::sleep(MS(1_000)).await;
+        assert_eq!(now(), 1_150);
+    });
+}
