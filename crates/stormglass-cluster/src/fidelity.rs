@@ -1,17 +1,20 @@
 //! Real against simulated: the phases of cold starts and of restarts under injected sync delays.
 //!
 //! The measurements are data (`data/real-1.7.12.toml`); nothing in the model is fitted to them. A simulated
-//! condition is the profile `quiet` with the same delay on every sync, and where there is one with what tracing costs, which is how the real syncs were delayed: read off another
-//! recording, without delays.
+//! condition is the profile `quiet` with what the experiment was: the same delay on every sync, what tracing costs, which is how the real syncs were delayed (read off another
+//! recording, without delays), and the restarts of the real runs, with the same pauses, nodes and signals.
 
 use crate::phases::{NodeStart, Phase, starts};
 use crate::restarts::Restarts;
 use crate::runner::Signal;
+use crate::settings::ScriptedRestart;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::Duration;
+use stormglass_core::latency::HumanDuration;
 use stormglass_core::{Keep, Length, Seed};
-use stormglass_sim::{Run, Scenario, Settings};
+use stormglass_sim::{Played, Run, Settings};
 
 /// The phases that the simulation has to meet within [`TOLERANCE`] where syncs are slow.
 pub const JUDGED: [Phase; 5] =
@@ -29,7 +32,7 @@ pub const TOLERANCE: f64 = 0.15;
 pub enum StartKind {
     /// On an empty disk, all nodes at once.
     Cold,
-    /// On what its disk has kept, while the others run: after SIGKILL and after SIGTERM, as many of each as were measured.
+    /// On what its disk has kept, while the others run: after SIGKILL and after SIGTERM.
     Restart,
     /// Those after SIGKILL alone.
     Killed,
@@ -72,9 +75,30 @@ pub struct Way {
 
 #[derive(Deserialize)]
 struct Measurements {
-    /// What tracing costs, which is how syncs were delayed: settings.
-    traced: BTreeMap<String, String>,
+    /// The experiments, by the delay of syncs.
+    played: BTreeMap<String, Experiment>,
     condition: Vec<Condition>,
+}
+
+/// What was done, and nothing that came out of it.
+#[derive(Deserialize)]
+struct Experiment {
+    /// The delay, and what tracing costs, which is how syncs were delayed.
+    #[serde(default)]
+    settings: BTreeMap<String, String>,
+    /// The restarts of each run.
+    runs: Vec<Vec<Restarted>>,
+}
+
+#[derive(Deserialize)]
+struct Restarted {
+    #[serde(with = "HumanDuration")]
+    pause: Duration,
+    node: String,
+    signal: Signal,
+    /// Whether nobody knows what came of it.
+    #[serde(default)]
+    unlogged: bool,
 }
 
 #[derive(Deserialize)]
@@ -108,130 +132,98 @@ struct MeasuredWay {
 pub fn compare(seeds: u64) -> Vec<Comparison> {
     let measured: Measurements = toml::from_str(include_str!("../data/real-1.7.12.toml"))
         .expect("the measurements are part of the crate");
-    let mut played = BTreeMap::new();
+    let played = measured.played.iter().map(|(delay, experiment)| (delay.as_str(), experiment.play(seeds)));
+    let played: BTreeMap<&str, Vec<Start>> = played.collect();
     let against_played = |condition: &Condition| {
-        let delay = condition.sync_delay.as_str();
-        let Played { cold, killed, terminated } =
-            played.entry(delay.to_string()).or_insert_with(|| play(&measured.settings(delay), seeds));
-        match condition.kind {
-            StartKind::Cold => condition.against(cold),
-            StartKind::Killed => condition.against(killed),
-            StartKind::Terminated => condition.against(terminated),
-            StartKind::Restart => {
-                let of = |kind| measured.starts(kind, delay) as usize;
-                condition.against(&Starts::mixed([
-                    (killed, of(StartKind::Killed)),
-                    (terminated, of(StartKind::Terminated)),
-                ]))
-            }
-        }
+        let of_kind = |start: &&Start| match condition.kind {
+            StartKind::Cold => start.start.after.is_none(),
+            StartKind::Restart => start.start.after.is_some(),
+            StartKind::Killed => start.start.after == Some(Signal::Kill),
+            StartKind::Terminated => start.start.after == Some(Signal::Term),
+        };
+        let starts = played[condition.sync_delay.as_str()].iter().filter(of_kind);
+        condition.against(&starts.collect::<Vec<_>>())
     };
     measured.condition.iter().map(against_played).collect()
 }
 
-/// The starts of so many simulated runs.
-#[derive(Default)]
-struct Played {
-    cold: Starts,
-    killed: Starts,
-    terminated: Starts,
+/// A simulated start.
+struct Start {
+    start: NodeStart,
+    /// When the harness saw it healthy, in seconds.
+    seen: f64,
 }
 
-/// Simulated starts of one kind.
-#[derive(Default)]
-struct Starts {
-    starts: Vec<NodeStart>,
-    /// When the harness saw each healthy, in seconds.
-    seen: Vec<f64>,
-}
-
-fn play(settings: &[(&str, &str)], seeds: u64) -> Played {
-    let scenario = &Restarts as &dyn Scenario;
-    let settings = Settings::resolve(scenario, Some("restate-1.7"), "quiet", settings)
-        .expect("shipped model and profile are valid");
-    let mut played = Played::default();
-    for seed in 0..seeds {
-        let run = Run::new(scenario, settings.clone(), Seed(seed)).play(Keep::Events);
-        // As many waits as starts, in the same order: first the nodes all at once, then one after the other.
-        let mut waits = run.outcome.waits.into_iter().filter(|wait| wait.name.starts_with("admin"));
-        for start in starts(&run.trace) {
-            let group = match start.after {
-                None => &mut played.cold,
-                Some(Signal::Kill) => &mut played.killed,
-                Some(Signal::Term) => &mut played.terminated,
-            };
-            group.starts.push(start);
-            group.seen.extend(waits.next().map(|wait| match wait.length {
-                Length::Observed(length) => length.as_secs_f64(),
-                Length::Censored(_) => f64::INFINITY,
-            }));
-        }
-    }
-    played
-}
-
-impl Starts {
-    /// As many of each as were measured of it, or a multiple of that.
-    fn mixed(parts: [(&Starts, usize); 2]) -> Starts {
-        let times = parts.iter().map(|(part, share)| part.starts.len() / share).min().unwrap_or(0);
-        let mut mixed = Starts::default();
-        for (part, share) in parts {
-            mixed.starts.extend(part.starts.iter().take(share * times).cloned());
-            mixed.seen.extend(part.seen.iter().take(share * times));
-        }
-        mixed
+impl Experiment {
+    /// Repeats the experiment with so many seeds, one for each of its runs.
+    fn play(&self, seeds: u64) -> Vec<Start> {
+        let runs: Vec<_> = self.runs.iter().map(|run| (run, self.settings(run))).collect();
+        let seeds: Vec<u64> = (0..seeds).collect();
+        let repetitions = seeds.chunks_exact(runs.len());
+        let played = repetitions.flat_map(|seeds| runs.iter().zip(seeds));
+        played.flat_map(|((run, settings), seed)| starts_of(run, settings, *seed)).collect()
     }
 
-    fn times<'a>(starts: impl IntoIterator<Item = &'a NodeStart>) -> Times {
-        let mut times = Times::default();
-        starts.into_iter().for_each(|start| times.add(start));
-        times
+    fn settings(&self, run: &[Restarted]) -> Settings {
+        let script: Vec<ScriptedRestart> = run.iter().map(Restarted::scripted).collect();
+        let script = toml::Value::try_from(script).expect("a list of tables").to_string();
+        let settings = self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let settings: Vec<_> = settings.chain([("cluster.script", script.as_str())]).collect();
+        Settings::resolve(&Restarts, Some("restate-1.7"), "quiet", &settings)
+            .expect("shipped model and profile are valid")
     }
 }
 
-impl Measurements {
-    /// A condition as it is simulated.
-    fn settings<'a>(&'a self, sync_delay: &'a str) -> Vec<(&'a str, &'a str)> {
-        let traced = self.traced.iter().filter(|_| sync_delay != "0s");
-        let traced = traced.map(|(key, value)| (key.as_str(), value.as_str()));
-        [("disk.sync.delay", sync_delay)].into_iter().chain(traced).collect()
+impl Restarted {
+    fn scripted(&self) -> ScriptedRestart {
+        ScriptedRestart { pause: self.pause, node: self.node.clone(), signal: self.signal }
     }
+}
 
-    /// How many starts of a kind were measured.
-    fn starts(&self, kind: StartKind, sync_delay: &str) -> u64 {
-        let of = |condition: &&Condition| condition.kind == kind && condition.sync_delay == sync_delay;
-        self.condition.iter().filter(of).map(|condition| condition.starts).sum()
-    }
+/// The starts of a run, those left out that nobody knows the real ones of.
+fn starts_of(run: &[Restarted], settings: &Settings, seed: u64) -> Vec<Start> {
+    let Played { outcome, trace } = Run::new(&Restarts, settings.clone(), Seed(seed)).play(Keep::Events);
+    // As many waits as starts, in the same order: first the nodes all at once, then one after the other.
+    let waits = outcome.waits.into_iter().filter(|wait| wait.name.starts_with("admin"));
+    let seen = waits.map(|wait| match wait.length {
+        Length::Observed(length) => length.as_secs_f64(),
+        Length::Censored(_) => f64::INFINITY,
+    });
+    let starts: Vec<Start> =
+        starts(&trace).into_iter().zip(seen).map(|(start, seen)| Start { start, seen }).collect();
+    let cold = starts.len() - run.len();
+    let known = |place: usize| place.checked_sub(cold).is_none_or(|restart| !run[restart].unlogged);
+    starts.into_iter().enumerate().filter(|(place, _)| known(*place)).map(|(_, start)| start).collect()
 }
 
 impl Condition {
-    fn against(&self, starts: &Starts) -> Comparison {
-        let all = Starts::times(&starts.starts);
+    fn against(&self, starts: &[&Start]) -> Comparison {
+        let all = Times::of(starts.iter().map(|start| &start.start));
         let admin = all.sorted(Phase::AdminListening);
-        let late = starts.seen.iter().filter(|seconds| **seconds > 10.0).count();
+        let late = starts.iter().filter(|start| start.seen > 10.0).count();
         Comparison {
             kind: self.kind,
             sync_delay: self.sync_delay.clone(),
             spread: (self.p90 - self.p10, quantile(&admin, 0.9) - quantile(&admin, 0.1)),
             late: (self.late, self.starts),
-            late_simulated: late as f64 / starts.seen.len() as f64,
+            late_simulated: late as f64 / starts.len() as f64,
             medians: all.against(&self.medians),
             ways: match self.kind {
-                StartKind::Restart => self.ways(&starts.starts),
+                StartKind::Restart => self.ways(starts),
                 _ => Vec::new(),
             },
         }
     }
 
-    fn ways(&self, simulated: &[NodeStart]) -> Vec<Way> {
+    fn ways(&self, simulated: &[&Start]) -> Vec<Way> {
         let opens = |start: &&NodeStart| start.reached.get(&Phase::StoreDbOpen).copied();
         let trusted = |start: &&NodeStart| {
             opens(start)
                 .is_some_and(|open| start.reached.get(&Phase::SelfAlive).is_some_and(|alive| *alive < open))
         };
-        let (when_trusted, at_once): (Vec<_>, Vec<_>) =
-            simulated.iter().filter(|start| opens(start).is_some()).partition(trusted);
-        let (at_once, when_trusted) = (Starts::times(at_once), Starts::times(when_trusted));
+        let opened = simulated.iter().map(|start| &start.start).filter(|start| opens(start).is_some());
+        let (when_trusted, at_once): (Vec<_>, Vec<_>) = opened.partition(trusted);
+        let (at_once, when_trusted) = (Times::of(at_once), Times::of(when_trusted));
         let starts = self.at_once.starts + self.when_trusted.starts;
         let played = (at_once.starts + when_trusted.starts) as f64;
         let way = |name, real: &MeasuredWay, simulated: &Times| Way {
@@ -252,6 +244,12 @@ struct Times {
 }
 
 impl Times {
+    fn of<'a>(starts: impl IntoIterator<Item = &'a NodeStart>) -> Times {
+        let mut times = Times::default();
+        starts.into_iter().for_each(|start| times.add(start));
+        times
+    }
+
     fn add(&mut self, start: &NodeStart) {
         self.starts += 1;
         for (phase, after) in &start.reached {

@@ -215,6 +215,8 @@ struct Process {
     seed: Seed,
     life: u32,
     provisions: bool,
+    /// Whether the marker says that the cluster is.
+    provisioned: bool,
     roles: Roles,
     repository: Option<Disk>,
     oracle: Oracle,
@@ -270,6 +272,7 @@ impl Process {
             seed,
             life,
             provisions,
+            provisioned: false,
             roles,
             repository,
             oracle,
@@ -373,6 +376,7 @@ impl Process {
                 // Whoever asks is answered also when there is nothing left to do.
                 let asked = self.settings.cluster.provision == Provision::Explicit;
                 self.provisions &= asked || !provisioned;
+                self.provisioned = provisioned;
             }
             Step::OpenMetadataStore => {
                 self.compute("open metadata database", work.open_metadata_store).await;
@@ -402,7 +406,9 @@ impl Process {
             Step::StartMetadataServer => self.start_metadata_server()?,
             Step::Join => self.join().await?,
             Step::MarkProvisioned => {
-                marker::rewrite(self.node.disk()).await?;
+                if !self.provisioned {
+                    marker::mark_provisioned(self.node.disk()).await?;
+                }
                 if let Some(nodes) = &self.joined {
                     publish(&self.metadata.nodes, nodes);
                 }

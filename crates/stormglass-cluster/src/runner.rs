@@ -6,6 +6,8 @@ use crate::journal::Journal;
 use crate::node::{self, ADMIN_PORT, Healthy, PROGRESS_PORT, PROVISION_PORT, Progress, Running, Start};
 use crate::oracle::Oracle;
 use crate::settings::{AdminCheck, ClusterSettings, Provision, Step, Strategy};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -101,7 +103,8 @@ impl Setup {
 }
 
 /// How a process is told to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Signal {
     /// At once.
     Kill,

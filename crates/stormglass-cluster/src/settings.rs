@@ -8,6 +8,7 @@ use crate::gossip::GossipSettings;
 use crate::log::LogSettings;
 use crate::partition::PartitionSettings;
 use crate::partition::table::Replication;
+use crate::runner::Signal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -234,6 +235,8 @@ pub struct TopologySettings {
     /// The pause after each start there. Default: 10 s.
     #[serde(with = "HumanDuration")]
     pub pause: Duration,
+    /// The restarts there one by one, as those of a recorded run. Default: none; nodes and signals are drawn.
+    pub script: Vec<ScriptedRestart>,
     /// How long a process that was told to stop may take (`shutdown-timeout`). Default: 60 s.
     #[serde(with = "HumanDuration")]
     pub shutdown_timeout: Duration,
@@ -250,6 +253,19 @@ pub struct TopologySettings {
     pub provision_deadline: Duration,
     /// A bug to plant, for whoever wants to see it found. Default: none.
     pub canary: Canary,
+}
+
+/// A restart that is not drawn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ScriptedRestart {
+    /// How long after the node before was healthy, or all nodes.
+    #[serde(with = "HumanDuration")]
+    pub pause: Duration,
+    /// Which node.
+    pub node: String,
+    /// How it is told to end.
+    pub signal: Signal,
 }
 
 /// Who provisions a cluster. Source: restatedev/restate `crates/local-cluster-runner/src/node/mod.rs` (`provision_cluster`), which the tests call since
@@ -269,6 +285,16 @@ impl TopologySettings {
     pub fn names(&self) -> Vec<String> {
         node_names(self.nodes)
     }
+
+    /// Which node that is, from 0.
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.names().iter().position(|other| other == name)
+    }
+}
+
+/// What is wrong with a name that is none of these.
+fn no_node(stranger: &str, names: &[String]) -> String {
+    format!("{stranger:?} is no node of this cluster, which has node-1 to node-{}", names.len())
 }
 
 /// The names of so many nodes.
@@ -282,6 +308,7 @@ impl Default for TopologySettings {
             nodes: 3,
             restarts: 2,
             pause: Duration::from_secs(10),
+            script: Vec::new(),
             shutdown_timeout: Duration::from_secs(60),
             side_by_side: 0,
             provision: Provision::Auto,
@@ -398,7 +425,7 @@ pub enum Step {
     StartMetadataServer,
     /// The node enters itself in the cluster's configuration.
     Join,
-    /// The cluster marker is rewritten durably.
+    /// The cluster marker is rewritten durably, at the first start.
     MarkProvisioned,
     /// The failure detector tells the others that the node comes up.
     FailureDetector,
@@ -515,11 +542,11 @@ impl ClusterSettings {
                 return Err(settings.wrong(key, "needs a node at least"));
             }
             if let Some(stranger) = these.iter().find(|name| !names.contains(name)) {
-                let last = names.len();
-                let problem =
-                    format!("{stranger:?} is no node of this cluster, which has node-1 to node-{last}");
-                return Err(settings.wrong(key, problem));
+                return Err(settings.wrong(key, no_node(stranger, &names)));
             }
+        }
+        if let Some(restart) = cluster.cluster.script.iter().find(|restart| !names.contains(&restart.node)) {
+            return Err(settings.wrong("cluster.script", no_node(&restart.node, &names)));
         }
         if cluster.cluster.side_by_side > 15 {
             return Err(settings.wrong("cluster.side-by-side", "the range is 0 to 15"));

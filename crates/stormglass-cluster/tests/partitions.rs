@@ -132,7 +132,7 @@ fn runs_are_the_same_twice() {
     }
 }
 
-/// Each bug is found within a few seeds, by an oracle that is there for it.
+/// Each bug is found within a few seeds, by an oracle that is there for it. (Some first show in a wait.)
 #[test]
 fn known_bugs_are_found() {
     for (canary, seeds, found_by) in [
@@ -147,7 +147,7 @@ fn known_bugs_are_found() {
         sets.push(("cluster.canary", canary));
         let mut verdicts =
             (0..seeds).map(|seed| outcome(&ClusterChaos, "restate-1.7", "quiet", &sets, seed).verdict);
-        let found = verdicts.find(|verdict| *verdict != Verdict::Passed);
+        let found = verdicts.find(|verdict| matches!(verdict, Verdict::Violated { .. }));
         let Some(Verdict::Violated { property, .. }) = &found else { panic!("{canary}: {found:?}") };
         assert!(found_by.contains(property), "{canary}: {property}");
     }

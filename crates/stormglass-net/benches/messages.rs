@@ -135,11 +135,12 @@ macro_rules! sockets {
             Ok(())
         }
 
-        /// Sends its share to one after the other, one every millisecond, and takes what comes.
+        /// Sends its share to one after the other, with a pause after each, and takes what comes.
         pub async fn gossip(
             me: u64,
             count: u64,
             messages: u64,
+            pause: Duration,
             address: fn(u64) -> SocketAddr,
         ) -> std::io::Result<()> {
             let socket = net::UdpSocket::bind("0.0.0.0:1").await?;
@@ -147,7 +148,7 @@ macro_rules! sockets {
             for round in 0..messages / count {
                 let peer = (me + 1 + round % (count - 1)) % count;
                 socket.send_to(&MESSAGE, address(peer)).await?;
-                sleep(LEAST).await;
+                sleep(pause).await;
                 while socket.try_recv_from(&mut buffer).is_ok() {}
             }
             Ok(())
@@ -251,11 +252,11 @@ fn ended(_: std::io::Error) -> std::io::Result<()> {
     Ok(())
 }
 
-fn gossip(count: u64) {
+fn gossip(count: u64, pause: Duration) {
     let (runtime, _network, nodes) = nodes(count);
     runtime.block_on(async {
         let node = |(me, (node, ..)): (usize, &(NodeHandle, Host, Mount))| {
-            node.spawn(ours::gossip(me as u64, count, GOSSIP, ours::address))
+            node.spawn(ours::gossip(me as u64, count, GOSSIP, pause, ours::address))
         };
         let all: Vec<_> = nodes.iter().enumerate().map(node).collect();
         for node in all {
@@ -265,7 +266,7 @@ fn gossip(count: u64) {
 }
 
 /// What gossip costs beside its messages: so many tasks, each with a pause and a timer in place of a message.
-fn pauses(count: u64) {
+fn pauses(count: u64, pause: Duration) {
     let (runtime, _network, nodes) = nodes(count);
     runtime.block_on(async {
         let node = |(me, (node, ..)): (usize, &(NodeHandle, Host, Mount))| {
@@ -275,7 +276,7 @@ fn pauses(count: u64) {
                 for _ in 0..GOSSIP / count {
                     let latency = LEAST + Duration::from_nanos(chance.below(span));
                     stormglass_rt::wake_at(stormglass_rt::now() + latency, std::task::Waker::noop());
-                    stormglass_rt::sleep(LEAST).await;
+                    stormglass_rt::sleep(pause).await;
                 }
             })
         };
@@ -290,7 +291,7 @@ fn turmoil_gossip(count: u64) {
     let mut sim = turmoil();
     for me in 0..count {
         sim.client(format!("node-{me}"), async move {
-            Ok(turmoils::gossip(me, count, GOSSIP_OF_TURMOIL, turmoils::address).await?)
+            Ok(turmoils::gossip(me, count, GOSSIP_OF_TURMOIL, LEAST, turmoils::address).await?)
         });
     }
     sim.run().expect("it works");
@@ -309,11 +310,14 @@ const ECHO: [Case; 8] = [
     ("turmoil-tcp", turmoil_tcp),
 ];
 
-const GOSSIPING: [Case; 4] = [
-    ("ours-10", || gossip(10)),
-    ("pauses-10", || pauses(10)),
-    ("ours-100", || gossip(100)),
-    ("pauses-100", || pauses(100)),
+/// Ten nodes; ten times as many, each as busy; and as many that are a tenth as busy each, so that as much is on its way as among ten.
+const GOSSIPING: [Case; 6] = [
+    ("ours-10", || gossip(10, LEAST)),
+    ("pauses-10", || pauses(10, LEAST)),
+    ("ours-100", || gossip(100, LEAST)),
+    ("pauses-100", || pauses(100, LEAST)),
+    ("ours-100-as-many", || gossip(100, 10 * LEAST)),
+    ("pauses-100-as-many", || pauses(100, 10 * LEAST)),
 ];
 
 const TURMOIL_GOSSIPING: [Case; 2] =
@@ -356,11 +360,14 @@ fn in_turn<const N: usize>(cases: &[Case; N], messages: u64) -> [f64; N] {
 }
 
 fn gossip_ratios() {
-    let [ours_10, pauses_10, ours_100, pauses_100] = in_turn(&GOSSIPING, GOSSIP);
+    let [ours_10, pauses_10, ours_100, pauses_100, ours_as_many, pauses_as_many] =
+        in_turn(&GOSSIPING, GOSSIP);
     let [turmoil_10, turmoil_100] = in_turn(&TURMOIL_GOSSIPING, GOSSIP_OF_TURMOIL);
     println!("A message of gossip, its pause included:");
-    print("100 nodes / 10 nodes, ours", ours_100, ours_10);
-    print("100 nodes / 10 nodes, pauses and timers alone", pauses_100, pauses_10);
+    print("100 nodes / 10 nodes, as many on their way", ours_as_many, ours_10);
+    print("  of these pauses and timers alone", pauses_as_many, pauses_10);
+    print("100 nodes / 10 nodes, ten times as many", ours_100, ours_10);
+    print("  of these pauses and timers alone", pauses_100, pauses_10);
     print("100 nodes / 10 nodes, turmoil", turmoil_100, turmoil_10);
     print("turmoil / ours, 100 nodes", turmoil_100, ours_100);
 }

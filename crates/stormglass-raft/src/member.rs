@@ -60,6 +60,8 @@ pub(crate) struct Member {
     raw: RawNode<RaftStore>,
     kv: KvState,
     applied: u64,
+    /// What it has woken last.
+    woken: Vec<Woken>,
     transport: Transport,
     inbox: Receiver<Message>,
     requests: Requests,
@@ -81,6 +83,19 @@ pub(crate) struct Member {
     campaigns: bool,
     /// The leader of the last status.
     leader_told: u64,
+}
+
+/// What somebody else on the node does: he answers a client, or sends to a peer.
+enum Woken {
+    Answer(ReplyTo, Answer),
+    Message(Message),
+}
+
+impl Woken {
+    /// Whether one task does both.
+    fn is_for_the_task_of(&self, other: &Woken) -> bool {
+        matches!((self, other), (Woken::Message(one), Woken::Message(other)) if one.to == other.to)
+    }
 }
 
 struct Read {
@@ -193,6 +208,7 @@ impl Member {
             raw,
             kv,
             applied,
+            woken: Vec::new(),
             transport,
             inbox,
             requests,
@@ -263,6 +279,7 @@ impl Member {
 
     /// What the next life of the server begins with.
     fn into_server(mut self) -> MetadataServer {
+        self.release();
         let store = self.raw.mut_store().take();
         let Member { config, seed, host, choice, stop, recorder, requests, nodes, status, .. } = self;
         MetadataServer { config, seed, host, recorder, store, requests, nodes, stop, choice, status }
@@ -332,6 +349,7 @@ impl Member {
                     return Poll::Ready(event);
                 }
             }
+            self.release();
             Poll::Pending
         })
         .await
@@ -369,7 +387,7 @@ impl Member {
             Request::GetVersion { key } => return self.read(Read { key, version_only: true, reply }),
             Request::Write(write) => return self.propose(write, reply),
         };
-        reply.send(answer);
+        self.reply(reply, answer);
     }
 
     fn read(&mut self, read: Read) {
@@ -384,8 +402,7 @@ impl Member {
         self.raw.read_index(number.to_le_bytes().to_vec());
         if in_flight(&self.raw) == before {
             // raft-rs drops reads silently before the first commit of its term (Restate PR #2950).
-            read.reply.send(Err(Refusal::unavailable("reads are not possible yet", None)));
-            return;
+            return self.reply(read.reply, Err(Refusal::unavailable("reads are not possible yet", None)));
         }
         self.reads.insert(number, read);
     }
@@ -396,7 +413,7 @@ impl Member {
             && self.canary() != Canary::IgnoresPreconditions
             && let Err(refusal) = self.kv.check(&write)
         {
-            reply.send(Err(refusal));
+            self.reply(reply, Err(refusal));
             return;
         }
         self.number_last += 1;
@@ -404,7 +421,9 @@ impl Member {
         let data = postcard::to_stdvec(&Command { id, write }).expect("plain data has an encoding");
         match self.raw.propose(vec![], data) {
             Ok(()) => drop(self.writes.insert(id, reply)),
-            Err(error) => reply.send(Err(Refusal::unavailable(format!("proposal dropped: {error}"), None))),
+            Err(error) => {
+                self.reply(reply, Err(Refusal::unavailable(format!("proposal dropped: {error}"), None)));
+            }
         }
     }
 
@@ -414,7 +433,7 @@ impl Member {
             refusal
         } else if let Some(&joined_with) = self.kv.membership().members.get(&node) {
             if joined_with == storage {
-                reply.send(Ok(Reply::Joined { nodes: self.nodes_version() }));
+                self.reply(reply, Ok(Reply::Joined { nodes: self.nodes_version() }));
                 return;
             }
             // What it had acknowledged is gone, and with it the reason to count its votes.
@@ -433,7 +452,7 @@ impl Member {
                 },
             }
         };
-        reply.send(Err(refusal));
+        self.reply(reply, Err(refusal));
     }
 
     /// The leader's checks of a removal.
@@ -442,7 +461,7 @@ impl Member {
         let refusal = if let Some(refusal) = self.cannot_reconfigure() {
             refusal
         } else if !membership.members.contains_key(&node) {
-            reply.send(Ok(Reply::Removed));
+            self.reply(reply, Ok(Reply::Removed));
             return;
         } else if membership.members.len() == 1 {
             Refusal::internal("the last member stays")
@@ -458,7 +477,7 @@ impl Member {
                 Err(error) => Refusal::unavailable(format!("proposal dropped: {error}"), None),
             }
         };
-        reply.send(Err(refusal));
+        self.reply(reply, Err(refusal));
     }
 
     /// Why members can neither come nor go now.
@@ -513,7 +532,8 @@ impl Member {
             self.note_reads(ready.take_read_states());
             self.apply(ready.take_committed_entries()).await?;
             if self.canary() == Canary::AcknowledgesBeforeSync {
-                self.send(ready.take_persisted_messages());
+                let messages = ready.take_persisted_messages().into_iter();
+                messages.for_each(|message| self.run_woken(Woken::Message(message)));
             }
             if !ready.entries().is_empty() {
                 let entries = ready.take_entries();
@@ -546,15 +566,45 @@ impl Member {
     }
 
     fn send(&mut self, messages: Vec<Message>) {
-        for message in messages {
-            let (to, snapshot) = (message.to, message.get_msg_type() == MessageType::MsgSnapshot);
-            let sent = self.transport.send(message);
-            if snapshot {
-                let status = if sent { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
-                self.raw.report_snapshot(to, status);
-            } else if !sent {
-                self.raw.report_unreachable(to);
-            }
+        messages.into_iter().for_each(|message| self.wake(Woken::Message(message)));
+    }
+
+    fn reply(&mut self, reply: ReplyTo, answer: Answer) {
+        self.wake(Woken::Answer(reply, answer));
+    }
+
+    /// Wakes whoever does it. A thread that is free takes him, unless he was woken last: then the server's own thread does, as soon as the server waits for something, which it does not while
+    /// it writes. (Source: tokio's LIFO slot, whose task other workers cannot steal, `tokio::runtime::Builder::disable_lifo_slot`; restatedev/restate `crates/rocksdb/src/lib.rs`, where
+    /// `IoMode::Default` writes, and syncs, on the thread at work.)
+    fn wake(&mut self, woken: Woken) {
+        if !self.config.settings.blocking_writes {
+            return self.run_woken(woken);
+        }
+        if self.woken.first().is_some_and(|before| !before.is_for_the_task_of(&woken)) {
+            self.release();
+        }
+        self.woken.push(woken);
+    }
+
+    /// Whoever was woken last gets to work.
+    fn release(&mut self) {
+        let mut woken = std::mem::take(&mut self.woken);
+        woken.drain(..).for_each(|woken| self.run_woken(woken));
+        self.woken = woken;
+    }
+
+    fn run_woken(&mut self, woken: Woken) {
+        let message = match woken {
+            Woken::Answer(reply, answer) => return reply.send(answer),
+            Woken::Message(message) => message,
+        };
+        let (to, snapshot) = (message.to, message.get_msg_type() == MessageType::MsgSnapshot);
+        let sent = self.transport.send(message);
+        if snapshot {
+            let status = if sent { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
+            self.raw.report_snapshot(to, status);
+        } else if !sent {
+            self.raw.report_unreachable(to);
         }
     }
 
@@ -600,10 +650,10 @@ impl Member {
         } else {
             self.kv.apply(command.write)
         };
-        if let Some(reply) = self.writes.remove(&command.id) {
-            reply.send(answer);
-        }
         self.publish();
+        if let Some(reply) = self.writes.remove(&command.id) {
+            self.reply(reply, answer);
+        }
         Ok(())
     }
 
@@ -620,19 +670,16 @@ impl Member {
         self.take_own_snapshot(entry.index, conf_state).await?;
         let members = &self.kv.membership().members;
         self.removed |= !members.contains_key(&self.me);
+        let is_member = |node: &NodeId| members.contains_key(node);
+        let joins = std::mem::take(&mut self.joins).into_iter();
+        let removals = std::mem::take(&mut self.removals).into_iter();
+        let (joined, waiting): (BTreeMap<_, _>, _) = joins.partition(|(node, _)| is_member(node));
+        self.joins = waiting;
+        let (waiting, removed): (_, BTreeMap<_, _>) = removals.partition(|(node, _)| is_member(node));
+        self.removals = waiting;
         let nodes = self.nodes_version();
-        for node in members.keys() {
-            for reply in self.joins.remove(node).unwrap_or_default() {
-                reply.send(Ok(Reply::Joined { nodes }));
-            }
-        }
-        self.removals.retain(|node, replies| {
-            let stays = members.contains_key(node);
-            if !stays {
-                replies.drain(..).for_each(|reply| reply.send(Ok(Reply::Removed)));
-            }
-            stays
-        });
+        joined.into_values().flatten().for_each(|reply| self.reply(reply, Ok(Reply::Joined { nodes })));
+        removed.into_values().flatten().for_each(|reply| self.reply(reply, Ok(Reply::Removed)));
         Ok(())
     }
 
@@ -691,13 +738,14 @@ impl Member {
         }
     }
 
-    fn answer(&self, Read { key, version_only, reply }: Read) {
+    fn answer(&mut self, Read { key, version_only, reply }: Read) {
         let value = self.kv.get(&key);
-        reply.send(Ok(if version_only {
+        let answer = if version_only {
             Reply::Version(value.map(|value| value.version))
         } else {
             Reply::Value(value.cloned())
-        }));
+        };
+        self.reply(reply, Ok(answer));
     }
 
     fn notice_leadership(&mut self) {
@@ -715,10 +763,16 @@ impl Member {
             self.note("metadata server: lost leadership");
             let hint = self.leader_hint();
             let lost = || Err(Refusal::unavailable("lost leadership", hint.clone()).perhaps_done());
-            std::mem::take(&mut self.writes).into_values().for_each(|reply| reply.send(lost()));
-            std::mem::take(&mut self.reads).into_values().for_each(|read| read.reply.send(lost()));
-            std::mem::take(&mut self.joins).into_values().flatten().for_each(|reply| reply.send(lost()));
-            std::mem::take(&mut self.removals).into_values().flatten().for_each(|reply| reply.send(lost()));
+            std::mem::take(&mut self.writes).into_values().for_each(|reply| self.reply(reply, lost()));
+            std::mem::take(&mut self.reads).into_values().for_each(|read| self.reply(read.reply, lost()));
+            std::mem::take(&mut self.joins)
+                .into_values()
+                .flatten()
+                .for_each(|reply| self.reply(reply, lost()));
+            std::mem::take(&mut self.removals)
+                .into_values()
+                .flatten()
+                .for_each(|reply| self.reply(reply, lost()));
             self.reads_ready.clear();
         }
         if leads != self.leads || self.raw.raft.leader_id != self.leader_told {

@@ -59,6 +59,9 @@ pub struct RaftSettings {
     /// Whether a standby server asks again at once after any refusal, as in March 2025, and not only after one that names the leader.
     /// Default: false.
     pub joins_at_once: bool,
+    /// Whether the server's writes hold the thread that it runs on, as Restate's do: whoever was woken last, to send an answer or a message, waits until their syncs are over.
+    /// Default: true.
+    pub blocking_writes: bool,
     /// Whether a write whose precondition is broken already is refused before it goes through the log (Restate 6e4156977). Default: true.
     pub refuses_early: bool,
     /// Whether a server opens a database whose log ends in a damaged record (Restate 85cbaf014, 2025-04-15). Default: true.
@@ -99,6 +102,7 @@ impl Default for RaftSettings {
             next_event: NextEvent::InOrder,
             strangers_are_fatal: false,
             joins_at_once: false,
+            blocking_writes: true,
             refuses_early: true,
             tolerates_torn_log: true,
             leader_transfer: true,

@@ -241,6 +241,24 @@ fn a_write_of_a_sole_voter_is_one_sync() {
     assert_eq!((took.0, syncs), (20, 1));
 }
 
+/// Of three members the leader and a follower append at once: one sync. Then the leader stores what is committed, and where that holds its thread, the answer, which was woken last, waits for it: another sync.
+#[test]
+fn a_leader_that_writes_answers_after_its_next_sync() {
+    let took = |blocking_writes: bool| {
+        let story = async |servers: &mut Servers| {
+            servers.settings.blocking_writes = blocking_writes;
+            servers.cluster(&["node-1", "node-2", "node-3"]).await;
+            servers.eventually("node-1", put("warm", 1, Precondition::None)).await;
+            rt::sleep(Duration::from_secs(1)).await;
+            let began = rt::now();
+            servers.ask("node-1", put("k", 1, Precondition::None)).await.unwrap();
+            (rt::now() - began).as_millis()
+        };
+        play(story).0
+    };
+    assert_eq!((took(false), took(true)), (20, 40));
+}
+
 #[test]
 fn writes_are_conditional_and_reads_see_them() {
     play(async |servers| {

@@ -1,7 +1,7 @@
 //! The cluster marker: a small file that ties a data directory to its cluster.
 //!
 //! As `cluster_marker.rs`: written to a temporary file, synced, renamed over the old one, and the directory synced:
-//! two syncs at the first start, two more once the node has joined.
+//! two syncs at each start, and two more once the node has joined for the first time (`init.rs`).
 
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -27,7 +27,7 @@ pub(super) async fn validate_or_create(disk: &Disk) -> io::Result<bool> {
 }
 
 /// Notes that the cluster is provisioned.
-pub(super) async fn rewrite(disk: &Disk) -> io::Result<()> {
+pub(super) async fn mark_provisioned(disk: &Disk) -> io::Result<()> {
     let marker = read(disk).await?;
     write(disk, &Marker { provisioned: true, ..marker }).await
 }
