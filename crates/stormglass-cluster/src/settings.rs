@@ -235,7 +235,7 @@ pub struct TopologySettings {
     /// The pause after each start there. Default: 10 s.
     #[serde(with = "HumanDuration")]
     pub pause: Duration,
-    /// The restarts there one by one, as those of a recorded run. Default: none; nodes and signals are drawn.
+    /// The restarts there one by one, as those of a recorded run, each like `{ pause = "10s", node = "node-1", signal = "kill" }` (or `"term"`). Default: none; nodes and signals are drawn.
     pub script: Vec<ScriptedRestart>,
     /// How long a process that was told to stop may take (`shutdown-timeout`). Default: 60 s.
     #[serde(with = "HumanDuration")]
