@@ -114,6 +114,8 @@ const DUPLICATE_ACKS: usize = 3;
 
 impl Lane {
     pub(crate) fn new(network: &Arc<Shared>, link: Arc<Link>, port: u16) -> Lane {
+        // What is lost is sent again from there, also by who can make no node any more.
+        network.start_kernel();
         let lives = (link.ends.0.life(), link.ends.1.life());
         let (network, window) = (network.clone(), Mutex::default());
         Lane(Arc::new(Inner {

@@ -462,7 +462,6 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
             return Ok(wire.clone());
         }
         let shared: &Arc<Shared> = self.host.shared();
-        shared.start_kernel();
         let target = Target { host: self.to.host, ip: None, port: self.to.port };
         let round_trips = shared.profile.handshake_round_trips;
         let service = shared.shake_hands::<Door<Q, A>>(self.host.id, target, round_trips).await?;

@@ -183,7 +183,6 @@ pub(crate) fn pair<S: Send + 'static, R: Send + 'static>(
     network: &Arc<Shared>,
     ends: Ends,
 ) -> (End<S, R>, End<R, S>) {
-    network.start_kernel();
     let Ends { hosts, addresses, windows, same_kernel } = ends;
     let links = [network.link(hosts[0], hosts[1]), network.link(hosts[1], hosts[0])];
     let port = addresses[1].port();

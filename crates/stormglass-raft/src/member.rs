@@ -763,16 +763,12 @@ impl Member {
             self.note("metadata server: lost leadership");
             let hint = self.leader_hint();
             let lost = || Err(Refusal::unavailable("lost leadership", hint.clone()).perhaps_done());
-            std::mem::take(&mut self.writes).into_values().for_each(|reply| self.reply(reply, lost()));
-            std::mem::take(&mut self.reads).into_values().for_each(|read| self.reply(read.reply, lost()));
-            std::mem::take(&mut self.joins)
-                .into_values()
-                .flatten()
-                .for_each(|reply| self.reply(reply, lost()));
-            std::mem::take(&mut self.removals)
-                .into_values()
-                .flatten()
-                .for_each(|reply| self.reply(reply, lost()));
+            let writes = std::mem::take(&mut self.writes).into_values();
+            let reads = std::mem::take(&mut self.reads).into_values().map(|read| read.reply);
+            let joins = std::mem::take(&mut self.joins).into_values().flatten();
+            let removals = std::mem::take(&mut self.removals).into_values().flatten();
+            let waiting = writes.chain(reads).chain(joins).chain(removals);
+            waiting.for_each(|reply| self.reply(reply, lost()));
             self.reads_ready.clear();
         }
         if leads != self.leads || self.raw.raft.leader_id != self.leader_told {
