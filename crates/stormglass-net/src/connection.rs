@@ -177,6 +177,65 @@ impl<S> SendHalf<S> {
     pub fn send_sized(&self, message: S, bytes: u64) -> io::Result<()> {
         self.0.send(message, bytes)
     }
+
+    /// Takes a message's place in the queue, for one that is sent later, by another task perhaps.
+    ///
+    /// ```
+    /// use stormglass_core::Seed;
+    /// use stormglass_net::{NetProfile, Network};
+    ///
+    /// madsim::runtime::Runtime::new().block_on(async {
+    ///     let network = Network::new(NetProfile::instant(), Seed(1));
+    ///     let mut listener = network.host("server").listen::<u32, ()>(80).unwrap();
+    ///     let to = network.host("server").address(80);
+    ///     let connection = network.host("client").connect_bounded::<u32, ()>(to, 1).await.unwrap();
+    ///     let (sender, _receiver) = connection.into_split();
+    ///     let permit = sender.try_reserve().unwrap();
+    ///     assert_eq!(sender.send(2).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    ///     permit.send(1);
+    ///     assert_eq!(listener.accept().await.recv().await, Some(1));
+    ///     stormglass_rt::sleep(std::time::Duration::from_secs(1)).await;
+    ///     drop(sender.try_reserve().unwrap());
+    ///     sender.send(2).unwrap();
+    /// });
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::send`].
+    pub fn try_reserve(&self) -> io::Result<Permit<S>> {
+        let counts = self.0.try_reserve()?;
+        Ok(Permit { half: self.0.clone(), counts: Some(counts) })
+    }
+}
+
+/// A message's place in the queue of a connection ([`SendHalf::try_reserve`]); dropping it gives it back.
+pub struct Permit<S> {
+    half: Arc<dyn Sends<S>>,
+    /// What it has of the window, until that is used.
+    counts: Option<u64>,
+}
+
+impl<S> Permit<S> {
+    /// Sends the message. On a connection that is broken by now it is lost.
+    pub fn send(mut self, message: S) {
+        let counts = self.counts.take().expect("used once");
+        self.half.send_reserved(message, counts);
+    }
+}
+
+impl<S> Drop for Permit<S> {
+    fn drop(&mut self) {
+        if let Some(counts) = self.counts {
+            self.half.give_back(counts);
+        }
+    }
+}
+
+impl<S> fmt::Debug for Permit<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").finish_non_exhaustive()
+    }
 }
 
 impl<S> Drop for SendHalf<S> {
@@ -215,6 +274,9 @@ impl<R> fmt::Debug for RecvHalf<R> {
 /// What a sending half needs of its connection, whatever that receives.
 trait Sends<S>: Send + Sync {
     fn send(&self, message: S, bytes: u64) -> io::Result<()>;
+    fn try_reserve(&self) -> io::Result<u64>;
+    fn send_reserved(&self, message: S, counts: u64);
+    fn give_back(&self, counts: u64);
     fn end(&self);
 }
 
@@ -225,12 +287,25 @@ trait Receives<R>: Send + Sync {
 
 impl<S: Send + 'static, R: Send + 'static> Sends<S> for End<S, R> {
     fn send(&self, message: S, bytes: u64) -> io::Result<()> {
+        let counts = self.try_reserve()?;
+        End::send_reserved(self, message, bytes, counts);
+        Ok(())
+    }
+
+    fn try_reserve(&self) -> io::Result<u64> {
         match self.poll_room(None) {
             Poll::Ready(room) => room?,
             Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),
         };
-        End::send(self, message, bytes, 1);
-        Ok(())
+        Ok(self.reserve(1))
+    }
+
+    fn send_reserved(&self, message: S, counts: u64) {
+        End::send_reserved(self, message, 0, counts);
+    }
+
+    fn give_back(&self, counts: u64) {
+        End::give_back(self, counts);
     }
 
     fn end(&self) {

@@ -72,7 +72,7 @@ pub mod unix;
 
 #[cfg(madsim)]
 mod simulated {
-    pub use crate::connection::{Connection, Listener, RecvHalf, SendHalf};
+    pub use crate::connection::{Connection, Listener, Permit, RecvHalf, SendHalf};
     pub use crate::endpoint::Endpoint;
     pub use crate::fault::FaultGuard;
     pub use crate::hold::Hold;

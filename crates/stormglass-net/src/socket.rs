@@ -274,8 +274,26 @@ impl<S: Send + 'static, R: Send + 'static> End<S, R> {
 
     /// Sends a value of so many bytes, whether or not there is room; `counts` is what it takes of the window.
     pub(crate) fn send(&self, value: S, bytes: u64, counts: u64) {
+        let counts = self.reserve(counts);
+        self.send_reserved(value, bytes, counts);
+    }
+
+    /// Takes so much of the window for what is sent later, if it is bounded. Gives what it took.
+    pub(crate) fn reserve(&self, counts: u64) -> u64 {
         let counts = if self.conn.windows[self.side as usize] == UNBOUNDED { 0 } else { counts };
         self.socket().outstanding += counts;
+        counts
+    }
+
+    /// Gives back what was reserved.
+    pub(crate) fn give_back(&self, counts: u64) {
+        let mut socket = self.socket();
+        socket.outstanding -= counts;
+        socket.writers.wake_all();
+    }
+
+    /// As [`End::send`], where the window was taken before.
+    pub(crate) fn send_reserved(&self, value: S, bytes: u64, counts: u64) {
         self.conn.lanes[self.side as usize].send(Packet::Data(value, counts), bytes, self.arrival());
     }
 
