@@ -167,6 +167,8 @@ kinds! {
     Fact "fact" Other,
     /// Something is in another state from now on: the subject says what and which, as `what: state`.
     Status "status" Other,
+    /// A process stood still, since a task held the thread that would have heard of the network and of the time; the value is how many wakings waited.
+    Block "blocked" Other,
 }
 
 /// Which part of the world an event's time goes to.

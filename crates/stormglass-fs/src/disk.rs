@@ -6,7 +6,7 @@ mod state;
 
 pub use snapshot::{Entry, Snapshot, What};
 
-pub(crate) use begun::Begun;
+pub(crate) use begun::{Begun, Passing};
 pub(crate) use state::{At, State};
 
 use crate::blocking::Ledger;

@@ -4,6 +4,7 @@
 //! - [`task`]: tasks that carry their scope (node, name, last cause) from poll to poll.
 //! - [`mod@channel`], [`mod@watch`]: hand-overs between tasks that carry the cause across.
 //! - [`mod@mount`]: what belongs to the node at work: its disk, its host.
+//! - [`worker`]: the threads of a node's runtime, and what it costs to block one.
 //!
 //! What these have in common is cause: when something made here completes, the scope at work has waited for
 //! the latest of what it needed, and [`stormglass_core::blame`] can follow that back.
@@ -21,6 +22,7 @@ pub mod mount;
 pub mod task;
 mod wakers;
 pub mod watch;
+pub mod worker;
 
 pub use channel::channel;
 pub use clock::{

@@ -5,6 +5,7 @@
 //! name and what it last waited for. Whoever wakes it hands its own cause over: so causes pass through channels, locks and
 //! notifications that know nothing of them, such as tokio's.
 
+use crate::worker::{self, Seat};
 use madsim::runtime::NodeHandle;
 use madsim::task::{AbortHandle, JoinError, NodeId};
 use std::cell::RefCell;
@@ -36,6 +37,7 @@ where
 {
     let task = madsim::task::spawn(follow(recorder, scope, to_the_end(recorder, future)));
     gather(|| task.abort_handle());
+    worker::wakes_another();
     JoinHandle { task, recorder: recorder.clone() }
 }
 
@@ -181,6 +183,8 @@ struct WakeUp {
     /// By whom, since the last turn, if anybody has.
     woken: Mutex<Option<Woken>>,
     task: Waker,
+    /// Its place among the workers of its process, if it has any.
+    seat: Option<Arc<Seat>>,
 }
 
 impl WakeUp {
@@ -200,7 +204,10 @@ impl Wake for WakeUp {
         let mut woken = self.woken();
         *woken = Some(woken.unwrap_or_default().or(by));
         drop(woken);
-        self.task.wake_by_ref();
+        match &self.seat {
+            None => self.task.wake_by_ref(),
+            Some(seat) => seat.wake(&self.task, || Waker::from(self.clone())),
+        }
     }
 }
 
@@ -219,20 +226,24 @@ impl<F: Future> Future for Followed<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
-        let waker = match &this.alarm {
+        let (alarm, waker) = match &this.alarm {
             Some((alarm, waker)) if alarm.task.will_wake(context.waker()) => {
                 this.scope.woken = this.scope.woken.or(alarm.woken().take().unwrap_or_default());
-                waker
+                (alarm, waker)
             }
             _ => {
                 let (recorder, task) = (this.recorder.clone(), context.waker().clone());
-                let alarm = Arc::new(WakeUp { recorder, woken: Mutex::default(), task });
+                let seat = Seat::new();
+                let alarm = Arc::new(WakeUp { recorder, woken: Mutex::default(), task, seat });
                 let waker = Waker::from(alarm.clone());
-                &this.alarm.insert((alarm, waker)).1
+                let (alarm, waker) = this.alarm.insert((alarm, waker));
+                (&*alarm, &*waker)
             }
         };
+        let sitting = alarm.seat.as_ref().map(Seat::sit);
         let turn = Turn::begin(&this.recorder, this.scope);
         let polled = this.future.as_mut().poll(&mut Context::from_waker(waker));
+        drop(sitting);
         this.scope = turn.end();
         polled
     }

@@ -9,6 +9,7 @@ use stormglass_core::{Recorder, Scope};
 use stormglass_fs::{Disk, Loss};
 use stormglass_net::Host;
 use stormglass_rt as rt;
+use stormglass_rt::worker::Workers;
 
 /// A node: a process on a machine, with a host on the network and a disk. Clones are handles to the same one.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ pub struct Node {
     pub(crate) cpu: Cpu,
     pub(crate) recorder: Recorder,
     pub(crate) process: Arc<Mutex<Process>>,
+    pub(crate) workers: Arc<Mutex<Option<rt::Mount<Workers>>>>,
 }
 
 /// What runs on a node, as far as somebody has said so.
@@ -183,7 +185,15 @@ impl Node {
         drop(process);
         let handle = Handle::current();
         handle.kill(self.id);
+        self.mount_workers();
         handle.restart(self.id);
+    }
+
+    /// Mounts the worker threads of the life that begins; those of the last one are gone with what they were at.
+    pub(crate) fn mount_workers(&self) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(workers.take());
+        *workers = Some(rt::mount(self.id, Workers::new(&self.recorder, self.cpu.handling())));
     }
 
     /// Stops its tasks, as SIGSTOP does: its kernel goes on. Until [`Node::resume`].

@@ -121,7 +121,9 @@ impl World {
             cpu: Cpu::new(cores, profile.cpu.clone(), shared.seed, name, &shared.recorder),
             recorder: shared.recorder.clone(),
             process: Arc::default(),
+            workers: Arc::default(),
         };
+        node.mount_workers();
         let mut state = self.state();
         state.disks.push(node.disk.mount_on(node.id));
         state.hosts.push(node.host.mount_on(node.id));

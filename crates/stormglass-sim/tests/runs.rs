@@ -7,6 +7,7 @@ mod story;
 use std::time::Duration;
 use stormglass_core::{Keep, Length, Seed, Verdict};
 use stormglass_fs::Loss;
+use stormglass_rt::worker;
 use stormglass_sim::{Play, Played, Run, Settings, World};
 use story::Story;
 
@@ -172,6 +173,26 @@ fn a_power_loss_takes_more_than_a_kill() {
             write().await;
             node.power_loss(Loss::Everything);
             assert_eq!(node.disk().read("a").await.unwrap(), b"");
+        })
+    });
+    assert_eq!(played.outcome.verdict, Verdict::Passed);
+}
+
+/// What a process blocked when it was killed is no matter of the next one.
+#[test]
+fn the_next_life_hears_what_the_last_one_blocked() {
+    let played = play(|world| {
+        Box::pin(async move {
+            let node = world.node("node-1");
+            let timer = || node.spawn("timer", async { stormglass_rt::sleep(MS(20)).await });
+            node.spawn("server", worker::block(stormglass_rt::sleep(MS(10_000))));
+            stormglass_rt::sleep(MS(100)).await;
+            timer();
+            stormglass_rt::sleep(MS(100)).await;
+            node.kill();
+            let began = stormglass_rt::now();
+            timer().await.unwrap();
+            assert_eq!((stormglass_rt::now() - began).as_millis(), 20);
         })
     });
     assert_eq!(played.outcome.verdict, Verdict::Passed);

@@ -115,17 +115,18 @@ impl Disk {
     where
         E: FnOnce(&mut State, &Begun) -> io::Result<T>,
     {
-        Completing { disk: self, sleep: self.sleep(&begun), left: Some((begun, effect)) }
+        Completing { disk: self, passing: self.pass(&begun), left: Some((begun, effect)) }
     }
 
-    /// The sleep that the operation takes, if it takes one.
-    pub(crate) fn sleep(&self, begun: &Begun) -> Option<rt::Sleep> {
+    /// The time that the operation takes, if it takes any.
+    pub(crate) fn pass(&self, begun: &Begun) -> Option<Passing> {
         match &self.ledger {
             Some(ledger) => {
                 ledger.owe(begun.took);
                 None
             }
-            None => (!begun.took.is_zero()).then(|| begun.clock.sleep(begun.took)),
+            None => (!begun.took.is_zero())
+                .then(|| Passing { sleep: begun.clock.sleep(begun.took), _away: rt::worker::away() }),
         }
     }
 
@@ -163,14 +164,29 @@ impl Disk {
     }
 }
 
+/// An operation's time, which a thread spends on it until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Passing {
+    sleep: rt::Sleep,
+    _away: Option<rt::worker::Away>,
+}
+
+impl Future for Passing {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.sleep).poll(context)
+    }
+}
+
 /// See [`Disk::complete`]. Written by hand, since every operation is one.
 pub(crate) struct Completing<'a, E> {
     disk: &'a Disk,
-    sleep: Option<rt::Sleep>,
+    passing: Option<Passing>,
     left: Option<(Begun, E)>,
 }
 
-/// Nothing in it is pinned: the sleep is not, and the effect is only called.
+/// Nothing in it is pinned: the time is not, and the effect is only called.
 impl<E> Unpin for Completing<'_, E> {}
 
 impl<T, E> Future for Completing<'_, E>
@@ -180,8 +196,8 @@ where
     type Output = io::Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if let Some(sleep) = &mut self.sleep {
-            ready!(Pin::new(sleep).poll(context));
+        if let Some(passing) = &mut self.passing {
+            ready!(Pin::new(passing).poll(context));
         }
         let (begun, effect) = self.left.take().expect("a future is not polled after it was ready");
         Poll::Ready(self.disk.finish(begun, effect))

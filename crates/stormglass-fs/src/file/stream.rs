@@ -4,7 +4,7 @@
 //! and the next call, or a flush, waits for it. One of them is under way at a time.
 
 use super::{File, Open};
-use crate::disk::Begun;
+use crate::disk::{Begun, Passing};
 use std::future::{Future, poll_fn};
 use std::io::{self, SeekFrom};
 use std::pin::Pin;
@@ -30,7 +30,7 @@ pub(super) struct Stream {
 #[derive(Debug)]
 struct Reading {
     begun: Begun,
-    sleep: Option<rt::Sleep>,
+    passing: Option<Passing>,
     place: u64,
     len: usize,
 }
@@ -88,14 +88,14 @@ impl AsyncRead for File {
             None => {
                 let (place, len) = (open.position.load(Ordering::Relaxed), buffer.remaining().min(CHUNK_MAX));
                 let begun = open.reading(len, place)?;
-                let sleep = open.disk.sleep(&begun);
-                stream.reading.insert(Box::new(Reading { begun, sleep, place, len }))
+                let passing = open.disk.pass(&begun);
+                stream.reading.insert(Box::new(Reading { begun, passing, place, len }))
             }
         };
-        if let Some(sleep) = &mut reading.sleep {
-            ready!(Pin::new(sleep).poll(context));
+        if let Some(passing) = &mut reading.passing {
+            ready!(Pin::new(passing).poll(context));
         }
-        let Reading { begun, place, len, .. } = *stream.reading.take().expect("it was there");
+        let Reading { begun, passing: _passed, place, len } = *stream.reading.take().expect("it was there");
         let to = buffer.initialize_unfilled_to(len.min(buffer.remaining()));
         let count = open.disk.finish(begun, |state, begun| state.read(begun, open.inode, place, to))?;
         open.position.store(place + count as u64, Ordering::Relaxed);
