@@ -7,7 +7,7 @@ use stormglass_raft::Canary;
 use stormglass_sim::{Run, Scenario, Settings};
 
 /// So many seeds are tried.
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 1_000;
 
 fn main() -> ExitCode {
     let name = |canary: Result<toml::Value, _>| {

@@ -43,7 +43,7 @@ use stormglass_raft::{
     ServerConfig, Status, StorageState, WorkerState,
 };
 use stormglass_rt::channel::{self, Receiver, Sender};
-use stormglass_rt::{self as rt, Watch};
+use stormglass_rt::{self as rt, Watch, worker};
 use stormglass_sim::Node;
 
 /// The port of the admin API.
@@ -372,7 +372,7 @@ impl Process {
             Step::BindFabric => self.bind_fabric()?,
             Step::BindAdmin => self.bind_admin()?,
             Step::ClusterMarker => {
-                let provisioned = marker::validate_or_create(self.node.disk()).await?;
+                let provisioned = worker::block(marker::validate_or_create(self.node.disk())).await?;
                 // Whoever asks is answered also when there is nothing left to do.
                 let asked = self.settings.cluster.provision == Provision::Explicit;
                 self.provisions &= asked || !provisioned;
@@ -380,13 +380,14 @@ impl Process {
             }
             Step::OpenMetadataStore => {
                 self.compute("open metadata database", work.open_metadata_store).await;
-                self.metadata_store = Some(
-                    RaftStore::open(self.node.disk(), METADATA_STORE, self.settings.raft.recovery()).await?,
-                );
+                let opening =
+                    RaftStore::open(self.node.disk(), METADATA_STORE, self.settings.raft.recovery());
+                self.metadata_store = Some(worker::aside(opening).await?);
             }
             Step::OpenLogStore => {
                 self.compute("open log database", work.open_log_store).await;
-                self.log_store = Some(Engine::open(self.node.disk(), LOG_STORE, &LOG_FAMILIES).await?);
+                self.log_store =
+                    Some(worker::aside(Engine::open(self.node.disk(), LOG_STORE, &LOG_FAMILIES)).await?);
             }
             Step::OpenPartitionStore => {
                 self.partition_store =
@@ -394,7 +395,8 @@ impl Process {
             }
             Step::OpenLocalLoglet => {
                 self.compute("open local loglet database", work.open_local_loglet).await;
-                self.local_loglet = Some(Engine::open(self.node.disk(), LOCAL_LOGLET, &LOG_FAMILIES).await?);
+                self.local_loglet =
+                    Some(worker::aside(Engine::open(self.node.disk(), LOCAL_LOGLET, &LOG_FAMILIES)).await?);
             }
             Step::BuildRoles => self.compute("build roles", work.roles).await,
             Step::FetchMetadata => self.metadata.fetch(&self.fetcher()),
@@ -407,7 +409,7 @@ impl Process {
             Step::Join => self.join().await?,
             Step::MarkProvisioned => {
                 if !self.provisioned {
-                    marker::mark_provisioned(self.node.disk()).await?;
+                    worker::block(marker::mark_provisioned(self.node.disk())).await?;
                 }
                 if let Some(nodes) = &self.joined {
                     publish(&self.metadata.nodes, nodes);

@@ -30,8 +30,8 @@ use std::time::Duration;
 use stormglass_core::{Kind, Recorder, Seed, Stream};
 use stormglass_engine::EngineError;
 use stormglass_net::{Host, rpc};
-use stormglass_rt as rt;
 use stormglass_rt::channel::Receiver;
+use stormglass_rt::{self as rt, worker};
 use stormglass_rt::{Alarm, Missed, Ticker, Watch};
 
 type ReplyTo = rpc::Reply<Answer>;
@@ -60,8 +60,6 @@ pub(crate) struct Member {
     raw: RawNode<RaftStore>,
     kv: KvState,
     applied: u64,
-    /// What it has woken last.
-    woken: Vec<Woken>,
     transport: Transport,
     inbox: Receiver<Message>,
     requests: Requests,
@@ -83,19 +81,6 @@ pub(crate) struct Member {
     campaigns: bool,
     /// The leader of the last status.
     leader_told: u64,
-}
-
-/// What somebody else on the node does: he answers a client, or sends to a peer.
-enum Woken {
-    Answer(ReplyTo, Answer),
-    Message(Message),
-}
-
-impl Woken {
-    /// Whether one task does both.
-    fn is_for_the_task_of(&self, other: &Woken) -> bool {
-        matches!((self, other), (Woken::Message(one), Woken::Message(other)) if one.to == other.to)
-    }
 }
 
 struct Read {
@@ -208,7 +193,6 @@ impl Member {
             raw,
             kv,
             applied,
-            woken: Vec::new(),
             transport,
             inbox,
             requests,
@@ -279,7 +263,6 @@ impl Member {
 
     /// What the next life of the server begins with.
     fn into_server(mut self) -> MetadataServer {
-        self.release();
         let store = self.raw.mut_store().take();
         let Member { config, seed, host, choice, stop, recorder, requests, nodes, status, .. } = self;
         MetadataServer { config, seed, host, recorder, store, requests, nodes, stop, choice, status }
@@ -349,7 +332,6 @@ impl Member {
                     return Poll::Ready(event);
                 }
             }
-            self.release();
             Poll::Pending
         })
         .await
@@ -532,8 +514,7 @@ impl Member {
             self.note_reads(ready.take_read_states());
             self.apply(ready.take_committed_entries()).await?;
             if self.canary() == Canary::AcknowledgesBeforeSync {
-                let messages = ready.take_persisted_messages().into_iter();
-                messages.for_each(|message| self.run_woken(Woken::Message(message)));
+                self.send(ready.take_persisted_messages());
             }
             if !ready.entries().is_empty() {
                 let entries = ready.take_entries();
@@ -566,46 +547,21 @@ impl Member {
     }
 
     fn send(&mut self, messages: Vec<Message>) {
-        messages.into_iter().for_each(|message| self.wake(Woken::Message(message)));
-    }
-
-    fn reply(&mut self, reply: ReplyTo, answer: Answer) {
-        self.wake(Woken::Answer(reply, answer));
-    }
-
-    /// Wakes whoever does it. A thread that is free takes him, unless he was woken last: then the server's own thread does, as soon as the server waits for something, which it does not while
-    /// it writes. (Source: tokio's LIFO slot, whose task other workers cannot steal, `tokio::runtime::Builder::disable_lifo_slot`; restatedev/restate `crates/rocksdb/src/lib.rs`, where
-    /// `IoMode::Default` writes, and syncs, on the thread at work.)
-    fn wake(&mut self, woken: Woken) {
-        if !self.config.settings.blocking_writes {
-            return self.run_woken(woken);
+        for message in messages {
+            let (to, snapshot) = (message.to, message.get_msg_type() == MessageType::MsgSnapshot);
+            let sent = self.transport.send(message);
+            if snapshot {
+                let status = if sent { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
+                self.raw.report_snapshot(to, status);
+            } else if !sent {
+                self.raw.report_unreachable(to);
+            }
         }
-        if self.woken.first().is_some_and(|before| !before.is_for_the_task_of(&woken)) {
-            self.release();
-        }
-        self.woken.push(woken);
     }
 
-    /// Whoever was woken last gets to work.
-    fn release(&mut self) {
-        let mut woken = std::mem::take(&mut self.woken);
-        woken.drain(..).for_each(|woken| self.run_woken(woken));
-        self.woken = woken;
-    }
-
-    fn run_woken(&mut self, woken: Woken) {
-        let message = match woken {
-            Woken::Answer(reply, answer) => return reply.send(answer),
-            Woken::Message(message) => message,
-        };
-        let (to, snapshot) = (message.to, message.get_msg_type() == MessageType::MsgSnapshot);
-        let sent = self.transport.send(message);
-        if snapshot {
-            let status = if sent { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
-            self.raw.report_snapshot(to, status);
-        } else if !sent {
-            self.raw.report_unreachable(to);
-        }
+    /// Another task answers: that of the request.
+    fn reply(&self, reply: ReplyTo, answer: Answer) {
+        worker::hand_over(move || reply.send(answer));
     }
 
     async fn take_snapshot(&mut self, snapshot: Snapshot) -> Result<(), EngineError> {

@@ -137,10 +137,11 @@ impl MetadataServer {
         config: ServerConfig,
         seed: Seed,
         host: Host,
-        store: RaftStore,
+        mut store: RaftStore,
         requests: Receiver<Incoming>,
         nodes: NodesWatch,
     ) -> MetadataServer {
+        store.set_blocks(config.settings.blocking_writes);
         let recorder = host.network().recorder().clone();
         let choice = seed.stream(("metadata-server", &config.name, "choice", u64::from(config.life)));
         let requests = Requests::new(requests, &config.settings, &recorder);

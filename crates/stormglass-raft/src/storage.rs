@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use stormglass_engine::{Batch, Engine, EngineError, Recovery};
 use stormglass_fs::Disk;
+use stormglass_rt::worker;
 
 /// The names of the engine's column families, in order.
 const FAMILIES: [&str; 2] = ["data", "metadata"];
@@ -49,6 +50,8 @@ pub struct RaftStore {
     entries: VecDeque<Entry>,
     /// Where entries were found behind a gap.
     gap: Option<u64>,
+    /// Whether a write blocks the thread that it is made on.
+    blocks: bool,
 }
 
 impl RaftStore {
@@ -78,7 +81,8 @@ impl RaftStore {
             entries.push_back(entry);
         }
         let engine = Some(engine);
-        Ok(RaftStore { engine, storage, server, joined, nodes, hard_state, snapshot, entries, gap })
+        let blocks = false;
+        Ok(RaftStore { engine, storage, server, joined, nodes, hard_state, snapshot, entries, gap, blocks })
     }
 
     /// What the server was, or `None` if it never was part of a cluster.
@@ -103,12 +107,19 @@ impl RaftStore {
             snapshot: std::mem::take(&mut self.snapshot),
             entries: std::mem::take(&mut self.entries),
             gap: self.gap,
+            blocks: self.blocks,
         }
+    }
+
+    /// Says whether a write blocks the thread that it is made on. Otherwise it is made elsewhere.
+    pub(crate) fn set_blocks(&mut self, blocks: bool) {
+        self.blocks = blocks;
     }
 
     async fn write(&mut self, batch: Batch) -> Result<(), EngineError> {
         let engine = self.engine.as_mut().expect("a storage that was taken is not written to");
-        Ok(engine.write_synced(batch).await?)
+        let write = engine.write_synced(batch);
+        Ok(if self.blocks { worker::block(write).await } else { worker::aside(write).await }?)
     }
 
     /// Puts into files of their own what is in the log of the database, as an orderly shutdown does: the next opening has nothing to recover. (Source: restatedev/restate

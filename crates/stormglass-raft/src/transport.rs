@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::{Kind, Recorder};
 use stormglass_net::{Connection, Host, Keepalive, Listener, RecvHalf, SendHalf};
-use stormglass_rt as rt;
 use stormglass_rt::channel::Sender;
+use stormglass_rt::{self as rt, worker};
 
 /// What travels between two servers.
 #[derive(Debug)]
@@ -98,7 +98,13 @@ impl Transport {
         let to = NodeId(message.to as u32);
         let mut state = self.shared.lock();
         match state.peers.get(&to) {
-            Some(Peer::Connected { sender, .. }) => sender.send(Packet::Raft(Box::new(message))).is_ok(),
+            Some(Peer::Connected { sender, .. }) => {
+                let Ok(permit) = sender.try_reserve() else { return false };
+                drop(state);
+                // The task of the stream does it.
+                worker::hand_over_to(message.to, move || permit.send(Packet::Raft(Box::new(message))));
+                true
+            }
             Some(Peer::Dialling) => false,
             None => {
                 if let Some(host) = state.hosts.get(&to).cloned() {

@@ -21,7 +21,8 @@ use stormglass_raft::{
     ServerConfig, Status,
 };
 use stormglass_rt as rt;
-use stormglass_rt::{Watch, channel};
+use stormglass_rt::worker::Workers;
+use stormglass_rt::{Mount, Watch, channel};
 
 const SYNC: Duration = Duration::from_millis(20);
 
@@ -35,6 +36,8 @@ struct Servers {
     settings: RaftSettings,
     stops: BTreeMap<String, Watch<bool>>,
     statuses: BTreeMap<String, Watch<Status>>,
+    /// The worker threads of the nodes, if they have any.
+    workers: Option<Vec<Mount<Workers>>>,
 }
 
 impl Servers {
@@ -52,6 +55,7 @@ impl Servers {
             settings: RaftSettings::default(),
             stops: BTreeMap::new(),
             statuses: BTreeMap::new(),
+            workers: None,
         }
     }
 
@@ -66,6 +70,9 @@ impl Servers {
         let life = self.lives.entry(name.into()).or_insert(0);
         *life += 1;
         let node = madsim::runtime::Handle::current().create_node().name(format!("{name}/{life}")).build();
+        if let Some(workers) = &mut self.workers {
+            workers.push(rt::mount(node.id(), Workers::new(&self.recorder, Duration::ZERO)));
+        }
         let watch: NodesWatch = Watch::new(&self.recorder, None);
         self.nodes.insert(name.into(), (node.id(), watch.clone()));
         let (host, disk, recorder) = (self.network.host(name), disk.clone(), self.recorder.clone());
@@ -246,6 +253,7 @@ fn a_write_of_a_sole_voter_is_one_sync() {
 fn a_leader_that_writes_answers_after_its_next_sync() {
     let took = |blocking_writes: bool| {
         let story = async |servers: &mut Servers| {
+            servers.workers = Some(Vec::new());
             servers.settings.blocking_writes = blocking_writes;
             servers.cluster(&["node-1", "node-2", "node-3"]).await;
             servers.eventually("node-1", put("warm", 1, Precondition::None)).await;

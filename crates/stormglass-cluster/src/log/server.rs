@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stormglass_core::Recorder;
 use stormglass_engine::{Batch, Engine};
 use stormglass_net::rpc::{self, Service};
-use stormglass_rt as rt;
 use stormglass_rt::channel::{self, Receiver, Sender};
+use stormglass_rt::{self as rt, worker};
 
 /// The port of a node's log server. In Restate it shares the fabric's.
 pub const LOG_SERVER_PORT: u16 = 5124;
@@ -91,6 +91,8 @@ pub struct LogServer {
     loglets: Arc<Mutex<BTreeMap<LogletId, Loglet>>>,
     writes: Sender<Work>,
     recorder: Recorder,
+    /// Whether its writes block the thread that it runs on.
+    blocks: bool,
     canary: Canary,
     health: Health,
 }
@@ -113,7 +115,7 @@ enum Desk {
 impl Desk {
     fn send(self, told: Told) {
         match self {
-            Desk::Far(reply) => reply.send(told),
+            Desk::Far(reply) => worker::hand_over(move || reply.send(told)),
             Desk::Near(sender) => sender.send(told),
         }
     }
@@ -128,11 +130,17 @@ struct Stored {
 }
 
 impl LogServer {
-    /// Starts with what the database holds; tells `health` when its disk has failed it.
-    pub fn start(store: Engine, recorder: &Recorder, canary: Canary, health: Health) -> LogServer {
+    /// Starts with what the database holds; tells `health` when its disk has failed it. `blocks` is [`LogSettings::blocking_writes`](super::LogSettings::blocking_writes).
+    pub fn start(
+        store: Engine,
+        recorder: &Recorder,
+        blocks: bool,
+        canary: Canary,
+        health: Health,
+    ) -> LogServer {
         let (writes, queue) = channel::channel(recorder);
         let loglets = Arc::new(Mutex::new(restore(&store)));
-        let server = LogServer { loglets, writes, recorder: recorder.clone(), canary, health };
+        let server = LogServer { loglets, writes, recorder: recorder.clone(), blocks, canary, health };
         rt::spawn(recorder, "log server", server.clone().write(store, queue));
         server
     }
@@ -203,10 +211,15 @@ impl LogServer {
             let (accepted, refused) = self.sort(taken);
             let mut batch = Batch::new();
             accepted.iter().for_each(|(ask, _)| self.put(&mut batch, ask));
-            if !batch.is_empty() && store.write_synced(batch).await.is_err() {
-                // Nobody is told that it is stored.
-                self.health.set(LogServerStatus::Failsafe);
-                return;
+            if !batch.is_empty() {
+                let write = store.write_synced(batch);
+                let written =
+                    if self.blocks { worker::block(write).await } else { worker::aside(write).await };
+                if written.is_err() {
+                    // Nobody is told that it is stored.
+                    self.health.set(LogServerStatus::Failsafe);
+                    return;
+                }
             }
             for (ask, desk) in accepted {
                 let info = self.apply(ask);

@@ -41,6 +41,8 @@ pub struct LogSettings {
     pub read_retry: RetryPolicy,
     /// How many records a reader asks for at once (`readahead-records`). Default: 20.
     pub read_ahead: usize,
+    /// Whether a log server's writes block the thread that it runs on, and with it perhaps the process (`log-server.always-commit-in-background`, the other way round). Default: true.
+    pub blocking_writes: bool,
 }
 
 /// Who seals a segment whose sequencer is gone, and opens the next.
@@ -68,6 +70,7 @@ impl Default for LogSettings {
             tail_poll: Duration::from_secs(2),
             read_retry: RetryPolicy::exponential(50, 2.0, 1_000, None),
             read_ahead: 20,
+            blocking_writes: true,
         }
     }
 }

@@ -51,7 +51,8 @@ impl Process {
     pub(super) fn serve_log(&mut self) -> Result<(), StartError> {
         let store = self.log_store.take().expect("the order of steps is checked");
         let (health, canary) = (self.running.health.clone(), self.settings.cluster.canary);
-        let server = LogServer::start(store, &self.recorder, canary, health.clone());
+        let blocks = self.settings.log.blocking_writes;
+        let server = LogServer::start(store, &self.recorder, blocks, canary, health.clone());
         server.serve(self.node.host().serve(LOG_SERVER_PORT)?);
         health.set(LogServerStatus::Ready);
         self.log_server = Some(server);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stormglass_core::Kind;
 use stormglass_engine::{Batch, Engine, EngineError};
-use stormglass_rt as rt;
+use stormglass_rt::{self as rt, worker};
 use stormglass_sim::Node;
 use tokio::sync::Mutex;
 
@@ -43,12 +43,12 @@ impl PartitionStore {
     pub(crate) async fn open(node: &Node, work: Duration) -> Result<Engine, EngineError> {
         let recorder = node.disk().recorder();
         node.cpu().compute(recorder.symbol("open partition database"), work).await;
-        let mut names = Engine::families_of(node.disk(), PATH).await?;
+        let mut names = worker::aside(Engine::families_of(node.disk(), PATH)).await?;
         if !names.iter().any(|name| name == DEFAULT_FAMILY) {
             names.insert(0, DEFAULT_FAMILY.into());
         }
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        Engine::open(node.disk(), PATH, &names).await
+        worker::aside(Engine::open(node.disk(), PATH, &names)).await
     }
 
     /// A partition as it was last flushed, if it has ever been here.
@@ -71,7 +71,7 @@ impl PartitionStore {
     /// Those of the disk and the database.
     pub async fn create(&self, partition: PartitionId) -> Result<State, EngineError> {
         let mut slot = self.shared.engine.lock().await;
-        self.opened(&mut slot).await?.create_family(&name(partition)).await?;
+        worker::aside(self.opened(&mut slot).await?.create_family(&name(partition))).await?;
         Ok(State::default())
     }
 
@@ -85,7 +85,7 @@ impl PartitionStore {
         let mut slot = self.shared.engine.lock().await;
         let engine = self.opened(&mut slot).await?;
         put(engine, partition, &bytes);
-        engine.flush(&name(partition)).await
+        worker::aside(engine.flush(&name(partition))).await
     }
 
     /// As [`PartitionStore::flush`], and puts the file into a new directory on the same disk.
@@ -103,7 +103,7 @@ impl PartitionStore {
         let mut slot = self.shared.engine.lock().await;
         let engine = self.opened(&mut slot).await?;
         put(engine, partition, &bytes);
-        engine.export_family(&name(partition), to).await
+        worker::aside(engine.export_family(&name(partition), to)).await
     }
 
     /// Replaces a partition, or makes it, with an exported file that lies on the same disk.
@@ -118,7 +118,7 @@ impl PartitionStore {
         if engine.family(&name).is_some() {
             engine.drop_family(&name).await?;
         }
-        let family = engine.import_family(&name, file).await?;
+        let family = worker::aside(engine.import_family(&name, file)).await?;
         engine.get(family, STATE).map(decode).transpose().map(Option::unwrap_or_default)
     }
 
