@@ -15,6 +15,20 @@ pub struct Explanation {
     wait: Wait,
     parts: Vec<Part>,
     reasons: Vec<Reason>,
+    blocked: Vec<Blocked>,
+}
+
+/// A task that blocked its thread while nobody else of its process was up, so that the process heard of nothing; all occurrences during the wait together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Blocked {
+    /// The node that stood still.
+    pub node: String,
+    /// The task that blocked it.
+    pub task: String,
+    /// How often.
+    pub count: usize,
+    /// How long in all, in seconds.
+    pub seconds: f64,
 }
 
 /// One thing on the critical path, with all its occurrences together.
@@ -47,7 +61,8 @@ impl Explanation {
         if let (Length::Censored(_), Some(last)) = (wait.length, parts.last_mut()) {
             last.name = "since then".into();
         }
-        Some(Explanation { wait: wait.clone(), parts, reasons: reasons(trace, &path) })
+        let (reasons, blocked) = (reasons(trace, &path), blocked(trace, wait.began, wait.began + length));
+        Some(Explanation { wait: wait.clone(), parts, reasons, blocked })
     }
 
     /// The parts of the wait: the steps of its node, joined end to end.
@@ -58,6 +73,11 @@ impl Explanation {
     /// What is on the critical path, longest first.
     pub fn reasons(&self) -> &[Reason] {
         &self.reasons
+    }
+
+    /// What has blocked whole processes during the wait, longest first.
+    pub fn blocked(&self) -> &[Blocked] {
+        &self.blocked
     }
 
     /// Time on the critical path by category.
@@ -103,7 +123,27 @@ impl Explanation {
             let sum: f64 = rest.iter().map(|reason| reason.seconds).sum();
             let _ = writeln!(text, " {sum:>8.3} s  and {} shorter ones", rest.len());
         }
-        text
+        text + &self.blocked_table()
+    }
+
+    /// Half a dozen at most, and none that rounds to nothing.
+    fn blocked_table(&self) -> String {
+        let mut blocked = table::plain();
+        for Blocked { node, task, count, seconds } in
+            self.blocked.iter().take(6).filter(|blocked| blocked.seconds >= 0.000_5)
+        {
+            let count = format!("{count} ×");
+            blocked.add_row([
+                format!("{seconds:>8.3} s"),
+                format!("{count:>6}"),
+                task.clone(),
+                format!("on {node}"),
+            ]);
+        }
+        if blocked.is_empty() {
+            return String::new();
+        }
+        format!("\nTasks that blocked all else on their nodes meanwhile:\n\n{}", table::text(&blocked))
     }
 
     /// A dozen at most, and none that rounds to nothing.
@@ -170,6 +210,29 @@ fn reasons(trace: &Trace, path: &[Stretch]) -> Vec<Reason> {
         .collect();
     reasons.sort_by(|a, b| b.seconds.total_cmp(&a.seconds).then_with(|| a.what.cmp(&b.what)));
     reasons
+}
+
+fn blocked(trace: &Trace, from: SimTime, to: SimTime) -> Vec<Blocked> {
+    let mut groups: BTreeMap<(&str, &str), (usize, Duration)> = BTreeMap::new();
+    for event in trace.events.iter().filter(|event| event.kind == Kind::Block) {
+        let until = SimTime::from_nanos(event.at_nanos);
+        let since = SimTime::from_nanos(event.at_nanos.saturating_sub(event.took_nanos));
+        let length = until.min(to).saturating_since(since.max(from));
+        if !length.is_zero() {
+            let (count, sum) = groups.entry((trace.text(event.node), trace.text(event.task))).or_default();
+            *count += 1;
+            *sum += length;
+        }
+    }
+    let line = |((node, task), (count, length)): ((&str, &str), (usize, Duration))| Blocked {
+        node: node.into(),
+        task: task.into(),
+        count,
+        seconds: length.as_secs_f64(),
+    };
+    let mut blocked: Vec<Blocked> = groups.into_iter().map(line).collect();
+    blocked.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+    blocked
 }
 
 /// A path with the numbers of its files as `N`, so that one log and its successor are one thing.
@@ -256,5 +319,46 @@ mod tests {
         let sum: Duration = explanation.by_category().values().sum();
         assert_eq!(sum, ms(1_137));
         expect!["✗ admin on node-1: 1.137 s (deadline 1.000 s)"].assert_eq(&wait_line(&wait));
+    }
+
+    /// Of a process that stood still, the part that lies in the wait counts.
+    #[test]
+    fn an_explanation_says_who_blocked_a_process() {
+        let recorder = Recorder::new(Keep::Events);
+        let ms = Duration::from_millis;
+        let at = |millis: u64| SimTime::from_nanos(millis * 1_000_000);
+        let task = |node: &str, task: &str| Scope {
+            node: recorder.symbol(node),
+            task: recorder.symbol(task),
+            ..Scope::default()
+        };
+        let blocked = |scope, to: u64, took: u64| {
+            recorder.record_in(scope, at(to), Kind::Block, recorder.symbol("all else"), ms(took), 1);
+        };
+        blocked(task("node-1", "log server"), 50, 50);
+        blocked(task("node-1", "metadata server"), 200, 150);
+        blocked(task("node-2", "metadata server"), 260, 20);
+        blocked(task("node-1", "metadata server"), 300, 100);
+        let admin = task("node-1", "admin");
+        let end = recorder.record_in(admin, at(400), Kind::WaitEnd, recorder.symbol("admin"), ms(300), 0);
+        let wait = Wait {
+            name: "admin".into(),
+            node: "node-1".into(),
+            began: at(100),
+            deadline: ms(1_000),
+            parameter: None,
+            length: Length::Observed(ms(300)),
+            end,
+        };
+        let explanation = Explanation::of(&recorder.finish(), &wait).unwrap();
+        let text = explanation.render();
+        let (_, blocked) = text.split_once("Tasks").unwrap();
+        expect![[r#"
+             that blocked all else on their nodes meanwhile:
+
+                0.200 s     2 ×  metadata server  on node-1
+                0.020 s     1 ×  metadata server  on node-2
+        "#]]
+        .assert_eq(blocked);
     }
 }

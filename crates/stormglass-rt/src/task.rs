@@ -233,7 +233,7 @@ impl<F: Future> Future for Followed<F> {
             }
             _ => {
                 let (recorder, task) = (this.recorder.clone(), context.waker().clone());
-                let seat = Seat::new();
+                let seat = Seat::new(this.scope);
                 let alarm = Arc::new(WakeUp { recorder, woken: Mutex::default(), task, seat });
                 let waker = Waker::from(alarm.clone());
                 let (alarm, waker) = this.alarm.insert((alarm, waker));

@@ -41,7 +41,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
-use stormglass_core::{Kind, Recorder, SimTime, Symbol};
+use stormglass_core::{Kind, Recorder, Scope, SimTime, Symbol};
 
 /// The worker threads of one life of a process: mount them on its node ([`crate::mount()`]) before its first task is spawned. Clones are the same.
 #[derive(Clone, Debug)]
@@ -114,11 +114,9 @@ impl Workers {
         if waiting.is_empty() || !running() {
             return;
         }
-        if self.at_work().is_some() {
-            let Shared { recorder, subject, .. } = &*self.0;
-            let (now, scope, waited) = (now(), recorder.scope(), waiting.len() as u64);
-            recorder.record_in(scope, now, Kind::Block, *subject, now - since, waited);
-        }
+        let Shared { recorder, subject, .. } = &*self.0;
+        let (now, scope) = (now(), deafening.scope.because(recorder.scope().last()));
+        recorder.record_in(scope, now, Kind::Block, *subject, now - since, waiting.len() as u64);
         waiting.into_iter().for_each(pass_on);
     }
 
@@ -137,6 +135,8 @@ impl Workers {
 
 /// Runs this on the worker thread that the task has: a blocking call. Whom the task woke last waits meanwhile, and if no other thread is up,
 /// nobody in the process hears of the network or of the time, until the task waits for something else or another thread gets up.
+///
+/// A branch of [`crate::join_all`] counts as a task of its own: the others go on.
 pub async fn block<F: Future>(future: F) -> F::Output {
     let _blocked = seat_at_work().map(Blocked::new);
     future.await
@@ -288,6 +288,8 @@ fn pass_on(waker: Waker) {
 pub(crate) struct Seat {
     workers: Workers,
     number: u64,
+    /// The task's node and name.
+    scope: Scope,
     /// Whether the network or a timer has woken it since its last turn.
     heard: AtomicBool,
     /// How many reasons there are why it waits for neither network nor time.
@@ -302,7 +304,7 @@ pub(crate) struct Seat {
 
 impl Seat {
     /// That of a task on the node at work, if its workers are mounted.
-    pub(crate) fn new() -> Option<Arc<Seat>> {
+    pub(crate) fn new(scope: Scope) -> Option<Arc<Seat>> {
         let workers = if running() { mounted::<Workers>()? } else { return None };
         let number = {
             let mut state = workers.state();
@@ -311,7 +313,7 @@ impl Seat {
         };
         let (away, blocked) = (AtomicU32::new(0), AtomicU32::new(0));
         let (heard, accompanied, keeps) = (AtomicBool::new(false), AtomicBool::new(false), Mutex::default());
-        Some(Arc::new(Seat { workers, number, heard, away, blocked, accompanied, keeps }))
+        Some(Arc::new(Seat { workers, number, scope, heard, away, blocked, accompanied, keeps }))
     }
 
     /// Begins a turn of the task, or goes on with one that a blocking call was part of.

@@ -91,7 +91,7 @@ fn without_a_blocking_call_nobody_waits() {
 
 #[test]
 fn work_elsewhere_goes_on_and_gets_another_thread_up() {
-    let (heard, _) = play(Duration::ZERO, async |ears| {
+    let (heard, trace) = play(Duration::ZERO, async |ears| {
         ears.write(MS(10), MS(200));
         let own = ears.clone();
         ears.spawn("opens a database", async move {
@@ -106,6 +106,9 @@ fn work_elsewhere_goes_on_and_gets_another_thread_up() {
         ears.timer("after that", MS(70));
     });
     assert_eq!(heard, [("opened", 60), ("meanwhile", 60), ("after that", 70)]);
+    // Who had blocked it is told, not who ended that.
+    let blocked = trace.events.iter().find(|event| event.kind == Kind::Block).unwrap();
+    assert_eq!((trace.text(blocked.task), blocked.took_nanos / 1_000_000), ("server", 50));
 }
 
 /// While another thread is at what it has heard of, a blocked one leaves somebody to hear.

@@ -12,12 +12,18 @@ use stormglass_core::event::Category;
 use stormglass_core::{Identity, Keep, Wait};
 use stormglass_report::Explanation;
 use stormglass_report::deadline::at_deadline;
-use stormglass_report::explain::{Reason, wait_line};
+use stormglass_report::explain::{Blocked, Reason, wait_line};
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum Line<'a> {
-    Explanation { identity: Identity, wait: &'a Wait, parts: Vec<PartLine<'a>>, reasons: &'a [Reason] },
+    Explanation {
+        identity: Identity,
+        wait: &'a Wait,
+        parts: Vec<PartLine<'a>>,
+        reasons: &'a [Reason],
+        blocked: &'a [Blocked],
+    },
 }
 
 #[derive(Serialize)]
@@ -58,12 +64,13 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
                 .map(|(category, time)| (category.name(), time.as_secs_f64()))
                 .collect(),
         });
-        let (parts, reasons) = (parts.collect(), explanation.reasons());
+        let (parts, reasons, blocked) = (parts.collect(), explanation.reasons(), explanation.blocked());
         output.print_json(&Line::Explanation {
             identity: run.identity(current_build()),
             wait,
             parts,
             reasons,
+            blocked,
         });
         return Ok(exit_of(&outcome.verdict));
     }
