@@ -60,7 +60,7 @@ pub struct RaftSettings {
     /// Default: false.
     pub joins_at_once: bool,
     /// Whether the server's writes block the thread that it runs on, as Restate's do: whoever was woken last, to send an answer or a message, waits until their syncs are over, and with
-    /// nobody else at work the whole process does ([`stormglass_rt::worker`]). Default: true.
+    /// nobody else at work the whole process does (`stormglass_rt::worker`). Default: true.
     pub blocking_writes: bool,
     /// Whether a write whose precondition is broken already is refused before it goes through the log (Restate 6e4156977). Default: true.
     pub refuses_early: bool,

@@ -23,7 +23,7 @@ pub struct CpuProfile {
     /// theirs, as many as there are just then (Poisson). Range: 0 to 1024. Default: 0.
     pub background: f64,
     /// How long a thread is up that hears of something: it handles that. While another one is up, a blocked one does not make its process deaf
-    /// ([`stormglass_rt::worker`]). Default: 0.5 ms, a quarter of the quickest real call that was refused (1.9 ms: a connection, a request and its answer wake four).
+    /// (`stormglass_rt::worker`). Default: 0.5 ms, a quarter of the quickest real call that was refused (1.9 ms: a connection, a request and its answer wake four).
     #[serde(with = "HumanDuration")]
     pub handling: Duration,
 }
