@@ -352,9 +352,9 @@ mod tests {
         };
         let explanation = Explanation::of(&recorder.finish(), &wait).unwrap();
         let text = explanation.render();
-        let (_, blocked) = text.split_once("Tasks").unwrap();
+        let blocked = &text[text.find("Tasks").unwrap()..];
         expect![[r#"
-             that blocked all else on their nodes meanwhile:
+            Tasks that blocked all else on their nodes meanwhile:
 
                 0.200 s     2 ×  metadata server  on node-1
                 0.020 s     1 ×  metadata server  on node-2
