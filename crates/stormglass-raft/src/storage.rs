@@ -118,8 +118,8 @@ impl RaftStore {
 
     async fn write(&mut self, batch: Batch) -> Result<(), EngineError> {
         let engine = self.engine.as_mut().expect("a storage that was taken is not written to");
-        let write = engine.write_synced(batch);
-        Ok(if self.blocks { worker::block(write).await } else { worker::aside(write).await }?)
+        // Source: restatedev/restate `crates/rocksdb/src/lib.rs`, where `IoMode::Default` writes, and syncs, on the thread at work.
+        Ok(worker::block_or_aside(self.blocks, engine.write_synced(batch)).await?)
     }
 
     /// Puts into files of their own what is in the log of the database, as an orderly shutdown does: the next opening has nothing to recover. (Source: restatedev/restate

@@ -110,13 +110,7 @@ impl Explanation {
         for reason in shown {
             let nodes: Vec<&str> = reason.nodes.iter().map(String::as_str).collect();
             let on = if nodes.is_empty() { String::new() } else { format!("on {}", nodes.join(", ")) };
-            let count = format!("{} ×", reason.count);
-            reasons.add_row([
-                format!("{:>8.3} s", reason.seconds),
-                format!("{count:>6}"),
-                reason.what.clone(),
-                on,
-            ]);
+            reasons.add_row(row(reason.seconds, reason.count, &reason.what, on));
         }
         text += &table::text(&reasons);
         if !rest.is_empty() {
@@ -132,13 +126,7 @@ impl Explanation {
         for Blocked { node, task, count, seconds } in
             self.blocked.iter().take(6).filter(|blocked| blocked.seconds >= 0.000_5)
         {
-            let count = format!("{count} ×");
-            blocked.add_row([
-                format!("{seconds:>8.3} s"),
-                format!("{count:>6}"),
-                task.clone(),
-                format!("on {node}"),
-            ]);
+            blocked.add_row(row(*seconds, *count, task, format!("on {node}")));
         }
         if blocked.is_empty() {
             return String::new();
@@ -175,6 +163,12 @@ impl Explanation {
         table.add_row(row);
         table::text(&table)
     }
+}
+
+/// How long, how often, what and where.
+fn row(seconds: f64, count: usize, what: &str, on: String) -> [String; 4] {
+    let count = format!("{count} ×");
+    [format!("{seconds:>8.3} s"), format!("{count:>6}"), what.to_string(), on]
 }
 
 /// The last event of a node.

@@ -117,7 +117,7 @@ impl Workers {
         let Shared { recorder, subject, .. } = &*self.0;
         let (now, scope) = (now(), deafening.scope.because(recorder.scope().last()));
         recorder.record_in(scope, now, Kind::Block, *subject, now - since, waiting.len() as u64);
-        waiting.into_iter().for_each(pass_on);
+        waiting.iter().for_each(pass_on);
     }
 
     /// A turn blocks its thread.
@@ -149,6 +149,11 @@ pub async fn aside<F: Future>(future: F) -> F::Output {
     future.await
 }
 
+/// [`block`] if it `blocks`, else [`aside`]: for a write whose thread is a matter of settings.
+pub async fn block_or_aside<F: Future>(blocks: bool, future: F) -> F::Output {
+    if blocks { block(future).await } else { aside(future).await }
+}
+
 /// As long as it is held, the task at work is busy on a thread and waits for neither network nor time: for futures that are written by hand.
 /// None for a task without [`Workers`].
 pub fn away() -> Option<Away> {
@@ -157,16 +162,17 @@ pub fn away() -> Option<Away> {
 
 /// Has this done by another task of the process, which is woken for it: the one that sends an answer, say. At once for a task without [`Workers`].
 pub fn hand_over(work: impl FnOnce() + Send + 'static) {
-    match seat_at_work() {
-        Some(seat) => seat.wakes(Woken::Task(None, vec![Box::new(work)])),
-        None => work(),
-    }
+    hand(None, work);
 }
 
 /// As [`hand_over`], to a task that has a number: it is woken once for several works in a row.
 pub fn hand_over_to(task: u64, work: impl FnOnce() + Send + 'static) {
+    hand(Some(task), work);
+}
+
+fn hand(task: Option<u64>, work: impl FnOnce() + Send + 'static) {
     match seat_at_work() {
-        Some(seat) => seat.wakes(Woken::Task(Some(task), vec![Box::new(work)])),
+        Some(seat) => seat.wakes(Woken::Task(task, vec![Box::new(work)])),
         None => work(),
     }
 }
@@ -218,7 +224,7 @@ impl Drop for Blocked {
         // The thread is free when the turn is over, or at once where it is another's: the task is no more.
         if !seat.is_at_work() {
             match seat.keeps().take() {
-                Some(Woken::Waker(waker)) => pass_on(waker),
+                Some(Woken::Waker(waker)) => pass_on(&waker),
                 gone => drop(gone),
             }
             seat.end_turn(None);
@@ -249,7 +255,7 @@ impl Woken {
 
     fn run(self) {
         match self {
-            Woken::Waker(waker) => pass_on(waker),
+            Woken::Waker(waker) => pass_on(&waker),
             Woken::Task(_, works) => works.into_iter().for_each(|work| work()),
         }
     }
@@ -277,9 +283,9 @@ fn seat_at_work() -> Option<Arc<Seat>> {
     AT_WORK.with_borrow(Option::clone)
 }
 
-fn pass_on(waker: Waker) {
+fn pass_on(waker: &Waker) {
     let before = PASSES.replace(true);
-    waker.wake();
+    waker.wake_by_ref();
     PASSES.set(before);
 }
 
@@ -329,6 +335,12 @@ impl Seat {
         AT_WORK.with_borrow(|seat| seat.as_ref().is_some_and(|seat| std::ptr::eq(&**seat, self)))
     }
 
+    /// Whether it is this turn that leaves nobody to hear.
+    fn deafens(&self) -> bool {
+        let this = |(_, seat): &(SimTime, Arc<Seat>)| seat.number == self.number;
+        self.workers.are_deaf() && self.workers.state().deafened.as_ref().is_some_and(this)
+    }
+
     fn is_blocked(&self) -> bool {
         self.blocked.load(Relaxed) > 0
     }
@@ -348,9 +360,7 @@ impl Seat {
                 return self.workers.state().waiting.push(again());
             }
         }
-        let before = PASSES.replace(true);
-        waker.wake_by_ref();
-        PASSES.set(before);
+        pass_on(waker);
     }
 
     /// The task, which is at work, wakes somebody: its own thread runs him after it, unless it wakes another one. Then another thread gets up for the former.
@@ -372,11 +382,8 @@ impl Seat {
             last.run();
             woken = WOKEN.take();
         }
-        if self.workers.are_deaf() {
-            let deafening = self.workers.state().deafened.as_ref().map(|(_, seat)| seat.clone());
-            if deafening.is_some_and(|seat| std::ptr::eq(&*seat, self)) {
-                self.workers.hear();
-            }
+        if self.deafens() {
+            self.workers.hear();
         }
         self.accompanied.store(false, Relaxed);
     }

@@ -211,15 +211,12 @@ impl LogServer {
             let (accepted, refused) = self.sort(taken);
             let mut batch = Batch::new();
             accepted.iter().for_each(|(ask, _)| self.put(&mut batch, ask));
-            if !batch.is_empty() {
-                let write = store.write_synced(batch);
-                let written =
-                    if self.blocks { worker::block(write).await } else { worker::aside(write).await };
-                if written.is_err() {
-                    // Nobody is told that it is stored.
-                    self.health.set(LogServerStatus::Failsafe);
-                    return;
-                }
+            if !batch.is_empty()
+                && worker::block_or_aside(self.blocks, store.write_synced(batch)).await.is_err()
+            {
+                // Nobody is told that it is stored.
+                self.health.set(LogServerStatus::Failsafe);
+                return;
             }
             for (ask, desk) in accepted {
                 let info = self.apply(ask);
