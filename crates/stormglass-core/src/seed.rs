@@ -41,7 +41,7 @@ impl Seed {
             hasher.update((part.len() as u64).to_le_bytes());
             hasher.update(part);
         });
-        Stream { chance: ChaCha8Rng::from_seed(hasher.finalize().into()), branch: TRUNK }
+        Stream::new(hasher.finalize().into(), TRUNK)
     }
 }
 
@@ -145,18 +145,46 @@ label_tuples!(A B C D);
 /// A named source of chance.
 ///
 /// It hands out numbers of our own ranges only, so that no dependency's next version moves them.
+///
+/// A run can have thousands, each used seldom, so its size and its layout count: what each draw needs comes first, and the generator itself, which is twice as large, is made anew where its draws run out.
 #[derive(Clone)]
+#[repr(C)]
 pub struct Stream {
-    chance: ChaCha8Rng,
+    drawn: u64,
     /// The branch of the run that it draws for.
     branch: u64,
+    ahead: [u64; AHEAD as usize],
+    key: [u8; 32],
 }
 
+/// Draws that are made at once: half of what the generator makes in one go.
+const AHEAD: u64 = 16;
+
+/// The generator's words in a draw.
+const WORDS: u128 = 2;
+
 impl Stream {
+    fn new(key: [u8; 32], branch: u64) -> Stream {
+        Stream { drawn: 0, branch, ahead: [0; AHEAD as usize], key }
+    }
+
     /// The next draw: 64 random bits.
     pub fn draw(&mut self) -> u64 {
         self.follow_branch();
-        self.chance.next_u64()
+        let place = self.drawn % AHEAD;
+        if place == 0 {
+            self.look_ahead();
+        }
+        self.drawn += 1;
+        self.ahead[place as usize]
+    }
+
+    /// Has the draws ready from a multiple of [`AHEAD`] on, in which the next one lies.
+    #[cold]
+    fn look_ahead(&mut self) {
+        let mut chance = ChaCha8Rng::from_seed(self.key);
+        chance.set_word_pos(WORDS * u128::from(self.drawn - self.drawn % AHEAD));
+        self.ahead.fill_with(|| chance.next_u64());
     }
 
     /// On another branch it goes on as another stream, which depends on the branch and on what it was.
@@ -165,9 +193,9 @@ impl Stream {
         if branch != self.branch {
             let mut hasher = Sha256::new();
             hasher.update(b"stormglass branch 1");
-            hasher.update(self.chance.get_seed());
+            hasher.update(self.key);
             hasher.update(branch.to_le_bytes());
-            *self = Stream { chance: ChaCha8Rng::from_seed(hasher.finalize().into()), branch };
+            *self = Stream::new(hasher.finalize().into(), branch);
         }
     }
 
@@ -182,9 +210,11 @@ impl Stream {
     /// assert_eq!(skipped.draw(), drawn.draw());
     /// ```
     pub fn skip(&mut self, draws: u64) {
-        const WORDS: u128 = 2;
         self.follow_branch();
-        self.chance.set_word_pos(self.chance.get_word_pos() + WORDS * u128::from(draws));
+        self.drawn += draws;
+        if !self.drawn.is_multiple_of(AHEAD) {
+            self.look_ahead();
+        }
     }
 
     /// A whole number in `0..bound`, without bias worth naming (below 2⁻³² for bounds below 2³²).
@@ -238,7 +268,7 @@ impl Stream {
 
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream").field("words_drawn", &self.chance.get_word_pos()).finish()
+        f.debug_struct("Stream").field("drawn", &self.drawn).finish()
     }
 }
 
@@ -246,6 +276,17 @@ impl fmt::Debug for Stream {
 mod tests {
     use super::*;
     use expect_test::expect;
+
+    #[test]
+    fn draws_are_the_generators_whatever_is_passed_over() {
+        let mut stream = Seed(1).stream("a");
+        let mut generator = ChaCha8Rng::from_seed(stream.key);
+        for skipped in (0..100).chain([1_000, 15, 16, 17]) {
+            stream.skip(skipped);
+            let theirs = (0..=skipped).map(|_| generator.next_u64()).last();
+            assert_eq!(Some(stream.draw()), theirs, "after {skipped} more");
+        }
+    }
 
     /// The meaning of a seed, for ever. If this fails, saved seeds and regressions have lost theirs.
     #[test]

@@ -13,8 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Echoes of one measured iteration; two messages each.
 const ECHOES: u64 = 2_000;
-/// Messages of one measured iteration of gossip: enough that the 9,900 links among a hundred nodes, which are made when they are first used,
-/// do not count for much. turmoil gets fewer, since it takes longer.
+/// Messages of one measured iteration of gossip. turmoil gets fewer, since it takes longer.
 const GOSSIP: u64 = 400_000;
 const GOSSIP_OF_TURMOIL: u64 = 40_000;
 const LEAST: Duration = Duration::from_millis(1);
@@ -252,23 +251,36 @@ fn ended(_: std::io::Error) -> std::io::Result<()> {
     Ok(())
 }
 
-fn gossip(count: u64, pause: Duration) {
+/// How long this takes.
+#[expect(clippy::disallowed_methods, reason = "a benchmark looks at the clock")]
+fn timed(work: impl FnOnce()) -> Duration {
+    let begun = Instant::now();
+    work();
+    begun.elapsed()
+}
+
+/// Gossip among so many nodes, whose links are there: a message has passed over each before.
+fn gossip(count: u64, pause: Duration) -> Duration {
     let (runtime, _network, nodes) = nodes(count);
-    runtime.block_on(async {
-        let node = |(me, (node, ..)): (usize, &(NodeHandle, Host, Mount))| {
-            node.spawn(ours::gossip(me as u64, count, GOSSIP, pause, ours::address))
-        };
-        let all: Vec<_> = nodes.iter().enumerate().map(node).collect();
-        for node in all {
-            node.await.expect("it ends").expect("it works");
-        }
-    });
+    let gossip = |messages| {
+        runtime.block_on(async {
+            let node = |(me, (node, ..)): (usize, &(NodeHandle, Host, Mount))| {
+                node.spawn(ours::gossip(me as u64, count, messages, pause, ours::address))
+            };
+            let all: Vec<_> = nodes.iter().enumerate().map(node).collect();
+            for node in all {
+                node.await.expect("it ends").expect("it works");
+            }
+        });
+    };
+    gossip(count * (count - 1));
+    timed(|| gossip(GOSSIP))
 }
 
 /// What gossip costs beside its messages: so many tasks, each with a pause and a timer in place of a message.
-fn pauses(count: u64, pause: Duration) {
+fn pauses(count: u64, pause: Duration) -> Duration {
     let (runtime, _network, nodes) = nodes(count);
-    runtime.block_on(async {
+    let pauses = async {
         let node = |(me, (node, ..)): (usize, &(NodeHandle, Host, Mount))| {
             node.spawn(async move {
                 let mut chance = stormglass_core::Seed(1).stream(("timers", me as u64));
@@ -284,17 +296,18 @@ fn pauses(count: u64, pause: Duration) {
         for node in all {
             node.await.expect("it ends");
         }
-    });
+    };
+    timed(|| runtime.block_on(pauses))
 }
 
-fn turmoil_gossip(count: u64) {
+fn turmoil_gossip(count: u64) -> Duration {
     let mut sim = turmoil();
     for me in 0..count {
         sim.client(format!("node-{me}"), async move {
             Ok(turmoils::gossip(me, count, GOSSIP_OF_TURMOIL, LEAST, turmoils::address).await?)
         });
     }
-    sim.run().expect("it works");
+    timed(|| sim.run().expect("it works"))
 }
 
 type Case = (&'static str, fn());
@@ -311,17 +324,16 @@ const ECHO: [Case; 8] = [
 ];
 
 /// Ten nodes; ten times as many, each as busy; and as many that are a tenth as busy each, so that as much is on its way as among ten.
-const GOSSIPING: [Case; 6] = [
-    ("ours-10", || gossip(10, LEAST)),
-    ("pauses-10", || pauses(10, LEAST)),
-    ("ours-100", || gossip(100, LEAST)),
-    ("pauses-100", || pauses(100, LEAST)),
-    ("ours-100-as-many", || gossip(100, 10 * LEAST)),
-    ("pauses-100-as-many", || pauses(100, 10 * LEAST)),
+const GOSSIPING: [fn() -> Duration; 6] = [
+    || gossip(10, LEAST),
+    || pauses(10, LEAST),
+    || gossip(100, LEAST),
+    || pauses(100, LEAST),
+    || gossip(100, 10 * LEAST),
+    || pauses(100, 10 * LEAST),
 ];
 
-const TURMOIL_GOSSIPING: [Case; 2] =
-    [("turmoil-10", || turmoil_gossip(10)), ("turmoil-100", || turmoil_gossip(100))];
+const TURMOIL_GOSSIPING: [fn() -> Duration; 2] = [|| turmoil_gossip(10), || turmoil_gossip(100)];
 
 fn measure(mut group: BenchmarkGroup<'_, WallTime>, cases: &[Case], messages: u64) {
     group.throughput(Throughput::Elements(messages)).sample_size(10);
@@ -345,15 +357,12 @@ fn main() {
 
 /// Nanoseconds for a message in each of these cases: each runs once a round, so that whatever else the machine does hits all alike,
 /// and its least counts.
-#[expect(clippy::disallowed_methods, reason = "a benchmark looks at the clock")]
-fn in_turn<const N: usize>(cases: &[Case; N], messages: u64) -> [f64; N] {
+fn in_turn<const N: usize>(cases: &[fn() -> Duration; N], messages: u64) -> [f64; N] {
     const ROUNDS: usize = 8;
     let mut least = [f64::MAX; N];
     for _ in 0..ROUNDS {
-        for (least, (_, case)) in least.iter_mut().zip(cases) {
-            let begun = Instant::now();
-            case();
-            *least = least.min(begun.elapsed().as_nanos() as f64 / messages as f64);
+        for (least, case) in least.iter_mut().zip(cases) {
+            *least = least.min(case().as_nanos() as f64 / messages as f64);
         }
     }
     least

@@ -13,15 +13,15 @@ use stormglass_rt as rt;
 
 /// One direction between two hosts.
 ///
-/// Among many hosts no link is in a cache when it is used, so its layout counts: what each message needs lies together, behind the stream's numbers and next to its place among them.
+/// Among many hosts no link is in a cache when it is used, so its layout counts: what each message needs lies together, and last of it what the stream has ready.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Link {
-    state: Mutex<LinkState>,
     pub(crate) ends: (Arc<Power>, Arc<Power>),
     pub(crate) subject: Symbol,
     /// The host at its end.
     pub(crate) target: Symbol,
+    state: Mutex<LinkState>,
     seed: Seed,
     /// The names of its hosts.
     pub(crate) names: (Arc<str>, Arc<str>),
@@ -30,13 +30,13 @@ pub(crate) struct Link {
 #[derive(Debug)]
 #[repr(C)]
 struct LinkState {
-    latencies: Stream,
     profile: Arc<LinkProfile>,
     /// When the line has put everything on its way that was sent before.
     line_free: SimTime,
     /// What faults need of chance, which most links never do.
     faults: Option<Box<Stream>>,
     counters: Counters,
+    latencies: Stream,
 }
 
 /// Whether a host is on, and in its how manyth life.
