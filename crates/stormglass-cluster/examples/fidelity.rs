@@ -1,5 +1,8 @@
-//! Prints the table real against simulated that `docs/fidelity.md` keeps.
+//! Prints the tables real against simulated that `docs/fidelity.md` keeps.
+
+use stormglass_cluster::fidelity::{self, trim_gap};
 
 fn main() {
-    print!("{}", stormglass_cluster::fidelity::table(&stormglass_cluster::fidelity::compare(200)));
+    print!("{}", fidelity::table(&fidelity::compare(200)));
+    print!("\n{}", trim_gap::table(&trim_gap::compare(200)));
 }

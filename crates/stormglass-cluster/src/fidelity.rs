@@ -4,6 +4,8 @@
 //! condition is the profile `quiet` with what the experiment was: the same delay on every sync, what tracing costs, which is how the real syncs were delayed (read off another
 //! recording, without delays), and the restarts of the real runs, with the same pauses, nodes and signals.
 
+pub mod trim_gap;
+
 use crate::phases::{NodeStart, Phase, starts};
 use crate::restarts::Restarts;
 use crate::runner::Signal;
@@ -14,7 +16,7 @@ use std::fmt::Write;
 use std::time::Duration;
 use stormglass_core::latency::HumanDuration;
 use stormglass_core::{Keep, Length, Seed};
-use stormglass_sim::{Played, Run, Settings};
+use stormglass_sim::{Played, Run, Scenario, Settings};
 
 /// The phases that the simulation has to meet within [`TOLERANCE`] where syncs are slow.
 pub const JUDGED: [Phase; 5] =
@@ -74,10 +76,19 @@ pub struct Way {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct Measurements {
     /// The experiments, by the delay of syncs.
     played: BTreeMap<String, Experiment>,
     condition: Vec<Condition>,
+    trim_gap: Vec<trim_gap::Flow>,
+}
+
+impl Measurements {
+    fn read() -> Measurements {
+        toml::from_str(include_str!("../data/real-1.7.12.toml"))
+            .expect("the measurements are part of the crate")
+    }
 }
 
 /// What was done, and nothing that came out of it.
@@ -130,8 +141,7 @@ struct MeasuredWay {
 ///
 /// When there are fewer seeds than runs of a measured experiment, of which there are up to five.
 pub fn compare(seeds: u64) -> Vec<Comparison> {
-    let measured: Measurements = toml::from_str(include_str!("../data/real-1.7.12.toml"))
-        .expect("the measurements are part of the crate");
+    let measured = Measurements::read();
     let played = measured.played.iter().map(|(delay, experiment)| (delay.as_str(), experiment.play(seeds)));
     let played: BTreeMap<&str, Vec<Start>> = played.collect();
     let against_played = |condition: &Condition| {
@@ -167,9 +177,13 @@ impl Experiment {
     fn settings(&self, run: &[Restarted]) -> Settings {
         let script: Vec<ScriptedRestart> = run.iter().map(Restarted::scripted).collect();
         let script = toml::Value::try_from(script).expect("a list of tables").to_string();
+        self.resolve(&Restarts, &[("cluster.script", &script)])
+    }
+
+    fn resolve(&self, scenario: &dyn Scenario, more: &[(&str, &str)]) -> Settings {
         let settings = self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let settings: Vec<_> = settings.chain([("cluster.script", script.as_str())]).collect();
-        Settings::resolve(&Restarts, Some("restate-1.7"), "quiet", &settings)
+        let settings: Vec<_> = settings.chain(more.iter().copied()).collect();
+        Settings::resolve(scenario, Some("restate-1.7"), "quiet", &settings)
             .expect("shipped model and profile are valid")
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use stormglass_cluster::fidelity::trim_gap::{self, Comparison, Wait};
 use stormglass_cluster::fidelity::{JUDGED, LATER, StartKind, TOLERANCE, Way, compare};
 use stormglass_cluster::phases::{NodeStart, Phase, phases, starts};
 use stormglass_cluster::runner::Signal;
@@ -53,6 +54,17 @@ fn phases_are_near_those_of_a_real_cluster() {
             assert!((real / simulated).max(simulated / real) < 1.5, "{delay}: {real} {simulated}");
         }
     }
+}
+
+/// The first start and the import of the trim-gap test, at 100 ms a sync.
+#[test]
+fn a_snapshot_is_imported_when_a_real_one_is() {
+    let slow = trim_gap::compare(50).into_iter().filter(|comparison| comparison.sync_delay == "100ms");
+    let judged = slow.filter(|comparison| matches!(comparison.wait, Wait::PartitionStarted | Wait::Import));
+    let near =
+        |Comparison { real, simulated, .. }: &Comparison| (simulated / real[0] - 1.0).abs() < TOLERANCE;
+    let (near, far): (Vec<_>, Vec<_>) = judged.partition(near);
+    assert!(near.len() == 2 && far.is_empty(), "{far:?}");
 }
 
 /// A process is up before its first sync, so that its delay changes nothing about it: the two measured medians of cold starts are 30 and 42 ms for that, and the simulated one is between them.

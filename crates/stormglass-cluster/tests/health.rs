@@ -142,18 +142,26 @@ fn a_restart_begins_with_nothing_known() {
     assert_eq!(count("log server: failsafe"), 0);
 }
 
-/// A log server whose disk fails takes no more records, and no promise is broken: two of three are enough.
+/// A log server whose disk fails takes no more records, and no promise is broken. The two others are enough, unless one of them is just being restarted: a segment that begins then has one log server that stores,
+/// and a log that needs two stands still until the test ends.
 #[test]
 fn a_log_server_whose_disk_fails_goes_failsafe() {
     let fault = "[{ kind = 'disk-error', node = 'node-2', path = '/data/log-store/*.log', operations = ['fdatasync'], error = 'io', \
                  at = '5s', lasts = '1s' }]";
     let sets = [("plan.fault", fault), ("cluster-chaos.duration", "6s"), ("cluster-chaos.signals", "kill")];
-    let mut failed = 0;
+    let (mut failed, mut enough) = (0, 0);
     for seed in 0..6 {
         let played = play("restate-1.7", &sets, seed);
         let verdict = played.outcome.verdict;
-        assert!(matches!(verdict, Verdict::Passed | Verdict::TimedOut { .. }), "seed {seed}: {verdict}");
-        failed += told(&played.trace, "node-2").iter().filter(|told| *told == "log server: failsafe").count();
+        match &verdict {
+            Verdict::Passed | Verdict::TimedOut { .. } => {}
+            Verdict::Violated { property, .. } if property == "progress" => {}
+            _ => panic!("seed {seed}: {verdict}"),
+        }
+        let told = told(&played.trace, "node-2");
+        let failsafe = told.iter().filter(|told| *told == "log server: failsafe").count();
+        failed += failsafe;
+        enough += usize::from(failsafe > 0 && verdict.held());
     }
-    assert!(failed > 0, "{failed} in 6 runs");
+    assert!(failed > 0 && enough > 0, "{failed} and {enough} in 6 runs");
 }

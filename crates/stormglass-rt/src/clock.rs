@@ -11,7 +11,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
-use stormglass_core::{Kind, Recorder, SimTime, Symbol};
+use stormglass_core::{Kind, Latency, Recorder, SimTime, Stream, Symbol};
 
 /// The time since the run began.
 ///
@@ -159,8 +159,18 @@ pub struct Ticker {
     recorder: Recorder,
     subject: Symbol,
     period: Duration,
+    /// When the next tick is due.
+    due: SimTime,
     next: Alarm,
     missed: Missed,
+    late: Option<Box<Late>>,
+}
+
+/// How late ticks are.
+#[derive(Clone, Debug)]
+struct Late {
+    by: Latency,
+    chance: Stream,
 }
 
 /// What becomes of ticks that were due while nobody looked, as tokio's `MissedTickBehavior`.
@@ -184,8 +194,7 @@ impl Ticker {
     /// When the period is zero.
     pub fn new(recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
         assert!(!period.is_zero(), "a period of no time would tick for ever");
-        let (recorder, next, missed) = (recorder.clone(), Alarm::new(now()), Missed::Burst);
-        Ticker { recorder, subject, period, next, missed }
+        Ticker::from(now(), recorder, subject, period)
     }
 
     /// As [`Ticker::new`], with the first tick a period from now.
@@ -194,7 +203,13 @@ impl Ticker {
     ///
     /// When the period is zero.
     pub fn after(recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
-        Ticker { next: Alarm::new(now() + period), ..Ticker::new(recorder, subject, period) }
+        assert!(!period.is_zero(), "a period of no time would tick for ever");
+        Ticker::from(now() + period, recorder, subject, period)
+    }
+
+    fn from(due: SimTime, recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
+        let (recorder, next) = (recorder.clone(), Alarm::new(due));
+        Ticker { recorder, subject, period, due, next, missed: Missed::Burst, late: None }
     }
 
     /// What becomes of missed ticks. Default: [`Missed::Burst`].
@@ -204,16 +219,49 @@ impl Ticker {
         self
     }
 
+    /// Each tick comes late by so much, drawn by chance, as those of a real runtime do; the next one is due when it was.
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::time::Duration;
+    /// use stormglass_core::{Keep, Latency, Recorder, Seed};
+    /// use stormglass_rt::Ticker;
+    ///
+    /// madsim::runtime::Runtime::new().block_on(async {
+    ///     let recorder = Recorder::new(Keep::Nothing);
+    ///     let late = Latency::Uniform { min: Duration::ZERO, max: Duration::from_millis(1) };
+    ///     let mut ticker = Ticker::after(&recorder, recorder.symbol("tick"), Duration::from_millis(100));
+    ///     ticker = ticker.late(late, Seed(1).stream("tick"));
+    ///     for tick in 1..=10 {
+    ///         poll_fn(|context| ticker.poll_tick(context)).await;
+    ///         let late = stormglass_rt::now().as_nanos() - tick * 100_000_000;
+    ///         assert!((1_000..1_001_000).contains(&late), "{late} ns");
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn late(mut self, by: Latency, chance: Stream) -> Ticker {
+        self.late = Some(Box::new(Late { by, chance }));
+        self.set(self.due);
+        self
+    }
+
+    fn set(&mut self, due: SimTime) {
+        let late = |Late { by, chance }: &mut Late| by.at(chance.draw());
+        self.due = due;
+        self.next = Alarm::new(due + self.late.as_deref_mut().map_or(Duration::ZERO, late));
+    }
+
     /// Ready when a tick is due.
     pub fn poll_tick(&mut self, context: &mut Context<'_>) -> Poll<()> {
         ready!(self.next.poll(context));
         let now = now();
-        self.next = Alarm::new(match self.missed {
-            Missed::Burst => self.next.at + self.period,
+        self.set(match self.missed {
+            Missed::Burst => self.due + self.period,
             Missed::Delay => now + self.period,
             Missed::Skip => {
-                let periods = (now - self.next.at).as_nanos() / self.period.as_nanos() + 1;
-                self.next.at + Duration::from_nanos((self.period.as_nanos() * periods) as u64)
+                let periods = (now - self.due).as_nanos() / self.period.as_nanos() + 1;
+                self.due + Duration::from_nanos((self.period.as_nanos() * periods) as u64)
             }
         });
         self.recorder.record(now, Kind::Tick, self.subject, self.period, 0);

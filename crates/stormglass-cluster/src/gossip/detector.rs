@@ -49,6 +49,15 @@ pub enum Special {
     FailingOver,
 }
 
+/// What comes of a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tick {
+    /// Whether it is time to tell others.
+    pub round: bool,
+    /// Whether somebody's state has changed.
+    pub changed: bool,
+}
+
 /// What is said of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rumour {
@@ -155,11 +164,13 @@ impl Detector {
         true
     }
 
-    /// Time for a round. Says whether somebody's state has changed.
-    pub fn tick(&mut self, now: SimTime) -> bool {
+    /// The timer has fired. It is time for a round if an interval has passed since the last one, to the nanosecond: a timer that fires a little earlier than the last time
+    /// is too early, and the round is left out.
+    pub fn tick(&mut self, now: SimTime) -> Tick {
         let tick = self.settings.tick.as_nanos().max(1);
         let intervals = (now.saturating_since(self.last_tick).as_nanos() / tick) as u32;
-        if intervals > 0 {
+        let round = intervals > 0;
+        if round {
             for (&id, known) in &mut self.nodes {
                 known.age = if id == self.me.id { 0 } else { known.age.saturating_add(intervals) };
             }
@@ -168,7 +179,7 @@ impl Detector {
         let judged: Vec<NodeId> =
             if self.is_stable() { self.nodes.keys().copied().collect() } else { vec![self.me.id] };
         let changed: Vec<bool> = judged.into_iter().map(|id| self.judge(id, now)).collect();
-        changed.contains(&true)
+        Tick { round, changed: changed.contains(&true) }
     }
 
     /// Hears a message. Says whether somebody's state has changed.
@@ -368,8 +379,19 @@ mod tests {
     fn a_lone_node_trusts_itself() {
         let mut detector = Detector::new(one(1, 1), GossipSettings::default(), at(0));
         detector.refresh(&NodesConfiguration::first("c", "node-1"));
-        assert!(detector.tick(at(100)));
+        assert!(detector.tick(at(100)).changed);
         assert_eq!(detector.changes(), [(one(1, 1), NodeState::Alive)]);
+    }
+
+    /// A timer that has fired late makes the next one early, and the next round late: others hear of a node less often than its interval says.
+    #[test]
+    fn a_round_that_is_early_is_left_out() {
+        let mut detector = Detector::new(one(1, 1), GossipSettings::default(), at(0));
+        let mut round = |micros: u64| detector.tick(SimTime::from_nanos(1_000 * micros)).round;
+        assert_eq!(
+            [100_010, 200_020, 300_010, 400_000, 500_000].map(&mut round),
+            [true, true, false, true, true]
+        );
     }
 
     /// Restate suspects its own node 600 ms longer.

@@ -10,7 +10,7 @@
 pub mod detector;
 pub mod settings;
 
-pub use detector::{Detector, Gossip, Special};
+pub use detector::{Detector, Gossip, Special, Tick};
 pub use settings::GossipSettings;
 
 use crate::control::CONTROL_PORT;
@@ -24,7 +24,7 @@ use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
-use stormglass_core::{Kind, Recorder, Seed, Stream};
+use stormglass_core::{Kind, Latency, Recorder, Seed, Stream};
 use stormglass_net::{Endpoint, Host};
 use stormglass_raft::NodeId;
 use stormglass_rt::{self as rt, Missed, Ticker, Watch};
@@ -132,7 +132,11 @@ impl FailureDetector {
             });
         }
         let subject = self.recorder.symbol("gossip");
-        let mut ticker = Ticker::new(&self.recorder, subject, self.parts.settings.tick).missed(Missed::Skip);
+        let Parts { me, seed, settings, .. } = &self.parts;
+        let late = Latency::Uniform { min: Duration::ZERO, max: settings.lateness };
+        let chance = seed.stream(("gossip tick", u64::from(me.id.0), u64::from(me.generation)));
+        let ticker = Ticker::new(&self.recorder, subject, settings.tick);
+        let mut ticker = ticker.missed(Missed::Skip).late(late, chance);
         let mut stopping = false;
         loop {
             let told_to_stop = poll_fn(|context| {
@@ -162,9 +166,12 @@ impl FailureDetector {
     fn tick(&self) {
         self.refresh();
         let now = rt::now();
-        let changed = self.lock().tick(now);
+        let Tick { round, changed } = self.lock().tick(now);
         if changed {
             self.publish();
+        }
+        if !round {
+            return;
         }
         let extras = self.lock().wants_extras().then(|| self.parts.views.get());
         let message = self.lock().message(now, extras, self.parts.metadata.versions());

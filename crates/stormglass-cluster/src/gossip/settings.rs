@@ -12,6 +12,10 @@ pub struct GossipSettings {
     /// How often a node gossips (`gossip-tick-interval`). Default: 100 ms.
     #[serde(with = "HumanDuration")]
     pub tick: Duration,
+    /// How late a tick comes at the most, drawn evenly: a runtime's timer fires a whole number of milliseconds after it began to wait (mio rounds up). A tick that is less late than the last one
+    /// is too early for a round, which is left out, so that a node gossips less often than its ticks come. Default: 1 ms.
+    #[serde(with = "HumanDuration")]
+    pub lateness: Duration,
     /// After so many ticks without news of it a node is dead (`gossip-failure-threshold`). Default: 10.
     pub failure_threshold: u32,
     /// How many others a node tells with each tick (`gossip-num-peers`). Default: 2.
@@ -34,6 +38,7 @@ impl Default for GossipSettings {
     fn default() -> GossipSettings {
         GossipSettings {
             tick: Duration::from_millis(100),
+            lateness: Duration::from_millis(1),
             failure_threshold: 10,
             peers: 2,
             stability_threshold: 3,

@@ -153,7 +153,7 @@ impl LogServer {
                 let (ask, reply) = call.split();
                 match server.look(&ask) {
                     Some(told) => reply.send(told),
-                    None => server.writes.send(Work::Write(ask, Desk::Far(reply))),
+                    None => server.queue(ask, Desk::Far(reply)),
                 }
             }
         });
@@ -169,8 +169,15 @@ impl LogServer {
             return Ok(told);
         }
         let (sender, mut answer) = channel::channel(&self.recorder);
-        self.writes.send(Work::Write(ask, Desk::Near(sender)));
+        self.queue(ask, Desk::Near(sender));
         answer.recv().await.ok_or_else(|| io::ErrorKind::ConnectionReset.into())
+    }
+
+    /// Once its disk has failed it nothing is written any more, and whoever asks for it is told at once.
+    fn queue(&self, ask: Ask, desk: Desk) {
+        if !self.writes.is_closed() {
+            self.writes.send(Work::Write(ask, desk));
+        }
     }
 
     /// Ends it as an orderly shutdown does: its database is flushed, so that the next opening has nothing to recover, and nothing more is stored. (Source: restatedev/restate
@@ -338,4 +345,35 @@ fn restore(store: &Engine) -> BTreeMap<LogletId, Loglet> {
     let restored =
         |(state, records): (Stored, _)| Loglet::restored(records, state.tail, state.sealed, state.trimmed);
     states.into_iter().map(|(loglet, state)| (loglet, restored(state))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::LogId;
+    use std::time::Duration;
+    use stormglass_core::{Keep, Seed};
+    use stormglass_fs::fault::{Effect, Error, Fault};
+    use stormglass_fs::{Disk, DiskProfile};
+
+    /// Also whoever asks after that is told, and does not wait for ever.
+    #[test]
+    fn whoever_asks_one_whose_disk_has_failed_is_told() {
+        madsim::runtime::Runtime::new().block_on(async {
+            let recorder = Recorder::new(Keep::Nothing);
+            let disk = Disk::new("disk", DiskProfile::instant(), Seed(1));
+            let store = Engine::open(&disk, "log-store", &FAMILIES).await.expect("there is room");
+            let server = LogServer::start(store, &recorder, true, Canary::None, Health::new(&recorder));
+            let loglet = LogletId { log: LogId(0), segment: 0 };
+            let ask = async |ask: Ask| rt::timeout(Duration::from_secs(1), server.call(ask)).await;
+            assert!(matches!(ask(Ask::Seal(loglet)).await, Some(Ok(Told::Done(_)))));
+            let _broken = disk.inject(Fault::new(Effect::Fail(Error::Io)).path("*.log").times(1));
+            let other = LogletId { log: LogId(1), segment: 0 };
+            for _ in 0..2 {
+                let told = ask(Ask::Seal(other)).await.expect("it is told").map_err(|error| error.kind());
+                assert_eq!(told, Err(io::ErrorKind::ConnectionReset));
+            }
+            assert!(matches!(ask(Ask::Info(loglet)).await, Some(Ok(Told::Info(_)))));
+        });
+    }
 }

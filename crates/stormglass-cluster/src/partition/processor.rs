@@ -268,6 +268,7 @@ async fn import(worker: &Worker, id: PartitionId, snapshot: &Snapshot) -> Result
     let began = rt::now();
     let staging = Path::new("/data/pp-snapshots").join(&snapshot.id);
     let file = repository.download(id, snapshot, node.disk(), &staging).await?;
+    store.remove(id).await?;
     worker.note(&import_text(&snapshot.id));
     let mut state = store.import(id, &file).await?;
     node.disk().remove_dir_all(&staging).await?;

@@ -106,19 +106,34 @@ impl PartitionStore {
         worker::aside(engine.export_family(&name(partition), to)).await
     }
 
-    /// Replaces a partition, or makes it, with an exported file that lies on the same disk.
+    /// Removes a partition, if it is there.
     ///
     /// # Errors
     ///
     /// Those of the disk and the database.
-    pub async fn import(&self, partition: PartitionId, file: &Path) -> Result<State, EngineError> {
+    pub async fn remove(&self, partition: PartitionId) -> Result<(), EngineError> {
         let mut slot = self.shared.engine.lock().await;
         let engine = self.opened(&mut slot).await?;
         let name = name(partition);
         if engine.family(&name).is_some() {
-            engine.drop_family(&name).await?;
+            worker::aside(engine.drop_family(&name)).await?;
         }
-        let family = worker::aside(engine.import_family(&name, file)).await?;
+        Ok(())
+    }
+
+    /// Makes a partition of an exported file that lies on the same disk.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk and the database.
+    ///
+    /// # Panics
+    ///
+    /// When the partition is there.
+    pub async fn import(&self, partition: PartitionId, file: &Path) -> Result<State, EngineError> {
+        let mut slot = self.shared.engine.lock().await;
+        let engine = self.opened(&mut slot).await?;
+        let family = worker::aside(engine.import_family(&name(partition), file)).await?;
         engine.get(family, STATE).map(decode).transpose().map(Option::unwrap_or_default)
     }
 

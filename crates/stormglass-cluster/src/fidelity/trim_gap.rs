@@ -1,0 +1,118 @@
+//! Real against simulated: the waits of the trim-gap test.
+
+use super::{Experiment, Measurements, quantile};
+use crate::partition::processor::import_text;
+use crate::phases::{NodeStart, Phase, starts};
+use crate::trim_gap::TrimGap;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use stormglass_core::{Keep, Kind, Length, Seed, SimTime};
+use stormglass_sim::{Played, Run};
+
+/// A wait of the test. A node with every role is alone at first; the other one has the roles worker and ingress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wait {
+    /// Until the first node, which was started on an empty disk, has started its partition.
+    PartitionStarted,
+    /// Until the other one, which was started on an empty disk, tells its id.
+    NodeId,
+    /// Until that one has met the gap, from the change of the partition's replication on.
+    GapMet,
+    /// Until it imports the snapshot, started again and with the repository.
+    Import,
+}
+
+impl Wait {
+    /// What it is called in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Wait::PartitionStarted => "start of node-1 until its partition has started",
+            Wait::NodeId => "start of node-2 until it has an id",
+            Wait::GapMet => "change of the replication until the gap is met",
+            Wait::Import => "second start of node-2 until it imports the snapshot",
+        }
+    }
+}
+
+/// How long a wait is, really and simulated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// Which one.
+    pub wait: Wait,
+    /// The delay of every sync, as a setting's value.
+    pub sync_delay: String,
+    /// In each real run, in seconds.
+    pub real: Vec<f64>,
+    /// The simulated median, in seconds.
+    pub simulated: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Flow {
+    sync_delay: String,
+    waits: BTreeMap<Wait, Vec<f64>>,
+}
+
+/// Plays the test with so many seeds under each measured delay and compares.
+///
+/// # Panics
+///
+/// When there are no seeds.
+pub fn compare(seeds: u64) -> Vec<Comparison> {
+    let measured = Measurements::read();
+    let against_played = |flow: &Flow| {
+        let played = play(&measured.played[&flow.sync_delay], seeds);
+        let comparison = |(wait, real): (&Wait, &Vec<f64>)| {
+            let mut simulated: Vec<f64> = played.iter().map(|waits| waits[wait]).collect();
+            simulated.sort_by(f64::total_cmp);
+            let (sync_delay, simulated) = (flow.sync_delay.clone(), quantile(&simulated, 0.5));
+            Comparison { wait: *wait, sync_delay, real: real.clone(), simulated }
+        };
+        flow.waits.iter().map(comparison).collect::<Vec<_>>()
+    };
+    measured.trim_gap.iter().flat_map(against_played).collect()
+}
+
+fn play(experiment: &Experiment, seeds: u64) -> Vec<BTreeMap<Wait, f64>> {
+    let settings = experiment.resolve(&TrimGap, &[]);
+    (0..seeds)
+        .map(|seed| waits(&Run::new(&TrimGap, settings.clone(), Seed(seed)).play(Keep::Events)))
+        .collect()
+}
+
+/// In seconds.
+fn waits(Played { outcome, trace }: &Played) -> BTreeMap<Wait, f64> {
+    let starts = starts(trace);
+    let start = |node: &str, life: u32| -> &NodeStart {
+        starts.iter().find(|start| start.node == node && start.life == life).expect("the test starts it")
+    };
+    let gap_met = outcome.waits.iter().find(|wait| wait.name == "trim gap met").map(|wait| wait.length);
+    let Some(Length::Observed(gap_met)) = gap_met else { panic!("no gap was met: {outcome:?}") };
+    let imports = trace
+        .events
+        .iter()
+        .find(|event| event.kind == Kind::Note && trace.text(event.subject).starts_with(&import_text("")));
+    let imports = SimTime::from_nanos(imports.expect("the test passes").at_nanos);
+    let waits = [
+        (Wait::PartitionStarted, start("node-1", 1).reached[&Phase::PartitionStarted]),
+        (Wait::NodeId, start("node-2", 1).reached[&Phase::NodeId]),
+        (Wait::GapMet, gap_met),
+        (Wait::Import, imports - start("node-2", 2).began),
+    ];
+    waits.into_iter().map(|(wait, length)| (wait, length.as_secs_f64())).collect()
+}
+
+/// The comparisons as a Markdown table.
+pub fn table(comparisons: &[Comparison]) -> String {
+    let mut text = String::from(
+        "| the trim-gap test | sync delay | real, s | simulated, s |\n| --- | --- | ---: | ---: |\n",
+    );
+    for Comparison { wait, sync_delay, real, simulated } in comparisons {
+        let real: Vec<String> = real.iter().map(|real| format!("{real:.3}")).collect();
+        let _ = writeln!(text, "| {} | {sync_delay} | {} | {simulated:.3} |", wait.name(), real.join(", "));
+    }
+    text
+}
