@@ -193,7 +193,6 @@ impl Ticker {
     ///
     /// When the period is zero.
     pub fn new(recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
-        assert!(!period.is_zero(), "a period of no time would tick for ever");
         Ticker::from(now(), recorder, subject, period)
     }
 
@@ -203,11 +202,11 @@ impl Ticker {
     ///
     /// When the period is zero.
     pub fn after(recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
-        assert!(!period.is_zero(), "a period of no time would tick for ever");
         Ticker::from(now() + period, recorder, subject, period)
     }
 
     fn from(due: SimTime, recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
+        assert!(!period.is_zero(), "a period of no time would tick for ever");
         let (recorder, next) = (recorder.clone(), Alarm::new(due));
         Ticker { recorder, subject, period, due, next, missed: Missed::Burst, late: None }
     }
@@ -219,7 +218,7 @@ impl Ticker {
         self
     }
 
-    /// Each tick comes late by so much, drawn by chance, as those of a real runtime do; the next one is due when it was.
+    /// Each tick comes late by so much, drawn by chance, as those of a real runtime do. The one after it is due as if it had been in time.
     ///
     /// ```
     /// use std::future::poll_fn;
