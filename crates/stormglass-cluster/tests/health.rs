@@ -147,21 +147,18 @@ fn a_restart_begins_with_nothing_known() {
 #[test]
 fn a_log_server_whose_disk_fails_goes_failsafe() {
     let fault = "[{ kind = 'disk-error', node = 'node-2', path = '/data/log-store/*.log', operations = ['fdatasync'], error = 'io', \
-                 at = '5s', lasts = '1s' }]";
-    let sets = [("plan.fault", fault), ("cluster-chaos.duration", "6s"), ("cluster-chaos.signals", "kill")];
+                 at = '8s', lasts = '1s' }]";
+    let sets = [("plan.fault", fault), ("cluster-chaos.duration", "9s"), ("cluster-chaos.signals", "kill")];
     let (mut failed, mut enough) = (0, 0);
     for seed in 0..6 {
         let played = play("restate-1.7", &sets, seed);
         let verdict = played.outcome.verdict;
-        match &verdict {
-            Verdict::Passed | Verdict::TimedOut { .. } => {}
-            Verdict::Violated { property, .. } if property == "progress" => {}
-            _ => panic!("seed {seed}: {verdict}"),
-        }
+        assert!(matches!(verdict, Verdict::Passed | Verdict::TimedOut { .. }), "seed {seed}: {verdict}");
         let told = told(&played.trace, "node-2");
         let failsafe = told.iter().filter(|told| *told == "log server: failsafe").count();
         failed += failsafe;
         enough += usize::from(failsafe > 0 && verdict.held());
     }
-    assert!(failed > 0 && enough > 0, "{failed} and {enough} in 6 runs");
+    assert!(failed > 0, "{failed} in 6 runs");
+    assert!(enough > 0, "{enough} in 6 runs");
 }

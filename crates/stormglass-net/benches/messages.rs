@@ -259,18 +259,25 @@ fn timed(work: impl FnOnce()) -> Duration {
     begun.elapsed()
 }
 
+/// Runs a task on each of the nodes, which are numbered, until all are done.
+fn on_each<F>(runtime: &Runtime, nodes: &[(NodeHandle, Host, Mount)], task: impl Fn(u64) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    runtime.block_on(async {
+        let spawned = nodes.iter().zip(0..).map(|((node, ..), me)| node.spawn(task(me)));
+        for task in spawned.collect::<Vec<_>>() {
+            task.await.expect("it ends");
+        }
+    });
+}
+
 /// Gossip among so many nodes, whose links are there: a message has passed over each before.
 fn gossip(count: u64, pause: Duration) -> Duration {
     let (runtime, _network, nodes) = nodes(count);
     let gossip = |messages| {
-        runtime.block_on(async {
-            let node = |(me, (node, ..)): (usize, &(NodeHandle, Host, Mount))| {
-                node.spawn(ours::gossip(me as u64, count, messages, pause, ours::address))
-            };
-            let all: Vec<_> = nodes.iter().enumerate().map(node).collect();
-            for node in all {
-                node.await.expect("it ends").expect("it works");
-            }
+        on_each(&runtime, &nodes, |me| async move {
+            ours::gossip(me, count, messages, pause, ours::address).await.expect("it works");
         });
     };
     gossip(count * (count - 1));
@@ -280,24 +287,16 @@ fn gossip(count: u64, pause: Duration) -> Duration {
 /// What gossip costs beside its messages: so many tasks, each with a pause and a timer in place of a message.
 fn pauses(count: u64, pause: Duration) -> Duration {
     let (runtime, _network, nodes) = nodes(count);
-    let pauses = async {
-        let node = |(me, (node, ..)): (usize, &(NodeHandle, Host, Mount))| {
-            node.spawn(async move {
-                let mut chance = stormglass_core::Seed(1).stream(("timers", me as u64));
-                let span = (MOST - LEAST).as_nanos() as u64;
-                for _ in 0..GOSSIP / count {
-                    let latency = LEAST + Duration::from_nanos(chance.below(span));
-                    stormglass_rt::wake_at(stormglass_rt::now() + latency, std::task::Waker::noop());
-                    stormglass_rt::sleep(pause).await;
-                }
-            })
-        };
-        let all: Vec<_> = nodes.iter().enumerate().map(node).collect();
-        for node in all {
-            node.await.expect("it ends");
+    let pauses = |me| async move {
+        let mut chance = stormglass_core::Seed(1).stream(("timers", me));
+        let span = (MOST - LEAST).as_nanos() as u64;
+        for _ in 0..GOSSIP / count {
+            let latency = LEAST + Duration::from_nanos(chance.below(span));
+            stormglass_rt::wake_at(stormglass_rt::now() + latency, std::task::Waker::noop());
+            stormglass_rt::sleep(pause).await;
         }
     };
-    timed(|| runtime.block_on(pauses))
+    timed(|| on_each(&runtime, &nodes, pauses))
 }
 
 fn turmoil_gossip(count: u64) -> Duration {

@@ -193,7 +193,7 @@ impl Ticker {
     ///
     /// When the period is zero.
     pub fn new(recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
-        Ticker::from(now(), recorder, subject, period)
+        Ticker::first_due(now(), recorder, subject, period)
     }
 
     /// As [`Ticker::new`], with the first tick a period from now.
@@ -202,10 +202,10 @@ impl Ticker {
     ///
     /// When the period is zero.
     pub fn after(recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
-        Ticker::from(now() + period, recorder, subject, period)
+        Ticker::first_due(now() + period, recorder, subject, period)
     }
 
-    fn from(due: SimTime, recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
+    fn first_due(due: SimTime, recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
         assert!(!period.is_zero(), "a period of no time would tick for ever");
         let (recorder, next) = (recorder.clone(), Alarm::new(due));
         Ticker { recorder, subject, period, due, next, missed: Missed::Burst, late: None }
