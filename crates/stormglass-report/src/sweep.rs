@@ -84,30 +84,36 @@ pub struct Cost {
     pub grid_s: f64,
 }
 
+/// Returns what is known of each cell. `explain` gives the command that explains a cell's seed.
+fn found(manifest: &Manifest, tally: &Tally, explain: impl Fn(&Cell, u64) -> String) -> Vec<Found> {
+    let (plan, target) = (&manifest.plan, manifest.target);
+    let compared = compared(plan, tally, target);
+    let found = |(place, compared): (usize, Option<Compared>)| {
+        let (cell, counts) = (&plan.cells[place].cell, &tally.cells[place]);
+        let rate = tally.rate(plan, place, target, manifest.stop);
+        Found {
+            case: cell.case.clone(),
+            cell: cell.label(),
+            sets: cell.sets.clone(),
+            runs: counts.runs(),
+            failed: counts.failures(),
+            side: target.side(&rate),
+            rate,
+            causes: counts.causes.clone(),
+            first_failed_seed: counts.first,
+            explain: counts.first.map(|seed| explain(cell, seed)),
+            compared,
+        }
+    };
+    compared.into_iter().enumerate().map(found).collect()
+}
+
 impl Findings {
     /// Works them out. `explain` gives the command that explains a cell's seed.
     pub fn of(manifest: &Manifest, tally: &Tally, explain: impl Fn(&Cell, u64) -> String) -> Findings {
         let (plan, target) = (&manifest.plan, manifest.target);
-        let compared = compared(plan, tally, target);
-        let found = |(place, compared): (usize, Option<Compared>)| {
-            let (cell, counts) = (&plan.cells[place].cell, &tally.cells[place]);
-            let rate = tally.rate(plan, place, target, manifest.stop);
-            Found {
-                case: cell.case.clone(),
-                cell: cell.label(),
-                sets: cell.sets.clone(),
-                runs: counts.runs(),
-                failed: counts.failures(),
-                side: target.side(&rate),
-                rate,
-                causes: counts.causes.clone(),
-                first_failed_seed: counts.first,
-                explain: counts.first.map(|seed| explain(cell, seed)),
-                compared,
-            }
-        };
         let frontier = frontier(plan, tally, target);
-        let cells: Vec<Found> = compared.into_iter().enumerate().map(found).collect();
+        let cells = found(manifest, tally, explain);
         Findings {
             sweep: manifest.sweep.clone(),
             commit: manifest.build.commit.clone(),

@@ -1,7 +1,7 @@
 //! The timeline of a run: time, node, what, how long.
 
 use crate::table::seconds;
-use regex::Regex;
+use regex_lite::Regex;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stormglass_core::event::Category;

@@ -10,7 +10,7 @@ pub use fit::{Axis, fit};
 
 use crate::space::{SpaceError, from_toml};
 use crate::stats::quantile::value;
-use regex::Regex;
+use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -60,7 +60,7 @@ impl TryFrom<String> for Pattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Pattern, String> {
-        Regex::new(&text).map(Pattern).map_err(|error| error.to_string())
+        Regex::new(&text).map(Pattern).map_err(|error| format!("{text:?} is no regular expression: {error}"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What rows come to, cell by cell: kept small, so that a million rows fit into memory.
 
 use crate::plan::Plan;
-use crate::results::{ResultsError, Row, table};
+use crate::results::{Manifest, ResultsError, Row, table};
 use crate::stats::stopping::{Side, Stop, Target, interval};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -140,6 +140,22 @@ impl Tally {
     /// When there is no such cell.
     pub fn side(&self, plan: &Plan, place: usize, target: Target, stop: Option<Stop>) -> Option<Side> {
         target.side(&self.rate(plan, place, target, stop))
+    }
+
+    /// Returns whether the cells of a case have all the runs that they will get: all their seeds, or with a rule for stopping as many
+    /// as it took to decide them. A search for a boundary is over only when the sweep is: then the answer is `false`.
+    pub fn is_complete(&self, manifest: &Manifest, case: &str) -> bool {
+        let Manifest { plan, target, stop, .. } = manifest;
+        let is_decided = |place: usize| {
+            self.cells[place].runs() == plan.cells[place].cell.runs()
+                || stop.is_some_and(|stop| {
+                    let looks = stop.looks(plan.cells[place].cell.runs());
+                    looks.contains(&self.cells[place].runs())
+                        && self.side(plan, place, *target, Some(stop)).is_some()
+                })
+        };
+        let mut cells = (0..plan.cells.len()).filter(|&place| plan.cells[place].cell.case == case);
+        plan.lines.is_none() && cells.all(is_decided)
     }
 
     /// Counts the rows of a folder's table.

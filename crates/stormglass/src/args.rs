@@ -1,7 +1,7 @@
 //! The command line's grammar.
 
 use clap::{Parser, Subcommand, ValueEnum};
-use regex::Regex;
+use regex_lite::Regex;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;

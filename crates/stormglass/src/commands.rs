@@ -14,7 +14,6 @@ use crate::args::{One, What};
 use crate::error::{CliError, Exit};
 use crate::output::Output;
 use crate::runfile::{RunFile, current_build};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::Path;
 use stormglass_core::{Seed, Verdict};
 use stormglass_sim::settings::unknown;
@@ -140,12 +139,4 @@ fn program() -> String {
 fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
-/// A progress bar on standard error, if somebody looks on.
-pub(crate) fn progress(total: u64, output: &Output) -> ProgressBar {
-    let target = if output.terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} runs  {per_sec}  {eta} left  {msg}")
-        .expect("the template is well-formed");
-    ProgressBar::with_draw_target(Some(total), target).with_style(style)
 }

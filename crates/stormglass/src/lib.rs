@@ -26,6 +26,7 @@ mod args;
 mod commands;
 mod error;
 mod output;
+mod progress;
 mod runfile;
 
 pub use error::Exit;

@@ -2,11 +2,22 @@
 
 use std::io::{self, IsTerminal, Write};
 
+/// Who sees standard error while a command runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watched {
+    /// A person at a terminal.
+    Terminal,
+    /// A pipe or a file, such as a CI log.
+    Log,
+    /// A program that has given streams of its own.
+    Nobody,
+}
+
 /// The two streams of a command.
 pub struct Output {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
-    terminal: bool,
+    watched: Watched,
     /// The reader of standard output has gone, as `head` does: what is left to print is of no interest.
     closed: bool,
 }
@@ -14,13 +25,13 @@ pub struct Output {
 impl Output {
     /// This process's streams.
     pub fn of_process() -> Output {
-        let terminal = io::stderr().is_terminal();
-        Output { out: Box::new(io::stdout()), err: Box::new(io::stderr()), terminal, closed: false }
+        let watched = if io::stderr().is_terminal() { Watched::Terminal } else { Watched::Log };
+        Output { out: Box::new(io::stdout()), err: Box::new(io::stderr()), watched, closed: false }
     }
 
-    /// These streams; there is no progress bar.
+    /// These streams; no progress is shown.
     pub fn to(out: impl Write + 'static, err: impl Write + 'static) -> Output {
-        Output { out: Box::new(out), err: Box::new(err), terminal: false, closed: false }
+        Output { out: Box::new(out), err: Box::new(err), watched: Watched::Nobody, closed: false }
     }
 
     /// Prints a result.
@@ -42,9 +53,9 @@ impl Output {
         let _ = self.err.write_all(text.as_bytes());
     }
 
-    /// Whether somebody looks on.
-    pub(crate) fn terminal(&self) -> bool {
-        self.terminal
+    /// Who sees standard error.
+    pub(crate) fn watched(&self) -> Watched {
+        self.watched
     }
 
     /// Whether results are still read.
@@ -55,6 +66,6 @@ impl Output {
 
 impl std::fmt::Debug for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Output").field("terminal", &self.terminal).field("closed", &self.closed).finish()
+        f.debug_struct("Output").field("watched", &self.watched).field("closed", &self.closed).finish()
     }
 }

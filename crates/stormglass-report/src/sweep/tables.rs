@@ -1,6 +1,6 @@
 //! Findings as tables, for a terminal and for a CI summary.
 
-use super::{Best, Cost, Findings, Found, Sensitivity};
+use super::{Best, Cost, Findings, Found, Sensitivity, found};
 use crate::table;
 use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
@@ -9,6 +9,8 @@ use std::ops::RangeInclusive;
 use stormglass_sweep::answers::deadlines::Needed;
 use stormglass_sweep::answers::worth::Shift;
 use stormglass_sweep::stats::quantile::Quantile;
+use stormglass_sweep::stats::stopping::Target;
+use stormglass_sweep::{Manifest, Tally};
 
 /// How tables and headings are written.
 struct Form {
@@ -30,14 +32,35 @@ pub fn markdown(findings: &Findings) -> String {
     write(findings, &Form { table: markdown, mark: "### " })
 }
 
+/// The table of one case while other cases are still played: without p, whose correction for multiple comparisons takes all of them.
+pub fn preview(manifest: &Manifest, tally: &Tally, case: &str) -> String {
+    let cells = found(manifest, tally, |_, _| String::new());
+    let cells: Vec<&Found> = cells.iter().filter(|cell| cell.case == case).collect();
+    let (mut text, form) = (String::new(), Form { table: |table| table::text(&table), mark: "" });
+    let heading = format!("{case} (complete; p follows at the end)");
+    section(&mut text, &form, &heading, cells_table(manifest.target, &cells, Correction::Open));
+    text + &what_fails(&cells)
+}
+
+/// The line below a case's table: what failed the runs of the first cell with a failure.
+fn what_fails(cells: &[&Found]) -> String {
+    let first = cells.iter().find(|cell| cell.failed > 0);
+    let line = first.map(|first| format!("\nWhat fails in \"{}\": {}\n", first.cell, causes(first)));
+    line.unwrap_or_default() + "\n"
+}
+
+/// Whether p is corrected for all comparisons of the sweep yet.
+#[derive(Clone, Copy, PartialEq)]
+enum Correction {
+    Open,
+    Done,
+}
+
 fn write(findings: &Findings, form: &Form) -> String {
     let mut text = String::new();
     for (case, cells) in findings.cases() {
-        section(&mut text, form, case, cells_table(findings, &cells));
-        if let Some(first) = cells.iter().find(|cell| cell.failed > 0) {
-            let _ = writeln!(text, "\nWhat fails in \"{}\": {}", first.cell, causes(first));
-        }
-        text += "\n";
+        section(&mut text, form, case, cells_table(findings.target, &cells, Correction::Done));
+        text += &what_fails(&cells);
     }
     let (rate, confidence) = (share(findings.target.flake), percent(findings.target.confidence));
     if !findings.deadlines.is_empty() {
@@ -89,14 +112,14 @@ fn headed<const N: usize>(headings: [&str; N]) -> Table {
     table::numbers(headings.map(String::from))
 }
 
-fn cells_table(findings: &Findings, cells: &[&Found]) -> Table {
+fn cells_table(target: Target, cells: &[&Found], correction: Correction) -> Table {
     let compares = cells.iter().any(|cell| cell.compared.is_some());
     let shifted = cells.iter().find_map(|cell| shift_of(cell)).map(|shift| &shift.parameter);
+    let comparison = ["no longer fail", "fail now", "p"];
+    let shown = if !compares { 0 } else { comparison.len() - usize::from(correction == Correction::Open) };
     let mut headings = vec!["cell".to_string(), "runs".into(), "failed".into()];
-    headings.push(format!("flake rate, {}", percent(findings.target.confidence)));
-    if compares {
-        headings.extend(["no longer fail", "fail now", "p"].map(String::from));
-    }
+    headings.push(format!("flake rate, {}", percent(target.confidence)));
+    headings.extend(comparison[..shown].iter().map(ToString::to_string));
     if let Some(parameter) = shifted {
         headings.push(format!("{parameter}: waits longer by"));
     }
@@ -105,9 +128,7 @@ fn cells_table(findings: &Findings, cells: &[&Found]) -> Table {
     for cell in cells.iter().filter(|cell| cell.runs > 0) {
         let mut row =
             vec![cell.cell.clone(), cell.runs.to_string(), cell.failed.to_string(), interval(&cell.rate)];
-        if compares {
-            row.extend(compared(cell));
-        }
+        row.extend(compared(cell).into_iter().take(shown));
         if shifted.is_some() {
             row.push(shift_of(cell).map(shift).unwrap_or_default());
         }

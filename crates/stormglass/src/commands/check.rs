@@ -1,9 +1,10 @@
 //! `check`
 
-use super::{Context, progress, replay_line};
+use super::{Context, replay_line};
 use crate::args;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
+use crate::progress::Progress;
 use serde::Serialize;
 use std::ops::ControlFlow;
 use stormglass_core::Seed;
@@ -24,7 +25,7 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
     let settings = context.settings(scenario, &args.what)?;
     let seeds = args.seeds.end - args.seeds.start;
     let jobs = args.jobs.unwrap_or_else(pool::default_jobs);
-    let bar = progress(seeds, output);
+    let mut progress = Progress::new(seeds, output);
 
     let mut first: Option<(u64, Divergence)> = None;
     let (mut diverged, mut failed, mut events) = (0, 0, 0);
@@ -37,7 +38,8 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
     in_order(args.seeds.clone(), jobs, play, |seed, (outcome, divergence)| {
         digest = digest.with(outcome.trace_hash.0);
         events += outcome.events;
-        failed += u64::from(!outcome.verdict.held());
+        let outcome_held = outcome.verdict.held();
+        failed += u64::from(!outcome_held);
         diverged += u64::from(divergence.is_some());
         if context.json {
             let divergence = divergence.as_ref().map(ToString::to_string);
@@ -51,10 +53,10 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
         if let Some(divergence) = divergence {
             first.get_or_insert((seed, divergence));
         }
-        bar.inc(1);
+        progress.run_done(!outcome_held, String::new);
         if output.closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    bar.finish_and_clear();
+    progress.finish();
 
     if context.json {
         output.print_json(&Line::Summary { scenario: scenario.name(), seeds, diverged, digest });

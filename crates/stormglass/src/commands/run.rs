@@ -1,9 +1,10 @@
 //! `run`
 
-use super::{Context, exit_of, progress, replay_line};
+use super::{Context, exit_of, replay_line};
 use crate::args;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::runfile::{RunFile, current_build};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -33,7 +34,7 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
     });
     let runs = seeds.end - seeds.start;
     let jobs = args.jobs.unwrap_or_else(pool::default_jobs);
-    let bar = progress(runs, output);
+    let mut progress = Progress::new(runs, output);
 
     let mut waits: BTreeMap<String, WaitStats> = BTreeMap::new();
     let mut verdicts: BTreeMap<&str, u64> = BTreeMap::new();
@@ -52,11 +53,11 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
         if first_failed.is_none() && !outcome.verdict.held() {
             first_failed = Some((seed, outcome.clone()));
         }
+        progress.run_done(!outcome.verdict.held(), String::new);
         last = Some(outcome);
-        bar.inc(1);
         if output.closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    bar.finish_and_clear();
+    progress.finish();
 
     let passed = verdicts.get("passed").copied().unwrap_or(0);
     let failed = verdicts.values().sum::<u64>() - passed;

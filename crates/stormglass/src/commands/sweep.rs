@@ -1,12 +1,13 @@
 //! `sweep`, `merge` and `report`
 
-use super::{Context, progress, read, replay_line, write};
+use super::{Context, read, replay_line, write};
 use crate::args::{self, Gate, Told, What};
 use crate::error::{CliError, Exit};
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::runfile::current_build;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 use stormglass_core::{Keep, Seed};
@@ -82,12 +83,13 @@ pub(crate) fn sweep(
         Some(folder) if args.resume => stormglass_sweep::Keep::Resume(folder),
         Some(folder) => stormglass_sweep::Keep::In(folder),
     };
-    let bar = progress(manifest.plan.runs().div_ceil(shard.count), output);
+    let mut progress = Progress::new(manifest.plan.runs().div_ceil(shard.count), output);
     let play = |history: usize, seed: u64| {
         let (scenario, settings) = &histories[history];
         Run::new(*scenario, settings.clone(), Seed(seed)).play(Keep::Nothing).outcome
     };
-    let mut failed = 0;
+    let cases: BTreeSet<&str> = manifest.plan.cells.iter().map(|cell| cell.cell.case.as_str()).collect();
+    let mut shown = BTreeSet::new();
     let known = known_cells(&manifest);
     let tally = stormglass_sweep::sweep(
         &manifest,
@@ -95,15 +97,19 @@ pub(crate) fn sweep(
         args.jobs.unwrap_or_else(pool::default_jobs),
         play,
         |row, tally, _| {
-            failed += u64::from(!row.outcome.verdict.held());
-            bar.inc(1);
-            if !bar.is_hidden() && bar.position().is_multiple_of(50) {
-                bar.set_message(format!("{failed} failed; {}", known(tally)));
+            progress.run_done(!row.outcome.verdict.held(), || known(tally));
+            let case = manifest.plan.histories[row.history].case.as_str();
+            // The last case's table is the answer itself.
+            let is_open = shown.len() + 1 < cases.len() && !shown.contains(case);
+            if is_open && may_complete(&manifest, tally, row.history) && tally.is_complete(&manifest, case) {
+                shown.insert(case);
+                let table = tables::preview(&manifest, tally, case);
+                progress.interrupt(|| output.tell(&table));
             }
             ControlFlow::Continue(())
         },
     )?;
-    bar.finish_and_clear();
+    progress.finish();
     if shard != Shard::WHOLE {
         output.tell(&format!("this is shard {shard} alone; `merge` puts all of them together\n"));
     }
@@ -128,6 +134,13 @@ pub(crate) fn report(
     let manifest = Manifest::finished(&args.folder)?;
     let tally = Tally::read(&manifest.plan, &args.folder)?;
     tell(context, &manifest, &tally, &args.told, output)
+}
+
+/// Whether the newest run of a history can be the last of its case: asked first, since it is cheap.
+fn may_complete(manifest: &Manifest, tally: &Tally, history: usize) -> bool {
+    let (played, all) =
+        (tally.histories[history].seeds.len() as u64, manifest.plan.histories[history].runs());
+    played == all || manifest.stop.is_some_and(|stop| stop.looks(all).contains(&played))
 }
 
 /// The answer so far, in a few words.

@@ -1,7 +1,5 @@
 //! A wrong setting is named with its place, its key and the remedy.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use expect_test::{Expect, expect};
 use std::path::PathBuf;
 use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};

@@ -1,7 +1,5 @@
 //! The cold start of a cluster: what it must show, and how near it comes to a real one.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use stormglass_cluster::fidelity::trim_gap::{self, Comparison, Wait};

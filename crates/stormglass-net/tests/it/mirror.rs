@@ -1,7 +1,5 @@
 //! madsim's own network suffers what ours suffers, between nodes that hosts are mounted on.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use madsim::net::Endpoint;
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use std::time::Duration;

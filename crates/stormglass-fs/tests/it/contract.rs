@@ -1,8 +1,6 @@
 //! What a filesystem does: the same bodies, word for word, on the simulated one and on tokio's with real files in a
 //! temporary directory, with the same observations, kinds and numbers of errors included.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 mod any_sequence;
 
 use std::path::{Path, PathBuf};
@@ -12,13 +10,13 @@ use stormglass_fs::{Disk, DiskProfile};
 /// The bodies with the simulated filesystem as `fs`.
 mod simulated {
     use stormglass_fs as fs;
-    include!("bodies.rs");
+    include!("contract/bodies.rs");
 }
 
 /// The bodies with tokio's as `fs`.
 mod real {
     use tokio::fs;
-    include!("bodies.rs");
+    include!("contract/bodies.rs");
 }
 
 /// An empty directory for real files.

@@ -1,8 +1,6 @@
 //! What sockets do: the same bodies, word for word, on the simulated ones and on tokio's with the kernel's loopback, with the same
 //! observations, kinds and numbers of errors included.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use stormglass_core::{Latency, Seed};
 use stormglass_net::{NetProfile, Network};
 
@@ -10,7 +8,7 @@ use stormglass_net::{NetProfile, Network};
 mod simulated {
     use stormglass_net as net;
     use stormglass_rt::sleep;
-    include!("bodies.rs");
+    include!("contract/bodies.rs");
 
     fn spawn(task: impl std::future::Future<Output = ()> + Send + 'static) {
         drop(madsim::task::spawn_local(task));
@@ -21,7 +19,7 @@ mod simulated {
 mod real {
     use tokio::net;
     use tokio::time::sleep;
-    include!("bodies.rs");
+    include!("contract/bodies.rs");
 
     fn spawn(task: impl std::future::Future<Output = ()> + Send + 'static) {
         drop(tokio::spawn(task));

@@ -1,7 +1,5 @@
 //! Whole clusters with logs and partitions: both of Restate's tests to their ends, in both models, and what has to be found when it is wrong.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use stormglass_cluster::phases::Phase;
 use stormglass_cluster::{ClusterChaos, TrimGap};
 use stormglass_core::{Keep, Outcome, Seed, Trace, Verdict};

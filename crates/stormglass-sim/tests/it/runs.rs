@@ -1,15 +1,11 @@
 //! A run turns into an outcome, whatever happens in it.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
-mod story;
-
+use crate::story::Story;
 use std::time::Duration;
 use stormglass_core::{Keep, Length, Seed, Verdict};
 use stormglass_fs::Loss;
 use stormglass_rt::worker;
 use stormglass_sim::{Play, Played, Run, Settings, World};
-use story::Story;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 

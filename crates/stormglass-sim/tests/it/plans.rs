@@ -1,9 +1,6 @@
 //! A plan's faults: each bites in its time and on whom it names; out of its time the run is the run that it was.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
-mod story;
-
+use crate::story::Story;
 use madsim::net::Endpoint;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -16,7 +13,6 @@ use stormglass_plan::strategy::plans;
 use stormglass_rt as rt;
 use stormglass_sim::fs::FileExt;
 use stormglass_sim::{Node, Play, Played, Run, Scenario, Settings, SettingsError, World};
-use story::Story;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;

@@ -1,7 +1,5 @@
 //! Rows survive whatever ends a sweep, shards make the whole, and the table says what the runs said.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;

@@ -1,7 +1,5 @@
 //! Streams of bytes: what they cost, with the arithmetic, and what their kernels do when processes die, stop and vanish.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use expect_test::expect;
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use proptest::prelude::*;

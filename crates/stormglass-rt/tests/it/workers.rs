@@ -1,7 +1,5 @@
 //! What it costs to block a worker thread, and when it costs nothing.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use madsim::runtime::{Handle, Runtime};
 use std::future::Future;
 use std::sync::{Arc, Mutex};

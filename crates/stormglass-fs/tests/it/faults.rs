@@ -1,7 +1,5 @@
 //! Every fault bites where it is installed, and only there; without one the run is the same.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use madsim::runtime::Runtime;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;

@@ -1,7 +1,5 @@
 //! Opening a database makes the calls of the real one, and finds what was written.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use std::path::Path;
 use std::time::Duration;
 use stormglass_core::{Keep, Kind, Latency, Recorder, Seed, Trace};

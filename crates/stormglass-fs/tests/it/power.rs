@@ -1,7 +1,5 @@
 //! What a power loss takes and what it leaves.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use expect_test::expect;
 use madsim::runtime::Runtime;
 use proptest::prelude::*;

@@ -1,7 +1,5 @@
 //! Every parameter says what it means, and those that are called observers are nothing but deadlines of waits.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 use stormglass_cluster::{

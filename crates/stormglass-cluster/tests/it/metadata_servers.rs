@@ -1,7 +1,5 @@
 //! Metadata servers under fire: they hold, and those that are wrong on purpose are found out.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use stormglass_cluster::{MetadataChaos, MetadataFailover, MetadataReconfiguration, MetadataSmoke};
 use stormglass_core::{Keep, Outcome, Seed, Verdict};
 use stormglass_sim::{Run, Scenario, Settings, check};

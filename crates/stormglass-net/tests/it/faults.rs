@@ -1,7 +1,5 @@
 //! What loss, delay and cuts cost, with the arithmetic; every fault on and off.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use expect_test::expect;
 use madsim::runtime::Runtime;
 use proptest::prelude::*;

@@ -1,6 +1,6 @@
 //! Any sequence of operations does the same to the simulated filesystem and to real files.
 
-use crate::real_directory;
+use super::real_directory;
 use madsim::runtime::Runtime;
 use proptest::prelude::*;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};

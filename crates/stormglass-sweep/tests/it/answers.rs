@@ -1,7 +1,5 @@
 //! What a sweep answers, on runs whose truth is known.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stormglass_core::trace::TraceHash;

@@ -1,8 +1,6 @@
 //! A real embedded database on the simulated disk: redb, through its `StorageBackend`, crashed before every one of its
 //! operations. Every acknowledged commit is found after recovery.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use madsim::runtime::Runtime;
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, StorageBackend, TableDefinition};
 use std::io;

@@ -1,7 +1,5 @@
 //! hyper 1, unchanged, on simulated sockets: what requests cost, and what happens to them when links and hosts fail.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;

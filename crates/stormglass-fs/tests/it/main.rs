@@ -1,0 +1,11 @@
+//! The promises of `stormglass-fs`, one module per area, in one binary so that the crate is linked once.
+
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
+mod contract;
+mod cost;
+mod faults;
+mod nodes;
+mod power;
+mod redb;
+mod wal;

@@ -1,0 +1,12 @@
+//! The promises of `stormglass-net`, one module per area, in one binary so that the crate is linked once.
+
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
+mod calls;
+mod contract;
+mod costs;
+mod faults;
+mod hold;
+mod hyper;
+mod mirror;
+mod streams;

@@ -1,0 +1,8 @@
+//! The promises of `stormglass-sim`, one module per area, in one binary so that the crate is linked once.
+
+#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+
+mod plans;
+mod runs;
+mod settings;
+mod story;
