@@ -3,6 +3,7 @@
 
 pub mod deadline;
 pub mod explain;
+#[cfg(feature = "sweep")]
 pub mod sweep;
 pub mod table;
 pub mod timeline;

@@ -35,6 +35,5 @@ impl Profile {
     pub const PRESETS: &[Preset] = &[
         Preset { name: "quiet", layers: &[include_str!("../profiles/quiet.toml")] },
         Preset { name: "ci-disk", layers: &[include_str!("../profiles/ci-disk.toml")] },
-        Preset { name: "ci-2025-03", layers: &[include_str!("../profiles/ci-2025-03.toml")] },
     ];
 }

@@ -25,6 +25,11 @@ pub trait Scenario: Send + Sync {
         &[]
     }
 
+    /// Profiles that it ships beside the general ones ([`crate::Profile::PRESETS`]). None by default.
+    fn profiles(&self) -> &[Preset] {
+        &[]
+    }
+
     /// Single runs of it that are worth a name. None by default.
     fn exhibits(&self) -> &[Exhibit] {
         &[]

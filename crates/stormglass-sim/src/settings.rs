@@ -105,7 +105,8 @@ impl Settings {
             settings.load("model", model, scenario.models(), "")?;
         }
         settings.overlay(scenario.name(), "", &scenario.overrides())?;
-        settings.load("profile", profile, Profile::PRESETS, "")?;
+        let profiles = [Profile::PRESETS, scenario.profiles()].concat();
+        settings.load("profile", profile, &profiles, "")?;
         for (key, text) in assignments {
             settings.assign(key, text)?;
         }

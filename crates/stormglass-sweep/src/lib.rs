@@ -5,30 +5,47 @@
 //! [`stats`] says how sure one can be, and [`answers`] what that comes to. [`splitting`] plays
 //! runs of another kind, for what is too rare to be counted; [`calibration`] puts real logs beside simulated runs.
 //!
+//! Without the feature `sweep` there are only [`pool`], [`seeds`] and [`stats::waits`], which need no other crate.
+//!
 //! **Invariant:** only the order in which runs are *done* may differ between machines; results are handed over by
 //! number, so everything that is printed or stored is the same for any number of workers, of shards and of interruptions. This crate knows no
 //! scenario and no Raft.
 
+#[cfg(feature = "sweep")]
 pub mod answers;
+#[cfg(feature = "sweep")]
 pub mod calibration;
+#[cfg(feature = "sweep")]
 pub mod plan;
 pub mod pool;
+#[cfg(feature = "sweep")]
 pub mod results;
+#[cfg(feature = "sweep")]
 pub mod schedule;
+pub mod seeds;
+#[cfg(feature = "sweep")]
 pub mod shard;
+#[cfg(feature = "sweep")]
 pub mod space;
+#[cfg(feature = "sweep")]
 pub mod splitting;
 pub mod stats;
+#[cfg(feature = "sweep")]
 pub mod sweep;
+#[cfg(feature = "sweep")]
 pub mod tally;
 
-pub use plan::Plan;
 pub use pool::in_order;
-pub use results::{Manifest, ResultsError, Row};
-pub use shard::Shard;
-pub use space::{Cell, Space, SpaceError};
-pub use stats::binomial::clopper_pearson;
-pub use stats::pairs::mcnemar;
 pub use stats::waits::WaitStats;
-pub use sweep::{Keep, sweep};
-pub use tally::Tally;
+
+#[cfg(feature = "sweep")]
+pub use self::{
+    plan::Plan,
+    results::{Manifest, ResultsError, Row},
+    shard::Shard,
+    space::{Cell, Space, SpaceError},
+    stats::binomial::clopper_pearson,
+    stats::pairs::mcnemar,
+    sweep::{Keep, sweep},
+    tally::Tally,
+};

@@ -25,6 +25,7 @@ pub use formula::Formula;
 pub use level::Level;
 pub use sampling::Sampling;
 
+use crate::seeds::parse_seeds;
 use crate::stats::stopping::{Stop, Target};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -158,28 +159,6 @@ impl TryFrom<String> for Seeds {
     fn try_from(text: String) -> Result<Seeds, String> {
         parse_seeds(&text).map(Seeds)
     }
-}
-
-/// Reads `A..B` or `A..=B`.
-///
-/// # Errors
-///
-/// Says which form is expected.
-pub fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
-    const FORM: &str = "expected A..B or A..=B, for example 0..100";
-    let (start, end) = text.split_once("..").ok_or(FORM)?;
-    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is no seed; {FORM}"));
-    let start = number(start)?;
-    let end = match end.strip_prefix('=') {
-        Some(last) => {
-            number(last)?.checked_add(1).ok_or("the last seed of a range is 18446744073709551614")?
-        }
-        None => number(end)?,
-    };
-    if start >= end {
-        return Err(format!("the range is empty; {FORM}"));
-    }
-    Ok(start..end)
 }
 
 /// What is wrong with a sweep file: the file, the field and the remedy.

@@ -1,16 +1,16 @@
 //! A scenario of one's own with every command of the command line.
 //!
-//! Try: `cargo run -p stormglass --example own_scenario -- explain two-writes --set disk.sync.delay=3ms`
+//! Try: `cargo run -p stormglass --features cli --example own_scenario -- explain two-writes --set disk.sync.delay=3ms`
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
-use stormglass_core::Limit;
-use stormglass_core::latency::HumanDuration;
-use stormglass_sim::fs::FileExt;
-use stormglass_sim::{Parameters, Play, Scenario, Settings, SettingsError, World};
+use stormglass::core::Limit;
+use stormglass::core::latency::HumanDuration;
+use stormglass::fs::FileExt;
+use stormglass::sim::{Parameters, Play, Scenario, Settings, SettingsError, World};
 
 /// A client writes to a server, which makes each write durable before it answers. Two writes shall take no longer than
 /// the deadline.
@@ -64,7 +64,7 @@ impl Scenario for TwoWrites {
             let writes = async {
                 for value in 0..2 {
                     while !matches!(channel.call(value).await, Ok(true)) {
-                        stormglass_rt::sleep(Duration::from_millis(1)).await;
+                        stormglass::rt::sleep(Duration::from_millis(1)).await;
                     }
                 }
             };

@@ -4,11 +4,11 @@ use crate::console::{folder, refused, stormglass};
 use expect_test::expect;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use sim_restate::Restarts;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
-use stormglass::Exit;
-use stormglass_cluster::Restarts;
+use stormglass_cli::Exit;
 use stormglass_core::{Keep, Kind, Seed, Trace};
 use stormglass_sim::{Run, Settings};
 

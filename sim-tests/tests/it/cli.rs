@@ -2,7 +2,7 @@
 
 use crate::console::{folder, refused, stormglass};
 use expect_test::expect;
-use stormglass::Exit;
+use stormglass_cli::Exit;
 
 const SLOW: [&str; 2] = ["--set", "disk.sync.delay=200ms"];
 

@@ -5,8 +5,7 @@ use sim_tests::leaks::{Leak, Leaky};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use stormglass::{Exit, Output};
-use stormglass_sim::Scenario;
+use stormglass_cli::{App, Exit, Output};
 
 /// A stream that keeps what is written.
 #[derive(Clone, Default)]
@@ -30,16 +29,15 @@ impl Sink {
 
 /// Runs a command line and gives exit code, standard output and standard error.
 pub(crate) fn stormglass(arguments: &[&str]) -> (Exit, String, String) {
-    let mut scenarios = stormglass::scenarios();
-    scenarios.extend(Leak::ALL.map(|leak| Box::new(Leaky(leak)) as Box<dyn Scenario>));
-    stormglass_with(&scenarios, arguments)
+    let app = Leak::ALL.into_iter().fold(sim_restate::app(), |app, leak| app.with_scenario(Leaky(leak)));
+    app_with(&app, arguments)
 }
 
-/// The same with these scenarios.
-pub(crate) fn stormglass_with(scenarios: &[Box<dyn Scenario>], arguments: &[&str]) -> (Exit, String, String) {
+/// The same with another app.
+pub(crate) fn app_with(app: &App, arguments: &[&str]) -> (Exit, String, String) {
     let (out, err) = (Sink::default(), Sink::default());
     let arguments = ["stormglass"].iter().chain(arguments).copied();
-    let exit = stormglass::run(scenarios, arguments, &mut Output::to(out.clone(), err.clone()));
+    let exit = app.run(arguments, &mut Output::to(out.clone(), err.clone()));
     (exit, out.text(), err.text())
 }
 

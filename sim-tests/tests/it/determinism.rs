@@ -1,8 +1,8 @@
 //! Runs are the same run twice, and a leak is found and named.
 
 use expect_test::expect;
+use sim_restate::ColdStart;
 use sim_tests::leaks::{Leak, Leaky};
-use stormglass_cluster::ColdStart;
 use stormglass_core::{Keep, Seed};
 use stormglass_sim::check::Suspect;
 use stormglass_sim::{Run, Scenario, Settings, check};

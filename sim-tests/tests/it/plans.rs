@@ -1,12 +1,12 @@
 //! Plans of faults as their users meet them: on code of one's own that knows nothing of Stormglass but the scenario.
 
-use crate::console::{file, folder, refused, stormglass_with};
+use crate::console::{app_with, file, folder, refused};
 use expect_test::{Expect, expect};
 use madsim::net::Endpoint;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use stormglass::Exit;
+use stormglass_cli::{App, Exit};
 use stormglass_sim::scenario::Play;
 use stormglass_sim::{Scenario, Settings, World};
 
@@ -67,7 +67,7 @@ async fn add(acknowledged: Arc<AtomicU64>, world: World) {
 }
 
 fn counter(arguments: &[&str]) -> (Exit, String, String) {
-    let (exit, out, err) = stormglass_with(&[Box::new(Counter) as Box<dyn Scenario>], arguments);
+    let (exit, out, err) = app_with(&App::default().with_scenario(Counter), arguments);
     let folder = folder();
     (exit, out.replace(folder.to_str().unwrap(), "TMP"), err)
 }

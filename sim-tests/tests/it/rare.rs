@@ -2,10 +2,10 @@
 
 use crate::console::{refused, stormglass};
 use expect_test::expect;
+use sim_restate::ColdStart;
 use std::num::NonZeroUsize;
 use std::time::Duration;
-use stormglass::Exit;
-use stormglass_cluster::ColdStart;
+use stormglass_cli::Exit;
 use stormglass_core::{Branch, Keep, Outcome, Seed, SimTime, Trace};
 use stormglass_sim::{Run, Settings, check};
 use stormglass_sweep::clopper_pearson;

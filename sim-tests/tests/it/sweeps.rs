@@ -1,9 +1,9 @@
 //! Sweeps as their users meet them.
 
-use crate::console::{file, folder, refused, stormglass, stormglass_with};
+use crate::console::{app_with, file, folder, refused, stormglass};
 use expect_test::{Expect, expect};
 use std::path::PathBuf;
-use stormglass::Exit;
+use stormglass_cli::{App, Exit};
 use stormglass_sim::scenario::Play;
 use stormglass_sim::{Scenario, Settings, World};
 
@@ -88,8 +88,8 @@ fn no_end_of_a_run_ends_a_sweep() {
         "ends.toml",
         "scenario = 'ends'\nprofile = 'quiet'\nseeds = '0..8'\nset = { 'run.turns' = 1000 }\n",
     );
-    let scenarios: Vec<Box<dyn Scenario>> = vec![Box::new(Ends)];
-    let (exit, out, _) = stormglass_with(&scenarios, &["sweep", &space, "--markdown"]);
+    let app = App::default().with_scenario(Ends);
+    let (exit, out, _) = app_with(&app, &["sweep", &space, "--markdown"]);
     assert_eq!(exit, Exit::Held);
     expect![[r####"
         ### ends

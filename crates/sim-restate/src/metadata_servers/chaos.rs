@@ -1,0 +1,110 @@
+//! The scenario `raft-metadata-chaos`: servers, links and disks break while clients write and read.
+
+use crate::metadata_servers::faults::Breaker;
+use crate::metadata_servers::history::{Client, History};
+use crate::metadata_servers::servers::Servers;
+use crate::metadata_servers::settings::{ChaosSettings, MetadataSettings};
+use crate::settings::METADATA_MODELS;
+use crate::shipped::PROFILES;
+use std::time::Duration;
+use stormglass_rt as rt;
+use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
+
+/// Three metadata servers; for 20 s processes are killed, stopped and paused, hosts lose their power, links are cut and slow, disks slow and
+/// failing, while clients read, write on condition and delete. All the time what members tell has to fit together. When nothing is broken any
+/// more, a write has to be acknowledged and all members have to be equal, each within a deadline. What clients saw has to be linearizable.
+///
+/// Restate's test `raft_metadata_cluster_chaos_test`, with more faults than its SIGKILL and SIGTERM.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MetadataChaos;
+
+impl Scenario for MetadataChaos {
+    fn name(&self) -> &str {
+        "raft-metadata-chaos"
+    }
+
+    fn about(&self) -> &str {
+        "metadata servers, their links and disks break while clients write and read"
+    }
+
+    fn models(&self) -> &[Preset] {
+        METADATA_MODELS
+    }
+
+    fn profiles(&self) -> &[Preset] {
+        PROFILES
+    }
+
+    fn defaults(&self) -> Parameters {
+        MetadataSettings::default().parameters()
+    }
+
+    fn overrides(&self) -> toml::Table {
+        MetadataSettings::of_the_tests()
+    }
+
+    fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
+        MetadataSettings::from_settings(settings).map(drop)
+    }
+
+    fn nodes(&self, settings: &Settings) -> Vec<String> {
+        MetadataSettings::nodes(settings)
+    }
+
+    fn play(&self, world: World, settings: &Settings) -> Play {
+        let settings = MetadataSettings::from_settings(settings).expect("validated when resolved");
+        Box::pin(async move {
+            let servers = Servers::start(&world, &settings).await;
+            all_are_members(&world, &servers, &settings.chaos).await;
+            let history = History::default();
+            let clients = work(&world, &servers, &settings.chaos, &history);
+            for breaker in Breaker::start(&world, &servers, &settings.chaos) {
+                while !breaker.is_finished() {
+                    rt::sleep(Duration::from_millis(500)).await;
+                    servers.look();
+                }
+            }
+            recovered(&world, &servers, &settings.chaos, &history).await;
+            clients.into_iter().for_each(|client| client.abort());
+            converged(&world, &servers, &settings.chaos).await;
+            history.judge(&world);
+        })
+    }
+}
+
+/// Waits until every server has applied what the others have, itself as a member included.
+pub(crate) async fn all_are_members(world: &World, servers: &Servers, settings: &ChaosSettings) {
+    let client = Client::new(world, servers, settings, 99, &History::default());
+    let ready = async {
+        client.until_written("ready").await;
+        servers.until_equal().await;
+    };
+    world.wait("all members", "node-1", Duration::from_secs(30), ready).await;
+}
+
+/// Starts the clients.
+pub(crate) fn work(
+    world: &World,
+    servers: &Servers,
+    settings: &ChaosSettings,
+    history: &History,
+) -> Vec<rt::JoinHandle<()>> {
+    let client = |number| {
+        let client = Client::new(world, servers, settings, number, history);
+        rt::spawn(world.recorder(), "client", client.work())
+    };
+    (1..=settings.clients).map(client).collect()
+}
+
+/// Nothing is broken any more: a write is acknowledged.
+pub(crate) async fn recovered(world: &World, servers: &Servers, settings: &ChaosSettings, history: &History) {
+    let client = Client::new(world, servers, settings, 9, history);
+    let written = client.until_written("recovered");
+    world.wait("a write", "client-9", settings.recovery(), written).await;
+}
+
+/// Nobody writes any more: all members are equal.
+pub(crate) async fn converged(world: &World, servers: &Servers, settings: &ChaosSettings) {
+    world.wait("equal members", "node-1", settings.recovery(), servers.until_equal()).await;
+    servers.look();
+}

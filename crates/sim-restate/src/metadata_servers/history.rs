@@ -1,0 +1,246 @@
+//! Clients that write and read, and whether what they saw can have happened one after the other.
+
+use crate::metadata_servers::servers::{Servers, ask, client_host, swap};
+use crate::metadata_servers::settings::ChaosSettings;
+use sim_raft::Refusal;
+use sim_raft::api::{Precondition, RefusalKind, Reply, Request, Write};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use stormglass_core::Stream;
+use stormglass_core::linearizability::{Call, Linearizable, Object, check};
+use stormglass_net::Host;
+use stormglass_rt as rt;
+use stormglass_sim::World;
+
+/// Steps that the search for an order may take for each key; one that is found takes about as many as there are operations.
+const STEPS_MAX: u64 = 1_000_000;
+
+/// A value of the store, by its version and its mark, which no two writes share.
+pub type Marked = Option<(u64, u64)>;
+
+/// What a client did to one key, and what came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// It read this.
+    Read(Marked),
+    /// It wrote this, if the key had that version.
+    Put {
+        /// The version that was asked for.
+        found: Option<u64>,
+        /// What was written.
+        value: (u64, u64),
+        /// Whether it was. What is said of one whose end nobody has seen does not count.
+        written: bool,
+    },
+    /// It removed the key, if it had that version.
+    Delete {
+        /// The version that was asked for.
+        found: u64,
+        /// Whether it was.
+        written: bool,
+    },
+}
+
+/// A key of the metadata store.
+#[derive(Clone, Copy, Debug)]
+pub struct Key;
+
+impl Object for Key {
+    type State = Marked;
+    type Operation = Operation;
+
+    fn apply(&self, state: &Marked, operation: &Operation, seen: bool) -> Option<Marked> {
+        let version = state.map(|(version, _)| version);
+        let (holds, written, after) = match *operation {
+            Operation::Read(value) => return (!seen || value == *state).then_some(*state),
+            Operation::Put { found, value, written } => (version == found, written, Some(value)),
+            Operation::Delete { found, written } => (version == Some(found), written, None),
+        };
+        (!seen || holds == written).then_some(if holds { after } else { *state })
+    }
+}
+
+/// What all clients saw. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct History(Arc<Mutex<BTreeMap<String, Vec<Call<Operation>>>>>);
+
+/// A call that has begun.
+struct Begun {
+    key: String,
+    place: usize,
+}
+
+impl History {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Call<Operation>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, key: &str, operation: Operation) -> Begun {
+        let mut histories = self.lock();
+        let calls = histories.entry(key.to_string()).or_default();
+        calls.push(Call { began: rt::now(), ended: None, operation });
+        Begun { key: key.to_string(), place: calls.len() - 1 }
+    }
+
+    fn end(&self, Begun { key, place }: Begun, operation: Operation) {
+        let mut histories = self.lock();
+        let call = &mut histories.get_mut(&key).expect("it has begun")[place];
+        (call.ended, call.operation) = (Some(rt::now()), operation);
+    }
+
+    /// It had no effect and nobody has seen anything, as of a read without an end.
+    fn never_happened(&self, Begun { key, place }: Begun) {
+        let mut histories = self.lock();
+        histories.get_mut(&key).expect("it has begun")[place].operation = Operation::Read(None);
+    }
+
+    /// Reports a key whose history cannot have happened.
+    pub fn judge(&self, world: &World) {
+        for (key, calls) in &*self.lock() {
+            match check(&Key, None, calls, STEPS_MAX) {
+                Linearizable::Yes => {}
+                Linearizable::No => {
+                    let evidence =
+                        format!("no order of {} operations on {key} explains what was seen", calls.len());
+                    world.violated("linearizable", evidence);
+                }
+                Linearizable::Unknown(steps) => {
+                    world.note(&format!("linearizable: {key} was given up after {steps} steps"));
+                }
+            }
+        }
+    }
+}
+
+/// One client.
+pub struct Client {
+    host: Host,
+    settings: ChaosSettings,
+    servers: Vec<String>,
+    choice: Stream,
+    history: History,
+    number: u32,
+    written: u64,
+    /// Who leads, as far as it knows.
+    leader: Option<String>,
+    /// The versions that it has seen.
+    seen: BTreeMap<String, Option<u64>>,
+}
+
+impl Client {
+    /// A client with a stream of its own, on a machine of its own.
+    pub fn new(
+        world: &World,
+        servers: &Servers,
+        settings: &ChaosSettings,
+        number: u32,
+        history: &History,
+    ) -> Client {
+        Client {
+            host: client_host(world, number),
+            settings: settings.clone(),
+            servers: servers.nodes().iter().map(|node| node.name().to_string()).collect(),
+            choice: world.seed().stream(("client", u64::from(number))),
+            history: history.clone(),
+            number,
+            written: 0,
+            leader: None,
+            seen: BTreeMap::new(),
+        }
+    }
+
+    /// Writes and reads until it is dropped.
+    pub async fn work(mut self) {
+        loop {
+            let key = format!("key-{}", self.choice.below(u64::from(self.settings.keys)));
+            let kind = self.choice.below(10);
+            match self.seen.get(&key).copied() {
+                Some(found) if kind < 5 => drop(self.put(&key, found).await),
+                Some(Some(found)) if kind < 6 => self.delete(&key, found).await,
+                _ => self.read(&key).await,
+            }
+            let longest = self.settings.pause_longest.as_nanos() as u64;
+            rt::sleep(Duration::from_nanos(self.choice.below(longest.max(1)))).await;
+        }
+    }
+
+    /// Writes a value until one is acknowledged.
+    pub async fn until_written(mut self, key: &str) {
+        loop {
+            self.read(key).await;
+            let found = self.seen.get(key).copied().flatten();
+            if self.put(key, found).await {
+                return;
+            }
+            rt::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn read(&mut self, key: &str) {
+        let begun = self.history.begin(key, Operation::Read(None));
+        if let Ok(Reply::Value(value)) = self.ask(Request::Get { key: key.into() }).await {
+            let marked = value.map(|value| (value.version, mark(&value.bytes)));
+            self.seen.insert(key.into(), marked.map(|(version, _)| version));
+            self.history.end(begun, Operation::Read(marked));
+        }
+    }
+
+    async fn put(&mut self, key: &str, found: Option<u64>) -> bool {
+        self.written += 1;
+        let mark = u64::from(self.number) << 32 | self.written;
+        let version = found.unwrap_or(0) + 1;
+        let write = swap(key, found, mark.to_le_bytes().to_vec());
+        let operation = |written| Operation::Put { found, value: (version, mark), written };
+        let written = self.write(key, write, operation).await;
+        if written {
+            self.seen.insert(key.into(), Some(version));
+        }
+        written
+    }
+
+    async fn delete(&mut self, key: &str, found: u64) {
+        let write = Write::Delete { key: key.into(), precondition: Precondition::MatchesVersion(found) };
+        if self.write(key, write, |written| Operation::Delete { found, written }).await {
+            self.seen.insert(key.into(), None);
+        }
+    }
+
+    async fn write(&mut self, key: &str, write: Write, operation: impl Fn(bool) -> Operation) -> bool {
+        // Entered when it begins: a client that is stopped meanwhile sees no end.
+        let begun = self.history.begin(key, operation(true));
+        match self.ask(Request::Write(write)).await {
+            Ok(_) => {
+                self.history.end(begun, operation(true));
+                true
+            }
+            Err(Refusal { kind: RefusalKind::PreconditionFailed { found }, .. }) => {
+                self.seen.insert(key.into(), found);
+                self.history.end(begun, operation(false));
+                false
+            }
+            Err(refusal) => {
+                if !refusal.ambiguous {
+                    self.history.never_happened(begun);
+                }
+                self.seen.remove(key);
+                false
+            }
+        }
+    }
+
+    async fn ask(&mut self, request: Request) -> Result<Reply, Refusal> {
+        let any = self.choice.below(self.servers.len() as u64) as usize;
+        let server = self.leader.take().unwrap_or_else(|| self.servers[any].clone());
+        let answer = ask(&self.host, &server, request, self.settings.request_timeout).await;
+        self.leader = match &answer {
+            Ok(_) | Err(Refusal { kind: RefusalKind::PreconditionFailed { .. }, .. }) => Some(server),
+            Err(refusal) => refusal.leader.as_ref().map(|leader| leader.host.clone()),
+        };
+        answer
+    }
+}
+
+fn mark(bytes: &[u8]) -> u64 {
+    bytes.try_into().map_or(0, u64::from_le_bytes)
+}

@@ -1,0 +1,136 @@
+//! What must hold for the log and the partitions, watched while a cluster runs.
+//!
+//! Every node tells what it has been promised and what it reads; the first contradiction is the run's verdict. None of it takes simulated time.
+
+use crate::canary::Canary;
+use crate::log::{LogId, Lsn, Record};
+use crate::partition::PartitionId;
+use crate::partition::state::{Command, Effect, State};
+use sim_raft::NodeId;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use stormglass_sim::World;
+
+/// Watches a run. Clones share what has been seen.
+#[derive(Clone)]
+pub struct Oracle {
+    world: World,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// What each log holds, by what was acknowledged or read first.
+    records: BTreeMap<LogId, BTreeMap<Lsn, Record>>,
+    /// Who has led in each epoch.
+    leaders: BTreeMap<(PartitionId, u64), NodeId>,
+    /// What each partition's log comes to, and what each of its records does.
+    references: BTreeMap<PartitionId, (State, Vec<Effect>)>,
+}
+
+impl Oracle {
+    /// An oracle of this run.
+    pub fn new(world: &World) -> Oracle {
+        Oracle { world: world.clone(), seen: Arc::default() }
+    }
+
+    /// Records were acknowledged, the last of them as this one: whoever reads these numbers finds them (I11, I13).
+    pub fn acknowledged(&self, log: LogId, last: Lsn, records: &[Record]) {
+        let first = last.0 + 1 - records.len() as u64;
+        for (lsn, record) in (first..).map(Lsn).zip(records) {
+            self.holds(log, lsn, record, "acknowledged");
+        }
+    }
+
+    /// A record was read: all who read this number read the same.
+    pub fn read(&self, log: LogId, lsn: Lsn, record: &Record) {
+        self.holds(log, lsn, record, "read");
+    }
+
+    fn holds(&self, log: LogId, lsn: Lsn, record: &Record, how: &str) {
+        let mut seen = self.lock();
+        let known = seen.records.entry(log).or_default().entry(lsn).or_insert_with(|| record.clone());
+        if known != record {
+            drop(seen);
+            let evidence = format!("record {lsn} of log {} was {how} and is another than before", log.0);
+            self.world.violated("log-agreement", evidence);
+        }
+    }
+
+    /// A replica has applied a record, and this came of it: the same as with the state machine fed by the log alone (I18, I19).
+    pub fn applied(&self, partition: PartitionId, lsn: Lsn, command: Command, effect: Effect) {
+        let mut seen = self.lock();
+        let (state, effects) = seen.references.entry(partition).or_default();
+        if lsn == state.applied().next() {
+            effects.push(state.apply(lsn, command, Canary::None));
+        }
+        let expected = effects.get(lsn.previous().0 as usize).copied();
+        drop(seen);
+        if let Some(expected) = expected
+            && expected != effect
+        {
+            let evidence =
+                format!("record {lsn} of {partition} gave {effect:?}, and should give {expected:?}");
+            self.world.violated("state-follows-from-the-log", evidence);
+        }
+    }
+
+    /// A log was trimmed on the word of a snapshot: nothing that is not in it is gone (I21).
+    pub fn trimmed(&self, log: LogId, to: Lsn, snapshot: Lsn) {
+        if to > snapshot {
+            let evidence = format!("log {} is trimmed up to {to}, and the snapshot has {snapshot}", log.0);
+            self.world.violated("trimmed-needs-a-snapshot", evidence);
+        }
+    }
+
+    /// A node leads in an epoch: no other does (I15).
+    pub fn leads(&self, partition: PartitionId, epoch: u64, node: NodeId) {
+        let first = *self.lock().leaders.entry((partition, epoch)).or_insert(node);
+        if first != node {
+            let evidence = format!("{first} and {node} lead {partition} in epoch {epoch}");
+            self.world.violated("one-leader-an-epoch", evidence);
+        }
+    }
+
+    /// A partition was loaded or imported on a node: it has nothing that the log does not have (I17).
+    pub fn opened(&self, partition: PartitionId, state: &State, tail: Lsn) {
+        if state.applied() >= tail {
+            let (applied, tail) = (state.applied(), tail);
+            let evidence = format!("{partition} has applied {applied}, and the log ends before {tail}");
+            self.world.violated("applied-within-the-log", evidence);
+        }
+    }
+
+    /// A partition cannot go on, for want of records that were trimmed and of a snapshot that has them: whoever has a repository finds one (I21).
+    pub fn stuck(&self, partition: PartitionId, gap: Lsn, newest: Option<Lsn>) {
+        let newest =
+            newest.map_or_else(|| "there is none".to_string(), |lsn| format!("the newest has {lsn}"));
+        let evidence =
+            format!("the log of {partition} is trimmed up to {gap}, and no snapshot has that: {newest}");
+        self.world.violated("trimmed-needs-a-snapshot", evidence);
+    }
+
+    /// Replicas of a partition that have applied the same: they are the same (I18).
+    pub fn replicas(&self, partition: PartitionId, states: &[(NodeId, Arc<State>)]) {
+        for (place, (node, state)) in states.iter().enumerate() {
+            let twin = states[..place].iter().find(|(_, other)| other.applied() == state.applied());
+            if let Some((other, twin)) = twin
+                && twin != state
+            {
+                let evidence =
+                    format!("{node} and {other} have applied {} of {partition} and differ", state.applied());
+                self.world.violated("replicas-agree", evidence);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Oracle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Oracle").finish_non_exhaustive()
+    }
+}

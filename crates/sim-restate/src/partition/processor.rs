@@ -1,0 +1,602 @@
+//! A partition at work on a node: it reads its log and applies it, and if it leads, proposes, runs and answers.
+
+use super::PartitionId;
+use super::service;
+use super::settings::{PartitionSettings, PlacedBy};
+use super::snapshots::{Repository, Snapshot};
+use super::state::{Command, Effect, Handler, InvocationId, State, Task};
+use super::store::PartitionStore;
+use super::views::{PartitionViews, Views};
+use crate::canary::Canary;
+use crate::journal::Journal;
+use crate::log::client::NotReconfigured;
+use crate::log::{Entry, Generation, Log, Lsn, Record};
+use crate::logging::{Lines, Logging};
+use crate::metadata::Metadata;
+use crate::oracle::Oracle;
+use crate::peers::Peers;
+use crate::settings::ClusterSettings;
+use sim_raft::MetadataClient;
+use sim_rocksdb::EngineError;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+use stormglass_core::{Kind, Recorder, Seed};
+use stormglass_net::rpc;
+use stormglass_rt as rt;
+use stormglass_rt::channel::{self, Receiver, Sender};
+use stormglass_rt::{JoinHandle, Watch};
+use stormglass_sim::Node;
+
+/// What the partitions of a node have in common.
+pub(crate) struct Worker {
+    pub(crate) node: Node,
+    pub(crate) me: Generation,
+    pub(crate) log: Log,
+    pub(crate) client: MetadataClient,
+    pub(crate) metadata: Metadata,
+    pub(crate) views: Views,
+    pub(crate) store: PartitionStore,
+    pub(crate) repository: Option<Repository>,
+    pub(crate) services: Peers<service::Ask, i64>,
+    pub(crate) settings: Arc<ClusterSettings>,
+    pub(crate) recorder: Recorder,
+    pub(crate) oracle: Oracle,
+    pub(crate) journal: Journal,
+    pub(crate) logging: Logging,
+    pub(crate) seed: Seed,
+}
+
+impl Worker {
+    /// Trims a partition's log up to what a snapshot has.
+    async fn trim(&self, id: PartitionId, archived: Lsn) -> Result<(), NotReconfigured> {
+        trim_to_snapshot(&self.log, &self.oracle, self.settings.cluster.canary, id, archived).await
+    }
+
+    pub(crate) fn note(&self, what: &str) {
+        self.journal.note(self.node.name(), what.to_string());
+    }
+}
+
+/// Trims a partition's log up to what a snapshot has.
+pub(crate) async fn trim_to_snapshot(
+    log: &Log,
+    oracle: &Oracle,
+    canary: Canary,
+    id: PartitionId,
+    archived: Lsn,
+) -> Result<(), NotReconfigured> {
+    let to = if canary == Canary::TrimsBeyondTheSnapshot { archived.next() } else { archived };
+    let trimmed = log.trim(id.log(), to).await?;
+    oracle.trimmed(id.log(), trimmed, archived);
+    Ok(())
+}
+
+/// What an ingress asks a partition's leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invoke {
+    /// Of this partition.
+    pub partition: PartitionId,
+    /// Under this name.
+    pub id: InvocationId,
+    /// To do this.
+    pub handler: Handler,
+}
+
+/// What it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invoked {
+    /// The counter's value then.
+    Value(i64),
+    /// Ask somebody else: the partition does not lead here, or leads no more.
+    NotLeader,
+}
+
+/// How a partition stands on a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Whether it has read all that was in the log when it started.
+    pub active: bool,
+    /// The epoch that it leads in, if it does.
+    pub leads: Option<u64>,
+    /// Whether it is about to lead: it has an epoch, and its announcement is on its way.
+    pub campaigns: bool,
+    /// The last record that it has applied.
+    pub applied: Lsn,
+    /// The last record that is durable here.
+    pub durable: Lsn,
+    /// The last record that is in a snapshot which it has published.
+    pub archived: Lsn,
+}
+
+/// A status that is written by the partition and read by whoever asks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Board(Arc<Mutex<(Status, Arc<State>)>>);
+
+impl Board {
+    pub(crate) fn get(&self) -> Status {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    pub(crate) fn set(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).0);
+    }
+}
+
+/// Why there is no snapshot.
+pub type NoSnapshot = String;
+
+/// What a partition is told.
+pub(crate) enum Event {
+    /// The log has more.
+    Entry(Entry),
+    /// Lead, in this epoch.
+    Lead(u64),
+    /// An ingress asks.
+    Invoke(Invoke, rpc::Reply<Invoked>),
+    /// An invocation has run here, in this epoch, with this result.
+    Ran(u64, InvocationId, i64),
+    /// A flush has ended: everything up to here is durable.
+    Durable(Lsn),
+    /// Make a snapshot with this record at least.
+    Snapshot(Lsn, Sender<Result<Snapshot, NoSnapshot>>),
+    /// A snapshot was published.
+    Archived(Lsn),
+    /// Somebody wants to see the state.
+    Look(Sender<Arc<State>>),
+    /// Somebody else leads, in a later epoch.
+    Overtaken,
+    /// Stop.
+    Stop(Sender<()>),
+}
+
+/// Why a partition has stopped.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was told to.
+    Stopped,
+    /// It could not start.
+    NotStarted,
+    /// The records up to this one are gone from the log, and it does not have them.
+    Gap(Lsn),
+}
+
+/// Runs a partition until it stops.
+pub(crate) async fn run(
+    worker: Arc<Worker>,
+    id: PartitionId,
+    fast_forward: Option<Lsn>,
+    mailbox: (Sender<Event>, Receiver<Event>),
+    board: Board,
+    started: Watch<bool>,
+) -> Ended {
+    let began = rt::now();
+    let state = match open(&worker, id, fast_forward).await {
+        Ok(state) => state,
+        Err(error) => {
+            worker.note(&format!("{id} does not start: {error}"));
+            return Ended::NotStarted;
+        }
+    };
+    let tail = worker.log.find_tail(id.log()).await;
+    worker.oracle.opened(id, &state, tail);
+    worker.logging.write(Lines::PARTITION_STARTS).await;
+    let (sender, inbox) = mailbox;
+    let reader = read(&worker, id, state.applied().next(), sender.clone());
+    let durable = state.applied();
+    board.set(|status| {
+        *status = Status { applied: durable, durable, active: durable.next() >= tail, ..Status::default() };
+    });
+    let subject = worker.recorder.symbol(&started_text(id));
+    worker.recorder.record(rt::now(), Kind::Step, subject, rt::now() - began, u64::from(id.0));
+    worker.journal.log(worker.node.name(), started_text(id));
+    started.set(true);
+    let processor = Processor {
+        id,
+        flushing: durable,
+        exporting: durable,
+        state: Arc::new(state),
+        tail,
+        board,
+        sender,
+        leadership: None,
+        asked: BTreeMap::new(),
+        worker,
+    };
+    let ended = processor.work(inbox).await;
+    reader.abort();
+    ended
+}
+
+/// What a partition's start is recorded as.
+pub fn started_text(id: PartitionId) -> String {
+    format!("partition {} started", id.0)
+}
+
+/// Whether this is what a partition's start is recorded as.
+pub(crate) fn is_started_text(text: &str) -> bool {
+    text.starts_with("partition ") && text.ends_with(" started")
+}
+
+/// Loads a partition, imports it or makes it, by what is there.
+async fn open(worker: &Worker, id: PartitionId, fast_forward: Option<Lsn>) -> Result<State, EngineError> {
+    let Worker { store, repository, settings, .. } = worker;
+    let local = store.load(id).await?;
+    if fast_forward.is_none()
+        && let Some(state) = local
+    {
+        return Ok(state);
+    }
+    let latest = match repository {
+        Some(repository) => repository.latest(id).await?,
+        None => None,
+    };
+    match (latest, fast_forward) {
+        (Some(snapshot), target) if target.is_none_or(|target| snapshot.min_applied_lsn >= target) => {
+            import(worker, id, &snapshot).await
+        }
+        (latest, Some(target)) => {
+            let newest = latest.map(|latest| latest.min_applied_lsn);
+            worker.oracle.stuck(id, target, newest);
+            if settings.partition.unsuitable_snapshot.is_zero() {
+                return Err(EngineError::Io(std::io::Error::other("no snapshot is new enough")));
+            }
+            let pause = settings.partition.unsuitable_snapshot;
+            let more = worker.seed.stream(("unsuitable snapshot", u64::from(id.0), rt::now().as_nanos()));
+            let pause = pause + Duration::from_nanos(more.clone().below(pause.as_nanos() as u64));
+            rt::pause(&worker.recorder, worker.recorder.symbol("unsuitable snapshot pause"), pause).await;
+            match local {
+                Some(state) => Ok(state),
+                None => store.create(id).await,
+            }
+        }
+        (_, None) => store.create(id).await,
+    }
+}
+
+/// What an import is noted as.
+pub fn import_text(snapshot: &str) -> String {
+    format!("importing snapshot {snapshot}")
+}
+
+async fn import(worker: &Worker, id: PartitionId, snapshot: &Snapshot) -> Result<State, EngineError> {
+    let Worker { repository, node, store, recorder, settings, .. } = worker;
+    let repository = repository.as_ref().expect("where the snapshot was found");
+    let began = rt::now();
+    let staging = Path::new("/data/pp-snapshots").join(&snapshot.id);
+    let file = repository.download(id, snapshot, node.disk(), &staging).await?;
+    store.remove(id).await?;
+    worker.note(&import_text(&snapshot.id));
+    let mut state = store.import(id, &file).await?;
+    node.disk().remove_dir_all(&staging).await?;
+    if settings.cluster.canary == Canary::SnapshotsAreAhead {
+        state.pretend_one_more();
+    }
+    let subject = recorder.symbol("import snapshot");
+    recorder.record(rt::now(), Kind::Step, subject, rt::now() - began, u64::from(id.0));
+    Ok(state)
+}
+
+/// Reads a partition's log in a task of its own.
+fn read(worker: &Arc<Worker>, id: PartitionId, from: Lsn, events: Sender<Event>) -> JoinHandle<()> {
+    const ROOM: usize = 64;
+    let mut reader = worker.log.reader(id.log(), from);
+    let oracle = worker.oracle.clone();
+    rt::spawn(&worker.recorder, &format!("{id} reader"), async move {
+        while !events.is_closed() {
+            let entry = reader.next().await;
+            if let Entry::Record(lsn, record) = &entry {
+                oracle.read(id.log(), *lsn, record);
+            }
+            events.room(ROOM).await;
+            events.send(Event::Entry(entry));
+        }
+    })
+}
+
+/// A partition at work.
+struct Processor {
+    worker: Arc<Worker>,
+    id: PartitionId,
+    state: Arc<State>,
+    /// Where the log ended when it started.
+    tail: Lsn,
+    board: Board,
+    sender: Sender<Event>,
+    leadership: Option<Leadership>,
+    /// The ingresses that wait for each invocation.
+    asked: BTreeMap<InvocationId, Vec<rpc::Reply<Invoked>>>,
+    /// What was last sent to be flushed.
+    flushing: Lsn,
+    /// What was last sent to be a snapshot of its own accord.
+    exporting: Lsn,
+}
+
+/// An epoch of its own, from the attempt to its end.
+struct Leadership {
+    epoch: u64,
+    /// Whether its announcement was read back.
+    won: bool,
+    proposals: Sender<Command>,
+    appender: JoinHandle<()>,
+}
+
+impl Processor {
+    async fn work(mut self, mut inbox: Receiver<Event>) -> Ended {
+        while let Some(event) = self.next(&mut inbox).await {
+            match event {
+                Event::Overtaken => self.step_down(),
+                Event::Entry(Entry::Record(lsn, record)) => {
+                    let led = self.has_won();
+                    self.apply(lsn, &record);
+                    if self.has_won() && !led {
+                        self.worker.logging.write(Lines::PARTITION_LEADS).await;
+                    }
+                }
+                Event::Entry(Entry::Gap(to)) => {
+                    self.step_down();
+                    return Ended::Gap(to);
+                }
+                Event::Lead(epoch) => self.campaign(epoch),
+                Event::Invoke(invoke, reply) => self.invoke(invoke, reply),
+                Event::Ran(epoch, id, value) => self.propose(epoch, Command::Finish { epoch, id, value }),
+                Event::Durable(lsn) => self.board.set(|status| status.durable = lsn.max(status.durable)),
+                Event::Archived(lsn) => {
+                    self.board.set(|status| status.archived = lsn.max(status.archived));
+                    self.trim(lsn);
+                }
+                Event::Snapshot(least, reply) => self.snapshot(least, reply),
+                Event::Look(reply) => reply.send(self.state.clone()),
+                Event::Stop(done) => {
+                    self.step_down();
+                    // What was applied is durable when a node stops as it should.
+                    let flushed = self.worker.store.flush(self.id, &self.state).await;
+                    if let Err(error) = flushed {
+                        self.worker.note(&format!("{} is not flushed: {error}", self.id));
+                    }
+                    self.worker.logging.write(Lines::PARTITION_STOPS).await;
+                    done.send(());
+                    return Ended::Stopped;
+                }
+            }
+        }
+        Ended::Stopped
+    }
+
+    /// What there is to do next. Who leads steps down as soon as it hears by gossip of a later epoch (1.7): the log may not tell it any more, if the sequencer of the one who
+    /// overtook it is gone. Source: restatedev/restate 1.7 `crates/worker/src/partition/mod.rs`, `watch_leader_changes`.
+    async fn next(&self, inbox: &mut Receiver<Event>) -> Option<Event> {
+        let own = self.leadership.as_ref().map(|own| own.epoch);
+        let own = own.filter(|_| self.worker.settings.partition.placed_by == PlacedBy::Epochs);
+        poll_fn(|context| {
+            if let Poll::Ready(event) = inbox.poll_recv(context) {
+                return Poll::Ready(event);
+            }
+            let Some(own) = own else { return Poll::Pending };
+            let overtaken = |views: &Arc<PartitionViews>| {
+                views.get(&self.id).and_then(|view| view.leader).is_some_and(|(epoch, _)| epoch > own)
+            };
+            self.worker.views.watch().poll_until(context, overtaken).map(|_| Some(Event::Overtaken))
+        })
+        .await
+    }
+
+    fn apply(&mut self, lsn: Lsn, record: &Record) {
+        let command: Command =
+            postcard::from_bytes(record).expect("what is in the log was encoded by a leader");
+        let effect = Arc::make_mut(&mut self.state).apply(lsn, command, self.worker.settings.cluster.canary);
+        self.worker.oracle.applied(self.id, lsn, command, effect);
+        let active = lsn.next() >= self.tail;
+        self.board.set(|status| {
+            status.applied = lsn;
+            status.active |= active;
+        });
+        match effect {
+            Effect::Nothing => self.lost(command),
+            Effect::Leads(epoch, leader) => self.leads(epoch, leader),
+            Effect::Run(task) => self.run(task),
+            Effect::Done(id, value, next) => {
+                for reply in self.asked.remove(&id).into_iter().flatten() {
+                    reply.send(Invoked::Value(value));
+                }
+                next.into_iter().for_each(|task| self.run(task));
+            }
+        }
+        let PartitionSettings { flush_records, snapshot_records, .. } = self.worker.settings.partition;
+        if flush_records > 0 && lsn.0 >= self.flushing.0 + flush_records {
+            self.flush();
+        }
+        if snapshot_records > 0 && self.has_won() && lsn.0 >= self.exporting.0 + snapshot_records {
+            self.exporting = lsn;
+            // Who wants to know is told by the board.
+            let (reply, _) = channel::channel(&self.worker.recorder);
+            self.snapshot(lsn, reply);
+        }
+    }
+
+    /// Whether its own epoch leads.
+    fn has_won(&self) -> bool {
+        self.leadership.as_ref().is_some_and(|own| own.won)
+    }
+
+    /// What is in a snapshot is of no use in the log any more.
+    fn trim(&self, archived: Lsn) {
+        let delay = self.worker.settings.partition.trim_delay;
+        if self.worker.settings.partition.snapshot_records == 0 {
+            return;
+        }
+        let (worker, id) = (self.worker.clone(), self.id);
+        rt::spawn(&self.worker.recorder, "trim", async move {
+            rt::sleep(delay).await;
+            // What is not trimmed now is with the next snapshot.
+            let _ = worker.trim(id, archived).await;
+        });
+    }
+
+    /// Makes what is applied durable, beside the work.
+    fn flush(&mut self) {
+        self.flushing = self.state.applied();
+        let (worker, id, state) = (self.worker.clone(), self.id, self.state.clone());
+        let events = self.sender.clone();
+        rt::spawn(&self.worker.recorder, "flush", async move {
+            if worker.store.flush(id, &state).await.is_ok() {
+                events.send(Event::Durable(state.applied()));
+            }
+        });
+    }
+
+    /// An announcement that comes after that of a later epoch: if it was its own, the campaign is lost.
+    fn lost(&mut self, command: Command) {
+        if let Command::AnnounceLeader { epoch, leader } = command
+            && leader == self.worker.me
+            && self.leadership.as_ref().is_some_and(|own| own.epoch == epoch)
+        {
+            self.step_down();
+        }
+    }
+
+    /// A leader has been announced: perhaps this one.
+    fn leads(&mut self, epoch: u64, leader: Generation) {
+        self.worker.views.lead(self.id, epoch, leader);
+        match &mut self.leadership {
+            Some(own) if own.epoch == epoch => {
+                own.won = true;
+                self.worker.oracle.leads(self.id, epoch, self.worker.me.id);
+                self.board.set(|status| (status.leads, status.campaigns) = (Some(epoch), false));
+                self.worker.note(&format!("{} leads {} in epoch {epoch}", self.worker.me, self.id));
+                self.state.runnable().into_iter().for_each(|task| self.run(task));
+            }
+            Some(own) if own.epoch < epoch => self.step_down(),
+            _ => {}
+        }
+    }
+
+    /// Announces itself as the leader of an epoch.
+    fn campaign(&mut self, epoch: u64) {
+        if self.leadership.as_ref().is_some_and(|own| own.epoch >= epoch) {
+            return;
+        }
+        self.step_down();
+        let (proposals, queue) = channel::channel(&self.worker.recorder);
+        let appender = append(&self.worker, self.id, queue);
+        proposals.send(Command::AnnounceLeader { epoch, leader: self.worker.me });
+        self.board.set(|status| status.campaigns = true);
+        self.leadership = Some(Leadership { epoch, won: false, proposals, appender });
+    }
+
+    fn step_down(&mut self) {
+        if let Some(own) = self.leadership.take() {
+            own.appender.abort();
+            self.board.set(|status| (status.leads, status.campaigns) = (None, false));
+            for reply in std::mem::take(&mut self.asked).into_values().flatten() {
+                reply.send(Invoked::NotLeader);
+            }
+        }
+    }
+
+    fn propose(&self, epoch: u64, command: Command) {
+        if let Some(own) = self.leadership.as_ref().filter(|own| own.epoch == epoch) {
+            own.proposals.send(command);
+        }
+    }
+
+    fn invoke(&mut self, invoke: Invoke, reply: rpc::Reply<Invoked>) {
+        let Some(epoch) = self.leadership.as_ref().filter(|own| own.won).map(|own| own.epoch) else {
+            return reply.send(Invoked::NotLeader);
+        };
+        let Invoke { id, handler, .. } = invoke;
+        let known = self.state.find(id);
+        if let Some(Some(value)) = known
+            && self.worker.settings.cluster.canary != Canary::ForgetsIdempotencyKeys
+        {
+            return reply.send(Invoked::Value(value));
+        }
+        let waiting = self.asked.entry(id).or_default();
+        waiting.push(reply);
+        if waiting.len() == 1 && known != Some(None) {
+            self.propose(epoch, Command::Invoke { epoch, id, handler });
+        }
+    }
+
+    /// Calls the user's service, if this is the leader's business.
+    fn run(&self, task: Task) {
+        let Some(epoch) = self.leadership.as_ref().filter(|own| own.won).map(|own| own.epoch) else { return };
+        let (worker, events) = (self.worker.clone(), self.sender.clone());
+        let jitter = (task.id.object, epoch, self.state.applied().0);
+        rt::spawn(&self.worker.recorder, "invoker", async move {
+            const LIMIT: Duration = Duration::from_secs(60);
+            let mut delays = None;
+            while !events.is_closed() {
+                let host = worker.metadata.schema.get().and_then(|schema| schema.deployments.last().cloned());
+                if let Some(host) = host
+                    && let Ok(value) =
+                        worker.services.call(&host, LIMIT, service::Ask::Run(task.handler, task.value)).await
+                {
+                    return events.send(Event::Ran(epoch, task.id, value));
+                }
+                let retry = &worker.settings.partition.invoker_retry;
+                let stream = || worker.seed.stream(("invoker", jitter.0, jitter.1, jitter.2));
+                let delay = delays.get_or_insert_with(|| retry.delays(stream())).next().unwrap_or(retry.max);
+                rt::pause(&worker.recorder, worker.recorder.symbol("invoker back-off"), delay).await;
+            }
+        });
+    }
+
+    /// Exports what is applied and publishes it, beside the work.
+    fn snapshot(&self, least: Lsn, reply: Sender<Result<Snapshot, NoSnapshot>>) {
+        let applied = self.state.applied();
+        let Some(repository) = self.worker.repository.clone() else {
+            return reply.send(Err("no snapshot repository is configured".into()));
+        };
+        if !self.board.get().active {
+            return reply.send(Err(format!("{} is not active", self.id)));
+        }
+        if applied < least {
+            return reply.send(Err(format!("{} has applied {applied}, not yet {least}", self.id)));
+        }
+        let (worker, id, state) = (self.worker.clone(), self.id, self.state.clone());
+        let events = self.sender.clone();
+        rt::spawn(&self.worker.recorder, "snapshot", async move {
+            let name = format!("snap_{}_{}_{applied}", worker.me, id);
+            let directory = Path::new("/data/db-snapshots").join(&name);
+            let made = async {
+                let file =
+                    worker.store.export(id, &state, &directory).await.map_err(|error| error.to_string())?;
+                events.send(Event::Durable(applied));
+                let disk = worker.node.disk();
+                let published = repository.publish(id, &name, applied, disk, &file).await;
+                let snapshot = published.map_err(|error| error.to_string())?;
+                disk.remove_dir_all(&directory).await.map_err(|error| error.to_string())?;
+                Ok(snapshot)
+            };
+            let made = made.await;
+            if made.is_ok() {
+                events.send(Event::Archived(applied));
+            }
+            reply.send(made);
+        });
+    }
+}
+
+/// Appends what a leader proposes, all that has come in the meantime at once.
+fn append(worker: &Arc<Worker>, id: PartitionId, mut queue: Receiver<Command>) -> JoinHandle<()> {
+    let (log, oracle) = (worker.log.clone(), worker.oracle.clone());
+    rt::spawn(&worker.recorder, &format!("{id} appender"), async move {
+        while let Some(command) = queue.recv().await {
+            let mut records = vec![encode(command)];
+            while let Some(more) = queue.try_recv() {
+                records.push(encode(more));
+            }
+            let records: Arc<[Record]> = records.into();
+            let last = log.append(id.log(), records.clone()).await;
+            oracle.acknowledged(id.log(), last, &records);
+        }
+    })
+}
+
+fn encode(command: Command) -> Record {
+    postcard::to_stdvec(&command).expect("plain data has an encoding").into()
+}

@@ -1,0 +1,444 @@
+//! What starts a cluster and watches it, as the real `local-cluster-runner` does.
+
+use crate::checks::{Check, Probe};
+use crate::health::Statuses;
+use crate::journal::Journal;
+use crate::node::{self, ADMIN_PORT, Healthy, PROGRESS_PORT, PROVISION_PORT, Progress, Running, Start};
+use crate::oracle::Oracle;
+use crate::settings::{AdminCheck, ClusterSettings, Provision, Step, Strategy};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sim_raft::Roles;
+use sim_raft::server::Status;
+use sim_raft::settings::Delays;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use stormglass_core::{Kind, Limit};
+use stormglass_fs::Disk;
+use stormglass_net::{Channel, Host};
+use stormglass_rt::{self as rt, Watch};
+use stormglass_sim::{Node, World};
+
+/// The harness's own name.
+const RUNNER: &str = "runner";
+
+/// A running cluster.
+pub struct Cluster {
+    launcher: Launcher,
+    nodes: Vec<Process>,
+    runner: Host,
+    /// Whether it was provisioned by the harness.
+    provisioned: Watch<bool>,
+}
+
+/// Whoever starts its processes. Clones are handles to the same cluster.
+#[derive(Clone)]
+struct Launcher {
+    world: World,
+    settings: Arc<ClusterSettings>,
+    names: Vec<String>,
+    oracle: Oracle,
+    journal: Journal,
+}
+
+/// One of its nodes, and the process that runs there.
+struct Process {
+    node: Node,
+    setup: Setup,
+    life: Life,
+}
+
+/// The process of a node that runs now, and the how manyth that is. Clones are handles to the same one.
+#[derive(Clone)]
+pub(crate) struct Life(Watch<(u32, Running)>);
+
+impl Life {
+    /// Starts the next one.
+    fn next(&self, start: impl FnOnce(u32) -> Running) {
+        let number = self.number() + 1;
+        self.0.set((number, start(number)));
+    }
+
+    fn number(&self) -> u32 {
+        self.0.look(|now| now.0)
+    }
+
+    /// What runs now.
+    fn running(&self) -> Running {
+        self.0.get().1
+    }
+
+    /// Waits until the metadata server of what runs is a member.
+    pub(crate) async fn until_member(&self) {
+        loop {
+            let (number, running) = self.0.get();
+            let is_member = poll_fn(|context| {
+                let status = running.status();
+                if status.poll_until(context, |status| matches!(status, Status::Member { .. })).is_ready() {
+                    return Poll::Ready(true);
+                }
+                self.0.poll_until(context, |now| now.0 != number).map(|_| false)
+            });
+            if is_member.await {
+                return;
+            }
+        }
+    }
+}
+
+/// How a node is configured.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What it runs.
+    pub roles: Roles,
+    /// The snapshot repository, if it has one.
+    pub repository: Option<Disk>,
+}
+
+impl Setup {
+    /// Every role, no repository.
+    pub const ALL: Setup = Setup { roles: Roles::ALL, repository: None };
+}
+
+/// How a process is told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Signal {
+    /// At once.
+    Kill,
+    /// When it has stopped by itself.
+    Term,
+}
+
+impl Signal {
+    /// What the trace notes before the name of the node that it was sent to.
+    fn noted(self) -> &'static str {
+        match self {
+            Signal::Kill => "Kill: ",
+            Signal::Term => "Term: ",
+        }
+    }
+
+    /// What a note tells of: a signal that was sent, and the node that it was sent to.
+    pub fn told_by(note: &str) -> Option<(Signal, &str)> {
+        let told = |signal: Signal| Some((signal, note.strip_prefix(signal.noted())?));
+        [Signal::Kill, Signal::Term].into_iter().find_map(told)
+    }
+}
+
+impl Cluster {
+    /// Starts all nodes at once, on one machine, node-1 provisioning the cluster.
+    pub fn start(world: &World, settings: ClusterSettings) -> Cluster {
+        Cluster::start_with(world, settings, &Setup::ALL)
+    }
+
+    /// As [`Cluster::start`], every node configured so.
+    pub fn start_with(world: &World, settings: ClusterSettings, setup: &Setup) -> Cluster {
+        let settings = Arc::new(settings);
+        let names = settings.cluster.names();
+        for other in 1..=settings.cluster.side_by_side {
+            // Nobody waits for these; they are there for the machine that they share, and share nothing else.
+            let names = names.iter().map(|name| format!("test-{other}-{name}")).collect();
+            let repository = || world.node(&format!("test-{other}-repository")).disk().clone();
+            let repository = setup.repository.is_some().then(repository);
+            let setup = Setup { repository, ..setup.clone() };
+            Cluster::of(world, settings.clone(), names, &setup);
+        }
+        Cluster::of(world, settings, names, setup)
+    }
+
+    fn of(world: &World, settings: Arc<ClusterSettings>, names: Vec<String>, setup: &Setup) -> Cluster {
+        let (runner, oracle) = (world.node(RUNNER).host().clone(), Oracle::new(world));
+        let journal = Journal::new(world.recorder());
+        let provisioned = Watch::new(world.recorder(), false);
+        let launcher = Launcher { world: world.clone(), settings, names: names.clone(), oracle, journal };
+        let mut cluster = Cluster { launcher, nodes: Vec::new(), runner, provisioned };
+        for name in names {
+            cluster.add(&name, setup.clone());
+        }
+        cluster.provision();
+        cluster
+    }
+
+    /// Asks node-1 to provision the cluster, again after each failure, if that is for the harness to do.
+    fn provision(&self) {
+        if self.settings().cluster.provision == Provision::Auto {
+            return;
+        }
+        let node = &self.nodes[0].node;
+        let channel = self.runner.channel::<(), bool>(node.host().address(PROVISION_PORT));
+        let stream = self.world().seed().stream(("runner", "provision", node.name()));
+        let (retry, provisioned) = (&self.settings().cluster.provision_retry, self.provisioned.clone());
+        let (mut delays, longest) = (retry.delays(stream), retry.max);
+        let recorder = self.world().recorder().clone();
+        rt::spawn(self.world().recorder(), "provision", async move {
+            let gap = recorder.symbol("provision retry gap");
+            while !channel.call(()).await.unwrap_or(false) {
+                rt::pause(&recorder, gap, delays.next().unwrap_or(longest)).await;
+            }
+            provisioned.set(true);
+        });
+    }
+
+    /// Waits until the cluster is provisioned, if that is for the harness to do: the first thing that a test does.
+    pub async fn wait_provisioned(&self) {
+        if self.settings().cluster.provision == Provision::Explicit {
+            let limit = Limit::of("cluster.provision-deadline", self.settings().cluster.provision_deadline);
+            let name = self.nodes[0].node.name();
+            self.world().wait("provision", name, limit, self.provisioned.until(|done| *done)).await;
+        }
+    }
+
+    /// Starts one more node, and gives its place.
+    pub fn add(&mut self, name: &str, setup: Setup) -> usize {
+        let node = self.world().node(name);
+        let life = self.launcher.life(&node, 1, &setup);
+        self.nodes.push(Process { node, setup, life });
+        self.nodes.len() - 1
+    }
+
+    fn world(&self) -> &World {
+        &self.launcher.world
+    }
+
+    /// The node at this place.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node.
+    pub fn node(&self, place: usize) -> &Node {
+        &self.nodes[place].node
+    }
+
+    /// How the roles of the process at this place are.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node.
+    pub fn statuses(&self, place: usize) -> Statuses {
+        self.nodes[place].life.running().statuses()
+    }
+
+    /// The harness's own host.
+    pub fn runner(&self) -> &Host {
+        &self.runner
+    }
+
+    /// Who watches what the nodes do.
+    pub fn oracle(&self) -> &Oracle {
+        &self.launcher.oracle
+    }
+
+    /// What the nodes have logged.
+    pub fn journal(&self) -> &Journal {
+        &self.launcher.journal
+    }
+
+    /// The parameters.
+    pub fn settings(&self) -> &Arc<ClusterSettings> {
+        &self.launcher.settings
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Ends the process of one node, waits until it has ended, and starts it again at once.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node.
+    pub async fn restart(&mut self, place: usize, signal: Signal) {
+        self.stop(place, signal).await;
+        self.start_again(place, self.nodes[place].setup.clone());
+    }
+
+    /// Ends the process of one node, and waits until it has ended.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node.
+    pub async fn stop(&self, place: usize, signal: Signal) {
+        let Process { node, life, .. } = &self.nodes[place];
+        if signal == Signal::Term {
+            rt::timeout(self.settings().cluster.shutdown_timeout, life.running().stop()).await;
+        }
+        self.world().note(&format!("{}{}", signal.noted(), node.name()));
+        node.kill();
+    }
+
+    /// Starts a node again that was stopped, configured so.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node.
+    pub fn start_again(&mut self, place: usize, setup: Setup) {
+        let (launcher, Process { node, life, .. }) = (&self.launcher, &self.nodes[place]);
+        let node = node.clone();
+        // Another one, so that nobody who waited for the last is woken.
+        let life = launcher.life(&node, life.number() + 1, &setup);
+        self.nodes[place] = Process { node, setup, life };
+    }
+
+    /// Waits until the admin API of one node answers.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such node.
+    pub async fn wait_admin_healthy_of(&self, place: usize) {
+        self.wait_for(&self.nodes[place].node, self.settings().admin.limit()).await;
+    }
+
+    /// Waits until every check of every node holds, as far as the node has the role, all at once and for so long.
+    pub async fn wait_healthy(&self, limit: Limit) {
+        let mut waits: Vec<rt::Followed<Pin<Box<dyn Future<Output = ()>>>>> = Vec::new();
+        for process in &self.nodes {
+            let name = process.node.name();
+            for check in self.checks(process.setup.roles) {
+                let wait: Pin<Box<dyn Future<Output = ()>>> = match check {
+                    Check::Admin => Box::pin(self.wait_for(&process.node, limit)),
+                    check => {
+                        let probe = self.probe(process);
+                        let (world, name) = (self.world().clone(), name.to_string());
+                        Box::pin(async move {
+                            world.wait(check.name(), &name, limit, probe.until(check)).await;
+                        })
+                    }
+                };
+                let task = format!("wait for {} on {name}", check.name());
+                waits.push(rt::follow_new(self.world().recorder(), &task, wait));
+            }
+        }
+        rt::join_all(waits).await;
+    }
+
+    /// The checks of a node with these roles; the worker's is there since workers enter themselves.
+    fn checks(&self, roles: Roles) -> Vec<Check> {
+        let all = [
+            (Check::Admin, roles.admin),
+            (Check::Ingress, roles.ingress),
+            (Check::LogServer, roles.log_server),
+            (Check::MetadataServer, roles.metadata_server),
+            (Check::Worker, roles.worker && self.settings().node.worker_registers),
+        ];
+        all.into_iter().filter(|(_, has)| *has).map(|(check, _)| check).collect()
+    }
+
+    fn probe(&self, process: &Process) -> Probe {
+        Probe {
+            runner: self.runner.clone(),
+            node: process.node.clone(),
+            life: process.life.clone(),
+            check: self.settings().admin.clone(),
+            client: self.settings().metadata_client.clone(),
+            seed: self.world().seed(),
+        }
+    }
+
+    /// Waits until the admin API of every node answers: one wait for each node, all at once.
+    pub async fn wait_admin_healthy(&self) {
+        let limit = self.settings().admin.limit();
+        let waits = self.nodes.iter().map(|process| self.wait_for(&process.node, limit));
+        rt::join_all(waits.collect()).await;
+    }
+
+    fn wait_for(&self, node: &Node, limit: Limit) -> rt::Followed<impl Future<Output = ()> + use<>> {
+        let (world, runner, check) =
+            (self.world().clone(), self.runner.clone(), self.settings().admin.clone());
+        let (node, name) = (node.clone(), node.name().to_string());
+        let recorder = world.recorder().clone();
+        let delays = check.gaps().delays(world.seed().stream(("runner", "health check", &name)));
+        rt::follow_new(&recorder, &format!("wait for {name}"), async move {
+            if check.strategy == Strategy::Progress {
+                follow_steps(&world, &runner, &node, &check).await;
+            }
+            let channel = runner.channel::<(), Healthy>(node.host().address(ADMIN_PORT));
+            let limit = match check.strategy {
+                Strategy::Progress => check.step_limit(),
+                Strategy::Poll | Strategy::BackOff => limit,
+            };
+            world.wait("admin", &name, limit, poll(&channel, &check, delays, world.recorder())).await;
+        })
+    }
+}
+
+impl Launcher {
+    fn start(&self, node: &Node, life: u32, setup: &Setup) -> Running {
+        let (settings, names) = (&self.settings, &self.names);
+        let peers = settings.node.metadata_addresses.among(names);
+        let (settings, seed) = (settings.clone(), self.world.seed());
+        let provisions = node.name() == names[0];
+        let Setup { roles, repository } = setup.clone();
+        let (oracle, journal) = (self.oracle.clone(), self.journal.clone());
+        let log_disk = self.world.node(RUNNER).disk().clone();
+        let start =
+            Start { settings, peers, seed, life, provisions, roles, repository, oracle, journal, log_disk };
+        node::start(node, start)
+    }
+
+    /// Starts a process, and has it started again when a plan's fault has ended it, as an operator would.
+    fn life(&self, node: &Node, number: u32, setup: &Setup) -> Life {
+        let life = Life(Watch::new(self.world.recorder(), (number, self.start(node, number, setup))));
+        let (launcher, again, setup, told) = (self.clone(), node.clone(), setup.clone(), life.clone());
+        node.starts_with(move || told.next(|number| launcher.start(&again, number, &setup)));
+        life
+    }
+}
+
+/// Asks until there is an answer: again after each failure, when the next delay is over.
+async fn poll(
+    channel: &Channel<(), Healthy>,
+    check: &AdminCheck,
+    mut delays: Delays,
+    recorder: &stormglass_core::Recorder,
+) {
+    let gap = recorder.symbol("health poll gap");
+    loop {
+        let began = rt::now();
+        let answer = if check.request_timeout.is_zero() {
+            channel.call(()).await.ok()
+        } else {
+            rt::timeout(check.request_timeout, channel.call(())).await.and_then(Result::ok)
+        };
+        if let Some(Healthy { since, cause }) = answer {
+            if since < began {
+                // Not its own pauses were waited for, but that it answers, and then for the next time that somebody asked.
+                let (scope, now) = (recorder.scope().because(cause), rt::now());
+                recorder.join(recorder.record_in(scope, now, Kind::Sleep, gap, now - since, 0));
+            }
+            return;
+        }
+        rt::pause(recorder, gap, delays.next().unwrap_or(check.back_off.max)).await;
+    }
+}
+
+/// Follows a start step by step: a wait for each, with the budget of a step as its deadline, until the last.
+async fn follow_steps(world: &World, runner: &Host, node: &Node, check: &AdminCheck) {
+    let recorder = world.recorder();
+    let gap = recorder.symbol("health poll gap");
+    let progress = runner.channel::<Progress, Progress>(node.host().address(PROGRESS_PORT));
+    let mut seen = Progress::default();
+    while !seen.done {
+        let next = async {
+            loop {
+                match progress.call(seen.clone()).await {
+                    Ok(next) => return next,
+                    Err(_) => rt::pause(recorder, gap, check.poll_interval).await,
+                }
+            }
+        };
+        let name = format!("admin, step {}", seen.next.map_or("none yet", Step::title));
+        match world.wait(&name, node.name(), check.step_limit(), next).await {
+            Some(next) => seen = next,
+            None => return,
+        }
+    }
+}

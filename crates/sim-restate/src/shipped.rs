@@ -1,0 +1,41 @@
+//! What the binary `stormglass` offers: scenarios, profiles, sweeps and mappings of the Restate-like cluster.
+
+use crate::{
+    ClusterChaos, ColdStart, MetadataChaos, MetadataFailover, MetadataReconfiguration, MetadataSmoke,
+    Restarts, TrimGap,
+};
+use stormglass_cli::App;
+use stormglass_sim::{Preset, Scenario};
+
+/// The CI machine on which the tests failed, beside the general profiles.
+pub const PROFILES: &[Preset] =
+    &[Preset { name: "ci-2025-03", layers: &[include_str!("../profiles/ci-2025-03.toml")] }];
+
+/// The sweeps that answer what remedies are worth and which deadline would have held.
+pub const SWEEPS: &[Preset] = &[
+    Preset { name: "remedies", layers: &[include_str!("../sweeps/remedies.toml")] },
+    Preset { name: "admin-deadline", layers: &[include_str!("../sweeps/admin-deadline.toml")] },
+];
+
+/// What the lines of a Restate node's JSON log mean.
+pub const MAPPINGS: &[Preset] =
+    &[Preset { name: "restate", layers: &[include_str!("../mappings/restate.toml")] }];
+
+/// Returns all scenarios, `cold-start` first.
+pub fn scenarios() -> Vec<Box<dyn Scenario>> {
+    vec![
+        Box::new(ColdStart),
+        Box::new(Restarts),
+        Box::new(TrimGap),
+        Box::new(ClusterChaos),
+        Box::new(MetadataSmoke),
+        Box::new(MetadataFailover),
+        Box::new(MetadataChaos),
+        Box::new(MetadataReconfiguration),
+    ]
+}
+
+/// Returns the command line with all of it.
+pub fn app() -> App {
+    App::new(scenarios()).with_sweeps(SWEEPS).with_mappings(MAPPINGS)
+}

@@ -1,0 +1,164 @@
+//! What nodes tell of their roles: in which order, and when the disk fails one.
+
+use expect_test::{Expect, expect};
+use sim_restate::runner::{Cluster, Signal};
+use sim_restate::settings::ClusterSettings;
+use sim_restate::{ClusterChaos, ColdStart};
+use std::time::Duration;
+use stormglass_core::{Keep, Kind, Limit, Seed, Trace, Verdict};
+use stormglass_sim::{Parameters, Play, Played, Preset, Run, Scenario, Settings, World};
+
+fn play(model: &str, sets: &[(&str, &str)], seed: u64) -> Played {
+    let settings = Settings::resolve(&ClusterChaos, Some(model), "quiet", sets).expect("these are right");
+    Run::new(&ClusterChaos, settings, Seed(seed)).play(Keep::Events)
+}
+
+fn told(trace: &Trace, node: &str) -> Vec<String> {
+    let own = trace.events.iter().filter(|event| trace.text(event.node) == node);
+    let statuses = own.filter(|event| event.kind == Kind::Status);
+    statuses.map(|event| trace.text(event.subject).to_string()).collect()
+}
+
+/// First all are unknown, then each begins when something is made of it. In the order in which Restate starts them at both dates.
+#[test]
+fn roles_start_in_the_order_of_their_model() {
+    let check = |model, expected: Expect| {
+        let trace = play(model, &[("cluster-chaos.duration", "1s")], 3).trace;
+        let mut told = told(&trace, "node-2");
+        told.truncate(1 + told.iter().position(|status| status == "node: alive").expect("it starts"));
+        let unknown: Vec<String> = told.drain(..7).collect();
+        assert!(unknown.iter().all(|status| status.ends_with(": unknown")), "{unknown:?}");
+        expected.assert_eq(&(told.join("\n") + "\n"));
+    };
+    check(
+        "restate-m25",
+        expect![[r#"
+        node: starting up
+        metadata server: starting up
+        log server: starting up
+        worker: starting up
+        ingress: starting up
+        admin: starting up
+        fabric: starting up
+        fabric: ready
+        metadata server: awaiting provisioning
+        metadata server: standby
+        metadata server: member
+        log server: ready
+        admin: ready
+        worker: ready
+        ingress: ready
+        node: alive
+    "#]],
+    );
+    check(
+        "restate-1.7",
+        expect![[r#"
+            node: starting up
+            metadata server: starting up
+            log server: starting up
+            worker: starting up
+            ingress: starting up
+            admin: starting up
+            fabric: starting up
+            fabric: ready
+            metadata server: awaiting provisioning
+            metadata server: standby
+            metadata server: member
+            log server: ready
+            ingress: ready
+            worker: ready
+            admin: ready
+            node: alive
+        "#]],
+    );
+}
+
+/// Asks a cluster how its roles are, before it has started, when it has, and after a restart.
+struct Asks;
+
+impl Scenario for Asks {
+    fn name(&self) -> &str {
+        "asks"
+    }
+
+    fn about(&self) -> &str {
+        "asks nodes for the status of their roles"
+    }
+
+    fn models(&self) -> &[Preset] {
+        ColdStart.models()
+    }
+
+    fn defaults(&self) -> Parameters {
+        ClusterSettings::defaults()
+    }
+
+    fn play(&self, world: World, settings: &Settings) -> Play {
+        let settings = ClusterSettings::with_logs(settings).expect("these are right");
+        Box::pin(async move {
+            let limit: Limit = Duration::from_secs(60).into();
+            let mut cluster = Cluster::start(&world, settings);
+            let tell = |cluster: &Cluster, place| world.note(&format!("told: {}", cluster.statuses(place)));
+            tell(&cluster, 0);
+            cluster.wait_provisioned().await;
+            cluster.wait_healthy(limit).await;
+            tell(&cluster, 0);
+            cluster.restart(1, Signal::Kill).await;
+            tell(&cluster, 1);
+            cluster.wait_healthy(limit).await;
+            tell(&cluster, 1);
+        })
+    }
+}
+
+/// Also the metadata server's, which is told by itself.
+#[test]
+fn whoever_asks_is_told_how_all_roles_are() {
+    let settings = Settings::resolve(&Asks, Some("restate-1.7"), "quiet", &[]).expect("these are right");
+    let played = Run::new(&Asks, settings, Seed(3)).play(Keep::Events);
+    assert_eq!(played.outcome.verdict, Verdict::Passed);
+    let notes = played.trace.events.iter().map(|event| played.trace.text(event.subject));
+    let told: String =
+        notes.filter_map(|text| text.strip_prefix("told: ")).map(|text| format!("{text}\n")).collect();
+    expect![[r#"
+        node unknown, fabric unknown, metadata server unknown, log server unknown, worker unknown, admin unknown, ingress unknown
+        node alive, fabric ready, metadata server member, log server ready, worker ready, admin ready, ingress ready
+        node unknown, fabric unknown, metadata server unknown, log server unknown, worker unknown, admin unknown, ingress unknown
+        node alive, fabric ready, metadata server member, log server ready, worker ready, admin ready, ingress ready
+    "#]].assert_eq(&told);
+}
+
+/// A kill ends what a node has told; SIGTERM is told before the end.
+#[test]
+fn a_restart_begins_with_nothing_known() {
+    let trace = play("restate-1.7", &[("cluster-chaos.duration", "20s")], 3).trace;
+    let all: Vec<String> = (1..=3).flat_map(|number| told(&trace, &format!("node-{number}"))).collect();
+    let count = |status: &str| all.iter().filter(|told| *told == status).count();
+    assert!(count("node: unknown") > 6);
+    assert_eq!(count("node: starting up"), count("node: unknown"));
+    assert!(count("node: shutting down") > 1);
+    assert_eq!(count("log server: stopping"), count("node: shutting down"));
+    assert_eq!(count("log server: failsafe"), 0);
+}
+
+/// A log server whose disk fails takes no more records, and no promise is broken. The two others are enough, unless one of them is just being restarted: a segment that begins then has one log server that stores,
+/// and a log that needs two stands still until the test ends.
+#[test]
+fn a_log_server_whose_disk_fails_goes_failsafe() {
+    let fault = "[{ kind = 'disk-error', node = 'node-2', path = '/data/log-store/*.log', operations = ['fdatasync'], error = 'io', \
+                 at = '8s', lasts = '1s' }]";
+    let sets = [("plan.fault", fault), ("cluster-chaos.duration", "9s"), ("cluster-chaos.signals", "kill")];
+    let (mut failed, mut enough) = (0, 0);
+    for seed in 0..6 {
+        let played = play("restate-1.7", &sets, seed);
+        let verdict = played.outcome.verdict;
+        assert!(matches!(verdict, Verdict::Passed | Verdict::TimedOut { .. }), "seed {seed}: {verdict}");
+        let told = told(&played.trace, "node-2");
+        let failsafe = told.iter().filter(|told| *told == "log server: failsafe").count();
+        failed += failsafe;
+        enough += usize::from(failsafe > 0 && verdict.held());
+    }
+    assert!(failed > 0, "{failed} in 6 runs");
+    assert!(enough > 0, "{enough} in 6 runs");
+}

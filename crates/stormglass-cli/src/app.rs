@@ -1,0 +1,123 @@
+//! What a program offers on its command line.
+
+use crate::args::{Args, Command};
+use crate::commands::{self, Context};
+use crate::error::Exit;
+use crate::output::Output;
+use clap::Parser;
+use std::ffi::OsString;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use stormglass_sim::{Preset, Scenario};
+
+/// The scenarios of a program, and the files that it ships for them.
+#[derive(Default)]
+pub struct App {
+    pub(crate) scenarios: Vec<Box<dyn Scenario>>,
+    pub(crate) sweeps: &'static [Preset],
+    pub(crate) mappings: &'static [Preset],
+}
+
+impl App {
+    /// An app with these scenarios. The first one is what `list parameters` shows unless another is named.
+    pub fn new(scenarios: Vec<Box<dyn Scenario>>) -> App {
+        App { scenarios, ..App::default() }
+    }
+
+    /// Ships sweeps, which `sweep NAME` plays. Default: none.
+    #[must_use]
+    pub fn with_sweeps(mut self, sweeps: &'static [Preset]) -> App {
+        self.sweeps = sweeps;
+        self
+    }
+
+    /// Ships mappings of log lines, which `calibrate --mapping NAME` reads; the first one is the default. Default: none.
+    #[must_use]
+    pub fn with_mappings(mut self, mappings: &'static [Preset]) -> App {
+        self.mappings = mappings;
+        self
+    }
+
+    /// Adds a scenario.
+    #[must_use]
+    pub fn with_scenario(mut self, scenario: impl Scenario + 'static) -> App {
+        self.scenarios.push(Box::new(scenario));
+        self
+    }
+
+    /// Runs the command line of this process.
+    pub fn main(&self) -> ExitCode {
+        quiet_panics_of_runs();
+        let mut output = Output::of_process();
+        let exit = self.run(std::env::args_os(), &mut output);
+        ExitCode::from(exit as u8)
+    }
+
+    /// Runs a command line and writes to `output`. For tests, and for embedding.
+    pub fn run<I, T>(&self, arguments: I, output: &mut Output) -> Exit
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString> + Clone,
+    {
+        let args = match Args::try_parse_from(arguments) {
+            Ok(args) => args,
+            Err(error) => {
+                let text = error.render().to_string();
+                if error.use_stderr() {
+                    output.tell(&text);
+                    return Exit::Usage;
+                }
+                output.print(&text);
+                return Exit::Held;
+            }
+        };
+        let context = Context { app: self, json: args.json };
+        let done = catch_unwind(AssertUnwindSafe(|| match args.command {
+            Command::List(list) => commands::list::list(&context, list, output),
+            Command::Run(run) => commands::run::run(&context, run, output),
+            Command::Replay(replay) => commands::replay::replay(&context, replay, output),
+            Command::Explain(explain) => commands::explain::explain(&context, explain, output),
+            Command::Shrink(shrink) => commands::shrink::shrink(&context, &shrink, output),
+            Command::Check(check) => commands::check::check(&context, check, output),
+            #[cfg(feature = "sweep")]
+            Command::Sweep(sweep) => commands::sweep::sweep(&context, &sweep, output),
+            #[cfg(feature = "sweep")]
+            Command::Merge(merge) => commands::sweep::merge(&context, &merge, output),
+            #[cfg(feature = "sweep")]
+            Command::Report(report) => commands::sweep::report(&context, &report, output),
+            #[cfg(feature = "sweep")]
+            Command::Rare(rare) => commands::rare::rare(&context, &rare, output),
+            #[cfg(feature = "sweep")]
+            Command::Calibrate(calibrate) => commands::calibrate::calibrate(&context, &calibrate, output),
+        }));
+        match done {
+            Ok(Ok(exit)) => exit,
+            Ok(Err(error)) => {
+                output.tell(&format!("error: {error}\n"));
+                error.exit()
+            }
+            Err(_) => {
+                output.tell("error: this is a defect of Stormglass; the message above says where\n");
+                Exit::Internal
+            }
+        }
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scenarios: Vec<&str> = self.scenarios.iter().map(|scenario| scenario.name()).collect();
+        f.debug_struct("App").field("scenarios", &scenarios).finish_non_exhaustive()
+    }
+}
+
+/// A panic inside a run is an outcome, and is reported as one.
+fn quiet_panics_of_runs() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().name() != Some("stormglass-run") {
+            default(info);
+        }
+    }));
+}

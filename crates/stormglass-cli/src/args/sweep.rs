@@ -1,0 +1,179 @@
+//! The grammar of the commands that play many runs and compute statistics.
+
+use super::{What, assignment};
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+use stormglass_sweep::calibration;
+use stormglass_sweep::seeds::parse_seeds;
+use stormglass_sweep::space::Level;
+use stormglass_sweep::stats::stopping::Target;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Sweep {
+    /// A sweep file, or the name of a shipped one (`list sweeps`).
+    #[arg(value_name = "SWEEP.toml|NAME")]
+    pub(crate) sweep: String,
+    /// Worker threads; one for each core if left out.
+    #[arg(long)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Keep every run in this folder: a journal while the sweep runs, then runs.parquet and manifest.json.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Go on with what is in the folder.
+    #[arg(long, requires = "out")]
+    pub(crate) resume: bool,
+    /// Play one part of N, for `merge`: I/N with I from 0, or `auto` (a Slurm array's task), or `auto/N` (an indexed Kubernetes job's).
+    #[arg(long, requires = "out")]
+    pub(crate) shard: Option<String>,
+    #[command(flatten)]
+    pub(crate) told: Told,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Merge {
+    /// The shards' folders.
+    #[arg(value_name = "DIR", required = true)]
+    pub(crate) shards: Vec<PathBuf>,
+    /// Where the whole goes.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) told: Told,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Report {
+    /// A folder of results.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) told: Told,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Rare {
+    /// The scenario.
+    pub(crate) scenario: String,
+    #[command(flatten)]
+    pub(crate) what: What,
+    /// The deadline whose waits are meant, for example admin.deadline; the longest wait of a run counts.
+    #[arg(long, value_name = "PARAMETER")]
+    pub(crate) wait: String,
+    /// How long they shall hardly ever take, for example 30s.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) beyond: Duration,
+    /// Runs at each level.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(20..))]
+    pub(crate) effort: u64,
+    /// How often all of it is done anew, which says how sure the answer is.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) repeats: u32,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Worker threads; one for each core if left out.
+    #[arg(long)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Calibrate {
+    /// The logs: files that end in .jsonl, .json, .log or .txt, also with .gz, one for each process; folders in it are searched too.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// What lines mean: a shipped mapping (`list mappings`), or a TOML file with a regular expression for each phase of a start. The
+    /// first shipped one if left out.
+    #[arg(long, value_name = "NAME|MAPPING.toml")]
+    pub(crate) mapping: Option<String>,
+    /// The scenario whose starts are compared; the first one if left out.
+    #[arg(long)]
+    pub(crate) scenario: Option<String>,
+    /// The model; the scenario's first if left out.
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// The profile to begin with: a shipped one or a TOML file.
+    #[arg(long, default_value = "quiet")]
+    pub(crate) profile: String,
+    /// Set one parameter for all runs. Repeatable.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
+    pub(crate) sets: Vec<(String, String)>,
+    /// A parameter of the profile to look for, and between which values. Repeatable.
+    #[arg(long = "fit", value_name = "KEY=FROM..TO", value_parser = fit, default_value = "disk.sync.delay=0ms..1s")]
+    pub(crate) fits: Vec<calibration::Axis>,
+    /// The seeds that each value is tried with: A..B without B, or A..=B.
+    #[arg(long, value_parser = parse_seeds, default_value = "0..10")]
+    pub(crate) seeds: Range<u64>,
+    /// Worker threads; one for each core if left out.
+    #[arg(long)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Write the profile that was found to this file, for --profile.
+    #[arg(long, value_name = "PROFILE.toml")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// How findings are told, and what is asked of them.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Told {
+    /// Exit with 1 unless every cell's flake rate is surely below this, for example flake<0.001@95%.
+    #[arg(long)]
+    pub(crate) gate: Option<Gate>,
+    /// Markdown instead of plain tables, for a CI summary.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+    /// Write a page as well: heat maps, survival curves, what a lower flake rate costs, and the command behind each failure. It opens offline.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write JUnit XML as well: a test for each cell, which fails if its flake rate is surely above the target and is skipped if that is not known.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+}
+
+impl Told {
+    /// The files that are asked for.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.html.iter().chain(&self.junit)
+    }
+}
+
+/// A condition on flake rates.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Gate(pub(crate) Target);
+
+impl FromStr for Gate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Gate, String> {
+        let form = || "expected flake<RATE@CONFIDENCE%, for example flake<0.001@95%".to_string();
+        let (flake, confidence) = text
+            .strip_prefix("flake<")
+            .and_then(|rest| rest.strip_suffix('%')?.split_once('@'))
+            .ok_or_else(form)?;
+        let number = |text: &str| text.trim().parse::<f64>().map_err(|_| form());
+        let target = Target { flake: number(flake)?, confidence: number(confidence)? / 100.0, margin: None };
+        target.check().map_err(|problem| format!("{problem}; {}", form()))?;
+        Ok(Gate(target))
+    }
+}
+
+/// Reads `disk.sync.delay=0ms..1s`.
+fn fit(text: &str) -> Result<calibration::Axis, String> {
+    let form = || "expected KEY=FROM..TO, for example disk.sync.delay=0ms..1s".to_string();
+    let (key, range) = text.split_once('=').ok_or_else(form)?;
+    let (from, to) = range.split_once("..").ok_or_else(form)?;
+    let [from, to] = [from, to].map(|text| {
+        let number =
+            || text.parse().map(toml::Value::Integer).or_else(|_| text.parse().map(toml::Value::Float));
+        Level::of(&number().unwrap_or_else(|_| toml::Value::String(text.into())))
+    });
+    match (from.size(), to.size()) {
+        (Some(low), Some(high))
+            if low < high && std::mem::discriminant(&from) == std::mem::discriminant(&to) =>
+        {
+            Ok(calibration::Axis { key: key.into(), from, to })
+        }
+        _ => Err(form()),
+    }
+}

@@ -1,0 +1,158 @@
+//! `calibrate`
+
+use super::{Context, read, write};
+use crate::args::{self, What};
+use crate::error::{CliError, Exit};
+use crate::output::Output;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::ops::ControlFlow;
+use std::path::Path;
+use stormglass_core::{Keep, Seed};
+use stormglass_report::table;
+use stormglass_sim::settings::unknown;
+use stormglass_sim::{Run, Settings};
+use stormglass_sweep::calibration::{Comparison, Mapping, Start, compare, fit, fit::Fitted, logs, simulated};
+use stormglass_sweep::{in_order, pool};
+
+/// What belongs to a profile.
+const PROFILE: [&str; 4] = ["disk", "net", "cpu", "machine"];
+
+#[derive(Serialize)]
+struct Line<'a> {
+    before: &'a Comparison,
+    fitted: &'a Fitted,
+}
+
+pub(crate) fn calibrate(
+    context: &Context<'_>,
+    args: &args::Calibrate,
+    output: &mut Output,
+) -> Result<Exit, CliError> {
+    let mapping = mapping(context, args.mapping.as_deref())?;
+    let scenario = context.scenario_or_first(args.scenario.as_deref())?;
+    let settings = |values: &[(String, String)]| {
+        let sets = args.sets.iter().chain(values).cloned().collect();
+        context.settings(
+            scenario,
+            &What { model: args.model.clone(), profile: args.profile.clone(), plan: None, sets },
+        )
+    };
+    // A parameter that there is not is told before anything is read.
+    for axis in &args.fits {
+        for end in [&axis.from, &axis.to] {
+            settings(&[(axis.key.clone(), end.to_string())])?;
+        }
+    }
+    let real = logs::read(&args.folder, &mapping)?;
+    let play = |settings: &Settings| {
+        let mut starts: Vec<Start> = Vec::new();
+        let work = |seed| {
+            let played = Run::new(scenario, settings.clone(), Seed(seed)).play(Keep::Events);
+            simulated(&played.trace, &mapping)
+        };
+        in_order(args.seeds.clone(), args.jobs.unwrap_or_else(pool::default_jobs), work, |_, some| {
+            starts.extend(some);
+            ControlFlow::Continue(())
+        });
+        starts
+    };
+    let before = compare(&mapping, &real, &play(&settings(&[])?));
+    if before.phases.is_empty() {
+        let message = format!(
+            "{}: no phase of the mapping is both in the logs and in the runs of {}",
+            args.folder.display(),
+            scenario.name()
+        );
+        return Err(CliError::Conflict(message));
+    }
+    let mut wrong = None;
+    let fitted = fit(&mapping, &real, &before, &args.fits, |values| match settings(values) {
+        Ok(settings) => play(&settings),
+        // Between two values that are right one may be wrong: it fits nothing.
+        Err(error) => {
+            wrong = Some(error);
+            Vec::new()
+        }
+    });
+    if fitted.comparison.phases.is_empty() {
+        let message =
+            "no value of the parameters that --fit names has all phases that the profile itself has";
+        return Err(wrong.unwrap_or_else(|| CliError::Conflict(message.into())));
+    }
+    if let Some(file) = &args.out {
+        write(file, &profile(args, &fitted, &settings(&fitted.values)?))?;
+    }
+    if context.json {
+        output.print_json(&Line { before: &before, fitted: &fitted });
+    } else {
+        output.print(&text(&args.profile, real.len(), &before, &fitted));
+    }
+    Ok(Exit::Held)
+}
+
+/// A mapping file, or a shipped one.
+fn mapping(context: &Context<'_>, given: Option<&str>) -> Result<Mapping, CliError> {
+    let shipped = context.app.mappings;
+    match given {
+        Some(file) if file.ends_with(".toml") || file.contains('/') => {
+            Ok(Mapping::parse(file, &read(Path::new(file))?)?)
+        }
+        None if shipped.is_empty() => {
+            Err(CliError::Conflict("--mapping is missing, and this program ships none".into()))
+        }
+        _ => {
+            let name = given.unwrap_or(shipped[0].name);
+            let Some(preset) = shipped.iter().find(|preset| preset.name == name) else {
+                let known = shipped.iter().map(|preset| preset.name.to_string()).collect();
+                return Err(unknown("--mapping", "mapping", name, known).into());
+            };
+            Ok(Mapping::parse(name, preset.layers[0])?)
+        }
+    }
+}
+
+/// The profile as a file: the whole of it, so that it hangs on no other.
+fn profile(args: &args::Calibrate, fitted: &Fitted, settings: &Settings) -> String {
+    let values: Vec<String> = fitted.values.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    let mut table = settings.table().clone();
+    table.retain(|key, _| PROFILE.contains(&key));
+    format!(
+        "# Calibrated from logs, beginning with the profile {}: {}.\n\n{}",
+        args.profile,
+        values.join(", "),
+        toml::to_string(&table).expect("settings are plain data")
+    )
+}
+
+fn text(profile: &str, starts: usize, before: &Comparison, fitted: &Fitted) -> String {
+    let headings =
+        ["phase", "n", "real, s", "p10 to p90", "simulated, s", "p10 to p90", "difference", "as it was, s"];
+    let mut table = table::numbers(headings.map(String::from));
+    for (found, was) in fitted.comparison.phases.iter().zip(&before.phases) {
+        let [low, real, high] = found.real_s;
+        let [simulated_low, simulated, simulated_high] = found.simulated_s;
+        table.add_row([
+            found.phase.clone(),
+            found.real.to_string(),
+            format!("{real:.3}"),
+            format!("{low:.3} to {high:.3}"),
+            format!("{simulated:.3}"),
+            format!("{simulated_low:.3} to {simulated_high:.3}"),
+            format!("{:+.1} %", (simulated / real - 1.0) * 100.0),
+            format!("{:.3}", was.simulated_s[1]),
+        ]);
+    }
+    let mut text = format!("{starts} real starts; seconds since the start\n\n{}\n", table::text(&table));
+    for (key, value) in &fitted.values {
+        let _ = writeln!(text, "{key} = {value}");
+    }
+    let percent = |distance: f64| (distance.exp() - 1.0) * 100.0;
+    let _ = writeln!(
+        text,
+        "medians are {:.1} % apart on the average; with the profile {profile} they are {:.1} %",
+        percent(fitted.comparison.distance),
+        percent(before.distance)
+    );
+    text
+}

@@ -1,0 +1,55 @@
+//! Exit codes, and what can go wrong by the user's doing.
+
+use std::path::PathBuf;
+use stormglass_sim::SettingsError;
+#[cfg(feature = "sweep")]
+use stormglass_sweep::{ResultsError, SpaceError};
+
+/// What the exit code of the command means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything held.
+    Held = 0,
+    /// A wait timed out, a property was violated, a run stalled or panicked.
+    Failed = 1,
+    /// The command line or a file is wrong.
+    Usage = 2,
+    /// A run was not the same run twice.
+    Nondeterminism = 3,
+    /// A defect of Stormglass.
+    Internal = 4,
+}
+
+/// An input that the command cannot work with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("{file}: {problem}", file = file.display())]
+    RunFile { file: PathBuf, problem: String },
+    #[error("{file}: cannot be written: {source}", file = file.display())]
+    Write { file: PathBuf, source: std::io::Error },
+    #[cfg(feature = "sweep")]
+    #[error(transparent)]
+    Space(#[from] SpaceError),
+    #[cfg(feature = "sweep")]
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    #[error("{0}")]
+    Conflict(String),
+}
+
+impl CliError {
+    /// The exit code for it.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            CliError::Settings(_)
+            | CliError::RunFile { .. }
+            | CliError::Write { .. }
+            | CliError::Space(_)
+            | CliError::Results(_)
+            | CliError::Conflict(_) => Exit::Usage,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The command line for any set of scenarios. It knows none itself: a program gives its own to [`main`], or an [`App`] with what else it
+//! ships.
+//!
+//! ```no_run
+//! use stormglass_sim::{Play, Scenario, Settings, World};
+//!
+//! struct MyService;
+//!
+//! impl Scenario for MyService {
+//!     fn name(&self) -> &str { "my-service" }
+//!     fn about(&self) -> &str { "my service starts and answers" }
+//!     fn play(&self, world: World, _settings: &Settings) -> Play {
+//!         Box::pin(async move { world.note("started") })
+//!     }
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     stormglass_cli::main(vec![Box::new(MyService)])
+//! }
+//! ```
+//!
+//! In reading order: [`App`], `args` (the grammar), `commands`, `runfile`, `progress`, `output`, `error`. Exit codes: see [`Exit`].
+
+mod app;
+mod args;
+mod commands;
+mod error;
+mod output;
+mod progress;
+mod runfile;
+
+pub use app::App;
+pub use error::Exit;
+pub use output::Output;
+
+use std::process::ExitCode;
+use stormglass_sim::Scenario;
+
+/// Runs the command line of this process with these scenarios.
+pub fn main(scenarios: Vec<Box<dyn Scenario>>) -> ExitCode {
+    App::new(scenarios).main()
+}

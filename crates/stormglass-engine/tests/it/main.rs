@@ -1,6 +1,0 @@
-//! The promises of `stormglass-engine`, one module per area, in one binary so that the crate is linked once.
-
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
-
-mod crash;
-mod open;
