@@ -47,3 +47,17 @@ pub use metadata_servers::reconfiguration::MetadataReconfiguration;
 pub use metadata_servers::smoke::MetadataSmoke;
 pub use restarts::Restarts;
 pub use trim_gap::TrimGap;
+
+/// Returns the scenarios of this crate, the usual one first.
+pub fn scenarios() -> Vec<Box<dyn stormglass_sim::Scenario>> {
+    vec![
+        Box::new(ColdStart),
+        Box::new(Restarts),
+        Box::new(TrimGap),
+        Box::new(ClusterChaos),
+        Box::new(MetadataSmoke),
+        Box::new(MetadataFailover),
+        Box::new(MetadataChaos),
+        Box::new(MetadataReconfiguration),
+    ]
+}

@@ -41,16 +41,7 @@ use stormglass_sim::Scenario;
 
 /// The scenarios that are shipped.
 pub fn scenarios() -> Vec<Box<dyn Scenario>> {
-    vec![
-        Box::new(stormglass_cluster::ColdStart),
-        Box::new(stormglass_cluster::Restarts),
-        Box::new(stormglass_cluster::TrimGap),
-        Box::new(stormglass_cluster::ClusterChaos),
-        Box::new(stormglass_cluster::MetadataSmoke),
-        Box::new(stormglass_cluster::MetadataFailover),
-        Box::new(stormglass_cluster::MetadataChaos),
-        Box::new(stormglass_cluster::MetadataReconfiguration),
-    ]
+    stormglass_cluster::scenarios()
 }
 
 /// Runs the command line of this process with these scenarios.
