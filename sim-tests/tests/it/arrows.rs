@@ -18,8 +18,11 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let name = cells[0].trim_matches('`').to_string();
         let uses = cells[cells.len() - 1].split(", ").filter(|name| *name != "–");
-        let full =
-            |name: &str| if name == "stormglass" { name.to_string() } else { format!("stormglass-{name}") };
+        let full = |name: &str| match name {
+            "stormglass" => name.to_string(),
+            _ if name.starts_with("sim-") => name.to_string(),
+            _ => format!("stormglass-{name}"),
+        };
         (name, uses.map(full).collect())
     })
     .collect()
@@ -56,6 +59,15 @@ fn the_arrows_are_those_of_the_table() {
     // It may use all.
     actual.remove("sim-tests");
     assert_eq!(actual, documented());
+}
+
+/// The framework and its tools know no simulated system.
+#[test]
+fn no_crate_of_the_framework_uses_a_simulated_system() {
+    for (name, uses) in actual().iter().filter(|(name, _)| name.starts_with("stormglass")) {
+        let systems: Vec<&String> = uses.iter().filter(|used| used.starts_with("sim-")).collect();
+        assert!(systems.is_empty(), "{name} uses {systems:?}");
+    }
 }
 
 /// A crate's folder has the crate's name, so that a path says where one is.

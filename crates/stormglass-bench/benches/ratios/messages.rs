@@ -1,21 +1,21 @@
 //! What messages cost the host, as ratios in one run: 64 bytes there and back over links of 1 to 10 ms, by ours, by madsim's Endpoint
 //! and by turmoil's sockets; and nodes that gossip, ten of them and a hundred.
 
-use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use madsim::runtime::{NodeHandle, Runtime};
+use stormglass_bench::{Case, Ratios, in_turn, timed};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use stormglass_core::{Latency, Seed};
 use stormglass_net::network::Mount;
 use stormglass_net::{Host, LinkProfile, NetProfile, Network};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Echoes of one measured iteration; two messages each.
+const ROUNDS: usize = 15;
+/// Echoes of one execution; two messages each.
 const ECHOES: u64 = 2_000;
-/// Messages of one measured iteration of gossip. turmoil gets fewer, since it takes longer.
-const GOSSIP: u64 = 400_000;
-const GOSSIP_OF_TURMOIL: u64 = 40_000;
+/// Messages of one execution of gossip. turmoil gets fewer, since it takes longer.
+const GOSSIP: u64 = 200_000;
+const GOSSIP_OF_TURMOIL: u64 = 20_000;
 const LEAST: Duration = Duration::from_millis(1);
 const MOST: Duration = Duration::from_millis(10);
 const MESSAGE: [u8; 64] = [7; 64];
@@ -251,14 +251,6 @@ fn ended(_: std::io::Error) -> std::io::Result<()> {
     Ok(())
 }
 
-/// How long this takes.
-#[expect(clippy::disallowed_methods, reason = "a benchmark looks at the clock")]
-fn timed(work: impl FnOnce()) -> Duration {
-    let begun = Instant::now();
-    work();
-    begun.elapsed()
-}
-
 /// Runs a task on each of the nodes, which are numbered, until all are done.
 fn on_each<F>(runtime: &Runtime, nodes: &[(NodeHandle, Host, Mount)], task: impl Fn(u64) -> F)
 where
@@ -309,99 +301,63 @@ fn turmoil_gossip(count: u64) -> Duration {
     timed(|| sim.run().expect("it works"))
 }
 
-type Case = (&'static str, fn());
-
-const ECHO: [Case; 8] = [
-    ("timers", timers),
-    ("message", messages),
-    ("call", calls),
-    ("udp", udp),
-    ("tcp", tcp),
-    ("endpoint", endpoint),
-    ("turmoil-udp", turmoil_udp),
-    ("turmoil-tcp", turmoil_tcp),
-];
-
-/// Ten nodes; ten times as many, each as busy; and as many that are a tenth as busy each, so that as much is on its way as among ten.
-const GOSSIPING: [fn() -> Duration; 6] = [
-    || gossip(10, LEAST),
-    || pauses(10, LEAST),
-    || gossip(100, LEAST),
-    || pauses(100, LEAST),
-    || gossip(100, 10 * LEAST),
-    || pauses(100, 10 * LEAST),
-];
-
-const TURMOIL_GOSSIPING: [fn() -> Duration; 2] = [|| turmoil_gossip(10), || turmoil_gossip(100)];
-
-fn measure(mut group: BenchmarkGroup<'_, WallTime>, cases: &[Case], messages: u64) {
-    group.throughput(Throughput::Elements(messages)).sample_size(10);
-    for (name, case) in cases {
-        group.bench_function(*name, |bencher| bencher.iter(case));
-    }
-    group.finish();
+pub fn measure(ratios: &mut Ratios) {
+    echo(ratios);
+    gossip_among_hosts(ratios);
 }
 
-fn main() {
-    let output = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("criterion");
-    let mut criterion = Criterion::default().output_directory(&output).configure_from_args();
-    measure(criterion.benchmark_group("echo"), &ECHO, 2 * ECHOES);
-    criterion.final_summary();
-    ratios(&output);
-    // Whoever names a benchmark, or wants a list, gets no more than that.
-    if std::env::args().skip(1).all(|argument| argument == "--bench") {
-        gossip_ratios();
-    }
-}
-
-/// Nanoseconds for a message in each of these cases: each runs once a round, so that whatever else the machine does hits all alike,
-/// and its least counts.
-fn in_turn<const N: usize>(cases: &[fn() -> Duration; N], messages: u64) -> [f64; N] {
-    const ROUNDS: usize = 8;
-    let mut least = [f64::MAX; N];
-    for _ in 0..ROUNDS {
-        for (least, case) in least.iter_mut().zip(cases) {
-            *least = least.min(case().as_nanos() as f64 / messages as f64);
-        }
-    }
-    least
-}
-
-fn gossip_ratios() {
-    let [ours_10, pauses_10, ours_100, pauses_100, ours_as_many, pauses_as_many] =
-        in_turn(&GOSSIPING, GOSSIP);
-    let [turmoil_10, turmoil_100] = in_turn(&TURMOIL_GOSSIPING, GOSSIP_OF_TURMOIL);
-    println!("A message of gossip, its pause included:");
-    print("100 nodes / 10 nodes, as many on their way", ours_as_many, ours_10);
-    print("  of these pauses and timers alone", pauses_as_many, pauses_10);
-    print("100 nodes / 10 nodes, ten times as many", ours_100, ours_10);
-    print("  of these pauses and timers alone", pauses_100, pauses_10);
-    print("100 nodes / 10 nodes, turmoil", turmoil_100, turmoil_10);
-    print("turmoil / ours, 100 nodes", turmoil_100, ours_100);
-}
-
-fn print(what: &str, above: f64, below: f64) {
-    println!("{what:44} {:6.2}   ({above:.0} ns / {below:.0} ns)", above / below);
-}
-
-/// Prints the ratios, if the measurements are there; `--list` and `--test` make none.
-fn ratios(output: &Path) {
-    let echo = |name: &str| -> Option<f64> {
-        let file = output.join("echo").join(name).join("new/estimates.json");
-        let estimates: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
-        Some(estimates["median"]["point_estimate"].as_f64()? / (2 * ECHOES) as f64)
+fn echo(ratios: &mut Ratios) {
+    let cases: [(&str, fn()); 8] = [
+        ("timers", timers),
+        ("message", messages),
+        ("call", calls),
+        ("UDP", udp),
+        ("TCP", tcp),
+        ("Endpoint", endpoint),
+        ("turmoil UDP", turmoil_udp),
+        ("turmoil TCP", turmoil_tcp),
+    ];
+    let samples = in_turn(ROUNDS, &cases.map(|(name, run)| Case::new(name, 2 * ECHOES, run)));
+    let mut add = |what, name, reference_name, reference| {
+        ratios.add(what, samples.of(name), reference_name, samples.of(reference));
     };
-    let print = |what: &str, above: Option<f64>, below: Option<f64>| {
-        if let (Some(above), Some(below)) = (above, below) {
-            print(what, above, below);
-        }
+    add("message, echoed", "message", "timer", "timers");
+    add("message, echoed", "message", "madsim Endpoint", "Endpoint");
+    add("call", "call", "madsim Endpoint", "Endpoint");
+    add("UDP datagram", "UDP", "madsim Endpoint", "Endpoint");
+    add("TCP, 64 bytes", "TCP", "madsim Endpoint", "Endpoint");
+    add("message, echoed", "message", "turmoil UDP", "turmoil UDP");
+    add("UDP datagram", "UDP", "turmoil UDP", "turmoil UDP");
+    add("TCP, 64 bytes", "TCP", "turmoil TCP", "turmoil TCP");
+}
+
+/// Ten hosts; a hundred that gossip as often each; and a hundred that gossip a tenth as often each, so that as many messages are in
+/// flight as among ten.
+fn gossip_among_hosts(ratios: &mut Ratios) {
+    const ROUNDS: usize = 12;
+    let ours = |name, run: fn() -> Duration| Case::with_setup(name, GOSSIP, run);
+    let turmoils = |name, run: fn() -> Duration| Case::with_setup(name, GOSSIP_OF_TURMOIL, run);
+    let samples = in_turn(
+        ROUNDS,
+        &[
+            ours("10", || gossip(10, LEAST)),
+            ours("pauses 10", || pauses(10, LEAST)),
+            ours("100", || gossip(100, LEAST)),
+            ours("pauses 100", || pauses(100, LEAST)),
+            ours("100 slow", || gossip(100, 10 * LEAST)),
+            ours("pauses 100 slow", || pauses(100, 10 * LEAST)),
+            turmoils("turmoil 10", || turmoil_gossip(10)),
+            turmoils("turmoil 100", || turmoil_gossip(100)),
+        ],
+    );
+    let mut add = |what: &str, name: &str, reference_name: &str, reference: &str| {
+        ratios.add(what, samples.of(name), reference_name, samples.of(reference));
     };
-    println!("A message of 64 bytes, there and back:");
-    print("one-way message / timer", echo("message"), echo("timers"));
-    for ours in ["message", "call", "udp", "tcp"] {
-        print(&format!("{ours} / madsim Endpoint"), echo(ours), echo("endpoint"));
-    }
-    print("turmoil UDP / message", echo("turmoil-udp"), echo("message"));
-    print("turmoil UDP / udp", echo("turmoil-udp"), echo("udp"));
-    print("turmoil TCP / tcp", echo("turmoil-tcp"), echo("tcp"));
+    add("gossip, 100 hosts, as many in flight", "100 slow", "10 hosts", "10");
+    add("  pauses and timers alone", "pauses 100 slow", "10 hosts", "pauses 10");
+    add("gossip, 100 hosts, 10 times in flight", "100", "10 hosts", "10");
+    add("  pauses and timers alone", "pauses 100", "10 hosts", "pauses 10");
+    add("turmoil's gossip, 100 hosts", "turmoil 100", "10 hosts", "turmoil 10");
+    add("gossip, 10 hosts", "10", "turmoil", "turmoil 10");
+    add("gossip, 100 hosts", "100", "turmoil", "turmoil 100");
 }

@@ -1,21 +1,24 @@
 //! What the simulation's own primitives cost, as ratios to madsim's in the same run: a disk operation to a bare
 //! `madsim::time::sleep`, a one-way message to one of `madsim::net::Endpoint`.
 
-use criterion::{Criterion, Throughput};
 use madsim::net::Endpoint;
 use madsim::runtime::Runtime;
-use std::path::{Path, PathBuf};
+use stormglass_bench::{Case, Ratios, in_turn};
 use std::time::Duration;
 use stormglass_core::{Keep, Latency, Recorder, Seed};
 use stormglass_fs::{Disk, DiskProfile};
 use stormglass_net::{LinkProfile, NetProfile, Network};
 
-/// Operations of one measured iteration, so that building the runtime does not count.
+const ROUNDS: usize = 40;
+/// Operations of one execution, so that building the runtime does not count.
 const COUNT: u64 = 10_000;
 const LATENCY: Duration = Duration::from_millis(1);
+/// Sleeps of one execution of [`sleeps`].
+pub const SLEEPS: u64 = COUNT;
 
+/// Sleeps 1 ms by madsim's own timer, one after the other.
 #[expect(clippy::disallowed_methods, reason = "the reference is madsim's own sleep")]
-fn sleeps() {
+pub fn sleeps() {
     Runtime::new().block_on(async {
         for _ in 0..COUNT {
             madsim::time::sleep(LATENCY).await;
@@ -99,40 +102,18 @@ fn pauses() {
     });
 }
 
-fn main() {
-    let output = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("criterion");
-    let mut criterion = Criterion::default().output_directory(&output).configure_from_args();
-    let cases: [(&str, fn()); 5] = [
-        ("sleep", sleeps),
-        ("disk", disk_operations),
-        ("pause", pauses),
-        ("endpoint", messages_of_madsim),
-        ("message", messages_of_ours),
-    ];
-    let mut group = criterion.benchmark_group("cost");
-    group.throughput(Throughput::Elements(COUNT)).sample_size(20);
-    for (name, case) in cases {
-        group.bench_function(name, |bencher| bencher.iter(case));
-    }
-    group.finish();
-    criterion.final_summary();
-    ratios(&output);
-}
-
-/// Prints the ratios, if the measurements are there; `--list` and `--test` make none.
-fn ratios(output: &Path) {
-    let nanos = |name: &str| -> Option<f64> {
-        let file = output.join("cost").join(name).join("new/estimates.json");
-        let estimates: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
-        Some(estimates["median"]["point_estimate"].as_f64()? / COUNT as f64)
-    };
-    let all: Option<Vec<f64>> =
-        ["sleep", "disk", "pause", "endpoint", "message"].into_iter().map(nanos).collect();
-    let Some([sleep, disk, pause, endpoint, message]) = all.as_deref() else { return };
-    let (endpoint, message) = (endpoint - pause, message - pause);
-    println!("disk operation / madsim sleep        {:.2}   ({disk:.0} ns / {sleep:.0} ns)", disk / sleep);
-    println!(
-        "one-way message / madsim Endpoint    {:.2}   ({message:.0} ns / {endpoint:.0} ns)",
-        message / endpoint
+pub fn measure(ratios: &mut Ratios) {
+    let samples = in_turn(
+        ROUNDS,
+        &[
+            Case::new("sleep", COUNT, sleeps),
+            Case::new("disk", COUNT, disk_operations),
+            Case::new("pause", COUNT, pauses),
+            Case::new("endpoint", COUNT, messages_of_madsim),
+            Case::new("message", COUNT, messages_of_ours),
+        ],
     );
+    ratios.add("disk operation", samples.of("disk"), "madsim sleep", samples.of("sleep"));
+    let without_pauses = |name| samples.of(name).minus(samples.of("pause"));
+    ratios.add("one-way message", &without_pauses("message"), "madsim Endpoint", &without_pauses("endpoint"));
 }

@@ -1,12 +1,11 @@
 //! What operations cost the host, as ratios to turmoil-fs in the same run, on two mixes of open, write, sync, rename and read,
 //! without and with simulated latency. turmoil-fs is driven alone, by its asynchronous files on tokio's paused clock.
 
-use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use stormglass_bench::{Case, Ratios, in_turn};
 use std::io;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Rounds of one measured iteration.
+/// How often a mix's round is played in one execution.
 const ROUNDS: u64 = 500;
 const PART: [u8; 512] = [7; 512];
 
@@ -82,7 +81,7 @@ macro_rules! play {
     };
 }
 
-/// The mixes on the simulated files of this crate.
+/// The mixes on the simulated files of `stormglass-fs`.
 mod ours {
     use super::*;
     use stormglass_core::{Latency, Seed};
@@ -114,7 +113,7 @@ mod ours {
 }
 
 /// The same on turmoil's.
-mod turmoil {
+mod turmoils {
     use super::*;
     use turmoil_fs::shim::tokio::fs;
     use turmoil_fs::{Fs, FsConfig};
@@ -137,44 +136,21 @@ mod turmoil {
     play!();
 }
 
-const LATENCIES: [(Duration, &str); 2] = [(Duration::ZERO, "none"), (Duration::from_millis(1), "1 ms")];
+const LATENCIES: [(Duration, &str); 2] = [(Duration::ZERO, "no latency"), (Duration::from_millis(1), "1 ms")];
 
-fn main() {
-    let output = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("criterion");
-    let mut criterion = Criterion::default().output_directory(&output).configure_from_args();
+pub fn measure(ratios: &mut Ratios) {
+    const SAMPLES: usize = 20;
     for (mix, mix_name) in Mix::ALL {
         for (latency, latency_name) in LATENCIES {
-            let mut group = criterion.benchmark_group(format!("{mix_name}-{latency_name}"));
-            group.throughput(Throughput::Elements(mix.operations())).sample_size(20);
-            measure(&mut group, "turmoil-fs", || turmoil::run(mix, latency));
-            measure(&mut group, "stormglass-fs", || ours::run(mix, latency));
-            group.finish();
-        }
-    }
-    criterion.final_summary();
-    ratios(&output);
-}
-
-fn measure(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, run: impl Fn()) {
-    group.bench_function(name, |bencher| bencher.iter(&run));
-}
-
-/// Prints the ratios, if the measurements are there; `--list` and `--test` make none.
-fn ratios(output: &Path) {
-    for (mix, mix_name) in Mix::ALL {
-        for (_, latency_name) in LATENCIES {
-            let nanos = |name: &str| -> Option<f64> {
-                let group = output.join(format!("{mix_name}-{latency_name}"));
-                let file = std::fs::read_to_string(group.join(name).join("new/estimates.json")).ok()?;
-                let estimates: serde_json::Value = serde_json::from_str(&file).ok()?;
-                Some(estimates["median"]["point_estimate"].as_f64()? / mix.operations() as f64)
-            };
-            if let (Some(theirs), Some(ours)) = (nanos("turmoil-fs"), nanos("stormglass-fs")) {
-                println!(
-                    "{mix_name}, latency {latency_name}: turmoil-fs / stormglass-fs = {:.1}   ({theirs:.0} ns / {ours:.0} ns an operation)",
-                    theirs / ours
-                );
-            }
+            let samples = in_turn(
+                SAMPLES,
+                &[
+                    Case::new("turmoil-fs", mix.operations(), || turmoils::run(mix, latency)),
+                    Case::new("stormglass-fs", mix.operations(), || ours::run(mix, latency)),
+                ],
+            );
+            let what = format!("disk operation, {mix_name}, {latency_name}");
+            ratios.add(&what, samples.of("stormglass-fs"), "turmoil-fs", samples.of("turmoil-fs"));
         }
     }
 }
