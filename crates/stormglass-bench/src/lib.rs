@@ -161,9 +161,10 @@ impl std::fmt::Display for Ratios {
     }
 }
 
-/// Three significant digits.
+/// Writes a number with three significant digits, as far as it is at least 0.001; all of them before the point.
 fn significant(value: f64) -> String {
     match value.abs() {
+        size if size < 0.01 => format!("{value:.5}"),
         size if size < 0.1 => format!("{value:.4}"),
         size if size < 1.0 => format!("{value:.3}"),
         size if size < 10.0 => format!("{value:.2}"),

@@ -17,13 +17,15 @@ pub fn measure(ratios: &mut Ratios) {
 }
 
 fn keeping_events(ratios: &mut Ratios) {
+    // These runs are short.
+    const RUNS: u64 = 30;
     let settings = Settings::resolve(&ColdStart, None, "ci-disk", &[("disk.sync.delay", "200ms")])
         .expect("shipped model and profile are valid");
     let samples = in_turn(
         2 * ROUNDS,
         &[
-            Case::new("hashed", RUNS, || play(&ColdStart, &settings, Keep::Nothing)),
-            Case::new("kept", RUNS, || play(&ColdStart, &settings, Keep::Events)),
+            Case::new("hashed", RUNS, || play(&ColdStart, &settings, RUNS, Keep::Nothing)),
+            Case::new("kept", RUNS, || play(&ColdStart, &settings, RUNS, Keep::Events)),
         ],
     );
     ratios.add("cold-start, events kept", samples.of("kept"), "events hashed only", samples.of("hashed"));
@@ -40,7 +42,7 @@ fn scenarios(ratios: &mut Ratios) {
         .collect();
     let sleeps = Case::new("sleeps", 1, primitives::sleeps);
     let runs = with_settings.iter().map(|(scenario, settings)| {
-        Case::new(scenario.name(), RUNS, || play(*scenario, settings, Keep::Nothing))
+        Case::new(scenario.name(), RUNS, || play(*scenario, settings, RUNS, Keep::Nothing))
     });
     let cases: Vec<Case> = std::iter::once(sleeps).chain(runs).collect();
     let samples = in_turn(ROUNDS, &cases);
@@ -51,8 +53,9 @@ fn scenarios(ratios: &mut Ratios) {
     }
 }
 
-fn play(scenario: &dyn Scenario, settings: &Settings, keep: Keep) {
-    for seed in 0..RUNS {
+/// Plays the seeds from 0.
+fn play(scenario: &dyn Scenario, settings: &Settings, runs: u64, keep: Keep) {
+    for seed in 0..runs {
         Run::new(scenario, settings.clone(), Seed(seed)).play(keep);
     }
 }
