@@ -169,7 +169,7 @@ impl Running {
     /// How its roles are.
     pub fn statuses(&self) -> Statuses {
         let now = self.health.now();
-        match self.status.look(|status| MetadataServerStatus::from(status)) {
+        match self.status.with(|status| MetadataServerStatus::from(status)) {
             MetadataServerStatus::StartingUp => now,
             metadata_server => Statuses { metadata_server, ..now },
         }
@@ -382,12 +382,12 @@ impl Process {
                 self.compute("open metadata database", work.open_metadata_store).await;
                 let opening =
                     RaftStore::open(self.node.disk(), METADATA_STORE, self.settings.raft.recovery());
-                self.metadata_store = Some(worker::aside(opening).await?);
+                self.metadata_store = Some(worker::offload(opening).await?);
             }
             Step::OpenLogStore => {
                 self.compute("open log database", work.open_log_store).await;
                 self.log_store =
-                    Some(worker::aside(Engine::open(self.node.disk(), LOG_STORE, &LOG_FAMILIES)).await?);
+                    Some(worker::offload(Engine::open(self.node.disk(), LOG_STORE, &LOG_FAMILIES)).await?);
             }
             Step::OpenPartitionStore => {
                 self.partition_store =
@@ -396,7 +396,7 @@ impl Process {
             Step::OpenLocalLoglet => {
                 self.compute("open local loglet database", work.open_local_loglet).await;
                 self.local_loglet =
-                    Some(worker::aside(Engine::open(self.node.disk(), LOCAL_LOGLET, &LOG_FAMILIES)).await?);
+                    Some(worker::offload(Engine::open(self.node.disk(), LOCAL_LOGLET, &LOG_FAMILIES)).await?);
             }
             Step::BuildRoles => self.compute("build roles", work.roles).await,
             Step::FetchMetadata => self.metadata.fetch(&self.fetcher()),

@@ -41,7 +41,7 @@ impl Servers {
     /// Starts the servers, each on a machine of its own and under supervision: one whose process has ended starts again after a moment. The first
     /// is provisioned.
     pub async fn start(world: &World, settings: &MetadataSettings) -> Servers {
-        world.recorder().want_facts();
+        world.recorder().enable_facts();
         let names = settings.chaos.names();
         let nodes = names.iter().map(|name| world.node_on(name, name));
         let servers = Servers {

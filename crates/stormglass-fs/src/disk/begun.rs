@@ -126,7 +126,7 @@ impl Disk {
                 None
             }
             None => (!begun.took.is_zero())
-                .then(|| Passing { sleep: begun.clock.sleep(begun.took), _away: rt::worker::away() }),
+                .then(|| Passing { sleep: begun.clock.sleep(begun.took), _away: rt::worker::enter_blocking_pool() }),
         }
     }
 
@@ -168,7 +168,7 @@ impl Disk {
 #[derive(Debug)]
 pub(crate) struct Passing {
     sleep: rt::Sleep,
-    _away: Option<rt::worker::Away>,
+    _away: Option<rt::worker::BlockingPoolGuard>,
 }
 
 impl Future for Passing {
