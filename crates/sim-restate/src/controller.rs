@@ -164,7 +164,8 @@ impl Controller {
         started.until(|started| *started).await;
         let ControllerSettings { heartbeat, liveness: by, .. } = settings.controller;
         let subject = self.shared.recorder.symbol("controller heartbeat");
-        let mut ticker = Ticker::after(&self.shared.recorder, subject, heartbeat).missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticker = Ticker::after(&self.shared.recorder, subject, heartbeat)
+            .missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seen = BTreeMap::new();
         loop {
             let tick = poll_fn(|context| {

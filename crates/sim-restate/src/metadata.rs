@@ -7,7 +7,7 @@ use crate::log::Logs;
 use crate::partition::table::PartitionTable;
 use serde::{Deserialize, Serialize};
 use sim_raft::client::{ClientError, Document};
-use sim_raft::server::{NodesWatch, publish};
+use sim_raft::{NodesWatch, publish};
 use sim_raft::{MetadataClient, NodeId, NodesConfiguration, RetryPolicy};
 use std::future::poll_fn;
 use std::sync::Arc;

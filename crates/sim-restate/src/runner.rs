@@ -9,7 +9,7 @@ use crate::settings::{AdminCheck, ClusterSettings, Provision, Step, Strategy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_raft::Roles;
-use sim_raft::server::Status;
+use sim_raft::Status;
 use sim_raft::settings::Delays;
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -1,8 +1,9 @@
 //! The critical path of a wait, computed from the causes of events.
 //!
-//! Following causes backwards from the event that ended a wait gives its critical path. Between an event and
-//! its cause nothing else was needed, so that segment of time belongs to the event: to its kind, its node and
-//! its subject. The segments are contiguous, so their sum is the whole wait, to the nanosecond.
+//! Following causes backwards from the event that ended a wait gives its critical path. Between an
+//! event and its cause nothing else was needed, so that segment of time belongs to the event: to
+//! its kind, its node and its subject. The segments are contiguous, so their sum is the whole
+//! wait, to the nanosecond.
 
 use crate::event::{Category, EventId, Kind};
 use crate::time::SimTime;
@@ -28,8 +29,8 @@ impl Segment {
     }
 }
 
-/// Returns the critical path from `began` to the event `end`, earliest segment first. Segments of no length are
-/// left out; the others are contiguous from `began` to the time of `end`.
+/// Returns the critical path from `began` to the event `end`, earliest segment first. Segments of
+/// no length are left out; the others are contiguous from `began` to the time of `end`.
 ///
 /// Empty if the trace keeps no events.
 pub fn critical_path(trace: &Trace, began: SimTime, end: EventId) -> Vec<Segment> {
@@ -50,7 +51,8 @@ pub fn critical_path(trace: &Trace, began: SimTime, end: EventId) -> Vec<Segment
     path
 }
 
-/// A step of a procedure on one node with the share of the critical path in it: a row of an explanation.
+/// A step of a procedure on one node with the share of the critical path in it: a row of an
+/// explanation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     /// The step's name.
@@ -65,11 +67,13 @@ pub struct Part {
     pub syncs: usize,
 }
 
-/// Returns the steps that `node` completed between `began` and `ended`, with the time of the critical path in each.
+/// Returns the steps that `node` completed between `began` and `ended`, with the time of the
+/// critical path in each.
 ///
-/// Steps are read in order of time. Only a step that begins when an earlier one ended, or later, counts: nested and
-/// overlapping steps are left out. Time outside of all steps is added as parts named `between`, the last one as
-/// `until it was seen`, so the parts are contiguous and their times sum to the whole.
+/// Steps are read in order of time. Only a step that begins when an earlier one ended, or later,
+/// counts: nested and overlapping steps are left out. Time outside of all steps is added as parts
+/// named `between`, the last one as `until it was seen`, so the parts are contiguous and their
+/// times sum to the whole.
 pub fn parts(trace: &Trace, node: &str, began: SimTime, ended: SimTime, path: &[Segment]) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let mut reached = began;
@@ -114,7 +118,8 @@ mod tests {
     const MS: fn(u64) -> Duration = Duration::from_millis;
     const AT: fn(u64) -> SimTime = |ms| SimTime::from_nanos(ms * 1_000_000);
 
-    /// Two fsyncs of 20 ms with a 5 ms message between: the path has three segments, the parts sum to 45 ms.
+    /// Two fsyncs of 20 ms with a 5 ms message between: the path has three segments, the parts sum
+    /// to 45 ms.
     #[test]
     fn segments_and_parts_sum_to_the_wait() {
         let recorder = Recorder::new(Keep::Events);

@@ -1,8 +1,8 @@
 //! Events: one fixed-size record for each observable operation.
 //!
-//! An event is recorded when it is over. It has its duration and its cause, the event it had to wait for.
-//! Following the causes backwards from any event gives the critical path to it: the time between an
-//! event and its cause is what the event itself cost.
+//! An event is recorded when it is over. It has its duration and its cause, the event it had to
+//! wait for. Following the causes backwards from any event gives the critical path to it: the time
+//! between an event and its cause is what the event itself cost.
 
 use std::fmt;
 
@@ -103,7 +103,8 @@ kinds! {
     Read "read" Disk,
     /// Bytes were written to the page cache; the value is their number.
     Write "write" Disk,
-    /// A file or directory with its metadata became durable; the value is the number of bytes that had to be written for it.
+    /// A file or directory with its metadata became durable; the value is the number of bytes that
+    /// had to be written for it.
     Fsync "fsync" Sync,
     /// A file's data became durable; the value as for fsync.
     Fdatasync "fdatasync" Sync,
@@ -163,11 +164,14 @@ kinds! {
     Lose "lose" Network,
     /// A host's name was looked up; the value is 1 if it was found.
     Resolve "resolve" Network,
-    /// A fact for a checker; the subject says which, and the component that records it defines the encoding of the value.
+    /// A fact for a checker; the subject says which, and the component that records it defines the
+    /// encoding of the value.
     Fact "fact" Other,
     /// A component changed its state; the subject is `component: state`.
     Status "status" Other,
-    /// A process had a blocked event loop: a task blocked the only worker thread that was awake, so nothing polled the I/O and time drivers. The value is the number of wake-ups that were delayed.
+    /// A process had a blocked event loop: a task blocked the only worker thread that was awake,
+    /// so nothing polled the I/O and time drivers. The value is the number of wake-ups that were
+    /// delayed.
     Block "blocked" Other,
 }
 

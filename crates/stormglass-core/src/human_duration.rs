@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-/// A duration as text with its unit (`"150ms"`, `"1m 30s"`): `#[serde(with = "HumanDuration")]` on a [`Duration`].
+/// A duration as text with its unit (`"150ms"`, `"1m 30s"`): `#[serde(with = "HumanDuration")]` on
+/// a [`Duration`].
 ///
 /// ```
 /// use serde::Deserialize;

@@ -1,9 +1,9 @@
 //! Distributions of durations, as data.
 //!
-//! One draw gives one duration, whatever the shape: an operation consumes exactly one number of its stream
-//! under a constant as under a sum of three log-normals. Two profiles therefore stay paired draw by draw (common
-//! random numbers). The
-//! arithmetic is fully specified (IEEE 754 basic operations only), so results are equal on every platform.
+//! One draw gives one duration, whatever the shape: an operation consumes exactly one number of
+//! its stream under a constant as under a sum of three log-normals. Two profiles therefore stay
+//! paired draw by draw (common random numbers). The arithmetic is fully specified (IEEE 754 basic
+//! operations only), so results are equal on every platform.
 //!
 //! In TOML a constant is a duration, everything else names its shape:
 //!
@@ -59,12 +59,13 @@ pub enum Latency {
         /// The longest.
         max: Duration,
     },
-    /// The log-normal distribution, the usual shape of a busy machine: most samples near the median, a long right tail.
-    /// Longer samples count as `max`.
+    /// The log-normal distribution, the usual shape of a busy machine: most samples near the
+    /// median, a long right tail. Longer samples count as `max`.
     LogNormal {
         /// The median: half of the samples are shorter.
         median: Duration,
-        /// The standard deviation of the logarithm; 0 to 5. At 0.5 the 99th percentile is 3.2 medians, at 1 it is 10.
+        /// The standard deviation of the logarithm; 0 to 5. At 0.5 the 99th percentile is 3.2
+        /// medians, at 1 it is 10.
         sigma: f64,
         /// The longest.
         max: Duration,
@@ -78,7 +79,8 @@ pub enum Latency {
         /// The probability of the tail; 0 to 1.
         tail_probability: f64,
     },
-    /// Measured quantiles at evenly spaced ranks from the minimum to the maximum, with linear interpolation between them.
+    /// Measured quantiles at evenly spaced ranks from the minimum to the maximum, with linear
+    /// interpolation between them.
     Empirical(Vec<Duration>),
     /// The sum of these.
     Sum(Vec<Latency>),
@@ -105,10 +107,12 @@ impl Latency {
         Latency::Constant(Duration::from_millis(millis))
     }
 
-    /// Returns the duration for this draw of 64 random bits. The same draw always gives the same duration; for every shape but
-    /// [`Latency::Bimodal`] and [`Latency::Sum`] a larger draw gives no shorter one.
+    /// Returns the duration for this draw of 64 random bits. The same draw always gives the same
+    /// duration; for every shape but [`Latency::Bimodal`] and [`Latency::Sum`] a larger draw gives
+    /// no shorter one.
     ///
-    /// The latency must be valid (see [`Latency::validate`]); a reversed range counts as its minimum.
+    /// The latency must be valid (see [`Latency::validate`]); a reversed range counts as its
+    /// minimum.
     pub fn at(&self, draw: u64) -> Duration {
         match self {
             Latency::Constant(duration) => *duration,
@@ -245,7 +249,8 @@ mod tests {
         ]
     }
 
-    /// Saved seeds depend on these samples: they are the same on every platform and in every version.
+    /// Saved seeds depend on these samples: they are the same on every platform and in every
+    /// version.
     #[test]
     fn first_samples_are_fixed() {
         let mut text = String::new();
@@ -294,7 +299,7 @@ mod tests {
         near(bimodal.iter().filter(|&&seconds| seconds > 0.1).count() as f64, 8_000.0);
     }
 
-    /// The largest draw was once a probability of exactly 1, whose logarithm is infinite.
+    /// Regression: the largest draw was a probability of exactly 1, whose logarithm is infinite.
     #[test]
     fn the_smallest_and_largest_draw_give_finite_samples() {
         let cut = MS(60_000);

@@ -1,12 +1,14 @@
 //! Checks whether a history of operations on one object is linearizable.
 //!
-//! The algorithm of Wing and Gong (1993) with Lowe's cache of configurations that were tried (2017): operations are put in a linear order,
-//! each between its invocation and its response, with backtracking where none fits. A pending operation (no response observed) may have
-//! taken effect at any time after its invocation, or never. Objects are checked separately: linearizability is local (Herlihy and Wing,
-//! 1990).
+//! The algorithm of Wing and Gong (1993) with Lowe's cache of configurations that were tried
+//! (2017): operations are put in a linear order, each between its invocation and its response,
+//! with backtracking where none fits. A pending operation (no response observed) may have taken
+//! effect at any time after its invocation, or never. Objects are checked separately:
+//! linearizability is local (Herlihy and Wing, 1990).
 //!
-//! `todc-utils` 0.1.1 has the same algorithm without pending operations; the tester of `stateright` 0.31 has pending operations and no
-//! cache, so a dozen of them take too long in practice.
+//! `todc-utils` 0.1.1 has the same algorithm without pending operations; the tester of
+//! `stateright` 0.31 has pending operations and no cache, so a dozen of them take too long in
+//! practice.
 
 use crate::time::SimTime;
 use std::collections::BTreeSet;
@@ -19,8 +21,9 @@ pub trait Object {
     /// An operation with its observed result.
     type Operation: Debug;
 
-    /// Returns the state after the operation, or `None` if the operation has another result in this state than the observed one.
-    /// A pending operation (`completed` is false) has no observed result and is never rejected for it.
+    /// Returns the state after the operation, or `None` if the operation has another result in
+    /// this state than the observed one. A pending operation (`completed` is false) has no
+    /// observed result and is never rejected for it.
     fn apply(&self, state: &Self::State, operation: &Self::Operation, completed: bool)
     -> Option<Self::State>;
 }
@@ -119,11 +122,13 @@ impl Done {
 }
 
 impl<T: Object> Search<'_, T> {
-    /// Whether there is a linear order from this state on; `None` when the steps are used up. No recursion, because histories are long.
+    /// Whether there is a linear order from this state on; `None` when the steps are used up. No
+    /// recursion, because histories are long.
     fn run(&mut self, first: T::State) -> Option<bool> {
         let mut order: Vec<usize> = (0..self.history.len()).collect();
         order.sort_by_key(|&call| self.history[call].began);
-        // A level of the search: the state, the calls done, the index in `order` before which all are done, the next index to try.
+        // A level of the search: the state, the calls done, the index in `order` before which all
+        // are done, the next index to try.
         let mut levels = vec![(first, Done::none(self.history.len()), 0usize, 0usize)];
         while let Some((state, done, start, next)) = levels.last_mut() {
             while *start < order.len() && done.has(order[*start]) {

@@ -1,7 +1,9 @@
-//! Logarithm, exponential and the normal quantile from the four basic operations and the square root alone.
+//! Logarithm, exponential and the normal quantile from the four basic operations and the square
+//! root alone.
 //!
-//! IEEE 754 defines the result of each of those to the last bit, and Rust neither fuses nor reorders them, so
-//! the same draw gives the same latency on every platform. A platform's `libm` gives no such guarantee.
+//! IEEE 754 defines the result of each of those to the last bit, and Rust neither fuses nor
+//! reorders them, so the same draw gives the same latency on every platform. A platform's `libm`
+//! gives no such guarantee.
 
 const LN_2: f64 = std::f64::consts::LN_2;
 
@@ -53,8 +55,8 @@ const fn reciprocals_of_factorials<const N: usize>(first: usize) -> [f64; N] {
     terms
 }
 
-/// The standard normal quantile by P. J. Acklam's rational approximation (2003); absolute error below 2e-8
-/// over the range of `p` that 52-bit draws reach.
+/// The standard normal quantile by P. J. Acklam's rational approximation (2003); absolute error
+/// below 2e-8 over the range of `p` that 52-bit draws reach.
 #[expect(clippy::excessive_precision, reason = "the coefficients as published")]
 pub(crate) fn normal_quantile(p: f64) -> f64 {
     const A: [f64; 6] = [
@@ -101,7 +103,8 @@ pub(crate) fn unit(draw: u64) -> f64 {
     ((draw >> 12) as f64 + 0.5) / (1u64 << 52) as f64
 }
 
-/// Returns a second draw from a first one (the output function of SplitMix64, Steele and others 2014).
+/// Returns a second draw from a first one (the output function of SplitMix64, Steele and others
+/// 2014).
 pub(crate) fn split(draw: u64) -> u64 {
     let mut z = draw.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -27,10 +27,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Returns the verdict of the same run with other values of parameters that are only deadlines of waits.
+    /// Returns the verdict of the same run with other values of parameters that are only deadlines
+    /// of waits.
     ///
-    /// A deadline ends nothing, so the run is the same; a verdict that does not follow from the waits (a violated property, a panic, a stall)
-    /// does not change.
+    /// A deadline ends nothing, so the run is the same; a verdict that does not follow from the
+    /// waits (a violated property, a panic, a stall) does not change.
     ///
     /// ```
     /// use std::collections::BTreeMap;
@@ -107,8 +108,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Returns the verdict that follows from the waits of a run that ended at `ended`: the wait whose deadline passed first; if none did, a
-    /// wait that had not ended.
+    /// Returns the verdict that follows from the waits of a run that ended at `ended`: the wait
+    /// whose deadline passed first; if none did, a wait that had not ended.
     pub fn of_waits(waits: &[Wait], ended: SimTime) -> Verdict {
         Verdict::of_waits_within(waits, |wait| wait.deadline, ended)
     }
@@ -123,7 +124,8 @@ impl Verdict {
                 waited: wait.length.duration(),
             };
         }
-        // A wait that was still open, within its deadline, when the run ended neither met nor exceeded the deadline.
+        // A wait that was still open, within its deadline, when the run ended neither met nor
+        // exceeded the deadline.
         let open = waits.iter().find(|wait| matches!(wait.length, Length::Censored(_)));
         open.map_or(Verdict::Passed, |wait| Verdict::Stalled {
             reason: format!(

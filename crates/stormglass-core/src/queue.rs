@@ -3,7 +3,8 @@
 use crate::time::SimTime;
 use std::time::Duration;
 
-/// Servers with one common queue: each job takes the server that is free first, in the order of arrival.
+/// Servers with one common queue: each job takes the server that is free first, in the order of
+/// arrival.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,7 +32,8 @@ impl Servers {
         Servers { free_at: vec![SimTime::ZERO; count] }
     }
 
-    /// Adds a job that arrives at `now` and occupies a server for `work`; returns when it completes.
+    /// Adds a job that arrives at `now` and occupies a server for `work`; returns when it
+    /// completes.
     pub fn enqueue(&mut self, now: SimTime, work: Duration) -> SimTime {
         self.enqueue_until(now, |start| start + work)
     }
@@ -50,7 +52,8 @@ mod tests {
 
     const AT: fn(u64) -> SimTime = |ms| SimTime::from_nanos(ms * 1_000_000);
 
-    /// Three jobs of 10 ms for two servers: two complete at 10 ms, the third at 20 ms; a later one finds a server idle.
+    /// Three jobs of 10 ms for two servers: two complete at 10 ms, the third at 20 ms; a later one
+    /// finds a server idle.
     #[test]
     fn jobs_wait_for_a_free_server() {
         let mut servers = Servers::new(2);

@@ -1,6 +1,7 @@
 //! The handle through which a run records its events.
 //!
-//! Every event is folded into the chained hash of the trace, always; the events themselves are kept only when asked for.
+//! Every event is folded into the chained hash of the trace, always; the events themselves are
+//! kept only when asked for.
 
 use crate::event::{Event, EventId, Kind, Symbol};
 use crate::scope::{CurrentScope, Scope, WakeCause};
@@ -62,7 +63,8 @@ struct Log {
     facts: Option<Vec<Event>>,
 }
 
-/// The payload of the panic that ends a run whose tasks have used up their turns; see [`Recorder::limit_turns`].
+/// The payload of the panic that ends a run whose tasks have used up their turns; see
+/// [`Recorder::limit_turns`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TurnsSpent(pub u64);
 
@@ -89,7 +91,8 @@ impl Recorder {
         self.0.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Interns a string and returns its symbol. Call it once, when a handle is made, not on the event path.
+    /// Interns a string and returns its symbol. Call it once, when a handle is made, not on the
+    /// event path.
     pub fn symbol(&self, text: &str) -> Symbol {
         let mut log = self.log();
         let symbol = |index: usize| Symbol(u32::try_from(index).expect("fewer than 2³² strings in a run"));
@@ -101,7 +104,8 @@ impl Recorder {
         symbol
     }
 
-    /// Records an event in the current scope, caused by the scope's last event, and makes it the last event. Returns its number.
+    /// Records an event in the current scope, caused by the scope's last event, and makes it the
+    /// last event. Returns its number.
     pub fn record(&self, at: SimTime, kind: Kind, subject: Symbol, took: Duration, value: u64) -> EventId {
         let scope = self.scope();
         let cause = self.record_in(scope, at, kind, subject, took, value);
@@ -109,7 +113,8 @@ impl Recorder {
         cause
     }
 
-    /// Records an event in another scope, such as a message that arrives while some task runs, and returns its number.
+    /// Records an event in another scope, such as a message that arrives while some task runs, and
+    /// returns its number.
     pub fn record_in(
         &self,
         scope: Scope,
@@ -119,7 +124,8 @@ impl Recorder {
         took: Duration,
         value: u64,
     ) -> EventId {
-        // A timer's callback runs up to 50 ns before the clock shows its time; order is what counts.
+        // A timer's callback runs up to 50 ns before the clock shows its time; order is what
+        // counts.
         let at = at.max(self.last_time());
         self.0.last_nanos.store(at.as_nanos(), Relaxed);
         self.log().push(at, kind, subject, took, value, scope)
@@ -135,7 +141,8 @@ impl Recorder {
         self.log().facts.get_or_insert_default();
     }
 
-    /// Whether facts are enabled. Call it before interning symbols for facts: a run without a checker has neither.
+    /// Whether facts are enabled. Call it before interning symbols for facts: a run without a
+    /// checker has neither.
     pub fn has_facts_enabled(&self) -> bool {
         self.log().facts.is_some()
     }
@@ -167,7 +174,8 @@ impl Recorder {
         self.0.turns_max.store(turns_max, Relaxed);
     }
 
-    /// Makes a scope the current one for one turn (poll) of its task, counts the turn, and returns the scope before.
+    /// Makes a scope the current one for one turn (poll) of its task, counts the turn, and returns
+    /// the scope before.
     ///
     /// # Panics
     ///
@@ -181,7 +189,8 @@ impl Recorder {
         self.enter(scope)
     }
 
-    /// Notes that a panic unwinds the current scope. The first call counts: that of the innermost scope.
+    /// Notes that a panic unwinds the current scope. The first call counts: that of the innermost
+    /// scope.
     pub fn note_panic(&self) {
         let scope = self.scope();
         self.log().panicked.get_or_insert(scope);
@@ -197,7 +206,8 @@ impl Recorder {
         self.log().symbols[symbol.index()].clone()
     }
 
-    /// Adds an event that the current scope had to wait for. The later one of this and its cause so far is its cause.
+    /// Adds an event that the current scope had to wait for. The later one of this and its cause
+    /// so far is its cause.
     pub fn join(&self, cause: EventId) {
         let scope = self.scope();
         self.0.current.set(Scope { cause: scope.cause.max(cause), ..scope });

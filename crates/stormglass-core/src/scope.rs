@@ -1,7 +1,8 @@
 //! The scope of a task: its node, its name and the last event that it had to wait for.
 //!
-//! The recorder has one current scope, that of the task which is being polled, so an event finds its node, task
-//! and cause without being passed them. `stormglass_rt::spawn` sets the current scope for each poll.
+//! The recorder has one current scope, that of the task which is being polled, so an event finds
+//! its node, task and cause without being passed them. `stormglass_rt::spawn` sets the current
+//! scope for each poll.
 
 use crate::event::{Category, EventId, Kind, Symbol};
 use crate::trace::pair;
@@ -16,7 +17,8 @@ pub struct Scope {
     pub task: Symbol,
     /// The last event that the task had to wait for.
     pub cause: EventId,
-    /// The last event of the tasks that have wake_cause this one since: possibly what it waited for.
+    /// The last event of the tasks that have wake_cause this one since: possibly what it waited
+    /// for.
     pub wake_cause: WakeCause,
 }
 
@@ -37,7 +39,8 @@ impl WakeCause {
 }
 
 impl Scope {
-    /// Returns the last event that the task had to wait for: the later one of its own cause and its wake-up's.
+    /// Returns the last event that the task had to wait for: the later one of its own cause and
+    /// its wake-up's.
     pub fn last(&self) -> EventId {
         self.cause.max(self.wake_cause.by)
     }
@@ -50,8 +53,8 @@ impl Scope {
 
     /// Returns the cause of an event of this kind that began at `began_nanos`.
     ///
-    /// A disk operation, work on a CPU or a sleep is ended by nothing but itself: it has not waited for a task that woke its own
-    /// task in the meantime.
+    /// A disk operation, work on a CPU or a sleep is ended by nothing but itself: it has not
+    /// waited for a task that woke its own task in the meantime.
     pub(crate) fn cause_of(&self, kind: Kind, began_nanos: u64) -> EventId {
         let ends_by_itself =
             matches!(kind.category(), Category::Sync | Category::Disk | Category::Cpu | Category::Sleep);
@@ -59,7 +62,8 @@ impl Scope {
     }
 }
 
-/// The current scope, which changes with every poll of a task. A run polls its tasks on one thread, one after the other, so no lock is needed.
+/// The current scope, which changes with every poll of a task. A run polls its tasks on one
+/// thread, one after the other, so no lock is needed.
 #[derive(Debug, Default)]
 pub(crate) struct CurrentScope {
     /// Node and task.

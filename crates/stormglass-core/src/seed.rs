@@ -1,12 +1,13 @@
 //! Seeds, and the named streams of random numbers derived from them.
 //!
-//! Every random decision of the environment belongs to one stream, named by what decides: the fsyncs of
-//! node-2's disk draw from `("disk", "node-2", "fsync")` and from nothing else. An additional draw in one place
-//! then changes none in another, so runs of one seed with different timeouts have the same random environment
-//! (common random numbers).
+//! Every random decision of the environment belongs to one stream, named by what decides: the
+//! fsyncs of node-2's disk draw from `("disk", "node-2", "fsync")` and from nothing else. An
+//! additional draw in one place then changes none in another, so runs of one seed with different
+//! timeouts have the same random environment (common random numbers).
 //!
-//! A stream is ChaCha8 keyed by SHA-256 over the seed and the label's parts, each with its length before it.
-//! Both are specified byte by byte, so a saved seed always gives the same run. A snapshot test checks the first draws.
+//! A stream is ChaCha8 keyed by SHA-256 over the seed and the label's parts, each with its length
+//! before it. Both are specified byte by byte, so a saved seed always gives the same run. A
+//! snapshot test checks the first draws.
 
 use crate::time::SimTime;
 use rand_chacha::ChaCha8Rng;
@@ -33,7 +34,8 @@ use std::fmt;
 pub struct Seed(pub u64);
 
 impl Seed {
-    /// Creates the stream of this name. Two calls with one label give two streams with the same draws.
+    /// Creates the stream of this name. Two calls with one label give two streams with the same
+    /// draws.
     pub fn stream(self, label: impl Label) -> Stream {
         let mut hasher = Sha256::new();
         hasher.update(b"stormglass stream 1");
@@ -52,7 +54,8 @@ impl fmt::Display for Seed {
     }
 }
 
-/// A change of all streams of a run from some time on: the run has the same past, and other draws after it.
+/// A change of all streams of a run from some time on: the run has the same past, and other draws
+/// after it.
 ///
 /// Importance splitting makes several runs with a common past in this way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -67,12 +70,14 @@ pub struct Branch {
 const TRUNK: u64 = 0;
 
 thread_local! {
-    /// The current branch. It is thread-local because all streams of a run share it and each run has a thread of its own.
+    /// The current branch. It is thread-local because all streams of a run share it and each run
+    /// has a thread of its own.
     static BRANCH: Cell<u64> = const { Cell::new(TRUNK) };
 }
 
 impl Branch {
-    /// Switches every stream of this thread to this branch. The world of a run calls it at the time [`Branch::at`].
+    /// Switches every stream of this thread to this branch. The world of a run calls it at the
+    /// time [`Branch::at`].
     ///
     /// ```
     /// use stormglass_core::{Branch, Seed, SimTime};
@@ -147,8 +152,9 @@ label_tuples!(A B C D);
 ///
 /// The mapping of draws to ranges is our own, so that no new version of a dependency changes it.
 ///
-/// A run can have thousands of streams, each used seldom, so size and layout matter: the fields that each draw needs come first, and the
-/// generator itself, which is twice as large, is created again whenever the buffered draws run out.
+/// A run can have thousands of streams, each used seldom, so size and layout matter: the fields
+/// that each draw needs come first, and the generator itself, which is twice as large, is created
+/// again whenever the buffered draws run out.
 #[derive(Clone)]
 #[repr(C)]
 pub struct Stream {
@@ -190,7 +196,8 @@ impl Stream {
         self.ahead.fill_with(|| chance.next_u64());
     }
 
-    /// Becomes another stream if the branch has changed: its key follows from the old key and the branch.
+    /// Becomes another stream if the branch has changed: its key follows from the old key and the
+    /// branch.
     fn follow_branch(&mut self) {
         let branch = BRANCH.get();
         if branch != self.branch {

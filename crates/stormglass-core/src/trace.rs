@@ -31,7 +31,8 @@ impl Trace {
         self.symbols.get(symbol.index()).map_or("", String::as_str)
     }
 
-    /// Returns when an event was over; the start of the run for [`EventId::START`] and for events not kept.
+    /// Returns when an event was over; the start of the run for [`EventId::START`] and for events
+    /// not kept.
     pub fn time_of(&self, id: EventId) -> SimTime {
         SimTime::from_nanos(self.event(id).map_or(0, |event| event.at_nanos))
     }
@@ -39,8 +40,9 @@ impl Trace {
 
 /// The chained hash of a trace: equal traces, equal hash.
 ///
-/// Each 64-bit word is folded in by a 64 × 64 → 128 bit multiplication whose halves are combined, the mixing
-/// step of wyhash (Wang Yi, 2019). It is a checksum against accident, not against malice.
+/// Each 64-bit word is folded in by a 64 × 64 → 128 bit multiplication whose halves are combined,
+/// the mixing step of wyhash (Wang Yi, 2019). It is a checksum against accident, not against
+/// malice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TraceHash(pub u64);
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// One wait of a run: a condition, how long it took to hold, and how long the observer allows.
 ///
-/// The deadline of an *observer* ends nothing while the run goes on: the wait is followed to its true end or to
-/// the run's horizon, so one run answers every deadline at once.
+/// The deadline of an *observer* ends nothing while the run goes on: the wait is recorded to its
+/// end or to the horizon of the run, so one run gives the verdict for every deadline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wait {
     /// The name of what is waited for, such as `admin`.
@@ -22,12 +22,14 @@ pub struct Wait {
     /// How long the observer waits at most.
     #[serde(with = "HumanDuration")]
     pub deadline: Duration,
-    /// The key of the parameter that sets the deadline, if one does: another value changes the verdict of the run, not its trace.
+    /// The key of the parameter that sets the deadline, if one does: another value changes the
+    /// verdict of the run, not its trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameter: Option<Cow<'static, str>>,
     /// How long the wait took.
     pub length: Length,
-    /// The event that ended the wait: where an explanation starts. [`EventId::START`] if nothing did.
+    /// The event that ended the wait: where an explanation starts. [`EventId::START`] if nothing
+    /// did.
     #[serde(skip, default = "no_event")]
     pub end: EventId,
 }

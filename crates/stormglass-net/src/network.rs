@@ -514,7 +514,8 @@ impl Host {
     ///
     /// Outside a madsim runtime.
     pub fn current() -> io::Result<Host> {
-        rt::mounted().ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NotMounted(rt::current_node())))
+        rt::mounted()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NotMounted(rt::current_node())))
     }
 
     /// Takes the host's power away until the guard is dropped: it sends nothing, not even goodbye, and nothing reaches it. Its

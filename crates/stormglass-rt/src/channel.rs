@@ -1,8 +1,9 @@
-//! An unbounded channel with one receiver whose values carry their cause. A sender that wants a bound waits for
-//! [`Sender::wait_for_capacity`] first.
+//! An unbounded channel with one receiver whose values carry their cause. A sender that wants a
+//! bound waits for [`Sender::wait_for_capacity`] first.
 //!
-//! The cause of a receiver is the later of two events: its own last one and the one that the value carries. So the time
-//! that a request spends in a busy server's queue is attributed to the work that the server was doing.
+//! The cause of a receiver is the later of two events: its own last one and the one that the value
+//! carries. So the time that a request spends in a busy server's queue is attributed to the work
+//! that the server was doing.
 
 use crate::wakers::Wakers;
 use std::collections::VecDeque;
@@ -62,7 +63,8 @@ impl<T> Sender<T> {
     /// Sends a value with a cause of its own, such as the arrival of a message.
     pub fn send_from(&self, value: T, cause: EventId) {
         let mut state = lock(&self.shared);
-        // Without a receiver the value stays in the queue until the channel is dropped: its destructor may not run in a timer's callback.
+        // Without a receiver the value stays in the queue until the channel is dropped: its
+        // destructor may not run in a timer's callback.
         state.queue.push_back((value, cause));
         let waker = state.waker.take();
         drop(state);
@@ -148,8 +150,9 @@ impl<T> Receiver<T> {
         })
     }
 
-    /// As [`Receiver::poll_recv`], and returns the value's cause instead of adding it to the current scope: for a receiver that sorts
-    /// values into queues and calls [`Recorder::join`] when it takes one.
+    /// As [`Receiver::poll_recv`], and returns the value's cause instead of adding it to the
+    /// current scope: for a receiver that sorts values into queues and calls [`Recorder::join`]
+    /// when it takes one.
     pub fn poll_recv_with_cause(&mut self, context: &mut Context<'_>) -> Poll<Option<(T, EventId)>> {
         let mut state = lock(&self.shared);
         if let Some(received) = state.queue.pop_front() {
@@ -181,7 +184,7 @@ impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let mut state = lock(&self.shared);
         state.closed = true;
-        // An unread value may hold a sender for its reply, on whose end another task waits.
+        // An unread value may hold the sender of a reply for which another task waits.
         let unread = std::mem::take(&mut state.queue);
         state.waiting.wake_all();
         drop(state);

@@ -1,7 +1,8 @@
 //! Simulated time: clock, sleeps, timers.
 //!
-//! madsim's `sleep` has a floor of 1 ms, but a `Sleep` that is reset before its first poll ends at its
-//! deadline. Disk and loopback latencies need microseconds, so every sleep of Stormglass is created here, that way.
+//! madsim's `sleep` has a floor of 1 ms, but a `Sleep` that is reset before its first poll ends at
+//! its deadline. Disk and loopback latencies need microseconds, so every sleep of Stormglass is
+//! created here, that way.
 
 pub use madsim::time::Sleep;
 use madsim::time::{Instant, TimeHandle};
@@ -22,7 +23,8 @@ pub fn now() -> SimTime {
     Clock::current().now()
 }
 
-/// The clock of the current run. Keep it to read the time repeatedly: looking up the clock costs more than reading it.
+/// The clock of the current run. Keep it to read the time repeatedly: looking up the clock costs
+/// more than reading it.
 #[derive(Clone)]
 pub struct Clock(TimeHandle);
 
@@ -61,7 +63,8 @@ impl std::fmt::Debug for Clock {
     }
 }
 
-/// Returns what `SystemTime::now` returns at a time of the run. madsim draws the date from the seed.
+/// Returns what `SystemTime::now` returns at a time of the run. madsim draws the date from the
+/// seed.
 ///
 /// # Panics
 ///
@@ -101,19 +104,22 @@ pub fn sleep_until(at: SimTime) -> Sleep {
     exact(&clock, deadline)
 }
 
-/// Waits for `duration` deliberately and records it as a [`Kind::Sleep`] of this `reason`: a back-off, a polling interval.
+/// Waits for `duration` deliberately and records it as a [`Kind::Sleep`] of this `reason`: a
+/// back-off, a polling interval.
 pub async fn pause(recorder: &Recorder, reason: Symbol, duration: Duration) {
     sleep(duration).await;
     recorder.record(now(), Kind::Sleep, reason, duration, 0);
 }
 
-/// Records a change of a component's state on the current node, as a [`Kind::Status`]. It takes no time and is no cause of later events.
+/// Records a change of a component's state on the current node, as a [`Kind::Status`]. It takes no
+/// time and is no cause of later events.
 pub fn record_status(recorder: &Recorder, component: &str, state: &str) {
     let subject = recorder.symbol(&format!("{component}: {state}"));
     recorder.record_in(recorder.scope(), now(), Kind::Status, subject, Duration::ZERO, 0);
 }
 
-/// Returns the output of `future`, or `None` if `limit` passes first. If both are ready at the same time, the output.
+/// Returns the output of `future`, or `None` if `limit` passes first. If both are ready at the
+/// same time, the output.
 pub async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = std::pin::pin!(future);
     let mut alarm = Alarm::new(now() + limit);
@@ -124,8 +130,8 @@ pub async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output>
     .await
 }
 
-/// A deadline to wait for inside a selection. However often it is polled, it sets one timer; madsim's `Sleep`
-/// sets one with each poll.
+/// A deadline to wait for inside a selection. However often it is polled, it sets one timer;
+/// madsim's `Sleep` sets one with each poll.
 ///
 /// It wakes the task that polled it first, so it must stay with that task.
 #[derive(Clone, Copy, Debug)]
@@ -153,7 +159,8 @@ impl Alarm {
     }
 }
 
-/// A periodic timer. [`MissedTickBehavior`] says what happens to ticks that were due while the task was busy.
+/// A periodic timer. [`MissedTickBehavior`] says what happens to ticks that were due while the
+/// task was busy.
 #[derive(Clone, Debug)]
 pub struct Ticker {
     recorder: Recorder,
@@ -187,7 +194,8 @@ pub enum MissedTickBehavior {
 }
 
 impl Ticker {
-    /// Creates a timer that fires now and then once each `period`. A tick is recorded as a [`Kind::Tick`] of this subject.
+    /// Creates a timer that fires now and then once each `period`. A tick is recorded as a
+    /// [`Kind::Tick`] of this subject.
     ///
     /// # Panics
     ///
@@ -218,7 +226,8 @@ impl Ticker {
         self
     }
 
-    /// Delays each tick by a draw of `latency`, as a real runtime fires its timers late. The delay does not shift the ticks after it.
+    /// Delays each tick by a draw of `latency`, as a real runtime fires its timers late. The delay
+    /// does not shift the ticks after it.
     ///
     /// ```
     /// use std::future::poll_fn;
@@ -270,9 +279,9 @@ impl Ticker {
 
 /// Wakes `waker` at the time `at`, without a task: delivering a message costs one timer this way.
 ///
-/// **Invariant:** the waker runs under madsim's timer lock and before the clock shows the new time, so it
-/// must neither read the clock nor set a timer. Waking a task and putting a value into a
-/// [`mod@crate::channel`] are fine.
+/// **Invariant:** the waker runs under madsim's timer lock and before the clock shows the new
+/// time, so it must neither read the clock nor set a timer. Waking a task and putting a value into
+/// a [`mod@crate::channel`] are fine.
 pub fn wake_at(at: SimTime, waker: &Waker) {
     Clock::current().wake_at(at, waker);
 }

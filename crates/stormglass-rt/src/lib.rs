@@ -2,14 +2,16 @@
 //!
 //! In reading order, which is the order of dependence:
 //!
-//! - [`clock`]: simulated time, sleeps without madsim's floor of 1 ms, timer callbacks without a task.
+//! - [`clock`]: simulated time, sleeps without madsim's floor of 1 ms, timer callbacks without a
+//!   task.
 //! - [`mod@channel`], [`mod@watch`]: communication between tasks that carries causes.
 //! - [`mod@mount`]: values that belong to a node, such as its disk and its host.
 //! - [`worker`]: the worker threads of a node's runtime, and blocking calls on them.
 //! - [`task`]: tasks that keep their scope (node, name, last cause) from poll to poll.
 //!
-//! All of them record causes: when an operation of this crate completes, the cause of the current scope is the
-//! latest event that the operation needed, and [`stormglass_core::critical_path`] can follow it back.
+//! All of them record causes: when an operation of this crate completes, the cause of the current
+//! scope is the latest event that the operation needed, and [`stormglass_core::critical_path`] can
+//! follow it back.
 
 #[cfg(not(madsim))]
 compile_error!(

@@ -1,4 +1,5 @@
-//! Values that belong to a node, such as its disk and its host. A program that names none uses those of the current node.
+//! Values that belong to a node, such as its disk and its host. A program that names none uses
+//! those of the current node.
 
 use madsim::task::NodeId;
 use std::any::{Any, TypeId};
@@ -10,11 +11,13 @@ use std::marker::PhantomData;
 type Mounted = BTreeMap<(TypeId, NodeId), Box<dyn Any + Send>>;
 
 thread_local! {
-    /// Thread-local because a run has one thread. The guards unmount everything before the next run.
+    /// Thread-local because a run has one thread. The guards unmount everything before the next
+    /// run.
     static MOUNTED: RefCell<Mounted> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// The guard of a mounted value: dropping it unmounts the value and restores the one that was mounted before.
+/// The guard of a mounted value: dropping it unmounts the value and restores the one that was
+/// mounted before.
 #[must_use = "dropping the guard unmounts the value"]
 pub struct Mount<T: 'static> {
     node: NodeId,
@@ -22,7 +25,8 @@ pub struct Mount<T: 'static> {
     marker: PhantomData<fn(T)>,
 }
 
-/// Makes `value` the value of its type that the tasks of a node use, in every incarnation of the node.
+/// Makes `value` the value of its type that the tasks of a node use, in every incarnation of the
+/// node.
 ///
 /// ```
 /// #[derive(Clone, Debug, PartialEq)]

@@ -1,9 +1,10 @@
 //! Tasks that keep their scope.
 //!
-//! madsim polls tasks one at a time on one thread, in an order drawn from the seed. A scoped task makes its
-//! own scope the current one for each poll and saves it afterwards, so the events that it records have its node, its
-//! name and its last cause. The task that wakes it passes its own cause on, so causes pass through channels, locks and
-//! notifications that do not carry them, such as tokio's.
+//! madsim polls tasks one at a time on one thread, in an order drawn from the seed. A scoped task
+//! makes its own scope the current one for each poll and saves it afterwards, so the events that
+//! it records have its node, its name and its last cause. The task that wakes it passes its own
+//! cause on, so causes pass through channels, locks and notifications that do not carry them, such
+//! as tokio's.
 
 use crate::mount::current_node;
 use crate::worker::{TaskWorker, wake_spawned_task};
@@ -18,7 +19,8 @@ use stormglass_core::{EventId, Recorder, Scope, WakeCause};
 
 /// Spawns a task of this name on the current node. It starts with the spawner's cause.
 ///
-/// The task ends with its node, or when the handle's `abort` is called; dropping the handle lets it run on.
+/// The task ends with its node, or when the handle's `abort` is called; dropping the handle lets
+/// it run on.
 #[track_caller]
 pub fn spawn<F>(recorder: &Recorder, name: &str, future: F) -> JoinHandle<F::Output>
 where
@@ -60,13 +62,15 @@ fn track(task: impl FnOnce() -> AbortHandle) {
     });
 }
 
-/// Tracks the tasks of one node, so that they can be aborted where the node cannot be killed: madsim's main node. A task that is never
-/// aborted and waits for a value that it holds itself is never freed.
+/// Tracks the tasks of one node, so that they can be aborted where the node cannot be killed:
+/// madsim's main node. A task that is never aborted and waits for a value that it holds itself is
+/// never freed.
 #[derive(Debug)]
 pub struct TaskTracker(());
 
 impl TaskTracker {
-    /// Tracks the tasks that [`spawn`] and [`spawn_in`] spawn on the current node from now on; one node at a time.
+    /// Tracks the tasks that [`spawn`] and [`spawn_in`] spawn on the current node from now on; one
+    /// node at a time.
     ///
     /// # Panics
     ///
@@ -147,13 +151,15 @@ pub fn scoped<F: Future>(recorder: &Recorder, scope: Scope, future: F) -> Scoped
     Scoped { recorder: recorder.clone(), scope, future: Box::pin(future), waker: None }
 }
 
-/// Runs a future in the scope of a new task of this name on the current node, wherever it is polled: a branch of [`join_all`].
+/// Runs a future in the scope of a new task of this name on the current node, wherever it is
+/// polled: a branch of [`join_all`].
 pub fn scoped_task<F: Future>(recorder: &Recorder, name: &str, future: F) -> Scoped<F> {
     let scope = Scope { task: recorder.symbol(name), ..recorder.scope() };
     scoped(recorder, scope, future)
 }
 
-/// Runs branches concurrently in one task until all have completed. The last event of the last branch is a cause of the task.
+/// Runs branches concurrently in one task until all have completed. The last event of the last
+/// branch is a cause of the task.
 pub async fn join_all<F: Future>(mut branches: Vec<Scoped<F>>) {
     let mut done = vec![false; branches.len()];
     poll_fn(|context| {
@@ -213,7 +219,8 @@ impl Wake for ScopeWaker {
 }
 
 impl<F> Scoped<F> {
-    /// Whether it has to be polled: it was woken, or this context is not the one that it would wake. [`join_all`] polls no other branches.
+    /// Whether it has to be polled: it was woken, or this context is not the one that it would
+    /// wake. [`join_all`] polls no other branches.
     fn is_due(&self, context: &Context<'_>) -> bool {
         let sleeps = |(waker, _): &(Arc<ScopeWaker>, Waker)| {
             waker.cause().is_none() && waker.task.will_wake(context.waker())
@@ -251,7 +258,8 @@ impl<F: Future> Future for Scoped<F> {
     }
 }
 
-/// Makes a scope the current one for one turn (poll) of a task; dropping it, also by a panic, restores the one before.
+/// Makes a scope the current one for one turn (poll) of a task; dropping it, also by a panic,
+/// restores the one before.
 #[derive(Debug)]
 pub struct ScopeGuard<'a> {
     recorder: &'a Recorder,

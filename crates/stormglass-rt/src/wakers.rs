@@ -16,7 +16,8 @@ use std::task::Waker;
 pub struct Wakers(Vec<Waker>);
 
 impl Wakers {
-    /// Adds a waker, unless it would wake a task that is there already: a selection polls repeatedly while other branches make progress.
+    /// Adds a waker, unless it would wake a task that is there already: a selection polls
+    /// repeatedly while other branches make progress.
     pub fn add(&mut self, waker: &Waker) {
         if !self.0.iter().any(|other| other.will_wake(waker)) {
             self.0.push(waker.clone());

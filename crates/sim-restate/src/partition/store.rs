@@ -43,7 +43,7 @@ impl PartitionStore {
     pub(crate) async fn open(node: &Node, work: Duration) -> Result<Engine, EngineError> {
         let recorder = node.disk().recorder();
         node.cpu().compute(recorder.symbol("open partition database"), work).await;
-        let mut names = worker::offload(Engine::families_of(node.disk(), PATH)).await?;
+        let mut names = worker::offload(Engine::list_column_families(node.disk(), PATH)).await?;
         if !names.iter().any(|name| name == DEFAULT_FAMILY) {
             names.insert(0, DEFAULT_FAMILY.into());
         }
@@ -59,7 +59,7 @@ impl PartitionStore {
     pub async fn load(&self, partition: PartitionId) -> Result<Option<State>, EngineError> {
         let mut slot = self.shared.engine.lock().await;
         let engine = self.opened(&mut slot).await?;
-        let Some(family) = engine.family(&name(partition)) else { return Ok(None) };
+        let Some(family) = engine.family_index(&name(partition)) else { return Ok(None) };
         let state = engine.get(family, STATE).map(decode).transpose()?;
         Ok(Some(state.unwrap_or_default()))
     }
@@ -115,7 +115,7 @@ impl PartitionStore {
         let mut slot = self.shared.engine.lock().await;
         let engine = self.opened(&mut slot).await?;
         let name = name(partition);
-        if engine.family(&name).is_some() {
+        if engine.family_index(&name).is_some() {
             worker::offload(engine.drop_family(&name)).await?;
         }
         Ok(())
@@ -156,8 +156,8 @@ fn name(partition: PartitionId) -> String {
 
 fn put(engine: &mut Engine, partition: PartitionId, bytes: &[u8]) {
     let mut batch = Batch::new();
-    batch.put(engine.family(&name(partition)).expect("a partition at work has its family"), STATE, bytes);
-    engine.write_unlogged(batch);
+    batch.put(engine.family_index(&name(partition)).expect("a partition at work has its family"), STATE, bytes);
+    engine.write_without_wal(batch);
 }
 
 fn encode(state: &State) -> Vec<u8> {

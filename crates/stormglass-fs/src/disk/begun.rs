@@ -125,8 +125,10 @@ impl Disk {
                 ledger.owe(begun.took);
                 None
             }
-            None => (!begun.took.is_zero())
-                .then(|| Passing { sleep: begun.clock.sleep(begun.took), _away: rt::worker::enter_blocking_pool() }),
+            None => (!begun.took.is_zero()).then(|| Passing {
+                sleep: begun.clock.sleep(begun.took),
+                _away: rt::worker::enter_blocking_pool(),
+            }),
         }
     }
 

@@ -1,4 +1,5 @@
-//! The worker threads of a process: which task runs, whether a worker polls the drivers, and the LIFO slot of each worker.
+//! The worker threads of a process: which task runs, whether a worker polls the drivers, and the
+//! LIFO slot of each worker.
 
 use super::wakeup::{Wakeup, deliver, is_delivering};
 use crate::{is_in_run, mounted, now};
@@ -9,8 +10,8 @@ use std::task::Waker;
 use std::time::Duration;
 use stormglass_core::{Kind, Recorder, Scope, SimTime, Symbol};
 
-/// The worker threads of one incarnation of a process. Mount them on its node ([`crate::mount()`]) before its first task is spawned. Clones
-/// share them.
+/// The worker threads of one incarnation of a process. Mount them on its node ([`crate::mount()`])
+/// before its first task is spawned. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Workers(Arc<Shared>);
 
@@ -20,7 +21,8 @@ struct Shared {
     subject: Symbol,
     /// How long a worker stays awake for a task that the drivers notified.
     handling: Duration,
-    /// Whether no worker polls the I/O and time drivers, because the only one that is awake is blocked.
+    /// Whether no worker polls the I/O and time drivers, because the only one that is awake is
+    /// blocked.
     event_loop_blocked: AtomicBool,
     state: Mutex<State>,
 }
@@ -50,8 +52,9 @@ impl State {
 }
 
 impl Workers {
-    /// Creates the worker threads of a new incarnation. A worker stays awake for `handling` after the drivers notified its task. Where
-    /// wake-ups were delayed by a blocking call, a [`Kind::Block`] is recorded.
+    /// Creates the worker threads of a new incarnation. A worker stays awake for `handling` after
+    /// the drivers notified its task. Where wake-ups were delayed by a blocking call, a
+    /// [`Kind::Block`] is recorded.
     pub fn new(recorder: &Recorder, handling: Duration) -> Workers {
         let (subject, event_loop_blocked) =
             (recorder.symbol("all else in the process"), AtomicBool::new(false));
@@ -73,8 +76,8 @@ impl Workers {
         self.0.event_loop_blocked.load(Relaxed)
     }
 
-    /// Polls the drivers on a worker: delivers the delayed wake-ups. The task that had blocked the event loop is no longer the only one
-    /// whose worker is awake.
+    /// Polls the drivers on a worker: delivers the delayed wake-ups. The task that had blocked the
+    /// event loop is no longer the only one whose worker is awake.
     fn poll_drivers(&self) {
         if !self.0.event_loop_blocked.swap(false, Relaxed) {
             return;
@@ -127,7 +130,8 @@ pub(crate) struct TaskWorker {
     scope: Scope,
     /// Whether a driver has woken it since its last poll.
     notified: AtomicBool,
-    /// How many of its operations run on a thread. While there is one, the task waits for neither the network nor a timer.
+    /// How many of its operations run on a thread. While there is one, the task waits for neither
+    /// the network nor a timer.
     busy: AtomicU32,
     /// How many of these are blocking calls on the worker.
     blocking: AtomicU32,
@@ -202,8 +206,8 @@ impl TaskWorker {
         deliver(waker);
     }
 
-    /// Puts a wake-up by this task, the current one, into the LIFO slot of its worker. If the slot held another task, another worker wakes
-    /// up and runs that one.
+    /// Puts a wake-up by this task, the current one, into the LIFO slot of its worker. If the slot
+    /// held another task, another worker wakes up and runs that one.
     pub(super) fn put_in_lifo_slot(&self, wakeup: Wakeup) {
         let before = LIFO_SLOT.with_borrow_mut(|slot| match slot {
             Some(before) => before.merge(wakeup).and_then(|wakeup| slot.replace(wakeup)),
@@ -239,7 +243,8 @@ impl TaskWorker {
     pub(super) fn end_blocking(&self) {
         self.busy.fetch_sub(1, Relaxed);
         self.blocking.fetch_sub(1, Relaxed);
-        // The worker is free at the end of the poll, or at once if the task was dropped while another one runs.
+        // The worker is free at the end of the poll, or at once if the task was dropped while
+        // another one runs.
         if !self.is_current() {
             match self.kept_lifo_slot().take() {
                 Some(Wakeup::Waker(waker)) => deliver(&waker),

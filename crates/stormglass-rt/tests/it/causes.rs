@@ -123,7 +123,8 @@ fn causes_pass_through_channels_of_tokio() {
     assert_eq!(waited.cause.number(), 1);
 }
 
-/// Another task wakes a task during an operation of its own: that is not the cause of the operation.
+/// Another task wakes a task during an operation of its own: that is not the cause of the
+/// operation.
 #[test]
 fn a_wake_up_during_an_operation_is_not_its_cause() {
     let recorder = Recorder::new(Keep::Events);
@@ -175,7 +176,8 @@ fn a_burst_ticker_fires_all_missed_ticks() {
     assert_eq!(ticks, [0, 55, 55, 55, 55, 55, 60, 70]);
 }
 
-/// Busy for 5.5 periods: one tick at once, then at the old times (`Skip`) or a period later each (`Delay`).
+/// Busy for 5.5 periods: one tick at once, then at the old times (`Skip`) or a period later each
+/// (`Delay`).
 #[test]
 fn skip_and_delay_tickers_fire_one_missed_tick() {
     for (missed, expected) in
@@ -242,7 +244,8 @@ fn the_scope_of_a_panic_is_recorded() {
     assert_eq!(recorder.text(recorder.panicked().unwrap().task), "doomed");
 }
 
-/// Branches that end one after the other: each is polled when it begins and when its own timer fires, not when another's does.
+/// Branches that end one after the other: each is polled when it begins and when its own timer
+/// fires, not when another's does.
 #[test]
 fn a_branch_is_polled_only_when_it_is_woken() {
     let recorder = Recorder::new(Keep::Nothing);

@@ -11,7 +11,8 @@ use stormglass_rt::{channel, mount};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-/// Runs a scenario on one process; returns the milliseconds at which its tasks were notified, and the trace.
+/// Runs a scenario on one process; returns the milliseconds at which its tasks were notified, and
+/// the trace.
 fn play<F: Future>(
     handling: Duration,
     story: impl FnOnce(Process) -> F,
@@ -52,7 +53,8 @@ impl Process {
         rt::spawn(&self.recorder, what, future);
     }
 
-    /// Spawns a server that makes a blocking call of length `takes` after `after`, without any notification shortly before.
+    /// Spawns a server that makes a blocking call of length `takes` after `after`, without any
+    /// notification shortly before.
     fn write(&self, after: Duration, takes: Duration) {
         self.spawn("server", async move {
             rt::sleep(after).await;
@@ -111,7 +113,8 @@ fn completed_offloaded_work_wakes_another_worker() {
     assert_eq!((trace.text(blocked.task), blocked.took_nanos / 1_000_000), ("server", 50));
 }
 
-/// While another worker is awake for a notified task, a blocking call does not block the event loop.
+/// While another worker is awake for a notified task, a blocking call does not block the event
+/// loop.
 #[test]
 fn a_worker_that_is_awake_polls_the_drivers() {
     let story = async |process: Process| {
