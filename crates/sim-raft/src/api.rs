@@ -1,52 +1,53 @@
-//! What a metadata server is asked and what it answers.
+//! The requests and answers of a metadata server.
 
 use crate::nodes::{NodeId, NodesConfiguration};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The port of a node's fabric: metadata requests.
+/// The port of a node's fabric, for metadata requests.
 pub const FABRIC_PORT: u16 = 5122;
-/// The port of the streams between metadata servers. In Restate they share the fabric's.
+/// The port of the streams between metadata servers. Restate uses the port of the fabric.
 pub const RAFT_PORT: u16 = 5123;
 
-/// A value with its version. The writer gives the version; by convention one more than it has read.
+/// A value with its version. The writer sets the version, by convention one more than the version
+/// that it has read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Value {
-    /// From 1.
+    /// The version, from 1.
     pub version: u64,
-    /// The document, encoded.
+    /// The encoded document.
     #[serde(with = "serde_bytes")]
     pub bytes: Vec<u8>,
 }
 
-/// What must hold for a write, checked when it is applied.
+/// The precondition of a write, checked when it is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Precondition {
-    /// Nothing.
+    /// No precondition.
     None,
-    /// There is no such key.
+    /// The key does not exist.
     DoesNotExist,
     /// The key has this version.
     MatchesVersion(u64),
 }
 
-/// A conditional write, as it is asked for and as it stands in the log.
+/// A conditional write, in a request and in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Write {
-    /// Set a key.
+    /// Sets a key.
     Put {
         /// The key.
         key: String,
         /// Its new value.
         value: Value,
-        /// What must hold.
+        /// The precondition.
         precondition: Precondition,
     },
-    /// Remove a key.
+    /// Removes a key.
     Delete {
         /// The key.
         key: String,
-        /// What must hold.
+        /// The precondition.
         precondition: Precondition,
     },
 }
@@ -56,29 +57,29 @@ pub enum Write {
 pub enum Request {
     /// A linearizable read.
     Get {
-        /// Of this key.
+        /// The key.
         key: String,
     },
-    /// A linearizable read of a value's version alone.
+    /// A linearizable read of the version of a value.
     GetVersion {
-        /// Of this key.
+        /// The key.
         key: String,
     },
     /// A conditional write.
     Write(Write),
-    /// Become the first member of a new cluster.
+    /// Makes the server the first member of a new cluster.
     Provision {
-        /// With this configuration.
+        /// The configuration of the cluster.
         nodes: NodesConfiguration,
     },
-    /// Take the sender in as a member.
+    /// Adds the sender to the members.
     Join {
         /// The sender.
         node: NodeId,
-        /// Which storage it has: one that lost its disk has another.
+        /// The id of its storage: a node that has lost its disk has another one.
         storage: u64,
     },
-    /// Let a member go.
+    /// Removes a member.
     Remove {
         /// The member.
         node: NodeId,
@@ -88,78 +89,76 @@ pub enum Request {
 /// The answer to a request.
 pub type Answer = Result<Reply, Refusal>;
 
-/// What a request that was served gives.
+/// The result of a request that was served.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
-    /// A read: the value, if there is one.
+    /// The value of a read, if there is one.
     Value(Option<Value>),
-    /// A read: the version, if there is a value.
+    /// The version of a read, if there is a value.
     Version(Option<u64>),
-    /// A write was applied.
+    /// The write was applied.
     Written,
-    /// Provisioned now (true) or already before (false).
+    /// The cluster was provisioned by this request (true) or before (false).
     Provisioned(bool),
     /// The sender is a member.
     Joined {
-        /// The version of the configuration that says so, or a later one.
+        /// The version of the configuration in which it is, or a later one.
         nodes: u64,
     },
-    /// It is no member.
+    /// The node is not a member.
     Removed,
 }
 
 /// Why a request was not served.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
-    /// What the caller can do about it.
+    /// What the caller can do.
     pub kind: RefusalKind,
-    /// Why, in words.
+    /// The reason as text.
     pub message: String,
-    /// The node that probably leads.
+    /// The node that is probably the leader.
     pub leader: Option<NodeHint>,
-    /// Whether the request may take effect all the same.
+    /// Whether the request may still take effect.
     pub ambiguous: bool,
 }
 
-/// A node and the host to reach it at.
+/// A node and its host on the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeHint {
-    /// Its id.
+    /// The id of the node.
     pub id: NodeId,
-    /// Its host.
+    /// The host of the node.
     pub host: String,
 }
 
 /// What the caller of a refused request can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// Try again, perhaps elsewhere. A write may or may not take effect.
+    /// It can retry, possibly at another node. A write may or may not take effect.
     Unavailable,
-    /// The precondition does not hold: read again. The version found is given.
+    /// It can read again: the precondition does not hold.
     PreconditionFailed {
-        /// The key's version now.
+        /// The current version of the key.
         found: Option<u64>,
     },
-    /// Nothing.
+    /// It can do nothing.
     Internal,
 }
 
 impl Refusal {
-    /// Try again, perhaps at the hinted node.
+    /// Creates a refusal after which the caller can retry, possibly at the node `leader`.
     pub fn unavailable(message: impl Into<String>, leader: Option<NodeHint>) -> Refusal {
         Refusal { kind: RefusalKind::Unavailable, message: message.into(), leader, ambiguous: false }
     }
 
-    /// Do not try again.
+    /// Creates a refusal after which the caller must not retry.
     pub fn internal(message: impl Into<String>) -> Refusal {
         Refusal { kind: RefusalKind::Internal, message: message.into(), leader: None, ambiguous: false }
     }
-}
 
-impl Refusal {
-    /// The request may take effect all the same: it was under way.
+    /// Marks the request as in flight: it may still take effect.
     #[must_use]
-    pub fn perhaps_done(self) -> Refusal {
+    pub fn into_ambiguous(self) -> Refusal {
         Refusal { ambiguous: true, ..self }
     }
 }

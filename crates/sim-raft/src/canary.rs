@@ -1,35 +1,35 @@
-//! Servers that are wrong on purpose, one known bug each, to show that the checkers find them.
+//! Servers with a deliberate bug each, to show that the checkers find it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A known bug.
+/// A deliberate bug.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Canary {
-    /// None.
+    /// No bug.
     #[default]
     None,
-    /// Tells the leader that entries are durable before they are.
+    /// Acknowledges entries to the leader before they are synced.
     AcknowledgesBeforeSync,
-    /// Does not know after a restart for whom it has voted.
+    /// Does not restore its vote after a restart.
     ForgetsItsVote,
-    /// Applies entries when it has them, not when a majority has.
+    /// Applies entries when it has stored them, before they are committed.
     AppliesBeforeCommit,
-    /// A leader answers reads from what it has, without asking whether it still leads.
+    /// A leader answers reads from its applied state, without the read index.
     ReadsWithoutQuorum,
-    /// Takes entries from a leader of an older term.
+    /// Accepts entries from a leader of an older term.
     SkipsTheTermCheck,
-    /// Cuts one entry too many from the log when it stores a snapshot.
+    /// Deletes one entry too many from the log when it stores a snapshot.
     LosesTheLogsTail,
-    /// Its snapshots have the members of the snapshot before.
+    /// Its snapshots contain the configuration of the snapshot before.
     SnapshotsOldMembers,
-    /// Writes whatever the precondition.
+    /// Applies writes without checking their preconditions.
     IgnoresPreconditions,
 }
 
 impl Canary {
-    /// All the bugs.
+    /// All bugs.
     pub const ALL: [Canary; 8] = [
         Canary::AcknowledgesBeforeSync,
         Canary::ForgetsItsVote,

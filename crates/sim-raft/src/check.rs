@@ -1,34 +1,34 @@
-//! What has to hold of the facts that members tell, whatever happens to them.
+//! The safety properties of Raft, checked on the facts that members record.
 //!
 //! | property | violated by |
 //! | --- | --- |
-//! | `one-leader-per-term` | two members that lead in one term |
-//! | `one-vote-per-term` | a member that votes for two in one term, in all its lives |
-//! | `terms-grow` | a member whose durable term goes back |
-//! | `log-survives` | a member that begins a life with less than it had told to be durable |
-//! | `log-matching` | two entries of one index and term that are not the same, or have not the same before them |
-//! | `applied-is-committed` | an entry that is applied and not durable on a majority of the members |
+//! | `one-leader-per-term` | two leaders in one term |
+//! | `one-vote-per-term` | a member that votes for two candidates in one term, in any of its incarnations |
+//! | `terms-grow` | a member whose durable term decreases |
+//! | `log-survives` | a member that starts an incarnation with fewer entries than it had recorded as durable |
+//! | `log-matching` | two entries of one index and term with different contents, or with different terms of the entry before |
+//! | `applied-is-committed` | an entry that is applied before it is durable on a majority of the members |
 //! | `applied-equal` | two members that apply different entries at one index |
-//! | `applied-in-order` | a member that leaves an entry out, or applies it twice in one life |
-//! | `leader-completeness` | a leader that lacks an entry which was applied anywhere before anybody was in its term |
-//! | `members-equal` | two members that take different sets for one version of the membership |
+//! | `applied-in-order` | a member that skips an entry, or applies it twice in one incarnation |
+//! | `leader-completeness` | a leader that lacks an entry that any member applied before any member was in its term |
+//! | `members-equal` | two members with different voters for one version of the membership |
 //!
-//! Sources: Ongaro, "Consensus: Bridging Theory and Practice" (2014), figure 3.2, for the names and the safety properties; the rest
-//! follows from what a durable log is.
+//! Sources: Ongaro, "Consensus: Bridging Theory and Practice" (2014), figure 3.2, for the names
+//! and the safety properties; the rest follows from the definition of a durable log.
 
 use crate::facts::{Fact, Position};
 use std::collections::BTreeMap;
 use std::fmt;
 use stormglass_core::SimTime;
 
-/// A property that does not hold.
+/// A violation of a property.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Which.
+    /// The name of the property.
     pub property: &'static str,
-    /// Since when.
+    /// When it was detected.
     pub at: SimTime,
-    /// What was seen.
+    /// The fact that violates it, and the reason.
     pub evidence: String,
 }
 
@@ -38,23 +38,24 @@ impl fmt::Display for Violation {
     }
 }
 
-/// A plain struct: facts in, the first violation out.
+/// A checker of the facts of all members. It keeps the first violation.
 #[derive(Clone, Debug, Default)]
 pub struct RaftCheck {
-    members: BTreeMap<String, MemberLog>,
+    members: BTreeMap<String, MemberState>,
     leaders: BTreeMap<u64, String>,
     votes: BTreeMap<(String, u64), u32>,
-    /// Every entry that anybody stored: its digest, and the term before it.
+    /// Every stored entry by index and term, with its digest and the term of the entry before.
     entries: BTreeMap<(u64, u64), (u64, u64)>,
-    /// What was applied first at each index, and by whom.
+    /// The entry that was applied first at each index.
     applied: BTreeMap<u64, Applied>,
-    /// The highest term that anybody has made durable.
-    term_highest: u64,
+    /// The highest durable term of all members.
+    highest_term: u64,
     memberships: BTreeMap<u64, u64>,
     violation: Option<Violation>,
 }
 
-/// An entry, who applied it first, and the last term that can have committed it.
+/// An applied entry, the member that applied it first, and the last term in which it can have been
+/// committed.
 #[derive(Clone, Debug)]
 struct Applied {
     entry: Position,
@@ -62,24 +63,25 @@ struct Applied {
     committed_by: u64,
 }
 
-/// What a member has told to be durable.
+/// The durable state of a member, according to its facts.
 #[derive(Clone, Debug, Default)]
-struct MemberLog {
+struct MemberState {
     id: u32,
     term: u64,
-    /// The last index and the term that the snapshot covers.
+    /// The index and term of the last entry that the snapshot covers.
     snapshot: (u64, u64),
     log: BTreeMap<u64, Position>,
-    /// What stood from here on may be gone.
+    /// Entries from this index on may be lost: they are being replaced.
     storing: Option<u64>,
     applied: u64,
-    /// The members that it takes for such, one bit each, and took for such before: what is committed together with a change was so by
-    /// those before it, for raft-rs has a change take effect when it is applied.
+    /// The voters of its configuration, one bit each, and those of the configuration before:
+    /// entries that are committed together with a configuration change may be committed by the
+    /// voters before it, because in raft-rs a change takes effect when it is applied.
     members: u64,
     members_before: u64,
 }
 
-impl MemberLog {
+impl MemberState {
     fn term_at(&self, index: u64) -> Option<u64> {
         if index == self.snapshot.0 {
             Some(self.snapshot.1)
@@ -98,30 +100,30 @@ impl MemberLog {
 }
 
 impl RaftCheck {
-    /// Takes a fact that this member told at this moment, in order.
-    pub fn tell(&mut self, at: SimTime, member: &str, fact: Fact) {
-        if let Some((property, evidence)) = self.look(member, fact) {
+    /// Checks a fact that this member recorded at this time. Call it in the order of recording.
+    pub fn observe(&mut self, at: SimTime, member: &str, fact: Fact) {
+        if let Some((property, evidence)) = self.check(member, fact) {
             let evidence = format!("{member}: {fact}: {evidence}");
             self.violation.get_or_insert(Violation { property, at, evidence });
         }
     }
 
-    /// The first violation, if there is one.
+    /// Returns the first violation, if there is one.
     pub fn violation(&self) -> Option<&Violation> {
         self.violation.as_ref()
     }
 
-    /// The member that led in the last term that had a leader, and that term.
+    /// Returns the last term that had a leader, and the leader.
     pub fn last_leader(&self) -> Option<(u64, &str)> {
         self.leaders.last_key_value().map(|(&term, leader)| (term, leader.as_str()))
     }
 
-    /// How many entries were applied anywhere, the highest index of all.
+    /// Returns the highest applied index of all members.
     pub fn last_applied(&self) -> u64 {
         self.applied.last_key_value().map_or(0, |(&index, _)| index)
     }
 
-    fn look(&mut self, name: &str, fact: Fact) -> Option<(&'static str, String)> {
+    fn check(&mut self, name: &str, fact: Fact) -> Option<(&'static str, String)> {
         let own = self.members.entry(name.to_string()).or_default();
         match fact {
             Fact::Is(id) => own.id = id.0,
@@ -134,15 +136,15 @@ impl RaftCheck {
                 own.log.retain(|&index, _| index > snapshot.index);
             }
             Fact::LogEnds { index } => {
-                let sure = own.storing.take().map_or(u64::MAX, |index| index.saturating_sub(1));
-                let last = own.last().min(sure).max(own.snapshot.0);
+                let durable = own.storing.take().map_or(u64::MAX, |index| index.saturating_sub(1));
+                let last = own.last().min(durable).max(own.snapshot.0);
                 if index < last {
                     return Some(("log-survives", format!("it was durable up to {last} before")));
                 }
             }
             Fact::Term(term) => {
                 let before = std::mem::replace(&mut own.term, term);
-                self.term_highest = self.term_highest.max(term);
+                self.highest_term = self.highest_term.max(term);
                 if term < before {
                     return Some(("terms-grow", format!("it was {before} before")));
                 }
@@ -158,14 +160,14 @@ impl RaftCheck {
                 if first != name {
                     return Some(("one-leader-per-term", format!("{first} leads in that term")));
                 }
-                // What an old term has left may be committed by a later one, while a leader of the time between, who was paused, still
-                // takes itself for elected.
+                // An entry of an old term may be committed in a later term, before a paused leader
+                // of a term in between records that it was elected.
                 let before = |applied: &&Applied| applied.committed_by < term && !own.has(applied.entry);
                 if let Some(Applied { entry: position, by, .. }) = self.applied.values().find(before) {
                     let Position { index, term, .. } = *position;
                     return Some((
                         "leader-completeness",
-                        format!("it lacks {index} of term {term}, which {by} applied"),
+                        format!("it lacks entry {index} of term {term}, which {by} has applied"),
                     ));
                 }
             }
@@ -180,7 +182,7 @@ impl RaftCheck {
                 if seen != (entry.digest, before) {
                     return Some((
                         "log-matching",
-                        "another member has something else in that place and term".into(),
+                        "another member has a different entry at that index and term".into(),
                     ));
                 }
             }
@@ -199,8 +201,9 @@ impl RaftCheck {
                     }
                     return None;
                 }
-                // Who leads has made its term durable before: none that committed this is later.
-                let committed_by = self.term_highest;
+                // A leader makes its term durable first, so no later term can have committed this
+                // entry.
+                let committed_by = self.highest_term;
                 self.applied.insert(entry.index, Applied { entry, by: name.to_string(), committed_by });
                 let own = &self.members[name];
                 let has = |voters: u64| {
@@ -212,7 +215,7 @@ impl RaftCheck {
                 if now < needed && (own.members_before == 0 || before < needed_before) {
                     return Some((
                         "applied-is-committed",
-                        format!("durable on {now} of {needed} that it takes"),
+                        format!("durable on {now} members, a majority is {needed}"),
                     ));
                 }
             }
@@ -227,7 +230,10 @@ impl RaftCheck {
                 }
                 let first = *self.memberships.entry(version).or_insert(members);
                 if first != members {
-                    return Some(("members-equal", format!("others take {first:b} for that version")));
+                    return Some((
+                        "members-equal",
+                        format!("others have the members {first:b} for that version"),
+                    ));
                 }
             }
         }
@@ -262,15 +268,16 @@ mod tests {
     fn property_after(more: &[(&'static str, Fact)]) -> Option<&'static str> {
         let mut check = RaftCheck::default();
         for (number, (name, fact)) in three().iter().chain(more).enumerate() {
-            check.tell(SimTime::from_nanos(number as u64), name, *fact);
+            check.observe(SimTime::from_nanos(number as u64), name, *fact);
         }
         check.violation().map(|violation| violation.property)
     }
 
     #[test]
-    fn what_is_right_is_right() {
+    fn correct_histories_violate_nothing() {
         assert_eq!(property_after(&[]), None);
-        // A log that was overwritten where nothing was applied, a restart, a snapshot, a new leader.
+        // A log that is overwritten after the last applied entry, a restart, a snapshot, a new
+        // leader.
         let more = [
             ("c", Fact::Stored(entry(3, 1))),
             ("b", Fact::Term(2)),
@@ -285,7 +292,8 @@ mod tests {
             ("b", Fact::Restored(entry(3, 2))),
         ];
         assert_eq!(property_after(&more), None);
-        // Term 3's leader was elected before term 4's committed what term 2 had left, and finds out late.
+        // The leader of term 3 was elected before the leader of term 4 committed an entry of term
+        // 2, and records that late.
         let late = [
             ("a", Fact::Stored(entry(3, 2))),
             ("b", Fact::Stored(entry(3, 2))),
@@ -298,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn each_property_is_violated_by_its_facts() {
+    fn each_property_has_violating_facts() {
         let cases: [(&str, &[(&str, Fact)]); 10] = [
             ("one-leader-per-term", &[("b", Fact::Leads { term: 1 })]),
             (

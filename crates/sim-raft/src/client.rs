@@ -1,12 +1,13 @@
 //! The metadata client of a node.
 //!
-//! As Restate's `grpc/client.rs`: a sticky endpoint, kept while it works. After a refusal with a hint the
-//! call goes on at the hinted node at once, at most three times; after any other it moves to another endpoint
-//! and gives the error to the caller, whose own retry policy decides. A call that is connected has no deadline.
+//! As Restate's `grpc/client.rs`: the client keeps its endpoint while it works. After a refusal
+//! with a leader hint it repeats the call at the hinted node immediately, at most three times.
+//! After any other failure it changes to another endpoint and returns the error to the caller,
+//! which has its own retry policy. A call that is connected has no deadline.
 
 use crate::api::{Answer, FABRIC_PORT, Precondition, Refusal, RefusalKind, Reply, Request, Value, Write};
+use crate::known_nodes::NodesWatch;
 use crate::nodes::{MetadataState, NodesConfiguration};
-use crate::server::NodesWatch;
 use crate::settings::{ClientSettings, NextEndpoint};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,7 +18,7 @@ use stormglass_core::{Kind, Recorder, Seed, Stream, Symbol};
 use stormglass_net::{Channel, Host};
 use stormglass_rt::{self as rt, Watch};
 
-/// A client. Clones share endpoint and connections.
+/// A client of the metadata servers. Clones share endpoint and connections.
 #[derive(Clone, Debug)]
 pub struct MetadataClient {
     shared: Arc<Shared>,
@@ -42,27 +43,28 @@ struct State {
     channels: BTreeMap<String, Arc<Channel<Request, Answer>>>,
     choice: Stream,
     jitter: Stream,
-    /// Where it learns of members.
+    /// The source of endpoints besides the configured ones.
     nodes: Option<NodesWatch>,
 }
 
-/// Why a call failed.
+/// The error of a failed call.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ClientError {
-    /// It may work another time. A write may or may not have taken effect.
+    /// The call can be retried. A write may or may not have taken effect.
     #[error("{0}")]
     Retryable(String),
-    /// The precondition did not hold, as often as the retry policy allows.
+    /// The precondition did not hold; for an update, after every attempt that the retry policy
+    /// allows.
     #[error("lost to other writers: {0}")]
     Conflict(String),
-    /// It will not work.
+    /// The call cannot succeed.
     #[error("{0}")]
     Terminal(String),
 }
 
 /// A document of the metadata store.
 pub trait Document: Serialize + DeserializeOwned {
-    /// Its version, from 1.
+    /// Returns the version of the document, from 1.
     fn version(&self) -> u64;
 }
 
@@ -73,22 +75,23 @@ impl Document for NodesConfiguration {
 }
 
 impl MetadataClient {
-    /// A client on this host for these endpoints, in its `life`-th life.
+    /// Creates the client of a node (`name`, in this `incarnation`) on this host, with these
+    /// endpoints.
     ///
     /// # Panics
     ///
-    /// When there is no endpoint.
+    /// When `endpoints` is empty.
     pub fn new(
         host: Host,
         name: &str,
-        life: u32,
+        incarnation: u32,
         settings: ClientSettings,
         endpoints: &[String],
         seed: Seed,
     ) -> MetadataClient {
-        assert!(!endpoints.is_empty(), "a client needs an endpoint");
+        assert!(!endpoints.is_empty(), "a client needs at least one endpoint");
         let recorder = host.network().recorder().clone();
-        let stream = |what| seed.stream(("metadata-client", name, what, u64::from(life)));
+        let stream = |what| seed.stream(("metadata-client", name, what, u64::from(incarnation)));
         let mut choice = stream("endpoint");
         let current = endpoints[choice.below(endpoints.len() as u64) as usize].clone();
         let state =
@@ -107,30 +110,30 @@ impl MetadataClient {
         }
     }
 
-    /// Has it learn of metadata servers from the configuration that its node knows: they are endpoints too, and the only ones once the
-    /// configuration names its own node.
+    /// Adds the metadata servers of the configuration that its node knows to the endpoints. Once
+    /// that configuration contains its own node, they are the only endpoints.
     #[must_use]
-    pub fn learning_from(self, nodes: NodesWatch) -> MetadataClient {
+    pub fn with_nodes(self, nodes: NodesWatch) -> MetadataClient {
         self.shared.lock().nodes = Some(nodes);
         self
     }
 
-    /// Makes this endpoint the current one.
+    /// Makes `endpoint` the current one.
     pub fn prefer(&self, endpoint: &str) {
         self.shared.lock().current = endpoint.to_string();
     }
 
-    /// Asks the current endpoint, and follows hints.
+    /// Sends a request to the current endpoint, and follows leader hints.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Retryable`] if the endpoint is not available, [`ClientError::Conflict`] if the precondition
-    /// does not hold, [`ClientError::Terminal`] for the rest.
+    /// [`ClientError::Retryable`] if the endpoint is not available, [`ClientError::Conflict`] if
+    /// the precondition does not hold, [`ClientError::Terminal`] otherwise.
     pub async fn call(&self, request: Request) -> Result<Reply, ClientError> {
         let mut hops = self.shared.settings.hint_hops;
         loop {
             let (endpoint, channel) = self.current();
-            let refusal = match self.ask(&channel, request.clone()).await {
+            let refusal = match self.send(&channel, request.clone()).await {
                 Ok(Ok(reply)) => return Ok(reply),
                 Ok(Err(refusal)) => refusal,
                 Err(error) => Refusal::unavailable(format!("{endpoint}: {error}"), None),
@@ -140,7 +143,7 @@ impl MetadataClient {
                     return Err(ClientError::Conflict(message));
                 }
                 Refusal { kind: RefusalKind::Internal, message, .. } => {
-                    self.move_on(&endpoint);
+                    self.change_endpoint(&endpoint);
                     return Err(ClientError::Terminal(message));
                 }
                 Refusal { leader: Some(leader), .. } if hops > 0 => {
@@ -148,19 +151,19 @@ impl MetadataClient {
                     self.shared.lock().current = leader.host;
                 }
                 Refusal { message, .. } => {
-                    self.move_on(&endpoint);
+                    self.change_endpoint(&endpoint);
                     return Err(ClientError::Retryable(format!("{endpoint}: {message}")));
                 }
             }
         }
     }
 
-    async fn ask(&self, channel: &Channel<Request, Answer>, request: Request) -> io::Result<Answer> {
+    async fn send(&self, channel: &Channel<Request, Answer>, request: Request) -> io::Result<Answer> {
         channel.connect_within(self.shared.settings.connect_timeout).await?;
         channel.call(request).await
     }
 
-    /// A linearizable read of a document.
+    /// Reads a document (linearizable).
     ///
     /// # Errors
     ///
@@ -175,7 +178,7 @@ impl MetadataClient {
         }
     }
 
-    /// A conditional write of a document.
+    /// Writes a document if the precondition holds.
     ///
     /// # Errors
     ///
@@ -193,8 +196,9 @@ impl MetadataClient {
         self.call(Request::Write(write)).await.map(drop)
     }
 
-    /// Reads, changes and writes a document until no other writer comes between. `change` gives the next
-    /// document, or `None` to leave it as it is. Returns what the document is then.
+    /// Reads, changes and writes a document, and repeats that after a conflict with another
+    /// writer. `change` returns the next document, or `None` to leave it unchanged. Returns the
+    /// document afterwards.
     ///
     /// # Errors
     ///
@@ -230,7 +234,7 @@ impl MetadataClient {
         }
     }
 
-    /// A stream of this client's jitter for one series of attempts.
+    /// Returns a stream for the jitter of one series of attempts.
     fn jitter(&self) -> Stream {
         Seed(self.shared.lock().jitter.draw()).stream("conflict-retry")
     }
@@ -244,13 +248,13 @@ impl MetadataClient {
         (name, channel)
     }
 
-    /// Goes to the endpoint that comes after the one that failed.
-    fn move_on(&self, failed: &str) {
+    /// Changes the endpoint after `failed` has failed.
+    fn change_endpoint(&self, failed: &str) {
         let mut state = self.shared.lock();
         let endpoints = self.shared.endpoints(&state);
         state.current = match self.shared.settings.next_endpoint {
             NextEndpoint::RoundRobin => {
-                let next = endpoints.iter().position(|name| name == failed).map_or(0, |place| place + 1);
+                let next = endpoints.iter().position(|name| name == failed).map_or(0, |index| index + 1);
                 endpoints[next % endpoints.len()].clone()
             }
             NextEndpoint::Any => endpoints[state.choice.below(endpoints.len() as u64) as usize].clone(),
@@ -266,7 +270,8 @@ impl MetadataClient {
 }
 
 impl Shared {
-    /// The endpoints to choose from: those configured and those learned, or these alone once the own node is known.
+    /// Returns the endpoints to choose from: the configured ones and those of the known
+    /// configuration, or only these once it contains the own node.
     fn endpoints(&self, state: &State) -> Vec<String> {
         let Some(nodes) = state.nodes.as_ref().and_then(Watch::get) else { return self.endpoints.clone() };
         let members = nodes.nodes.values().filter(|node| node.metadata == MetadataState::Member);

@@ -1,26 +1,27 @@
-//! What members tell checkers, as events of the trace.
+//! Facts that members record for checkers, as events of the trace.
 //!
-//! A fact is told when it is true for good: an entry when it is durable, a vote when it is, an entry applied when it is. Facts are
-//! recorded only where somebody wants them ([`stormglass_core::Recorder::want_facts`]).
+//! A fact is recorded once it cannot become false: an entry or a vote when it is durable, an
+//! applied entry when it is applied. Facts are recorded only if they are enabled
+//! ([`stormglass_core::Recorder::enable_facts`]).
 
 use crate::nodes::NodeId;
-use raft::eraftpb::Entry;
+use raft::eraftpb::{Entry, Snapshot};
 use stormglass_core::{Event, Recorder, Symbol};
 use stormglass_rt as rt;
 
-/// Where an entry stands in the log, and what it is.
+/// The index and term of an entry of the log, with a digest of its contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// Its index. Below 2²⁴.
+    /// The index. Below 2²⁴.
     pub index: u64,
-    /// Its term. Below 2¹⁶.
+    /// The term. Below 2¹⁶.
     pub term: u64,
-    /// 24 bits of the CRC-32 of its type and content; of a snapshot, of its content.
+    /// 24 bits of the CRC-32 of the type and data of an entry, or of the data of a snapshot.
     pub digest: u64,
 }
 
 impl Position {
-    /// Of an entry.
+    /// Returns the position of an entry.
     pub fn of(entry: &Entry) -> Position {
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&[entry.get_entry_type() as u8]);
@@ -28,9 +29,19 @@ impl Position {
         Position { index: entry.index, term: entry.term, digest: u64::from(hasher.finalize() & 0xff_ffff) }
     }
 
+    /// Returns the position of the last entry that a snapshot covers.
+    pub(crate) fn of_snapshot(snapshot: &Snapshot) -> Position {
+        let metadata = snapshot.get_metadata();
+        let digest = u64::from(crc32fast::hash(snapshot.get_data()) & 0xff_ffff);
+        Position { index: metadata.index, term: metadata.term, digest }
+    }
+
     fn pack(self) -> u64 {
         let Position { index, term, digest } = self;
-        assert!(index < 1 << 24 && term < 1 << 16, "a run's logs stay below 2²⁴ entries and 2¹⁶ terms");
+        assert!(
+            index < 1 << 24 && term < 1 << 16,
+            "index {index} or term {term} is out of range (below 2²⁴ and 2¹⁶)"
+        );
         index << 40 | term << 24 | digest
     }
 
@@ -39,51 +50,52 @@ impl Position {
     }
 }
 
-/// Something that is true of a member.
+/// A fact about a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
-    /// It has this id.
+    /// The member has this id.
     Is(NodeId),
-    /// It has begun a life, with a log from after this snapshot.
+    /// The member has started an incarnation; its log begins after this snapshot.
     Recovered {
-        /// The snapshot's place.
+        /// The position of the snapshot.
         snapshot: Position,
     },
-    /// Its log ends here, when a life begins.
+    /// The log of the member ends here at the start of an incarnation.
     LogEnds {
-        /// The last index.
+        /// The index of the last entry.
         index: u64,
     },
-    /// Its term is durable.
+    /// The current term of the member, which is durable.
     Term(u64),
-    /// Its vote is durable.
+    /// The vote of the member, which is durable.
     Vote {
-        /// In this term.
+        /// The term of the election.
         term: u64,
-        /// For this member.
+        /// The candidate.
         candidate: NodeId,
     },
-    /// It leads.
+    /// The member is the leader.
     Leads {
-        /// In this term.
+        /// The term.
         term: u64,
     },
-    /// It is about to store entries from this index on: until they are durable, what stood there may be gone.
+    /// The member starts to store entries from this index on: until they are durable, the entries
+    /// that they replace may be lost.
     Storing {
-        /// The first index.
+        /// The index of the first entry.
         index: u64,
     },
-    /// An entry is durable; whatever stood in its place or after it is gone.
+    /// An entry is durable; entries of the same or a higher index are replaced.
     Stored(Position),
-    /// An entry is applied.
+    /// The member has applied an entry.
     Applied(Position),
-    /// A snapshot stands in place of the log up to here.
+    /// A snapshot replaces the log up to here.
     Restored(Position),
-    /// It takes these for the members.
+    /// The voters of the configuration that the member has applied.
     Members {
         /// The membership's version. Below 2¹⁶.
         version: u64,
-        /// One bit a member, by its id. Ids are below 48.
+        /// One bit for each voter: bit `id`. Ids are below 48.
         members: u64,
     },
 }
@@ -124,15 +136,15 @@ impl Fact {
             Fact::Members { version, members } => {
                 assert!(
                     version < 1 << 16 && members < 1 << 48,
-                    "fewer than 2¹⁶ changes of fewer than 48 members"
+                    "version {version} or members {members:b} is out of range (below 2¹⁶, ids below 48)"
                 );
                 version << 48 | members
             }
         }
     }
 
-    /// The fact in an event with this subject, if it is one.
-    pub fn read(subject: &str, event: &Event) -> Option<Fact> {
+    /// Decodes the fact in an event with this subject; `None` if the event is no fact.
+    pub fn decode(subject: &str, event: &Event) -> Option<Fact> {
         let value = event.value;
         let number = NAMES.iter().position(|name| *name == subject)?;
         Some(match number {
@@ -150,7 +162,7 @@ impl Fact {
         })
     }
 
-    /// Of these members, by their ids.
+    /// Creates a [`Fact::Members`] from the ids of the voters.
     pub(crate) fn members(version: u64, ids: impl Iterator<Item = u64>) -> Fact {
         Fact::Members { version, members: ids.fold(0, |bits, id| bits | 1 << id) }
     }
@@ -170,7 +182,7 @@ const NAMES: [&str; 11] = [
     "raft storing",
 ];
 
-/// Where a member tells its facts.
+/// The handle with which a member records its facts.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     recorder: Recorder,
@@ -179,17 +191,19 @@ pub(crate) struct Facts {
 
 impl Facts {
     pub(crate) fn new(recorder: &Recorder) -> Facts {
-        let symbols = recorder.wants_facts().then(|| NAMES.map(|name| recorder.symbol(name)));
+        let symbols = recorder.has_facts_enabled().then(|| NAMES.map(|name| recorder.symbol(name)));
         Facts { recorder: recorder.clone(), symbols }
     }
 
-    pub(crate) fn wanted(&self) -> bool {
+    /// Whether facts are enabled.
+    pub(crate) fn is_enabled(&self) -> bool {
         self.symbols.is_some()
     }
 
-    pub(crate) fn tell(&self, fact: Fact) {
+    /// Records a fact, if facts are enabled.
+    pub(crate) fn record(&self, fact: Fact) {
         if let Some(symbols) = &self.symbols {
-            self.recorder.fact(rt::now(), symbols[fact.number()], fact.value());
+            self.recorder.record_fact(rt::now(), symbols[fact.number()], fact.value());
         }
     }
 }
@@ -218,9 +232,9 @@ mod tests {
     use stormglass_core::Keep;
 
     #[test]
-    fn facts_are_read_as_they_were_told() {
+    fn facts_round_trip_through_events() {
         let position = Position { index: 70_000, term: 300, digest: 0xab_cdef };
-        let told = [
+        let recorded = [
             Fact::Is(NodeId(2)),
             Fact::Storing { index: 8 },
             Fact::Recovered { snapshot: position },
@@ -234,15 +248,15 @@ mod tests {
             Fact::Members { version: 7, members: 0b1110 },
         ];
         let recorder = Recorder::new(Keep::Nothing);
-        assert!(!Facts::new(&recorder).wanted());
-        recorder.want_facts();
+        assert!(!Facts::new(&recorder).is_enabled());
+        recorder.enable_facts();
         madsim::runtime::Runtime::new().block_on(async {
             let facts = Facts::new(&recorder);
-            told.iter().for_each(|&fact| facts.tell(fact));
+            recorded.iter().for_each(|&fact| facts.record(fact));
         });
         let events = recorder.take_facts();
-        let read: Vec<Fact> =
-            events.iter().filter_map(|event| Fact::read(&recorder.text(event.subject), event)).collect();
-        assert_eq!(read, told);
+        let decoded: Vec<Fact> =
+            events.iter().filter_map(|event| Fact::decode(&recorder.text(event.subject), event)).collect();
+        assert_eq!(decoded, recorded);
     }
 }

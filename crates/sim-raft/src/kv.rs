@@ -1,4 +1,5 @@
-//! The replicated map: applied entry by entry on every member, deterministic, without clock.
+//! The replicated map, a deterministic state machine without a clock: every member applies the
+//! same entries.
 
 use crate::api::{Precondition, Refusal, RefusalKind, Reply, Value, Write};
 use crate::nodes::{MetadataState, NodeId, NodesConfiguration};
@@ -6,47 +7,48 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A write as it stands in the log.
+/// A write in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Command {
-    /// Names the request, for the member that has to answer it.
+    /// Identifies the request, for the member that answers it.
     pub id: CommandId,
-    /// What to do.
+    /// The write.
     pub write: Write,
 }
 
-/// The member that proposed a command and a number of its own.
+/// The member that proposed a command, and its number of the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CommandId {
-    /// The proposer.
+    /// The member that proposed it.
     pub node: NodeId,
-    /// The proposer's generation: a restart begins to count again.
+    /// The incarnation of that member: the numbers start again after a restart.
     pub generation: u32,
-    /// Counts up.
+    /// The number of the command.
     pub number: u64,
 }
 
-/// The members of the Raft group, as a document of its own: configuration changes carry the next one.
+/// The members of the Raft group. An entry with a configuration change contains the next
+/// membership.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Membership {
-    /// Counts changes, from 1.
+    /// The version, from 1: it counts the changes.
     pub version: u64,
-    /// Who votes, and with which storage each has joined.
+    /// The voters, with the id of the storage with which each has joined.
     pub members: BTreeMap<NodeId, u64>,
 }
 
-/// The map and the membership: all that a snapshot holds.
+/// The map and the membership: the state in a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Snapshot")]
 pub struct KvState {
     values: BTreeMap<String, Value>,
     membership: Membership,
-    /// The cluster's configuration as it stands among the values, decoded.
+    /// The cluster configuration, decoded from its value.
     #[serde(skip_serializing)]
     nodes: Option<Arc<NodesConfiguration>>,
 }
 
-/// A [`KvState`] as it is stored.
+/// The stored form of a [`KvState`].
 #[derive(Deserialize)]
 struct Snapshot {
     values: BTreeMap<String, Value>,
@@ -62,11 +64,11 @@ impl From<Snapshot> for KvState {
 
 fn decode(value: &Value) -> Arc<NodesConfiguration> {
     let nodes = postcard::from_bytes(&value.bytes);
-    Arc::new(nodes.expect("what is stored under this key is encoded by its writers"))
+    Arc::new(nodes.expect("the value of this key is an encoded NodesConfiguration"))
 }
 
 impl KvState {
-    /// The state that a cluster is provisioned with.
+    /// Creates the state with which a cluster is provisioned.
     pub fn first(nodes: &NodesConfiguration, member: NodeId, storage: u64) -> KvState {
         let membership = Membership { version: 1, members: BTreeMap::from([(member, storage)]) };
         let mut state = KvState { membership, ..KvState::default() };
@@ -74,26 +76,26 @@ impl KvState {
         state
     }
 
-    /// A value.
+    /// Returns the value of a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
     }
 
-    /// Who votes.
+    /// Returns the membership.
     pub fn membership(&self) -> &Membership {
         &self.membership
     }
 
-    /// The cluster's configuration, if there is one.
+    /// Returns the cluster configuration, if there is one.
     pub fn nodes(&self) -> Option<&Arc<NodesConfiguration>> {
         self.nodes.as_ref()
     }
 
-    /// Whether the write's precondition holds now.
+    /// Checks whether the precondition of a write holds.
     ///
     /// # Errors
     ///
-    /// The refusal to answer with.
+    /// The refusal to answer with, if it does not hold.
     pub fn check(&self, write: &Write) -> Result<(), Refusal> {
         let (Write::Put { key, precondition, .. } | Write::Delete { key, precondition }) = write;
         let found = self.values.get(key).map(|value| value.version);
@@ -114,13 +116,13 @@ impl KvState {
     ///
     /// # Errors
     ///
-    /// A write whose precondition does not hold changes nothing.
+    /// As [`KvState::check`]; the state does not change.
     pub fn apply(&mut self, write: Write) -> Result<Reply, Refusal> {
         self.check(&write)?;
         Ok(self.apply_unchecked(write))
     }
 
-    /// Applies a write whatever its precondition.
+    /// Applies a write without checking its precondition.
     pub(crate) fn apply_unchecked(&mut self, write: Write) -> Reply {
         let (Write::Put { key, .. } | Write::Delete { key, .. }) = &write;
         let is_nodes = key == NodesConfiguration::KEY;
@@ -139,8 +141,9 @@ impl KvState {
         Reply::Written
     }
 
-    /// Applies a committed change of members. Every member also writes the next version of the cluster's
-    /// configuration, in which the members are marked: a concurrent writer of that document loses to it.
+    /// Applies a committed change of the membership, and writes the next version of the cluster
+    /// configuration with the metadata state of each node. A concurrent write of that document
+    /// then fails its precondition.
     pub fn apply_membership(&mut self, membership: Membership) {
         let before = std::mem::replace(&mut self.membership, membership);
         let Some(mut nodes) = self.nodes.as_deref().cloned() else { return };
@@ -149,7 +152,7 @@ impl KvState {
             if self.membership.members.contains_key(id) {
                 node.metadata = MetadataState::Member;
             } else if before.members.contains_key(id) {
-                // Who was let go; one that shall be a member and is none yet goes on trying.
+                // It was removed. A node in state `Provisioning` stays so: it has yet to join.
                 node.metadata = MetadataState::Standby;
             }
         }
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_membership_change_makes_a_new_version_of_the_configuration() {
+    fn a_membership_change_writes_a_new_version_of_the_configuration() {
         let mut nodes = NodesConfiguration::first("c", "node-1");
         let second = nodes.join("node-2");
         let mut kv = KvState::first(&nodes, NodeId(1), 1);

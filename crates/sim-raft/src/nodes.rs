@@ -1,11 +1,11 @@
-//! The cluster's configuration: one document that every node reads and several change.
+//! The cluster configuration: one document that every node reads and several nodes change.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The plain id of a node, given when it first joins.
+/// The id of a node, assigned when it first joins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NodeId(pub u32);
@@ -16,35 +16,35 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// Who is in the cluster and what each does. Every change makes a new version.
+/// The nodes of a cluster with their roles and states. Every change has a new version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodesConfiguration {
-    /// From 1.
+    /// The version, from 1.
     pub version: u64,
-    /// The cluster's name.
+    /// The name of the cluster.
     pub cluster: String,
     /// The nodes that have joined.
     pub nodes: BTreeMap<NodeId, NodeConfig>,
 }
 
-/// One node.
+/// The configuration of one node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodeConfig {
-    /// Its name, which is its host on the network too.
+    /// The name of the node, which is also its host on the network.
     pub name: String,
-    /// How often it has started: a restart makes a new generation.
+    /// How often the node has started: each restart has a new generation.
     pub generation: u32,
-    /// What is desired of its metadata server.
+    /// The desired state of its metadata server.
     pub metadata: MetadataState,
-    /// What its log store may do.
+    /// The state of its log store.
     pub storage: StorageState,
-    /// What its worker may do.
+    /// The state of its worker.
     pub worker: WorkerState,
-    /// What it runs.
+    /// The roles of the node.
     pub roles: Roles,
 }
 
-/// What a node runs.
+/// The roles of a node: the components that it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roles {
     /// A metadata server.
@@ -60,7 +60,7 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// All of them.
+    /// All roles.
     pub const ALL: Roles =
         Roles { metadata_server: true, admin: true, log_server: true, worker: true, ingress: true };
     /// A worker, and the ingress to it.
@@ -71,7 +71,7 @@ impl Roles {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MetadataState {
-    /// Not yet told; it tries to become a member.
+    /// Not decided yet; the server tries to become a member.
     Provisioning,
     /// Not a member.
     Standby,
@@ -98,10 +98,10 @@ pub enum WorkerState {
 }
 
 impl NodesConfiguration {
-    /// The document's key in the metadata store.
+    /// The key of the document in the metadata store.
     pub const KEY: &str = "nodes_config";
 
-    /// The first version: one node that has never started.
+    /// Creates the first version, with one node that has not started yet and is a member.
     pub fn first(cluster: &str, name: &str) -> NodesConfiguration {
         let mut nodes = NodesConfiguration { version: 1, cluster: cluster.into(), nodes: BTreeMap::new() };
         let id = nodes.join(name);
@@ -109,12 +109,13 @@ impl NodesConfiguration {
         nodes
     }
 
-    /// The node of this name.
+    /// Returns the node of this name, if there is one.
     pub fn find(&self, name: &str) -> Option<(NodeId, &NodeConfig)> {
         self.nodes.iter().find(|(_, node)| node.name == name).map(|(&id, node)| (id, node))
     }
 
-    /// Adds the node, with every role, as generation 1, or raises the generation of one that is known.
+    /// Adds the node with every role as generation 1, or increments the generation of a known
+    /// node. Returns its id.
     pub fn join(&mut self, name: &str) -> NodeId {
         self.join_as(name, Roles::ALL)
     }
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_node_ends_as_generation_two_and_the_next_as_one() {
+    fn the_first_node_has_generation_two_and_the_next_one() {
         let mut nodes = NodesConfiguration::first("c", "node-1");
         assert_eq!(nodes.join("node-1"), NodeId(1));
         assert_eq!(nodes.join("node-3"), NodeId(2));

@@ -1,24 +1,28 @@
-//! What a server is asked, and in which order it looks at it.
+//! The request queues of a server.
 //!
-//! Requests wait in queues by kind, as in Restate's `raft/server`: first those for the store, then joins, then what changes members or
-//! provisions. Each queue has its length; who finds it full waits in front of it, and is never heard if it gives up there, while what
-//! is in the queue is done whether or not anybody still wants to know.
+//! There is a bounded queue for each kind of request, as in Restate's `raft/server`: first
+//! requests for the store, then joins, then commands, which change members or provision. The
+//! sender of a request waits while its queue is full. A request whose caller gives up while its
+//! sender waits is never served; a request in the queue is served even if its caller has given up.
 
-use crate::api::Request;
-use crate::server::Incoming;
+use crate::api::{Answer, Request};
 use crate::settings::RaftSettings;
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
 use stormglass_core::{EventId, Recorder};
+use stormglass_net::rpc;
 use stormglass_rt::channel::Receiver;
 
-/// How many commands that change members wait (Restate 1.7: 2).
-const COMMANDS: usize = 2;
+/// A request with the sender of its answer.
+pub type Incoming = (Request, rpc::Reply<Answer>);
 
-/// The queues of one server.
+/// The capacity of the queue of commands (Restate 1.7: 2).
+const COMMAND_QUEUE: usize = 2;
+
+/// The request queues of one server.
 #[derive(Debug)]
 pub(crate) struct Requests {
-    arriving: Receiver<Incoming>,
+    arrivals: Receiver<Incoming>,
     recorder: Recorder,
     store: Queue,
     joins: Queue,
@@ -27,50 +31,50 @@ pub(crate) struct Requests {
 
 #[derive(Debug)]
 struct Queue {
-    length: usize,
-    /// In the queue, at most `length`.
-    inside: VecDeque<(Incoming, EventId)>,
-    /// In front of it.
-    outside: VecDeque<(Incoming, EventId)>,
+    capacity: usize,
+    /// The requests in the queue, at most `capacity`.
+    queued: VecDeque<(Incoming, EventId)>,
+    /// The requests whose senders wait for capacity.
+    waiting: VecDeque<(Incoming, EventId)>,
 }
 
 impl Requests {
     pub(crate) fn new(
-        arriving: Receiver<Incoming>,
+        arrivals: Receiver<Incoming>,
         settings: &RaftSettings,
         recorder: &Recorder,
     ) -> Requests {
-        let queue = |length| Queue { length, inside: VecDeque::new(), outside: VecDeque::new() };
+        let queue = |capacity| Queue { capacity, queued: VecDeque::new(), waiting: VecDeque::new() };
         Requests {
-            arriving,
+            arrivals,
             recorder: recorder.clone(),
             store: queue(settings.request_queue as usize),
             joins: queue(settings.join_queue as usize),
-            commands: queue(COMMANDS),
+            commands: queue(COMMAND_QUEUE),
         }
     }
 
-    /// The next request for the store.
+    /// Polls for the next request for the store.
     pub(crate) fn poll_store(&mut self, context: &mut Context<'_>) -> Poll<Incoming> {
-        self.sort(context);
+        self.enqueue_arrivals(context);
         self.store.take(&self.recorder)
     }
 
-    /// The next join.
+    /// Polls for the next join.
     pub(crate) fn poll_join(&mut self, context: &mut Context<'_>) -> Poll<Incoming> {
-        self.sort(context);
+        self.enqueue_arrivals(context);
         self.joins.take(&self.recorder)
     }
 
-    /// The next command.
+    /// Polls for the next command.
     pub(crate) fn poll_command(&mut self, context: &mut Context<'_>) -> Poll<Incoming> {
-        self.sort(context);
+        self.enqueue_arrivals(context);
         self.commands.take(&self.recorder)
     }
 
-    /// The next of any kind.
+    /// Polls for the next request of any kind.
     pub(crate) fn poll_any(&mut self, context: &mut Context<'_>) -> Poll<Incoming> {
-        self.sort(context);
+        self.enqueue_arrivals(context);
         for queue in [&mut self.store, &mut self.joins, &mut self.commands] {
             if let Poll::Ready(incoming) = queue.take(&self.recorder) {
                 return Poll::Ready(incoming);
@@ -79,34 +83,38 @@ impl Requests {
         Poll::Pending
     }
 
-    fn sort(&mut self, context: &mut Context<'_>) {
-        while let Poll::Ready(Some((incoming, cause))) = self.arriving.poll_take(context) {
+    /// Puts arrived requests into their queues.
+    fn enqueue_arrivals(&mut self, context: &mut Context<'_>) {
+        while let Poll::Ready(Some((incoming, cause))) = self.arrivals.poll_recv_with_cause(context) {
             let queue = match incoming.0 {
                 Request::Get { .. } | Request::GetVersion { .. } | Request::Write(_) => &mut self.store,
                 Request::Join { .. } => &mut self.joins,
                 Request::Provision { .. } | Request::Remove { .. } => &mut self.commands,
             };
-            // Nothing was taken since it came: where there is room now, there was room then.
-            let room = queue.outside.is_empty() && queue.inside.len() < queue.length;
-            if room { &mut queue.inside } else { &mut queue.outside }.push_back((incoming, cause));
+            // No request was taken since it arrived: if there is capacity now, there was capacity
+            // then.
+            let has_capacity = queue.waiting.is_empty() && queue.queued.len() < queue.capacity;
+            if has_capacity { &mut queue.queued } else { &mut queue.waiting }.push_back((incoming, cause));
         }
     }
 }
 
 impl Queue {
+    /// Moves waiting requests into the queue while it has capacity. Drops those whose callers have
+    /// given up.
     fn fill(&mut self) {
-        while self.inside.len() < self.length
-            && let Some(first) = self.outside.pop_front()
+        while self.queued.len() < self.capacity
+            && let Some(first) = self.waiting.pop_front()
         {
             let ((_, reply), _) = &first;
             if !reply.is_cancelled() {
-                self.inside.push_back(first);
+                self.queued.push_back(first);
             }
         }
     }
 
     fn take(&mut self, recorder: &Recorder) -> Poll<Incoming> {
-        let Some((incoming, cause)) = self.inside.pop_front() else { return Poll::Pending };
+        let Some((incoming, cause)) = self.queued.pop_front() else { return Poll::Pending };
         self.fill();
         recorder.join(cause);
         Poll::Ready(incoming)

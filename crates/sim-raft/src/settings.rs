@@ -5,18 +5,18 @@
 use crate::canary::Canary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sim_rocksdb::Recovery;
+use sim_rocksdb::WalRecoveryMode;
 use std::time::Duration;
 use stormglass_core::Stream;
 use stormglass_core::latency::HumanDuration;
-use stormglass_rt::Missed;
+use stormglass_rt::MissedTickBehavior;
 
-/// The server's settings.
+/// The settings of a metadata server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct RaftSettings {
-    /// Raft's unit of time (`metadata-server.raft-tick-interval`). Range: 1 ms to 60 s. Default: 100 ms.
-    /// Missed ticks are made up for at once (tokio's `Burst`).
+    /// Raft's unit of time (`metadata-server.raft-tick-interval`). Range: 1 ms to 60 s.
+    /// Default: 100 ms. For missed ticks see `missed-ticks`.
     #[serde(with = "HumanDuration")]
     pub tick_interval: Duration,
     /// A follower waits for between this many ticks and twice as many before it campaigns
@@ -24,62 +24,75 @@ pub struct RaftSettings {
     pub election_ticks: u32,
     /// Ticks between a leader's heartbeats (`raft-heartbeat-tick`). At least 1. Default: 2.
     pub heartbeat_ticks: u32,
-    /// Limit of a dial to a peer (`metadata-client.connect-timeout`). Default: 3 s.
+    /// Time limit for dialling a peer (`metadata-client.connect-timeout`). Default: 3 s.
     #[serde(with = "HumanDuration")]
     pub connect_timeout: Duration,
-    /// How long nothing has come from a peer before it is asked for a sign of life (`metadata-client.keep-alive-interval`). Default: 5 s.
+    /// Idle time of the connection to a peer before a keep-alive ping is sent
+    /// (`metadata-client.keep-alive-interval`). Default: 5 s.
     #[serde(with = "HumanDuration")]
     pub keep_alive_interval: Duration,
-    /// How long that sign may take before the connection is given up (`metadata-client.keep-alive-timeout`). Default: 5 s.
+    /// Time limit for the answer to a keep-alive ping, after which the connection is closed
+    /// (`metadata-client.keep-alive-timeout`). Default: 5 s.
     #[serde(with = "HumanDuration")]
     pub keep_alive_timeout: Duration,
-    /// How a standby server repeats its attempt to join. Default: 100 ms × 2 up to 1 s.
+    /// Retry policy of a standby server that tries to join. Default: 100 ms × 2 up to 1 s.
     pub join_retry: RetryPolicy,
-    /// What happens to ticks that were due while the member was busy, with a slow sync for example. Default: `burst`, as in Restate: a
-    /// follower that was busy for an election timeout campaigns.
-    pub missed_ticks: Missed,
-    /// So many applied entries after the last snapshot, the next is taken and the log cut (`log-trim-threshold`). At least 1. Default: 1000.
+    /// What happens to ticks that were missed while the member was busy, with a slow sync for
+    /// example. Default: `burst`, as in Restate: a follower that was busy for an election timeout
+    /// starts an election.
+    pub missed_ticks: MissedTickBehavior,
+    /// Number of entries applied since the last snapshot at which a snapshot is taken and the log
+    /// truncated (`log-trim-threshold`). At least 1. Default: 1000.
     pub trim_threshold: u64,
-    /// How many requests for the store wait in the server's queue; more wait in front of it, and who gives up there is never served.
-    /// At least 1. Default: 2.
+    /// Capacity of the queue of requests for the store. Further senders wait; a request whose
+    /// caller gives up before it is in the queue is never served. At least 1. Default: 2.
     pub request_queue: u32,
-    /// The same for requests to be taken in as a member. At least 1. Default: 1.
+    /// Capacity of the queue of join requests. At least 1. Default: 1.
     pub join_queue: u32,
-    /// How many messages wait between two members in each direction, and how many a member has received and not looked at. What finds
-    /// its queue full is not sent. At least 1. Default: 128.
+    /// Capacity of the message queues: between two members in each direction, and of messages that
+    /// a member has received and not handled. A message for a full queue is not sent. At least 1.
+    /// Default: 128.
     pub message_queue: u32,
-    /// How often a member tells its [`Status`](crate::server::Status) (`metadata-server.status-update-interval`); a change of leadership is
-    /// told at once. Above 0. Default: 5 s.
+    /// Interval at which a member reports its [`Status`](crate::Status)
+    /// (`metadata-server.status-update-interval`); a change of leadership is reported immediately.
+    /// Above 0. Default: 5 s.
     #[serde(with = "HumanDuration")]
     pub status_interval: Duration,
-    /// Which of several events a member looks at first. Default: `in-order`.
+    /// Which of several events a member handles first. Default: `in-order`.
     pub next_event: NextEvent,
-    /// Whether a message from somebody who is no peer ends the server, as in March 2025. Default: false.
+    /// Whether a message from a sender that is no peer stops the server with an error, as in March
+    /// 2025. Default: false.
     pub strangers_are_fatal: bool,
-    /// Whether a standby server asks again at once after any refusal, as in March 2025, and not only after one that names the leader.
-    /// Default: false.
+    /// Whether a standby server repeats its join request immediately after any refusal, as in
+    /// March 2025, and not only after one with a leader hint. Default: false.
     pub joins_at_once: bool,
-    /// Whether the server's writes block the thread that it runs on, as Restate's do: whoever was woken last, to send an answer or a message, waits until their syncs are over, and with
-    /// nobody else at work the whole process does (`stormglass_rt::worker`). Default: true.
+    /// Whether the server's writes block its worker thread, as Restate's do: the task in the
+    /// worker's LIFO slot, which sends an answer or a message, waits until the sync is over, and
+    /// if no other worker is awake, the whole process does (`stormglass_rt::worker`).
+    /// Default: true.
     pub blocking_writes: bool,
-    /// Whether a write whose precondition is broken already is refused before it goes through the log (Restate 6e4156977). Default: true.
+    /// Whether a write whose precondition is violated already is refused before it goes through
+    /// the log (Restate 6e4156977). Default: true.
     pub refuses_early: bool,
-    /// Whether a server opens a database whose log ends in a damaged record (Restate 85cbaf014, 2025-04-15). Default: true.
+    /// Whether a server opens a database whose WAL ends in a damaged record (Restate 85cbaf014,
+    /// 2025-04-15). Default: true.
     pub tolerates_torn_log: bool,
-    /// Whether a leader that is told to stop hands its leadership over first (Restate PR #3956, 2025-11-21). Default: true.
+    /// Whether a leader that is stopped transfers its leadership first (Restate PR #3956,
+    /// 2025-11-21). Default: true.
     pub leader_transfer: bool,
-    /// A known bug, to show that checkers find it. Default: none.
+    /// A deliberate bug, to show that checkers find it. Default: none.
     pub canary: Canary,
 }
 
-/// Which of several events a member looks at first.
+/// Which of several events a member handles first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NextEvent {
-    /// Messages of peers before ticks, then a new configuration, requests for the store, joins, commands, its status (1.7).
+    /// Messages of peers before ticks, then a new configuration, requests for the store, joins,
+    /// commands, its status (1.7).
     #[default]
     InOrder,
-    /// The same order from a place drawn by chance, as tokio's `select!` does (March 2025).
+    /// The same order from a random position on, as tokio's `select!` does (March 2025).
     ByChance,
 }
 
@@ -93,7 +106,7 @@ impl Default for RaftSettings {
             keep_alive_interval: Duration::from_secs(5),
             keep_alive_timeout: Duration::from_secs(5),
             join_retry: RetryPolicy::exponential(100, 2.0, 1_000, None),
-            missed_ticks: Missed::Burst,
+            missed_ticks: MissedTickBehavior::Burst,
             trim_threshold: 1_000,
             request_queue: 2,
             join_queue: 1,
@@ -112,16 +125,20 @@ impl Default for RaftSettings {
 }
 
 impl RaftSettings {
-    /// How its database is opened.
-    pub fn recovery(&self) -> Recovery {
-        if self.tolerates_torn_log { Recovery::ToleratesTornTail } else { Recovery::Absolute }
+    /// Returns the recovery mode with which the database is opened.
+    pub fn recovery(&self) -> WalRecoveryMode {
+        if self.tolerates_torn_log {
+            WalRecoveryMode::TolerateCorruptedTailRecords
+        } else {
+            WalRecoveryMode::AbsoluteConsistency
+        }
     }
 
-    /// Checks the relations between the settings.
+    /// Checks the ranges of the settings and the relations between them.
     ///
     /// # Errors
     ///
-    /// The field's name and what is wrong, in words.
+    /// The key, and what is wrong with its value.
     pub fn validate(&self) -> Result<(), (&'static str, String)> {
         if !(Duration::from_millis(1)..=Duration::from_secs(60)).contains(&self.tick_interval) {
             return Err(("tick-interval", "the range is 1ms to 60s".into()));
@@ -159,32 +176,34 @@ impl RaftSettings {
     }
 }
 
-/// The client's settings.
+/// The settings of a metadata client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ClientSettings {
-    /// Limit of connecting (`metadata-client.connect-timeout`). A call that is connected has no limit. Default: 3 s.
+    /// Time limit for connecting (`metadata-client.connect-timeout`). A call that is connected has
+    /// no limit. Default: 3 s.
     #[serde(with = "HumanDuration")]
     pub connect_timeout: Duration,
-    /// How a read-modify-write is repeated after losing to another writer
+    /// Retry policy of a read-modify-write after a conflict with another writer
     /// (`metadata-client.backoff-policy`). Default: 100 ms × 1.4, 10 times, up to 1 s.
     pub conflict_retry: RetryPolicy,
-    /// Where a call goes after one that failed without a hint. Default: `another`.
+    /// Which endpoint the client uses after a call that failed without a leader hint.
+    /// Default: `another`.
     pub next_endpoint: NextEndpoint,
-    /// How often a call follows a leader hint before it gives up. Default: 3.
+    /// How often a call follows a leader hint before it fails. Default: 3.
     pub hint_hops: u32,
 }
 
-/// Where a call goes after one that failed without a hint.
+/// Which endpoint the client uses after a call that failed without a leader hint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NextEndpoint {
-    /// To any, but not to the one that has just failed (1.7).
+    /// A random one, but not the one that has just failed (1.7).
     #[default]
     Another,
-    /// To any (March 2025).
+    /// A random one (March 2025).
     Any,
-    /// To the next in turn (Restate PR #3064, 2025-04-01).
+    /// The next one (Restate PR #3064, 2025-04-01).
     RoundRobin,
 }
 
@@ -201,24 +220,25 @@ impl Default for ClientSettings {
 
 /// Delays between attempts: `initial × factorⁿ`, at most `max`, each with jitter.
 ///
-/// As Restate's `RetryPolicy` (`crates/types/src/retries.rs`): a delay `d` becomes `d + U[3 ms, jitter·d)`, or
-/// `d + 3 ms` where that range is empty (with a jitter of 0, `d`); `attempts` counts the delays, so n attempts are n + 1 tries.
+/// As Restate's `RetryPolicy` (`crates/types/src/retries.rs`): a delay `d` becomes `d + U[3 ms,
+/// jitter·d)`, or `d + 3 ms` where that range is empty (with a jitter of 0, `d`); `attempts`
+/// counts the delays, so n attempts are n + 1 tries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RetryPolicy {
-    /// The first delay before jitter.
+    /// The first delay, before jitter.
     #[serde(with = "HumanDuration")]
     pub initial: Duration,
-    /// Each delay is so many times the one before. Range: 1 and up.
+    /// The ratio of each delay to the one before. Range: 1 and up.
     pub factor: f64,
-    /// No delay before jitter is longer.
+    /// The longest delay, before jitter.
     #[serde(with = "HumanDuration")]
     pub max: Duration,
-    /// How many delays there are; `None` (`"unlimited"`) has no end.
+    /// The number of delays; `None` (`"unlimited"`) is no limit.
     #[serde(with = "attempts", default)]
     #[schemars(with = "attempts::Attempts")]
     pub attempts: Option<u32>,
-    /// How much longer a delay may be by chance, as a share of it. Range: 0 to 1. Default: 0.3.
+    /// The largest random addition to a delay, as a fraction of it. Range: 0 to 1. Default: 0.3.
     #[serde(default = "jitter")]
     pub jitter: f64,
 }
@@ -228,22 +248,22 @@ fn jitter() -> f64 {
 }
 
 impl RetryPolicy {
-    /// A policy from milliseconds.
+    /// Creates a policy from milliseconds, with the default jitter.
     pub fn exponential(initial_ms: u64, factor: f64, max_ms: u64, attempts: Option<u32>) -> RetryPolicy {
         let (initial, max) = (Duration::from_millis(initial_ms), Duration::from_millis(max_ms));
         RetryPolicy { initial, factor, max, attempts, jitter: jitter() }
     }
 
-    /// The policy's delays, with jitter from the stream.
+    /// Returns the delays of one series of attempts, with jitter from the stream.
     pub fn delays(&self, stream: Stream) -> Delays {
         Delays { policy: self.clone(), next: self.initial, left: self.attempts, stream }
     }
 
-    /// Checks the bounds.
+    /// Checks the ranges.
     ///
     /// # Errors
     ///
-    /// Says in words which bound is broken.
+    /// Names the field that is out of range, its value and the range.
     pub fn validate(&self) -> Result<(), String> {
         if !(self.factor.is_finite() && self.factor >= 1.0) {
             return Err(format!("factor is {}, it must be at least 1", self.factor));
@@ -258,7 +278,7 @@ impl RetryPolicy {
     }
 }
 
-/// `"unlimited"` or a number.
+/// The form of `attempts` in TOML: `"unlimited"` or a number.
 mod attempts {
     use schemars::JsonSchema;
     use serde::{Deserialize, Deserializer, Serializer, de};
@@ -303,7 +323,7 @@ pub struct Delays {
 }
 
 impl Delays {
-    /// Starts over, as after a success. The stream goes on.
+    /// Starts a new series, as after a success. The stream goes on.
     pub fn reset(&mut self) {
         self.next = self.policy.initial;
         self.left = self.policy.attempts;
@@ -337,7 +357,7 @@ mod tests {
 
     /// 100 ms × 2 up to 1 s, five times: 100, 200, 400, 800, 1000, each with up to 30 % on top.
     #[test]
-    fn delays_grow_to_their_limit_and_end() {
+    fn delays_grow_to_the_maximum_and_end() {
         let policy = RetryPolicy::exponential(100, 2.0, 1_000, Some(5));
         let delays: Vec<u128> =
             policy.delays(Seed(1).stream("retry")).map(|delay| delay.as_millis()).collect();
@@ -349,20 +369,20 @@ mod tests {
 
     /// 0.3 × 5 ms is below 3 ms, so the jitter is 3 ms.
     #[test]
-    fn short_delays_have_the_least_jitter() {
+    fn short_delays_have_the_minimal_jitter() {
         let mut delays = RetryPolicy::exponential(5, 1.0, 5, None).delays(Seed(1).stream("retry"));
         assert_eq!(delays.next(), Some(Duration::from_millis(8)));
     }
 
     #[test]
-    fn without_jitter_delays_are_what_they_are() {
+    fn without_jitter_delays_are_exact() {
         let policy = RetryPolicy { jitter: 0.0, ..RetryPolicy::exponential(250, 1.0, 250, Some(2)) };
         let delays: Vec<Duration> = policy.delays(Seed(1).stream("retry")).collect();
         assert_eq!(delays, [Duration::from_millis(250); 2]);
     }
 
     #[test]
-    fn relations_are_checked_in_words() {
+    fn invalid_relations_name_the_key_and_the_range() {
         let settings = RaftSettings { election_ticks: 2, ..RaftSettings::default() };
         let expected = ("election-ticks", "must exceed raft.heartbeat-ticks, which is 2".to_string());
         assert_eq!(settings.validate(), Err(expected));

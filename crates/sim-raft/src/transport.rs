@@ -1,9 +1,11 @@
 //! Streams between metadata servers.
 //!
-//! As Restate's `raft/network`: one two-way stream for each pair, dialled on demand by whoever has something to
-//! say. A message that finds no connection starts a dial, at most one at a time for each peer, and is *not*
-//! sent; Raft's next heartbeat tries again. There is no back-off and no queue. A server that is not a member
-//! hangs up. Queues are bounded: a message that finds its stream full is not sent either. When a dial completes and there is a connection already, the new one is dropped.
+//! As Restate's `raft/network`: one bidirectional stream for each pair, dialled on demand by the
+//! server that has a message to send. A message without a connection starts a dial, at most one at
+//! a time for each peer, and is *not* sent; Raft's next heartbeat tries again. There is no
+//! back-off and no queue of unsent messages. A server that is not a member closes the connection.
+//! A stream has bounded queues: a message is not sent while the queue of its stream is full. When
+//! a dial completes and there is a connection already, the new one is dropped.
 
 use crate::api::RAFT_PORT;
 use crate::nodes::NodeId;
@@ -17,18 +19,18 @@ use stormglass_net::{Connection, Host, Keepalive, Listener, RecvHalf, SendHalf};
 use stormglass_rt::channel::Sender;
 use stormglass_rt::{self as rt, worker};
 
-/// What travels between two servers.
+/// A packet between two servers.
 #[derive(Debug)]
 pub enum Packet {
-    /// The first packet of whoever dialled: who it is.
+    /// The first packet of the server that dialled, with its id.
     Hello(NodeId),
-    /// The answer of a member: the stream is accepted.
+    /// The answer of a member that accepts the stream.
     Welcome,
     /// A Raft message.
     Raft(Box<Message>),
 }
 
-/// The listening side of a server's streams.
+/// The listener for the streams of a server's peers.
 pub type PeerListener = Listener<Packet, Packet>;
 
 /// The peers of one member, and the connections to them. Clones share them.
@@ -54,7 +56,7 @@ struct State {
     hosts: BTreeMap<NodeId, String>,
     peers: BTreeMap<NodeId, Peer>,
     connections: u64,
-    /// Nobody reads any more: what is still being dialled is dropped.
+    /// Whether the transport is closed: dials in progress are dropped when they complete.
     closed: bool,
 }
 
@@ -65,10 +67,10 @@ enum Peer {
 }
 
 impl Transport {
-    /// A transport without connections. Messages from peers go to `inbox`.
+    /// Creates a transport without connections. Messages from peers go to `inbox`.
     pub fn new(me: NodeId, host: Host, settings: &RaftSettings, inbox: Sender<Message>) -> Transport {
         let (connect_timeout, queue) = (settings.connect_timeout, settings.message_queue.into());
-        // As of HTTP/2: one ping, and the connection is given up when it is not answered in time.
+        // As HTTP/2: one ping, and the connection is closed if it is not answered in time.
         let (time, interval) = (settings.keep_alive_interval, settings.keep_alive_timeout);
         let keepalive = Keepalive { time, interval, retries: 1 };
         let recorder = host.network().recorder().clone();
@@ -78,7 +80,8 @@ impl Transport {
         }
     }
 
-    /// Hangs up on all peers, who will dial again: whoever is no member any more has nobody who reads.
+    /// Closes the connections to all peers, for a server that is no member any more. The peers
+    /// will dial again.
     pub fn close(&self) {
         let peers = {
             let mut state = self.shared.lock();
@@ -88,12 +91,12 @@ impl Transport {
         drop(peers);
     }
 
-    /// Where the peers are.
+    /// Sets the hosts of the peers.
     pub fn set_hosts(&self, hosts: BTreeMap<NodeId, String>) {
         self.shared.lock().hosts = hosts;
     }
 
-    /// Sends a message if there is a connection, or starts to dial. Says whether it was sent.
+    /// Sends a message if there is a connection, or starts to dial. Returns whether it was sent.
     pub fn send(&self, message: Message) -> bool {
         let to = NodeId(message.to as u32);
         let mut state = self.shared.lock();
@@ -101,8 +104,8 @@ impl Transport {
             Some(Peer::Connected { sender, .. }) => {
                 let Ok(permit) = sender.try_reserve() else { return false };
                 drop(state);
-                // The task of the stream does it.
-                worker::hand_over_to(message.to, move || permit.send(Packet::Raft(Box::new(message))));
+                // The task of the stream sends it.
+                worker::run_in_task(message.to, move || permit.send(Packet::Raft(Box::new(message))));
                 true
             }
             Some(Peer::Dialling) => false,
@@ -122,7 +125,7 @@ impl Transport {
         }
     }
 
-    /// Takes a stream that a peer has dialled.
+    /// Accepts a stream that a peer has dialled.
     pub fn accept(&self, connection: Connection<Packet, Packet>) {
         let transport = self.clone();
         rt::spawn(&self.shared.recorder, "raft stream", async move {
@@ -136,6 +139,7 @@ impl Transport {
         });
     }
 
+    /// Dials a peer and reads the stream to its end.
     async fn dial(&self, peer: NodeId, host: &str) {
         let shared = &self.shared;
         let address = shared.host.network().host(host).address(RAFT_PORT);
@@ -158,7 +162,7 @@ impl Transport {
         }
     }
 
-    /// Reads a stream to its end. One that comes second is dropped.
+    /// Reads a stream to its end. A second stream of the same peer is dropped.
     async fn run(&self, peer: NodeId, sender: SendHalf<Packet>, mut receiver: RecvHalf<Packet>) {
         let shared = &self.shared;
         let number = {
@@ -175,17 +179,17 @@ impl Transport {
         shared.recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, u64::from(peer.0));
         while let Some(packet) = receiver.recv().await {
             if let Packet::Raft(message) = packet {
-                // A member that is busy lets its streams fill.
-                shared.inbox.room(shared.queue as usize).await;
+                // While the member is busy, the queues of its streams fill.
+                shared.inbox.wait_for_capacity(shared.queue as usize).await;
                 shared.inbox.send(*message);
             }
         }
         let mut state = shared.lock();
         if matches!(state.peers.get(&peer), Some(Peer::Connected { number: current, .. }) if *current == number)
         {
-            let gone = state.peers.remove(&peer);
+            let closed = state.peers.remove(&peer);
             drop(state);
-            drop(gone);
+            drop(closed);
         }
     }
 }

@@ -1,19 +1,18 @@
-//! Metadata servers over simulated disks and network: provisioning, joining, reads, writes, restarts, and what
-//! each costs in syncs.
+//! Metadata servers over simulated disks and network: provisioning, joining, reads, writes,
+//! restarts, and what each costs in syncs.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use sim_raft::api::{
     Answer, FABRIC_PORT, Precondition, RAFT_PORT, Refusal, RefusalKind, Reply, Request, Value, Write,
 };
 use sim_raft::client::ClientError;
-use sim_raft::server::{NodesWatch, publish};
 use sim_raft::storage::RaftStore;
 use sim_raft::{
-    ClientSettings, MetadataClient, MetadataServer, MetadataState, NodeId, NodesConfiguration, RaftSettings,
-    ServerConfig, Status,
+    ClientSettings, MetadataClient, MetadataServer, MetadataState, NodeId, NodesConfiguration, NodesWatch,
+    RaftSettings, ServerConfig, Status, publish,
 };
-use sim_rocksdb::Recovery;
+use sim_rocksdb::WalRecoveryMode;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stormglass_core::{Keep, Kind, Latency, Recorder, Scope, Seed, Trace};
@@ -26,13 +25,13 @@ use stormglass_rt::{Mount, Watch, channel};
 
 const SYNC: Duration = Duration::from_millis(20);
 
-/// A world of metadata servers without anything else around them.
+/// A set of metadata servers without the rest of a cluster.
 struct Servers {
     recorder: Recorder,
     network: Network,
     disks: BTreeMap<String, Disk>,
     nodes: BTreeMap<String, (madsim::task::NodeId, NodesWatch)>,
-    lives: BTreeMap<String, u32>,
+    incarnations: BTreeMap<String, u32>,
     settings: RaftSettings,
     stops: BTreeMap<String, Watch<bool>>,
     statuses: BTreeMap<String, Watch<Status>>,
@@ -51,7 +50,7 @@ impl Servers {
             network,
             disks: BTreeMap::new(),
             nodes: BTreeMap::new(),
-            lives: BTreeMap::new(),
+            incarnations: BTreeMap::new(),
             settings: RaftSettings::default(),
             stops: BTreeMap::new(),
             statuses: BTreeMap::new(),
@@ -59,7 +58,7 @@ impl Servers {
         }
     }
 
-    /// Starts a server on its disk and gives what its node knows.
+    /// Starts a server on its disk and returns the configuration that its node knows.
     fn start(&mut self, name: &str) -> NodesWatch {
         let mut profile = DiskProfile::instant();
         profile.sync.latency = Latency::Constant(SYNC);
@@ -67,23 +66,25 @@ impl Servers {
             .disks
             .entry(name.into())
             .or_insert_with(|| Disk::recorded(name, profile, Seed(1), &self.recorder));
-        let life = self.lives.entry(name.into()).or_insert(0);
-        *life += 1;
-        let node = madsim::runtime::Handle::current().create_node().name(format!("{name}/{life}")).build();
+        let incarnation = self.incarnations.entry(name.into()).or_insert(0);
+        *incarnation += 1;
+        let node =
+            madsim::runtime::Handle::current().create_node().name(format!("{name}/{incarnation}")).build();
         if let Some(workers) = &mut self.workers {
             workers.push(rt::mount(node.id(), Workers::new(&self.recorder, Duration::ZERO)));
         }
         let watch: NodesWatch = Watch::new(&self.recorder, None);
         self.nodes.insert(name.into(), (node.id(), watch.clone()));
         let (host, disk, recorder) = (self.network.host(name), disk.clone(), self.recorder.clone());
-        let config = ServerConfig { name: name.into(), life: *life, settings: self.settings.clone() };
+        let config =
+            ServerConfig { name: name.into(), incarnation: *incarnation, settings: self.settings.clone() };
         let scope =
             Scope { node: recorder.symbol(name), task: recorder.symbol("server"), ..Scope::default() };
         let (known, stop) = (watch.clone(), Watch::new(&self.recorder, false));
         self.stops.insert(name.into(), stop.clone());
         let status = Watch::new(&self.recorder, Status::default());
         self.statuses.insert(name.into(), status.clone());
-        node.spawn(rt::follow(&self.recorder, scope, async move {
+        node.spawn(rt::scoped(&self.recorder, scope, async move {
             let (requests, incoming) = channel(&recorder);
             let mut fabric = host.serve::<Request, Answer>(FABRIC_PORT).unwrap();
             let listener = host.listen(RAFT_PORT).unwrap();
@@ -92,9 +93,10 @@ impl Servers {
                     requests.send(call.split());
                 }
             });
-            let store = RaftStore::open(&disk, "db", Recovery::default()).await.unwrap();
-            let server = MetadataServer::new(config, Seed(1), host, store, incoming, known).telling(status);
-            server.stopped_by(stop).run(listener).await.unwrap();
+            let store = RaftStore::open(&disk, "db", WalRecoveryMode::default()).await.unwrap();
+            let server =
+                MetadataServer::new(config, Seed(1), host, store, incoming, known).with_status(status);
+            server.with_stop_signal(stop).run(listener).await.unwrap();
         }));
         watch
     }
@@ -116,7 +118,7 @@ impl Servers {
         MetadataClient::new(host, "tester", 1, ClientSettings::default(), &endpoints, Seed(1))
     }
 
-    /// Asks again until it is served.
+    /// Repeats a request until it is served.
     async fn eventually(&self, name: &str, request: Request) -> Reply {
         for _ in 0..200 {
             match self.ask(name, request.clone()).await {
@@ -130,7 +132,7 @@ impl Servers {
         panic!("{name} did not serve {request:?} within 10 s");
     }
 
-    /// A cluster of these members, the first provisioned.
+    /// Starts a cluster of these members, the first one provisioned.
     async fn cluster(&mut self, names: &[&str]) {
         let first = NodesConfiguration::first("test", names[0]);
         self.start(names[0]);
@@ -148,11 +150,11 @@ impl Servers {
             };
             rt::timeout(Duration::from_secs(10), watch.until(member))
                 .await
-                .expect("it becomes a member within 10 s");
+                .expect("the server becomes a member within 10 s");
         }
     }
 
-    /// What a starting node does: enter itself in the configuration, again until it works.
+    /// Adds a node to the configuration, as a starting node does; retries until that succeeds.
     async fn join(&self, client: &MetadataClient, name: &str) -> NodesConfiguration {
         for _ in 0..100 {
             let updated = client.update::<NodesConfiguration>(NodesConfiguration::KEY, |nodes| {
@@ -170,10 +172,10 @@ impl Servers {
     }
 }
 
-fn play<T>(story: impl AsyncFnOnce(&mut Servers) -> T) -> (T, Trace) {
+fn play<T>(scenario: impl AsyncFnOnce(&mut Servers) -> T) -> (T, Trace) {
     let mut servers = Servers::new();
     let runtime = madsim::runtime::Runtime::new();
-    let result = runtime.block_on(story(&mut servers));
+    let result = runtime.block_on(scenario(&mut servers));
     drop(runtime);
     (result, servers.recorder.finish())
 }
@@ -192,7 +194,7 @@ fn value(version: u64) -> Reply {
 }
 
 #[test]
-fn a_server_that_is_not_provisioned_serves_nobody() {
+fn a_server_that_is_not_provisioned_refuses_requests() {
     play(async |servers| {
         servers.start("node-1");
         rt::sleep(Duration::from_secs(1)).await;
@@ -214,8 +216,9 @@ fn provisioning_happens_once() {
     });
 }
 
-/// A sole voter leads at once: marker, snapshot and state are one batch (2 syncs, the first of a new log syncs the
-/// directory too), then hard state and empty entry (1 each). No election timeout passes.
+/// A sole voter becomes leader immediately: marker, snapshot and state are one batch (2 syncs, the
+/// first of a new log syncs the directory too), then hard state and empty entry (1 each). No
+/// election timeout passes.
 #[test]
 fn a_sole_voter_leads_after_four_syncs() {
     let (took, _) = play(async |servers| {
@@ -248,11 +251,13 @@ fn a_write_of_a_sole_voter_is_one_sync() {
     assert_eq!((took.0, syncs), (20, 1));
 }
 
-/// Of three members the leader and a follower append at once: one sync. Then the leader stores what is committed, and where that holds its thread, the answer, which was woken last, waits for it: another sync.
+/// The leader and a follower of three members append concurrently: one sync. Then the leader
+/// stores its commit index. If that blocks its worker, the task that sends the answer, in the LIFO
+/// slot, waits for it: another sync.
 #[test]
-fn a_leader_that_writes_answers_after_its_next_sync() {
+fn a_leader_with_blocking_writes_answers_after_its_next_sync() {
     let took = |blocking_writes: bool| {
-        let story = async |servers: &mut Servers| {
+        let scenario = async |servers: &mut Servers| {
             servers.workers = Some(Vec::new());
             servers.settings.blocking_writes = blocking_writes;
             servers.cluster(&["node-1", "node-2", "node-3"]).await;
@@ -262,7 +267,7 @@ fn a_leader_that_writes_answers_after_its_next_sync() {
             servers.ask("node-1", put("k", 1, Precondition::None)).await.unwrap();
             (rt::now() - began).as_millis()
         };
-        play(story).0
+        play(scenario).0
     };
     assert_eq!((took(false), took(true)), (20, 40));
 }
@@ -298,20 +303,21 @@ fn a_follower_refuses_and_names_the_leader() {
     });
 }
 
-/// Each member that is taken in makes a version of the configuration, on top of the one of its node's join.
+/// Each member that is added makes a version of the configuration, on top of the one of its node's
+/// join.
 #[test]
-fn members_are_taken_in_one_by_one() {
+fn members_are_added_one_by_one() {
     play(async |servers| {
         servers.cluster(&["node-1", "node-2", "node-3"]).await;
         let client = servers.client(&["node-1"]);
         let nodes = client.get::<NodesConfiguration>(NodesConfiguration::KEY).await.unwrap().unwrap();
         let members = nodes.nodes.values().filter(|node| node.metadata == MetadataState::Member).count();
-        // 1 provisioned + 2 nodes joined + 2 members taken in.
+        // 1 provisioned + 2 nodes joined + 2 members added.
         assert_eq!((members, nodes.version), (3, 5));
     });
 }
 
-/// Everything acknowledged survives a kill of all servers at once, and one that leads is found again.
+/// Acknowledged writes survive a kill of all servers at once, and a leader is elected again.
 #[test]
 fn acknowledged_writes_survive_a_restart_of_everyone() {
     play(async |servers| {
@@ -331,12 +337,12 @@ fn acknowledged_writes_survive_a_restart_of_everyone() {
                 Err(error) => panic!("{error}"),
             }
         }
-        panic!("nobody leads within 10 s");
+        panic!("no leader within 10 s");
     });
 }
 
-/// The power of all three fails at once, in the middle of writes, torn sectors and all: what was acknowledged is there
-/// when they come back, and at most the one write that was under way with it.
+/// All three lose power simultaneously during writes, with torn sectors: after the restart the
+/// acknowledged writes are there, and at most the one write that was in flight.
 #[test]
 fn acknowledged_writes_survive_a_power_loss_of_everyone() {
     for (seed, loss) in (0..6).flat_map(|seed| Loss::ALL.map(|loss| (seed, loss))) {
@@ -372,21 +378,22 @@ fn acknowledged_writes_survive_a_power_loss_of_everyone() {
                 }
                 rt::sleep(Duration::from_millis(50)).await;
             }
-            panic!("{loss:?}, seed {seed}: nobody serves within 10 s");
+            panic!("{loss:?}, seed {seed}: no server serves within 10 s");
         });
     }
 }
 
-/// The leader is cut off from both others and not from its clients: it acknowledges nothing, the others elect a leader and go
-/// on, and when the cut has healed it follows, and has what they wrote.
+/// A network partition separates the leader from both followers, not from its clients: it
+/// acknowledges nothing, the followers elect a leader and serve, and after the partition has
+/// healed the old leader is a follower and has their writes.
 #[test]
-fn a_leader_that_is_cut_off_acknowledges_nothing() {
+fn a_partitioned_leader_acknowledges_nothing() {
     play(async |servers| {
         servers.cluster(&["node-1", "node-2", "node-3"]).await;
         servers.eventually("node-1", put("k", 1, Precondition::None)).await;
         let cut = servers.network.partition(&[&["node-1"], &["node-2", "node-3"]]).unwrap();
-        let lonely = servers.ask("node-1", put("k", 9, Precondition::None));
-        let answered = rt::timeout(Duration::from_secs(2), lonely).await;
+        let partitioned = servers.ask("node-1", put("k", 9, Precondition::None));
+        let answered = rt::timeout(Duration::from_secs(2), partitioned).await;
         assert!(!matches!(answered, Some(Ok(_))), "{answered:?}");
         let client = servers.client(&["node-2", "node-3"]);
         let write = put("k", 2, Precondition::MatchesVersion(1));
@@ -395,14 +402,14 @@ fn a_leader_that_is_cut_off_acknowledges_nothing() {
                 rt::sleep(Duration::from_millis(50)).await;
             }
         };
-        rt::timeout(Duration::from_secs(10), written).await.expect("two of three go on");
+        rt::timeout(Duration::from_secs(10), written).await.expect("two of three serve");
         drop(cut);
         // Retransmission has backed off to seconds meanwhile.
         rt::sleep(Duration::from_secs(10)).await;
         let client = servers.client(&["node-1"]);
         assert_eq!(client.call(get("k")).await, Ok(value(2)));
         let refusal = servers.ask("node-1", get("k")).await.unwrap_err();
-        assert!(refusal.leader.is_some(), "it follows: {refusal}");
+        assert!(refusal.leader.is_some(), "it is a follower: {refusal}");
     });
 }
 
@@ -411,9 +418,10 @@ fn notes<'a>(trace: &'a Trace, node: &str) -> Vec<&'a str> {
     own.map(|event| trace.text(event.subject)).collect()
 }
 
-/// With a threshold of five entries, twenty writes cut the log: who was away for them gets a snapshot.
+/// With a threshold of five entries, twenty writes truncate the log: a follower that was down
+/// meanwhile gets a snapshot.
 #[test]
-fn a_follower_that_was_away_gets_a_snapshot() {
+fn a_follower_that_was_down_gets_a_snapshot() {
     let ((), trace) = play(async |servers| {
         servers.settings.trim_threshold = 5;
         servers.cluster(&["node-1", "node-2", "node-3"]).await;
@@ -423,7 +431,7 @@ fn a_follower_that_was_away_gets_a_snapshot() {
         }
         servers.start("node-3");
         rt::sleep(Duration::from_secs(5)).await;
-        // It votes for what it has got: the others are gone but one.
+        // It is needed for the quorum: one of the others is killed.
         servers.kill("node-2");
         assert_eq!(servers.eventually("node-1", get("k")).await, value(20));
     });
@@ -432,9 +440,9 @@ fn a_follower_that_was_away_gets_a_snapshot() {
     assert_eq!(restored, 2, "when it joined, and when it came back");
 }
 
-/// Let go it is a standby; told to be a member again it asks, and is one.
+/// A removed member is a standby; once the configuration wants it as a member again, it joins.
 #[test]
-fn a_member_is_let_go_and_taken_in_again() {
+fn a_removed_member_can_join_again() {
     let ((), trace) = play(async |servers| {
         servers.cluster(&["node-1", "node-2", "node-3"]).await;
         let removed = servers.eventually("node-1", Request::Remove { node: NodeId(3) }).await;
@@ -457,7 +465,7 @@ fn a_member_is_let_go_and_taken_in_again() {
             nodes.as_ref().is_some_and(|nodes| nodes.nodes[&NodeId(3)].metadata == MetadataState::Member)
         };
         rt::timeout(Duration::from_secs(10), servers.nodes["node-3"].1.until(member)).await.unwrap();
-        // Two of three are enough again, it and the first.
+        // Two of three are a quorum again: it and node-1.
         servers.kill("node-2");
         servers.eventually("node-1", put("k", 1, Precondition::None)).await;
     });
@@ -477,9 +485,10 @@ fn a_member_is_let_go_and_taken_in_again() {
     );
 }
 
-/// A member that has lost its disk has another storage, and is refused for ever: what it had acknowledged is gone.
+/// A member that has lost its disk has another storage id, and is always refused: the entries that
+/// it had acknowledged are lost.
 #[test]
-fn a_member_that_has_lost_its_disk_is_refused() {
+fn a_member_that_has_lost_its_disk_cannot_join() {
     play(async |servers| {
         servers.cluster(&["node-1", "node-2", "node-3"]).await;
         servers.eventually("node-1", put("k", 1, Precondition::None)).await;
@@ -491,17 +500,18 @@ fn a_member_that_has_lost_its_disk_is_refused() {
     });
 }
 
-/// A leader that is told to stop names its successor: nobody waits for an election timeout of a second or more.
+/// A leader that is stopped transfers its leadership: no follower waits for an election timeout of
+/// a second or more.
 #[test]
-fn a_leader_that_stops_hands_over() {
-    for (leader_transfer, at_once) in [(true, true), (false, false)] {
+fn a_stopping_leader_transfers_its_leadership() {
+    for (leader_transfer, immediate) in [(true, true), (false, false)] {
         let (took, _) = play(async |servers| {
             servers.settings.leader_transfer = leader_transfer;
             servers.cluster(&["node-1", "node-2", "node-3"]).await;
             servers.eventually("node-1", put("k", 1, Precondition::None)).await;
             servers.stops["node-1"].set(true);
             let stopped = rt::now();
-            // A process that has stopped is gone.
+            // The process ends after the server has stopped.
             rt::sleep(Duration::from_millis(100)).await;
             servers.kill("node-1");
             let client = servers.client(&["node-2", "node-3"]);
@@ -510,18 +520,24 @@ fn a_leader_that_stops_hands_over() {
                     rt::sleep(Duration::from_millis(20)).await;
                 }
             };
-            rt::timeout(Duration::from_secs(20), served).await.expect("the other two go on");
+            rt::timeout(Duration::from_secs(20), served).await.expect("the other two serve");
             rt::now() - stopped
         });
-        assert_eq!(took < Duration::from_millis(900), at_once, "{took:?}");
+        assert_eq!(took < Duration::from_millis(900), immediate, "{took:?}");
     }
 }
 
-/// A follower whose sync takes 3 s has missed thirty ticks. Made up for at once they are more than an election timeout of 10 to 19, whatever
-/// its leader has sent meanwhile: it campaigns. Ticks that are forgotten do no harm. In neither case the leader falls: there is a pre-vote.
+/// A follower whose sync takes 3 s has missed thirty ticks. In a burst they exceed an election
+/// timeout of 10 to 19 ticks, whatever its leader has sent meanwhile: it starts an election.
+/// Skipped or delayed ticks do not. The leader keeps its leadership in either case, because of
+/// pre-vote.
 #[test]
 fn a_burst_of_missed_ticks_starts_an_election() {
-    for (missed_ticks, campaigns) in [(rt::Missed::Burst, 1), (rt::Missed::Skip, 0), (rt::Missed::Delay, 0)] {
+    for (missed_ticks, campaigns) in [
+        (rt::MissedTickBehavior::Burst, 1),
+        (rt::MissedTickBehavior::Skip, 0),
+        (rt::MissedTickBehavior::Delay, 0),
+    ] {
         let (since, trace) = play(async |servers| {
             servers.settings.missed_ticks = missed_ticks;
             servers.cluster(&["node-1", "node-2", "node-3"]).await;
@@ -544,9 +560,10 @@ fn a_burst_of_missed_ticks_starts_an_election() {
     }
 }
 
-/// Without the leader the other two elect one within two full timeouts (2 × 20 ticks of 100 ms), and serve.
+/// Without the leader the other two elect one within two full timeouts (2 × 20 ticks of 100 ms),
+/// and serve.
 #[test]
-fn two_of_three_go_on_without_the_leader() {
+fn two_of_three_elect_a_leader_and_serve() {
     play(async |servers| {
         servers.cluster(&["node-1", "node-2", "node-3"]).await;
         servers.eventually("node-1", put("k", 1, Precondition::None)).await;
@@ -561,14 +578,15 @@ fn two_of_three_go_on_without_the_leader() {
             let waited = rt::now() - began;
             assert!(waited < Duration::from_secs(4), "no leader after {waited:?}");
         }
-        // Survivors refuse votes for an election timeout since the leader's last heartbeat, at most 200 ms old.
+        // Survivors refuse votes for an election timeout since the leader's last heartbeat, at
+        // most 200 ms old.
         assert!(rt::now() - began > Duration::from_millis(800));
     });
 }
 
 /// Without a quorum a write does not return and a read is not served.
 #[test]
-fn one_of_three_serves_nobody() {
+fn one_of_three_serves_no_requests() {
     play(async |servers| {
         servers.cluster(&["node-1", "node-2", "node-3"]).await;
         servers.eventually("node-1", put("k", 1, Precondition::None)).await;
@@ -583,10 +601,10 @@ fn one_of_three_serves_nobody() {
     });
 }
 
-/// While a sync of the server takes a second, two requests are in its queue and two wait in front of it. All four callers give up: who was
-/// in the queue is heard, who stood in front of it never.
+/// While a sync of the server takes a second, two requests are in its queue and the senders of two
+/// others wait. All four callers give up: the requests in the queue are served, the others never.
 #[test]
-fn requests_wait_in_a_queue_of_two() {
+fn the_request_queue_has_a_capacity_of_two() {
     play(async |servers| {
         servers.cluster(&["node-1"]).await;
         servers.eventually("node-1", get("warm")).await;
@@ -616,21 +634,22 @@ fn requests_wait_in_a_queue_of_two() {
     });
 }
 
-/// A leader that does not hear from its followers steps down, and the client, who does not know whether its write took effect, repeats it.
-/// It had taken effect, so it finds its own precondition broken.
+/// A leader that receives nothing from its followers steps down, and the client, which does not
+/// know whether its write took effect, repeats it. The write had taken effect, so its precondition
+/// does not hold any more.
 #[test]
-fn a_repeated_write_can_lose_to_itself() {
+fn a_repeated_write_can_conflict_with_itself() {
     play(async |servers| {
         servers.cluster(&["node-1", "node-2", "node-3"]).await;
         servers.eventually("node-1", put("k", 1, Precondition::None)).await;
         let client = servers.client(&["node-1", "node-2", "node-3"]);
         client.prefer("node-1");
-        // The others get the write, and what they say of it is lost.
-        let deaf = net_fault::Fault::new(net_fault::Effect::Lose).from("node-[23]").to("node-1");
-        let deaf = servers.network.inject(deaf).unwrap();
+        // The followers receive the write; their answers are lost.
+        let lost_answers = net_fault::Fault::new(net_fault::Effect::Lose).from("node-[23]").to("node-1");
+        let lost_answers = servers.network.inject(lost_answers).unwrap();
         let write = || client.call(put("k", 2, Precondition::MatchesVersion(1)));
         assert_eq!(write().await, Err(ClientError::Retryable("node-1: lost leadership".into())));
-        drop(deaf);
+        drop(lost_answers);
         let again = loop {
             match write().await {
                 Err(ClientError::Retryable(_)) => rt::sleep(Duration::from_millis(100)).await,
@@ -643,9 +662,10 @@ fn a_repeated_write_can_lose_to_itself() {
     });
 }
 
-/// It tells what it is: at once when its role or its leader changes, otherwise now and then.
+/// A server reports its status immediately when its role or its leader changes, otherwise at each
+/// interval.
 #[test]
-fn servers_tell_their_status() {
+fn servers_report_their_status() {
     play(async |servers| {
         servers.cluster(&["node-1", "node-2"]).await;
         let status = |name: &str| servers.statuses[name].get();
@@ -661,13 +681,13 @@ fn servers_tell_their_status() {
 }
 
 #[test]
-fn a_read_modify_write_repeats_after_a_conflict() {
+fn a_read_modify_write_is_repeated_after_a_conflict() {
     play(async |servers| {
         servers.cluster(&["node-1"]).await;
         servers.eventually("node-1", get("warm")).await;
         let clients = [servers.client(&["node-1"]), servers.client(&["node-1"])];
         let writers = clients.map(|client| {
-            rt::follow_new(&servers.recorder, "writer", async move {
+            rt::scoped_task(&servers.recorder, "writer", async move {
                 for _ in 0..5 {
                     let change = |nodes: Option<&NodesConfiguration>| {
                         let mut nodes = nodes.cloned().unwrap();
@@ -686,10 +706,10 @@ fn a_read_modify_write_repeats_after_a_conflict() {
     });
 }
 
-/// Same seed, same trace; the library's own draw from `thread_rng` has no part in it.
+/// The same seed gives the same trace: the draws of raft-rs from `thread_rng` have no influence.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a fresh thread for each run")]
-fn a_run_with_elections_is_the_same_run_twice() {
+fn a_run_with_elections_is_deterministic() {
     let run = || {
         std::thread::spawn(|| {
             let (_, trace) = play(async |servers| {

@@ -33,7 +33,7 @@ use std::time::Duration;
 use stormglass_core::Recorder;
 use stormglass_core::latency::HumanDuration;
 use stormglass_net::Host;
-use stormglass_rt::{self as rt, Missed, Ticker, Watch};
+use stormglass_rt::{self as rt, MissedTickBehavior, Ticker, Watch};
 
 /// The controller's parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -164,7 +164,8 @@ impl Controller {
         started.until(|started| *started).await;
         let ControllerSettings { heartbeat, liveness: by, .. } = settings.controller;
         let subject = self.shared.recorder.symbol("controller heartbeat");
-        let mut ticker = Ticker::after(&self.shared.recorder, subject, heartbeat).missed(Missed::Delay);
+        let mut ticker = Ticker::after(&self.shared.recorder, subject, heartbeat)
+            .missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seen = BTreeMap::new();
         loop {
             let tick = poll_fn(|context| {
@@ -202,7 +203,7 @@ impl Controller {
         let questions = asked.map(|(&id, node)| {
             let (peers, reports, name) = (self.shared.peers.clone(), reports.clone(), node.name.clone());
             let (limit, versions) = (settings.controller.node_state_timeout, metadata.versions());
-            rt::follow_new(&self.shared.recorder, "node state", async move {
+            rt::scoped_task(&self.shared.recorder, "node state", async move {
                 if let Ok(Told::NodeState(report)) = peers.call(&name, limit, Ask::NodeState(versions)).await
                 {
                     reports.lock().unwrap_or_else(PoisonError::into_inner).insert(id, report);
@@ -398,7 +399,7 @@ impl Controller {
         let limit = settings.controller.node_state_timeout;
         let sends = orders.into_iter().filter_map(|(node, orders)| {
             let (name, peers) = (metadata.name_of(node)?, self.shared.peers.clone());
-            Some(rt::follow_new(&self.shared.recorder, "control processors", async move {
+            Some(rt::scoped_task(&self.shared.recorder, "control processors", async move {
                 // Who did not hear it is told again with the next heartbeat.
                 let _ = peers.call(&name, limit, Ask::Control(orders)).await;
             }))

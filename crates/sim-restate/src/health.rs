@@ -183,6 +183,6 @@ impl Health {
     }
 
     fn record<S: RoleStatus>(&self, status: S) {
-        rt::status(&self.recorder, S::ROLE, status.name());
+        rt::record_status(&self.recorder, S::ROLE, status.name());
     }
 }

@@ -57,17 +57,17 @@ impl Liveness {
 
     /// Whether a node is up.
     pub fn is_alive(&self, node: NodeId) -> bool {
-        self.seen.look(|seen| seen.get(&node).is_some_and(|seen| seen.state == NodeState::Alive))
+        self.seen.with(|seen| seen.get(&node).is_some_and(|seen| seen.state == NodeState::Alive))
     }
 
     /// Whether a node is up in this life.
     pub fn is_alive_as(&self, node: Generation) -> bool {
         let alive = Seen { generation: node.generation, state: NodeState::Alive };
-        self.seen.look(|seen| seen.get(&node.id) == Some(&alive))
+        self.seen.with(|seen| seen.get(&node.id) == Some(&alive))
     }
 
     /// Whether any node is up.
     pub fn any_alive(&self) -> bool {
-        self.seen.look(|seen| seen.values().any(|seen| seen.state == NodeState::Alive))
+        self.seen.with(|seen| seen.values().any(|seen| seen.state == NodeState::Alive))
     }
 }

@@ -7,7 +7,7 @@ use crate::log::Logs;
 use crate::partition::table::PartitionTable;
 use serde::{Deserialize, Serialize};
 use sim_raft::client::{ClientError, Document};
-use sim_raft::server::{NodesWatch, publish};
+use sim_raft::{NodesWatch, publish};
 use sim_raft::{MetadataClient, NodeId, NodesConfiguration, RetryPolicy};
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -140,12 +140,12 @@ impl Metadata {
 
 /// The name of a node in the configuration that is known.
 pub(crate) fn name_of(nodes: &NodesWatch, node: NodeId) -> Option<String> {
-    nodes.look(|nodes| nodes.as_ref()?.nodes.get(&node).map(|node| node.name.clone()))
+    nodes.with(|nodes| nodes.as_ref()?.nodes.get(&node).map(|node| node.name.clone()))
 }
 
 /// The version of a document, 0 if it is not known.
 fn version<D: Document>(watch: &Watch<Known<D>>) -> u64 {
-    watch.look(|document| document.as_ref().map_or(0, |document| document.version()))
+    watch.with(|document| document.as_ref().map_or(0, |document| document.version()))
 }
 
 /// Makes a document known if it is newer than what is known.

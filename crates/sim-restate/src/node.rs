@@ -28,7 +28,7 @@ use crate::partition::views::Views;
 use crate::settings::{ClusterSettings, Provision, Step, Strategy};
 use sim_raft::api::{Answer, FABRIC_PORT, RAFT_PORT, Request};
 use sim_raft::client::ClientError;
-use sim_raft::server::{Incoming, publish};
+use sim_raft::{Incoming, publish};
 use sim_raft::settings::Delays;
 use sim_raft::storage::RaftStore;
 use sim_raft::transport::PeerListener;
@@ -169,7 +169,7 @@ impl Running {
     /// How its roles are.
     pub fn statuses(&self) -> Statuses {
         let now = self.health.now();
-        match self.status.look(|status| MetadataServerStatus::from(status)) {
+        match self.status.with(|status| MetadataServerStatus::from(status)) {
             MetadataServerStatus::StartingUp => now,
             metadata_server => Statuses { metadata_server, ..now },
         }
@@ -254,7 +254,7 @@ impl Process {
         let client_settings = settings.metadata_client.clone();
         let metadata = Metadata::new(&recorder);
         let client = MetadataClient::new(node.host().clone(), &name, life, client_settings, &peers, seed)
-            .learning_from(metadata.nodes.clone());
+            .with_nodes(metadata.nodes.clone());
         let (sender, receiver) = channel::channel(&recorder);
         let (stop, serving) = (Watch::new(&recorder, false), Watch::new(&recorder, false));
         let (started, stopped) = (Watch::new(&recorder, false), Watch::new(&recorder, false));
@@ -382,12 +382,12 @@ impl Process {
                 self.compute("open metadata database", work.open_metadata_store).await;
                 let opening =
                     RaftStore::open(self.node.disk(), METADATA_STORE, self.settings.raft.recovery());
-                self.metadata_store = Some(worker::aside(opening).await?);
+                self.metadata_store = Some(worker::offload(opening).await?);
             }
             Step::OpenLogStore => {
                 self.compute("open log database", work.open_log_store).await;
                 self.log_store =
-                    Some(worker::aside(Engine::open(self.node.disk(), LOG_STORE, &LOG_FAMILIES)).await?);
+                    Some(worker::offload(Engine::open(self.node.disk(), LOG_STORE, &LOG_FAMILIES)).await?);
             }
             Step::OpenPartitionStore => {
                 self.partition_store =
@@ -396,7 +396,7 @@ impl Process {
             Step::OpenLocalLoglet => {
                 self.compute("open local loglet database", work.open_local_loglet).await;
                 self.local_loglet =
-                    Some(worker::aside(Engine::open(self.node.disk(), LOCAL_LOGLET, &LOG_FAMILIES)).await?);
+                    Some(worker::offload(Engine::open(self.node.disk(), LOCAL_LOGLET, &LOG_FAMILIES)).await?);
             }
             Step::BuildRoles => self.compute("build roles", work.roles).await,
             Step::FetchMetadata => self.metadata.fetch(&self.fetcher()),
@@ -490,13 +490,13 @@ impl Process {
 
     fn start_metadata_server(&mut self) -> std::io::Result<()> {
         let config =
-            ServerConfig { name: self.name.clone(), life: self.life, settings: self.settings.raft.clone() };
+            ServerConfig { name: self.name.clone(), incarnation: self.life, settings: self.settings.raft.clone() };
         let store = self.metadata_store.take().expect("the order of steps is checked");
         let requests = self.requests.1.take().expect("the server starts once");
         let peers = self.peers.take().expect("the order of steps is checked");
         let nodes = self.metadata.nodes.clone();
         let server = MetadataServer::new(config, self.seed, self.node.host().clone(), store, requests, nodes);
-        let server = server.stopped_by(self.running.stop.clone()).telling(self.running.status.clone());
+        let server = server.with_stop_signal(self.running.stop.clone()).with_status(self.running.status.clone());
         let (recorder, serving) = (self.recorder.clone(), self.running.serving.clone());
         serving.set(true);
         rt::spawn(&self.recorder, "metadata server", async move {

@@ -78,7 +78,7 @@ impl Phase {
             Phase::MetadataDbOpen => step(Step::OpenMetadataStore),
             Phase::LogDbOpen => step(Step::OpenLogStore),
             Phase::Joining => step(Step::StartMetadataServer),
-            Phase::MetadataMember => (Kind::Note, sim_raft::server::MEMBER),
+            Phase::MetadataMember => (Kind::Note, sim_raft::MEMBER_NOTE),
             Phase::NodeId => step(Step::NodeId),
             Phase::RolesStarted => step(Step::Worker),
             Phase::AdminListening => step(Step::Admin),

@@ -9,7 +9,7 @@ use crate::settings::{AdminCheck, ClusterSettings, Provision, Step, Strategy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_raft::Roles;
-use sim_raft::server::Status;
+use sim_raft::Status;
 use sim_raft::settings::Delays;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -62,7 +62,7 @@ impl Life {
     }
 
     fn number(&self) -> u32 {
-        self.0.look(|now| now.0)
+        self.0.with(|now| now.0)
     }
 
     /// What runs now.
@@ -299,7 +299,7 @@ impl Cluster {
 
     /// Waits until every check of every node holds, as far as the node has the role, all at once and for so long.
     pub async fn wait_healthy(&self, limit: Limit) {
-        let mut waits: Vec<rt::Followed<Pin<Box<dyn Future<Output = ()>>>>> = Vec::new();
+        let mut waits: Vec<rt::Scoped<Pin<Box<dyn Future<Output = ()>>>>> = Vec::new();
         for process in &self.nodes {
             let name = process.node.name();
             for check in self.checks(process.setup.roles) {
@@ -314,7 +314,7 @@ impl Cluster {
                     }
                 };
                 let task = format!("wait for {} on {name}", check.name());
-                waits.push(rt::follow_new(self.world().recorder(), &task, wait));
+                waits.push(rt::scoped_task(self.world().recorder(), &task, wait));
             }
         }
         rt::join_all(waits).await;
@@ -350,13 +350,13 @@ impl Cluster {
         rt::join_all(waits.collect()).await;
     }
 
-    fn wait_for(&self, node: &Node, limit: Limit) -> rt::Followed<impl Future<Output = ()> + use<>> {
+    fn wait_for(&self, node: &Node, limit: Limit) -> rt::Scoped<impl Future<Output = ()> + use<>> {
         let (world, runner, check) =
             (self.world().clone(), self.runner.clone(), self.settings().admin.clone());
         let (node, name) = (node.clone(), node.name().to_string());
         let recorder = world.recorder().clone();
         let delays = check.gaps().delays(world.seed().stream(("runner", "health check", &name)));
-        rt::follow_new(&recorder, &format!("wait for {name}"), async move {
+        rt::scoped_task(&recorder, &format!("wait for {name}"), async move {
             if check.strategy == Strategy::Progress {
                 follow_steps(&world, &runner, &node, &check).await;
             }
@@ -411,7 +411,7 @@ async fn poll(
         if let Some(Healthy { since, cause }) = answer {
             if since < began {
                 // Not its own pauses were waited for, but that it answers, and then for the next time that somebody asked.
-                let (scope, now) = (recorder.scope().because(cause), rt::now());
+                let (scope, now) = (recorder.scope().with_cause(cause), rt::now());
                 recorder.join(recorder.record_in(scope, now, Kind::Sleep, gap, now - since, 0));
             }
             return;

@@ -1,25 +1,33 @@
-//! Column families that come and go while a database is open, and writes without a log.
+//! Changes of column families of an open database, flushes, and writes without the WAL.
 //!
-//! What is written with [`Engine::write_unlogged`] is in memory until its family is flushed, as in a RocksDB whose write-ahead log is off. A flush is a table
-//! file and its sync, a sync of the directory, and a manifest record with its sync; a family that is made or dropped is a manifest record and a new options
-//! file: three syncs each. Sources: RocksDB `db/flush_job.cc` (`WriteLevel0Table`), `db/db_impl/db_impl.cc` (`CreateColumnFamilyImpl`,
-//! `WriteOptionsFile`), `db/import_column_family_job.cc`, `utilities/checkpoint/checkpoint_impl.cc` (`ExportColumnFamily`).
+//! [`Engine::write_without_wal`] changes the memtable only, until the column family is flushed, as
+//! RocksDB does with `disableWAL`. A flush is an SST file and its sync, a sync of the directory,
+//! and a MANIFEST record with its sync. Creating or dropping a column family is a MANIFEST record
+//! and a new options file: three syncs each. Sources: RocksDB `db/flush_job.cc`
+//! (`WriteLevel0Table`), `db/db_impl/db_impl.cc` (`CreateColumnFamilyImpl`, `WriteOptionsFile`),
+//! `db/import_column_family_job.cc`, `utilities/checkpoint/checkpoint_impl.cc`
+//! (`ExportColumnFamily`).
 
+use crate::engine::Engine;
+use crate::error::EngineError;
 use crate::manifest::Manifest;
-use crate::open::Opening;
-use crate::table::{self, Table};
+use crate::open::DbFiles;
+use crate::table::{self, Family, Table};
 use crate::wal::Batch;
-use crate::{Engine, EngineError, Family, Recovery};
 use std::path::{Path, PathBuf};
 use stormglass_fs::Disk;
 
 impl Engine {
-    /// The column families of the database at `path`: none if there is no database.
+    /// Returns the names of the column families of the database at `path`; empty if there is no
+    /// database. (RocksDB: `ListColumnFamilies`.)
     ///
     /// # Errors
     ///
-    /// Those of the disk; [`EngineError::Corrupt`] if its manifest cannot be read.
-    pub async fn families_of(disk: &Disk, path: impl AsRef<Path>) -> Result<Vec<String>, EngineError> {
+    /// Those of the disk; [`EngineError::Corrupt`] if its MANIFEST cannot be read.
+    pub async fn list_column_families(
+        disk: &Disk,
+        path: impl AsRef<Path>,
+    ) -> Result<Vec<String>, EngineError> {
         let current = path.as_ref().join("CURRENT");
         if !disk.try_exists(&current).await? {
             return Ok(Vec::new());
@@ -30,12 +38,12 @@ impl Engine {
         Ok(manifest.families.into_keys().collect())
     }
 
-    /// The place of the family of this name, if there is one.
-    pub fn family(&self, name: &str) -> Option<usize> {
+    /// Returns the index of the column family of this name, if there is one.
+    pub fn family_index(&self, name: &str) -> Option<usize> {
         self.families.iter().position(|family| family.name == name)
     }
 
-    /// Adds an empty family and gives its place.
+    /// Creates an empty column family and returns its index.
     ///
     /// # Errors
     ///
@@ -43,12 +51,12 @@ impl Engine {
     ///
     /// # Panics
     ///
-    /// When there is a family of this name.
+    /// When there is a column family of this name.
     pub async fn create_family(&mut self, name: &str) -> Result<usize, EngineError> {
         self.add_family(name, None, Table::new()).await
     }
 
-    /// Removes a family and its file.
+    /// Drops a column family and removes its SST file.
     ///
     /// # Errors
     ///
@@ -56,26 +64,27 @@ impl Engine {
     ///
     /// # Panics
     ///
-    /// When there is no such family.
+    /// When there is no such column family.
     pub async fn drop_family(&mut self, name: &str) -> Result<(), EngineError> {
-        let place = self.family(name).expect("who drops a family has it");
+        let index = self.family_index(name).expect("there is a column family of this name");
         let table = self.manifest.families.remove(name).flatten();
         self.log_manifest().await?;
         self.write_options().await?;
-        self.families[place] = Family { name: String::new(), table: Table::new() };
-        self.unflushed.remove(&place);
+        self.families[index] = Family { name: String::new(), table: Table::new() };
+        self.unflushed.remove(&index);
         if let Some(number) = table {
-            self.disk.remove_file(self.opening().numbered(number, "sst")).await?;
+            self.disk.remove_file(self.files().numbered(number, "sst")).await?;
         }
         Ok(())
     }
 
-    /// Changes what is in memory alone: gone with the process, unless [`Engine::flush`] makes it durable.
-    pub fn write_unlogged(&mut self, batch: Batch) {
+    /// Writes a batch to the memtable only: it is lost with the process, unless [`Engine::flush`]
+    /// makes it durable.
+    pub fn write_without_wal(&mut self, batch: Batch) {
         self.apply(batch);
     }
 
-    /// Makes a family durable as it is.
+    /// Flushes a column family to an SST file, which makes its contents durable.
     ///
     /// ```
     /// use stormglass_core::Seed;
@@ -89,16 +98,16 @@ impl Engine {
     ///     for (value, flushed) in [("kept", true), ("lost", false)] {
     ///         let mut batch = Batch::new();
     ///         batch.put(data, b"key", value.as_bytes());
-    ///         engine.write_unlogged(batch);
+    ///         engine.write_without_wal(batch);
     ///         if flushed {
     ///             engine.flush("data-0").await?;
     ///         }
     ///     }
     ///     drop(engine);
-    ///     let names = Engine::families_of(&disk, "db").await?;
+    ///     let names = Engine::list_column_families(&disk, "db").await?;
     ///     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     ///     let engine = Engine::open(&disk, "db", &names).await?;
-    ///     let data = engine.family("data-0").expect("it was made");
+    ///     let data = engine.family_index("data-0").expect("it was created");
     ///     assert_eq!(engine.get(data, b"key"), Some(&b"kept"[..]));
     ///     Ok::<(), sim_rocksdb::EngineError>(())
     /// })?;
@@ -111,25 +120,28 @@ impl Engine {
     ///
     /// # Panics
     ///
-    /// When there is no such family.
+    /// When there is no such column family.
     pub async fn flush(&mut self, name: &str) -> Result<(), EngineError> {
-        let place = self.family(name).expect("who flushes a family has it");
-        let number = self.manifest.file_number();
-        self.opening().write_table(number, &self.families[place]).await?;
+        let index = self.family_index(name).expect("there is a column family of this name");
+        let number = self.manifest.new_file_number();
+        self.files().write_sst(number, &self.families[index]).await?;
         self.directory.sync_all().await?;
         let old = self.manifest.families.insert(name.to_string(), Some(number)).flatten();
         self.log_manifest().await?;
-        self.unflushed.remove(&place);
+        self.unflushed.remove(&index);
         if let Some(old) = old {
-            self.disk.remove_file(self.opening().numbered(old, "sst")).await?;
+            self.disk.remove_file(self.files().numbered(old, "sst")).await?;
         }
         Ok(())
     }
 
-    /// Puts every family with changes into a table file, all or none, and begins a new log: as an orderly shutdown does, so that the next opening finds nothing in the log.
+    /// Flushes every column family with changes to an SST file, all or none, and starts a new WAL,
+    /// as an orderly shutdown does: the next opening has nothing to recover.
     ///
-    /// A new log, a table file and its sync for each such family, a sync of the directory and one of the manifest; without changes nothing. The old log has been synced with its last
-    /// batch. Source: RocksDB with `atomic_flush`, `db/db_impl/db_impl_compaction_flush.cc`, `AtomicFlushMemTablesToOutputFiles`.
+    /// The cost is a new WAL, an SST file and its sync for each such family, a sync of the
+    /// directory and one of the MANIFEST; nothing without changes. The old WAL was synced with its
+    /// last batch. Source: RocksDB with `atomic_flush`, `db/db_impl/db_impl_compaction_flush.cc`,
+    /// `AtomicFlushMemTablesToOutputFiles`.
     ///
     /// ```
     /// use stormglass_core::Seed;
@@ -153,20 +165,20 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Those of the disk. What was durable before still is.
+    /// Those of the disk. Whatever was durable before is durable after an error.
     pub async fn flush_all(&mut self) -> Result<(), EngineError> {
         if self.unflushed.is_empty() {
             return Ok(());
         }
-        let (opening, mut next) = (self.opening(), self.manifest.clone());
-        let mut obsolete = vec![opening.numbered(next.log, "log")];
-        let log = opening.new_log(&mut next).await?;
-        for &place in &self.unflushed {
-            let old = opening.write_next_table(&mut next, &self.families[place]).await?;
-            obsolete.extend(old.map(|old| opening.numbered(old, "sst")));
+        let (files, mut next) = (self.files(), self.manifest.clone());
+        let mut obsolete = vec![files.numbered(next.log_number, "log")];
+        let log = files.new_wal(&mut next).await?;
+        for &index in &self.unflushed {
+            let old = files.write_next_sst(&mut next, &self.families[index]).await?;
+            obsolete.extend(old.map(|old| files.numbered(old, "sst")));
         }
         self.directory.sync_all().await?;
-        opening.log_manifest(&next).await?;
+        files.log_manifest(&next).await?;
         (self.manifest, self.wal, self.directory_synced) = (next, log, false);
         self.unflushed.clear();
         for file in obsolete {
@@ -175,7 +187,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Puts a family's file, as it is after a flush, into a new directory on the same disk, by a hard link, and gives its path.
+    /// Flushes a column family and exports its SST file: a hard link in a new directory `to` on
+    /// the same disk, whose path is returned.
     ///
     /// # Errors
     ///
@@ -183,32 +196,33 @@ impl Engine {
     ///
     /// # Panics
     ///
-    /// When there is no such family.
+    /// When there is no such column family.
     pub async fn export_family(&mut self, name: &str, to: impl AsRef<Path>) -> Result<PathBuf, EngineError> {
         self.flush(name).await?;
         let number = self.manifest.families.get(name).copied().flatten().expect("it was just flushed");
         let (to, file) = (to.as_ref(), format!("{number}.sst"));
         let temporary = to.with_extension("tmp");
         self.disk.create_dir_all(&temporary).await?;
-        self.disk.hard_link(self.opening().numbered(number, "sst"), temporary.join(&file)).await?;
+        self.disk.hard_link(self.files().numbered(number, "sst"), temporary.join(&file)).await?;
         self.disk.rename(&temporary, to).await?;
         self.disk.open(to).await?.sync_all().await?;
         Ok(to.join(file))
     }
 
-    /// Adds a family with the contents of an exported file, which it takes over, and gives its place.
+    /// Creates a column family from an exported SST file, which it moves into the database, and
+    /// returns its index.
     ///
     /// # Errors
     ///
-    /// Those of the disk; [`EngineError::Corrupt`] if the file is none of a family.
+    /// Those of the disk; [`EngineError::Corrupt`] if the file is no SST file.
     ///
     /// # Panics
     ///
-    /// When there is a family of this name.
+    /// When there is a column family of this name.
     pub async fn import_family(&mut self, name: &str, file: impl AsRef<Path>) -> Result<usize, EngineError> {
         let table = table::decode(&self.disk.read(&file).await?)?;
-        let number = self.manifest.file_number();
-        let own = self.opening().numbered(number, "sst");
+        let number = self.manifest.new_file_number();
+        let own = self.files().numbered(number, "sst");
         self.disk.rename(file, &own).await?;
         self.disk.open(&own).await?.sync_all().await?;
         self.directory.sync_all().await?;
@@ -222,12 +236,12 @@ impl Engine {
         table: Table,
     ) -> Result<usize, EngineError> {
         let old = self.manifest.families.insert(name.to_string(), file);
-        assert!(old.is_none(), "there is a family {name} already");
+        assert!(old.is_none(), "there is a column family {name} already");
         self.log_manifest().await?;
         self.write_options().await?;
         let family = Family { name: name.to_string(), table };
-        // The place of one that was dropped is free.
-        if let Some(free) = self.family("") {
+        // The index of a dropped column family is free.
+        if let Some(free) = self.family_index("") {
             self.families[free] = family;
             return Ok(free);
         }
@@ -236,16 +250,16 @@ impl Engine {
     }
 
     async fn log_manifest(&self) -> Result<(), EngineError> {
-        self.opening().log_manifest(&self.manifest).await
+        self.files().log_manifest(&self.manifest).await
     }
 
     async fn write_options(&mut self) -> Result<(), EngineError> {
-        let opening = Opening { disk: &self.disk, path: &self.path, recovery: Recovery::default() };
-        opening.write_options(&mut self.manifest, &self.directory).await?;
+        let files = DbFiles { disk: &self.disk, path: &self.path };
+        files.write_options(&mut self.manifest, &self.directory).await?;
         Ok(())
     }
 
-    fn opening(&self) -> Opening<'_> {
-        Opening { disk: &self.disk, path: &self.path, recovery: Recovery::default() }
+    fn files(&self) -> DbFiles<'_> {
+        DbFiles { disk: &self.disk, path: &self.path }
     }
 }

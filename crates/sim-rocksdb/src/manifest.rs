@@ -1,29 +1,30 @@
-//! Which files make up the database.
+//! The MANIFEST: which files make up the database.
 
-use crate::EngineError;
+use crate::error::EngineError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The state that a manifest records and `CURRENT` points to.
+/// The state that a MANIFEST file records; `CURRENT` names the file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
-    /// The number of the last file that got one.
-    pub(crate) next_file: u64,
-    /// The number of the manifest's own file.
+    /// The last file number that was assigned.
+    pub(crate) last_file_number: u64,
+    /// The number of the MANIFEST file.
     pub(crate) number: u64,
-    /// The log in use.
-    pub(crate) log: u64,
-    /// The column families and the number of each one's table file, if it has one.
+    /// The number of the WAL in use.
+    pub(crate) log_number: u64,
+    /// The column families with the number of each one's SST file, if it has one.
     pub(crate) families: BTreeMap<String, Option<u64>>,
 }
 
 impl Manifest {
-    pub(crate) fn file_number(&mut self) -> u64 {
-        self.next_file += 1;
-        self.next_file
+    /// Assigns the next file number.
+    pub(crate) fn new_file_number(&mut self) -> u64 {
+        self.last_file_number += 1;
+        self.last_file_number
     }
 
-    /// A record of the whole state: its length, then itself.
+    /// Encodes a record of the whole state: its length, then the state.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, EngineError> {
         let state = encode(self)?;
         let mut record = (state.len() as u32).to_le_bytes().to_vec();
@@ -31,7 +32,7 @@ impl Manifest {
         Ok(record)
     }
 
-    /// The last complete record of a manifest file.
+    /// Returns the last complete record of a MANIFEST file.
     pub(crate) fn last(mut bytes: &[u8]) -> Result<Manifest, EngineError> {
         let mut last = None;
         while let Some((length, rest)) = bytes.split_first_chunk() {
@@ -41,7 +42,7 @@ impl Manifest {
             last = Some(decode(record)?);
             bytes = next;
         }
-        last.ok_or_else(|| EngineError::Corrupt("the manifest has no record".into()))
+        last.ok_or_else(|| EngineError::Corrupt("the MANIFEST has no complete record".into()))
     }
 }
 

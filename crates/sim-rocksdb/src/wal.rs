@@ -1,11 +1,11 @@
-//! The write-ahead log: records of a length, a checksum and a batch.
+//! The write-ahead log (WAL): records of a length, a checksum and a batch.
 
-use crate::Family;
+use crate::table::Family;
 use serde::{Deserialize, Serialize};
 use std::io;
 use stormglass_fs::{File, FileExt};
 
-/// Changes that are applied together or not at all.
+/// Changes that are applied atomically.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Batch(Vec<Change>);
 
@@ -26,22 +26,22 @@ enum Change {
 }
 
 impl Batch {
-    /// No changes yet.
+    /// Creates an empty batch.
     pub fn new() -> Batch {
         Batch::default()
     }
 
-    /// Sets a key.
+    /// Adds a write of a key in the column family of this index.
     pub fn put(&mut self, family: usize, key: &[u8], value: &[u8]) {
         self.0.push(Change::Put { family: family as u8, key: key.to_vec(), value: value.to_vec() });
     }
 
-    /// Removes a key.
+    /// Adds a deletion of a key in the column family of this index.
     pub fn delete(&mut self, family: usize, key: &[u8]) {
         self.0.push(Change::Delete { family: family as u8, key: key.to_vec() });
     }
 
-    /// Whether nothing changes.
+    /// Whether the batch has no changes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -59,7 +59,7 @@ impl Batch {
         }
     }
 
-    /// The families that this batch changes.
+    /// Returns the indexes of the column families that the batch changes.
     pub(crate) fn families(&self) -> impl Iterator<Item = usize> {
         self.0.iter().map(|change| match change {
             Change::Put { family, .. } | Change::Delete { family, .. } => usize::from(*family),
@@ -67,7 +67,7 @@ impl Batch {
     }
 }
 
-/// An open log.
+/// An open WAL.
 #[derive(Debug)]
 pub(crate) struct Wal {
     file: File,
@@ -78,7 +78,7 @@ pub(crate) struct Wal {
 const HEADER: usize = 8;
 
 impl Wal {
-    /// A log whose records begin after `len` bytes.
+    /// Creates a WAL on a file whose records begin after `len` bytes.
     pub(crate) fn new(file: File, len: u64) -> Wal {
         Wal { file, len }
     }
@@ -98,17 +98,19 @@ impl Wal {
     }
 }
 
-/// What an opening does about a log that ends in a damaged record, as one that was being written when the power failed may.
+/// What recovery does with a WAL that ends in a damaged record, as after a power loss during a
+/// write: RocksDB's `WALRecoveryMode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Recovery {
-    /// It goes without that record: RocksDB's mode `TolerateCorruptedTailRecords`.
+pub enum WalRecoveryMode {
+    /// Ignores the damaged record at the end.
     #[default]
-    ToleratesTornTail,
-    /// It fails: RocksDB's mode `AbsoluteConsistency`.
-    Absolute,
+    TolerateCorruptedTailRecords,
+    /// Fails to open the database.
+    AbsoluteConsistency,
 }
 
-/// The batches of a log up to its end or its first damaged record, and whether there is one.
+/// Returns the batches of a WAL up to its end or its first damaged record, and whether there is a
+/// damaged record.
 pub(crate) fn replay(mut bytes: &[u8]) -> (Vec<Batch>, bool) {
     let mut batches = Vec::new();
     while let Some((header, rest)) = bytes.split_at_checked(HEADER) {
@@ -153,9 +155,10 @@ mod tests {
     }
 
     proptest! {
-        /// Wherever a log is cut, replay gives a prefix of what was written; wherever a bit flips, too.
+        /// Wherever a WAL is truncated and whichever bit flips, replay returns a prefix of the
+        /// written batches.
         #[test]
-        fn replay_gives_a_prefix(count in 1u8..8, cut: prop::sample::Index, flip in any::<Option<prop::sample::Index>>()) {
+        fn replay_of_a_damaged_wal_returns_a_prefix(count in 1u8..8, cut: prop::sample::Index, flip in any::<Option<prop::sample::Index>>()) {
             let written = batches(count);
             let mut bytes = log(&written);
             bytes.truncate(cut.index(bytes.len() + 1));
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_undamaged_log_is_read_whole() {
+    fn replay_of_an_undamaged_wal_returns_every_batch() {
         assert_eq!(replay(&log(&batches(5))), (batches(5), false));
         let mut torn = log(&batches(5));
         torn.pop();

@@ -116,7 +116,7 @@ pub(crate) fn write(file: &Path, text: &str) -> Result<(), CliError> {
 
 /// The exit code that a verdict stands for.
 pub(crate) fn exit_of(verdict: &Verdict) -> Exit {
-    if verdict.held() { Exit::Held } else { Exit::Failed }
+    if verdict.is_passed() { Exit::Held } else { Exit::Failed }
 }
 
 /// The line that plays a run again.

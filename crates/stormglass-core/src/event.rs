@@ -1,8 +1,8 @@
-//! What happened: one fixed-size record for each observable thing.
+//! Events: one fixed-size record for each observable operation.
 //!
-//! An event is recorded when it is over. It says how long it took and which event it had to wait for, so
-//! that following the causes backwards from any event gives the critical path to it: the time between an
-//! event and its cause is what the event itself cost.
+//! An event is recorded when it is over. It has its duration and its cause, the event it had to
+//! wait for. Following the causes backwards from any event gives the critical path to it: the time
+//! between an event and its cause is what the event itself cost.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ impl Symbol {
     /// The empty string.
     pub const NONE: Symbol = Symbol(0);
 
-    /// The place of the string in [`crate::Trace::symbols`].
+    /// Returns the index of the string in [`crate::Trace::symbols`].
     pub fn index(self) -> usize {
         self.0 as usize
     }
@@ -28,64 +28,64 @@ impl EventId {
     /// No event: the start of the run.
     pub const START: EventId = EventId(0);
 
-    /// The place of the event in [`crate::Trace::events`], none for the start of the run.
+    /// Returns the index of the event in [`crate::Trace::events`], `None` for the start of the run.
     pub fn index(self) -> Option<usize> {
         (self.0 as usize).checked_sub(1)
     }
 
-    /// The event at this place of [`crate::Trace::events`].
+    /// Returns the number of the event at this index of [`crate::Trace::events`].
     ///
     /// # Panics
     ///
-    /// When the place is beyond 2³² events.
+    /// When the index is 2³² - 1 or larger.
     pub fn at(index: usize) -> EventId {
         EventId(u32::try_from(index + 1).expect("fewer than 2³² events in a run"))
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn number(self) -> u32 {
         self.0
     }
 }
 
-/// One observable thing that happened.
+/// One observable operation that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     /// When it was over, in nanoseconds since the start of the run.
     pub at_nanos: u64,
-    /// How long it took, in nanoseconds; 0 for a moment.
+    /// How long it took, in nanoseconds; 0 for an instant.
     pub took_nanos: u64,
-    /// A number that belongs to the kind: bytes, a term, a version.
+    /// A number whose meaning depends on the kind: bytes, a term, a version.
     pub value: u64,
     /// The event that this one had to wait for.
     pub cause: EventId,
-    /// What it was about: a path, a link, a step.
+    /// The object of the operation: a path, a link, a step.
     pub subject: Symbol,
     /// The node that did it.
     pub node: Symbol,
     /// The task that did it.
     pub task: Symbol,
-    /// What kind of thing.
+    /// The kind of operation.
     pub kind: Kind,
 }
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident $text:literal $category:ident,)+) => {
-        /// What kind of thing an event is.
+        /// The kind of an event.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum Kind { $($(#[$doc])* $name,)+ }
 
         impl Kind {
-            /// Every kind, in order.
+            /// Every kind, in the order of their numbers.
             pub const ALL: &[Kind] = &[$(Kind::$name,)+];
 
-            /// The word for it in timelines and counters.
+            /// Returns the name in timelines and counters.
             pub fn name(self) -> &'static str {
                 match self { $(Kind::$name => $text,)+ }
             }
 
-            /// Which part of the world spends the time.
+            /// Returns the part of the system that spends the time.
             pub fn category(self) -> Category {
                 match self { $(Kind::$name => Category::$category,)+ }
             }
@@ -93,7 +93,7 @@ macro_rules! kinds {
     };
 }
 
-// A kind's place is part of every trace's hash: new ones come last.
+// A kind's number is part of every trace's hash: add new kinds at the end.
 kinds! {
     /// A file was opened.
     Open "open" Disk,
@@ -103,15 +103,16 @@ kinds! {
     Read "read" Disk,
     /// Bytes were written to the page cache; the value is their number.
     Write "write" Disk,
-    /// A file or directory with its metadata became durable; the value is the number of bytes that had to be written for it.
+    /// A file or directory with its metadata became durable; the value is the number of bytes that
+    /// had to be written for it.
     Fsync "fsync" Sync,
     /// A file's data became durable; the value as for fsync.
     Fdatasync "fdatasync" Sync,
-    /// A name was moved.
+    /// A file or directory was renamed.
     Rename "rename" Disk,
-    /// A file's name was removed.
+    /// A file was unlinked.
     Unlink "unlink" Disk,
-    /// A directory was made.
+    /// A directory was created.
     Mkdir "mkdir" Disk,
     /// A directory was listed; the value is the number of names.
     Readdir "readdir" Disk,
@@ -125,11 +126,11 @@ kinds! {
     Refuse "refuse" Network,
     /// A message left its sender.
     Send "send" Network,
-    /// A message arrived; its cause is the sending.
+    /// A message arrived; its cause is its `send` event.
     Deliver "deliver" Network,
     /// A connection was closed or reset.
     Close "close" Network,
-    /// A pause on purpose: a back-off, a poll gap. The subject says which.
+    /// A deliberate pause: a back-off, a polling interval. The subject says which.
     Sleep "sleep" Sleep,
     /// A periodic timer fired.
     Tick "tick" Tick,
@@ -137,61 +138,64 @@ kinds! {
     Compute "compute" Cpu,
     /// A step of a longer procedure was completed; the event took as long as the step.
     Step "step" Other,
-    /// Something worth telling that costs no time of its own.
+    /// A log line: something notable that takes no time of its own.
     Note "note" Other,
-    /// Somebody began to wait.
+    /// A wait began.
     WaitBegin "wait" Other,
-    /// The wait was over.
+    /// A wait ended.
     WaitEnd "waited" Other,
-    /// A connection stood still: the subject says why.
+    /// A connection stalled; the subject says why.
     Stall "stall" Network,
-    /// The time of blocking operations was slept.
+    /// The deferred latency of blocking calls was slept.
     Settle "settle" Disk,
-    /// A name was looked up.
+    /// The metadata of a path was read.
     Stat "stat" Disk,
-    /// A file got another name.
+    /// A hard link was created.
     Link "link" Disk,
-    /// A symbolic link was made.
+    /// A symbolic link was created.
     Symlink "symlink" Disk,
     /// A symbolic link was read.
     Readlink "readlink" Disk,
-    /// A lock was taken; the event took as long as somebody else held it.
+    /// A lock was acquired; the event took as long as another holder had it.
     Lock "lock" Other,
-    /// A lock was let go.
+    /// A lock was released.
     Unlock "unlock" Other,
-    /// A message, or a segment of a stream, was lost on its way.
+    /// A message, or a segment of a stream, was lost in transit.
     Lose "lose" Network,
     /// A host's name was looked up; the value is 1 if it was found.
     Resolve "resolve" Network,
-    /// Something that a checker wants to know; the subject says what, the value is packed by whoever records it.
+    /// A fact for a checker; the subject says which, and the component that records it defines the
+    /// encoding of the value.
     Fact "fact" Other,
-    /// Something is in another state from now on: the subject says what and which, as `what: state`.
+    /// A component changed its state; the subject is `component: state`.
     Status "status" Other,
-    /// A process stood still, since a task held the thread that would have heard of the network and of the time; the value is how many wakings waited.
+    /// A process had a blocked event loop: a task blocked the only worker thread that was awake,
+    /// so nothing polled the I/O and time drivers. The value is the number of wake-ups that were
+    /// delayed.
     Block "blocked" Other,
 }
 
-/// Which part of the world an event's time goes to.
+/// The part of the system that spends an event's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Category {
     /// Making data durable: fsync and fdatasync.
     Sync,
     /// Every other disk operation.
     Disk,
-    /// Connecting and messages under way.
+    /// Connecting, and messages in transit.
     Network,
-    /// Pauses on purpose: back-offs and poll gaps.
+    /// Deliberate pauses: back-offs and polling intervals.
     Sleep,
     /// Waiting for a periodic timer: election and heartbeat ticks.
     Tick,
-    /// Work on a CPU, its queue included.
+    /// Work on a CPU, including its run queue.
     Cpu,
-    /// Everything that has no better name; near zero in a well-instrumented run.
+    /// Everything else; near zero in a well-instrumented run.
     Other,
 }
 
 impl Category {
-    /// Every category, in the order of reports.
+    /// Every category, in the order in which reports list them.
     pub const ALL: [Category; 7] = [
         Category::Sync,
         Category::Disk,
@@ -202,7 +206,7 @@ impl Category {
         Category::Other,
     ];
 
-    /// The heading in reports.
+    /// Returns the heading in reports.
     pub fn name(self) -> &'static str {
         match self {
             Category::Sync => "fsync",

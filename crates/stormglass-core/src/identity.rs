@@ -1,30 +1,30 @@
-//! All that is needed to run the same run again.
+//! The inputs from which a run can be repeated.
 
 use crate::seed::Branch;
 use serde::{Deserialize, Serialize};
 
-/// What a run is: change any of it and the trace may differ. Written into every artefact.
+/// The inputs of a run: if any of them changes, the trace may differ. Written into every artefact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Identity {
-    /// The version of this form.
+    /// The version of this format.
     pub schema: u32,
     /// The scenario's name.
     pub scenario: String,
     /// The seed.
     pub seed: u64,
-    /// The branches that it takes: none, unless it was found by splitting runs.
+    /// The branches of the run: none, unless it was found by importance splitting.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub branches: Vec<Branch>,
     /// The model's name, empty where the scenario has none.
     pub model: String,
     /// The profile's name.
     pub profile: String,
-    /// The code it was run by.
+    /// The build that ran it.
     pub build: Build,
 }
 
-/// Which code ran: the same inputs under other code may give another trace.
+/// The code that ran: the same inputs with other code may give another trace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Build {
@@ -32,12 +32,12 @@ pub struct Build {
     pub commit: String,
     /// The first bytes of the SHA-256 of its `Cargo.lock`.
     pub lock_hash: String,
-    /// The compiler.
+    /// The version of the compiler.
     pub rustc: String,
 }
 
 impl Build {
-    /// What differs between this build and another, in words; empty if nothing does.
+    /// Returns the differences between this build and `other` as text; empty if there are none.
     pub fn differences(&self, other: &Build) -> Vec<String> {
         let fields = [
             ("commit", &self.commit, &other.commit),
@@ -50,6 +50,6 @@ impl Build {
 }
 
 impl Identity {
-    /// The version of the form that this code writes and reads.
+    /// The version of the format that this code writes and reads.
     pub const SCHEMA: u32 = 1;
 }

@@ -1,8 +1,9 @@
-//! How long things take: distributions of durations, as data.
+//! Distributions of durations, as data.
 //!
-//! One draw gives one duration, whatever the shape: an operation consumes exactly one number of its stream
-//! under a constant as under a sum of three log-normals. Two profiles therefore stay paired draw by draw. The
-//! arithmetic is fully specified (IEEE 754 basic operations only), so results are equal on every platform.
+//! One draw gives one duration, whatever the shape: an operation consumes exactly one number of
+//! its stream under a constant as under a sum of three log-normals. Two profiles therefore stay
+//! paired draw by draw (common random numbers). The arithmetic is fully specified (IEEE 754 basic
+//! operations only), so results are equal on every platform.
 //!
 //! In TOML a constant is a duration, everything else names its shape:
 //!
@@ -20,12 +21,12 @@
 //! # Ok::<(), toml::de::Error>(())
 //! ```
 
+mod toml_form;
+
+pub use crate::human_duration::HumanDuration;
+use crate::human_duration::human;
 use crate::math;
 use crate::time::nanos;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use std::borrow::Cow;
-use std::fmt;
 use std::time::Duration;
 
 /// A distribution of durations.
@@ -42,49 +43,52 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Latency {
-    /// Always the same. In TOML just the duration.
+    /// Always the same duration. In TOML a bare duration.
     Constant(Duration),
-    /// Evenly between `min` and `max`.
+    /// The uniform distribution from `min` to `max`.
     Uniform {
         /// The shortest.
         min: Duration,
         /// The longest; at least `min`.
         max: Duration,
     },
-    /// Memoryless, cut at `max`.
+    /// The exponential distribution; longer samples count as `max`.
     Exponential {
-        /// The mean before the cut.
+        /// The mean, before samples are limited to `max`.
         mean: Duration,
         /// The longest.
         max: Duration,
     },
-    /// The usual shape of a busy machine: most near the median, a long right tail, cut at `max`.
+    /// The log-normal distribution, the usual shape of a busy machine: most samples near the
+    /// median, a long right tail. Longer samples count as `max`.
     LogNormal {
-        /// Half of the samples are shorter.
+        /// The median: half of the samples are shorter.
         median: Duration,
-        /// The standard deviation of the logarithm; 0 to 5. At 0.5 the 99th percentile is 3.2 medians, at 1 it is 10.
+        /// The standard deviation of the logarithm; 0 to 5. At 0.5 the 99th percentile is 3.2
+        /// medians, at 1 it is 10.
         sigma: f64,
         /// The longest.
         max: Duration,
     },
-    /// A fast body and, now and then, a slow tail.
+    /// A mixture of two distributions: mostly `body`, sometimes `tail`.
     Bimodal {
         /// The usual case.
         body: Box<Latency>,
         /// The rare case.
         tail: Box<Latency>,
-        /// How often the tail is taken; 0 to 1.
+        /// The probability of the tail; 0 to 1.
         tail_probability: f64,
     },
-    /// Measured quantiles at evenly spaced ranks from the minimum to the maximum, joined by straight lines.
+    /// Measured quantiles at evenly spaced ranks from the minimum to the maximum, with linear
+    /// interpolation between them.
     Empirical(Vec<Duration>),
-    /// All of these, one after the other.
+    /// The sum of these.
     Sum(Vec<Latency>),
-    /// Another latency, stretched.
+    /// Another latency times a factor.
     Scaled {
-        /// What is stretched.
+        /// The latency to scale.
         of: Box<Latency>,
-        /// By how much; 0 or more.
+        /// The factor; 0 or more.
         factor: f64,
     },
 }
@@ -103,10 +107,12 @@ impl Latency {
         Latency::Constant(Duration::from_millis(millis))
     }
 
-    /// The duration that this draw stands for: a function without memory, growing with `draw` for every
-    /// simple shape.
+    /// Returns the duration for this draw of 64 random bits. The same draw always gives the same
+    /// duration; for every shape but [`Latency::Bimodal`] and [`Latency::Sum`] a larger draw gives
+    /// no shorter one.
     ///
-    /// The latency must be valid (see [`Latency::validate`]); a reversed range counts as its minimum.
+    /// The latency must be valid (see [`Latency::validate`]); a reversed range counts as its
+    /// minimum.
     pub fn at(&self, draw: u64) -> Duration {
         match self {
             Latency::Constant(duration) => *duration,
@@ -116,7 +122,7 @@ impl Latency {
                 *min + Duration::from_nanos(offset as u64)
             }
             Latency::Exponential { mean, max } => {
-                // 1 - u is as good as u and makes the result grow with the draw.
+                // 1 - u has the distribution of u and makes the result grow with the draw.
                 from_nanos_f64(nanos(*mean) as f64 * -math::ln(1.0 - math::unit(draw))).min(*max)
             }
             Latency::LogNormal { median, sigma, max } => {
@@ -139,43 +145,43 @@ impl Latency {
         }
     }
 
-    /// Checks every bound that the shapes state.
+    /// Checks the bounds of every shape.
     ///
     /// # Errors
     ///
-    /// Says in words which bound is broken.
+    /// Names the bound that is violated, its value and the range.
     pub fn validate(&self) -> Result<(), InvalidLatency> {
-        let refuse = |text: String| Err(InvalidLatency(text));
+        let invalid = |text: String| Err(InvalidLatency(text));
         match self {
             Latency::Constant(_) => Ok(()),
             Latency::Uniform { min, max } if max < min => {
-                refuse(format!("max ({}) is below min ({})", human(*max), human(*min)))
+                invalid(format!("max ({}) is below min ({})", human(*max), human(*min)))
             }
             Latency::Exponential { mean, max } if max < mean => {
-                refuse(format!("max ({}) is below the mean ({})", human(*max), human(*mean)))
+                invalid(format!("max ({}) is below the mean ({})", human(*max), human(*mean)))
             }
             Latency::LogNormal { median, max, .. } if max < median => {
-                refuse(format!("max ({}) is below the median ({})", human(*max), human(*median)))
+                invalid(format!("max ({}) is below the median ({})", human(*max), human(*median)))
             }
             Latency::LogNormal { sigma, .. } if !(0.0..=5.0).contains(sigma) => {
-                refuse(format!("sigma is {sigma}, the range is 0 to 5"))
+                invalid(format!("sigma is {sigma}, the range is 0 to 5"))
             }
             Latency::Uniform { .. } | Latency::Exponential { .. } | Latency::LogNormal { .. } => Ok(()),
             Latency::Bimodal { body, tail, tail_probability } => {
                 if !(0.0..=1.0).contains(tail_probability) {
-                    return refuse(format!("tail-probability is {tail_probability}, the range is 0 to 1"));
+                    return invalid(format!("tail-probability is {tail_probability}, the range is 0 to 1"));
                 }
                 body.validate().and_then(|()| tail.validate())
             }
-            Latency::Empirical(quantiles) if quantiles.is_empty() => refuse("no quantiles given".into()),
+            Latency::Empirical(quantiles) if quantiles.is_empty() => invalid("no quantiles given".into()),
             Latency::Empirical(quantiles) if !quantiles.is_sorted() => {
-                refuse("quantiles must not fall from one to the next".into())
+                invalid("quantiles must not fall from one to the next".into())
             }
             Latency::Empirical(_) => Ok(()),
             Latency::Sum(parts) => parts.iter().try_for_each(Latency::validate),
             Latency::Scaled { of, factor } => {
                 if !(factor.is_finite() && *factor >= 0.0) {
-                    return refuse(format!("factor is {factor}, the range is 0 and up"));
+                    return invalid(format!("factor is {factor}, the range is 0 and up"));
                 }
                 of.validate()
             }
@@ -183,7 +189,7 @@ impl Latency {
     }
 }
 
-/// A latency that breaks one of its own bounds.
+/// A latency that violates one of its bounds.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidLatency(String);
@@ -203,11 +209,7 @@ fn interpolate(quantiles: &[Duration], draw: u64) -> Duration {
     Duration::from_nanos(low + step as u64)
 }
 
-fn human(duration: Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(duration)
-}
-
-/// What so many bytes take at this time for a MiB.
+/// Returns the time that `bytes` bytes take at `per_mib` for each MiB.
 ///
 /// ```
 /// use std::time::Duration;
@@ -219,225 +221,13 @@ pub fn transfer(per_mib: Duration, bytes: u64) -> Duration {
     Duration::from_nanos(((per_mib.as_nanos() * u128::from(bytes)) >> 20) as u64)
 }
 
-// ---- TOML form --------------------------------------------------------------------------------------------
-
-/// Durations as people write them (`"150ms"`, `"1m 30s"`): `#[serde(with = "HumanDuration")]` on a [`Duration`].
-///
-/// ```
-/// use serde::Deserialize;
-/// use std::time::Duration;
-/// use stormglass_core::latency::HumanDuration;
-///
-/// #[derive(Deserialize)]
-/// struct Limits {
-///     #[serde(with = "HumanDuration")]
-///     deadline: Duration,
-/// }
-///
-/// let limits: Limits = toml::from_str("deadline = '1m 30s'")?;
-/// assert_eq!(limits.deadline, Duration::from_secs(90));
-/// # Ok::<(), toml::de::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HumanDuration(pub Duration);
-
-impl HumanDuration {
-    /// Writes `150ms`.
-    ///
-    /// # Errors
-    ///
-    /// Those of the serializer.
-    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&human(*duration))
-    }
-
-    /// Reads `150ms`.
-    ///
-    /// # Errors
-    ///
-    /// Anything that is not a duration with its unit.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        deserializer.deserialize_str(DurationVisitor).map(|duration| duration.0)
-    }
-}
-
-impl Serialize for HumanDuration {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        HumanDuration::serialize(&self.0, serializer)
-    }
-}
-
-struct DurationVisitor;
-
-impl de::Visitor<'_> for DurationVisitor {
-    type Value = HumanDuration;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a duration with its unit, such as \"150ms\" or \"5s\"")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<HumanDuration, E> {
-        humantime::parse_duration(text)
-            .map(HumanDuration)
-            .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
-    }
-}
-
-impl<'de> Deserialize<'de> for HumanDuration {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HumanDuration, D::Error> {
-        HumanDuration::deserialize(deserializer).map(HumanDuration)
-    }
-}
-
-impl JsonSchema for HumanDuration {
-    fn schema_name() -> Cow<'static, str> {
-        "duration".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "examples": ["150ms", "1m 30s"] })
-    }
-}
-
-impl JsonSchema for Latency {
-    fn schema_name() -> Cow<'static, str> {
-        "latency".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [HumanDuration::json_schema(generator), Shape::json_schema(generator)] })
-    }
-}
-
-/// The shapes as TOML names them. `Constant` is written as a bare duration instead.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-enum Shape {
-    Constant(HumanDuration),
-    #[serde(rename_all = "kebab-case")]
-    Uniform {
-        min: HumanDuration,
-        max: HumanDuration,
-    },
-    #[serde(rename_all = "kebab-case")]
-    Exponential {
-        mean: HumanDuration,
-        #[serde(default = "endless")]
-        max: HumanDuration,
-    },
-    #[serde(rename_all = "kebab-case")]
-    LogNormal {
-        median: HumanDuration,
-        sigma: f64,
-        #[serde(default = "endless")]
-        max: HumanDuration,
-    },
-    #[serde(rename_all = "kebab-case")]
-    Bimodal {
-        body: Box<Latency>,
-        tail: Box<Latency>,
-        tail_probability: f64,
-    },
-    Empirical(Vec<HumanDuration>),
-    Sum(Vec<Latency>),
-    Scaled {
-        of: Box<Latency>,
-        factor: f64,
-    },
-}
-
-/// A day: long enough to cut nothing that a test would wait for.
-fn endless() -> HumanDuration {
-    HumanDuration(Duration::from_secs(24 * 60 * 60))
-}
-
-impl From<Shape> for Latency {
-    fn from(shape: Shape) -> Latency {
-        match shape {
-            Shape::Constant(duration) => Latency::Constant(duration.0),
-            Shape::Uniform { min, max } => Latency::Uniform { min: min.0, max: max.0 },
-            Shape::Exponential { mean, max } => Latency::Exponential { mean: mean.0, max: max.0 },
-            Shape::LogNormal { median, sigma, max } => {
-                Latency::LogNormal { median: median.0, sigma, max: max.0 }
-            }
-            Shape::Bimodal { body, tail, tail_probability } => {
-                Latency::Bimodal { body, tail, tail_probability }
-            }
-            Shape::Empirical(quantiles) => {
-                Latency::Empirical(quantiles.into_iter().map(|duration| duration.0).collect())
-            }
-            Shape::Sum(parts) => Latency::Sum(parts),
-            Shape::Scaled { of, factor } => Latency::Scaled { of, factor },
-        }
-    }
-}
-
-impl From<&Latency> for Shape {
-    fn from(latency: &Latency) -> Shape {
-        match latency.clone() {
-            Latency::Constant(duration) => Shape::Constant(HumanDuration(duration)),
-            Latency::Uniform { min, max } => {
-                Shape::Uniform { min: HumanDuration(min), max: HumanDuration(max) }
-            }
-            Latency::Exponential { mean, max } => {
-                Shape::Exponential { mean: HumanDuration(mean), max: HumanDuration(max) }
-            }
-            Latency::LogNormal { median, sigma, max } => {
-                Shape::LogNormal { median: HumanDuration(median), sigma, max: HumanDuration(max) }
-            }
-            Latency::Bimodal { body, tail, tail_probability } => {
-                Shape::Bimodal { body, tail, tail_probability }
-            }
-            Latency::Empirical(quantiles) => {
-                Shape::Empirical(quantiles.into_iter().map(HumanDuration).collect())
-            }
-            Latency::Sum(parts) => Shape::Sum(parts),
-            Latency::Scaled { of, factor } => Shape::Scaled { of, factor },
-        }
-    }
-}
-
-impl Serialize for Latency {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Latency::Constant(duration) => HumanDuration::serialize(duration, serializer),
-            shape => Shape::from(shape).serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Latency {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Latency, D::Error> {
-        struct LatencyVisitor;
-        impl<'de> de::Visitor<'de> for LatencyVisitor {
-            type Value = Latency;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "a duration with its unit (\"150ms\") or a shape ({ log-normal = { median = .. } })",
-                )
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Latency, E> {
-                DurationVisitor.visit_str(text).map(|duration| Latency::Constant(duration.0))
-            }
-
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Latency, A::Error> {
-                Shape::deserialize(de::value::MapAccessDeserializer::new(map)).map(Latency::from)
-            }
-        }
-        let latency = deserializer.deserialize_any(LatencyVisitor)?;
-        latency.validate().map_err(de::Error::custom)?;
-        Ok(latency)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Seed;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
+    use serde::{Deserialize, Serialize};
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -459,7 +249,8 @@ mod tests {
         ]
     }
 
-    /// Results are part of a seed's meaning: the same on every platform and for ever.
+    /// Saved seeds depend on these samples: they are the same on every platform and in every
+    /// version.
     #[test]
     fn first_samples_are_fixed() {
         let mut text = String::new();
@@ -483,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn means_and_quantiles_are_those_of_the_shape() {
+    fn means_and_quantiles_match_the_distribution() {
         let mut stream = Seed(5).stream("means");
         let mut sample = |latency: &Latency| -> Vec<f64> {
             let mut all: Vec<f64> = (0..40_000).map(|_| latency.at(stream.draw()).as_secs_f64()).collect();
@@ -508,9 +299,9 @@ mod tests {
         near(bimodal.iter().filter(|&&seconds| seconds > 0.1).count() as f64, 8_000.0);
     }
 
-    /// The largest draw was once a probability of exactly 1, whose logarithm is infinite.
+    /// Regression: the largest draw was a probability of exactly 1, whose logarithm is infinite.
     #[test]
-    fn the_extreme_draws_are_ordinary() {
+    fn the_smallest_and_largest_draw_give_finite_samples() {
         let cut = MS(60_000);
         for shape in [
             Latency::Exponential { mean: MS(1), max: cut },
@@ -522,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_survives_toml() {
+    fn every_shape_round_trips_through_toml() {
         #[derive(Serialize, Deserialize)]
         struct Holder {
             latency: Latency,
@@ -534,10 +325,10 @@ mod tests {
         }
     }
 
-    fn refusal(toml: &str, expected: Expect) {
+    fn error_of(toml: &str, expected: Expect) {
         #[derive(Debug, Deserialize)]
         struct Holder {
-            #[expect(dead_code, reason = "only its refusal is of interest")]
+            #[expect(dead_code, reason = "only the error matters")]
             sync: Latency,
         }
         let error = toml::from_str::<Holder>(toml).unwrap_err();
@@ -545,25 +336,28 @@ mod tests {
     }
 
     #[test]
-    fn refusals_name_the_remedy() {
-        refusal(
+    fn errors_say_what_would_be_right() {
+        error_of(
             "sync = 200",
             expect![[
                 r#"invalid type: integer `200`, expected a duration with its unit ("150ms") or a shape ({ log-normal = { median = .. } })"#
             ]],
         );
-        refusal(
+        error_of(
             "sync = '200'",
             expect![[
                 r#"invalid value: string "200", expected a duration with its unit, such as "150ms" or "5s""#
             ]],
         );
-        refusal(
+        error_of(
             "sync = { log-normal = { median = '1ms', sigma = 9.0 } }",
             expect!["sigma is 9, the range is 0 to 5"],
         );
-        refusal("sync = { uniform = { min = '2ms', max = '1ms' } }", expect!["max (1ms) is below min (2ms)"]);
-        refusal(
+        error_of(
+            "sync = { uniform = { min = '2ms', max = '1ms' } }",
+            expect!["max (1ms) is below min (2ms)"],
+        );
+        error_of(
             "sync = { normal = { mean = '2ms' } }",
             expect![
                 "unknown variant `normal`, expected one of `constant`, `uniform`, `exponential`, `log-normal`, `bimodal`, `empirical`, `sum`, `scaled`"
@@ -573,7 +367,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn samples_keep_their_bounds_and_grow_with_the_draw(a: u64, b: u64) {
+        fn samples_stay_within_bounds_and_grow_with_the_draw(a: u64, b: u64) {
             let (low, high) = (a.min(b), a.max(b));
             for shape in shapes() {
                 let monotonic = !matches!(shape, Latency::Bimodal { .. } | Latency::Sum(_));

@@ -1,28 +1,34 @@
 //! What every part of a simulation shares, as plain data: no clock, no tasks, no input or output.
 //!
-//! In reading order:
+//! In reading order, which is the order of dependence:
 //!
-//! 1. [`seed`]: where chance comes from. A [`Seed`] gives named, independent [`Stream`]s.
-//! 2. [`latency`]: how long things take. A [`Latency`] turns one draw into one duration.
-//! 3. [`time`]: [`SimTime`], nanoseconds since the start of a run.
-//! 4. [`queue`]: waiting for one of several servers.
+//! 1. [`time`]: [`SimTime`], nanoseconds since the start of a run.
+//! 2. [`seed`]: random numbers. A [`Seed`] gives named, independent [`Stream`]s.
+//! 3. [`latency`]: how long operations take. A [`Latency`] turns one draw into one duration.
+//! 4. [`queue`]: a queue in front of one or several servers.
 //! 5. [`trigger`]: when a rule strikes.
 //! 6. [`event`]: what happened. A fixed-size [`Event`] names the event it had to wait for.
-//! 7. [`trace`]: all that happened. A [`Recorder`] folds every event into a chained hash and keeps them when asked.
-//! 8. [`mod@wait`], [`outcome`]: what somebody waited for, and how the run ended.
-//! 9. [`blame`]: where a wait went, read off the causes.
-//! 10. [`identity`]: all that is needed to run the same run again.
+//! 7. [`trace`]: the events of a run and the chained hash over them.
+//! 8. [`scope`]: the node, task and last cause to which an event belongs.
+//! 9. [`recorder`]: the handle through which a run records its events.
+//! 10. [`mod@wait`], [`outcome`]: waits with a deadline, and how the run ended.
+//! 11. [`critical_path`]: what a wait was spent on, from the causes of events.
+//! 12. [`linearizability`]: whether a history of operations on one object is linearizable.
+//! 13. [`identity`]: the inputs from which a run can be repeated.
 //!
-//! **Invariant:** nothing here knows madsim, a thread, the environment or a wall clock.
+//! **Invariant:** nothing here uses madsim, a thread, the environment or a wall clock.
 
-pub mod blame;
+pub mod critical_path;
 pub mod event;
+mod human_duration;
 pub mod identity;
 pub mod latency;
 pub mod linearizability;
 mod math;
 pub mod outcome;
 pub mod queue;
+pub mod recorder;
+pub mod scope;
 pub mod seed;
 pub mod time;
 pub mod trace;
@@ -33,7 +39,9 @@ pub use event::{Event, EventId, Kind, Symbol};
 pub use identity::Identity;
 pub use latency::Latency;
 pub use outcome::{Outcome, Verdict};
+pub use recorder::{Keep, Recorder, TurnsSpent};
+pub use scope::{Scope, WakeCause};
 pub use seed::{Branch, Label, Seed, Stream};
 pub use time::SimTime;
-pub use trace::{Keep, Recorder, Scope, Trace, TraceHash, TurnsSpent, Woken};
+pub use trace::{Trace, TraceHash};
 pub use wait::{Length, Limit, Wait};

@@ -1,57 +1,62 @@
-//! Whether a history of operations on one object could have happened one after the other.
+//! Checks whether a history of operations on one object is linearizable.
 //!
-//! The algorithm of Wing and Gong (1993) with Lowe's memory of what was tried (2017): operations are put in order, each between its
-//! beginning and its end, and where none fits the search goes back. An operation whose end nobody has seen may have taken effect at any
-//! time after its beginning, or never. Objects are checked apart: linearizability is local (Herlihy and Wing, 1990).
+//! The algorithm of Wing and Gong (1993) with Lowe's cache of configurations that were tried
+//! (2017): operations are put in a linear order, each between its invocation and its response,
+//! with backtracking where none fits. A pending operation (no response observed) may have taken
+//! effect at any time after its invocation, or never. Objects are checked separately:
+//! linearizability is local (Herlihy and Wing, 1990).
 //!
-//! `todc-utils` 0.1.1 knows the same algorithm and no open ends; the tester of `stateright` 0.31 knows open ends and remembers nothing, so that a
-//! dozen of them take longer than anybody waits.
+//! `todc-utils` 0.1.1 has the same algorithm without pending operations; the tester of
+//! `stateright` 0.31 has pending operations and no cache, so a dozen of them take too long in
+//! practice.
 
 use crate::time::SimTime;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
-/// What an object is and what its operations do.
+/// The sequential specification of an object.
 pub trait Object {
-    /// What it holds.
+    /// The state of the object.
     type State: Clone + Ord;
-    /// What is done, with what was seen to come of it.
+    /// An operation with its observed result.
     type Operation: Debug;
 
-    /// The state after the operation, or `None` if it could not have given in this state what it gave. One whose end nobody has seen gives
-    /// whatever the state makes of it.
-    fn apply(&self, state: &Self::State, operation: &Self::Operation, seen: bool) -> Option<Self::State>;
+    /// Returns the state after the operation, or `None` if the operation has another result in
+    /// this state than the observed one. A pending operation (`completed` is false) has no
+    /// observed result and is never rejected for it.
+    fn apply(&self, state: &Self::State, operation: &Self::Operation, completed: bool)
+    -> Option<Self::State>;
 }
 
 /// One operation of a history.
 #[derive(Clone, Debug)]
 pub struct Call<O> {
-    /// When it began.
+    /// When it was invoked.
     pub began: SimTime,
-    /// When it ended, if anybody has seen that.
+    /// When its response arrived; `None` for a pending operation.
     pub ended: Option<SimTime>,
-    /// What was done, and what came of it.
+    /// The operation with its observed result.
     pub operation: O,
 }
 
-/// What a search came to.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linearizable {
-    /// There is an order.
+    /// The history is linearizable.
     Yes,
-    /// There is none.
+    /// The history is not linearizable.
     No,
-    /// The search was given up after so many steps.
+    /// The search stopped at its limit, this many steps.
     Unknown(u64),
 }
 
-/// Looks for an order of a history, in at most so many steps.
+/// Checks whether a history is linearizable, in at most `steps_max` steps of the search.
 ///
 /// ```
 /// use stormglass_core::SimTime;
 /// use stormglass_core::linearizability::{Call, Linearizable, Object, check};
 ///
-/// /// A number that is written and read.
+/// /// A number with reads and writes.
 /// struct Register;
 /// #[derive(Debug)]
 /// enum Op { Write(u32), Read(u32) }
@@ -59,10 +64,10 @@ pub enum Linearizable {
 /// impl Object for Register {
 ///     type State = u32;
 ///     type Operation = Op;
-///     fn apply(&self, state: &u32, operation: &Op, seen: bool) -> Option<u32> {
+///     fn apply(&self, state: &u32, operation: &Op, completed: bool) -> Option<u32> {
 ///         match operation {
 ///             Op::Write(value) => Some(*value),
-///             Op::Read(value) => (!seen || value == state).then_some(*state),
+///             Op::Read(value) => (!completed || value == state).then_some(*state),
 ///         }
 ///     }
 /// }
@@ -96,7 +101,7 @@ struct Search<'a, T: Object> {
     steps_max: u64,
 }
 
-/// Which calls are in order already.
+/// The set of calls that have a position in the order already.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Done(Vec<u64>);
 
@@ -117,26 +122,28 @@ impl Done {
 }
 
 impl<T: Object> Search<'_, T> {
-    /// Whether there is an order from this state on, without recursion: histories are long. `None` when the steps are used up.
+    /// Whether there is a linear order from this state on; `None` when the steps are used up. No
+    /// recursion, because histories are long.
     fn run(&mut self, first: T::State) -> Option<bool> {
         let mut order: Vec<usize> = (0..self.history.len()).collect();
         order.sort_by_key(|&call| self.history[call].began);
-        // A level of the search: the state, what is done, where among `order` all is done before, the next call to try.
+        // A level of the search: the state, the calls done, the index in `order` before which all
+        // are done, the next index to try.
         let mut levels = vec![(first, Done::none(self.history.len()), 0usize, 0usize)];
         while let Some((state, done, start, next)) = levels.last_mut() {
             while *start < order.len() && done.has(order[*start]) {
                 *start += 1;
             }
-            let left = &order[*start..];
+            let remaining = &order[*start..];
             let open = |call: &usize| !done.has(*call);
-            if left.iter().filter(|call| open(call)).all(|&call| self.history[call].ended.is_none()) {
+            if remaining.iter().filter(|call| open(call)).all(|&call| self.history[call].ended.is_none()) {
                 return Some(true);
             }
-            // Whatever has ended before another has begun comes first.
+            // A call that ended before another one began comes first.
             let first_end =
-                left.iter().filter(|call| open(call)).filter_map(|&call| self.history[call].ended).min();
+                remaining.iter().filter(|call| open(call)).filter_map(|&call| self.history[call].ended).min();
             let mut tried = None;
-            for (place, &call) in left.iter().enumerate().skip(*next) {
+            for (index, &call) in remaining.iter().enumerate().skip(*next) {
                 if !open(&call) {
                     continue;
                 }
@@ -149,19 +156,19 @@ impl<T: Object> Search<'_, T> {
                 }
                 let Call { ended, operation, .. } = &self.history[call];
                 let after = self.object.apply(state, operation, ended.is_some());
-                // One whose end nobody has seen, and that changes nothing, need not have happened.
+                // A pending call that changes nothing need not be in the order.
                 let after = after.filter(|after| ended.is_some() || after != state);
                 if let Some(after) = after {
                     let then = done.with(call);
                     if self.tried.insert((then.clone(), after.clone())) {
-                        tried = Some((place, after, then));
+                        tried = Some((index, after, then));
                         break;
                     }
                 }
             }
             match tried {
-                Some((place, after, then)) => {
-                    *next = place + 1;
+                Some((index, after, then)) => {
+                    *next = index + 1;
                     let start = *start;
                     levels.push((after, then, start, 0));
                 }
@@ -176,7 +183,7 @@ impl<T: Object> Search<'_, T> {
 mod tests {
     use super::*;
 
-    /// A number that is set if it is what somebody takes it for.
+    /// A number with compare-and-swap.
     struct Cell;
 
     #[derive(Clone, Copy, Debug)]
@@ -189,12 +196,12 @@ mod tests {
         type State = u32;
         type Operation = Op;
 
-        fn apply(&self, state: &u32, operation: &Op, seen: bool) -> Option<u32> {
+        fn apply(&self, state: &u32, operation: &Op, completed: bool) -> Option<u32> {
             match *operation {
-                Op::Read(value) => (!seen || value == *state).then_some(*state),
+                Op::Read(value) => (!completed || value == *state).then_some(*state),
                 Op::Swap { from, to, worked } => {
                     let works = from == *state;
-                    (!seen || works == worked).then_some(if works { to } else { *state })
+                    (!completed || works == worked).then_some(if works { to } else { *state })
                 }
             }
         }
@@ -214,16 +221,16 @@ mod tests {
     }
 
     #[test]
-    fn two_swaps_from_one_value_do_not_both_work() {
+    fn two_swaps_from_one_value_do_not_both_succeed() {
         let both = [call(0, 10, swap(0, 1)), call(0, 10, swap(0, 2))];
         assert_eq!(verdict(&both), Linearizable::No);
         let one = [call(0, 10, swap(0, 1)), call(0, 10, Op::Swap { from: 0, to: 2, worked: false })];
         assert_eq!(verdict(&one), Linearizable::Yes);
     }
 
-    /// It may have taken effect late, early, or never; not before it began.
+    /// A pending operation may have taken effect late, early, or never; not before its invocation.
     #[test]
-    fn an_open_end_takes_effect_once_or_never() {
+    fn a_pending_operation_takes_effect_once_or_never() {
         let open = call(5, None, swap(0, 1));
         let read = |at, value| call(at, at + 1, Op::Read(value));
         assert_eq!(verdict(&[open.clone(), read(100, 0)]), Linearizable::Yes);
@@ -232,20 +239,20 @@ mod tests {
         assert_eq!(verdict(&[read(1, 1), open]), Linearizable::No);
     }
 
-    /// Twenty writes whose end nobody has seen, and a history that none of them explains.
+    /// Twenty pending writes, and a read that none of them explains.
     #[test]
-    fn many_open_ends_are_decided() {
+    fn many_pending_operations_are_decided() {
         let mut history: Vec<_> =
             (0..20).map(|number| call(number, None, swap(0, 100 + number as u32))).collect();
         history.push(call(50, 60, Op::Read(7)));
         assert_eq!(verdict(&history), Linearizable::No);
-        let given_up = check(&Cell, 0, &history, 5);
-        assert_eq!(given_up, Linearizable::Unknown(5));
+        let stopped = check(&Cell, 0, &history, 5);
+        assert_eq!(stopped, Linearizable::Unknown(5));
     }
 
     /// Long histories need no deep stack.
     #[test]
-    fn ten_thousand_operations_in_a_row() {
+    fn ten_thousand_sequential_operations_are_checked() {
         let history: Vec<_> = (0..10_000)
             .map(|number| call(2 * u64::from(number), 2 * u64::from(number) + 1, swap(number, number + 1)))
             .collect();

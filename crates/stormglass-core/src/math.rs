@@ -1,7 +1,9 @@
-//! Logarithm, exponential and the normal quantile from the four basic operations and the square root alone.
+//! Logarithm, exponential and the normal quantile from the four basic operations and the square
+//! root alone.
 //!
-//! IEEE 754 fixes the result of each of those to the last bit, and Rust neither fuses nor reorders them, so
-//! the same draw gives the same latency on every platform. A platform's `libm` promises no such thing.
+//! IEEE 754 defines the result of each of those to the last bit, and Rust neither fuses nor
+//! reorders them, so the same draw gives the same latency on every platform. A platform's `libm`
+//! gives no such guarantee.
 
 const LN_2: f64 = std::f64::consts::LN_2;
 
@@ -29,7 +31,8 @@ pub(crate) fn exp(x: f64) -> f64 {
     let x = x.clamp(-700.0, 700.0);
     let powers = (x / LN_2 + if x < 0.0 { -0.5 } else { 0.5 }) as i64;
     let rest = x - powers as f64 * LN_2;
-    // |rest| ≤ 0.35, so the term of the 15th power is below 1e-18. The even and the odd ones are two sums that do not wait for each other.
+    // |rest| ≤ 0.35, so the term of the 15th power is below 1e-18. The even and the odd terms are two sums
+    // without a data dependency between them.
     const EVEN: [f64; 8] = reciprocals_of_factorials(0);
     const ODD: [f64; 7] = reciprocals_of_factorials(1);
     let square = rest * rest;
@@ -52,8 +55,8 @@ const fn reciprocals_of_factorials<const N: usize>(first: usize) -> [f64; N] {
     terms
 }
 
-/// The standard normal quantile by P. J. Acklam's rational approximation (2003); absolute error below 2e-8
-/// over the range of `p` that 52-bit draws reach.
+/// The standard normal quantile by P. J. Acklam's rational approximation (2003); absolute error
+/// below 2e-8 over the range of `p` that 52-bit draws reach.
 #[expect(clippy::excessive_precision, reason = "the coefficients as published")]
 pub(crate) fn normal_quantile(p: f64) -> f64 {
     const A: [f64; 6] = [
@@ -95,12 +98,13 @@ pub(crate) fn normal_quantile(p: f64) -> f64 {
     }
 }
 
-/// A draw as a number strictly between 0 and 1.
+/// Returns a draw as a number strictly between 0 and 1.
 pub(crate) fn unit(draw: u64) -> f64 {
     ((draw >> 12) as f64 + 0.5) / (1u64 << 52) as f64
 }
 
-/// A second draw from a first one (the output function of SplitMix64, Steele and others 2014).
+/// Returns a second draw from a first one (the output function of SplitMix64, Steele and others
+/// 2014).
 pub(crate) fn split(draw: u64) -> u64 {
     let mut z = draw.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -113,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ln_and_exp_agree_with_the_platform() {
+    fn ln_and_exp_agree_with_the_standard_library() {
         for step in 1..20_000 {
             let x = f64::from(step) * 0.037;
             assert!((ln(x) - x.ln()).abs() <= 1e-14 * x.ln().abs().max(1.0), "ln {x}");
@@ -123,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn normal_quantile_meets_the_tables() {
+    fn normal_quantile_matches_published_tables() {
         // Two-sided 95 %, 99 % and 99.9 % points, from any statistics table.
         for (p, z) in
             [(0.5, 0.0), (0.975, 1.959964), (0.995, 2.575829), (0.9995, 3.290527), (0.025, -1.959964)]
@@ -133,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_and_largest_draw_stay_inside() {
+    fn the_smallest_and_largest_draw_are_inside_the_unit_interval() {
         assert!(unit(0) > 0.0);
         assert!(unit(u64::MAX) < 1.0);
     }

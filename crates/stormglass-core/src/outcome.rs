@@ -1,4 +1,4 @@
-//! How a run ended, as data.
+//! The outcome of a run: verdict, waits, counters and trace hash.
 
 use crate::latency::HumanDuration;
 use crate::time::SimTime;
@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// The verdict on a run and what it is based on.
+/// The verdict on a run, and the waits and counters that it is based on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// How it ended.
+    /// The verdict.
     pub verdict: Verdict,
     /// Every wait, in the order in which they began.
     pub waits: Vec<Wait>,
@@ -27,9 +27,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The verdict that the same run has if these parameters, which are nothing but deadlines of waits, have these values.
+    /// Returns the verdict of the same run with other values of parameters that are only deadlines
+    /// of waits.
     ///
-    /// A deadline ends nothing, so the run is the same; a violated property, a panic or a stand-still stays what it is.
+    /// A deadline ends nothing, so the run is the same; a verdict that does not follow from the
+    /// waits (a violated property, a panic, a stall) does not change.
     ///
     /// ```
     /// use std::collections::BTreeMap;
@@ -49,11 +51,11 @@ impl Outcome {
     /// let ended = SimTime::from(Duration::from_secs(12));
     /// let verdict = Verdict::of_waits(&waits, ended);
     /// let outcome = Outcome { verdict, waits, counters: BTreeMap::new(), events: 0, trace_hash: TraceHash::EMPTY, ended };
-    /// assert!(!outcome.verdict.held());
-    /// assert!(outcome.with_deadlines(&[("admin.deadline", Duration::from_secs(15))]).held());
+    /// assert!(!outcome.verdict.is_passed());
+    /// assert!(outcome.with_deadlines(&[("admin.deadline", Duration::from_secs(15))]).is_passed());
     /// ```
     pub fn with_deadlines(&self, deadlines: &[(&str, Duration)]) -> Verdict {
-        // Whatever does not follow from the waits does not follow from their deadlines.
+        // A verdict that does not follow from the waits does not depend on their deadlines.
         if self.verdict != Verdict::of_waits(&self.waits, self.ended) {
             return self.verdict.clone();
         }
@@ -69,31 +71,31 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Every wait was over before its deadline and every property held.
+    /// Every wait ended before its deadline and every property held.
     Passed,
-    /// A wait outlasted its deadline.
+    /// A wait exceeded its deadline.
     TimedOut {
-        /// What was waited for.
+        /// The name of the wait.
         wait: String,
-        /// On which node.
+        /// The node on which it was waited for.
         node: String,
-        /// How long the observer allows.
+        /// The deadline.
         #[serde(with = "HumanDuration")]
         deadline: Duration,
-        /// How long it took, or the horizon if it never ended.
+        /// How long the wait took, or lasted until the run ended.
         #[serde(with = "HumanDuration")]
         waited: Duration,
     },
     /// A property did not hold.
     Violated {
-        /// Its name.
+        /// The name of the property.
         property: String,
-        /// What was seen.
+        /// The observation that contradicts it.
         evidence: String,
     },
-    /// Nothing was left to happen, or nothing but idle turns of a task.
+    /// No event was left, or tasks only yielded until their turns were used up.
     Stalled {
-        /// What stood still.
+        /// Why the run stalled.
         reason: String,
     },
     /// A task panicked.
@@ -106,7 +108,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// What follows from the waits of a run that ended then: the deadline that was over first; else a wait that nobody has seen the end of.
+    /// Returns the verdict that follows from the waits of a run that ended at `ended`: the wait
+    /// whose deadline passed first; if none did, a wait that had not ended.
     pub fn of_waits(waits: &[Wait], ended: SimTime) -> Verdict {
         Verdict::of_waits_within(waits, |wait| wait.deadline, ended)
     }
@@ -121,7 +124,8 @@ impl Verdict {
                 waited: wait.length.duration(),
             };
         }
-        // Whoever was still waiting, within the deadline, when the run ended has seen neither the one nor the other.
+        // A wait that was still open, within its deadline, when the run ended neither met nor
+        // exceeded the deadline.
         let open = waits.iter().find(|wait| matches!(wait.length, Length::Censored(_)));
         open.map_or(Verdict::Passed, |wait| Verdict::Stalled {
             reason: format!(
@@ -131,8 +135,8 @@ impl Verdict {
         })
     }
 
-    /// Whether the run held.
-    pub fn held(&self) -> bool {
+    /// Whether the run passed.
+    pub fn is_passed(&self) -> bool {
         *self == Verdict::Passed
     }
 }

@@ -1,9 +1,10 @@
-//! Waiting for one of several servers: the queue before cores and devices.
+//! A first-come, first-served queue in front of one or several servers, such as cores and devices.
 
 use crate::time::SimTime;
 use std::time::Duration;
 
-/// So many servers with one queue: each piece of work takes the server that is free first, in the order of arrival.
+/// Servers with one common queue: each job takes the server that is free first, in the order of
+/// arrival.
 ///
 /// ```
 /// use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 ///
 /// let mut servers = Servers::new(2);
 /// let work = Duration::from_millis(10);
-/// let done = [0, 0, 0].map(|_| servers.take(SimTime::ZERO, work).to_string());
+/// let done = [0, 0, 0].map(|_| servers.enqueue(SimTime::ZERO, work).to_string());
 /// assert_eq!(done, ["0.010s", "0.010s", "0.020s"]);
 /// ```
 #[derive(Clone, Debug)]
@@ -21,24 +22,25 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// So many idle servers.
+    /// Creates `count` idle servers.
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// When `count` is 0.
     pub fn new(count: usize) -> Servers {
-        assert!(count > 0, "a queue without servers never moves");
+        assert!(count > 0, "a queue needs at least one server");
         Servers { free_at: vec![SimTime::ZERO; count] }
     }
 
-    /// Takes a piece of work on that comes at `now` and needs a server for `work`; gives the moment when it is done.
-    pub fn take(&mut self, now: SimTime, work: Duration) -> SimTime {
-        self.take_until(now, |start| start + work)
+    /// Adds a job that arrives at `now` and occupies a server for `work`; returns when it
+    /// completes.
+    pub fn enqueue(&mut self, now: SimTime, work: Duration) -> SimTime {
+        self.enqueue_until(now, |start| start + work)
     }
 
-    /// As [`Servers::take`], for work whose end depends on when it begins.
-    pub fn take_until(&mut self, now: SimTime, end: impl FnOnce(SimTime) -> SimTime) -> SimTime {
-        let server = self.free_at.iter_mut().min().expect("there is a server");
+    /// As [`Servers::enqueue`], for a job whose end depends on when it starts.
+    pub fn enqueue_until(&mut self, now: SimTime, end: impl FnOnce(SimTime) -> SimTime) -> SimTime {
+        let server = self.free_at.iter_mut().min().expect("there is at least one server");
         *server = end((*server).max(now));
         *server
     }
@@ -50,11 +52,12 @@ mod tests {
 
     const AT: fn(u64) -> SimTime = |ms| SimTime::from_nanos(ms * 1_000_000);
 
-    /// Three pieces of 10 ms for two servers: two are done at 10 ms, the third at 20 ms; a later one finds a server idle.
+    /// Three jobs of 10 ms for two servers: two complete at 10 ms, the third at 20 ms; a later one
+    /// finds a server idle.
     #[test]
-    fn work_waits_for_a_server() {
+    fn jobs_wait_for_a_free_server() {
         let mut servers = Servers::new(2);
         let work = Duration::from_millis(10);
-        assert_eq!([0, 0, 0, 25].map(|at| servers.take(AT(at), work)), [AT(10), AT(10), AT(20), AT(35)]);
+        assert_eq!([0, 0, 0, 25].map(|at| servers.enqueue(AT(at), work)), [AT(10), AT(10), AT(20), AT(35)]);
     }
 }

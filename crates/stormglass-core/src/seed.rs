@@ -1,11 +1,13 @@
-//! Seeds and the named streams of chance derived from them.
+//! Seeds, and the named streams of random numbers derived from them.
 //!
-//! Every random decision of the environment belongs to one stream, named by what decides: the fsyncs of
-//! node-2's disk draw from `("disk", "node-2", "fsync")` and from nothing else. A new draw in one place then
-//! moves nothing in another, so the same seed under another timeout is the same weather.
+//! Every random decision of the environment belongs to one stream, named by what decides: the
+//! fsyncs of node-2's disk draw from `("disk", "node-2", "fsync")` and from nothing else. An
+//! additional draw in one place then changes none in another, so runs of one seed with different
+//! timeouts have the same random environment (common random numbers).
 //!
-//! A stream is ChaCha8 keyed by SHA-256 over the seed and the label's parts, each with its length before it.
-//! Both are specified byte by byte: a saved seed keeps its meaning. A snapshot test holds the first draws.
+//! A stream is ChaCha8 keyed by SHA-256 over the seed and the label's parts, each with its length
+//! before it. Both are specified byte by byte, so a saved seed always gives the same run. A
+//! snapshot test checks the first draws.
 
 use crate::time::SimTime;
 use rand_chacha::ChaCha8Rng;
@@ -14,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::cell::Cell;
 use std::fmt;
 
-/// The number from which a whole run follows.
+/// The number that determines a whole run.
 ///
 /// ```
 /// use stormglass_core::Seed;
@@ -32,7 +34,8 @@ use std::fmt;
 pub struct Seed(pub u64);
 
 impl Seed {
-    /// The stream of this name. Two calls with one label give two streams with the same draws.
+    /// Creates the stream of this name. Two calls with one label give two streams with the same
+    /// draws.
     pub fn stream(self, label: impl Label) -> Stream {
         let mut hasher = Sha256::new();
         hasher.update(b"stormglass stream 1");
@@ -51,27 +54,30 @@ impl fmt::Display for Seed {
     }
 }
 
-/// A run's chance from some time on: until then it is the run that it was.
+/// A change of all streams of a run from some time on: the run has the same past, and other draws
+/// after it.
 ///
-/// A run is split so into several that have a past in common, as importance splitting does.
+/// Importance splitting makes several runs with a common past in this way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Branch {
-    /// From when on.
+    /// The time from which on the draws differ.
     pub at: SimTime,
-    /// Which of all branches there. Range: 1 and up.
+    /// The number of the branch. Range: 1 and up.
     pub seed: Seed,
 }
 
-/// No branch.
+/// The branch number of a run that has not branched.
 const TRUNK: u64 = 0;
 
 thread_local! {
-    /// Streams are everywhere in a run and know of nothing that they have in common but the thread, which is the run's own.
+    /// The current branch. It is thread-local because all streams of a run share it and each run
+    /// has a thread of its own.
     static BRANCH: Cell<u64> = const { Cell::new(TRUNK) };
 }
 
 impl Branch {
-    /// From now on every stream of this thread draws as this branch has it. For whoever runs a world, at the branch's time.
+    /// Switches every stream of this thread to this branch. The world of a run calls it at the
+    /// time [`Branch::at`].
     ///
     /// ```
     /// use stormglass_core::{Branch, Seed, SimTime};
@@ -104,7 +110,7 @@ impl Branch {
 
 /// The name of a stream: a string, a number, or a tuple of up to four of these.
 pub trait Label {
-    /// Gives the parts, in order, as bytes.
+    /// Passes the parts, in order, as bytes to `part`.
     fn feed(&self, part: &mut dyn FnMut(&[u8]));
 }
 
@@ -142,25 +148,28 @@ label_tuples!(A B);
 label_tuples!(A B C);
 label_tuples!(A B C D);
 
-/// A named source of chance.
+/// A named random number generator.
 ///
-/// It hands out numbers of our own ranges only, so that no dependency's next version moves them.
+/// The mapping of draws to ranges is our own, so that no new version of a dependency changes it.
 ///
-/// A run can have thousands, each used seldom, so its size and its layout count: what each draw needs comes first, and the generator itself, which is twice as large, is made anew where its draws run out.
+/// A run can have thousands of streams, each used seldom, so size and layout matter: the fields
+/// that each draw needs come first, and the generator itself, which is twice as large, is created
+/// again whenever the buffered draws run out.
 #[derive(Clone)]
 #[repr(C)]
 pub struct Stream {
     drawn: u64,
-    /// The branch of the run that it draws for.
+    /// The branch that its draws belong to.
     branch: u64,
+    /// The buffered draws.
     ahead: [u64; AHEAD as usize],
     key: [u8; 32],
 }
 
-/// Draws that are made at once: half of what the generator makes in one go.
+/// How many draws are buffered: half of a block of the generator.
 const AHEAD: u64 = 16;
 
-/// The generator's words in a draw.
+/// How many 32-bit words of the generator a draw takes.
 const WORDS: u128 = 2;
 
 impl Stream {
@@ -168,26 +177,27 @@ impl Stream {
         Stream { drawn: 0, branch, ahead: [0; AHEAD as usize], key }
     }
 
-    /// The next draw: 64 random bits.
+    /// Returns the next draw: 64 random bits.
     pub fn draw(&mut self) -> u64 {
         self.follow_branch();
-        let place = self.drawn % AHEAD;
-        if place == 0 {
-            self.look_ahead();
+        let index = self.drawn % AHEAD;
+        if index == 0 {
+            self.fill_buffer();
         }
         self.drawn += 1;
-        self.ahead[place as usize]
+        self.ahead[index as usize]
     }
 
-    /// Has the draws ready from a multiple of [`AHEAD`] on, in which the next one lies.
+    /// Fills the buffer, from the last multiple of [`AHEAD`] that is not after the next draw.
     #[cold]
-    fn look_ahead(&mut self) {
+    fn fill_buffer(&mut self) {
         let mut chance = ChaCha8Rng::from_seed(self.key);
         chance.set_word_pos(WORDS * u128::from(self.drawn - self.drawn % AHEAD));
         self.ahead.fill_with(|| chance.next_u64());
     }
 
-    /// On another branch it goes on as another stream, which depends on the branch and on what it was.
+    /// Becomes another stream if the branch has changed: its key follows from the old key and the
+    /// branch.
     fn follow_branch(&mut self) {
         let branch = BRANCH.get();
         if branch != self.branch {
@@ -199,7 +209,7 @@ impl Stream {
         }
     }
 
-    /// Passes over so many draws, for less than they cost.
+    /// Skips `draws` draws, at less cost than drawing them.
     ///
     /// ```
     /// use stormglass_core::Seed;
@@ -213,33 +223,33 @@ impl Stream {
         self.follow_branch();
         self.drawn += draws;
         if !self.drawn.is_multiple_of(AHEAD) {
-            self.look_ahead();
+            self.fill_buffer();
         }
     }
 
-    /// A whole number in `0..bound`, without bias worth naming (below 2⁻³² for bounds below 2³²).
+    /// Draws an integer in `0..bound`, with a bias below 2⁻³² for bounds below 2³².
     ///
     /// # Panics
     ///
     /// When `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        assert!(bound > 0, "a range of no numbers has nothing to draw");
+        assert!(bound > 0, "the range is empty");
         ((u128::from(self.draw()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// A number from 0 to below 1, in 53 bits.
+    /// Draws a number uniformly from [0, 1), with 53 random bits.
     ///
     /// ```
     /// use stormglass_core::Seed;
     ///
-    /// let share = Seed(7).stream("shares").share();
+    /// let share = Seed(7).stream("shares").uniform();
     /// assert!((0.0..1.0).contains(&share));
     /// ```
-    pub fn share(&mut self) -> f64 {
+    pub fn uniform(&mut self) -> f64 {
         (self.draw() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Puts items into an order by chance (Fisher and Yates).
+    /// Shuffles items (Fisher and Yates).
     ///
     /// ```
     /// use stormglass_core::Seed;
@@ -251,12 +261,12 @@ impl Stream {
     /// assert_eq!(order, [1, 2, 3, 4, 5]);
     /// ```
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for place in (1..items.len()).rev() {
-            items.swap(place, self.below(place as u64 + 1) as usize);
+        for index in (1..items.len()).rev() {
+            items.swap(index, self.below(index as u64 + 1) as usize);
         }
     }
 
-    /// True with probability `numerator / denominator`.
+    /// Returns true with probability `numerator / denominator`.
     ///
     /// # Panics
     ///
@@ -278,7 +288,7 @@ mod tests {
     use expect_test::expect;
 
     #[test]
-    fn draws_are_the_generators_whatever_is_passed_over() {
+    fn draws_match_the_generator_after_any_skip() {
         let mut stream = Seed(1).stream("a");
         let mut generator = ChaCha8Rng::from_seed(stream.key);
         for skipped in (0..100).chain([1_000, 15, 16, 17]) {
@@ -288,7 +298,7 @@ mod tests {
         }
     }
 
-    /// The meaning of a seed, for ever. If this fails, saved seeds and regressions have lost theirs.
+    /// Saved seeds and regressions depend on these draws: if this fails, they give other runs.
     #[test]
     fn first_draws_are_fixed() {
         let mut text = String::new();
@@ -319,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_is_its_parts_not_their_concatenation() {
+    fn labels_with_the_same_concatenation_differ() {
         let seed = Seed(1);
         assert_ne!(seed.stream(("ab", "c")).draw(), seed.stream(("a", "bc")).draw());
         assert_ne!(seed.stream("abc").draw(), seed.stream(("a", "bc")).draw());

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
 
-/// No run is longer.
+/// The longest run.
 pub const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A moment of a run: nanoseconds since it began. Range: 0 to 584 years.
@@ -27,22 +27,22 @@ impl SimTime {
     /// The start of the run.
     pub const ZERO: SimTime = SimTime(0);
 
-    /// The moment so many nanoseconds after the start.
+    /// Creates a time from nanoseconds since the start.
     pub const fn from_nanos(nanos: u64) -> SimTime {
         SimTime(nanos)
     }
 
-    /// Nanoseconds since the start.
+    /// Returns nanoseconds since the start.
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
-    /// Seconds since the start, for people and plots.
+    /// Returns seconds since the start, for text and plots.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
     }
 
-    /// Time since `earlier`, or zero if that is later.
+    /// Returns the time since `earlier`, or zero if that is later.
     pub fn saturating_since(self, earlier: SimTime) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
@@ -73,19 +73,19 @@ impl Sub for SimTime {
     ///
     /// When `earlier` is later.
     fn sub(self, earlier: SimTime) -> Duration {
-        Duration::from_nanos(self.0.checked_sub(earlier.0).expect("the earlier moment comes second"))
+        Duration::from_nanos(self.0.checked_sub(earlier.0).expect("the subtracted time is not later"))
     }
 }
 
 impl fmt::Display for SimTime {
-    /// Seconds with milliseconds; `{:#}` gives microseconds.
+    /// Writes seconds with three decimals; with `{:#}` six.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = if f.alternate() { 6 } else { 3 };
         f.pad(&format!("{:.digits$}s", self.as_secs_f64()))
     }
 }
 
-/// A duration in nanoseconds, saturating after 584 years.
+/// Returns a duration in nanoseconds, saturating after 584 years.
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

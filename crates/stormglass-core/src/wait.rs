@@ -1,4 +1,4 @@
-//! Waits: something that somebody waits for with a deadline.
+//! Waits with a deadline, and their lengths.
 
 use crate::event::EventId;
 use crate::latency::HumanDuration;
@@ -7,27 +7,29 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// One wait of a run.
+/// One wait of a run: a condition, how long it took to hold, and how long the observer allows.
 ///
-/// The deadline of an *observer* ends nothing while the run goes on: the wait is followed to its true end or to
-/// the run's horizon, so one run answers every deadline at once.
+/// The deadline of an *observer* ends nothing while the run goes on: the wait is recorded to its
+/// end or to the horizon of the run, so one run gives the verdict for every deadline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wait {
-    /// What is waited for: `admin`.
+    /// The name of what is waited for, such as `admin`.
     pub name: String,
-    /// On which node.
+    /// The node on which it is waited for.
     pub node: String,
     /// When the wait began.
     pub began: SimTime,
-    /// How long the observer allows.
+    /// How long the observer waits at most.
     #[serde(with = "HumanDuration")]
     pub deadline: Duration,
-    /// The parameter that says so, if one does: with another value of it the same run has another verdict.
+    /// The key of the parameter that sets the deadline, if one does: another value changes the
+    /// verdict of the run, not its trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameter: Option<Cow<'static, str>>,
-    /// How long it took.
+    /// How long the wait took.
     pub length: Length,
-    /// The event that ended the wait: where an explanation starts. [`EventId::START`] if nothing did.
+    /// The event that ended the wait: where an explanation starts. [`EventId::START`] if nothing
+    /// did.
     #[serde(skip, default = "no_event")]
     pub end: EventId,
 }
@@ -37,13 +39,13 @@ fn no_event() -> EventId {
 }
 
 impl Wait {
-    /// Whether the observer would have given up.
+    /// Whether the wait exceeds its deadline.
     pub fn exceeded(&self) -> bool {
         self.length.exceeds(self.deadline)
     }
 }
 
-/// How long an observer waits: a duration, and the parameter that it comes from, if it is one.
+/// The deadline of an observer, and the parameter that sets it, if one does.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,14 +57,14 @@ impl Wait {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// How long.
+    /// How long the observer waits at most.
     pub deadline: Duration,
-    /// The parameter's key.
+    /// The key of the parameter that sets the deadline.
     pub parameter: Option<&'static str>,
 }
 
 impl Limit {
-    /// The value of this parameter, which must be nothing but the deadline of waits.
+    /// Creates a limit from a parameter, whose only use must be the deadline of waits.
     pub fn of(parameter: &'static str, deadline: Duration) -> Limit {
         Limit { deadline, parameter: Some(parameter) }
     }
@@ -74,18 +76,18 @@ impl From<Duration> for Limit {
     }
 }
 
-/// How long a wait took, as far as the run tells.
+/// The length of a wait, possibly right-censored by the end of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Length {
-    /// It ended after so long.
+    /// The wait ended after this time.
     Observed(#[serde(with = "HumanDuration")] Duration),
-    /// The run ended first: it takes longer than this.
+    /// The run ended first: the wait takes longer than this.
     Censored(#[serde(with = "HumanDuration")] Duration),
 }
 
 impl Length {
-    /// Whether an observer with this deadline would have given up.
+    /// Whether the length exceeds this deadline.
     pub fn exceeds(self, deadline: Duration) -> bool {
         match self {
             Length::Observed(length) => length > deadline,
@@ -93,7 +95,7 @@ impl Length {
         }
     }
 
-    /// The length, or the lower bound of it.
+    /// Returns the length, or its lower bound if it is censored.
     pub fn duration(self) -> Duration {
         match self {
             Length::Observed(duration) | Length::Censored(duration) => duration,

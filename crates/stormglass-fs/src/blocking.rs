@@ -63,7 +63,7 @@ impl Ledger {
     pub async fn settle(&self) {
         let owed = std::mem::take(&mut *self.lock());
         if !owed.is_zero() {
-            rt::worker::aside(rt::sleep(owed)).await;
+            rt::worker::offload(rt::sleep(owed)).await;
             self.recorder.record(rt::now(), Kind::Settle, self.subject, owed, 0);
         }
     }

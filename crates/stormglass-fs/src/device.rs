@@ -79,7 +79,7 @@ impl Device {
             *next_byte = at;
         }
         match servers {
-            Some(servers) => servers.take_until(at, |start| speed.end_of(start, work)),
+            Some(servers) => servers.enqueue_until(at, |start| speed.end_of(start, work)),
             None => speed.end_of(at, work),
         }
     }

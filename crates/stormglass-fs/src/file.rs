@@ -379,7 +379,7 @@ impl Open {
     /// Lets go of the lock. Its event tells of it, if there is a run that it can belong to.
     fn unlock(&self, state: &mut State) {
         if state.epoch() == self.epoch && state.locks.holds(self.inode, self.number) {
-            let event = match rt::running() {
+            let event = match rt::is_in_run() {
                 true => self.disk.recorder().record(rt::now(), Kind::Unlock, self.subject, Duration::ZERO, 0),
                 false => EventId::START,
             };

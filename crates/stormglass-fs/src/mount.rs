@@ -39,7 +39,7 @@ impl Disk {
     ///
     /// Outside a madsim runtime.
     pub fn mount(&self) -> Mount {
-        self.mount_on(rt::node())
+        self.mount_on(rt::current_node())
     }
 
     /// As [`Disk::mount`], for another node.
@@ -58,7 +58,7 @@ impl Disk {
 ///
 /// Outside a madsim runtime.
 pub fn current() -> io::Result<Disk> {
-    rt::mounted().ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NotMounted(rt::node())))
+    rt::mounted().ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NotMounted(rt::current_node())))
 }
 
 macro_rules! on_the_mounted_disk {

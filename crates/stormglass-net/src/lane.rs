@@ -44,7 +44,7 @@ pub(crate) fn send<T, A>(
     if let Some(parcels) = held {
         let (network, link_again) = (network.clone(), link.clone());
         let release = move || {
-            if rt::running() {
+            if rt::is_in_run() {
                 let cause = network.stood_still("held back", cause, sent);
                 let clock = Clock::current();
                 launch(&clock, &network, &link_again, cause, sent, clock.now() + latency, value, to);
@@ -64,7 +64,7 @@ impl Shared {
     /// Records that something stands still no longer, which it did since it was sent.
     fn stood_still(&self, why: &str, cause: EventId, sent: SimTime) -> EventId {
         let (recorder, now) = (&self.recorder, rt::now());
-        let scope = recorder.scope().because(cause);
+        let scope = recorder.scope().with_cause(cause);
         recorder.record_in(scope, now, Kind::Stall, recorder.symbol(why), now - sent, 0)
     }
 }
@@ -251,7 +251,7 @@ impl Inner {
 
     /// Lets go what waits first, and sends what waited behind it.
     fn release(self: &Arc<Inner>, latency: Duration) {
-        if !rt::running() {
+        if !rt::is_in_run() {
             let waiting = std::mem::take(&mut self.window().waiting);
             return drop(waiting);
         }

@@ -32,7 +32,7 @@ impl Mirrored {
 impl Network {
     /// Has madsim's network be as the rules say now.
     pub(crate) fn mirror(&self) {
-        if rt::running() {
+        if rt::is_in_run() {
             self.shared.mirror(rt::now());
         }
     }
@@ -40,7 +40,7 @@ impl Network {
     /// Has that done again whenever this rule begins or ends to be on, until it is taken away. What only begins and ends does so by
     /// timers without a task, which disturb no run; what changes again and again has one from its first change on.
     pub(crate) fn mirror_changes(&self, rule: u64) {
-        if !rt::running() || self.shared.lock().mounted().is_empty() {
+        if !rt::is_in_run() || self.shared.lock().mounted().is_empty() {
             return;
         }
         let next = |last| self.shared.faults.next_change(rule, last);

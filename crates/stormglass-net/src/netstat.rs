@@ -45,7 +45,7 @@ impl Network {
             for (protocol, host, port, _) in state.ports.bound() {
                 ports.push((names[host.0 as usize].clone(), protocol == Protocol::Datagram, port));
             }
-            if rt::running() {
+            if rt::is_in_run() {
                 waiting.extend(state.ports.waiting(rt::now()));
             }
             names

@@ -295,7 +295,7 @@ impl Shared {
         owner: Owner,
     ) -> io::Result<u16> {
         // Ports may be bound before the run begins.
-        let now = if rt::running() { rt::now() } else { SimTime::ZERO };
+        let now = if rt::is_in_run() { rt::now() } else { SimTime::ZERO };
         let mut state = self.lock();
         let HostInfo { name, faults, .. } = &mut state.hosts[host.0 as usize];
         let chance = || self.seed.stream(("net", &**name, "fault"));
@@ -348,7 +348,7 @@ impl Shared {
 
     /// Runs it where the kernels work. Asks madsim for no node, if there is the place: a caller may be dropped while madsim holds the list of them.
     pub(crate) fn in_kernel(&self, scope: Scope, work: impl Future<Output = ()> + Send + 'static) {
-        self.start_kernel().spawn(rt::follow(&self.recorder, scope, work));
+        self.start_kernel().spawn(rt::scoped(&self.recorder, scope, work));
     }
 
     /// The host's name.
@@ -494,7 +494,7 @@ impl Host {
     ///
     /// Outside a madsim runtime.
     pub fn mount(&self) -> Mount {
-        self.mount_on(rt::node())
+        self.mount_on(rt::current_node())
     }
 
     /// As [`Host::mount`], for another node.
@@ -514,7 +514,8 @@ impl Host {
     ///
     /// Outside a madsim runtime.
     pub fn current() -> io::Result<Host> {
-        rt::mounted().ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NotMounted(rt::node())))
+        rt::mounted()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NotMounted(rt::current_node())))
     }
 
     /// Takes the host's power away until the guard is dropped: it sends nothing, not even goodbye, and nothing reaches it. Its

@@ -197,7 +197,7 @@ struct Waiting<Q, A> {
 
 impl<Q, A> Drop for Waiting<Q, A> {
     fn drop(&mut self) {
-        if !self.over && rt::running() {
+        if !self.over && rt::is_in_run() {
             self.wire.there.send((), 0, Cancel(self.cancelled.clone()));
         }
     }

@@ -392,7 +392,7 @@ impl<S: Send + 'static, R: Send + 'static> End<S, R> {
 impl<S: Send + 'static, R: Send + 'static> Drop for End<S, R> {
     fn drop(&mut self) {
         // A world that is being torn down has no clock any more, and nobody to tell.
-        if !rt::running() {
+        if !rt::is_in_run() {
             return;
         }
         let unread = !lock(&self.incoming).is_empty();

@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
-use stormglass_core::blame::{self, Part, Stretch};
+use stormglass_core::critical_path::{self, Part, Segment};
 use stormglass_core::event::Category;
 use stormglass_core::{EventId, Kind, Length, SimTime, Trace, Wait};
 
@@ -53,11 +53,11 @@ impl Explanation {
             Length::Observed(_) => wait.end,
             Length::Censored(_) => last_of(trace, &wait.node)?,
         };
-        let path = blame::critical_path(trace, wait.began, end);
+        let path = critical_path::critical_path(trace, wait.began, end);
         if path.is_empty() && !length.is_zero() {
             return None;
         }
-        let mut parts = blame::parts(trace, &wait.node, wait.began, wait.began + length, &path);
+        let mut parts = critical_path::parts(trace, &wait.node, wait.began, wait.began + length, &path);
         if let (Length::Censored(_), Some(last)) = (wait.length, parts.last_mut()) {
             last.name = "since then".into();
         }
@@ -177,7 +177,7 @@ fn last_of(trace: &Trace, node: &str) -> Option<EventId> {
     Some(EventId::at(index))
 }
 
-fn reasons(trace: &Trace, path: &[Stretch]) -> Vec<Reason> {
+fn reasons(trace: &Trace, path: &[Segment]) -> Vec<Reason> {
     let mut groups: BTreeMap<String, (BTreeSet<String>, usize, Duration)> = BTreeMap::new();
     for stretch in path {
         let Some(event) = trace.event(stretch.event) else { continue };

@@ -1,9 +1,9 @@
-//! A channel with one receiver, whose values bring their cause along. It takes any number of them; who wants it bounded waits for
-//! [`Sender::room`].
+//! An unbounded channel with one receiver whose values carry their cause. A sender that wants a
+//! bound waits for [`Sender::wait_for_capacity`] first.
 //!
-//! Whoever receives a value has waited for the later of two things: its own last event and the one that the
-//! value brings. That is how a request that lies in a busy server's queue is put to the account of what the
-//! server was busy with.
+//! The cause of a receiver is the later of two events: its own last one and the one that the value
+//! carries. So the time that a request spends in a busy server's queue is attributed to the work
+//! that the server was doing.
 
 use crate::wakers::Wakers;
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use stormglass_core::{EventId, Recorder};
 
-/// A new channel of this run.
+/// Creates a channel of this run.
 ///
 /// ```
 /// use stormglass_core::{Keep, Recorder};
@@ -38,7 +38,7 @@ pub fn channel<T>(recorder: &Recorder) -> (Sender<T>, Receiver<T>) {
 struct State<T> {
     queue: VecDeque<(T, EventId)>,
     waker: Option<Waker>,
-    /// Senders who wait for room.
+    /// Senders that wait for capacity.
     waiting: Wakers,
     senders: usize,
     closed: bool,
@@ -48,22 +48,23 @@ fn lock<T>(shared: &Mutex<State<T>>) -> MutexGuard<'_, State<T>> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The sending side; clones send into the same channel.
+/// The sending half; clones send into the same channel.
 pub struct Sender<T> {
     shared: Arc<Mutex<State<T>>>,
     recorder: Recorder,
 }
 
 impl<T> Sender<T> {
-    /// Puts a value in, caused by the scope at work. Into a channel without receiver it is lost.
+    /// Sends a value, with the cause of the current scope. Without a receiver the value is lost.
     pub fn send(&self, value: T) {
         self.send_from(value, self.recorder.scope().last());
     }
 
-    /// Puts a value in with its own cause, such as the arrival of a message.
+    /// Sends a value with a cause of its own, such as the arrival of a message.
     pub fn send_from(&self, value: T, cause: EventId) {
         let mut state = lock(&self.shared);
-        // A value for nobody waits for the channel's end: its destructor may not run in a timer's callback.
+        // Without a receiver the value stays in the queue until the channel is dropped: its
+        // destructor may not run in a timer's callback.
         state.queue.push_back((value, cause));
         let waker = state.waker.take();
         drop(state);
@@ -72,7 +73,7 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Waits until fewer than so many values are in the channel, or the receiver is gone: a bounded queue's place.
+    /// Waits until fewer than `capacity` values are in the channel, or the receiver is dropped.
     ///
     /// ```
     /// use stormglass_core::{Keep, Recorder};
@@ -82,7 +83,7 @@ impl<T> Sender<T> {
     ///     let (sender, mut receiver) = stormglass_rt::channel(&recorder);
     ///     sender.send(1);
     ///     let second = stormglass_rt::spawn(&recorder, "second", async move {
-    ///         sender.room(1).await;
+    ///         sender.wait_for_capacity(1).await;
     ///         sender.send(2);
     ///     });
     ///     assert_eq!(receiver.recv().await, Some(1));
@@ -90,7 +91,7 @@ impl<T> Sender<T> {
     ///     second.await.unwrap();
     /// });
     /// ```
-    pub async fn room(&self, capacity: usize) {
+    pub async fn wait_for_capacity(&self, capacity: usize) {
         poll_fn(|context| {
             let mut state = lock(&self.shared);
             if state.closed || state.queue.len() < capacity {
@@ -102,7 +103,7 @@ impl<T> Sender<T> {
         .await;
     }
 
-    /// Whether the receiver is gone.
+    /// Whether the receiver was dropped.
     pub fn is_closed(&self) -> bool {
         lock(&self.shared).closed
     }
@@ -127,35 +128,36 @@ impl<T> Drop for Sender<T> {
     }
 }
 
-/// The receiving side.
+/// The receiving half.
 pub struct Receiver<T> {
     shared: Arc<Mutex<State<T>>>,
     recorder: Recorder,
 }
 
 impl<T> Receiver<T> {
-    /// The next value, or `None` once the channel is empty and every sender is gone.
+    /// Receives the next value, or `None` once the channel is empty and every sender was dropped.
     pub async fn recv(&mut self) -> Option<T> {
         poll_fn(|context| self.poll_recv(context)).await
     }
 
     /// As [`Receiver::recv`], for hand-written selections.
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<T>> {
-        self.poll_take(context).map(|taken| {
-            taken.map(|(value, cause)| {
+        self.poll_recv_with_cause(context).map(|received| {
+            received.map(|(value, cause)| {
                 self.recorder.join(cause);
                 value
             })
         })
     }
 
-    /// As [`Receiver::poll_recv`], for whoever sorts values first: with the value's cause, which counts as waited for only once it is
-    /// joined.
-    pub fn poll_take(&mut self, context: &mut Context<'_>) -> Poll<Option<(T, EventId)>> {
+    /// As [`Receiver::poll_recv`], and returns the value's cause instead of adding it to the
+    /// current scope: for a receiver that sorts values into queues and calls [`Recorder::join`]
+    /// when it takes one.
+    pub fn poll_recv_with_cause(&mut self, context: &mut Context<'_>) -> Poll<Option<(T, EventId)>> {
         let mut state = lock(&self.shared);
-        if let Some(taken) = state.queue.pop_front() {
+        if let Some(received) = state.queue.pop_front() {
             state.waiting.wake_all();
-            return Poll::Ready(Some(taken));
+            return Poll::Ready(Some(received));
         }
         if state.senders == 0 {
             return Poll::Ready(None);
@@ -167,7 +169,7 @@ impl<T> Receiver<T> {
         Poll::Pending
     }
 
-    /// The next value if there is one now.
+    /// Receives the next value if there is one now.
     pub fn try_recv(&mut self) -> Option<T> {
         let mut state = lock(&self.shared);
         let (value, cause) = state.queue.pop_front()?;
@@ -182,7 +184,7 @@ impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let mut state = lock(&self.shared);
         state.closed = true;
-        // Values that nobody will take may hold the way back to someone who waits.
+        // An unread value may hold the sender of a reply for which another task waits.
         let unread = std::mem::take(&mut state.queue);
         state.waiting.wake_all();
         drop(state);

@@ -1,7 +1,8 @@
-//! The run's time.
+//! Simulated time: clock, sleeps, timers.
 //!
-//! madsim's `sleep` has a floor of 1 ms, but a `Sleep` that is reset before its first poll ends where it
-//! should. Disk and loopback latencies need microseconds, so every sleep of ours is made here, that way.
+//! madsim's `sleep` has a floor of 1 ms, but a `Sleep` that is reset before its first poll ends at
+//! its deadline. Disk and loopback latencies need microseconds, so every sleep of Stormglass is
+//! created here, that way.
 
 pub use madsim::time::Sleep;
 use madsim::time::{Instant, TimeHandle};
@@ -13,7 +14,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use stormglass_core::{Kind, Latency, Recorder, SimTime, Stream, Symbol};
 
-/// The time since the run began.
+/// Returns the time since the run began.
 ///
 /// # Panics
 ///
@@ -22,12 +23,13 @@ pub fn now() -> SimTime {
     Clock::current().now()
 }
 
-/// The clock of the run at work, for whoever asks more than once: finding it costs more than asking it.
+/// The clock of the current run. Keep it to read the time repeatedly: looking up the clock costs
+/// more than reading it.
 #[derive(Clone)]
 pub struct Clock(TimeHandle);
 
 impl Clock {
-    /// The clock of the run at work.
+    /// Returns the clock of the current run.
     ///
     /// # Panics
     ///
@@ -61,20 +63,21 @@ impl std::fmt::Debug for Clock {
     }
 }
 
-/// The clock of the day at a moment of the run, which madsim draws from the seed: what `SystemTime::now` gave then.
+/// Returns what `SystemTime::now` returns at a time of the run. madsim draws the date from the
+/// seed.
 ///
 /// # Panics
 ///
 /// Outside a madsim runtime.
-#[expect(clippy::disallowed_types, reason = "not the ambient one: the run's own")]
+#[expect(clippy::disallowed_types, reason = "the simulated clock, not that of the machine")]
 pub fn time_of_day(at: SimTime) -> std::time::SystemTime {
     let clock = TimeHandle::current();
     let now = SimTime::from(clock.elapsed());
     clock.now_time() - now.saturating_since(at) + at.saturating_since(now)
 }
 
-/// Whether there is a run at work on this thread. A destructor may run after it.
-pub fn running() -> bool {
+/// Whether this thread is inside a run. A destructor may run after the end of its run.
+pub fn is_in_run() -> bool {
     TimeHandle::try_current().is_some()
 }
 
@@ -94,26 +97,29 @@ pub fn sleep(duration: Duration) -> Sleep {
     Clock::current().sleep(duration)
 }
 
-/// Waits until the moment `at`; ready at once if that is past. Records nothing.
+/// Waits until the time `at`; ready at once if that is past. Records nothing.
 pub fn sleep_until(at: SimTime) -> Sleep {
     let clock = TimeHandle::current();
     let deadline = instant(&clock, at);
     exact(&clock, deadline)
 }
 
-/// Waits for `duration` on purpose and records it as a [`Kind::Sleep`] of this `reason`: a back-off, a poll gap.
+/// Waits for `duration` deliberately and records it as a [`Kind::Sleep`] of this `reason`: a
+/// back-off, a polling interval.
 pub async fn pause(recorder: &Recorder, reason: Symbol, duration: Duration) {
     sleep(duration).await;
     recorder.record(now(), Kind::Sleep, reason, duration, 0);
 }
 
-/// Records that something of the node at work is in another state, as a [`Kind::Status`]. It takes no time, and nothing waits for it.
-pub fn status(recorder: &Recorder, what: &str, state: &str) {
-    let subject = recorder.symbol(&format!("{what}: {state}"));
+/// Records a change of a component's state on the current node, as a [`Kind::Status`]. It takes no
+/// time and is no cause of later events.
+pub fn record_status(recorder: &Recorder, component: &str, state: &str) {
+    let subject = recorder.symbol(&format!("{component}: {state}"));
     recorder.record_in(recorder.scope(), now(), Kind::Status, subject, Duration::ZERO, 0);
 }
 
-/// The future's output, or `None` if `limit` passes first. A future that is ready in time wins a tie.
+/// Returns the output of `future`, or `None` if `limit` passes first. If both are ready at the
+/// same time, the output.
 pub async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = std::pin::pin!(future);
     let mut alarm = Alarm::new(now() + limit);
@@ -124,8 +130,8 @@ pub async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output>
     .await
 }
 
-/// A moment to wait for inside a selection. Polled again and again, it sets one timer; a `Sleep` of madsim's
-/// sets one with each poll.
+/// A deadline to wait for inside a selection. However often it is polled, it sets one timer;
+/// madsim's `Sleep` sets one with each poll.
 ///
 /// It wakes the task that polled it first, so it must stay with that task.
 #[derive(Clone, Copy, Debug)]
@@ -135,12 +141,12 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// An alarm at this moment.
+    /// Creates an alarm at this time.
     pub fn new(at: SimTime) -> Alarm {
         Alarm { at, armed: false }
     }
 
-    /// Ready from the moment on.
+    /// Polls the alarm: ready from its time on.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if now() >= self.at {
             return Poll::Ready(());
@@ -153,7 +159,8 @@ impl Alarm {
     }
 }
 
-/// A periodic timer. Someone who was busy for five periods gets the ticks that were due as [`Missed`] says.
+/// A periodic timer. [`MissedTickBehavior`] says what happens to ticks that were due while the
+/// task was busy.
 #[derive(Clone, Debug)]
 pub struct Ticker {
     recorder: Recorder,
@@ -162,32 +169,33 @@ pub struct Ticker {
     /// When the next tick is due.
     due: SimTime,
     next: Alarm,
-    missed: Missed,
-    late: Option<Box<Late>>,
+    missed: MissedTickBehavior,
+    delay: Option<Box<TickDelay>>,
 }
 
-/// How late ticks are.
+/// The delay of ticks: its distribution and the stream of its draws.
 #[derive(Clone, Debug)]
-struct Late {
-    by: Latency,
-    chance: Stream,
+struct TickDelay {
+    latency: Latency,
+    stream: Stream,
 }
 
-/// What becomes of ticks that were due while nobody looked, as tokio's `MissedTickBehavior`.
+/// What happens to ticks that were due while the task was busy, as tokio's `MissedTickBehavior`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Missed {
-    /// All of them come at once.
+pub enum MissedTickBehavior {
+    /// All missed ticks fire at once.
     #[default]
     Burst,
-    /// One comes late, the next ones at their old times.
+    /// One missed tick fires late; the next ones at their old times.
     Skip,
-    /// One comes late, the next ones a period after it each.
+    /// One missed tick fires late; the next ones a period after it each.
     Delay,
 }
 
 impl Ticker {
-    /// Ticks now and then after each `period`. A tick is recorded as a [`Kind::Tick`] of this subject.
+    /// Creates a timer that fires now and then once each `period`. A tick is recorded as a
+    /// [`Kind::Tick`] of this subject.
     ///
     /// # Panics
     ///
@@ -206,19 +214,20 @@ impl Ticker {
     }
 
     fn first_due(due: SimTime, recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
-        assert!(!period.is_zero(), "a period of no time would tick for ever");
+        assert!(!period.is_zero(), "a ticker needs a period above 0");
         let (recorder, next) = (recorder.clone(), Alarm::new(due));
-        Ticker { recorder, subject, period, due, next, missed: Missed::Burst, late: None }
+        Ticker { recorder, subject, period, due, next, missed: MissedTickBehavior::Burst, delay: None }
     }
 
-    /// What becomes of missed ticks. Default: [`Missed::Burst`].
+    /// Sets what happens to missed ticks. Default: [`MissedTickBehavior::Burst`].
     #[must_use]
-    pub fn missed(mut self, missed: Missed) -> Ticker {
+    pub fn missed_tick_behavior(mut self, missed: MissedTickBehavior) -> Ticker {
         self.missed = missed;
         self
     }
 
-    /// Each tick comes late by so much, drawn by chance, as those of a real runtime do. The one after it is due as if it had been in time.
+    /// Delays each tick by a draw of `latency`, as a real runtime fires its timers late. The delay
+    /// does not shift the ticks after it.
     ///
     /// ```
     /// use std::future::poll_fn;
@@ -230,7 +239,7 @@ impl Ticker {
     ///     let recorder = Recorder::new(Keep::Nothing);
     ///     let late = Latency::Uniform { min: Duration::ZERO, max: Duration::from_millis(1) };
     ///     let mut ticker = Ticker::after(&recorder, recorder.symbol("tick"), Duration::from_millis(100));
-    ///     ticker = ticker.late(late, Seed(1).stream("tick"));
+    ///     ticker = ticker.delayed_by(late, Seed(1).stream("tick"));
     ///     for tick in 1..=10 {
     ///         poll_fn(|context| ticker.poll_tick(context)).await;
     ///         let late = stormglass_rt::now().as_nanos() - tick * 100_000_000;
@@ -239,26 +248,26 @@ impl Ticker {
     /// });
     /// ```
     #[must_use]
-    pub fn late(mut self, by: Latency, chance: Stream) -> Ticker {
-        self.late = Some(Box::new(Late { by, chance }));
+    pub fn delayed_by(mut self, latency: Latency, stream: Stream) -> Ticker {
+        self.delay = Some(Box::new(TickDelay { latency, stream }));
         self.set(self.due);
         self
     }
 
     fn set(&mut self, due: SimTime) {
-        let late = |Late { by, chance }: &mut Late| by.at(chance.draw());
+        let delay = |TickDelay { latency, stream }: &mut TickDelay| latency.at(stream.draw());
         self.due = due;
-        self.next = Alarm::new(due + self.late.as_deref_mut().map_or(Duration::ZERO, late));
+        self.next = Alarm::new(due + self.delay.as_deref_mut().map_or(Duration::ZERO, delay));
     }
 
-    /// Ready when a tick is due.
+    /// Polls the timer: ready when a tick is due.
     pub fn poll_tick(&mut self, context: &mut Context<'_>) -> Poll<()> {
         ready!(self.next.poll(context));
         let now = now();
         self.set(match self.missed {
-            Missed::Burst => self.due + self.period,
-            Missed::Delay => now + self.period,
-            Missed::Skip => {
+            MissedTickBehavior::Burst => self.due + self.period,
+            MissedTickBehavior::Delay => now + self.period,
+            MissedTickBehavior::Skip => {
                 let periods = (now - self.due).as_nanos() / self.period.as_nanos() + 1;
                 self.due + Duration::from_nanos((self.period.as_nanos() * periods) as u64)
             }
@@ -268,11 +277,11 @@ impl Ticker {
     }
 }
 
-/// Wakes `waker` at the moment `at`, without a task: a message costs one timer this way.
+/// Wakes `waker` at the time `at`, without a task: delivering a message costs one timer this way.
 ///
-/// **Invariant:** the waker runs under madsim's timer lock and before the clock shows the new time, so it
-/// must neither read the clock nor set a timer. Waking a task and putting a value into a
-/// [`mod@crate::channel`] are fine.
+/// **Invariant:** the waker runs under madsim's timer lock and before the clock shows the new
+/// time, so it must neither read the clock nor set a timer. Waking a task and putting a value into
+/// a [`mod@crate::channel`] are fine.
 pub fn wake_at(at: SimTime, waker: &Waker) {
     Clock::current().wake_at(at, waker);
 }
@@ -282,7 +291,7 @@ fn instant(clock: &TimeHandle, at: SimTime) -> Instant {
     clock.now_instant() + at.saturating_since(now)
 }
 
-/// The one place that asks madsim for a sleep, and takes its floor off.
+/// Creates a sleep of madsim without its floor of 1 ms. The only place that does so.
 fn exact(clock: &TimeHandle, deadline: Instant) -> Sleep {
     let mut sleep = clock.sleep_until(deadline);
     Pin::new(&mut sleep).reset(deadline);

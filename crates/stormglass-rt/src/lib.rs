@@ -1,13 +1,17 @@
-//! The ground that every asynchronous crate of ours stands on, over madsim.
+//! The asynchronous runtime layer over madsim that every asynchronous crate of Stormglass uses.
 //!
-//! - [`clock`]: the run's time, sleeps without madsim's floor of 1 ms, timer callbacks without a task.
-//! - [`task`]: tasks that carry their scope (node, name, last cause) from poll to poll.
-//! - [`mod@channel`], [`mod@watch`]: hand-overs between tasks that carry the cause across.
-//! - [`mod@mount`]: what belongs to the node at work: its disk, its host.
-//! - [`worker`]: the threads of a node's runtime, and what it costs to block one.
+//! In reading order, which is the order of dependence:
 //!
-//! What these have in common is cause: when something made here completes, the scope at work has waited for
-//! the latest of what it needed, and [`stormglass_core::blame`] can follow that back.
+//! - [`clock`]: simulated time, sleeps without madsim's floor of 1 ms, timer callbacks without a
+//!   task.
+//! - [`mod@channel`], [`mod@watch`]: communication between tasks that carries causes.
+//! - [`mod@mount`]: values that belong to a node, such as its disk and its host.
+//! - [`worker`]: the worker threads of a node's runtime, and blocking calls on them.
+//! - [`task`]: tasks that keep their scope (node, name, last cause) from poll to poll.
+//!
+//! All of them record causes: when an operation of this crate completes, the cause of the current
+//! scope is the latest event that the operation needed, and [`stormglass_core::critical_path`] can
+//! follow it back.
 
 #[cfg(not(madsim))]
 compile_error!(
@@ -26,12 +30,12 @@ pub mod worker;
 
 pub use channel::channel;
 pub use clock::{
-    Alarm, Clock, Missed, Sleep, Ticker, now, pause, running, sleep, sleep_until, status, time_of_day,
-    timeout, wake_at,
+    Alarm, Clock, MissedTickBehavior, Sleep, Ticker, is_in_run, now, pause, record_status, sleep,
+    sleep_until, time_of_day, timeout, wake_at,
 };
-pub use mount::{Mount, mount, mounted, node};
+pub use mount::{Mount, current_node, mount, mounted};
 pub use task::{
-    Followed, Gathered, JoinHandle, Turn, follow, follow_new, join_all, spawn, spawn_in, spawn_on,
+    JoinHandle, ScopeGuard, Scoped, TaskTracker, join_all, scoped, scoped_task, spawn, spawn_in, spawn_on,
 };
 pub use wakers::Wakers;
 pub use watch::Watch;

@@ -1,11 +1,13 @@
-//! Tasks that carry their scope.
+//! Tasks that keep their scope.
 //!
-//! madsim polls tasks one at a time on one thread, in an order drawn from the seed. A followed task puts its
-//! own scope to work for each poll and takes it back afterwards, so whatever it records finds its node, its
-//! name and what it last waited for. Whoever wakes it hands its own cause over: so causes pass through channels, locks and
-//! notifications that know nothing of them, such as tokio's.
+//! madsim polls tasks one at a time on one thread, in an order drawn from the seed. A scoped task
+//! makes its own scope the current one for each poll and saves it afterwards, so the events that
+//! it records have its node, its name and its last cause. The task that wakes it passes its own
+//! cause on, so causes pass through channels, locks and notifications that do not carry them, such
+//! as tokio's.
 
-use crate::worker::{self, Seat};
+use crate::mount::current_node;
+use crate::worker::{TaskWorker, wake_spawned_task};
 use madsim::runtime::NodeHandle;
 use madsim::task::{AbortHandle, JoinError, NodeId};
 use std::cell::RefCell;
@@ -13,11 +15,12 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use stormglass_core::{EventId, Recorder, Scope, Woken};
+use stormglass_core::{EventId, Recorder, Scope, WakeCause};
 
-/// Spawns a task of this name on the node at work. It starts with the spawner's cause.
+/// Spawns a task of this name on the current node. It starts with the spawner's cause.
 ///
-/// The task ends with its node, or when the handle's `abort` is called; dropping the handle lets it run on.
+/// The task ends with its node, or when the handle's `abort` is called; dropping the handle lets
+/// it run on.
 #[track_caller]
 pub fn spawn<F>(recorder: &Recorder, name: &str, future: F) -> JoinHandle<F::Output>
 where
@@ -28,28 +31,28 @@ where
 }
 
 /// As [`spawn`], in this scope.
-#[expect(clippy::disallowed_methods, reason = "the one place that asks madsim for a task")]
+#[expect(clippy::disallowed_methods, reason = "the one place that spawns a task on madsim")]
 #[track_caller]
 pub fn spawn_in<F>(recorder: &Recorder, scope: Scope, future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let task = madsim::task::spawn(follow(recorder, scope, to_the_end(recorder, future)));
-    gather(|| task.abort_handle());
-    worker::wakes_another();
+    let task = madsim::task::spawn(scoped(recorder, scope, with_last_event(recorder, future)));
+    track(|| task.abort_handle());
+    wake_spawned_task();
     JoinHandle { task, recorder: recorder.clone() }
 }
 
 thread_local! {
-    /// The tasks of the node whose tasks are gathered.
-    static GATHERED: RefCell<Option<(NodeId, Vec<AbortHandle>)>> = const { RefCell::new(None) };
+    /// The node whose tasks are tracked, and its tasks.
+    static TRACKED: RefCell<Option<(NodeId, Vec<AbortHandle>)>> = const { RefCell::new(None) };
 }
 
-fn gather(task: impl FnOnce() -> AbortHandle) {
-    GATHERED.with_borrow_mut(|gathered| {
-        if let Some((node, tasks)) = gathered
-            && *node == crate::node()
+fn track(task: impl FnOnce() -> AbortHandle) {
+    TRACKED.with_borrow_mut(|tracked| {
+        if let Some((node, tasks)) = tracked
+            && *node == current_node()
         {
             if tasks.len() == tasks.capacity() {
                 tasks.retain(|task| !task.is_finished());
@@ -59,32 +62,34 @@ fn gather(task: impl FnOnce() -> AbortHandle) {
     });
 }
 
-/// The tasks that were spawned here on one node, so that they can be ended where the node cannot be killed: madsim's main one. A task
-/// that is never ended, and waits for something that it holds itself, is never freed.
+/// Tracks the tasks of one node, so that they can be aborted where the node cannot be killed:
+/// madsim's main node. A task that is never aborted and waits for a value that it holds itself is
+/// never freed.
 #[derive(Debug)]
-pub struct Gathered(());
+pub struct TaskTracker(());
 
-impl Gathered {
-    /// Gathers the tasks that are spawned on the node at work, by [`spawn`] and [`spawn_in`], from now on; one node at a time.
+impl TaskTracker {
+    /// Tracks the tasks that [`spawn`] and [`spawn_in`] spawn on the current node from now on; one
+    /// node at a time.
     ///
     /// # Panics
     ///
     /// Outside a madsim runtime.
-    pub fn on_this_node() -> Gathered {
-        GATHERED.set(Some((crate::node(), Vec::new())));
-        Gathered(())
+    pub fn on_current_node() -> TaskTracker {
+        TRACKED.set(Some((current_node(), Vec::new())));
+        TaskTracker(())
     }
 
-    /// Ends them. They are dropped when it is their turn.
-    pub fn abort(&self) {
-        let tasks = GATHERED.take();
+    /// Aborts the tracked tasks. Each is dropped when the executor reaches it.
+    pub fn abort_all(&self) {
+        let tasks = TRACKED.take();
         tasks.into_iter().flat_map(|(_, tasks)| tasks).for_each(|task| task.abort());
     }
 }
 
-impl Drop for Gathered {
+impl Drop for TaskTracker {
     fn drop(&mut self) {
-        GATHERED.set(None);
+        TRACKED.set(None);
     }
 }
 
@@ -95,12 +100,12 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let task = node.spawn(follow(recorder, scope, to_the_end(recorder, future)));
+    let task = node.spawn(scoped(recorder, scope, with_last_event(recorder, future)));
     JoinHandle { task, recorder: recorder.clone() }
 }
 
-/// What a future gives, and what it had last waited for when it did.
-fn to_the_end<F: Future>(
+/// Runs a future and returns its output with the last event that it had to wait for.
+fn with_last_event<F: Future>(
     recorder: &Recorder,
     future: F,
 ) -> impl Future<Output = (F::Output, EventId)> + use<F> {
@@ -111,7 +116,7 @@ fn to_the_end<F: Future>(
     }
 }
 
-/// A task that was spawned. Whoever waits for it has waited for what it has waited for.
+/// The handle of a spawned task. The last event of the task is a cause of the task that joins it.
 #[derive(Debug)]
 pub struct JoinHandle<T> {
     task: madsim::task::JoinHandle<(T, EventId)>,
@@ -119,12 +124,12 @@ pub struct JoinHandle<T> {
 }
 
 impl<T> JoinHandle<T> {
-    /// Ends the task at its next turn.
+    /// Aborts the task: it ends at its next poll.
     pub fn abort(&self) {
         self.task.abort();
     }
 
-    /// Whether it has ended.
+    /// Whether the task has ended.
     pub fn is_finished(&self) -> bool {
         self.task.is_finished()
     }
@@ -141,19 +146,21 @@ impl<T> Future for JoinHandle<T> {
     }
 }
 
-/// A future that runs in this scope, wherever it is polled.
-pub fn follow<F: Future>(recorder: &Recorder, scope: Scope, future: F) -> Followed<F> {
-    Followed { recorder: recorder.clone(), scope, future: Box::pin(future), alarm: None }
+/// Runs a future in this scope, wherever it is polled.
+pub fn scoped<F: Future>(recorder: &Recorder, scope: Scope, future: F) -> Scoped<F> {
+    Scoped { recorder: recorder.clone(), scope, future: Box::pin(future), waker: None }
 }
 
-/// A future that runs as a task of this name on the node at work, wherever it is polled: a branch of a join.
-pub fn follow_new<F: Future>(recorder: &Recorder, name: &str, future: F) -> Followed<F> {
+/// Runs a future in the scope of a new task of this name on the current node, wherever it is
+/// polled: a branch of [`join_all`].
+pub fn scoped_task<F: Future>(recorder: &Recorder, name: &str, future: F) -> Scoped<F> {
     let scope = Scope { task: recorder.symbol(name), ..recorder.scope() };
-    follow(recorder, scope, future)
+    scoped(recorder, scope, future)
 }
 
-/// Runs branches side by side in one task until all are done, and has waited for the last of them.
-pub async fn join_all<F: Future>(mut branches: Vec<Followed<F>>) {
+/// Runs branches concurrently in one task until all have completed. The last event of the last
+/// branch is a cause of the task.
+pub async fn join_all<F: Future>(mut branches: Vec<Scoped<F>>) {
     let mut done = vec![false; branches.len()];
     poll_fn(|context| {
         for (branch, done) in branches.iter_mut().zip(&mut done) {
@@ -167,108 +174,115 @@ pub async fn join_all<F: Future>(mut branches: Vec<Followed<F>>) {
     .await;
 }
 
-/// See [`follow`].
+/// A future that runs in its own scope; see [`scoped`].
 #[derive(Debug)]
-pub struct Followed<F> {
+pub struct Scoped<F> {
     recorder: Recorder,
     scope: Scope,
     future: Pin<Box<F>>,
-    alarm: Option<(Arc<WakeUp>, Waker)>,
+    waker: Option<(Arc<ScopeWaker>, Waker)>,
 }
 
-/// Wakes a followed task and keeps the cause of whoever did.
+/// Wakes a scoped future and keeps the cause of its waker.
 #[derive(Debug)]
-struct WakeUp {
+struct ScopeWaker {
     recorder: Recorder,
-    /// By whom, since the last turn, if anybody has.
-    woken: Mutex<Option<Woken>>,
+    /// The cause of the wake-ups since the last poll; `None` if there was none.
+    cause: Mutex<Option<WakeCause>>,
     task: Waker,
-    /// Its place among the workers of its process, if it has any.
-    seat: Option<Arc<Seat>>,
+    /// The worker thread of the task, if its process has worker threads.
+    worker: Option<Arc<TaskWorker>>,
 }
 
-impl WakeUp {
-    fn woken(&self) -> MutexGuard<'_, Option<Woken>> {
-        self.woken.lock().unwrap_or_else(PoisonError::into_inner)
+impl ScopeWaker {
+    fn cause(&self) -> MutexGuard<'_, Option<WakeCause>> {
+        self.cause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Wake for WakeUp {
+impl Wake for ScopeWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Between turns no scope is at work: a timer has no cause but time.
-        let by = self.recorder.waking();
-        let mut woken = self.woken();
-        *woken = Some(woken.unwrap_or_default().or(by));
-        drop(woken);
-        match &self.seat {
+        // Between polls there is no current scope: the wake-up of a timer has no cause but time.
+        let new = self.recorder.wake_cause();
+        let mut cause = self.cause();
+        *cause = Some(cause.unwrap_or_default().or(new));
+        drop(cause);
+        match &self.worker {
             None => self.task.wake_by_ref(),
-            Some(seat) => seat.wake(&self.task, || Waker::from(self.clone())),
+            Some(worker) => worker.wake(&self.task, || Waker::from(self.clone())),
         }
     }
 }
 
-impl<F> Followed<F> {
-    /// Whether it is woken, or would not be: one branch of many that has nothing to do need not be polled.
+impl<F> Scoped<F> {
+    /// Whether it has to be polled: it was woken, or this context is not the one that it would
+    /// wake. [`join_all`] polls no other branches.
     fn is_due(&self, context: &Context<'_>) -> bool {
-        let sleeps = |(alarm, _): &(Arc<WakeUp>, Waker)| {
-            alarm.woken().is_none() && alarm.task.will_wake(context.waker())
+        let sleeps = |(waker, _): &(Arc<ScopeWaker>, Waker)| {
+            waker.cause().is_none() && waker.task.will_wake(context.waker())
         };
-        !self.alarm.as_ref().is_some_and(sleeps)
+        !self.waker.as_ref().is_some_and(sleeps)
     }
 }
 
-impl<F: Future> Future for Followed<F> {
+impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
-        let (alarm, waker) = match &this.alarm {
-            Some((alarm, waker)) if alarm.task.will_wake(context.waker()) => {
-                this.scope.woken = this.scope.woken.or(alarm.woken().take().unwrap_or_default());
-                (alarm, waker)
+        let (own, waker) = match &this.waker {
+            Some((own, waker)) if own.task.will_wake(context.waker()) => {
+                let wake_cause = own.cause().take().unwrap_or_default();
+                this.scope.wake_cause = this.scope.wake_cause.or(wake_cause);
+                (own, waker)
             }
             _ => {
                 let (recorder, task) = (this.recorder.clone(), context.waker().clone());
-                let seat = Seat::new(this.scope);
-                let alarm = Arc::new(WakeUp { recorder, woken: Mutex::default(), task, seat });
-                let waker = Waker::from(alarm.clone());
-                let (alarm, waker) = this.alarm.insert((alarm, waker));
-                (&*alarm, &*waker)
+                let worker = TaskWorker::new(this.scope);
+                let own = Arc::new(ScopeWaker { recorder, cause: Mutex::default(), task, worker });
+                let waker = Waker::from(own.clone());
+                let (own, waker) = this.waker.insert((own, waker));
+                (&*own, &*waker)
             }
         };
-        let sitting = alarm.seat.as_ref().map(Seat::sit);
-        let turn = Turn::begin(&this.recorder, this.scope);
+        let worker_guard = own.worker.as_ref().map(TaskWorker::enter);
+        let scope_guard = ScopeGuard::enter(&this.recorder, this.scope);
         let polled = this.future.as_mut().poll(&mut Context::from_waker(waker));
-        drop(sitting);
-        this.scope = turn.end();
+        drop(worker_guard);
+        this.scope = scope_guard.exit();
         polled
     }
 }
 
-/// One turn of a scope: put to work when it begins, taken back when it ends, by a panic too.
+/// Makes a scope the current one for one turn (poll) of a task; dropping it, also by a panic,
+/// restores the one before.
 #[derive(Debug)]
-pub struct Turn<'a> {
+pub struct ScopeGuard<'a> {
     recorder: &'a Recorder,
     outer: Scope,
 }
 
-impl<'a> Turn<'a> {
-    /// Puts the scope to work.
-    pub fn begin(recorder: &'a Recorder, scope: Scope) -> Turn<'a> {
-        Turn { recorder, outer: recorder.enter_turn(scope) }
+impl<'a> ScopeGuard<'a> {
+    /// Makes `scope` the current one.
+    ///
+    /// # Panics
+    ///
+    /// As [`Recorder::enter_turn`].
+    pub fn enter(recorder: &'a Recorder, scope: Scope) -> ScopeGuard<'a> {
+        ScopeGuard { recorder, outer: recorder.enter_turn(scope) }
     }
 
-    /// Takes the scope back, with what it has waited for since.
-    pub fn end(self) -> Scope {
+    /// Restores the scope before, and returns this one with its causes since.
+    pub fn exit(self) -> Scope {
         self.recorder.scope()
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for ScopeGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.recorder.note_panic();

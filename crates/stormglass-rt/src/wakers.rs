@@ -1,8 +1,8 @@
-//! Those who wait for one thing.
+//! The wakers of tasks that wait for one condition.
 
 use std::task::Waker;
 
-/// The tasks that wait for one thing, each once.
+/// The wakers of the tasks that wait for one condition, each task once.
 ///
 /// ```
 /// use std::task::Waker;
@@ -16,24 +16,25 @@ use std::task::Waker;
 pub struct Wakers(Vec<Waker>);
 
 impl Wakers {
-    /// Adds a task, unless it is there: a selection asks again and again while others make progress.
+    /// Adds a waker, unless it would wake a task that is there already: a selection polls
+    /// repeatedly while other branches make progress.
     pub fn add(&mut self, waker: &Waker) {
         if !self.0.iter().any(|other| other.will_wake(waker)) {
             self.0.push(waker.clone());
         }
     }
 
-    /// Wakes all, in the order in which they came.
+    /// Wakes all tasks in the order in which they were added, and removes them.
     pub fn wake_all(&mut self) {
         self.0.drain(..).for_each(Waker::wake);
     }
 
-    /// Whether nobody waits.
+    /// Whether no task waits.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Those who wait.
+    /// Returns the wakers, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = &Waker> {
         self.0.iter()
     }

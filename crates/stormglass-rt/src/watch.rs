@@ -1,4 +1,4 @@
-//! A value that changes, and those who wait for it to become something.
+//! A shared value, and waiting for it to satisfy a condition.
 
 use crate::wakers::Wakers;
 use std::future::poll_fn;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use stormglass_core::{EventId, Recorder};
 
-/// A shared value; clones see the same one.
+/// A shared value that tasks can wait for; clones share it.
 ///
 /// ```
 /// use stormglass_core::{Keep, Recorder};
@@ -38,7 +38,7 @@ impl<T> Clone for Watch<T> {
 }
 
 impl<T: Clone> Watch<T> {
-    /// A watch of this run with its first value.
+    /// Creates a watch of this run with its initial value.
     pub fn new(recorder: &Recorder, value: T) -> Watch<T> {
         let state = State { value, cause: recorder.scope().last(), wakers: Wakers::default() };
         Watch { shared: Arc::new(Mutex::new(state)), recorder: recorder.clone() }
@@ -48,17 +48,17 @@ impl<T: Clone> Watch<T> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The value now.
+    /// Returns a copy of the value.
     pub fn get(&self) -> T {
         self.lock().value.clone()
     }
 
-    /// Asks something of the value, without a copy of it.
-    pub fn look<R>(&self, ask: impl FnOnce(&T) -> R) -> R {
-        ask(&self.lock().value)
+    /// Calls `read` with a reference to the value and returns its result.
+    pub fn with<R>(&self, read: impl FnOnce(&T) -> R) -> R {
+        read(&self.lock().value)
     }
 
-    /// Changes the value and wakes everyone who waits.
+    /// Sets the value and wakes all tasks that wait.
     pub fn set(&self, value: T) {
         self.change(|current| {
             *current = value;
@@ -66,7 +66,7 @@ impl<T: Clone> Watch<T> {
         });
     }
 
-    /// Changes the value in place; `change` says whether it did. Wakes those who wait if so.
+    /// Changes the value in place. If `change` returns true, wakes all tasks that wait.
     pub fn change(&self, change: impl FnOnce(&mut T) -> bool) {
         let cause = self.recorder.scope().last();
         let mut state = self.lock();
@@ -79,7 +79,7 @@ impl<T: Clone> Watch<T> {
         wakers.wake_all();
     }
 
-    /// Waits until the value satisfies `accept`, and returns it.
+    /// Waits until the value satisfies `accept`, and returns a copy of it.
     pub async fn until(&self, mut accept: impl FnMut(&T) -> bool) -> T {
         poll_fn(|context| self.poll_until(context, &mut accept)).await
     }

@@ -109,7 +109,7 @@ impl Cpu {
     pub async fn compute(&self, what: Symbol, work: Duration) {
         let median = work.mul_f64(self.profile.slowdown);
         let spread = Latency::LogNormal { median, sigma: self.profile.spread, max: median * 20 };
-        let _away = rt::worker::away();
+        let _away = rt::worker::enter_blocking_pool();
         let began = rt::now();
         let mut left = spread.at(self.stream.lock().unwrap_or_else(PoisonError::into_inner).draw());
         while !left.is_zero() {
@@ -118,7 +118,7 @@ impl Cpu {
             if !turns.is_zero() {
                 rt::sleep(turns).await;
             }
-            let done = self.cores.lock().unwrap_or_else(PoisonError::into_inner).take(rt::now(), slice);
+            let done = self.cores.lock().unwrap_or_else(PoisonError::into_inner).enqueue(rt::now(), slice);
             rt::sleep_until(done).await;
             left -= slice;
         }

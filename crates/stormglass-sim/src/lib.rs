@@ -38,7 +38,7 @@
 //!
 //! let settings = Settings::resolve(&TwoWrites, None, "quiet", &[("disk.sync.latency", "3ms")])?;
 //! let played = Run::new(&TwoWrites, settings, Seed(1)).play(Keep::Nothing);
-//! assert!(!played.outcome.verdict.held());
+//! assert!(!played.outcome.verdict.is_passed());
 //! # Ok::<(), stormglass_sim::SettingsError>(())
 //! ```
 

@@ -188,7 +188,7 @@ impl World {
 
 /// Where the tasks of the harness run.
 fn harness() -> NodeHandle {
-    Handle::current().get_node(rt::node()).expect("a run's story has a node")
+    Handle::current().get_node(rt::current_node()).expect("a run's story has a node")
 }
 
 /// A fault whose time is there, or over. Told without a task, which would move the clock; done by one.

@@ -171,11 +171,11 @@ impl<'a> Run<'a> {
             let world = world.clone();
             catch_unwind(AssertUnwindSafe(|| {
                 runtime.block_on(async {
-                    tasks = Some(rt::Gathered::on_this_node());
+                    tasks = Some(rt::TaskTracker::on_current_node());
                     let (node, task) = (recorder.symbol("harness"), recorder.symbol("scenario"));
                     let scope = Scope { node, task, ..Scope::default() };
                     world.break_by_plan();
-                    let story = rt::follow(&recorder, scope, self.scenario.play(world, &self.settings));
+                    let story = rt::scoped(&recorder, scope, self.scenario.play(world, &self.settings));
                     self.tell(story, limits.horizon).await;
                     rt::now()
                 })
@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
         let ending = catch_unwind(AssertUnwindSafe(|| {
             runtime.block_on(async {
                 world.shut_down();
-                tasks.iter().for_each(rt::Gathered::abort);
+                tasks.iter().for_each(rt::TaskTracker::abort_all);
             });
         }));
         drop((ending, runtime));

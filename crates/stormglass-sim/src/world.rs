@@ -217,7 +217,7 @@ impl World {
 
     /// Tells that a part of the node at work is in another state: `status("database", "open")`. Where a wait for the node is too long, `explain` says how its parts were.
     pub fn status(&self, what: &str, state: &str) {
-        rt::status(self.recorder(), what, state);
+        rt::record_status(self.recorder(), what, state);
     }
 
     /// The waits so far, those cut short by the run's end included, and the verdict that follows from what

@@ -36,7 +36,7 @@ fn play(seed: u64) -> Outcome {
         began: SimTime::ZERO,
         deadline: Duration::from_secs(10),
         parameter: Some(if number < 4 { "admin.deadline".into() } else { format!("limit-{number}").into() }),
-        length: Length::Observed(Duration::from_secs_f64(-stream.share().ln())),
+        length: Length::Observed(Duration::from_secs_f64(-stream.uniform().ln())),
         end: EventId::START,
     };
     let waits: Vec<Wait> = (0..12).map(&mut wait).collect();

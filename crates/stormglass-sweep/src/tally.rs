@@ -194,7 +194,7 @@ impl Tally {
 fn failure(objective: &[String], outcome: &Outcome, deadlines: &[(&str, Duration)]) -> Option<String> {
     if objective.is_empty() {
         let verdict = outcome.with_deadlines(deadlines);
-        return (!verdict.held()).then(|| cause(&verdict));
+        return (!verdict.is_passed()).then(|| cause(&verdict));
     }
     let exceeded = outcome.waits.iter().filter_map(|wait| {
         let parameter = wait.parameter.as_deref().filter(|it| objective.iter().any(|other| other == it))?;

@@ -27,7 +27,7 @@ use std::task::Poll;
 use std::time::Duration;
 use stormglass_core::{Kind, Latency, Recorder, Seed, Stream};
 use stormglass_net::{Endpoint, Host};
-use stormglass_rt::{self as rt, Missed, Ticker, Watch};
+use stormglass_rt::{self as rt, MissedTickBehavior, Ticker, Watch};
 
 /// The port that gossip comes in at.
 pub const GOSSIP_PORT: u16 = 5127;
@@ -136,7 +136,7 @@ impl FailureDetector {
         let late = Latency::Uniform { min: Duration::ZERO, max: settings.lateness };
         let chance = seed.stream(("gossip tick", u64::from(me.id.0), u64::from(me.generation)));
         let ticker = Ticker::new(&self.recorder, subject, settings.tick);
-        let mut ticker = ticker.missed(Missed::Skip).late(late, chance);
+        let mut ticker = ticker.missed_tick_behavior(MissedTickBehavior::Skip).delayed_by(late, chance);
         let mut stopping = false;
         loop {
             let told_to_stop = poll_fn(|context| {

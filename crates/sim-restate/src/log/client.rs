@@ -11,7 +11,7 @@ use crate::metadata::{Metadata, name_of, update};
 use crate::peers::Peers;
 use crate::settings::ClusterSettings;
 use sim_raft::client::ClientError;
-use sim_raft::server::NodesWatch;
+use sim_raft::NodesWatch;
 use sim_raft::{MetadataClient, NodeId, StorageState};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, poll_fn};

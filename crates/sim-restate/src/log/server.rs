@@ -115,7 +115,7 @@ enum Desk {
 impl Desk {
     fn send(self, told: Told) {
         match self {
-            Desk::Far(reply) => worker::hand_over(move || reply.send(told)),
+            Desk::Far(reply) => worker::run_in_other_task(move || reply.send(told)),
             Desk::Near(sender) => sender.send(told),
         }
     }
@@ -219,7 +219,7 @@ impl LogServer {
             let mut batch = Batch::new();
             accepted.iter().for_each(|(ask, _)| self.put(&mut batch, ask));
             if !batch.is_empty()
-                && worker::block_or_aside(self.blocks, store.write_synced(batch)).await.is_err()
+                && worker::block_or_offload(self.blocks, store.write_synced(batch)).await.is_err()
             {
                 // Nobody is told that it is stored.
                 self.health.set(LogServerStatus::Failsafe);

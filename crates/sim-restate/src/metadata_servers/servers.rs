@@ -4,7 +4,7 @@ use crate::metadata_servers::settings::MetadataSettings;
 use sim_raft::api::{Answer, FABRIC_PORT, Precondition, RAFT_PORT, Reply, Request, Write};
 use sim_raft::check::RaftCheck;
 use sim_raft::facts::Fact;
-use sim_raft::server::{NodesWatch, publish};
+use sim_raft::{NodesWatch, publish};
 use sim_raft::storage::RaftStore;
 use sim_raft::{MetadataClient, MetadataServer, NodesConfiguration, Refusal, ServerConfig};
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ impl Servers {
     /// Starts the servers, each on a machine of its own and under supervision: one whose process has ended starts again after a moment. The first
     /// is provisioned.
     pub async fn start(world: &World, settings: &MetadataSettings) -> Servers {
-        world.recorder().want_facts();
+        world.recorder().enable_facts();
         let names = settings.chaos.names();
         let nodes = names.iter().map(|name| world.node_on(name, name));
         let servers = Servers {
@@ -128,7 +128,7 @@ impl Servers {
         let recorder = self.world().recorder();
         let mut state = self.state();
         for event in recorder.take_facts() {
-            let Some(fact) = Fact::read(&recorder.text(event.subject), &event) else { continue };
+            let Some(fact) = Fact::decode(&recorder.text(event.subject), &event) else { continue };
             let node = recorder.text(event.node);
             match fact {
                 Fact::Applied(position)
@@ -138,7 +138,7 @@ impl Servers {
                 }
                 _ => {}
             }
-            state.check.tell(SimTime::from_nanos(event.at_nanos), &node, fact);
+            state.check.observe(SimTime::from_nanos(event.at_nanos), &node, fact);
         }
         if let Some(violation) = state.check.violation() {
             self.world().violated(violation.property, format!("at {}: {}", violation.at, violation.evidence));
@@ -194,11 +194,11 @@ impl Process {
         let store = store.map_err(|error| error.to_string())?;
         let config = ServerConfig {
             name: self.node.name().to_string(),
-            life: self.life,
+            incarnation: self.life,
             settings: self.settings.raft.clone(),
         };
         let server = MetadataServer::new(config, self.world.seed(), host, store, incoming, known);
-        server.stopped_by(stop).run(listener).await.map_err(|error| error.to_string())
+        server.with_stop_signal(stop).run(listener).await.map_err(|error| error.to_string())
     }
 
     /// Enters the node in the configuration, as every start does, and asks for the newest from then on.
@@ -213,7 +213,7 @@ impl Process {
             &self.endpoints,
             self.world.seed(),
         )
-        .learning_from(known.clone());
+        .with_nodes(known.clone());
         async move {
             loop {
                 let entered = client.update::<NodesConfiguration>(NodesConfiguration::KEY, |nodes| {
@@ -256,7 +256,7 @@ pub async fn ask(host: &Host, server: &str, request: Request, limit: Duration) -
     }
     match channel.call_within(deadline.saturating_since(rt::now()), request).await {
         Ok(answer) => answer,
-        Err(error) => Err(Refusal::unavailable(error.to_string(), None).perhaps_done()),
+        Err(error) => Err(Refusal::unavailable(error.to_string(), None).into_ambiguous()),
     }
 }
 

@@ -143,7 +143,7 @@ impl Manager {
         let stops = slots.into_values().filter(|slot| slot.started.get()).map(|slot| {
             let (done, mut stopped) = channel::channel(&self.worker.recorder);
             slot.events.send(Event::Stop(done));
-            rt::follow_new(&self.worker.recorder, "stop", async move {
+            rt::scoped_task(&self.worker.recorder, "stop", async move {
                 stopped.recv().await;
             })
         });

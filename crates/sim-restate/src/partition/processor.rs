@@ -291,7 +291,7 @@ fn read(worker: &Arc<Worker>, id: PartitionId, from: Lsn, events: Sender<Event>)
             if let Entry::Record(lsn, record) = &entry {
                 oracle.read(id.log(), *lsn, record);
             }
-            events.room(ROOM).await;
+            events.wait_for_capacity(ROOM).await;
             events.send(Event::Entry(entry));
         }
     })

@@ -43,12 +43,12 @@ impl PartitionStore {
     pub(crate) async fn open(node: &Node, work: Duration) -> Result<Engine, EngineError> {
         let recorder = node.disk().recorder();
         node.cpu().compute(recorder.symbol("open partition database"), work).await;
-        let mut names = worker::aside(Engine::families_of(node.disk(), PATH)).await?;
+        let mut names = worker::offload(Engine::list_column_families(node.disk(), PATH)).await?;
         if !names.iter().any(|name| name == DEFAULT_FAMILY) {
             names.insert(0, DEFAULT_FAMILY.into());
         }
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        worker::aside(Engine::open(node.disk(), PATH, &names)).await
+        worker::offload(Engine::open(node.disk(), PATH, &names)).await
     }
 
     /// A partition as it was last flushed, if it has ever been here.
@@ -59,7 +59,7 @@ impl PartitionStore {
     pub async fn load(&self, partition: PartitionId) -> Result<Option<State>, EngineError> {
         let mut slot = self.shared.engine.lock().await;
         let engine = self.opened(&mut slot).await?;
-        let Some(family) = engine.family(&name(partition)) else { return Ok(None) };
+        let Some(family) = engine.family_index(&name(partition)) else { return Ok(None) };
         let state = engine.get(family, STATE).map(decode).transpose()?;
         Ok(Some(state.unwrap_or_default()))
     }
@@ -71,7 +71,7 @@ impl PartitionStore {
     /// Those of the disk and the database.
     pub async fn create(&self, partition: PartitionId) -> Result<State, EngineError> {
         let mut slot = self.shared.engine.lock().await;
-        worker::aside(self.opened(&mut slot).await?.create_family(&name(partition))).await?;
+        worker::offload(self.opened(&mut slot).await?.create_family(&name(partition))).await?;
         Ok(State::default())
     }
 
@@ -85,7 +85,7 @@ impl PartitionStore {
         let mut slot = self.shared.engine.lock().await;
         let engine = self.opened(&mut slot).await?;
         put(engine, partition, &bytes);
-        worker::aside(engine.flush(&name(partition))).await
+        worker::offload(engine.flush(&name(partition))).await
     }
 
     /// As [`PartitionStore::flush`], and puts the file into a new directory on the same disk.
@@ -103,7 +103,7 @@ impl PartitionStore {
         let mut slot = self.shared.engine.lock().await;
         let engine = self.opened(&mut slot).await?;
         put(engine, partition, &bytes);
-        worker::aside(engine.export_family(&name(partition), to)).await
+        worker::offload(engine.export_family(&name(partition), to)).await
     }
 
     /// Removes a partition, if it is there.
@@ -115,8 +115,8 @@ impl PartitionStore {
         let mut slot = self.shared.engine.lock().await;
         let engine = self.opened(&mut slot).await?;
         let name = name(partition);
-        if engine.family(&name).is_some() {
-            worker::aside(engine.drop_family(&name)).await?;
+        if engine.family_index(&name).is_some() {
+            worker::offload(engine.drop_family(&name)).await?;
         }
         Ok(())
     }
@@ -133,7 +133,7 @@ impl PartitionStore {
     pub async fn import(&self, partition: PartitionId, file: &Path) -> Result<State, EngineError> {
         let mut slot = self.shared.engine.lock().await;
         let engine = self.opened(&mut slot).await?;
-        let family = worker::aside(engine.import_family(&name(partition), file)).await?;
+        let family = worker::offload(engine.import_family(&name(partition), file)).await?;
         engine.get(family, STATE).map(decode).transpose().map(Option::unwrap_or_default)
     }
 
@@ -156,8 +156,8 @@ fn name(partition: PartitionId) -> String {
 
 fn put(engine: &mut Engine, partition: PartitionId, bytes: &[u8]) {
     let mut batch = Batch::new();
-    batch.put(engine.family(&name(partition)).expect("a partition at work has its family"), STATE, bytes);
-    engine.write_unlogged(batch);
+    batch.put(engine.family_index(&name(partition)).expect("a partition at work has its family"), STATE, bytes);
+    engine.write_without_wal(batch);
 }
 
 fn encode(state: &State) -> Vec<u8> {

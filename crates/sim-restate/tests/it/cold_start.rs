@@ -7,7 +7,7 @@ use sim_restate::runner::Signal;
 use sim_restate::{ColdStart, Restarts};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use stormglass_core::blame::critical_path;
+use stormglass_core::critical_path::critical_path;
 use stormglass_core::event::Category;
 use stormglass_core::{Keep, Kind, Seed, SimTime, Trace};
 use stormglass_sim::{Played, Run, Settings};
@@ -182,7 +182,7 @@ fn the_order_of_steps_is_data() {
 #[test]
 fn a_cluster_of_one_starts_too() {
     let played = play(&[("cluster.nodes", "1")], 1);
-    assert!(played.outcome.verdict.held(), "{}", played.outcome.verdict);
+    assert!(played.outcome.verdict.is_passed(), "{}", played.outcome.verdict);
 }
 
 fn play_m25(sets: &[(&str, &str)], seed: u64) -> Played {
@@ -231,10 +231,10 @@ fn polling_is_not_to_blame() {
 fn following_steps_tells_slow_from_stuck() {
     let strategy = ("admin.strategy", "progress");
     let slow = play_m25(&[strategy, ("disk.sync.delay", "300ms")], 1).outcome;
-    assert!(slow.verdict.held(), "{}", slow.verdict);
+    assert!(slow.verdict.is_passed(), "{}", slow.verdict);
     assert!(slow.waits.iter().any(|wait| wait.name == "admin, step open log database"));
     let polled = play_m25(&[("disk.sync.delay", "300ms")], 1).outcome;
-    assert!(!polled.verdict.held());
+    assert!(!polled.verdict.is_passed());
     let stuck = play_m25(&[strategy, ("disk.sync.delay", "2s")], 1).outcome;
     assert!(stuck.verdict.to_string().contains("admin, step open metadata database"), "{}", stuck.verdict);
 }
@@ -261,7 +261,7 @@ fn nodes_start_again() {
     let mut signals = BTreeSet::new();
     for seed in 0..6 {
         let played = Run::new(&Restarts, settings.clone(), Seed(seed)).play(Keep::Events);
-        assert!(played.outcome.verdict.held(), "{}", played.outcome.verdict);
+        assert!(played.outcome.verdict.is_passed(), "{}", played.outcome.verdict);
         let all = starts(&played.trace);
         assert_eq!(all.len(), 5);
         let admin = |start: &NodeStart| start.reached[&Phase::AdminListening];

@@ -1,4 +1,5 @@
-//! Whatever the power takes and wherever it fails: every acknowledged batch is found again, and nothing that was never written.
+//! After a power loss at any operation, recovery finds every acknowledged batch and nothing that
+//! was never written.
 
 use madsim::runtime::Runtime;
 use sim_rocksdb::{Batch, Engine, EngineError};
@@ -8,11 +9,12 @@ use stormglass_fs::{Disk, DiskProfile, Loss};
 const FAMILIES: [&str; 2] = ["data", "metadata"];
 const BATCHES: u8 = 5;
 
-/// Opens, writes the batches that are missing, closes in order and opens again: gives how many were acknowledged, and why it ended.
+/// Opens the database, writes the missing batches and flushes, twice. Counts acknowledged batches;
+/// returns the error that ended it, if one did.
 async fn workload(disk: &Disk, acknowledged: &mut u8) -> Result<(), EngineError> {
-    for life in 1..=2 {
+    for incarnation in 1..=2 {
         let mut engine = Engine::open(disk, "db", &FAMILIES).await?;
-        while *acknowledged < life * BATCHES {
+        while *acknowledged < incarnation * BATCHES {
             let mut batch = Batch::new();
             batch.put(0, &[*acknowledged], &[*acknowledged; 700]);
             batch.put(1, b"count", &[*acknowledged + 1]);
@@ -24,15 +26,15 @@ async fn workload(disk: &Disk, acknowledged: &mut u8) -> Result<(), EngineError>
     Ok(())
 }
 
-/// How many batches are there: a whole beginning of what was written.
-fn found(engine: &Engine) -> u8 {
+/// Returns how many batches the database has, and checks that they are a prefix of those written.
+fn count_batches(engine: &Engine) -> u8 {
     let keys: Vec<u8> = engine.range(0, ..).map(|(key, _)| key[0]).collect();
     let count = engine.get(1, b"count").map_or(0, |value| value[0]);
-    assert_eq!(keys, (0..count).collect::<Vec<_>>(), "batches are whole");
+    assert_eq!(keys, (0..count).collect::<Vec<_>>(), "batches are atomic");
     count
 }
 
-/// The workload's operations one by one, four kinds of loss, several seeds.
+/// A power loss before each operation of the workload, with four kinds of loss and several seeds.
 #[test]
 fn acknowledged_batches_survive_a_power_loss_at_any_operation() {
     let mut crashes = 0;
@@ -49,7 +51,7 @@ fn acknowledged_batches_survive_a_power_loss_at_any_operation() {
                     let engine = engine.unwrap_or_else(|error| {
                         panic!("{loss:?}, seed {seed}, operation {operation}: {error}")
                     });
-                    let found = found(&engine);
+                    let found = count_batches(&engine);
                     assert!(
                         (acknowledged..=acknowledged + 1).contains(&found),
                         "{loss:?}, seed {seed}, operation {operation}: {found} of {acknowledged}",

@@ -1,6 +1,6 @@
-//! The promises of `sim-rocksdb`, one module per area, in one binary so that the crate is linked once.
+//! Tests of `sim-rocksdb`, one module per area, in one binary so that the crate is linked once.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod crash;
 mod open;

@@ -1,4 +1,4 @@
-//! Opening a database makes the calls of the real one, and finds what was written.
+//! Opening a database makes the calls of the real one, and recovers what was written.
 
 use sim_rocksdb::{Batch, Engine, EngineError};
 use std::path::Path;
@@ -14,7 +14,8 @@ async fn write(engine: &mut Engine, family: usize, key: &[u8], value: &[u8]) {
     engine.write_synced(batch).await.unwrap();
 }
 
-/// The calls of a trace as the recordings write them: without opens and look-ups, with digits as N.
+/// Returns the calls of a trace in the form of the recordings: without opens and stats, with
+/// digits as N.
 fn calls(trace: &Trace) -> Vec<(String, String)> {
     let events =
         trace.events.iter().filter(|event| !matches!(event.kind, Kind::Open | Kind::Create | Kind::Stat));
@@ -40,7 +41,7 @@ fn recorded(text: &str) -> Vec<(String, String)> {
     rows.map(|line| line.split_once('\t').unwrap()).map(|(op, file)| (op.into(), file.into())).collect()
 }
 
-/// Opens a database after `before` has run on its disk, and gives the calls of that opening.
+/// Opens a database after `before` has run on its disk, and returns the calls of that opening.
 fn calls_of_opening(before: impl AsyncFnOnce(&Disk)) -> Vec<(String, String)> {
     let recorder = Recorder::new(Keep::Events);
     let disk = Disk::recorded("disk", DiskProfile::instant(), Seed(1), &recorder);
@@ -63,7 +64,8 @@ fn a_cold_open_makes_the_recorded_calls() {
 
 #[test]
 fn a_warm_open_makes_the_recorded_calls() {
-    // Killed with data of both families in its log. Reading manifest and log back is not in the recording.
+    // Killed with data of both column families in its WAL. Reading MANIFEST and WAL back is not in
+    // the recording.
     let calls = calls_of_opening(async |disk| {
         let mut engine = Engine::open(disk, "db", &FAMILIES).await.unwrap();
         write(&mut engine, 0, b"a", &[1; 3_000]).await;
@@ -92,42 +94,46 @@ fn the_time_of_an_open_is_its_sync_count() {
         write(&mut engine, 0, b"a", b"1").await;
         assert_eq!(lap(), Duration::from_millis(2 * 200), "the first write syncs the directory too");
         write(&mut engine, 0, b"b", b"2").await;
-        assert_eq!(lap(), Duration::from_millis(200), "every later one only the log");
+        assert_eq!(lap(), Duration::from_millis(200), "every later one only the WAL");
         drop(engine);
         Engine::open(&disk, "db", &FAMILIES).await.unwrap();
-        assert_eq!(lap(), Duration::from_millis((5 + 1) * 200), "one family had data in the log");
+        assert_eq!(lap(), Duration::from_millis((5 + 1) * 200), "one column family had data in the WAL");
         let mut engine = Engine::open(&disk, "db", &FAMILIES).await.unwrap();
         assert_eq!(lap(), Duration::from_millis(5 * 200), "and now none has");
         write(&mut engine, 0, b"c", b"3").await;
         write(&mut engine, 1, b"d", b"4").await;
         lap();
         engine.flush_all().await.unwrap();
-        assert_eq!(lap(), Duration::from_millis((2 + 2) * 200), "two tables, directory, manifest");
+        assert_eq!(lap(), Duration::from_millis((2 + 2) * 200), "two SST files, directory, MANIFEST");
         engine.flush_all().await.unwrap();
         assert_eq!(lap(), Duration::ZERO, "there is nothing left to flush");
         drop(engine);
         Engine::open(&disk, "db", &FAMILIES).await.unwrap();
-        assert_eq!(lap(), Duration::from_millis(5 * 200), "what was flushed is not in the log");
+        assert_eq!(lap(), Duration::from_millis(5 * 200), "flushed data is not in the WAL");
     });
 }
 
 #[test]
-fn what_was_written_is_found_again_over_many_restarts() {
+fn written_data_survives_many_restarts() {
     madsim::runtime::Runtime::new().block_on(async {
         let disk = Disk::new("disk", DiskProfile::instant(), Seed(1));
-        for life in 0..5u8 {
+        for incarnation in 0..5u8 {
             let mut engine = Engine::open(&disk, "db", &FAMILIES).await.unwrap();
             let keys: Vec<u8> = engine.range(0, ..).map(|(key, _)| key[0]).collect();
-            assert_eq!(keys, (0..life).collect::<Vec<_>>());
-            assert_eq!(engine.get(1, b"life"), life.checked_sub(1).as_ref().map(std::slice::from_ref));
-            write(&mut engine, 0, &[life], b"x").await;
-            write(&mut engine, 1, b"life", &[life]).await;
+            assert_eq!(keys, (0..incarnation).collect::<Vec<_>>());
+            assert_eq!(
+                engine.get(1, b"incarnation"),
+                incarnation.checked_sub(1).as_ref().map(std::slice::from_ref)
+            );
+            write(&mut engine, 0, &[incarnation], b"x").await;
+            write(&mut engine, 1, b"incarnation", &[incarnation]).await;
             let mut batch = Batch::new();
             batch.put(0, b"zz", b"gone");
             batch.delete(0, b"zz");
             engine.write_synced(batch).await.unwrap();
         }
-        // Old logs, manifests and tables are gone; what is left is one of each kind that is in use.
+        // Old WALs, MANIFEST files and SST files are removed; one MANIFEST, one WAL and two SST
+        // files are in use.
         let names = disk.read_dir("db").await.unwrap().names();
         let count = |start: &str, end: &str| {
             names.iter().filter(|name| name.starts_with(start) && name.ends_with(end)).count()
@@ -137,7 +143,7 @@ fn what_was_written_is_found_again_over_many_restarts() {
 }
 
 #[test]
-fn other_families_and_damaged_files_are_refused() {
+fn missing_column_families_and_files_fail_the_open() {
     madsim::runtime::Runtime::new().block_on(async {
         let disk = Disk::new("disk", DiskProfile::instant(), Seed(1));
         Engine::open(&disk, "db", &FAMILIES).await.unwrap();

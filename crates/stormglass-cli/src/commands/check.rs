@@ -38,7 +38,7 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
     in_order(args.seeds.clone(), jobs, play, |seed, (outcome, divergence)| {
         digest = digest.with(outcome.trace_hash.0);
         events += outcome.events;
-        let outcome_held = outcome.verdict.held();
+        let outcome_held = outcome.verdict.is_passed();
         failed += u64::from(!outcome_held);
         diverged += u64::from(divergence.is_some());
         if context.json {

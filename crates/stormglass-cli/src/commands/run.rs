@@ -50,10 +50,10 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
             let identity = Run::new(scenario, settings.clone(), Seed(seed)).identity(current_build());
             output.print_json(&Line::Run { identity, settings: settings.table(), outcome: &outcome });
         }
-        if first_failed.is_none() && !outcome.verdict.held() {
+        if first_failed.is_none() && !outcome.verdict.is_passed() {
             first_failed = Some((seed, outcome.clone()));
         }
-        progress.run_done(!outcome.verdict.held(), String::new);
+        progress.run_done(!outcome.verdict.is_passed(), String::new);
         last = Some(outcome);
         if output.closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });

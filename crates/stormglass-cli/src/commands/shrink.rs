@@ -27,7 +27,7 @@ pub(crate) fn shrink(
     // That of the last plan that failed, which is the smallest in the end.
     let mut outcome = with(&all).play(Keep::Nothing).outcome;
     let failure = outcome.verdict.clone();
-    if failure.held() {
+    if failure.is_passed() {
         let message =
             "the run passes, so there is no failure to keep; `run --seeds A..B` finds a seed that fails";
         return Err(CliError::Conflict(message.into()));

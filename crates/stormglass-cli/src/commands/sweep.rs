@@ -91,7 +91,7 @@ pub(crate) fn sweep(
         args.jobs.unwrap_or_else(pool::default_jobs),
         play,
         |row, tally, _| {
-            progress.run_done(!row.outcome.verdict.held(), || known(tally));
+            progress.run_done(!row.outcome.verdict.is_passed(), || known(tally));
             let case = manifest.plan.histories[row.history].case.as_str();
             // The last case's table is the answer itself.
             let is_open = shown.len() + 1 < cases.len() && !shown.contains(case);

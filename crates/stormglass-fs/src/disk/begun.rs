@@ -125,8 +125,10 @@ impl Disk {
                 ledger.owe(begun.took);
                 None
             }
-            None => (!begun.took.is_zero())
-                .then(|| Passing { sleep: begun.clock.sleep(begun.took), _away: rt::worker::away() }),
+            None => (!begun.took.is_zero()).then(|| Passing {
+                sleep: begun.clock.sleep(begun.took),
+                _away: rt::worker::enter_blocking_pool(),
+            }),
         }
     }
 
@@ -168,7 +170,7 @@ impl Disk {
 #[derive(Debug)]
 pub(crate) struct Passing {
     sleep: rt::Sleep,
-    _away: Option<rt::worker::Away>,
+    _away: Option<rt::worker::BlockingPoolGuard>,
 }
 
 impl Future for Passing {

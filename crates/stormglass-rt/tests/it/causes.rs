@@ -1,4 +1,4 @@
-//! Who has waited for what: scopes, channels, watches, tickers.
+//! Causes of events: scopes, channels, watches, tickers.
 
 use madsim::runtime::Runtime;
 use std::future::{Future, poll_fn};
@@ -16,7 +16,7 @@ fn note(recorder: &Recorder) -> EventId {
     recorder.record(rt::now(), Kind::Note, Symbol::NONE, Duration::ZERO, 0)
 }
 
-/// Two tasks take turns; each one's events follow its own.
+/// Two tasks alternate; the cause of each event is the last event of its own task.
 #[test]
 fn a_task_keeps_its_scope_from_poll_to_poll() {
     let recorder = Recorder::new(Keep::Events);
@@ -45,9 +45,9 @@ fn a_task_keeps_its_scope_from_poll_to_poll() {
     }
 }
 
-/// A value that lay in the queue while the receiver was busy: the receiver has waited for its own work.
+/// A value was in the queue while the receiver was busy: the cause of the receiver is its own work.
 #[test]
-fn a_receiver_has_waited_for_the_later_of_two_things() {
+fn the_cause_of_a_receiver_is_the_later_of_its_own_and_the_values() {
     let recorder = Recorder::new(Keep::Events);
     Runtime::new().block_on(async {
         let (sender, mut receiver) = channel(&recorder);
@@ -55,17 +55,17 @@ fn a_receiver_has_waited_for_the_later_of_two_things() {
         sender.send(());
         let work = note(&recorder);
         receiver.recv().await;
-        assert_eq!(recorder.scope().last(), work, "busy until then");
-        let later = recorder.scope().because(EventId::START);
+        assert_eq!(recorder.scope().last(), work, "the receiver was busy until then");
+        let later = recorder.scope().with_cause(EventId::START);
         recorder.enter(later);
         sender.send_from((), arrival);
         receiver.recv().await;
-        assert_eq!(recorder.scope().last(), arrival, "idle until then");
+        assert_eq!(recorder.scope().last(), arrival, "the receiver was idle until then");
     });
 }
 
 #[test]
-fn whoever_waits_for_a_value_has_waited_for_who_set_it() {
+fn the_setter_of_a_watch_is_the_cause_of_its_waiter() {
     let recorder = Recorder::new(Keep::Events);
     Runtime::new().block_on(async {
         let watch = Watch::new(&recorder, 0);
@@ -81,12 +81,12 @@ fn whoever_waits_for_a_value_has_waited_for_who_set_it() {
 }
 
 #[test]
-fn a_join_has_waited_for_its_last_branch() {
+fn the_cause_of_a_join_is_its_last_branch() {
     let recorder = Recorder::new(Keep::Events);
     Runtime::new().block_on(async {
         let branches = [3u64, 9, 6].map(|millis| {
             let own = recorder.clone();
-            rt::follow_new(&recorder, "branch", async move {
+            rt::scoped_task(&recorder, "branch", async move {
                 rt::sleep(MS(millis)).await;
                 note(&own);
             })
@@ -98,9 +98,9 @@ fn a_join_has_waited_for_its_last_branch() {
     assert_eq!(trace.time_of(last).as_nanos() / 1_000_000, 9);
 }
 
-/// A channel that knows nothing of causes: whoever wakes a task hands its own over.
+/// tokio's channel carries no causes: the task that wakes another passes its own on.
 #[test]
-fn causes_pass_through_what_knows_nothing_of_them() {
+fn causes_pass_through_channels_of_tokio() {
     let recorder = Recorder::new(Keep::Events);
     Runtime::new().block_on(async {
         let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -123,9 +123,10 @@ fn causes_pass_through_what_knows_nothing_of_them() {
     assert_eq!(waited.cause.number(), 1);
 }
 
-/// Somebody wakes a task in the middle of an operation of its own: the operation has not waited for that.
+/// Another task wakes a task during an operation of its own: that is not the cause of the
+/// operation.
 #[test]
-fn an_operation_has_not_waited_for_who_woke_its_task_meanwhile() {
+fn a_wake_up_during_an_operation_is_not_its_cause() {
     let recorder = Recorder::new(Keep::Events);
     Runtime::new().block_on(async {
         let notify = std::sync::Arc::new(tokio::sync::Notify::new());
@@ -134,7 +135,7 @@ fn an_operation_has_not_waited_for_who_woke_its_task_meanwhile() {
             let mut notified = std::pin::pin!(notified.notified());
             notified.as_mut().enable();
             let mut work = std::pin::pin!(rt::sleep(MS(10)));
-            // Both are polled, and the work decides.
+            // Both are polled, and the future ends with the work.
             poll_fn(|context| {
                 let _ = notified.as_mut().poll(context);
                 work.as_mut().poll(context)
@@ -156,9 +157,9 @@ fn an_operation_has_not_waited_for_who_woke_its_task_meanwhile() {
     assert_eq!(busy.cause, EventId::START);
 }
 
-/// Busy for 5.5 periods: five ticks at once, then the next one on its own time.
+/// Busy for 5.5 periods: five ticks at once, then the next one on time.
 #[test]
-fn a_ticker_makes_up_for_missed_ticks() {
+fn a_burst_ticker_fires_all_missed_ticks() {
     let recorder = Recorder::new(Keep::Events);
     let ticks = Runtime::new().block_on(async {
         let mut ticker = Ticker::new(&recorder, Symbol::NONE, MS(10));
@@ -175,12 +176,16 @@ fn a_ticker_makes_up_for_missed_ticks() {
     assert_eq!(ticks, [0, 55, 55, 55, 55, 55, 60, 70]);
 }
 
-/// Busy for 5.5 periods and not minding: one tick at once, then as before; or a period later each.
+/// Busy for 5.5 periods: one tick at once, then at the old times (`Skip`) or a period later each
+/// (`Delay`).
 #[test]
-fn a_ticker_can_forget_missed_ticks() {
-    for (missed, expected) in [(rt::Missed::Skip, [0, 55, 60, 70]), (rt::Missed::Delay, [0, 55, 65, 75])] {
+fn skip_and_delay_tickers_fire_one_missed_tick() {
+    for (missed, expected) in
+        [(rt::MissedTickBehavior::Skip, [0, 55, 60, 70]), (rt::MissedTickBehavior::Delay, [0, 55, 65, 75])]
+    {
         let ticks = Runtime::new().block_on(async {
-            let mut ticker = Ticker::new(&Recorder::new(Keep::Nothing), Symbol::NONE, MS(10)).missed(missed);
+            let mut ticker =
+                Ticker::new(&Recorder::new(Keep::Nothing), Symbol::NONE, MS(10)).missed_tick_behavior(missed);
             let mut ticks = Vec::new();
             for count in 0..4 {
                 poll_fn(|context| ticker.poll_tick(context)).await;
@@ -195,9 +200,9 @@ fn a_ticker_can_forget_missed_ticks() {
     }
 }
 
-/// However often it is polled, an alarm is one timer: the task is woken once.
+/// However often it is polled, an alarm sets one timer: the task is woken once.
 #[test]
-fn an_alarm_wakes_once() {
+fn an_alarm_wakes_its_task_once() {
     let polls = Runtime::new().block_on(async {
         let mut alarm = Alarm::new(rt::now() + MS(10));
         let mut other = Alarm::new(rt::now() + MS(5));
@@ -214,7 +219,7 @@ fn an_alarm_wakes_once() {
 }
 
 #[test]
-fn a_timeout_prefers_what_is_ready_in_time() {
+fn a_timeout_prefers_a_future_that_is_ready_in_time() {
     Runtime::new().block_on(async {
         assert_eq!(rt::timeout(MS(5), async { 1 }).await, Some(1));
         assert_eq!(rt::timeout(MS(5), rt::sleep(MS(6))).await, None);
@@ -223,9 +228,9 @@ fn a_timeout_prefers_what_is_ready_in_time() {
     });
 }
 
-/// The scope that panicked is known, although every turn takes its scope back.
+/// The scope that panicked is recorded, although every guard restores the scope before.
 #[test]
-fn a_panic_leaves_its_scope_behind() {
+fn the_scope_of_a_panic_is_recorded() {
     let recorder = Recorder::new(Keep::Nothing);
     let own = recorder.clone();
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -239,16 +244,17 @@ fn a_panic_leaves_its_scope_behind() {
     assert_eq!(recorder.text(recorder.panicked().unwrap().task), "doomed");
 }
 
-/// Branches that end one after the other: each is polled when it begins and when its time is over, and not when another's is.
+/// Branches that end one after the other: each is polled when it begins and when its own timer
+/// fires, not when another's does.
 #[test]
-fn a_branch_is_polled_when_it_is_woken() {
+fn a_branch_is_polled_only_when_it_is_woken() {
     let recorder = Recorder::new(Keep::Nothing);
     let polls = [1, 2, 3].map(|_| Arc::new(AtomicU32::new(0)));
     Runtime::new().block_on(async {
-        let branch = |(place, polls): (usize, &Arc<AtomicU32>)| {
+        let branch = |(index, polls): (usize, &Arc<AtomicU32>)| {
             let polls = polls.clone();
-            rt::follow_new(&recorder, "branch", async move {
-                let mut sleep = pin!(rt::sleep(MS(place as u64 + 1)));
+            rt::scoped_task(&recorder, "branch", async move {
+                let mut sleep = pin!(rt::sleep(MS(index as u64 + 1)));
                 poll_fn(|context| {
                     polls.fetch_add(1, Relaxed);
                     sleep.as_mut().poll(context)

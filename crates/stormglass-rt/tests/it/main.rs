@@ -1,6 +1,6 @@
-//! The promises of `stormglass-rt`, one module per area, in one binary so that the crate is linked once.
+//! Tests of `stormglass-rt`, one module per area, in one binary so that the crate is linked once.
 
-#![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod causes;
 mod workers;

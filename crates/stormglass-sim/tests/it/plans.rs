@@ -197,7 +197,7 @@ fn play(fault: &str) -> (Seen, Played) {
     let sets = [("plan.fault", text.as_str()), ("disk.names-durable", "file-sync")];
     let settings = Settings::resolve(&busy, None, "quiet", &sets).unwrap();
     let played = Run::new(&busy, settings, Seed(7)).play(Keep::Nothing);
-    assert!(played.outcome.verdict.held(), "{}", played.outcome.verdict);
+    assert!(played.outcome.verdict.is_passed(), "{}", played.outcome.verdict);
     (busy.0, played)
 }
 
@@ -392,7 +392,7 @@ fn a_plan_starts_nobody_whom_somebody_else_has_stopped() {
     });
     let faults = "[{ at = '2s', lasts = '1s', kind = 'kill', node = 'node-1' }, { at = '4s', lasts = '1s', kind = 'power-loss', node = 'node-1' }]";
     let settings = Settings::resolve(&stops, None, "quiet", &[("plan.fault", faults)]).unwrap();
-    assert!(Run::new(&stops, settings, Seed(1)).play(Keep::Nothing).outcome.verdict.held());
+    assert!(Run::new(&stops, settings, Seed(1)).play(Keep::Nothing).outcome.verdict.is_passed());
     assert_eq!(seen.of("node-1 started"), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 }
 
@@ -421,7 +421,7 @@ proptest! {
         let settings = Settings::resolve(&busy, None, "quiet", &[]).unwrap();
         let run = Run::new(&busy, settings, Seed(seed)).with_faults(plan.written);
         let played = run.play(Keep::Nothing);
-        prop_assert!(played.outcome.verdict.held(), "{}", played.outcome.verdict);
+        prop_assert!(played.outcome.verdict.is_passed(), "{}", played.outcome.verdict);
         prop_assert_eq!(run.play(Keep::Nothing).trace, played.trace);
     }
 }

@@ -49,7 +49,7 @@ fn the_first_deadline_to_pass_gives_the_verdict() {
             let waits = [("slow", 50, 40), ("fast", 30, 20)].map(|(name, length, deadline)| {
                 let world = world.clone();
                 let recorder = world.recorder().clone();
-                stormglass_rt::follow_new(&recorder, name, async move {
+                stormglass_rt::scoped_task(&recorder, name, async move {
                     world.wait(name, "node-1", MS(deadline), stormglass_rt::sleep(MS(length))).await;
                 })
             });

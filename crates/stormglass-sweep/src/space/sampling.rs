@@ -65,7 +65,7 @@ impl Sampling {
             Sampling::Grid | Sampling::Boundary(_) => grid(&free),
             Sampling::Random(points) => {
                 let mut stream = SEED.stream("random points");
-                let shares = (0..points).map(|_| (0..dimensions).map(|_| stream.share()).collect());
+                let shares = (0..points).map(|_| (0..dimensions).map(|_| stream.uniform()).collect());
                 levels(&free, shares)
             }
             Sampling::LatinHypercube(points) => {
@@ -106,7 +106,7 @@ fn grid(axes: &[&Axis]) -> Vec<Vec<Level>> {
 fn stratified(points: u32, dimension: usize) -> Vec<f64> {
     let mut stream = SEED.stream(("latin hypercube", dimension as u64));
     let mut shares: Vec<f64> =
-        (0..points).map(|part| (f64::from(part) + stream.share()) / f64::from(points)).collect();
+        (0..points).map(|part| (f64::from(part) + stream.uniform()) / f64::from(points)).collect();
     stream.shuffle(&mut shares);
     shares
 }

@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn the_deadline_holds_as_often_as_it_says() {
         let mut stream = Seed(3).stream("deadlines");
-        let mut draw = || -stream.share().ln();
+        let mut draw = || -stream.uniform().ln();
         let short = (0..1_000).filter(|_| {
             let mut lengths: Vec<_> = (0..500).map(|_| Some(Duration::from_secs_f64(draw()))).collect();
             match smallest_deadline(&mut lengths, TARGET) {

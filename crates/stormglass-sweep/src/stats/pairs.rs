@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn the_medians_interval_covers_what_it_says() {
         let mut stream = Seed(1).stream("coverage");
-        let mut draw = || -stream.share().ln() / std::f64::consts::LN_2;
+        let mut draw = || -stream.uniform().ln() / std::f64::consts::LN_2;
         let held = (0..2_000).filter(|_| {
             let mut sample: Vec<f64> = (0..25).map(|_| draw()).collect();
             let (_, low, high) = median_difference(&mut sample, 0.95).unwrap();

@@ -83,7 +83,7 @@ mod tests {
         for (share, count) in [(0.5, 30), (0.95, 200)] {
             let truth = -f64::ln(1.0 - share);
             let held = (0..2_000).filter(|_| {
-                let mut sample: Vec<f64> = (0..count).map(|_| -stream.share().ln()).collect();
+                let mut sample: Vec<f64> = (0..count).map(|_| -stream.uniform().ln()).collect();
                 sample.sort_by(f64::total_cmp);
                 let Quantile { low, high, .. } = quantile(&sample, share, 0.95).unwrap();
                 low.is_none_or(|low| low <= truth) && high.is_none_or(|high| truth <= high)

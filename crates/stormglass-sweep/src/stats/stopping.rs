@@ -158,7 +158,7 @@ mod tests {
                 let mut side = None;
                 for &look in &looks {
                     while runs < look {
-                        failed += u64::from(stream.share() < truth);
+                        failed += u64::from(stream.uniform() < truth);
                         runs += 1;
                     }
                     side = decided(failed, runs, target, looks.len());

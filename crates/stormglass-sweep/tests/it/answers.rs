@@ -30,7 +30,7 @@ fn counted(space: &str, mean: impl Fn(&BTreeMap<String, String>) -> f64) -> (Pla
     for history in 0..plan.histories.len() {
         let sets = plan.histories[history].sets.iter().cloned().collect();
         for seed in plan.histories[history].seeds.clone() {
-            let length = Duration::from_secs_f64(-Seed(seed).stream("weather").share().ln() * mean(&sets));
+            let length = Duration::from_secs_f64(-Seed(seed).stream("weather").uniform().ln() * mean(&sets));
             let wait = Wait {
                 name: "wait".into(),
                 node: "node-1".into(),

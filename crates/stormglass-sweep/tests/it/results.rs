@@ -65,7 +65,7 @@ fn play(manifest: &Manifest, history: usize, seed: u64) -> Outcome {
     let sets = &manifest.plan.histories[history].sets;
     let slow: f64 = sets.iter().find(|(key, _)| key == "slow").unwrap().1.parse().unwrap();
     let mut stream = Seed(seed).stream("fake");
-    let length = Duration::from_secs_f64(-stream.share().ln() * slow / 2.0);
+    let length = Duration::from_secs_f64(-stream.uniform().ln() * slow / 2.0);
     let ended = SimTime::from(length + Duration::from_secs(1));
     let length = if seed.is_multiple_of(37) { Length::Censored(length) } else { Length::Observed(length) };
     let parameter = (!seed.is_multiple_of(5)).then(|| "admin.deadline".into());

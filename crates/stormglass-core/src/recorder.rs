@@ -1,0 +1,325 @@
+//! The handle through which a run records its events.
+//!
+//! Every event is folded into the chained hash of the trace, always; the events themselves are
+//! kept only when asked for.
+
+use crate::event::{Event, EventId, Kind, Symbol};
+use crate::scope::{CurrentScope, Scope, WakeCause};
+use crate::time::{SimTime, nanos};
+use crate::trace::{Trace, TraceHash};
+use indexmap::IndexSet;
+use rustc_hash::FxBuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// Whether the events are kept or only hashed and counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Hash and count only: memory does not grow with the run.
+    Nothing,
+    /// Keep every event, for timelines, explanations and comparisons.
+    Events,
+}
+
+/// The handle through which a run records its events. Clones share one trace.
+///
+/// ```
+/// use std::time::Duration;
+/// use stormglass_core::{Keep, Kind, Recorder, SimTime};
+///
+/// let recorder = Recorder::new(Keep::Events);
+/// let wal = recorder.symbol("wal");
+/// let write = recorder.record(SimTime::from_nanos(40), Kind::Write, wal, Duration::from_nanos(40), 512);
+/// recorder.record(SimTime::from_nanos(900), Kind::Fsync, wal, Duration::from_nanos(860), 0);
+/// let trace = recorder.finish();
+/// assert_eq!(trace.events[1].cause, write);
+/// assert_eq!(trace.text(trace.events[1].subject), "wal");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Recorder(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    current: CurrentScope,
+    /// When the last event was over, in nanoseconds.
+    last_nanos: AtomicU64,
+    turns: AtomicU64,
+    turns_max: AtomicU64,
+    log: Mutex<Log>,
+}
+
+#[derive(Debug)]
+struct Log {
+    keep: Keep,
+    /// The interned strings; a symbol is the index of its string.
+    symbols: IndexSet<String, FxBuildHasher>,
+    events: Vec<Event>,
+    count: u32,
+    hash: TraceHash,
+    counts: [u64; Kind::ALL.len()],
+    panicked: Option<Scope>,
+    /// The facts for checkers, if they are enabled.
+    facts: Option<Vec<Event>>,
+}
+
+/// The payload of the panic that ends a run whose tasks have used up their turns; see
+/// [`Recorder::limit_turns`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TurnsSpent(pub u64);
+
+impl Recorder {
+    /// Creates the recorder of a new run.
+    pub fn new(keep: Keep) -> Recorder {
+        let log = Log {
+            keep,
+            symbols: [String::new()].into_iter().collect(),
+            events: Vec::new(),
+            count: 0,
+            hash: TraceHash::EMPTY,
+            counts: [0; Kind::ALL.len()],
+            panicked: None,
+            facts: None,
+        };
+        let (last_nanos, turns, turns_max) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(u64::MAX));
+        let (current, log) = (CurrentScope::default(), Mutex::new(log));
+        Recorder(Arc::new(Shared { current, last_nanos, turns, turns_max, log }))
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        // A poisoned log is still whole: every change below is complete or did not begin.
+        self.0.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Interns a string and returns its symbol. Call it once, when a handle is made, not on the
+    /// event path.
+    pub fn symbol(&self, text: &str) -> Symbol {
+        let mut log = self.log();
+        let symbol = |index: usize| Symbol(u32::try_from(index).expect("fewer than 2³² strings in a run"));
+        if let Some(index) = log.symbols.get_index_of(text) {
+            return symbol(index);
+        }
+        let symbol = symbol(log.symbols.insert_full(text.to_string()).0);
+        log.hash = log.hash.with_text(text);
+        symbol
+    }
+
+    /// Records an event in the current scope, caused by the scope's last event, and makes it the
+    /// last event. Returns its number.
+    pub fn record(&self, at: SimTime, kind: Kind, subject: Symbol, took: Duration, value: u64) -> EventId {
+        let scope = self.scope();
+        let cause = self.record_in(scope, at, kind, subject, took, value);
+        self.0.current.set(Scope { cause, ..scope });
+        cause
+    }
+
+    /// Records an event in another scope, such as a message that arrives while some task runs, and
+    /// returns its number.
+    pub fn record_in(
+        &self,
+        scope: Scope,
+        at: SimTime,
+        kind: Kind,
+        subject: Symbol,
+        took: Duration,
+        value: u64,
+    ) -> EventId {
+        // A timer's callback runs up to 50 ns before the clock shows its time; order is what
+        // counts.
+        let at = at.max(self.last_time());
+        self.0.last_nanos.store(at.as_nanos(), Relaxed);
+        self.log().push(at, kind, subject, took, value, scope)
+    }
+
+    /// Returns the current scope.
+    pub fn scope(&self) -> Scope {
+        self.0.current.get()
+    }
+
+    /// Keeps facts from now on, whether or not other events are kept.
+    pub fn enable_facts(&self) {
+        self.log().facts.get_or_insert_default();
+    }
+
+    /// Whether facts are enabled. Call it before interning symbols for facts: a run without a
+    /// checker has neither.
+    pub fn has_facts_enabled(&self) -> bool {
+        self.log().facts.is_some()
+    }
+
+    /// Records a fact in the current scope. The cause of later events does not change.
+    pub fn record_fact(&self, at: SimTime, subject: Symbol, value: u64) {
+        self.record_in(self.scope(), at, Kind::Fact, subject, Duration::ZERO, value);
+    }
+
+    /// Takes the facts recorded since the last call, in order; empty unless facts are enabled.
+    pub fn take_facts(&self) -> Vec<Event> {
+        self.log().facts.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Returns what a task has possibly waited for if the current scope wakes it now.
+    pub fn wake_cause(&self) -> WakeCause {
+        WakeCause { by: self.scope().last(), at_nanos: self.last_time().as_nanos() }
+    }
+
+    /// Makes a scope the current one and returns the one before.
+    pub fn enter(&self, scope: Scope) -> Scope {
+        self.0.current.replace(scope)
+    }
+
+    /// Limits the turns (polls) of all tasks of the run together. Default: no limit.
+    ///
+    /// While a task only yields, simulated time does not pass, so no limit of time ends such a run.
+    pub fn limit_turns(&self, turns_max: u64) {
+        self.0.turns_max.store(turns_max, Relaxed);
+    }
+
+    /// Makes a scope the current one for one turn (poll) of its task, counts the turn, and returns
+    /// the scope before.
+    ///
+    /// # Panics
+    ///
+    /// With [`TurnsSpent`] as payload when the limit is exceeded.
+    pub fn enter_turn(&self, scope: Scope) -> Scope {
+        let (turns, turns_max) = (self.0.turns.load(Relaxed) + 1, self.0.turns_max.load(Relaxed));
+        self.0.turns.store(turns, Relaxed);
+        if turns > turns_max {
+            std::panic::panic_any(TurnsSpent(turns_max));
+        }
+        self.enter(scope)
+    }
+
+    /// Notes that a panic unwinds the current scope. The first call counts: that of the innermost
+    /// scope.
+    pub fn note_panic(&self) {
+        let scope = self.scope();
+        self.log().panicked.get_or_insert(scope);
+    }
+
+    /// Returns the scope that panicked, if one has.
+    pub fn panicked(&self) -> Option<Scope> {
+        self.log().panicked
+    }
+
+    /// Returns the string of a symbol.
+    pub fn text(&self, symbol: Symbol) -> String {
+        self.log().symbols[symbol.index()].clone()
+    }
+
+    /// Adds an event that the current scope had to wait for. The later one of this and its cause
+    /// so far is its cause.
+    pub fn join(&self, cause: EventId) {
+        let scope = self.scope();
+        self.0.current.set(Scope { cause: scope.cause.max(cause), ..scope });
+    }
+
+    /// Returns when the last event was over.
+    pub fn last_time(&self) -> SimTime {
+        SimTime::from_nanos(self.0.last_nanos.load(Relaxed))
+    }
+
+    /// Returns how many events were recorded so far.
+    pub fn count(&self) -> u64 {
+        u64::from(self.log().count)
+    }
+
+    /// Takes the trace. What the remaining handles record afterwards is lost.
+    pub fn finish(&self) -> Trace {
+        let mut log = self.log();
+        let counters = Kind::ALL
+            .iter()
+            .filter(|&&kind| log.counts[kind as usize] > 0)
+            .map(|&kind| (kind.name().to_string(), log.counts[kind as usize]))
+            .collect();
+        Trace {
+            symbols: log.symbols.iter().cloned().collect(),
+            events: std::mem::take(&mut log.events),
+            count: u64::from(log.count),
+            hash: log.hash,
+            counters,
+        }
+    }
+}
+
+impl Log {
+    fn push(
+        &mut self,
+        at: SimTime,
+        kind: Kind,
+        subject: Symbol,
+        took: Duration,
+        value: u64,
+        scope: Scope,
+    ) -> EventId {
+        self.count = self.count.checked_add(1).expect("fewer than 2³² events in a run");
+        let event = Event {
+            at_nanos: at.as_nanos(),
+            took_nanos: nanos(took),
+            value,
+            cause: scope.cause_of(kind, at.as_nanos().saturating_sub(nanos(took))),
+            subject,
+            node: scope.node,
+            task: scope.task,
+            kind,
+        };
+        self.hash = self.hash.with_event(&event);
+        self.counts[kind as usize] += 1;
+        if kind == Kind::Fact
+            && let Some(facts) = &mut self.facts
+        {
+            facts.push(event);
+        }
+        if self.keep == Keep::Events {
+            self.events.push(event);
+        }
+        EventId(self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record_three(keep: Keep, value: u64) -> Trace {
+        let recorder = Recorder::new(keep);
+        let subject = recorder.symbol("wal");
+        for at in [10, 20, 30] {
+            recorder.record(SimTime::from_nanos(at), Kind::Fsync, subject, Duration::from_nanos(5), value);
+        }
+        recorder.finish()
+    }
+
+    #[test]
+    fn keeping_events_does_not_change_the_hash() {
+        assert_eq!(record_three(Keep::Events, 0).hash, record_three(Keep::Nothing, 0).hash);
+        assert!(record_three(Keep::Nothing, 0).events.is_empty());
+    }
+
+    #[test]
+    fn every_field_of_an_event_changes_the_hash() {
+        let base = record_three(Keep::Events, 0).events[1];
+        let hash = |event: Event| TraceHash::EMPTY.with_event(&event);
+        let others = [
+            Event { at_nanos: 21, ..base },
+            Event { took_nanos: 6, ..base },
+            Event { value: 1, ..base },
+            Event { cause: EventId(2), ..base },
+            Event { subject: Symbol(2), ..base },
+            Event { node: Symbol(1), ..base },
+            Event { task: Symbol(1), ..base },
+            Event { kind: Kind::Fdatasync, ..base },
+        ];
+        for other in others {
+            assert_ne!(hash(other), hash(base), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn join_keeps_the_later_cause() {
+        let recorder = Recorder::new(Keep::Events);
+        let first = recorder.record(SimTime::ZERO, Kind::Note, Symbol::NONE, Duration::ZERO, 0);
+        let second = recorder.record(SimTime::ZERO, Kind::Note, Symbol::NONE, Duration::ZERO, 0);
+        recorder.join(first);
+        assert_eq!(recorder.scope().last(), second);
+    }
+}
