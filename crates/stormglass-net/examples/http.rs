@@ -1,5 +1,5 @@
-//! hyper serves HTTP and does not know in which world it is: simulated with `--cfg madsim`, on the kernel's loopback without. Both print the
-//! same.
+//! An HTTP server and client with hyper: simulated with `--cfg madsim`, on the kernel's loopback
+//! without it. Both print the same.
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};

@@ -1,6 +1,6 @@
-//! Streams of bytes on top of a connection: what TCP and Unix streams have in common.
+//! Byte streams on top of a connection: what TCP and Unix streams have in common.
 
-use crate::socket::{End, Read};
+use crate::stream_socket::{Read, StreamSocket};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -8,11 +8,12 @@ use std::task::{Context, Poll};
 use stormglass_core::EventId;
 use tokio::io::ReadBuf;
 
-/// The bytes that go as one: what a kernel hands to a network card at once (Linux: `GSO_MAX_SIZE`).
+/// The largest segment in bytes: what a kernel hands to a network card as one (Linux:
+/// `GSO_MAX_SIZE`).
 const SEGMENT: usize = 65_536;
 
-/// One end of a stream of bytes.
-pub(crate) type ByteStream = End<Bytes, Bytes>;
+/// One end of a byte stream.
+pub(crate) type ByteStream = StreamSocket<Bytes, Bytes>;
 
 impl ByteStream {
     pub(crate) fn poll_read_bytes(
@@ -43,15 +44,15 @@ impl ByteStream {
         read.map_ok(|_: Read<()>| buffer.filled().len() - before)
     }
 
-    /// Sends as much as there is room for, once there is some.
+    /// Waits until the send window is open; sends as much as it allows.
     pub(crate) fn poll_write_bytes(
         &self,
         context: Option<&mut Context<'_>>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let total: usize = slices.iter().map(|slice| slice.len()).sum();
-        let room = std::task::ready!(self.poll_room(context))?;
-        let accepted = total.min(usize::try_from(room).unwrap_or(usize::MAX));
+        let window = std::task::ready!(self.poll_send_window(context))?;
+        let accepted = total.min(usize::try_from(window).unwrap_or(usize::MAX));
         let mut left = accepted;
         for slice in slices {
             let slice = &slice[..slice.len().min(left)];
@@ -65,7 +66,7 @@ impl ByteStream {
     }
 }
 
-/// Moves what fits; gives how much that is.
+/// Moves as many bytes as fit into the buffer; returns how many.
 fn take(queue: &mut VecDeque<(Bytes, EventId)>, buffer: &mut ReadBuf<'_>) -> u64 {
     let before = buffer.filled().len();
     while let Some((chunk, _)) = queue.front_mut()
@@ -81,7 +82,7 @@ fn take(queue: &mut VecDeque<(Bytes, EventId)>, buffer: &mut ReadBuf<'_>) -> u64
     (buffer.filled().len() - before) as u64
 }
 
-/// What `poll` gives where nobody waits.
+/// Turns `Pending` into `WouldBlock`, for operations that do not wait.
 pub(crate) fn now_or_would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
     match poll {
         Poll::Ready(result) => result,
@@ -89,56 +90,58 @@ pub(crate) fn now_or_would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> 
     }
 }
 
-/// Gives a stream around a `ByteStream` what tokio's streams of both kinds have.
+/// Implements the methods that tokio's TCP and Unix streams share, for a type with a `ByteStream`
+/// in its field `socket`.
 macro_rules! byte_stream_methods {
     ($Stream:ident, $halves:ident) => {
         impl $Stream {
-            /// Waits until something can be read, or the end, or an error.
+            /// Waits until a read would not block: there is data, the end of the stream, or an
+            /// error.
             ///
             /// # Errors
             ///
-            /// None; the result is there as tokio's is.
+            /// None; the result type is tokio's.
             pub async fn readable(&self) -> std::io::Result<()> {
                 std::future::poll_fn(|context| self.poll_read_ready(context)).await
             }
 
-            /// As [`Self::readable`], for hand-written futures.
+            /// Polls [`Self::readable`], for hand-written futures.
             pub fn poll_read_ready(
                 &self,
                 context: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                self.end.poll_readable(context).map(Ok)
+                self.socket.poll_readable(context).map(Ok)
             }
 
-            /// Waits until something can be written, or an error.
+            /// Waits until a write would not block: there is room, or an error.
             ///
             /// # Errors
             ///
-            /// None; the result is there as tokio's is.
+            /// None; the result type is tokio's.
             pub async fn writable(&self) -> std::io::Result<()> {
                 std::future::poll_fn(|context| self.poll_write_ready(context)).await
             }
 
-            /// As [`Self::writable`], for hand-written futures.
+            /// Polls [`Self::writable`], for hand-written futures.
             pub fn poll_write_ready(
                 &self,
                 context: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                self.end.poll_writable(context).map(Ok)
+                self.socket.poll_writable(context).map(Ok)
             }
 
-            /// Reads what is there.
+            /// Reads the available data without waiting.
             ///
             /// # Errors
             ///
-            /// `WouldBlock` if nothing is; the connection's error, once.
+            /// `WouldBlock` if there is none; the connection's error, once.
             pub fn try_read(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
                 let mut buffer = tokio::io::ReadBuf::new(buffer);
-                $crate::byte_stream::now_or_would_block(self.end.poll_read_bytes(None, &mut buffer))?;
+                $crate::byte_stream::now_or_would_block(self.socket.poll_read_bytes(None, &mut buffer))?;
                 Ok(buffer.filled().len())
             }
 
-            /// As [`Self::try_read`], into a growing buffer.
+            /// Reads as [`Self::try_read`] does, into a growing buffer.
             ///
             /// # Errors
             ///
@@ -150,39 +153,41 @@ macro_rules! byte_stream_methods {
                 Ok(len)
             }
 
-            /// Writes as much as there is room for.
+            /// Writes as much as the send window allows, without waiting.
             ///
             /// # Errors
             ///
-            /// `WouldBlock` if there is none; the connection's error, once; `BrokenPipe` once nothing can be sent any more.
+            /// `WouldBlock` if the window is full; the connection's error, once; `BrokenPipe` if
+            /// nothing can be sent any more.
             pub fn try_write(&self, bytes: &[u8]) -> std::io::Result<usize> {
                 self.try_write_vectored(&[std::io::IoSlice::new(bytes)])
             }
 
-            /// As [`Self::try_write`], from several buffers.
+            /// Writes as [`Self::try_write`] does, from several buffers.
             ///
             /// # Errors
             ///
             /// As [`Self::try_write`].
             pub fn try_write_vectored(&self, slices: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
-                $crate::byte_stream::now_or_would_block(self.end.poll_write_bytes(None, slices))
+                $crate::byte_stream::now_or_would_block(self.socket.poll_write_bytes(None, slices))
             }
 
-            /// The connection's error that nobody was told yet.
+            /// Returns the connection's error, if no operation has returned it yet.
             ///
             /// # Errors
             ///
-            /// None; the result is there as tokio's is.
+            /// None; the result type is tokio's.
             pub fn take_error(&self) -> std::io::Result<Option<std::io::Error>> {
-                Ok(self.end.take_error())
+                Ok(self.socket.take_error())
             }
 
-            /// The two directions apart, borrowed.
+            /// Splits the stream into borrowed halves, one for each direction.
             pub fn split(&mut self) -> ($halves::ReadHalf<'_>, $halves::WriteHalf<'_>) {
                 $halves::split(self)
             }
 
-            /// The two directions apart, owned. Dropping the writing half ends that direction; dropping both closes.
+            /// Splits the stream into owned halves. Dropping the writing half sends a FIN;
+            /// dropping both closes the stream.
             pub fn into_split(self) -> ($halves::OwnedReadHalf, $halves::OwnedWriteHalf) {
                 $halves::into_split(self)
             }
@@ -194,7 +199,7 @@ macro_rules! byte_stream_methods {
                 context: &mut std::task::Context<'_>,
                 buffer: &mut tokio::io::ReadBuf<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                self.end.poll_read_bytes(Some(context), buffer)
+                self.socket.poll_read_bytes(Some(context), buffer)
             }
         }
 
@@ -204,7 +209,7 @@ macro_rules! byte_stream_methods {
                 context: &mut std::task::Context<'_>,
                 bytes: &[u8],
             ) -> std::task::Poll<std::io::Result<usize>> {
-                self.end.poll_write_bytes(Some(context), &[std::io::IoSlice::new(bytes)])
+                self.socket.poll_write_bytes(Some(context), &[std::io::IoSlice::new(bytes)])
             }
 
             fn poll_write_vectored(
@@ -212,7 +217,7 @@ macro_rules! byte_stream_methods {
                 context: &mut std::task::Context<'_>,
                 slices: &[std::io::IoSlice<'_>],
             ) -> std::task::Poll<std::io::Result<usize>> {
-                self.end.poll_write_bytes(Some(context), slices)
+                self.socket.poll_write_bytes(Some(context), slices)
             }
 
             fn is_write_vectored(&self) -> bool {
@@ -230,21 +235,21 @@ macro_rules! byte_stream_methods {
                 self: std::pin::Pin<&mut Self>,
                 _: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                self.end.end();
+                self.socket.shutdown_write();
                 std::task::Poll::Ready(Ok(()))
             }
         }
 
         impl std::fmt::Debug for $Stream {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                self.end.fmt(f)
+                self.socket.fmt(f)
             }
         }
     };
 }
 pub(crate) use byte_stream_methods;
 
-/// The halves of a stream of bytes, named after tokio's.
+/// Defines the halves of a byte stream, named after tokio's.
 macro_rules! byte_stream_halves {
     ($Stream:ident, $Address:ty) => {
         use std::fmt;
@@ -260,14 +265,14 @@ macro_rules! byte_stream_halves {
 
         pub(crate) fn into_split(stream: $Stream) -> (OwnedReadHalf, OwnedWriteHalf) {
             let stream = Arc::new(stream);
-            (OwnedReadHalf(stream.clone()), OwnedWriteHalf { stream, end_on_drop: true })
+            (OwnedReadHalf(stream.clone()), OwnedWriteHalf { stream, shutdown_on_drop: true })
         }
 
         /// The reading half, borrowed.
         #[derive(Debug)]
         pub struct ReadHalf<'a>(&'a $Stream);
 
-        /// The writing half, borrowed. Dropping it ends nothing.
+        /// The writing half, borrowed. Dropping it does not end the direction.
         #[derive(Debug)]
         pub struct WriteHalf<'a>(&'a $Stream);
 
@@ -275,31 +280,31 @@ macro_rules! byte_stream_halves {
         #[derive(Debug)]
         pub struct OwnedReadHalf(Arc<$Stream>);
 
-        /// The writing half. Dropping it ends the direction, unless it is [`OwnedWriteHalf::forget`] that does.
+        /// The writing half. Dropping it sends a FIN; [`OwnedWriteHalf::forget`] does not.
         #[derive(Debug)]
         pub struct OwnedWriteHalf {
             stream: Arc<$Stream>,
-            end_on_drop: bool,
+            shutdown_on_drop: bool,
         }
 
-        /// The two halves are not of one stream; they are inside.
+        /// The two halves, returned because they are not of the same stream.
         #[derive(Debug)]
         pub struct ReuniteError(pub OwnedReadHalf, pub OwnedWriteHalf);
 
         impl fmt::Display for ReuniteError {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the halves are not of one stream")
+                f.write_str("the two halves are not of the same stream")
             }
         }
 
         impl std::error::Error for ReuniteError {}
 
         impl OwnedReadHalf {
-            /// Puts the halves together again.
+            /// Reunites the halves into the stream.
             ///
             /// # Errors
             ///
-            /// Halves of two streams.
+            /// If the halves are of two streams.
             pub fn reunite(self, other: OwnedWriteHalf) -> Result<$Stream, ReuniteError> {
                 if !Arc::ptr_eq(&self.0, &other.stream) {
                     return Err(ReuniteError(self, other));
@@ -310,25 +315,25 @@ macro_rules! byte_stream_halves {
         }
 
         impl OwnedWriteHalf {
-            /// Puts the halves together again.
+            /// Reunites the halves into the stream.
             ///
             /// # Errors
             ///
-            /// Halves of two streams.
+            /// If the halves are of two streams.
             pub fn reunite(self, other: OwnedReadHalf) -> Result<$Stream, ReuniteError> {
                 other.reunite(self)
             }
 
-            /// Drops the half without an end.
+            /// Drops the half without a FIN.
             pub fn forget(mut self) {
-                self.end_on_drop = false;
+                self.shutdown_on_drop = false;
             }
         }
 
         impl Drop for OwnedWriteHalf {
             fn drop(&mut self) {
-                if self.end_on_drop {
-                    self.stream.end.end();
+                if self.shutdown_on_drop {
+                    self.stream.socket.shutdown_write();
                 }
             }
         }
@@ -344,7 +349,7 @@ macro_rules! byte_stream_halves {
             ///
             /// # Errors
             ///
-            /// None; the result is there as tokio's is.
+            /// None; the result type is tokio's.
             pub fn local_addr(&self) -> io::Result<$Address> {
                 let $half = self;
                 $stream.local_addr()
@@ -354,7 +359,7 @@ macro_rules! byte_stream_halves {
             ///
             /// # Errors
             ///
-            /// None; the result is there as tokio's is.
+            /// None; the result type is tokio's.
             pub fn peer_addr(&self) -> io::Result<$Address> {
                 let $half = self;
                 $stream.peer_addr()
@@ -372,17 +377,17 @@ macro_rules! byte_stream_halves {
         $crate::byte_stream::byte_stream_halves!(@both $Half, |$half| $stream, $Stream, $Address);
 
         impl $Half {
-            #[doc = concat!("As [`", stringify!($Stream), "::try_read`].")]
+            #[doc = concat!("Reads as [`", stringify!($Stream), "::try_read`] does.")]
             ///
             /// # Errors
             ///
-            /// `WouldBlock` and the connection's.
+            /// `WouldBlock`; the connection's error, once.
             pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
                 let $half = self;
                 $stream.try_read(buffer)
             }
 
-            #[doc = concat!("As [`", stringify!($Stream), "::readable`].")]
+            #[doc = concat!("Waits as [`", stringify!($Stream), "::readable`] does.")]
             ///
             /// # Errors
             ///
@@ -400,7 +405,7 @@ macro_rules! byte_stream_halves {
                 buffer: &mut ReadBuf<'_>,
             ) -> Poll<io::Result<()>> {
                 let $half = &*self;
-                $stream.end.poll_read_bytes(Some(context), buffer)
+                $stream.socket.poll_read_bytes(Some(context), buffer)
             }
         }
     };
@@ -408,17 +413,17 @@ macro_rules! byte_stream_halves {
         $crate::byte_stream::byte_stream_halves!(@both $Half, |$half| $stream, $Stream, $Address);
 
         impl $Half {
-            #[doc = concat!("As [`", stringify!($Stream), "::try_write`].")]
+            #[doc = concat!("Writes as [`", stringify!($Stream), "::try_write`] does.")]
             ///
             /// # Errors
             ///
-            /// `WouldBlock` and the connection's.
+            /// `WouldBlock`; the connection's error, once.
             pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
                 let $half = self;
                 $stream.try_write(bytes)
             }
 
-            #[doc = concat!("As [`", stringify!($Stream), "::writable`].")]
+            #[doc = concat!("Waits as [`", stringify!($Stream), "::writable`] does.")]
             ///
             /// # Errors
             ///
@@ -436,7 +441,7 @@ macro_rules! byte_stream_halves {
                 bytes: &[u8],
             ) -> Poll<io::Result<usize>> {
                 let $half = &*self;
-                $stream.end.poll_write_bytes(Some(context), &[IoSlice::new(bytes)])
+                $stream.socket.poll_write_bytes(Some(context), &[IoSlice::new(bytes)])
             }
 
             fn poll_write_vectored(
@@ -445,7 +450,7 @@ macro_rules! byte_stream_halves {
                 slices: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
                 let $half = &*self;
-                $stream.end.poll_write_bytes(Some(context), slices)
+                $stream.socket.poll_write_bytes(Some(context), slices)
             }
 
             fn is_write_vectored(&self) -> bool {
@@ -458,7 +463,7 @@ macro_rules! byte_stream_halves {
 
             fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
                 let $half = &*self;
-                $stream.end.end();
+                $stream.socket.shutdown_write();
                 Poll::Ready(Ok(()))
             }
         }

@@ -1,10 +1,13 @@
-//! Ordered streams of messages.
+//! Connections: ordered streams of messages of any type.
 
+use crate::address::Address;
+use crate::backlog::{Backlog, establish};
 use crate::handshake::{LocalPort, Target};
+use crate::host::Host;
 use crate::keepalive::Keepalive;
-use crate::network::{Address, Host};
 use crate::ports::Protocol;
-use crate::socket::{Backlog, End, Ends, Read, UNBOUNDED, establish};
+use crate::socket_pair::{Ends, UNBOUNDED};
+use crate::stream_socket::{Read, StreamSocket};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
@@ -14,9 +17,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use stormglass_core::EventId;
 
-/// A port that accepts connections on which it receives `R` and sends `S`.
+/// A listening port whose connections receive `R` and send `S`.
 ///
-/// Connecting succeeds from the moment it is bound, whether or not anyone accepts: the kernel does that.
+/// Connecting succeeds from the moment the port is bound, whether or not the process accepts: the
+/// kernel completes handshakes.
 #[derive(Debug)]
 pub struct Listener<R: Send + 'static, S: Send + 'static> {
     host: Host,
@@ -36,12 +40,13 @@ impl Host {
         Ok(Listener { host: self.clone(), address: self.address(port), backlog })
     }
 
-    /// Connects, to send `S` and receive `R`. Costs a round trip and the profile's handshake.
+    /// Connects, to send `S` and receive `R`. Takes a round trip and the profile's handshake.
     ///
     /// # Errors
     ///
-    /// `ConnectionRefused` after a round trip if nobody listens; `TimedOut` after 127 s if nothing gets through;
-    /// `InvalidData` if the listener has other types; `AddrNotAvailable` if all ports towards the address are in use.
+    /// `ConnectionRefused` after a round trip if the port does not listen; `TimedOut` after 127 s
+    /// if all SYNs are lost; `InvalidData` if the listener has other types; `AddrNotAvailable` if
+    /// all ephemeral ports towards the address are in use.
     pub async fn connect<S: Send + 'static, R: Send + 'static>(
         &self,
         to: Address,
@@ -49,8 +54,9 @@ impl Host {
         self.connect_bounded(to, UNBOUNDED).await
     }
 
-    /// As [`Host::connect`], with at most so many messages on the way and unread in each direction: one more is refused to its
-    /// sender as a full queue would, with `WouldBlock`. At least 1.
+    /// Connects as [`Host::connect`] does, with at most this many messages (at least 1) in transit
+    /// and unread in each direction: sending one more fails with `WouldBlock`, as with a full
+    /// queue.
     ///
     /// # Errors
     ///
@@ -58,20 +64,20 @@ impl Host {
     ///
     /// # Panics
     ///
-    /// When `messages` is 0.
+    /// If `messages` is 0.
     pub async fn connect_bounded<S: Send + 'static, R: Send + 'static>(
         &self,
         to: Address,
         messages: u64,
     ) -> io::Result<Connection<S, R>> {
-        assert!(messages > 0, "a queue of no messages takes none");
+        assert!(messages > 0, "connect_bounded: a queue of 0 messages cannot send any; at least 1");
         let shared = self.shared();
         let remote = SocketAddr::new(shared.ip(to.host), to.port);
-        let port = LocalPort::take(shared, self.id, 0, remote)?;
+        let port = LocalPort::reserve(shared, self.id, 0, remote)?;
         let target = Target { host: to.host, ip: None, port: to.port };
         let round_trips = shared.profile.handshake_round_trips;
-        let backlog = shared.shake_hands::<Backlog<R, S>>(self.id, target, round_trips).await?;
-        let local = SocketAddr::new(shared.ip(self.id), port.keep());
+        let backlog = shared.handshake::<Backlog<R, S>>(self.id, target, round_trips).await?;
+        let local = SocketAddr::new(shared.ip(self.id), port.take());
         let (hosts, windows) = ([self.id, to.host], [messages; 2]);
         let ends = Ends { hosts, addresses: [local, remote], windows, same_kernel: false };
         Ok(Connection(establish(shared, ends, backlog)))
@@ -79,12 +85,12 @@ impl Host {
 }
 
 impl<R: Send + 'static, S: Send + 'static> Listener<R, S> {
-    /// The next connection.
+    /// Waits for the next connection.
     pub async fn accept(&mut self) -> Connection<S, R> {
         poll_fn(|context| self.poll_accept(context)).await
     }
 
-    /// As [`Listener::accept`], for hand-written selections.
+    /// Polls for the next connection, for hand-written futures.
     pub fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Connection<S, R>> {
         self.backlog.poll_accept(context, self.host.network().recorder()).map(Connection)
     }
@@ -102,65 +108,69 @@ impl<R: Send + 'static, S: Send + 'static> Drop for Listener<R, S> {
     }
 }
 
-/// One side of an established connection: sends `S`, receives `R`, both in order. Dropping it tells the peer
-/// one latency later, after everything that was sent before; dropping it with messages unread resets it, as TCP does.
+/// One end of an established connection: sends `S`, receives `R`, both in order. Dropping it
+/// closes it: the peer receives a FIN after all messages that were sent before. Dropping it with
+/// unread messages resets the connection, as TCP does.
 #[derive(Debug)]
-pub struct Connection<S: Send + 'static, R: Send + 'static>(End<S, R>);
+pub struct Connection<S: Send + 'static, R: Send + 'static>(StreamSocket<S, R>);
 
 impl<S: Send + 'static, R: Send + 'static> Connection<S, R> {
-    /// The address at the other end.
+    /// The address of the other end.
     pub fn peer(&self) -> Address {
         Address { host: self.0.peer_host(), port: self.0.peer().port() }
     }
 
-    /// Sends a message and goes on at once.
+    /// Sends a message without waiting.
     ///
     /// # Errors
     ///
-    /// `TimedOut` or `ConnectionReset` once the connection is broken, `BrokenPipe` from then on; `WouldBlock` if it is bounded and
-    /// full.
+    /// `TimedOut` or `ConnectionReset`, once, if the connection is broken, and `BrokenPipe` from
+    /// then on; `WouldBlock` if it is bounded and full.
     pub fn send(&self, message: S) -> io::Result<()> {
         self.send_sized(message, 0)
     }
 
-    /// As [`Connection::send`], a message of so many bytes: it takes its turn on the line and the time that they need there.
+    /// Sends a message as [`Connection::send`] does, of this size in bytes: it takes the
+    /// transmission time on the line too.
     ///
     /// # Errors
     ///
     /// As [`Connection::send`].
     pub fn send_sized(&self, message: S, bytes: u64) -> io::Result<()> {
-        Sends::send(&self.0, message, bytes)
+        MessageSender::send(&self.0, message, bytes)
     }
 
-    /// The next message, or `None` when the peer has closed.
+    /// Waits for the next message; returns `None` after the peer has closed.
     pub async fn recv(&mut self) -> Option<R> {
         poll_fn(|context| self.poll_recv(context)).await
     }
 
-    /// As [`Connection::recv`], for hand-written selections.
+    /// Polls for the next message, for hand-written futures.
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<R>> {
         self.0.poll_recv(context)
     }
 
-    /// Has the connection probed while nothing comes from the peer, so that one that has vanished is noticed: receiving then ends and
-    /// sending fails. `None` for never, which is the default.
+    /// Sets keepalive: the kernel probes the peer while the connection is idle, and so detects
+    /// that it has gone; receiving then ends and sending fails. `None` for no probes, which is the
+    /// default.
     pub fn set_keepalive(&self, keepalive: Option<Keepalive>) {
         self.0.set_keepalive(keepalive);
     }
 
-    /// The two directions apart. The peer sees the end of the stream when the sending half is dropped, and may go on to send; the connection
-    /// is closed when both are.
+    /// Splits the connection into its two directions. When the sending half is dropped, the peer
+    /// sees the end of the stream, and may still send; when both are dropped, the connection is
+    /// closed.
     pub fn into_split(self) -> (SendHalf<S>, RecvHalf<R>) {
         let end = Arc::new(self.0);
         (SendHalf(end.clone()), RecvHalf(end))
     }
 }
 
-/// The sending half of a [`Connection`]; it says goodbye when it goes.
-pub struct SendHalf<S>(Arc<dyn Sends<S>>);
+/// The sending half of a [`Connection`]; dropping it sends a FIN.
+pub struct SendHalf<S>(Arc<dyn MessageSender<S>>);
 
 impl<S> SendHalf<S> {
-    /// Sends a message and goes on at once.
+    /// Sends a message without waiting.
     ///
     /// # Errors
     ///
@@ -169,7 +179,8 @@ impl<S> SendHalf<S> {
         self.send_sized(message, 0)
     }
 
-    /// As [`SendHalf::send`], a message of so many bytes: it takes its turn on the line and the time that they need there.
+    /// Sends a message as [`SendHalf::send`] does, of this size in bytes: it takes the
+    /// transmission time on the line too.
     ///
     /// # Errors
     ///
@@ -178,7 +189,7 @@ impl<S> SendHalf<S> {
         self.0.send(message, bytes)
     }
 
-    /// Takes a message's place in the queue, for one that is sent later, by another task perhaps.
+    /// Reserves capacity for one message, which may be sent later and by another task.
     ///
     /// ```
     /// use stormglass_core::Seed;
@@ -209,15 +220,16 @@ impl<S> SendHalf<S> {
     }
 }
 
-/// A message's place in the queue of a connection ([`SendHalf::try_reserve`]); dropping it gives it back.
+/// Reserved capacity for one message ([`SendHalf::try_reserve`]); dropping it releases the
+/// capacity.
 pub struct Permit<S> {
-    half: Arc<dyn Sends<S>>,
-    /// What it has of the window, until that is used.
+    half: Arc<dyn MessageSender<S>>,
+    /// How much of the window is reserved, until it is used.
     counts: Option<u64>,
 }
 
 impl<S> Permit<S> {
-    /// Sends the message. On a connection that is broken by now it is lost.
+    /// Sends the message. If the connection is broken by now, the message is lost.
     pub fn send(mut self, message: S) {
         let counts = self.counts.take().expect("used once");
         self.half.send_reserved(message, counts);
@@ -227,7 +239,7 @@ impl<S> Permit<S> {
 impl<S> Drop for Permit<S> {
     fn drop(&mut self) {
         if let Some(counts) = self.counts {
-            self.half.give_back(counts);
+            self.half.cancel_reservation(counts);
         }
     }
 }
@@ -240,7 +252,7 @@ impl<S> fmt::Debug for Permit<S> {
 
 impl<S> Drop for SendHalf<S> {
     fn drop(&mut self) {
-        self.0.end();
+        self.0.shutdown_write();
     }
 }
 
@@ -251,15 +263,15 @@ impl<S> fmt::Debug for SendHalf<S> {
 }
 
 /// The receiving half of a [`Connection`].
-pub struct RecvHalf<R>(Arc<dyn Receives<R>>);
+pub struct RecvHalf<R>(Arc<dyn MessageReceiver<R>>);
 
 impl<R> RecvHalf<R> {
-    /// The next message, or `None` when the peer has closed.
+    /// Waits for the next message; returns `None` after the peer has closed.
     pub async fn recv(&mut self) -> Option<R> {
         poll_fn(|context| self.poll_recv(context)).await
     }
 
-    /// As [`RecvHalf::recv`], for hand-written selections.
+    /// Polls for the next message, for hand-written futures.
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<R>> {
         self.0.poll_recv(context)
     }
@@ -271,56 +283,56 @@ impl<R> fmt::Debug for RecvHalf<R> {
     }
 }
 
-/// What a sending half needs of its connection, whatever that receives.
-trait Sends<S>: Send + Sync {
+/// The sending side of a connection, independent of the type that it receives.
+trait MessageSender<S>: Send + Sync {
     fn send(&self, message: S, bytes: u64) -> io::Result<()>;
     fn try_reserve(&self) -> io::Result<u64>;
     fn send_reserved(&self, message: S, counts: u64);
-    fn give_back(&self, counts: u64);
-    fn end(&self);
+    fn cancel_reservation(&self, counts: u64);
+    fn shutdown_write(&self);
 }
 
-/// What a receiving half needs of its connection, whatever that sends.
-trait Receives<R>: Send + Sync {
+/// The receiving side of a connection, independent of the type that it sends.
+trait MessageReceiver<R>: Send + Sync {
     fn poll_recv(&self, context: &mut Context<'_>) -> Poll<Option<R>>;
 }
 
-impl<S: Send + 'static, R: Send + 'static> Sends<S> for End<S, R> {
+impl<S: Send + 'static, R: Send + 'static> MessageSender<S> for StreamSocket<S, R> {
     fn send(&self, message: S, bytes: u64) -> io::Result<()> {
         let counts = self.try_reserve()?;
-        End::send_reserved(self, message, bytes, counts);
+        StreamSocket::send_reserved(self, message, bytes, counts);
         Ok(())
     }
 
     fn try_reserve(&self) -> io::Result<u64> {
-        match self.poll_room(None) {
-            Poll::Ready(room) => room?,
+        match self.poll_send_window(None) {
+            Poll::Ready(window) => window?,
             Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),
         };
         Ok(self.reserve(1))
     }
 
     fn send_reserved(&self, message: S, counts: u64) {
-        End::send_reserved(self, message, 0, counts);
+        StreamSocket::send_reserved(self, message, 0, counts);
     }
 
-    fn give_back(&self, counts: u64) {
-        End::give_back(self, counts);
+    fn cancel_reservation(&self, counts: u64) {
+        StreamSocket::cancel_reservation(self, counts);
     }
 
-    fn end(&self) {
-        End::end(self);
+    fn shutdown_write(&self) {
+        StreamSocket::shutdown_write(self);
     }
 }
 
-impl<S: Send + 'static, R: Send + 'static> Receives<R> for End<S, R> {
+impl<S: Send + 'static, R: Send + 'static> MessageReceiver<R> for StreamSocket<S, R> {
     fn poll_recv(&self, context: &mut Context<'_>) -> Poll<Option<R>> {
         let first = |queue: &mut VecDeque<(R, EventId)>| (queue.pop_front().expect("polled").0, 1);
         self.poll_read(Some(context), first).map(|read| match read {
             Ok(Read::Some(message)) => Some(message),
             Ok(Read::End) => None,
             Err(error) => {
-                self.tell_later(&error);
+                self.store_error(&error);
                 None
             }
         })

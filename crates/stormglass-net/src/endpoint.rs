@@ -1,16 +1,19 @@
-//! One-way messages.
+//! One-way messages of any type.
 
+use crate::address::Address;
+use crate::datagram;
+use crate::delivery::Destination;
 use crate::fault::Segment;
-use crate::lane::{self, Arrive};
-use crate::network::{Address, Host, Shared};
+use crate::host::Host;
+use crate::network::Shared;
 use crate::ports::Protocol;
 use std::io;
 use std::sync::Arc;
 use stormglass_core::{EventId, SimTime};
 use stormglass_rt::channel::{self, Receiver, Sender};
 
-/// A bound port for messages of one type. Messages may overtake each other, and a fault may copy one; one to a port that
-/// nobody has is lost, as a datagram is.
+/// A bound port for messages of one type. Messages may overtake each other, and a fault may
+/// duplicate one; a message to a port that is not bound is lost, as a datagram is.
 #[derive(Debug)]
 pub struct Endpoint<T> {
     host: Host,
@@ -19,7 +22,7 @@ pub struct Endpoint<T> {
 }
 
 impl Host {
-    /// Binds a port for messages of type `T`, or a free one if it is 0.
+    /// Binds a port for messages of type `T`, or an ephemeral one if it is 0.
     ///
     /// # Errors
     ///
@@ -37,22 +40,23 @@ impl<T: Clone + Send + 'static> Endpoint<T> {
         self.address
     }
 
-    /// Sends a message and goes on at once.
+    /// Sends a message without waiting.
     pub fn send_to(&self, to: Address, message: T) {
         self.send_sized_to(to, message, 0);
     }
 
-    /// As [`Endpoint::send_to`], a message of so many bytes: it takes its turn on the line and the time that they need there.
+    /// Sends a message as [`Endpoint::send_to`] does, of this size in bytes: it takes the
+    /// transmission time on the line too.
     pub fn send_sized_to(&self, to: Address, message: T, bytes: u64) {
         let shared = self.host.shared();
         let link = shared.link(self.host.id, to.host);
         let port = Port { network: shared.clone(), address: to };
         let segment = Segment { bytes, port: to.port };
-        // A message that is no bytes fails its checksum.
-        lane::send(shared, &link, (self.address, message), segment, port, |_, _| false);
+        // A corrupted message fails its checksum: a value has no bits to flip.
+        datagram::send(shared, &link, (self.address, message), segment, port, |_, _| false);
     }
 
-    /// The next message and its sender's address.
+    /// Waits for the next message; returns it and its sender's address.
     pub async fn recv_from(&mut self) -> (T, Address) {
         let (from, message) =
             self.inbox.recv().await.expect("the network holds a sender while the port is bound");
@@ -67,19 +71,19 @@ impl<T> Drop for Endpoint<T> {
     }
 }
 
-/// Who has the port is looked up on arrival, not when the message is sent.
+/// A port as a destination. Its owner is looked up on arrival, not when the message is sent.
 #[derive(Clone)]
 struct Port {
     network: Arc<Shared>,
     address: Address,
 }
 
-impl<T: Send + 'static> Arrive<(Address, T)> for Port {
-    fn arrive(&self, message: (Address, T), _: SimTime, cause: EventId) {
+impl<T: Send + 'static> Destination<(Address, T)> for Port {
+    fn deliver(&self, message: (Address, T), _: SimTime, cause: EventId) {
         let Address { host, port } = self.address;
         match self.network.inbox::<Sender<(Address, T)>>(Protocol::Datagram, host, (None, port)) {
             Ok(Some(inbox)) => inbox.send_from(message, cause),
-            Ok(None) | Err(_) => self.network.bury(message),
+            Ok(None) | Err(_) => self.network.drop_later(message),
         }
     }
 }

@@ -1,15 +1,17 @@
-//! What tokio leaves to `socket2`.
+//! Socket options that tokio leaves to `socket2`.
 
 use crate::keepalive::Keepalive;
 use std::io;
 
-/// What streams can do that tokio's have no method for.
+/// Options of TCP streams for which tokio has no method.
 pub trait TcpStreamExt {
-    /// Has the connection probed while nothing comes from the other end, so that one that has vanished is noticed: the stream then fails with
-    /// `TimedOut`, or `ConnectionReset` if it is back and knows nothing. `None` for never, which is the default.
+    /// Sets keepalive: the kernel probes the other end while the connection is idle, and so
+    /// detects that it has gone. The stream then fails with `TimedOut`, or with `ConnectionReset`
+    /// if the other end is back without its state of the connection. `None` for no probes, which
+    /// is the default.
     ///
     /// # Errors
     ///
-    /// Those of the real socket; the simulated one has none.
+    /// Those of the real socket option; the simulated one has none.
     fn set_keepalive(&self, keepalive: Option<Keepalive>) -> io::Result<()>;
 }

@@ -1,7 +1,7 @@
 //! Faults: rules on links.
 //!
 //! A fault says which directed links it strikes (by the names of their hosts), when, and what it does to what is sent over
-//! them. It is installed on a network with [`Network::inject`] and goes with its guard. Without a fault nothing is drawn and
+//! them. It is installed on a network with [`crate::Network::inject`] and goes with its guard. Without a fault nothing is drawn and
 //! nothing changes.
 //!
 //! | effect | one-way messages | streams, calls, connects |
@@ -22,10 +22,9 @@
 //! connecting fails with `TimedOut` after 127 s. A link that loses everything is cut; what was sent over it arrives with the
 //! first attempt after it has healed.
 
-use crate::hold::Parcels;
-use crate::network::Network;
+use crate::queue::MessageQueue;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::trigger::{NoProbability, Trigger};
 use stormglass_core::{Latency, SimTime, Stream};
@@ -79,7 +78,7 @@ pub enum Effect {
 pub(crate) enum Deed {
     Effect(Effect),
     /// It is held back here.
-    Hold(Arc<Parcels>),
+    Hold(MessageQueue),
 }
 
 /// What is sent.
@@ -149,7 +148,7 @@ impl Fault {
 
     /// A rule that holds back.
     pub(crate) fn held() -> Fault {
-        Fault::that(Deed::Hold(Arc::default()))
+        Fault::that(Deed::Hold(MessageQueue::default()))
     }
 
     fn that(deed: Deed) -> Fault {
@@ -231,7 +230,7 @@ pub(crate) struct Strike {
     pub(crate) in_use: bool,
     pub(crate) unresolved: bool,
     /// Where it is held back.
-    pub(crate) held: Option<Arc<Parcels>>,
+    pub(crate) held: Option<MessageQueue>,
 }
 
 /// The faults of one network, in the order in which they were installed.
@@ -253,7 +252,7 @@ impl Faults {
         self.installed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn install(&self, fault: Fault) -> Result<u64, InvalidFault> {
+    pub(crate) fn install(&self, fault: Fault) -> Result<u64, InvalidFault> {
         let pattern = |pattern: Option<String>| {
             let compiled = pattern.as_deref().map(glob::Pattern::new).transpose();
             compiled.map_err(|source| InvalidFault::Pattern { pattern: pattern.unwrap_or_default(), source })
@@ -269,10 +268,16 @@ impl Faults {
         Ok(number)
     }
 
-    fn remove(&self, number: u64) {
+    pub(crate) fn remove(&self, number: u64) {
         let mut installed = self.lock();
         installed.rules.retain(|rule| rule.number != number);
         self.any.store(!installed.rules.is_empty(), Ordering::Relaxed);
+    }
+
+    /// How often this rule has struck.
+    pub(crate) fn struck(&self, number: u64) -> u64 {
+        let installed = self.lock();
+        installed.rules.iter().find(|rule| rule.number == number).map_or(0, |rule| rule.trigger.struck())
     }
 
     /// Whether there are none: who sends asks this first.
@@ -320,8 +325,8 @@ impl Faults {
             if concerned && rule.trigger.strikes(now, stream) {
                 let effect = match &rule.deed {
                     Deed::Effect(effect) => effect,
-                    Deed::Hold(parcels) => {
-                        strike.held.get_or_insert_with(|| parcels.clone());
+                    Deed::Hold(queue) => {
+                        strike.held.get_or_insert_with(|| queue.clone());
                         continue;
                     }
                 };
@@ -337,42 +342,5 @@ impl Faults {
             }
         }
         strike
-    }
-}
-
-impl Network {
-    /// Installs a fault. It works until the guard is dropped.
-    ///
-    /// # Errors
-    ///
-    /// A fault that is none: see [`InvalidFault`].
-    pub fn inject(&self, fault: Fault) -> Result<FaultGuard, InvalidFault> {
-        let number = self.shared.faults.install(fault)?;
-        self.mirror();
-        self.mirror_changes(number);
-        Ok(FaultGuard { network: self.clone(), number })
-    }
-}
-
-/// A fault that is installed; dropping it takes the fault away.
-#[derive(Debug)]
-#[must_use = "dropping the guard takes the fault away"]
-pub struct FaultGuard {
-    network: Network,
-    number: u64,
-}
-
-impl FaultGuard {
-    /// How often this fault has struck.
-    pub fn struck(&self) -> u64 {
-        let installed = self.network.shared.faults.lock();
-        installed.rules.iter().find(|rule| rule.number == self.number).map_or(0, |rule| rule.trigger.struck())
-    }
-}
-
-impl Drop for FaultGuard {
-    fn drop(&mut self) {
-        self.network.shared.faults.remove(self.number);
-        self.network.mirror();
     }
 }

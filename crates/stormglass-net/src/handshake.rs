@@ -1,35 +1,36 @@
-//! How a connection is made: what it costs, and who takes it.
+//! The handshake of a connection: what it costs, and whether a listener accepts it.
 
+use crate::address::HostId;
 use crate::fault::{Segment, Sent};
-use crate::link::{Link, Passage};
-use crate::network::{HostId, Shared};
+use crate::link::{Link, Transit};
+use crate::network::Shared;
 use crate::ports::Protocol;
-use crate::retransmission::{Handshake, Retransmission};
+use crate::retransmission::{RetransmissionTimeout, SynTimeout};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use stormglass_core::Kind;
 use stormglass_rt as rt;
 
-/// Where a listener's connections arrive.
-pub(crate) trait Accepts: Send + Sync + 'static {
-    /// Whether so many wait to be taken that the kernel drops whoever asks next.
+/// A listener's queue of connections.
+pub(crate) trait AcceptQueue: Send + Sync + 'static {
+    /// Whether the queue is full, so that the kernel drops the next SYN.
     fn is_full(&self) -> bool;
 }
 
-/// Where somebody wants to connect to.
+/// The host and port that a client connects to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
     pub(crate) host: HostId,
-    /// The address, for whom there are several.
+    /// The host's address, where a listener may be bound to one of several.
     pub(crate) ip: Option<IpAddr>,
     pub(crate) port: u16,
 }
 
 impl Shared {
-    /// What a handshake of `round_trips` more than TCP's own costs, and whether somebody listens: the inbox, or the refusal a
-    /// round trip later.
-    pub(crate) async fn shake_hands<T: Accepts>(
+    /// Performs a handshake of TCP's round trip and `round_trips` more. Returns the listener's
+    /// queue, or the refusal a round trip later.
+    pub(crate) async fn handshake<T: AcceptQueue>(
         &self,
         from: HostId,
         to: Target,
@@ -37,14 +38,14 @@ impl Shared {
     ) -> io::Result<Arc<T>> {
         let began = rt::now();
         let (there, back) = (self.link(from, to.host), self.link(to.host, from));
-        let result = self.shake(&there, &back, to, round_trips).await;
+        let result = self.handshake_over(&there, &back, to, round_trips).await;
         let kind = if result.is_ok() { Kind::Connect } else { Kind::Refuse };
         let now = rt::now();
         self.recorder.record(now, kind, there.subject, now - began, u64::from(to.port));
         result
     }
 
-    async fn shake<T: Accepts>(
+    async fn handshake_over<T: AcceptQueue>(
         &self,
         there: &Arc<Link>,
         back: &Arc<Link>,
@@ -52,87 +53,90 @@ impl Shared {
         round_trips: u8,
     ) -> io::Result<Arc<T>> {
         let segment = Segment { bytes: 0, port: to.port };
-        let mut patience = Handshake::new();
-        let inbox = loop {
+        let mut timeout = SynTimeout::new();
+        let queue = loop {
             let attempt = rt::now();
-            if let Some(Passage { latency, refused, .. }) = there.send(self, Sent::Syn, segment) {
+            if let Some(Transit { latency, refused, .. }) = self.send(there, Sent::Syn, segment) {
                 rt::sleep(latency).await;
                 let at = (to.ip, to.port);
-                let inbox = if refused { Ok(None) } else { self.inbox::<T>(Protocol::Stream, to.host, at) };
-                // A full backlog is silent: whoever asks has to ask again.
-                let full = matches!(&inbox, Ok(Some(inbox)) if inbox.is_full());
-                if !full && let Some(latency) = back.attempt(self, segment) {
+                let queue = if refused { Ok(None) } else { self.inbox::<T>(Protocol::Stream, to.host, at) };
+                // A full backlog drops the SYN without an answer: the client retransmits it.
+                let full = matches!(&queue, Ok(Some(queue)) if queue.is_full());
+                if !full && let Some(latency) = self.send_control(back, segment) {
                     rt::sleep(latency).await;
-                    break inbox;
+                    break queue;
                 }
             }
-            rt::sleep_until(attempt + patience.next()?).await;
+            rt::sleep_until(attempt + timeout.next()?).await;
         };
-        let inbox = inbox?.ok_or(io::ErrorKind::ConnectionRefused)?;
+        let queue = queue?.ok_or(io::ErrorKind::ConnectionRefused)?;
         for _ in 0..round_trips {
-            let mut patience = Retransmission::new();
+            let mut timeout = RetransmissionTimeout::new();
             loop {
                 let attempt = rt::now();
-                if let (Some(there), Some(back)) = (there.attempt(self, segment), back.attempt(self, segment))
+                if let (Some(there), Some(back)) =
+                    (self.send_control(there, segment), self.send_control(back, segment))
                 {
                     rt::sleep(there + back).await;
                     break;
                 }
-                rt::sleep_until(attempt + patience.next(there.latency_last() * 2)?).await;
+                rt::sleep_until(attempt + timeout.next(there.latency_last() * 2)?).await;
             }
         }
-        Ok(inbox)
+        Ok(queue)
     }
 }
 
-/// Connecting to an address that nobody has: nobody answers.
+/// Connects to an address that no host has: every SYN is lost.
 ///
 /// # Errors
 ///
-/// `TimedOut`, after all that time.
-pub(crate) async fn call_into_the_void() -> io::Result<std::convert::Infallible> {
-    let mut patience = Handshake::new();
+/// `TimedOut`, after all SYN retransmissions.
+pub(crate) async fn connect_to_unused_address() -> io::Result<std::convert::Infallible> {
+    let mut timeout = SynTimeout::new();
     loop {
-        rt::sleep(patience.next()?).await;
+        rt::sleep(timeout.next()?).await;
     }
 }
 
-/// A local port that is taken for a connection, until there is one.
+/// A local port that is reserved for a connection; dropping it releases the port, unless the
+/// connection took it.
 pub(crate) struct LocalPort {
     network: Arc<Shared>,
     host: HostId,
     port: u16,
     remote: SocketAddr,
-    kept: bool,
+    taken: bool,
 }
 
 impl LocalPort {
-    /// Takes this port, or a free one if it is 0.
+    /// Reserves this port, or an ephemeral one if it is 0.
     ///
     /// # Errors
     ///
-    /// `AddrNotAvailable` if it has a connection to the same address, or none is free.
-    pub(crate) fn take(
+    /// `AddrNotAvailable` if the port has a connection to the same address, or no ephemeral port
+    /// is free.
+    pub(crate) fn reserve(
         network: &Arc<Shared>,
         host: HostId,
         port: u16,
         remote: SocketAddr,
     ) -> io::Result<LocalPort> {
         let port = network.lock().ports.connect(host, port, remote, rt::now())?;
-        Ok(LocalPort { network: network.clone(), host, port, remote, kept: false })
+        Ok(LocalPort { network: network.clone(), host, port, remote, taken: false })
     }
 
-    /// The port, which is the connection's from now on.
-    pub(crate) fn keep(mut self) -> u16 {
-        self.kept = true;
+    /// Gives the port to the established connection.
+    pub(crate) fn take(mut self) -> u16 {
+        self.taken = true;
         self.port
     }
 }
 
 impl Drop for LocalPort {
     fn drop(&mut self) {
-        if !self.kept {
-            self.network.lock().ports.forget(self.host, self.port, self.remote);
+        if !self.taken {
+            self.network.lock().ports.release(self.host, self.port, self.remote);
         }
     }
 }

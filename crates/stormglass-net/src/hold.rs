@@ -1,15 +1,18 @@
-//! Holding messages back, and letting them go one by one.
+//! Holds: queue messages on a link and release them one by one.
 
-use crate::fault::{Deed, Fault, FaultGuard, InvalidFault};
+use crate::fault::{Deed, Fault, InvalidFault};
+use crate::inject::FaultGuard;
 use crate::network::Network;
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use stormglass_core::SimTime;
+use crate::queue::MessageQueue;
 
-/// Messages that are held back; dropping it lets them all go, in order.
+pub use crate::queue::QueuedMessage;
+
+/// A hold on links: queues the messages that are sent over them. Dropping it releases all of them,
+/// in order.
 ///
-/// One-way messages are held one by one. Of a stream or a channel of calls the first is held and listed; what follows it waits
-/// behind it and is held in its turn when that one has gone. Handshakes, acknowledgements and resets pass.
+/// One-way messages are queued one by one. Of a stream or a channel of calls the first message is
+/// queued and listed; the messages behind it wait, and the next one is queued when the first has
+/// been released. Handshakes, acknowledgements and resets are not held.
 ///
 /// ```
 /// use stormglass_core::Seed;
@@ -24,7 +27,7 @@ use stormglass_core::SimTime;
 ///     for number in 0..3 {
 ///         from.send_to(to.address(), number);
 ///     }
-///     assert_eq!(hold.held().len(), 3);
+///     assert_eq!(hold.queued().len(), 3);
 ///     hold.release(1);
 ///     assert_eq!(to.recv_from().await.0, 1);
 ///     drop(hold);
@@ -34,93 +37,48 @@ use stormglass_core::SimTime;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "dropping the guard lets everything go"]
+#[must_use = "dropping the guard releases all queued messages"]
 pub struct Hold {
     rule: Option<FaultGuard>,
-    parcels: Arc<Parcels>,
-}
-
-/// A message that is held back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// The host that has sent it.
-    pub from: String,
-    /// The host that it is for.
-    pub to: String,
-    /// The service's port.
-    pub port: u16,
-    /// How many bytes, 0 if it has no size.
-    pub bytes: u64,
-    /// When it was held, or became the first of its stream.
-    pub since: SimTime,
-}
-
-/// What is held by one rule.
-#[derive(Default)]
-pub(crate) struct Parcels(Mutex<Vec<Parcel>>);
-
-struct Parcel {
-    held: Held,
-    release: Box<dyn FnOnce() + Send>,
-}
-
-impl Parcels {
-    fn lock(&self) -> MutexGuard<'_, Vec<Parcel>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn keep(&self, held: Held, release: impl FnOnce() + Send + 'static) {
-        self.lock().push(Parcel { held, release: Box::new(release) });
-    }
-}
-
-impl fmt::Debug for Parcels {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.lock().iter().map(|parcel| &parcel.held)).finish()
-    }
+    queue: MessageQueue,
 }
 
 impl Network {
-    /// Holds back what is sent from and to hosts whose names match these patterns of shell wildcards.
+    /// Holds what is sent from hosts to hosts whose names match these shell wildcard patterns.
     ///
     /// # Errors
     ///
-    /// A pattern that is none.
+    /// An invalid pattern.
     pub fn hold(&self, from: &str, to: &str) -> Result<Hold, InvalidFault> {
-        self.hold_what(Fault::held().from(from).to(to))
+        self.hold_matching(Fault::held().from(from).to(to))
     }
 
-    /// As [`Network::hold`], only of this port of a service: what is sent to it, and what it answers.
+    /// Holds as [`Network::hold`] does, only what belongs to this port of a service: requests to
+    /// it and its responses.
     ///
     /// # Errors
     ///
-    /// A pattern that is none.
+    /// An invalid pattern.
     pub fn hold_port(&self, from: &str, to: &str, port: u16) -> Result<Hold, InvalidFault> {
-        self.hold_what(Fault::held().from(from).to(to).port(port))
+        self.hold_matching(Fault::held().from(from).to(to).port(port))
     }
 
-    fn hold_what(&self, fault: Fault) -> Result<Hold, InvalidFault> {
-        let Deed::Hold(parcels) = fault.deed().clone() else { unreachable!("made by Fault::held") };
-        Ok(Hold { rule: Some(self.inject(fault)?), parcels })
+    fn hold_matching(&self, fault: Fault) -> Result<Hold, InvalidFault> {
+        let Deed::Hold(queue) = fault.deed().clone() else { unreachable!("made by Fault::held") };
+        Ok(Hold { rule: Some(self.inject(fault)?), queue })
     }
 }
 
 impl Hold {
-    /// What is held, in the order in which that began.
-    pub fn held(&self) -> Vec<Held> {
-        self.parcels.lock().iter().map(|parcel| parcel.held.clone()).collect()
+    /// Returns the queued messages, in the order in which they were queued.
+    pub fn queued(&self) -> Vec<QueuedMessage> {
+        self.queue.list()
     }
 
-    /// Lets one go, by its place in [`Hold::held`]: it takes its latency from now on. Says whether there was one.
-    pub fn release(&self, place: usize) -> bool {
-        let mut parcels = self.parcels.lock();
-        if place >= parcels.len() {
-            return false;
-        }
-        let parcel = parcels.remove(place);
-        drop(parcels);
-        (parcel.release)();
-        true
+    /// Releases one message, by its index in [`Hold::queued`]: it takes its latency from now on.
+    /// Returns whether there is a message at that index.
+    pub fn release(&self, index: usize) -> bool {
+        self.queue.release(index)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What has arrived at a socket and waits to be taken, by any number of tasks.
+//! A queue of values that have arrived at a socket; any number of tasks may wait for them.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use stormglass_core::{EventId, Recorder};
 use stormglass_rt::Wakers;
 
-/// A queue whose values bring their cause along.
+/// A queue of values, each with the event of its arrival.
 #[derive(Debug)]
 pub(crate) struct Inbox<T>(Mutex<State<T>>);
 
@@ -28,7 +28,11 @@ impl<T> Inbox<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a value in, unless the inbox is closed: then it comes back.
+    /// Adds a value.
+    ///
+    /// # Errors
+    ///
+    /// The value itself, if the inbox is closed.
     pub(crate) fn push(&self, value: T, cause: EventId) -> Result<(), T> {
         let mut state = self.lock();
         if state.closed {
@@ -39,7 +43,8 @@ impl<T> Inbox<T> {
         Ok(())
     }
 
-    /// The next value, once there is one. `take` says what of it goes; a peek leaves it there.
+    /// Waits until there is a value; `take` takes from the queue, or leaves the value there (a
+    /// peek).
     pub(crate) fn poll<O>(
         &self,
         context: Option<&mut Context<'_>>,
@@ -59,17 +64,17 @@ impl<T> Inbox<T> {
         Poll::Ready(taken)
     }
 
-    /// Wakes whoever waits: there is news that is no value.
+    /// Wakes the waiting tasks, for an event that adds no value.
     pub(crate) fn wake_all(&self) {
         self.lock().wakers.wake_all();
     }
 
-    /// How many values wait.
+    /// The number of values.
     pub(crate) fn len(&self) -> usize {
         self.lock().queue.len()
     }
 
-    /// Takes no more, and hands out what is left.
+    /// Closes the inbox; returns the values that are left.
     pub(crate) fn close(&self) -> VecDeque<(T, EventId)> {
         let mut state = self.lock();
         state.closed = true;

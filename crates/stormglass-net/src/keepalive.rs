@@ -1,15 +1,19 @@
-//! How idle connections are probed.
+//! The settings of TCP keepalive.
 
 use std::time::Duration;
 
-/// How an idle connection is probed, see [`crate::TcpStreamExt::set_keepalive`].
+/// The settings of TCP keepalive: when an idle connection is probed, see
+/// [`crate::TcpStreamExt::set_keepalive`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keepalive {
-    /// How long nothing has come before the first probe. Default: 2 h, Linux's `tcp_keepalive_time`. A real kernel takes whole seconds.
+    /// How long the connection is idle before the first probe. Default: 2 h, Linux's
+    /// `tcp_keepalive_time`. A real kernel takes whole seconds.
     pub time: Duration,
-    /// From probe to probe. Default: 75 s, Linux's `tcp_keepalive_intvl`. A real kernel takes whole seconds.
+    /// The time between two probes. Default: 75 s, Linux's `tcp_keepalive_intvl`. A real kernel
+    /// takes whole seconds.
     pub interval: Duration,
-    /// How many go unanswered before the connection is broken. Default: 9, Linux's `tcp_keepalive_probes`.
+    /// How many probes may stay unanswered before the connection is broken. Default: 9, Linux's
+    /// `tcp_keepalive_probes`.
     pub retries: u32,
 }
 

@@ -1,17 +1,31 @@
 #![doc = include_str!("../README.md")]
 //!
-//! In reading order: [`profile`] (what a link costs), [`network`] (hosts and where they are), `link` (what becomes of something that
-//! is sent), `ports` (who has which), `lane` (how one value gets across), `retransmission` and `delayed_ack` (how long TCP waits), `handshake`
-//! (how a connection is made), `socket` (its two ends). On these stand, for messages of any type, [`endpoint`], [`connection`] and [`rpc`]; for
-//! bytes, by tokio's names, [`tcp`], `udp` and [`unix`], with `names` for lookups. [`fault`] has rules on links, [`partition`] their shapes, [`hold`] messages kept back,
-//! [`netstat`] looks at it all, and `mirror` has madsim's own network suffer the same. `real` is what stands here when
-//! nothing is simulated.
+//! **Reading order** is the order of dependence: a module uses only modules above it.
 //!
-//! **Invariants:** this crate knows no plan, no scenario and no disk. A value in flight is delivered by a timer's
-//! callback, so a message type's destructor must not set timers.
+//! 1. Data without a network: [`profile`] (latencies, bandwidths, buffer sizes), `address`,
+//!    `location`, `power`, `keepalive`, `retransmission` and `delayed_ack` (TCP's timers),
+//!    `inbox`, `queue` (messages that a hold keeps).
+//! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ports`,
+//!    `registry` (connections and Unix listeners), `madsim_network` (the same faults in madsim's
+//!    own network), [`network`], [`host`].
+//! 3. Faults on it: `inject`, [`partition`], [`hold`].
+//! 4. How values are delivered: `delivery` (one timer for each), `datagram`, `ordered_stream` (one
+//!    direction of a connection).
+//! 5. Connections: `handshake`, `socket_pair` (both kernels' state), `keepalive_probe`,
+//!    `stream_socket` (one end, as a process has it open), `backlog`.
+//! 6. What programs use, for messages of any type: [`endpoint`], [`connection`], [`rpc`]; for
+//!    bytes, by tokio's names: `names` (lookups), `byte_stream`, [`tcp`], `udp`, [`unix`].
+//! 7. [`netstat`], a snapshot of all this.
+//!
+//! Without simulation `real` stands in for all of them, and is tokio's.
+//!
+//! **Invariants:** this crate uses no plan, no scenario and no disk. A value in transit is
+//! delivered by a timer's callback, so a message type's destructor must not set timers.
+
+mod keepalive;
 
 mod ext;
-mod keepalive;
+
 pub use ext::TcpStreamExt;
 pub use keepalive::Keepalive;
 
@@ -24,62 +38,123 @@ pub use real::*;
 pub use simulated::*;
 
 #[cfg(madsim)]
-mod byte_stream;
-#[cfg(madsim)]
-pub mod connection;
-#[cfg(madsim)]
-mod delayed_ack;
-#[cfg(madsim)]
-pub mod endpoint;
-#[cfg(madsim)]
-pub mod fault;
-#[cfg(madsim)]
-mod handshake;
-#[cfg(madsim)]
-pub mod hold;
-#[cfg(madsim)]
-mod inbox;
-#[cfg(madsim)]
-mod lane;
-#[cfg(madsim)]
-mod link;
-#[cfg(madsim)]
-mod mirror;
-#[cfg(madsim)]
-mod names;
-#[cfg(madsim)]
-pub mod netstat;
-#[cfg(madsim)]
-pub mod network;
-#[cfg(madsim)]
-pub mod partition;
-#[cfg(madsim)]
-mod ports;
-#[cfg(madsim)]
 pub mod profile;
+
+#[cfg(madsim)]
+mod address;
+
+#[cfg(madsim)]
+mod location;
+
+#[cfg(madsim)]
+mod power;
+
 #[cfg(madsim)]
 mod retransmission;
+
+#[cfg(madsim)]
+mod delayed_ack;
+
+#[cfg(madsim)]
+mod inbox;
+
+#[cfg(madsim)]
+mod queue;
+
+#[cfg(madsim)]
+pub mod fault;
+
+#[cfg(madsim)]
+mod link;
+
+#[cfg(madsim)]
+mod ports;
+
+#[cfg(madsim)]
+mod registry;
+
+#[cfg(madsim)]
+mod madsim_network;
+
+#[cfg(madsim)]
+pub mod network;
+
+#[cfg(madsim)]
+pub mod host;
+
+#[cfg(madsim)]
+mod inject;
+
+#[cfg(madsim)]
+pub mod partition;
+
+#[cfg(madsim)]
+pub mod hold;
+
+#[cfg(madsim)]
+mod delivery;
+
+#[cfg(madsim)]
+mod datagram;
+
+#[cfg(madsim)]
+mod ordered_stream;
+
+#[cfg(madsim)]
+mod handshake;
+
+#[cfg(madsim)]
+mod socket_pair;
+
+#[cfg(madsim)]
+mod keepalive_probe;
+
+#[cfg(madsim)]
+mod stream_socket;
+
+#[cfg(madsim)]
+mod backlog;
+
+#[cfg(madsim)]
+pub mod endpoint;
+
+#[cfg(madsim)]
+pub mod connection;
+
 #[cfg(madsim)]
 pub mod rpc;
+
 #[cfg(madsim)]
-mod socket;
+mod names;
+
+#[cfg(madsim)]
+mod byte_stream;
+
 #[cfg(madsim)]
 pub mod tcp;
+
 #[cfg(madsim)]
 mod udp;
+
 #[cfg(madsim)]
 pub mod unix;
 
 #[cfg(madsim)]
+pub mod netstat;
+
+#[cfg(madsim)]
 mod simulated {
+    pub use crate::address::Address;
     pub use crate::connection::{Connection, Listener, Permit, RecvHalf, SendHalf};
     pub use crate::endpoint::Endpoint;
-    pub use crate::fault::FaultGuard;
     pub use crate::hold::Hold;
+    pub use crate::host::{Host, Mount, NotMounted, PowerOff};
+    pub use crate::inject::FaultGuard;
     pub use crate::link::Counters;
+    pub use crate::location::Location;
     pub use crate::names::{ToSocketAddrs, lookup_host};
     pub use crate::netstat::Netstat;
-    pub use crate::network::{Address, Host, Mount, Network, NotMounted, Place, PowerOff};
+    pub use crate::network::Network;
     pub use crate::partition::Partition;
     pub use crate::profile::{LinkProfile, NetProfile};
     pub use crate::rpc::{Call, Channel, Service};

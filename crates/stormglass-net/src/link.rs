@@ -1,29 +1,30 @@
-//! One direction between two hosts: what it costs, what gets lost on it, what has passed.
+//! A directed link between two hosts: latency, bandwidth, loss, and counters.
 
-use crate::fault::{Segment, Sent, Strike};
-use crate::hold::{Held, Parcels};
-use crate::network::Shared;
+use crate::fault::{Faults, Segment, Sent, Strike};
+use crate::power::Power;
 use crate::profile::LinkProfile;
-use std::sync::atomic::{AtomicU32, Ordering};
+use crate::queue::{MessageQueue, QueuedMessage};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::latency::transfer;
-use stormglass_core::{Kind, Seed, SimTime, Stream, Symbol};
+use stormglass_core::{Kind, Recorder, Seed, SimTime, Stream, Symbol};
 use stormglass_rt as rt;
 
-/// One direction between two hosts.
+/// A directed link between two hosts.
 ///
-/// Among many hosts no link is in a cache when it is used, so its layout counts: what each message needs lies together, and last of it what the stream has ready.
+/// Among many hosts no link is in a CPU cache when it is used, so its layout counts: the fields
+/// that each message needs are adjacent, and the last of them is the stream's buffer.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Link {
-    pub(crate) ends: (Arc<Power>, Arc<Power>),
+    /// The power of the sending and of the receiving host.
+    pub(crate) power: (Arc<Power>, Arc<Power>),
     pub(crate) subject: Symbol,
-    /// The host at its end.
+    /// The receiving host.
     pub(crate) target: Symbol,
     state: Mutex<LinkState>,
     seed: Seed,
-    /// The names of its hosts.
+    /// The names of the sending and of the receiving host.
     pub(crate) names: (Arc<str>, Arc<str>),
 }
 
@@ -31,65 +32,40 @@ pub(crate) struct Link {
 #[repr(C)]
 struct LinkState {
     profile: Arc<LinkProfile>,
-    /// When the line has put everything on its way that was sent before.
+    /// When the line has transmitted everything that was sent before.
     line_free: SimTime,
-    /// What faults need of chance, which most links never do.
+    /// The stream of chance for faults, which most links never need.
     faults: Option<Box<Stream>>,
     counters: Counters,
     latencies: Stream,
 }
 
-/// Whether a host is on, and in its how manyth life.
-#[derive(Debug, Default)]
-pub(crate) struct Power {
-    off: AtomicU32,
-    life: AtomicU32,
-}
-
-impl Power {
-    pub(crate) fn is_off(&self) -> bool {
-        self.off.load(Ordering::Relaxed) > 0
-    }
-
-    pub(crate) fn life(&self) -> u32 {
-        self.life.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn take(&self) {
-        self.off.fetch_add(1, Ordering::Relaxed);
-        self.life.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn give_back(&self) {
-        self.off.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// What was sent over one direction of a link.
+/// Counters of a directed link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Messages and segments, those that were sent again included.
+    /// Messages and segments that were sent, retransmissions included.
     pub sent: u64,
     /// How many of them were lost.
     pub lost: u64,
-    /// Their bytes, as far as they have a size.
+    /// The bytes of those that have a size.
     pub bytes: u64,
-    /// How long the last one took that was not lost.
+    /// The latency of the last one that was not lost.
     pub latency_last: Duration,
 }
 
-/// What becomes of something that is sent and not lost.
+/// What happens to a message or segment that is sent and not lost.
 #[derive(Clone, Debug)]
-pub(crate) struct Passage {
+pub(crate) struct Transit {
     pub(crate) latency: Duration,
-    /// How long its copy takes, if there is one.
+    /// The latency of its duplicate, if there is one.
     pub(crate) copy: Option<Duration>,
-    /// Whether it is refused, if it can be.
+    /// Whether a rule refuses it. Only connection requests (SYN) are refused.
     pub(crate) refused: bool,
-    /// Where a bit of it is turned over, if it can be.
+    /// A random number that selects the bit to flip, if a rule corrupts it. Only datagrams are
+    /// corrupted.
     pub(crate) corrupted: Option<u64>,
-    /// Where it is held back.
-    pub(crate) held: Option<Arc<Parcels>>,
+    /// The queue of the hold that keeps it.
+    pub(crate) held: Option<MessageQueue>,
 }
 
 impl Link {
@@ -97,62 +73,63 @@ impl Link {
         profile: Arc<LinkProfile>,
         seed: Seed,
         names: (Arc<str>, Arc<str>),
-        ends: (Arc<Power>, Arc<Power>),
+        power: (Arc<Power>, Arc<Power>),
         symbols: (Symbol, Symbol),
     ) -> Link {
         let latencies = seed.stream(("net", &*names.0, &*names.1));
         let (faults, counters, line_free) = (None, Counters::default(), SimTime::ZERO);
         let state = Mutex::new(LinkState { profile, latencies, faults, counters, line_free });
         let (subject, target) = symbols;
-        Link { state, seed, names, ends, subject, target }
+        Link { state, seed, names, power, subject, target }
     }
 
-    /// Sends a segment without data now: how long it takes, or nothing if it is lost.
-    pub(crate) fn attempt(&self, network: &Shared, segment: Segment) -> Option<Duration> {
-        self.send(network, Sent::Control, segment).map(|passage| passage.latency)
-    }
-
-    /// What is told of something that is held back.
-    pub(crate) fn held(&self, segment: Segment) -> Held {
+    /// Describes a message that is queued on this link now.
+    pub(crate) fn queued(&self, segment: Segment) -> QueuedMessage {
         let (from, to) = (self.names.0.to_string(), self.names.1.to_string());
-        Held { from, to, port: segment.port, bytes: segment.bytes, since: rt::now() }
+        QueuedMessage { from, to, port: segment.port, bytes: segment.bytes, since: rt::now() }
     }
 
-    /// Sends anything now: what becomes of it, or nothing if it is lost, which is recorded.
-    pub(crate) fn send(&self, network: &Shared, what: Sent, segment: Segment) -> Option<Passage> {
+    /// Sends a message or segment now. Returns `None` if it is lost, which is recorded.
+    pub(crate) fn send(
+        &self,
+        rules: &Faults,
+        recorder: &Recorder,
+        what: Sent,
+        segment: Segment,
+    ) -> Option<Transit> {
         let mut state = self.lock();
         let LinkState { profile, latencies, faults, counters, line_free } = &mut *state;
         let mut latency = profile.delay + profile.latency.at(latencies.draw());
         let bytes = segment.bytes;
         if bytes > 0 && !profile.per_mib.is_zero() {
-            // What is lost has been on the line too.
+            // A message that is lost has occupied the line too.
             let now = rt::now();
             *line_free = now.max(*line_free) + transfer(profile.per_mib, bytes);
             latency += *line_free - now;
         }
         let names = (&*self.names.0, &*self.names.1);
         let chance = || self.seed.stream(("net", names.0, names.1, "fault"));
-        let strike = network.faults.strike(what, segment.port, names, faults, chance);
+        let strike = rules.strike(what, segment.port, names, faults, chance);
         counters.sent += 1;
         counters.bytes += bytes;
-        if strike.lost || self.ends.0.is_off() || self.ends.1.is_off() {
+        if strike.lost || self.power.0.is_off() || self.power.1.is_off() {
             counters.lost += 1;
             drop(state);
-            let recorder = &network.recorder;
             recorder.record_in(recorder.scope(), rt::now(), Kind::Lose, self.subject, Duration::ZERO, bytes);
             return None;
         }
         counters.latency_last = latency + strike.delay;
-        // A copy that is made on the way takes its own time, drawn where it changes nothing else.
+        // A duplicate has a latency of its own, drawn from the faults' stream: the messages' own
+        // draws stay the same.
         let copy = strike.twice.then(|| {
             profile.delay + profile.latency.at(faults.get_or_insert_with(|| Box::new(chance())).draw())
         });
         let corrupted = strike.corrupted.then(|| faults.get_or_insert_with(|| Box::new(chance())).draw());
         let Strike { refused, held, .. } = strike;
-        Some(Passage { latency: counters.latency_last, copy, refused, corrupted, held })
+        Some(Transit { latency: counters.latency_last, copy, refused, corrupted, held })
     }
 
-    /// How long the last one took.
+    /// The latency of the last message or segment that was not lost.
     pub(crate) fn latency_last(&self) -> Duration {
         self.counters().latency_last
     }

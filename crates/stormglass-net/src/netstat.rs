@@ -1,71 +1,72 @@
-//! Looking at a network.
+//! A snapshot of a network: ports, sockets, links.
 
 use crate::link::Counters;
 use crate::network::Network;
 use crate::ports::Protocol;
-use crate::socket::Side;
+use crate::registry::Side;
 use std::fmt;
 use std::net::SocketAddr;
 use stormglass_rt as rt;
 
-/// What a network looks like at one moment; `Display` gives tables.
+/// A snapshot of a network; `Display` prints it as text, one line per entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Netstat {
-    /// Bound ports: the host, whether it is for one-way messages or for connections and calls, the port.
+    /// Bound ports: the host, whether the port is for one-way messages (`true`) or for connections
+    /// and calls, the port.
     pub ports: Vec<(String, bool, u16)>,
-    /// The ends of connections that are there, each as its own host sees it; calls' are not among them.
+    /// The sockets of connections, each as its own host sees it; without those of calls.
     pub sockets: Vec<Socket>,
-    /// What was sent from host to host, those that never met left out.
+    /// The counters of links, from host to host; without links that were never used.
     pub links: Vec<(String, String, Counters)>,
 }
 
-/// One end of a connection.
+/// The socket at one end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Socket {
-    /// The host that has it, and its address.
+    /// The socket's host, and its address.
     pub local: (String, SocketAddr),
-    /// The other end.
+    /// The other end's host, and its address.
     pub peer: (String, SocketAddr),
-    /// As netstat's: `ESTABLISHED`, `CLOSE_WAIT`, `FIN_WAIT`, `CLOSING`, `CLOSED`, `TIME_WAIT`.
+    /// The state, in netstat's words: `ESTABLISHED`, `CLOSE_WAIT`, `FIN_WAIT`, `CLOSING`,
+    /// `CLOSED`, `TIME_WAIT`.
     pub state: &'static str,
     /// Bytes that have arrived and were not read.
     pub unread: u64,
-    /// Bytes on the way and unread at the other end.
+    /// Bytes in transit and unread at the other end.
     pub outstanding: u64,
 }
 
 impl Network {
-    /// What the network looks like now.
+    /// Returns a snapshot of the network.
     pub fn netstat(&self) -> Netstat {
         let shared = &self.shared;
-        let (mut ports, mut waiting) = (Vec::new(), Vec::new());
-        let names = {
+        let (mut ports, mut in_time_wait) = (Vec::new(), Vec::new());
+        let names = shared.names();
+        {
             let state = shared.lock();
-            let names = state.names();
             for (protocol, host, port, _) in state.ports.bound() {
                 ports.push((names[host.0 as usize].clone(), protocol == Protocol::Datagram, port));
             }
             if rt::is_in_run() {
-                waiting.extend(state.ports.waiting(rt::now()));
+                in_time_wait.extend(state.ports.in_time_wait(rt::now()));
             }
-            names
-        };
+        }
         let mut sockets = Vec::new();
         for connection in shared.connections() {
             for side in [Side::Client, Side::Server] {
-                let look = connection.look(side);
-                if look.held || look.state != "CLOSED" && look.state != "CLOSING" {
+                let socket = connection.snapshot(side);
+                if socket.is_open || socket.state != "CLOSED" && socket.state != "CLOSING" {
                     sockets.push(Socket {
-                        local: (names[look.hosts[0].0 as usize].clone(), look.addresses[0]),
-                        peer: (names[look.hosts[1].0 as usize].clone(), look.addresses[1]),
-                        state: look.state,
-                        unread: look.unread,
-                        outstanding: look.outstanding,
+                        local: (names[socket.hosts[0].0 as usize].clone(), socket.addresses[0]),
+                        peer: (names[socket.hosts[1].0 as usize].clone(), socket.addresses[1]),
+                        state: socket.state,
+                        unread: socket.unread,
+                        outstanding: socket.outstanding,
                     });
                 }
             }
         }
-        for (host, port, remote) in waiting {
+        for (host, port, remote) in in_time_wait {
             let local = SocketAddr::new(shared.source(host, remote.ip()), port);
             let there = shared.host_of(host, remote.ip()).map_or("?", |there| &names[there.0 as usize]);
             let (local, peer) = ((names[host.0 as usize].clone(), local), (there.to_string(), remote));
@@ -77,20 +78,21 @@ impl Network {
         Netstat { ports, sockets, links: links.collect() }
     }
 
-    /// Resets the connections between hosts whose names match these patterns of shell wildcards, at both ends and at once, as a
-    /// middlebox does that has forgotten them. Gives how many there were. Calls' connections are not among them.
+    /// Resets the connections between hosts whose names match these shell wildcard patterns, at
+    /// both ends at the same time, as a middlebox does that has lost its state of them. Returns
+    /// how many there were. Calls' connections are not reset.
     ///
     /// # Errors
     ///
-    /// A pattern that is none.
+    /// An invalid pattern.
     pub fn reset_connections(&self, one: &str, other: &str) -> Result<usize, glob::PatternError> {
         let (one, other) = (glob::Pattern::new(one)?, glob::Pattern::new(other)?);
         let matches = |a: &str, b: &str| one.matches(a) && other.matches(b);
         let mut count = 0;
         for connection in self.shared.connections() {
-            let (client, server) = connection.names();
+            let (client, server) = connection.host_names();
             if matches(client, server) || matches(server, client) {
-                connection.kill();
+                connection.reset_both_ends();
                 count += 1;
             }
         }

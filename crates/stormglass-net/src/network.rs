@@ -1,12 +1,15 @@
-//! Hosts, where they are, and what they share.
+//! A network: its hosts, their links, ports and connections, and the kernel tasks that outlive
+//! processes.
 
-use crate::fault::{Faults, Sent};
-use crate::link::{Link, Power};
-use crate::mirror::Mirrored;
-use crate::ports::{Owner, Ports, Protocol, bound_to};
+use crate::address::HostId;
+use crate::fault::{Faults, Segment, Sent};
+use crate::link::{Link, Transit};
+use crate::location::Location;
+use crate::madsim_network::{MadsimNetwork, MountedNode};
+use crate::ports::{Owner, Ports, Protocol, Reserved};
+use crate::power::Power;
 use crate::profile::{LinkProfile, NetProfile};
-use crate::socket::Conn;
-use crate::unix::Paths;
+use crate::registry::{Connections, RegisteredConnection, UnixListeners};
 use indexmap::IndexMap;
 use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId;
@@ -16,7 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use stormglass_core::{Keep, Recorder, Scope, Seed, SimTime, Stream, Symbol};
@@ -35,11 +38,12 @@ pub(crate) struct Shared {
     pub(crate) recorder: Recorder,
     pub(crate) faults: Faults,
     state: Mutex<State>,
-    /// Where the kernels of all hosts do their work: it goes on when a process is killed.
+    /// The madsim node on which the tasks of all hosts' kernels run: they go on when a process is
+    /// killed.
     kernel: OnceLock<NodeHandle>,
 }
 
-/// The profiles of links by their class, each kept once for all of its links.
+/// The profiles of links by class, each stored once for all links of the class.
 struct Classes {
     loopback: Arc<LinkProfile>,
     zone: Arc<LinkProfile>,
@@ -50,93 +54,43 @@ struct Classes {
 pub(crate) struct State {
     hosts: Vec<HostInfo>,
     host_index: BTreeMap<String, HostId>,
-    /// Only looked up, never walked through.
+    /// Only looked up, never iterated over.
     addresses: IndexMap<IpAddr, HostId, FxBuildHasher>,
-    /// Links that are not as their class, the later rule before the earlier.
+    /// The exceptions of [`Network::set_link`], the later before the earlier.
     special: Vec<(glob::Pattern, glob::Pattern, Arc<LinkProfile>)>,
     pub(crate) ports: Ports,
-    pub(crate) paths: Paths,
-    connections: BTreeMap<u64, Weak<Conn>>,
-    connection_last: u64,
+    pub(crate) unix_listeners: UnixListeners,
+    connections: Connections,
     /// The nodes that hosts are mounted on.
     nodes: BTreeMap<NodeId, HostId>,
-    pub(crate) mirrored: Mirrored,
-    /// What arrived where nobody listens. Dropped outside of timer callbacks, when the network is next touched.
-    dead_letters: Vec<Box<dyn Any + Send>>,
+    madsim: MadsimNetwork,
+    /// Values that arrived where nothing listens. Dropped outside of timer callbacks, when a link
+    /// is next looked up.
+    undeliverable: Vec<Box<dyn Any + Send>>,
 }
 
 struct HostInfo {
     name: Arc<str>,
-    place: Place,
+    location: Location,
     symbol: Symbol,
     power: Arc<Power>,
     ip: IpAddr,
-    /// Chance for what concerns the host alone: its lookups, and faults of these and of its ports.
+    /// The stream of chance for lookups of names.
     names: Option<Stream>,
+    /// The stream of chance for faults of lookups and of ports.
     faults: Option<Box<Stream>>,
-    /// Those of its links that were ever used, by the number of the host at the other end.
+    /// The host's links that were ever used, by the number of the receiving host.
     links: Vec<Option<Arc<Link>>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct HostId(pub(crate) u32);
-
-impl HostId {
-    fn v4(self) -> Ipv4Addr {
-        let [_, a, b, c] = (self.0 + 1).to_be_bytes();
-        Ipv4Addr::new(10, a, b, c)
-    }
-
-    fn v6(self) -> Ipv6Addr {
-        Ipv6Addr::from((0xfd << 120) | u128::from(self.0 + 1))
-    }
-}
-
-/// Where a host is, which decides what its links cost.
-///
-/// ```
-/// use stormglass_core::Seed;
-/// use stormglass_net::{NetProfile, Network, Place};
-///
-/// let network = Network::new(NetProfile::instant(), Seed(1));
-/// let here = network.host_at("here", Place::machine("m1").zone("eu-west-1a"));
-/// let there = network.host_at("there", Place::machine("m2").zone("us-east-1b"));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    machine: String,
-    zone: String,
-}
-
-impl Place {
-    /// On this machine: hosts of one machine reach each other over loopback.
-    pub fn machine(name: &str) -> Place {
-        Place { machine: name.to_string(), zone: String::new() }
-    }
-
-    /// In this zone: between zones the profile's `wan` counts. Default: one zone for all who name none.
-    #[must_use]
-    pub fn zone(mut self, name: &str) -> Place {
-        self.zone = name.to_string();
-        self
-    }
-}
-
-/// A host and a port on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Address {
-    pub(crate) host: HostId,
-    /// The port.
-    pub port: u16,
-}
-
 impl Network {
-    /// A network without hosts. A link's latencies come from the seed's stream `("net", from, to)`.
+    /// Creates a network without hosts. A link's latencies come from the seed's stream `("net",
+    /// from, to)`.
     pub fn new(profile: NetProfile, seed: Seed) -> Network {
         Network::recorded(profile, seed, &Recorder::new(Keep::Nothing))
     }
 
-    /// As [`Network::new`], with a recorder for its events.
+    /// Creates a network as [`Network::new`] does, with a recorder for its events.
     pub fn recorded(profile: NetProfile, seed: Seed, recorder: &Recorder) -> Network {
         let state = Mutex::new(State::default());
         let (recorder, faults, kernel) = (recorder.clone(), Faults::default(), OnceLock::new());
@@ -145,44 +99,13 @@ impl Network {
         Network { shared: Arc::new(Shared { profile, classes, seed, recorder, faults, state, kernel }) }
     }
 
-    /// The host of this name, on a machine of its own.
-    pub fn host(&self, name: &str) -> Host {
-        self.host_at(name, Place::machine(name))
-    }
-
-    /// The host of this name on this machine; hosts of one machine reach each other over loopback. A host that
-    /// is known already stays where it is.
-    pub fn host_on(&self, name: &str, machine: &str) -> Host {
-        self.host_at(name, Place::machine(machine))
-    }
-
-    /// The host of this name at this place. A host that is known already stays where it is.
-    ///
-    /// Its address is the next of `10.0.0.0/8`, from `10.0.0.1`, and the same number of `fd00::/8`.
-    pub fn host_at(&self, name: &str, place: Place) -> Host {
-        let shared = &self.shared;
-        let symbol = shared.recorder.symbol(name);
-        let mut state = shared.lock();
-        let next = HostId(state.hosts.len() as u32);
-        let id = *state.host_index.entry(name.to_string()).or_insert(next);
-        if id == next {
-            let ip = next.v4();
-            state.addresses.insert(ip.into(), id);
-            state.addresses.insert(next.v6().into(), id);
-            let (name, power, ip) = (name.into(), Arc::default(), ip.into());
-            let (names, faults, links) = (None, None, Vec::new());
-            state.hosts.push(HostInfo { name, place, symbol, power, ip, names, faults, links });
-        }
-        drop(state);
-        Host { network: self.clone(), id }
-    }
-
-    /// Gives links another profile than their class has, those that are there and those that come: from and to hosts whose
-    /// names match these patterns of shell wildcards. The last rule that matches counts.
+    /// Sets the profile of links from hosts to hosts whose names match these shell wildcard
+    /// patterns, instead of their class's profile; both existing links and future ones. The last
+    /// call that matches counts.
     ///
     /// # Errors
     ///
-    /// A pattern that is none.
+    /// An invalid pattern.
     pub fn set_link(&self, from: &str, to: &str, profile: LinkProfile) -> Result<(), glob::PatternError> {
         let (from, to) = (glob::Pattern::new(from)?, glob::Pattern::new(to)?);
         let mut state = self.shared.lock();
@@ -196,7 +119,8 @@ impl Network {
         Ok(())
     }
 
-    /// Ends the work of all hosts' kernels: what was lost is not sent again. For whoever ends a world.
+    /// Ends the tasks of all hosts' kernels, at the end of a simulated world: nothing is
+    /// retransmitted afterwards.
     ///
     /// # Panics
     ///
@@ -211,21 +135,30 @@ impl Network {
     pub fn recorder(&self) -> &Recorder {
         &self.shared.recorder
     }
+
+    /// Updates madsim's own network, if a runtime is running.
+    pub(crate) fn update_madsim_network(&self) {
+        if rt::is_in_run() {
+            self.shared.update_madsim_network(rt::now());
+        }
+    }
 }
 
+/// Links, and what is sent over them.
 impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The directed link between two hosts.
+    /// Returns the directed link between two hosts; creates it when it is first used.
     pub(crate) fn link(&self, from: HostId, to: HostId) -> Arc<Link> {
         let mut state = self.lock();
-        if !state.dead_letters.is_empty() {
-            let letters = std::mem::take(&mut state.dead_letters);
-            // Outside of the lock: a letter may hold a connection, which says goodbye.
+        if !state.undeliverable.is_empty() {
+            let values = std::mem::take(&mut state.undeliverable);
+            // Dropped without the lock: a value may hold a connection, which sends a FIN when it
+            // is dropped.
             drop(state);
-            drop(letters);
+            drop(values);
             state = self.lock();
         }
         if let Some(Some(link)) = state.host(from).links.get(to.0 as usize) {
@@ -237,55 +170,75 @@ impl Shared {
             state.special.iter().find(|(from, to, _)| from.matches(&names.0) && to.matches(&names.1));
         let profile = match special {
             Some((_, _, profile)) => profile,
-            None if source.place.machine == target.place.machine => &self.classes.loopback,
-            None if source.place.zone == target.place.zone => &self.classes.zone,
+            None if source.location.machine == target.location.machine => &self.classes.loopback,
+            None if source.location.zone == target.location.zone => &self.classes.zone,
             None => &self.classes.wan,
         };
         let subject = self.recorder.symbol(&format!("{} -> {}", names.0, names.1));
-        let ends = (source.power.clone(), target.power.clone());
-        let link = Arc::new(Link::new(profile.clone(), self.seed, names, ends, (subject, target.symbol)));
+        let power = (source.power.clone(), target.power.clone());
+        let link = Arc::new(Link::new(profile.clone(), self.seed, names, power, (subject, target.symbol)));
         let (links, to) = (&mut state.hosts[from.0 as usize].links, to.0 as usize);
         links.resize(links.len().max(to + 1), None);
         links[to] = Some(link.clone());
         link
     }
 
-    /// Every link that was ever used, in order of hosts.
+    /// Returns every link that was ever used, in order of hosts.
     pub(crate) fn links(&self) -> Vec<Arc<Link>> {
         self.lock().links().cloned().collect()
     }
 
-    /// The connections that are there.
-    pub(crate) fn connections(&self) -> Vec<Arc<Conn>> {
+    /// Sends a message or segment over a link now. Returns `None` if it is lost, which is
+    /// recorded.
+    pub(crate) fn send(&self, link: &Link, what: Sent, segment: Segment) -> Option<Transit> {
+        link.send(&self.faults, &self.recorder, what, segment)
+    }
+
+    /// Sends a segment without data (an acknowledgement, a reset, part of a handshake) over a link
+    /// now. Returns its latency, or `None` if it is lost.
+    pub(crate) fn send_control(&self, link: &Link, segment: Segment) -> Option<Duration> {
+        self.send(link, Sent::Control, segment).map(|transit| transit.latency)
+    }
+
+    /// Stores a value that arrived where nothing listens: a timer's callback must not drop it.
+    pub(crate) fn drop_later(&self, value: impl Any + Send) {
+        self.lock().undeliverable.push(Box::new(value));
+    }
+}
+
+/// Connections and ports.
+impl Shared {
+    /// Returns the connections that exist.
+    pub(crate) fn connections(&self) -> Vec<Arc<dyn RegisteredConnection>> {
         let state = self.lock();
-        let connections: Vec<Weak<Conn>> = state.connections.values().cloned().collect();
+        let connections = state.connections.list();
         drop(state);
-        // Upgraded outside of the lock: the last one to let go of a connection asks for it.
+        // Upgraded without the lock: dropping the last reference to a connection takes it.
         connections.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Enters a connection, between these ports and addresses.
-    pub(crate) fn enter(&self, connection: impl FnOnce(u64) -> Arc<Conn>) -> Arc<Conn> {
-        let number = {
-            let mut state = self.lock();
-            state.connection_last += 1;
-            state.connection_last
-        };
+    /// Creates a connection and registers it under a number of its own.
+    pub(crate) fn register<C: RegisteredConnection + 'static>(
+        &self,
+        connection: impl FnOnce(u64) -> Arc<C>,
+    ) -> Arc<C> {
+        let number = self.lock().connections.next_number();
         let connection = connection(number);
-        self.lock().connections.insert(number, Arc::downgrade(&connection));
+        let weak = Arc::downgrade(&connection);
+        self.lock().connections.insert(number, weak);
         connection
     }
 
-    /// Forgets a connection that is over.
-    pub(crate) fn forget(&self, number: u64, hosts: [HostId; 2], addresses: [SocketAddr; 2]) {
+    /// Removes a closed connection from the registry, and releases its ports.
+    pub(crate) fn unregister(&self, number: u64, hosts: [HostId; 2], addresses: [SocketAddr; 2]) {
         let mut state = self.lock();
-        state.connections.remove(&number);
+        state.connections.remove(number);
         let [client, server] = addresses;
-        state.ports.forget(hosts[0], client.port(), server);
-        state.ports.forget(hosts[1], server.port(), client);
+        state.ports.release(hosts[0], client.port(), server);
+        state.ports.release(hosts[1], server.port(), client);
     }
 
-    /// Binds a port; gives the port, which is a free one if it was 0.
+    /// Binds a port, or a free one if it is 0; returns the port.
     pub(crate) fn bind(
         &self,
         protocol: Protocol,
@@ -307,14 +260,18 @@ impl Shared {
 
     pub(crate) fn unbind(&self, protocol: Protocol, host: HostId, at: (Option<IpAddr>, u16)) {
         let mut state = self.lock();
-        // What it owned is dropped outside of the lock.
+        // The port's owner is dropped without the lock.
         let owner = state.ports.owner(protocol, host, at).cloned();
         state.ports.unbind(protocol, host, at);
         drop(state);
         drop(owner);
     }
 
-    /// The inbox at an address; `None` if nobody has it, `InvalidData` if it speaks another type.
+    /// Returns the inbox that is bound to an address, or `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` if the inbox has another message type.
     pub(crate) fn inbox<T: Send + Sync + 'static>(
         &self,
         protocol: Protocol,
@@ -322,7 +279,7 @@ impl Shared {
         at: (Option<IpAddr>, u16),
     ) -> io::Result<Option<Arc<T>>> {
         let Some(owner) = self.lock().ports.owner(protocol, host, at).cloned() else { return Ok(None) };
-        if owner.is::<crate::ports::Reserved>() {
+        if owner.is::<Reserved>() {
             return Ok(None);
         }
         let Ok(inbox) = owner.downcast::<T>() else {
@@ -331,24 +288,69 @@ impl Shared {
         };
         Ok(Some(inbox))
     }
+}
 
-    /// Keeps something that may not be dropped in a timer's callback.
-    pub(crate) fn bury(&self, letter: impl Any + Send) {
-        self.lock().dead_letters.push(Box::new(letter));
-    }
-
-    pub(crate) fn delayed_ack(&self) -> Duration {
-        self.profile.delayed_ack
-    }
-
-    /// Makes the place where the kernels work, which a timer's callback may not do, nor what is dropped with a node that is killed.
+/// The kernel's tasks, and madsim's own network.
+impl Shared {
+    /// Creates the madsim node of the kernels, if there is none. Neither a timer's callback nor
+    /// the destructor of a killed node's task may do that.
     pub(crate) fn start_kernel(&self) -> &NodeHandle {
         self.kernel.get_or_init(|| Handle::current().create_node().name("kernel of the network").build())
     }
 
-    /// Runs it where the kernels work. Asks madsim for no node, if there is the place: a caller may be dropped while madsim holds the list of them.
-    pub(crate) fn in_kernel(&self, scope: Scope, work: impl Future<Output = ()> + Send + 'static) {
-        self.start_kernel().spawn(rt::scoped(&self.recorder, scope, work));
+    /// Spawns a task of a host's kernel. Does not ask madsim for a node if the kernels' exists
+    /// already: the caller may be a destructor that runs while madsim has its list of nodes
+    /// locked.
+    pub(crate) fn spawn_in_kernel(&self, scope: Scope, task: impl Future<Output = ()> + Send + 'static) {
+        self.start_kernel().spawn(rt::scoped(&self.recorder, scope, task));
+    }
+
+    pub(crate) fn has_mounted_nodes(&self) -> bool {
+        !self.lock().nodes.is_empty()
+    }
+
+    /// Updates madsim's own network to the rules and the hosts without power.
+    pub(crate) fn update_madsim_network(&self, now: SimTime) {
+        let mut state = self.lock();
+        let any_off = state.hosts.iter().any(|host| host.power.is_off());
+        if self.faults.is_empty() && !any_off && state.madsim.is_clean() {
+            return;
+        }
+        let mounted = |(&node, &host): (&NodeId, &HostId)| {
+            let info = state.host(host);
+            MountedNode { node, host: info.name.clone(), is_off: info.power.is_off() }
+        };
+        let nodes: Vec<MountedNode> = state.nodes.iter().map(mounted).collect();
+        state.madsim.update(&self.faults, &nodes, now);
+    }
+}
+
+/// Hosts and their addresses.
+impl Shared {
+    /// Returns the host of this name; creates it at this location if there is none.
+    pub(crate) fn host(&self, name: &str, location: Location) -> HostId {
+        let symbol = self.recorder.symbol(name);
+        let mut state = self.lock();
+        let next = HostId(state.hosts.len() as u32);
+        let id = *state.host_index.entry(name.to_string()).or_insert(next);
+        if id == next {
+            let ip = next.v4();
+            state.addresses.insert(ip.into(), id);
+            state.addresses.insert(next.v6().into(), id);
+            let (name, power, ip) = (name.into(), Arc::default(), ip.into());
+            let (names, faults, links) = (None, None, Vec::new());
+            state.hosts.push(HostInfo { name, location, symbol, power, ip, names, faults, links });
+        }
+        id
+    }
+
+    /// Makes this the host of a node.
+    pub(crate) fn mount(&self, host: HostId, node: NodeId) {
+        self.lock().nodes.insert(node, host);
+    }
+
+    pub(crate) fn power(&self, host: HostId) -> Arc<Power> {
+        self.lock().host(host).power.clone()
     }
 
     /// The host's name.
@@ -356,12 +358,32 @@ impl Shared {
         self.lock().host(host).name.to_string()
     }
 
+    /// The names of all hosts, by their numbers.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.lock().hosts.iter().map(|host| host.name.to_string()).collect()
+    }
+
     /// The host's own address.
     pub(crate) fn ip(&self, host: HostId) -> IpAddr {
         self.lock().host(host).ip
     }
 
-    /// The address that a host uses towards another's.
+    /// Gives the host one more address, which becomes its own.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse` if another host has it.
+    pub(crate) fn set_ip(&self, host: HostId, ip: IpAddr) -> io::Result<()> {
+        let mut state = self.lock();
+        if state.addresses.get(&ip).is_some_and(|&other| other != host) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        state.addresses.insert(ip, host);
+        state.hosts[host.0 as usize].ip = ip;
+        Ok(())
+    }
+
+    /// The source address that a host uses towards another address.
     pub(crate) fn source(&self, host: HostId, there: IpAddr) -> IpAddr {
         match (there, self.ip(host)) {
             (IpAddr::V4(_), IpAddr::V6(_)) => host.v4().into(),
@@ -372,10 +394,10 @@ impl Shared {
 
     /// The machine that the host is on.
     pub(crate) fn machine(&self, host: HostId) -> String {
-        self.lock().host(host).place.machine.clone()
+        self.lock().host(host).location.machine.clone()
     }
 
-    /// The host that this address means on this host; `None` if it is nobody's.
+    /// Returns the host that has this address, as seen from host `here`; `None` if no host has it.
     pub(crate) fn host_of(&self, here: HostId, ip: IpAddr) -> Option<HostId> {
         if ip.is_loopback() || ip.is_unspecified() {
             return Some(here);
@@ -383,7 +405,7 @@ impl Shared {
         self.lock().addresses.get(&ip.to_canonical()).copied()
     }
 
-    /// Looks a name up: how long that takes, and the addresses.
+    /// Looks up a name: returns how long that takes, and the addresses.
     pub(crate) fn resolve(&self, here: HostId, name: &str) -> (Duration, io::Result<Vec<IpAddr>>) {
         let mut state = self.lock();
         let found = state.host_index.get(name).map(|&id| state.host(id).ip);
@@ -413,24 +435,6 @@ impl State {
     fn host(&self, id: HostId) -> &HostInfo {
         &self.hosts[id.0 as usize]
     }
-
-    /// The names of the hosts that are mounted on nodes.
-    pub(crate) fn mounted(&self) -> Vec<(NodeId, String)> {
-        self.nodes.iter().map(|(&node, &host)| (node, self.host(host).name.to_string())).collect()
-    }
-
-    pub(crate) fn any_off(&self) -> bool {
-        self.hosts.iter().any(|host| host.power.is_off())
-    }
-
-    pub(crate) fn is_off(&self, name: &str) -> bool {
-        self.host_index.get(name).is_some_and(|&id| self.host(id).power.is_off())
-    }
-
-    /// The names of all hosts, by their numbers.
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.hosts.iter().map(|host| host.name.to_string()).collect()
-    }
 }
 
 impl fmt::Debug for Shared {
@@ -438,144 +442,5 @@ impl fmt::Debug for Shared {
         let state = self.lock();
         let hosts: Vec<&str> = state.hosts.iter().map(|host| &*host.name).collect();
         f.debug_struct("Network").field("hosts", &hosts).finish_non_exhaustive()
-    }
-}
-
-/// A host on the network.
-#[derive(Clone, Debug)]
-pub struct Host {
-    pub(crate) network: Network,
-    pub(crate) id: HostId,
-}
-
-/// A host that is mounted on a node; dropping it takes the host away from the node.
-pub type Mount = rt::Mount<Host>;
-
-impl Host {
-    /// A port of this host, as others name it.
-    pub fn address(&self, port: u16) -> Address {
-        Address { host: self.id, port }
-    }
-
-    /// The network that it is on.
-    pub fn network(&self) -> &Network {
-        &self.network
-    }
-
-    /// Its name, which resolves to its address.
-    pub fn name(&self) -> String {
-        self.shared().name(self.id)
-    }
-
-    /// Its address.
-    pub fn ip(&self) -> IpAddr {
-        self.shared().ip(self.id)
-    }
-
-    /// Gives it one more address: the one that its name resolves to and that it uses from now on.
-    ///
-    /// # Errors
-    ///
-    /// `AddrInUse` if another host has it.
-    pub fn set_ip(&self, ip: IpAddr) -> io::Result<()> {
-        let mut state = self.shared().lock();
-        if state.addresses.get(&ip).is_some_and(|&other| other != self.id) {
-            return Err(io::ErrorKind::AddrInUse.into());
-        }
-        state.addresses.insert(ip, self.id);
-        state.hosts[self.id.0 as usize].ip = ip;
-        Ok(())
-    }
-
-    /// Makes this the host of the node at work: [`crate::TcpStream`] and the others that are named after tokio's are on it there, in
-    /// all lives of the node, until the guard is dropped.
-    ///
-    /// # Panics
-    ///
-    /// Outside a madsim runtime.
-    pub fn mount(&self) -> Mount {
-        self.mount_on(rt::current_node())
-    }
-
-    /// As [`Host::mount`], for another node.
-    pub fn mount_on(&self, node: NodeId) -> Mount {
-        self.shared().lock().nodes.insert(node, self.id);
-        self.network.mirror();
-        rt::mount(node, self.clone())
-    }
-
-    /// The host that is mounted on the node at work.
-    ///
-    /// # Errors
-    ///
-    /// `Unsupported` with [`NotMounted`] when there is none.
-    ///
-    /// # Panics
-    ///
-    /// Outside a madsim runtime.
-    pub fn current() -> io::Result<Host> {
-        rt::mounted()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NotMounted(rt::current_node())))
-    }
-
-    /// Takes the host's power away until the guard is dropped: it sends nothing, not even goodbye, and nothing reaches it. Its
-    /// peers' connections are half-open; when it is back, it answers what they send with a reset. Its tasks are not this
-    /// crate's: kill its node while the power is off.
-    pub fn power_off(&self) -> PowerOff {
-        let power = self.shared().lock().host(self.id).power.clone();
-        power.take();
-        self.network.mirror();
-        PowerOff { network: self.network.clone(), power }
-    }
-
-    /// Binds an address of this host; gives the port.
-    pub(crate) fn bind_address(
-        &self,
-        protocol: Protocol,
-        address: SocketAddr,
-        reuse: bool,
-        owner: Owner,
-    ) -> io::Result<u16> {
-        let shared = self.shared();
-        if shared.host_of(self.id, address.ip()) != Some(self.id) {
-            return Err(io::ErrorKind::AddrNotAvailable.into());
-        }
-        shared.bind(protocol, self.id, bound_to(address), reuse, owner)
-    }
-
-    /// The address that it uses towards another.
-    pub(crate) fn source_towards(&self, there: IpAddr) -> IpAddr {
-        let local = there.is_loopback() || there.is_unspecified();
-        match there {
-            IpAddr::V4(_) if local => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) if local => Ipv6Addr::LOCALHOST.into(),
-            there => self.shared().source(self.id, there),
-        }
-    }
-
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.network.shared
-    }
-}
-
-/// No host is mounted on the node at work. Inside an `io::Error` of the kind `Unsupported`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no host is mounted on {0}: call Host::mount there, or Host::mount_on with its id, and keep the guard"
-)]
-pub struct NotMounted(NodeId);
-
-/// A host without power; dropping it gives the power back.
-#[derive(Debug)]
-#[must_use = "dropping the guard gives the power back"]
-pub struct PowerOff {
-    network: Network,
-    power: Arc<Power>,
-}
-
-impl Drop for PowerOff {
-    fn drop(&mut self) {
-        self.power.give_back();
-        self.network.mirror();
     }
 }

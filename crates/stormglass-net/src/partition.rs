@@ -1,16 +1,17 @@
-//! Partitions by their shapes. Each is a set of cuts that goes with its guard.
+//! Network partitions by shape. Each is a set of cuts that its guard removes.
 
-use crate::fault::{Effect, Fault, FaultGuard, InvalidFault};
+use crate::fault::{Effect, Fault, InvalidFault};
+use crate::inject::FaultGuard;
 use crate::network::Network;
 
-/// A partition at work; dropping it heals the network.
+/// An active partition; dropping it heals the network.
 #[derive(Debug)]
 #[must_use = "dropping the guard heals the network"]
 pub struct Partition {
     _cuts: Vec<FaultGuard>,
 }
 
-/// The pairs of hosts that a partition into these groups cuts off from each other.
+/// Returns the pairs of hosts that a partition into these groups separates.
 ///
 /// ```
 /// use stormglass_net::partition::across;
@@ -23,69 +24,73 @@ where
     G: AsRef<[N]>,
     N: AsRef<str> + 'a,
 {
-    groups.iter().enumerate().flat_map(move |(place, group)| {
-        let later = groups[place + 1..].iter().flat_map(AsRef::as_ref);
+    groups.iter().enumerate().flat_map(move |(index, group)| {
+        let later = groups[index + 1..].iter().flat_map(AsRef::as_ref);
         later.flat_map(move |other| group.as_ref().iter().map(move |one| (one.as_ref(), other.as_ref())))
     })
 }
 
 impl Network {
-    /// Cuts these two hosts off from each other. Names are patterns of shell wildcards, here and below.
+    /// Cuts the links between these two hosts, both ways. Names are shell wildcard patterns, here
+    /// and below.
     ///
     /// # Errors
     ///
-    /// A pattern that is none.
+    /// An invalid pattern.
     pub fn cut(&self, one: &str, other: &str) -> Result<Partition, InvalidFault> {
         self.cut_all([(one, other)])
     }
 
-    /// Nothing gets from the one to the other; the way back is free.
+    /// Cuts the link from the first host to the second; the other direction works.
     ///
     /// # Errors
     ///
-    /// A pattern that is none.
+    /// An invalid pattern.
     pub fn cut_one_way(&self, from: &str, to: &str) -> Result<Partition, InvalidFault> {
         let cut = self.inject(Fault::new(Effect::Lose).from(from).to(to))?;
         Ok(Partition { _cuts: vec![cut] })
     }
 
-    /// Cuts this host off from all these, itself excepted.
+    /// Cuts this host's links to all of these hosts, except itself.
     ///
     /// # Errors
     ///
-    /// A pattern that is none.
+    /// An invalid pattern.
     pub fn isolate(&self, host: &str, hosts: &[&str]) -> Result<Partition, InvalidFault> {
         self.cut_all(hosts.iter().filter(|other| **other != host).map(|other| (host, *other)))
     }
 
-    /// Splits hosts into two groups; of an odd number the first is the larger one, a majority.
+    /// Splits hosts into two groups; of an odd number the first group is the larger one, a
+    /// majority.
     ///
     /// # Errors
     ///
-    /// A pattern that is none.
+    /// An invalid pattern.
     pub fn halves(&self, hosts: &[&str]) -> Result<Partition, InvalidFault> {
         let (one, other) = hosts.split_at(hosts.len().div_ceil(2));
         self.partition(&[one, other])
     }
 
-    /// Splits hosts into two groups and a bridge, the host in the middle, that both groups see (Jepsen's `bridge`).
+    /// Splits hosts into two groups and a bridge, the middle host, which both groups reach
+    /// (Jepsen's `bridge`).
     ///
     /// # Errors
     ///
-    /// A pattern that is none.
+    /// An invalid pattern.
     pub fn bridge(&self, hosts: &[&str]) -> Result<Partition, InvalidFault> {
         let middle = hosts.len() / 2;
         self.partition(&[&hosts[..middle], &hosts[(middle + 1).min(hosts.len())..]])
     }
 
-    /// Splits hosts into groups that do not reach each other. Hosts that are in none reach everybody, as a bridge does.
+    /// Splits hosts into groups that do not reach each other. A host in no group reaches all
+    /// hosts, as a bridge does.
     ///
     /// ```
     /// use stormglass_core::Seed;
     /// use stormglass_net::{NetProfile, Network};
     ///
     /// let network = Network::new(NetProfile::instant(), Seed(1));
-    /// // n3 sees both halves, and neither sees the other.
+    /// // n3 reaches both halves, and neither reaches the other.
     /// let bridge = network.partition(&[&["n1", "n2"], &["n4", "n5"]])?;
     /// drop(bridge);
     /// # Ok::<(), stormglass_net::fault::InvalidFault>(())
@@ -93,17 +98,18 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// A pattern that is none.
+    /// An invalid pattern.
     pub fn partition(&self, groups: &[&[&str]]) -> Result<Partition, InvalidFault> {
         self.cut_all(across(groups))
     }
 
-    /// Arranges hosts in a ring: each reaches its neighbours within `reach` on both sides and nobody else. With a reach of
-    /// half of a majority every host sees a majority, and no two see the same one (Jepsen's majority rings).
+    /// Arranges hosts in a ring: each reaches its neighbours within `reach` on both sides and no
+    /// other host. With a reach of half of a majority every host reaches a majority, and no two
+    /// hosts reach the same one (Jepsen's majority rings).
     ///
     /// # Errors
     ///
-    /// A pattern that is none.
+    /// An invalid pattern.
     pub fn ring(&self, hosts: &[&str], reach: usize) -> Result<Partition, InvalidFault> {
         let count = hosts.len();
         let pairs = (0..count).flat_map(|one| (one + 1..count).map(move |other| (one, other)));
@@ -111,14 +117,14 @@ impl Network {
         self.cut_all(apart.map(|(one, other)| (hosts[one], hosts[other])))
     }
 
-    /// Has every host see a majority, and no two the same (Jepsen's `majorities-ring`), of five hosts or more: the ring with the smallest reach
-    /// that does it.
+    /// Arranges five hosts or more so that every host reaches a majority, and no two reach the
+    /// same one (Jepsen's `majorities-ring`): the ring with the smallest reach that does so.
     ///
     /// # Errors
     ///
-    /// A pattern that is none.
+    /// An invalid pattern.
     pub fn majorities_ring(&self, hosts: &[&str]) -> Result<Partition, InvalidFault> {
-        // 2 · reach + 1 hosts are seen, and a majority of n is n / 2 + 1.
+        // A host reaches 2 · reach + 1 hosts, itself included, and a majority of n is n / 2 + 1.
         self.ring(hosts, (hosts.len() / 2).div_ceil(2))
     }
 

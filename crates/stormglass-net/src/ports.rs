@@ -1,6 +1,6 @@
-//! Who has which port. Plain data without clock.
+//! The ports of all hosts: bound, used by connections, in TIME_WAIT. Plain data without clock.
 
-use crate::network::HostId;
+use crate::address::HostId;
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use std::any::Any;
@@ -11,20 +11,21 @@ use std::sync::Arc;
 use std::time::Duration;
 use stormglass_core::SimTime;
 
-/// What kind of socket has a port; each kind has its own numbers, as UDP and TCP do.
+/// The kind of socket that a port belongs to. Each kind has its own port numbers, as UDP and TCP
+/// do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Protocol {
     Datagram,
     Stream,
 }
 
-/// What has a port: its inbox, by its type.
+/// The owner of a port: an inbox, downcast to its type.
 pub(crate) type Owner = Arc<dyn Any + Send + Sync>;
 
-/// A socket that has a port and does not listen.
+/// The owner of a port that is bound and does not listen.
 pub(crate) struct Reserved;
 
-/// The only address that is served, and the port.
+/// Splits an address into the only IP address that is served (`None` for all) and the port.
 pub(crate) fn bound_to(address: SocketAddr) -> (Option<IpAddr>, u16) {
     ((!address.ip().is_unspecified()).then_some(address.ip()), address.port())
 }
@@ -44,28 +45,32 @@ pub(crate) struct Ports {
 }
 
 struct Bound {
-    /// The only address that it is reached at.
+    /// The only IP address at which the port is reached; `None` for all.
     ip: Option<IpAddr>,
     owner: Owner,
 }
 
-/// What a connection has of a port.
+/// How a connection uses a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
     Open,
-    /// It is closed, and nobody else gets the same two ports before this.
-    Until(SimTime),
+    /// The connection is closed, and no other one gets the same pair of ports before this time.
+    TimeWait(SimTime),
 }
 
 impl Use {
     fn is_over(self, now: SimTime) -> bool {
-        matches!(self, Use::Until(end) if end <= now)
+        matches!(self, Use::TimeWait(end) if end <= now)
     }
 }
 
 impl Ports {
-    /// Binds a port, or one that is free if it is 0. With `reuse` connections that are left on it do not matter
-    /// (`SO_REUSEADDR`).
+    /// Binds a port, or an ephemeral one if it is 0. With `reuse`, connections on the port do not
+    /// prevent that (`SO_REUSEADDR`). Returns the port.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse`.
     pub(crate) fn bind(
         &mut self,
         protocol: Protocol,
@@ -82,19 +87,20 @@ impl Ports {
             port => port,
         };
         let first = (host, port, SocketAddr::from(([0; 4], 0)));
-        let mut of_port =
+        let mut connections =
             self.connections.range(first..).take_while(|(key, _)| (key.0, key.1) == (host, port));
-        let left = protocol == Protocol::Stream && !reuse && of_port.any(|(_, used)| !used.is_over(now));
+        let in_connection =
+            protocol == Protocol::Stream && !reuse && connections.any(|(_, used)| !used.is_over(now));
         let bound = self.bound.entry((protocol, host, port)).or_default();
         let taken = bound.iter().any(|bound| bound.ip.is_none() || ip.is_none() || bound.ip == ip);
-        if left || taken {
+        if in_connection || taken {
             return Err(io::ErrorKind::AddrInUse.into());
         }
         bound.push(Bound { ip, owner });
         Ok(port)
     }
 
-    /// Gives a port back.
+    /// Unbinds a port.
     pub(crate) fn unbind(&mut self, protocol: Protocol, host: HostId, (ip, port): (Option<IpAddr>, u16)) {
         if let Some(bound) = self.bound.get_mut(&(protocol, host, port)) {
             bound.retain(|bound| bound.ip != ip);
@@ -104,7 +110,7 @@ impl Ports {
         }
     }
 
-    /// Who gets what is sent to this port, at this address if the sender knows one.
+    /// Returns the owner of a port, bound to this IP address if the sender names one.
     pub(crate) fn owner(
         &self,
         protocol: Protocol,
@@ -116,7 +122,13 @@ impl Ports {
         Some(&bound.owner)
     }
 
-    /// Takes a local port for a connection to a remote one: this, or one that is free if it is 0.
+    /// Reserves a local port for a connection to a remote address: this port, or an ephemeral one
+    /// if it is 0. Returns the port.
+    ///
+    /// # Errors
+    ///
+    /// `AddrNotAvailable` if it has a connection to the same address, or no ephemeral port is
+    /// free.
     pub(crate) fn connect(
         &mut self,
         host: HostId,
@@ -138,19 +150,19 @@ impl Ports {
         Ok(port)
     }
 
-    /// Gives back what a connection has of a port, unless it still waits.
-    pub(crate) fn forget(&mut self, host: HostId, port: u16, remote: SocketAddr) {
+    /// Releases a connection's use of a port, unless the port is in TIME_WAIT.
+    pub(crate) fn release(&mut self, host: HostId, port: u16, remote: SocketAddr) {
         if self.connections.get(&(host, port, remote)) == Some(&Use::Open) {
             self.connections.remove(&(host, port, remote));
         }
     }
 
-    /// Has a connection that is closed keep its port until then.
-    pub(crate) fn wait(&mut self, host: HostId, port: u16, remote: SocketAddr, until: SimTime) {
-        self.connections.insert((host, port, remote), Use::Until(until));
+    /// Keeps the port of a closed connection in TIME_WAIT until then.
+    pub(crate) fn time_wait(&mut self, host: HostId, port: u16, remote: SocketAddr, until: SimTime) {
+        self.connections.insert((host, port, remote), Use::TimeWait(until));
     }
 
-    /// Every bound port in order, with the address that it is bound to.
+    /// Every bound port in order, with the IP address that it is bound to.
     pub(crate) fn bound(&self) -> impl Iterator<Item = (Protocol, HostId, u16, Option<IpAddr>)> {
         let mut all: Vec<_> = self.bound.iter().collect();
         all.sort_unstable_by_key(|&(at, _)| at);
@@ -159,14 +171,15 @@ impl Ports {
         })
     }
 
-    /// The connections that are closed and keep their ports.
-    pub(crate) fn waiting(&self, now: SimTime) -> impl Iterator<Item = (HostId, u16, SocketAddr)> {
+    /// The connections in TIME_WAIT.
+    pub(crate) fn in_time_wait(&self, now: SimTime) -> impl Iterator<Item = (HostId, u16, SocketAddr)> {
         let all = self.connections.iter();
-        let waiting = all.filter(move |(_, used)| matches!(used, Use::Until(_)) && !used.is_over(now));
-        waiting.map(|(&connection, _)| connection)
+        let in_time_wait =
+            all.filter(move |(_, used)| matches!(used, Use::TimeWait(_)) && !used.is_over(now));
+        in_time_wait.map(|(&connection, _)| connection)
     }
 
-    /// The next port after the last one that is free.
+    /// Returns the next free port after the last ephemeral one that was chosen.
     fn ephemeral(&mut self, host: HostId, free: impl Fn(&Ports, u16) -> bool) -> Option<u16> {
         let last = self.last.get(&host).copied().unwrap_or(*EPHEMERAL.end());
         let later = last.saturating_add(1).max(*EPHEMERAL.start())..=*EPHEMERAL.end();
@@ -188,11 +201,11 @@ mod tests {
     }
 
     fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> io::ErrorKind {
-        result.expect_err("has to fail").kind()
+        result.expect_err("an error").kind()
     }
 
     #[test]
-    fn a_wildcard_takes_the_port_at_every_address() {
+    fn a_wildcard_bind_takes_the_port_at_every_address() {
         let mut ports = Ports::default();
         let mut bind = |ip: Option<[u8; 4]>, port| {
             let at = (ip.map(IpAddr::from), port);
@@ -207,27 +220,28 @@ mod tests {
         assert_eq!(bind(None, u16::MAX).unwrap(), u16::MAX);
     }
 
-    /// 28,232 ports from 32,768 to 60,999 towards one address; those that wait come back after their minute.
+    /// 28,232 ports from 32,768 to 60,999 towards one address; ports in TIME_WAIT are free again
+    /// after a minute.
     #[test]
-    fn connections_to_one_address_run_out_of_ports() {
+    fn connections_to_one_address_exhaust_ephemeral_ports() {
         let mut ports = Ports::default();
         for _ in EPHEMERAL {
             let port = ports.connect(HOST, 0, remote(), NOW).unwrap();
-            ports.wait(HOST, port, remote(), NOW + TIME_WAIT);
+            ports.time_wait(HOST, port, remote(), NOW + TIME_WAIT);
         }
         assert_eq!(kind(ports.connect(HOST, 0, remote(), NOW)), io::ErrorKind::AddrNotAvailable);
-        assert_eq!(ports.waiting(NOW).count(), 28_232);
+        assert_eq!(ports.in_time_wait(NOW).count(), 28_232);
         let elsewhere = SocketAddr::from(([10, 0, 0, 3], 80));
         ports.connect(HOST, 0, elsewhere, NOW).unwrap();
         ports.connect(HOST, 0, remote(), NOW + TIME_WAIT).unwrap();
     }
 
     #[test]
-    fn a_port_with_connections_is_bound_again_only_on_request() {
+    fn a_port_in_time_wait_is_bound_again_only_with_reuse() {
         let mut ports = Ports::default();
         let port = ports.connect(HOST, 0, remote(), NOW).unwrap();
-        ports.wait(HOST, port, remote(), NOW + TIME_WAIT);
-        ports.forget(HOST, port, remote());
+        ports.time_wait(HOST, port, remote(), NOW + TIME_WAIT);
+        ports.release(HOST, port, remote());
         let mut bind = |reuse, now| {
             let bound = ports.bind(Protocol::Stream, HOST, (None, port), reuse, now, Arc::new(Reserved));
             ports.unbind(Protocol::Stream, HOST, (None, port));

@@ -1,4 +1,4 @@
-//! The same names where nothing is simulated: tokio's.
+//! The same names without simulation: tokio's types.
 
 use crate::ext::TcpStreamExt;
 use crate::keepalive::Keepalive;

@@ -1,14 +1,16 @@
-//! How patient TCP is: the waits before something lost is sent again. Plain structs without clock.
+//! TCP's retransmission timeouts: how long a kernel waits before it sends a lost segment again.
+//! Plain structs without clock.
 
 use std::io;
 use std::time::Duration;
 
-/// Waits of an established connection.
+/// The retransmission timeout (RTO) of an established connection.
 ///
-/// RFC 6298 with Linux's figures: the first is a round trip and `TCP_RTO_MIN` (its estimate of the variance is never below
-/// that), each later one twice as long, up to `TCP_RTO_MAX`; after `tcp_retries2` the connection is broken.
+/// RFC 6298 with Linux's values: the first timeout is a round trip and `TCP_RTO_MIN` (Linux's
+/// estimate of the variance is never below that), each later one is twice as long, up to
+/// `TCP_RTO_MAX`; after `tcp_retries2` timeouts the connection is broken.
 #[derive(Clone, Debug)]
-pub(crate) struct Retransmission {
+pub(crate) struct RetransmissionTimeout {
     attempts: u32,
 }
 
@@ -16,16 +18,16 @@ const RTO_MIN: Duration = Duration::from_millis(200);
 const RTO_MAX: Duration = Duration::from_secs(120);
 const RETRIES: u32 = 15;
 
-impl Retransmission {
-    pub(crate) fn new() -> Retransmission {
-        Retransmission { attempts: 0 }
+impl RetransmissionTimeout {
+    pub(crate) fn new() -> RetransmissionTimeout {
+        RetransmissionTimeout { attempts: 0 }
     }
 
-    /// The next wait.
+    /// Returns the next timeout, given the round trip time.
     ///
     /// # Errors
     ///
-    /// `TimedOut` when there have been too many.
+    /// `TimedOut` after `tcp_retries2` timeouts.
     pub(crate) fn next(&mut self, round_trip: Duration) -> io::Result<Duration> {
         if self.attempts == RETRIES {
             return Err(io::ErrorKind::TimedOut.into());
@@ -35,25 +37,26 @@ impl Retransmission {
     }
 }
 
-/// Waits of a connection that is being made: 1 s, 2 s, 4 s, .. (RFC 6298), `tcp_syn_retries` of them and the last for nothing.
+/// The retransmission timeout of a SYN: 1 s, 2 s, 4 s, .. (RFC 6298). After `tcp_syn_retries`
+/// retransmissions the kernel waits for one more timeout, and gives up.
 #[derive(Clone, Debug)]
-pub(crate) struct Handshake {
+pub(crate) struct SynTimeout {
     attempts: u32,
 }
 
 const SYN_RTO: Duration = Duration::from_secs(1);
 const SYN_RETRIES: u32 = 6;
 
-impl Handshake {
-    pub(crate) fn new() -> Handshake {
-        Handshake { attempts: 0 }
+impl SynTimeout {
+    pub(crate) fn new() -> SynTimeout {
+        SynTimeout { attempts: 0 }
     }
 
-    /// The next wait: until the next attempt, or until the kernel gives up.
+    /// Returns the next timeout: until the next SYN, or until the kernel gives up.
     ///
     /// # Errors
     ///
-    /// `TimedOut` when the last attempt has been waited for.
+    /// `TimedOut` after the last timeout.
     pub(crate) fn next(&mut self) -> io::Result<Duration> {
         if self.attempts > SYN_RETRIES {
             return Err(io::ErrorKind::TimedOut.into());
@@ -71,21 +74,21 @@ mod tests {
 
     /// 1 + 2 + 4 + 8 + 16 + 32 + 64 = 127 s.
     #[test]
-    fn connecting_gives_up_after_127_seconds() {
-        let mut handshake = Handshake::new();
-        let waits: Vec<u64> =
-            std::iter::from_fn(|| handshake.next().ok()).map(|wait| wait.as_secs()).collect();
+    fn connecting_times_out_after_127_seconds() {
+        let mut timeout = SynTimeout::new();
+        let waits: Vec<u64> = std::iter::from_fn(|| timeout.next().ok()).map(|wait| wait.as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64]);
-        assert_eq!(handshake.next().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(timeout.next().unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
-    /// The documentation of `tcp_retries2` gives 924.6 s for 15 retries and the wait after the last, with an RTO of 200 ms: 0.2 ·
-    /// (2¹⁰ − 1) = 204.6 s, and 6 times 120 s. Ours gives up when the 16th wait would begin: 120 s earlier.
+    /// The documentation of `tcp_retries2` gives 924.6 s for 15 retries and the timeout after the
+    /// last, with an RTO of 200 ms: 0.2 · (2¹⁰ − 1) = 204.6 s, and 6 times 120 s. This model gives
+    /// up when the 16th timeout would begin: 120 s earlier.
     #[test]
-    fn a_connection_is_broken_after_a_quarter_of_an_hour() {
-        let mut waits = Retransmission::new();
-        let total: Duration = std::iter::from_fn(|| waits.next(MS(0)).ok()).sum();
+    fn a_connection_breaks_after_a_quarter_of_an_hour() {
+        let mut timeouts = RetransmissionTimeout::new();
+        let total: Duration = std::iter::from_fn(|| timeouts.next(MS(0)).ok()).sum();
         assert_eq!(total, MS(804_600));
-        assert_eq!(Retransmission::new().next(MS(100)).unwrap(), MS(300));
+        assert_eq!(RetransmissionTimeout::new().next(MS(100)).unwrap(), MS(300));
     }
 }

@@ -1,12 +1,15 @@
-//! UDP, named after tokio's.
+//! UDP sockets, named after tokio's.
 
+use crate::address::HostId;
 use crate::byte_stream::now_or_would_block;
+use crate::datagram;
+use crate::delivery::Destination;
 use crate::fault::Segment;
+use crate::host::Host;
 use crate::inbox::Inbox;
-use crate::lane::{self, Arrive};
 use crate::link::Link;
-use crate::names::{ToSocketAddrs, first_that_works, no_address, resolve};
-use crate::network::{Host, HostId, Shared};
+use crate::names::{ToSocketAddrs, first_success, no_address, resolve};
+use crate::network::Shared;
 use crate::ports::{Protocol, bound_to};
 use bytes::Bytes;
 use std::fmt;
@@ -19,31 +22,33 @@ use stormglass_core::{EventId, Kind, Scope, SimTime};
 use stormglass_rt as rt;
 use tokio::io::ReadBuf;
 
-/// The largest datagram: 64 KiB without the headers of IPv4 and UDP.
+/// The largest datagram in bytes: 64 KiB without the headers of IPv4 and UDP.
 const LARGEST: usize = 65_507;
 
-/// A socket for datagrams, named after `tokio::net::UdpSocket`.
+/// A UDP socket, named after `tokio::net::UdpSocket`.
 ///
-/// A datagram may be lost, overtaken, and copied by a fault; one that does not fit into the reader's buffer is cut off, as Linux does; one that
-/// finds the socket's buffer full (`NetProfile::datagram_buffer`) is lost. A connected socket is told when nobody had the port.
+/// A datagram may be lost, overtaken, and duplicated by a fault. A datagram that does not fit into
+/// the reader's buffer is truncated, as on Linux; one that arrives when the socket's buffer is
+/// full (`NetProfile::datagram_buffer`) is lost. A connected socket receives an error if the port
+/// it sends to is not bound (ICMP port unreachable).
 pub struct UdpSocket {
     host: Host,
     address: SocketAddr,
     socket: Arc<Socket>,
 }
 
-/// What the kernel knows of it.
+/// The kernel's state of a UDP socket.
 #[derive(Debug, Default)]
 struct Socket {
     inbox: Inbox<(Bytes, SocketAddr)>,
     state: Mutex<State>,
 }
 
-/// How datagrams get to an address.
+/// The route to an address.
 #[derive(Clone, Debug)]
 struct Route {
     to: SocketAddr,
-    /// The socket's own address, for who is there.
+    /// The source address towards it.
     source: SocketAddr,
     host: HostId,
     link: Arc<Link>,
@@ -52,7 +57,7 @@ struct Route {
 #[derive(Debug, Default)]
 struct State {
     peer: Option<SocketAddr>,
-    /// To whom it has sent last: a kernel keeps that too.
+    /// The route of the last datagram: a kernel caches that too.
     route: Option<Route>,
     error: Option<io::ErrorKind>,
     unread: usize,
@@ -65,7 +70,7 @@ impl Socket {
 }
 
 impl UdpSocket {
-    /// Binds the first of the addresses that can be bound; port 0 is a free one.
+    /// Binds the first of the addresses that can be bound; port 0 is an ephemeral one.
     ///
     /// ```
     /// use stormglass_core::Seed;
@@ -85,10 +90,11 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// `AddrInUse`; `AddrNotAvailable` for an address that is not this host's; `Unsupported` if no host is mounted.
+    /// `AddrInUse`; `AddrNotAvailable` for an address that is not this host's; `Unsupported` if no
+    /// host is mounted.
     pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<UdpSocket> {
         let host = Host::current()?;
-        first_that_works(resolve(&host, address).await?, |address| {
+        first_success(resolve(&host, address).await?, |address| {
             let socket = Arc::<Socket>::default();
             let port = host.bind_address(Protocol::Datagram, address, false, socket.clone())?;
             host.shared().start_kernel();
@@ -97,20 +103,20 @@ impl UdpSocket {
         })
     }
 
-    /// The address that it is bound to.
+    /// The address that the socket is bound to.
     ///
     /// # Errors
     ///
-    /// None; the result is there as tokio's is.
+    /// None; the result type is tokio's.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match (self.address.ip().is_unspecified(), self.socket.state().peer) {
-            // A connected socket has chosen its address.
+            // A connected socket has chosen its source address.
             (true, Some(peer)) => Ok(self.source(peer)),
             _ => Ok(self.address),
         }
     }
 
-    /// The address that it is connected to.
+    /// The address that the socket is connected to.
     ///
     /// # Errors
     ///
@@ -119,28 +125,30 @@ impl UdpSocket {
         self.socket.state().peer.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Sends to one address from now on, and receives from no other. Costs nothing.
+    /// Connects the socket: from now on it sends to this address, and receives from no other.
+    /// Takes no time.
     ///
     /// # Errors
     ///
-    /// Those of looking the name up.
+    /// Those of the name lookup.
     pub async fn connect<A: ToSocketAddrs>(&self, address: A) -> io::Result<()> {
         let address = resolve(&self.host, address).await?.into_iter().next().ok_or_else(no_address)?;
         self.socket.state().peer = Some(address);
         Ok(())
     }
 
-    /// Sends a datagram and goes on at once.
+    /// Sends a datagram without waiting, except for the lookup of a name.
     ///
     /// # Errors
     ///
-    /// Those of looking the name up; `ConnectionRefused`, once, if the socket is connected and nobody had the port; EMSGSIZE above 65,507 bytes.
+    /// Those of the name lookup; `ConnectionRefused`, once, if the socket is connected and the
+    /// peer's port was not bound; EMSGSIZE above 65,507 bytes.
     pub async fn send_to<A: ToSocketAddrs>(&self, bytes: &[u8], to: A) -> io::Result<usize> {
         let to = resolve(&self.host, to).await?.into_iter().next().ok_or_else(no_address)?;
         self.try_send_to(bytes, to)
     }
 
-    /// As [`UdpSocket::send_to`]: there is always room.
+    /// Sends a datagram as [`UdpSocket::send_to`] does. It never blocks.
     ///
     /// # Errors
     ///
@@ -163,35 +171,35 @@ impl UdpSocket {
             state.route.clone()
         });
         drop(state);
-        // What is sent to an address that nobody has is lost.
+        // A datagram to an address that no host has is lost.
         if let Some(Route { source, host, link, .. }) = route {
             let shared = self.host.shared();
             let segment = Segment { bytes: bytes.len() as u64, port: to.port() };
-            let door = Door { network: shared.clone(), from: self.host.id, to: host, at: to };
+            let port = Port { network: shared.clone(), from: self.host.id, to: host, at: to };
             let datagram = (Bytes::copy_from_slice(bytes), source);
-            lane::send(shared, &link, datagram, segment, door, |(bytes, _), place| {
-                *bytes = with_a_bit_turned_over(bytes, place);
+            datagram::send(shared, &link, datagram, segment, port, |(bytes, _), random| {
+                *bytes = with_flipped_bit(bytes, random);
                 true
             });
         }
         Ok(bytes.len())
     }
 
-    /// As [`UdpSocket::try_send_to`], for hand-written futures.
+    /// Polls [`UdpSocket::send_to`], for hand-written futures. It is always ready.
     pub fn poll_send_to(&self, _: &mut Context<'_>, bytes: &[u8], to: SocketAddr) -> Poll<io::Result<usize>> {
         Poll::Ready(self.try_send_to(bytes, to))
     }
 
-    /// Sends to the address that it is connected to.
+    /// Sends a datagram to the address that the socket is connected to.
     ///
     /// # Errors
     ///
-    /// As [`UdpSocket::send_to`]; EDESTADDRREQ if it is not connected.
+    /// As [`UdpSocket::send_to`]; EDESTADDRREQ if the socket is not connected.
     pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         self.try_send(bytes)
     }
 
-    /// As [`UdpSocket::send`]: there is always room.
+    /// Sends a datagram as [`UdpSocket::send`] does. It never blocks.
     ///
     /// # Errors
     ///
@@ -202,23 +210,24 @@ impl UdpSocket {
         self.try_send_to(bytes, peer.ok_or_else(|| io::Error::from_raw_os_error(EDESTADDRREQ))?)
     }
 
-    /// As [`UdpSocket::try_send`], for hand-written futures.
+    /// Polls [`UdpSocket::send`], for hand-written futures. It is always ready.
     pub fn poll_send(&self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Poll::Ready(self.try_send(bytes))
     }
 
-    /// The next datagram and who sent it. What does not fit is cut off.
+    /// Waits for the next datagram; returns its length and its source address. A datagram that
+    /// does not fit into the buffer is truncated.
     ///
     /// # Errors
     ///
-    /// `ConnectionRefused`, once, if the socket is connected and nobody had the port.
+    /// `ConnectionRefused`, once, if the socket is connected and the peer's port was not bound.
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let mut buffer = ReadBuf::new(buffer);
         let from = poll_fn(|context| self.poll_recv_from(context, &mut buffer)).await?;
         Ok((buffer.filled().len(), from))
     }
 
-    /// As [`UdpSocket::recv_from`], for hand-written futures.
+    /// Polls [`UdpSocket::recv_from`], for hand-written futures.
     pub fn poll_recv_from(
         &self,
         context: &mut Context<'_>,
@@ -227,7 +236,7 @@ impl UdpSocket {
         self.poll_datagram(Some(context), buffer, true)
     }
 
-    /// The next datagram, if there is one now.
+    /// Returns the next datagram without waiting.
     ///
     /// # Errors
     ///
@@ -238,7 +247,8 @@ impl UdpSocket {
         Ok((buffer.filled().len(), from))
     }
 
-    /// The next datagram of the address that it is connected to, or of anybody.
+    /// Waits for the next datagram from the address that the socket is connected to, or from any
+    /// if it is not connected.
     ///
     /// # Errors
     ///
@@ -247,12 +257,12 @@ impl UdpSocket {
         Ok(self.recv_from(buffer).await?.0)
     }
 
-    /// As [`UdpSocket::recv`], for hand-written futures.
+    /// Polls [`UdpSocket::recv`], for hand-written futures.
     pub fn poll_recv(&self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.poll_recv_from(context, buffer).map_ok(drop)
     }
 
-    /// As [`UdpSocket::recv`], if there is one now.
+    /// Receives as [`UdpSocket::recv`] does, without waiting.
     ///
     /// # Errors
     ///
@@ -261,7 +271,7 @@ impl UdpSocket {
         Ok(self.try_recv_from(buffer)?.0)
     }
 
-    /// The next datagram, which stays there.
+    /// Waits for the next datagram, and leaves it in the queue.
     ///
     /// # Errors
     ///
@@ -272,7 +282,7 @@ impl UdpSocket {
         Ok((buffer.filled().len(), from))
     }
 
-    /// The next datagram, which stays there.
+    /// Waits for the next datagram, and leaves it in the queue.
     ///
     /// # Errors
     ///
@@ -281,16 +291,16 @@ impl UdpSocket {
         Ok(self.peek_from(buffer).await?.0)
     }
 
-    /// Waits until a datagram or an error is there.
+    /// Waits until there is a datagram or an error.
     ///
     /// # Errors
     ///
-    /// None; the result is there as tokio's is.
+    /// None; the result type is tokio's.
     pub async fn readable(&self) -> io::Result<()> {
         poll_fn(|context| self.poll_recv_ready(context)).await
     }
 
-    /// As [`UdpSocket::readable`], for hand-written futures.
+    /// Polls [`UdpSocket::readable`], for hand-written futures.
     pub fn poll_recv_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.socket.state().error.is_some() {
             return Poll::Ready(Ok(()));
@@ -298,20 +308,20 @@ impl UdpSocket {
         self.socket.inbox.poll(Some(context), &self.host.shared().recorder, |_| Ok(()))
     }
 
-    /// There is always room.
+    /// Returns immediately: a datagram can always be sent.
     ///
     /// # Errors
     ///
-    /// None; the result is there as tokio's is.
+    /// None; the result type is tokio's.
     pub async fn writable(&self) -> io::Result<()> {
         Ok(())
     }
 
-    /// The error that nobody was told yet.
+    /// Returns the socket's error, if no operation has returned it yet.
     ///
     /// # Errors
     ///
-    /// None; the result is there as tokio's is.
+    /// None; the result type is tokio's.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         Ok(self.socket.state().error.take().map(io::Error::from))
     }
@@ -343,7 +353,7 @@ impl UdpSocket {
         Some(Route { to, source: self.source(to), host, link: shared.link(self.host.id, host) })
     }
 
-    /// The address that it has for whom it sends to.
+    /// The source address towards an address.
     fn source(&self, to: SocketAddr) -> SocketAddr {
         let bound = self.address.ip();
         let ip = if bound.is_unspecified() { self.host.source_towards(to.ip()) } else { bound };
@@ -363,51 +373,53 @@ impl fmt::Debug for UdpSocket {
     }
 }
 
-fn with_a_bit_turned_over(bytes: &[u8], place: u64) -> Bytes {
-    let mut spoilt = bytes.to_vec();
-    let bit = place.checked_rem(8 * spoilt.len() as u64);
+fn with_flipped_bit(bytes: &[u8], random: u64) -> Bytes {
+    let mut corrupted = bytes.to_vec();
+    let bit = random.checked_rem(8 * corrupted.len() as u64);
     if let Some(bit) = bit {
-        spoilt[(bit / 8) as usize] ^= 1 << (bit % 8);
+        corrupted[(bit / 8) as usize] ^= 1 << (bit % 8);
     }
-    spoilt.into()
+    corrupted.into()
 }
 
-/// Where a datagram arrives. Who has the port is looked up then, not when it is sent.
+/// A port as a destination. The socket that is bound to it is looked up on arrival, not when the
+/// datagram is sent.
 #[derive(Clone)]
-struct Door {
+struct Port {
     network: Arc<Shared>,
     from: HostId,
     to: HostId,
     at: SocketAddr,
 }
 
-impl Arrive<(Bytes, SocketAddr)> for Door {
-    fn arrive(&self, (bytes, from): (Bytes, SocketAddr), _: SimTime, cause: EventId) {
+impl Destination<(Bytes, SocketAddr)> for Port {
+    fn deliver(&self, (bytes, from): (Bytes, SocketAddr), _: SimTime, cause: EventId) {
         let at = bound_to(self.at);
         let Ok(Some(socket)) = self.network.inbox::<Socket>(Protocol::Datagram, self.to, at) else {
-            return self.clone().nobody(from, cause);
+            return self.clone().unreachable(from, cause);
         };
         let mut state = socket.state();
-        let stranger = state.peer.is_some_and(|peer| peer != from);
-        if stranger || state.unread + bytes.len() > self.network.profile.datagram_buffer as usize {
+        let filtered = state.peer.is_some_and(|peer| peer != from);
+        if filtered || state.unread + bytes.len() > self.network.profile.datagram_buffer as usize {
             return;
         }
         state.unread += bytes.len();
         drop(state);
-        // A socket that is closed is not found.
+        // The inbox of a bound socket is open.
         let _ = socket.inbox.push((bytes, from), cause);
     }
 }
 
-impl Door {
-    /// Tells the sender that nobody has the port (ICMP), if it is connected.
-    fn nobody(self, sender: SocketAddr, cause: EventId) {
+impl Port {
+    /// Sends an ICMP port unreachable message to the sender: its socket returns an error, if it is
+    /// connected.
+    fn unreachable(self, sender: SocketAddr, cause: EventId) {
         let network = self.network.clone();
         let back = network.link(self.to, self.from);
         let scope = Scope { node: back.target, cause, ..Scope::default() };
-        network.clone().in_kernel(scope, async move {
+        network.clone().spawn_in_kernel(scope, async move {
             let segment = Segment { bytes: 0, port: self.at.port() };
-            let Some(latency) = back.attempt(&network, segment) else { return };
+            let Some(latency) = network.send_control(&back, segment) else { return };
             rt::sleep(latency).await;
             let socket = network.inbox::<Socket>(Protocol::Datagram, self.from, bound_to(sender));
             if let Ok(Some(socket)) = socket

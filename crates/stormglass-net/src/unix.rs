@@ -1,13 +1,17 @@
-//! Unix sockets, named after tokio's: between processes of one machine, by a path.
+//! Unix sockets, named after tokio's: between processes of one machine, by path.
 //!
-//! A name lasts as long as its listener: nothing has to be removed before it is bound again, and the filesystem does not show it.
+//! A path is bound as long as its listener exists: no file has to be removed before the path is
+//! bound again, and the filesystem does not show it.
 
+use crate::address::HostId;
+use crate::backlog::{Backlog, establish};
 use crate::byte_stream::{ByteStream, byte_stream_halves, byte_stream_methods};
-use crate::handshake::Accepts;
-use crate::network::{Host, HostId};
-use crate::socket::{Backlog, Ends, establish, pair};
+use crate::handshake::AcceptQueue;
+use crate::host::Host;
+use crate::registry::UnixName;
+use crate::socket_pair::Ends;
+use crate::stream_socket::pair;
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -20,41 +24,32 @@ use stormglass_rt as rt;
 
 pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 
-/// What std's listeners and tokio's let wait.
+/// The length of the backlog, as with std's and tokio's listeners.
 const BACKLOG: usize = 4096;
 
-/// What a Unix stream's writer may have unread (Linux: `net.core.wmem_default`).
+/// How many bytes a Unix stream's writer may have unread (Linux: `net.core.wmem_default`).
 const WINDOW: u64 = 212_992;
-
-/// The listeners of all machines, by machine and path.
-#[derive(Default)]
-pub(crate) struct Paths(BTreeMap<(String, PathBuf), Listening>);
-
-#[derive(Clone)]
-struct Listening {
-    host: HostId,
-    backlog: Arc<Backlog<Bytes, Bytes>>,
-}
 
 /// The address of a Unix socket, named after `tokio::net::unix::SocketAddr`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketAddr(Option<PathBuf>);
 
 impl SocketAddr {
-    /// The path, if it has one.
+    /// The path, if the socket is named.
     pub fn as_pathname(&self) -> Option<&Path> {
         self.0.as_deref()
     }
 
-    /// Whether it has no name.
+    /// Whether the socket is unnamed.
     pub fn is_unnamed(&self) -> bool {
         self.0.is_none()
     }
 }
 
-/// A Unix stream, named after `tokio::net::UnixStream`. Connecting costs nothing; what is written takes what loopback takes.
+/// A Unix stream, named after `tokio::net::UnixStream`. Connecting takes no time; data takes
+/// loopback's latency.
 pub struct UnixStream {
-    pub(crate) end: ByteStream,
+    pub(crate) socket: ByteStream,
     local: SocketAddr,
     peer: SocketAddr,
 }
@@ -67,27 +62,28 @@ mod halves {
 }
 
 impl UnixStream {
-    /// Connects to who listens at this path on the same machine.
+    /// Connects to the listener at this path on the same machine.
     ///
     /// # Errors
     ///
-    /// `NotFound` if nobody does; `WouldBlock` if too many wait to be accepted; `Unsupported` if no host is mounted.
+    /// `NotFound` if there is none; `WouldBlock` if its backlog is full; `Unsupported` if no host
+    /// is mounted.
     pub async fn connect<P: AsRef<Path>>(path: P) -> io::Result<UnixStream> {
         let (host, path) = (Host::current()?, path.as_ref().to_path_buf());
         let shared = host.shared();
-        let key = (shared.machine(host.id), path.clone());
-        let found = shared.lock().paths.0.get(&key).cloned();
-        let Listening { host: there, backlog } = found.ok_or(io::ErrorKind::NotFound)?;
+        let name = (shared.machine(host.id), path.clone());
+        let found = shared.lock().unix_listeners.find::<Backlog<Bytes, Bytes>>(&name);
+        let (there, backlog) = found.ok_or(io::ErrorKind::NotFound)?;
         if backlog.is_full() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let link = shared.link(host.id, there);
         shared.recorder.record(rt::now(), Kind::Connect, link.subject, std::time::Duration::ZERO, 0);
-        let end = establish(shared, ends(host.id, there), backlog);
-        Ok(UnixStream { end, local: SocketAddr(None), peer: SocketAddr(Some(path)) })
+        let socket = establish(shared, ends(host.id, there), backlog);
+        Ok(UnixStream { socket, local: SocketAddr(None), peer: SocketAddr(Some(path)) })
     }
 
-    /// Two streams without names that are connected to each other.
+    /// Returns two unnamed streams that are connected to each other.
     ///
     /// # Errors
     ///
@@ -95,7 +91,7 @@ impl UnixStream {
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
         let host = Host::current()?;
         let (one, other) = pair(host.shared(), ends(host.id, host.id));
-        let unnamed = |end| UnixStream { end, local: SocketAddr(None), peer: SocketAddr(None) };
+        let unnamed = |socket| UnixStream { socket, local: SocketAddr(None), peer: SocketAddr(None) };
         Ok((unnamed(one), unnamed(other)))
     }
 
@@ -103,7 +99,7 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// None; the result is there as tokio's is.
+    /// None; the result type is tokio's.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.local.clone())
     }
@@ -112,22 +108,23 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// None; the result is there as tokio's is.
+    /// None; the result type is tokio's.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.peer.clone())
     }
 }
 
-/// Unix sockets have no ports.
+/// The ends of a Unix stream, which has no ports.
 fn ends(client: HostId, server: HostId) -> Ends {
     let nothing = std::net::SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     Ends { hosts: [client, server], addresses: [nothing; 2], windows: [WINDOW; 2], same_kernel: true }
 }
 
-/// A path that accepts connections, named after `tokio::net::UnixListener`. Dropping it resets who waits.
+/// A Unix listener, named after `tokio::net::UnixListener`. Dropping it resets the connections in
+/// its backlog.
 pub struct UnixListener {
     host: Host,
-    key: (String, PathBuf),
+    name: UnixName,
     backlog: Arc<Backlog<Bytes, Bytes>>,
 }
 
@@ -159,33 +156,27 @@ impl UnixListener {
     /// `AddrInUse`; `Unsupported` if no host is mounted.
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixListener> {
         let host = Host::current()?;
-        let key = (host.shared().machine(host.id), path.as_ref().to_path_buf());
+        let name = (host.shared().machine(host.id), path.as_ref().to_path_buf());
         let backlog = Backlog::new(BACKLOG);
-        let mut state = host.shared().lock();
-        if state.paths.0.contains_key(&key) {
-            return Err(io::ErrorKind::AddrInUse.into());
-        }
-        let listening = Listening { host: host.id, backlog: backlog.clone() };
-        state.paths.0.insert(key.clone(), listening);
-        drop(state);
-        Ok(UnixListener { host, key, backlog })
+        host.shared().lock().unix_listeners.bind(name.clone(), host.id, backlog.clone())?;
+        Ok(UnixListener { host, name, backlog })
     }
 
-    /// The next connection. Whoever connects has no name.
+    /// Waits for the next connection. The client's socket is unnamed.
     ///
     /// # Errors
     ///
-    /// None; the result is there as tokio's is.
+    /// None; the result type is tokio's.
     pub async fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         poll_fn(|context| self.poll_accept(context)).await
     }
 
-    /// As [`UnixListener::accept`], for hand-written futures.
+    /// Polls [`UnixListener::accept`], for hand-written futures.
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
         let first = self.backlog.poll_accept(context, self.host.network().recorder());
-        first.map(|end| {
-            let local = SocketAddr(Some(self.key.1.clone()));
-            Ok((UnixStream { end, local, peer: SocketAddr(None) }, SocketAddr(None)))
+        first.map(|socket| {
+            let local = SocketAddr(Some(self.name.1.clone()));
+            Ok((UnixStream { socket, local, peer: SocketAddr(None) }, SocketAddr(None)))
         })
     }
 
@@ -193,22 +184,23 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// None; the result is there as tokio's is.
+    /// None; the result type is tokio's.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(SocketAddr(Some(self.key.1.clone())))
+        Ok(SocketAddr(Some(self.name.1.clone())))
     }
 }
 
 impl Drop for UnixListener {
     fn drop(&mut self) {
         self.backlog.close();
-        let listener = self.host.shared().lock().paths.0.remove(&self.key);
-        drop(listener);
+        let backlog = self.host.shared().lock().unix_listeners.remove(&self.name);
+        // Dropped without the lock.
+        drop(backlog);
     }
 }
 
 impl fmt::Debug for UnixListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UnixListener").field("path", &self.key.1).finish_non_exhaustive()
+        f.debug_struct("UnixListener").field("path", &self.name.1).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! What a message costs among many nodes.
+//! The cost of a message among many nodes.
 
 use madsim::runtime::Runtime;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,19 +17,20 @@ fn address(number: u64) -> SocketAddr {
     SocketAddr::new(Ipv4Addr::from(0x0a00_0001 + number as u32).into(), 1)
 }
 
-/// Each node sends to the others in turn, one message a millisecond, and takes what comes.
+/// Sends a message to each other node in turn, one per millisecond, and receives the messages that
+/// have arrived.
 async fn gossip(me: u64, count: u64, rounds: u64) {
     let socket = UdpSocket::bind("0.0.0.0:1").await.expect("the port is free");
     let mut buffer = [0; 64];
     for round in 0..rounds {
         let peer = (me + 1 + round % (count - 1)) % count;
-        socket.send_to(&[7; 64], address(peer)).await.expect("it is sent");
+        socket.send_to(&[7; 64], address(peer)).await.expect("a datagram is always sent");
         stormglass_rt::sleep(Duration::from_millis(1)).await;
         while socket.try_recv_from(&mut buffer).is_ok() {}
     }
 }
 
-/// Allocations when so many nodes gossip for so many rounds.
+/// The number of allocations when `count` nodes gossip for `rounds` rounds.
 fn cost(count: u64, rounds: u64) -> u64 {
     let before = allocations();
     let latency = Latency::Uniform { min: Duration::from_millis(1), max: Duration::from_millis(10) };
@@ -47,18 +48,19 @@ fn cost(count: u64, rounds: u64) -> u64 {
         let tasks: Vec<_> =
             nodes.iter().zip(0..).map(|((node, _), me)| node.spawn(gossip(me, count, rounds))).collect();
         for task in tasks {
-            task.await.expect("it ends");
+            task.await.expect("the task completes");
         }
     });
     allocations() - before
 }
 
-/// One test only: another one beside it would be counted too.
+/// The only test in this binary: the allocations of another one would be counted too.
 #[test]
 fn a_message_costs_the_same_among_ten_nodes_and_a_hundred() {
     const MESSAGES: u64 = 20_000;
     let _profiler = dhat::Profiler::builder().testing().build();
-    // What only the first messages cost, each link's being made among them, is in both and goes away in the difference.
+    // The cost of the first messages only, such as the creation of links, is in both terms and cancels
+    // in the difference.
     let message = |count: u64| {
         let first = 2 * count;
         let more = first + MESSAGES / count;
@@ -69,5 +71,5 @@ fn a_message_costs_the_same_among_ten_nodes_and_a_hundred() {
         (many / few - 1.0).abs() < 0.02,
         "{few:.2} allocations for a message, {many:.2} among more nodes"
     );
-    assert!(many < 5.1, "{many:.2} allocations for a message and the pause before it");
+    assert!(many < 5.1, "{many:.2} allocations for a message and the sleep before it");
 }

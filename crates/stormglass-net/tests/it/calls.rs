@@ -1,4 +1,4 @@
-//! Calls: deadlines, callers that give up, streams of answers, connections that break.
+//! Calls: deadlines, cancellation, streams of responses, broken connections.
 
 use madsim::runtime::{Handle, Runtime};
 use std::io::ErrorKind;
@@ -22,9 +22,10 @@ fn run(body: impl AsyncFnOnce(Network, Host, Host)) {
     });
 }
 
-/// The call gives up after 100 ms, connecting included. The service has it since 30 ms, knows the deadline, and hears of its passing at 110 ms.
+/// The call times out after 100 ms, connecting included. The service has it from 30 ms, knows the
+/// deadline, and receives the cancellation at 110 ms.
 #[test]
-fn a_deadline_ends_a_call_at_both_ends() {
+fn a_deadline_cancels_the_call_at_the_service() {
     run(async |_, a, b| {
         let mut service = b.serve::<(), ()>(80).unwrap();
         let served = madsim::task::spawn_local(async move {
@@ -44,9 +45,9 @@ fn a_deadline_ends_a_call_at_both_ends() {
     });
 }
 
-/// The connection outlives a call that was given up; one that is answered in time was not cancelled.
+/// The connection survives a cancelled call; a call with a response in time is not cancelled.
 #[test]
-fn callers_give_up() {
+fn a_cancelled_call_keeps_the_connection() {
     run(async |_, a, b| {
         let mut service = b.serve::<u64, u64>(80).unwrap();
         let served = madsim::task::spawn_local(async move {
@@ -71,9 +72,9 @@ fn callers_give_up() {
     });
 }
 
-/// A process that is killed takes its calls along: the service hears of it.
+/// A killed process cancels its calls: the service receives the cancellation.
 #[test]
-fn a_killed_caller_gives_up() {
+fn a_killed_caller_cancels_its_call() {
     run(async |_, a, b| {
         let mut service = b.serve::<(), ()>(80).unwrap();
         let node = Handle::current().create_node().name("a").build();
@@ -87,71 +88,73 @@ fn a_killed_caller_gives_up() {
     });
 }
 
-/// Answers come one after the other, and then the end.
+/// Responses arrive one after the other, then the end of the stream.
 #[test]
-fn a_call_has_many_answers() {
+fn a_call_can_have_many_responses() {
     run(async |_, a, b| {
         let mut service = b.serve::<u32, u32>(80).unwrap();
         madsim::task::spawn_local(async move {
             while let Some(call) = service.next().await {
                 let (count, reply) = call.split();
-                let answers = reply.stream();
+                let responses = reply.stream();
                 for number in 0..count {
-                    answers.send(number).unwrap();
+                    responses.send(number).unwrap();
                     stormglass_rt::sleep(MS(100)).await;
                 }
-                answers.finish();
+                responses.finish();
             }
         });
         let channel = a.channel::<u32, u32>(b.address(80));
-        let mut answers = channel.open(3).await.unwrap();
+        let mut responses = channel.open(3).await.unwrap();
         let mut seen = Vec::new();
-        while let Some(answer) = answers.next().await.unwrap() {
-            seen.push((answer, now()));
+        while let Some(response) = responses.next().await.unwrap() {
+            seen.push((response, now()));
         }
         assert_eq!(seen, [(0, 40), (1, 140), (2, 240)]);
-        assert_eq!(answers.next().await.unwrap(), None);
-        // Who wants one takes the first; no answer at all is an error.
+        assert_eq!(responses.next().await.unwrap(), None);
+        // `call` returns the first response; no response at all is an error.
         assert_eq!(channel.call(2).await.unwrap(), 0);
         assert_eq!(channel.call(0).await.unwrap_err().kind(), ErrorKind::UnexpectedEof);
     });
 }
 
-/// A service that dies in the middle resets the stream after what it had sent; a caller that has heard enough stops it.
+/// A service that drops its sender resets the stream after the responses it has sent; a caller
+/// that drops the stream cancels the call.
 #[test]
-fn streams_of_answers_end_early() {
+fn streams_of_responses_can_end_early() {
     run(async |_, a, b| {
         let mut service = b.serve::<bool, u32>(80).unwrap();
         let served = madsim::task::spawn_local(async move {
             let (_, reply) = service.next().await.unwrap().split();
-            let answers = reply.stream();
-            answers.send(1).unwrap();
-            drop(answers);
+            let responses = reply.stream();
+            responses.send(1).unwrap();
+            drop(responses);
             let (_, reply) = service.next().await.unwrap().split();
-            let answers = reply.stream();
+            let responses = reply.stream();
             let mut sent = 0;
-            while answers.send(sent).is_ok() {
+            while responses.send(sent).is_ok() {
                 sent += 1;
                 stormglass_rt::sleep(MS(10)).await;
             }
             sent
         });
         let channel = a.channel::<bool, u32>(b.address(80));
-        let mut answers = channel.open(true).await.unwrap();
-        assert_eq!(answers.next().await.unwrap(), Some(1));
-        assert_eq!(answers.next().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
-        let mut answers = channel.open(true).await.unwrap();
+        let mut responses = channel.open(true).await.unwrap();
+        assert_eq!(responses.next().await.unwrap(), Some(1));
+        assert_eq!(responses.next().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        let mut responses = channel.open(true).await.unwrap();
         for number in 0..5 {
-            assert_eq!(answers.next().await.unwrap(), Some(number));
+            assert_eq!(responses.next().await.unwrap(), Some(number));
         }
-        drop(answers);
+        drop(responses);
         let sent = served.await.unwrap();
-        // The fifth arrived 10 ms after it was sent; the news took 10 ms back.
+        // The fifth arrived 10 ms after it was sent; the cancellation took 10 ms back.
         assert!((6..=7).contains(&sent), "{sent}");
     });
 }
 
-/// Nothing gets through for a quarter of an hour: the call says so, not that it was reset.
+/// All segments are lost for a quarter of an hour: the call fails with `TimedOut`, not with
+/// `ConnectionReset`.
 #[test]
 fn a_broken_connection_times_out() {
     run(async |network, a, b| {
@@ -166,10 +169,11 @@ fn a_broken_connection_times_out() {
     });
 }
 
-/// A caller that was paused and is killed gives its call up, also where nobody can hear that. (What a paused node was about to do is dropped while madsim holds the list of nodes: whoever looked one up then
-/// waited for ever.)
+/// A paused caller that is killed cancels its call, also while the cancellation cannot arrive.
+/// (madsim drops a paused node's task while it has its list of nodes locked: a destructor that
+/// looked up a node deadlocked.)
 #[test]
-fn regression_a_paused_caller_is_killed_while_it_is_cut_off() {
+fn regression_killing_a_paused_caller_that_is_cut_off_does_not_deadlock() {
     run(async |network, a, b| {
         let _service = b.serve::<(), ()>(80).unwrap();
         let runtime = Handle::current();
@@ -179,7 +183,7 @@ fn regression_a_paused_caller_is_killed_while_it_is_cut_off() {
         stormglass_rt::sleep(MS(50)).await;
         let _cut = network.cut("a", "b").unwrap();
         runtime.pause(caller.id());
-        // Its deadline passes, and it would do something about that.
+        // Its deadline passes, which makes its task ready.
         stormglass_rt::sleep(MS(100)).await;
         runtime.kill(caller.id());
         stormglass_rt::sleep(MS(1_000)).await;

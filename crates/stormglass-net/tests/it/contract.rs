@@ -1,5 +1,6 @@
-//! What sockets do: the same bodies, word for word, on the simulated ones and on tokio's with the kernel's loopback, with the same
-//! observations, kinds and numbers of errors included.
+//! The sockets' contract: the same test bodies run on the simulated sockets and on tokio's with
+//! the kernel's loopback, and have to make the same observations, kinds and numbers of errors
+//! included.
 
 use stormglass_core::{Latency, Seed};
 use stormglass_net::{NetProfile, Network};
@@ -26,7 +27,8 @@ mod real {
     }
 }
 
-/// Runs a body on both and compares what was seen, line by line, so that a difference names its step.
+/// Runs a body on both and compares the observations line by line, so that a difference names its
+/// step.
 fn on_both(simulated: impl AsyncFnOnce() -> Vec<String>, real: impl AsyncFnOnce() -> Vec<String>) {
     let in_simulation = madsim::runtime::Runtime::new().block_on(async {
         let mut profile = NetProfile::instant();
@@ -55,32 +57,32 @@ macro_rules! contract {
 }
 
 contract! {
-    a_stream_there_and_back
-    refused
-    addresses_in_use
-    addresses_that_are_not_ours
-    a_connection_is_made_before_it_is_accepted
-    a_full_backlog_is_silent
-    half_closed
-    closed_with_something_unread
-    closed_while_the_other_writes
+    a_stream_echoes
+    connecting_to_a_closed_port_is_refused
+    bound_addresses_are_in_use
+    foreign_addresses_are_not_available
+    a_connection_is_established_before_accept
+    a_full_backlog_drops_syns
+    a_half_closed_stream_still_receives
+    closing_with_unread_data_resets
+    writing_to_a_closed_stream_is_reset
     zero_linger_resets
-    a_listener_that_goes
-    partial_reads
-    peeking
-    what_can_be_done_now
+    dropping_a_listener_resets_its_backlog
+    reads_can_be_partial
+    peek_leaves_the_data
+    try_operations_return_would_block
     a_writer_waits_for_its_reader
-    everything_in_order
-    split_halves
-    reunited_halves
-    ports_in_time_wait
-    datagrams
-    datagrams_are_cut_off
-    connected_datagrams
-    datagrams_too_large
-    a_datagram_to_nobody
-    unix_streams
-    unix_names
-    a_unix_pair
-    names_and_addresses
+    bytes_arrive_in_order
+    split_halves_close_independently
+    halves_can_be_reunited
+    closed_ports_stay_in_time_wait
+    datagrams_arrive_with_their_source
+    long_datagrams_are_truncated
+    connected_sockets_filter_datagrams
+    oversized_datagrams_are_rejected
+    a_datagram_to_an_unbound_port_is_refused
+    unix_streams_echo
+    unix_paths_are_bound_once
+    a_unix_pair_is_connected
+    names_resolve_to_addresses
 }

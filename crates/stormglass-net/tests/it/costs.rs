@@ -1,4 +1,4 @@
-//! What connecting and sending cost, with the arithmetic; what happens when the other side is not there.
+//! The costs of connecting and sending, with the arithmetic; what happens when the peer is absent.
 
 use madsim::runtime::Runtime;
 use proptest::prelude::*;
@@ -16,9 +16,10 @@ fn millis_now() -> u64 {
     stormglass_rt::now().as_nanos() / 1_000_000
 }
 
-/// 100 ms one way × 2 directions = 200 ms, and 200 ms more for each further round trip of the handshake.
+/// 100 ms one way × 2 directions = 200 ms, and 200 ms more for each further round trip of the
+/// handshake.
 #[test]
-fn connecting_costs_a_round_trip_and_the_handshake() {
+fn connecting_takes_a_round_trip_and_the_handshake() {
     for (round_trips, millis) in [(0, 200), (1, 400), (3, 800)] {
         let profile = NetProfile { handshake_round_trips: round_trips, ..link(Latency::from_millis(100)) };
         Runtime::new().block_on(async move {
@@ -31,7 +32,7 @@ fn connecting_costs_a_round_trip_and_the_handshake() {
     }
 }
 
-/// A refusal comes back after a round trip, without the rest of the handshake.
+/// A refusal arrives after a round trip, without the rest of the handshake.
 #[test]
 fn a_closed_port_refuses_after_a_round_trip() {
     let profile = NetProfile { handshake_round_trips: 1, ..link(Latency::from_millis(100)) };
@@ -60,7 +61,8 @@ fn loopback_has_its_own_cost() {
     });
 }
 
-/// Bound but not served: the connection is there, the call hangs until somebody takes it.
+/// Bound but not served: the connection is established, and the call waits until the service takes
+/// it.
 #[test]
 fn a_call_to_a_bound_port_waits_for_its_server() {
     Runtime::new().block_on(async {
@@ -70,20 +72,21 @@ fn a_call_to_a_bound_port_waits_for_its_server() {
         madsim::task::spawn_local(async move {
             stormglass_rt::sleep(Duration::from_millis(50)).await;
             let call = service.next().await.unwrap();
-            let answer = *call.request() + 1;
-            call.reply(answer);
+            let response = *call.request() + 1;
+            call.reply(response);
             std::future::pending::<()>().await;
         });
         assert_eq!(a.channel::<u32, u32>(b.address(80)).call(1).await.unwrap(), 2);
-        // Taken at 50 ms, and 1 ms for the way back.
+        // Taken at 50 ms, and 1 ms for the response.
         assert_eq!(millis_now(), 51);
     });
 }
 
-/// Connect 2 ms and three calls of 2 ms each. A delayed acknowledgement of 40 ms makes each call late that follows another at
-/// once: two of three. With pauses longer than the delay no call is late, and without a delay none ever is.
+/// Connect 2 ms and three calls of 2 ms each. A delayed acknowledgement of 40 ms stalls each call
+/// that immediately follows another: two of three. With pauses longer than the delay no call
+/// stalls, and without a delay none does.
 #[test]
-fn a_delayed_acknowledgement_makes_calls_in_quick_succession_late() {
+fn a_delayed_acknowledgement_stalls_calls_in_quick_succession() {
     for (delayed_ack, pause, millis) in [(0, 0, 8), (40, 0, 88), (40, 50, 158), (0, 50, 158)] {
         let delayed_ack = Duration::from_millis(delayed_ack);
         let profile = NetProfile { delayed_ack, ..link(Latency::from_millis(1)) };
@@ -106,9 +109,9 @@ fn a_delayed_acknowledgement_makes_calls_in_quick_succession_late() {
     }
 }
 
-/// A server that goes away resets the calls that it has not answered, taken or not.
+/// Dropping a service resets the calls without a response, taken or not.
 #[test]
-fn a_service_that_goes_away_resets_its_calls() {
+fn dropping_a_service_resets_its_calls() {
     Runtime::new().block_on(async {
         let network = Network::new(link(Latency::from_millis(1)), Seed(1));
         let (a, b) = (network.host("a"), network.host("b"));
@@ -124,9 +127,10 @@ fn a_service_that_goes_away_resets_its_calls() {
     });
 }
 
-/// Three messages are on the way or unread: the fourth is refused until the peer has read, and that news has come back.
+/// Three messages are in transit or unread: the fourth is refused until the peer has read one and
+/// its window update has arrived.
 #[test]
-fn a_bounded_connection_refuses_what_does_not_fit() {
+fn a_full_bounded_connection_refuses_messages() {
     Runtime::new().block_on(async {
         let network = Network::new(link(Latency::from_millis(1)), Seed(1));
         let (a, b) = (network.host("a"), network.host("b"));
@@ -147,10 +151,10 @@ fn a_bounded_connection_refuses_what_does_not_fit() {
     });
 }
 
-/// The peer of a dropped connection reads what was sent before, then the end. What it sends itself is answered with a reset, a
-/// round trip later.
+/// The peer of a dropped connection reads what was sent before, then the end. What it sends is
+/// answered with a reset, a round trip later.
 #[test]
-fn closing_arrives_after_what_was_sent_before() {
+fn a_close_arrives_after_the_messages_before_it() {
     Runtime::new().block_on(async {
         let network = Network::new(link(Latency::from_millis(1)), Seed(1));
         let (a, b) = (network.host("a"), network.host("b"));
@@ -171,24 +175,24 @@ fn closing_arrives_after_what_was_sent_before() {
     });
 }
 
-/// Whoever has said all it has to say can still hear the answer.
+/// After dropping its sending half a client still receives the response.
 #[test]
-fn one_direction_ends_before_the_other() {
+fn a_half_closed_connection_still_receives() {
     Runtime::new().block_on(async {
         let network = Network::new(link(Latency::from_millis(1)), Seed(1));
         let (a, b) = (network.host("a"), network.host("b"));
         let mut listener = b.listen::<u32, u32>(80).unwrap();
-        let (questions, mut answers) = a.connect::<u32, u32>(b.address(80)).await.unwrap().into_split();
+        let (requests, mut responses) = a.connect::<u32, u32>(b.address(80)).await.unwrap().into_split();
         let mut server = listener.accept().await;
-        questions.send(1).unwrap();
-        drop(questions);
+        requests.send(1).unwrap();
+        drop(requests);
         assert_eq!((server.recv().await, server.recv().await), (Some(1), None));
         server.send(2).unwrap();
-        assert_eq!(answers.recv().await, Some(2));
+        assert_eq!(responses.recv().await, Some(2));
     });
 }
 
-/// A node's death closes its sockets: the peer notices one latency later.
+/// Killing a node closes its sockets: the peer receives the FIN one latency later.
 #[test]
 fn a_killed_node_closes_its_connections() {
     Runtime::new().block_on(async {
@@ -214,7 +218,8 @@ fn a_killed_node_closes_its_connections() {
     });
 }
 
-/// Messages to nobody are lost, a port has one owner, and another type is another language.
+/// Messages to an unbound port are lost, a port has one owner, and connecting with another type is
+/// an error.
 #[test]
 fn ports_have_one_owner_and_one_type() {
     Runtime::new().block_on(async {
@@ -233,9 +238,9 @@ fn ports_have_one_owner_and_one_type() {
     });
 }
 
-/// A delivery names its sending as cause, and takes the link's latency.
+/// A delivery has its sending as cause, and takes the link's latency.
 #[test]
-fn a_delivery_names_its_sending() {
+fn a_delivery_is_caused_by_its_sending() {
     let recorder = Recorder::new(Keep::Events);
     let network = Network::recorded(link(Latency::from_millis(3)), Seed(1), &recorder);
     Runtime::new().block_on(async {
@@ -243,7 +248,7 @@ fn a_delivery_names_its_sending() {
         let (from, mut to) = (a.bind::<u32>(1).unwrap(), b.bind::<u32>(1).unwrap());
         from.send_to(to.address(), 7);
         to.recv_from().await;
-        // The receiver has waited for the delivery.
+        // The receiver's scope has joined the delivery.
         assert_eq!(recorder.scope().last().number(), 2);
     });
     let trace = recorder.finish();
@@ -255,7 +260,7 @@ fn a_delivery_names_its_sending() {
 }
 
 proptest! {
-    /// A stream keeps its order and loses nothing, however latencies vary.
+    /// A stream keeps the order and loses no message, however latencies vary.
     #[test]
     fn streams_stay_ordered(seed: u64, count in 1usize..60) {
         let profile = link(Latency::Uniform { min: Duration::ZERO, max: Duration::from_millis(5) });
@@ -280,9 +285,10 @@ proptest! {
     }
 }
 
-/// 10 Mbit/s are 0.8 µs a byte: 838.9 ms for a MiB. Two transfers of a MiB at once, in 64 parts each, share the line: both are
-/// through after twice that, and 10 ms of latency; one alone after once. What goes the other way has a line of its own, and what
-/// has no size takes no turn.
+/// 10 Mbit/s are 0.8 µs a byte: 838.9 ms for a MiB. Two transfers of a MiB at the same time, in 64
+/// parts each, share the line: both are complete after twice that and 10 ms of latency, one alone
+/// after once. The other direction has a line of its own, and a message without a size takes no
+/// transmission time.
 #[test]
 fn transfers_share_a_line() {
     const PARTS: u64 = 64;

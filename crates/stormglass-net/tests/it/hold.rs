@@ -1,4 +1,4 @@
-//! Messages that are held back and let go one by one.
+//! Holds: messages that are queued and released one by one.
 
 use madsim::runtime::Runtime;
 use std::time::Duration;
@@ -18,9 +18,10 @@ fn pair() -> (Network, Host, Host) {
     (network, hosts.0, hosts.1)
 }
 
-/// Two heartbeats and a vote: the vote goes first. Each takes its latency from the moment at which it is let go.
+/// Two heartbeats and a vote: the vote is released first. Each message takes its latency from the
+/// moment of its release.
 #[test]
-fn one_way_messages_go_in_any_order() {
+fn one_way_messages_are_released_in_any_order() {
     Runtime::new().block_on(async {
         let (network, a, b) = pair();
         let (from, mut to) = (a.bind::<&str>(1).unwrap(), b.bind::<&str>(1).unwrap());
@@ -29,12 +30,12 @@ fn one_way_messages_go_in_any_order() {
             from.send_sized_to(to.address(), message, 8);
             stormglass_rt::sleep(MS(1)).await;
         }
-        let held: Vec<_> = hold
-            .held()
+        let queued: Vec<_> = hold
+            .queued()
             .iter()
-            .map(|held| (held.since.as_nanos() / 1_000_000, held.bytes, held.port))
+            .map(|message| (message.since.as_nanos() / 1_000_000, message.bytes, message.port))
             .collect();
-        assert_eq!(held, [(0, 8, 1), (1, 8, 1), (2, 8, 1)]);
+        assert_eq!(queued, [(0, 8, 1), (1, 8, 1), (2, 8, 1)]);
         stormglass_rt::sleep_until(MS(100).into()).await;
         assert!(hold.release(2));
         assert!(!hold.release(2));
@@ -46,9 +47,10 @@ fn one_way_messages_go_in_any_order() {
     });
 }
 
-/// Of a stream the first is held and the rest waits behind it; the other way is free, and so is another port.
+/// Of a stream the first message is queued and the rest wait behind it; the other direction and
+/// another port are not held.
 #[test]
-fn a_stream_stays_in_order() {
+fn a_held_stream_stays_in_order() {
     Runtime::new().block_on(async {
         let (network, a, b) = pair();
         let mut listener = b.listen::<u32, u32>(80).unwrap();
@@ -57,7 +59,7 @@ fn a_stream_stays_in_order() {
         let mut client = client;
         let hold = network.hold_port("a", "b", 80).unwrap();
         (0..3).for_each(|number| client.send(number).unwrap());
-        assert_eq!(hold.held().len(), 1);
+        assert_eq!(hold.queued().len(), 1);
         server.send(9).unwrap();
         assert_eq!(client.recv().await, Some(9));
         let other = b.listen::<u32, u32>(81).unwrap();
@@ -66,7 +68,7 @@ fn a_stream_stays_in_order() {
         let before = now();
         for number in 0..2 {
             assert!(hold.release(0));
-            assert_eq!((server.recv().await, hold.held().len()), (Some(number), 1));
+            assert_eq!((server.recv().await, hold.queued().len()), (Some(number), 1));
         }
         assert_eq!(now(), before + 20);
         assert!(stormglass_rt::timeout(MS(1_000), server.recv()).await.is_none());
@@ -76,9 +78,9 @@ fn a_stream_stays_in_order() {
     });
 }
 
-/// What is let go into a link that loses it is sent again, as ever.
+/// A released message of a stream that is lost is retransmitted as usual.
 #[test]
-fn what_is_let_go_can_be_lost() {
+fn a_released_message_that_is_lost_is_retransmitted() {
     use stormglass_net::fault::{Effect, Fault};
     Runtime::new().block_on(async {
         let (network, a, b) = pair();
@@ -93,14 +95,14 @@ fn what_is_let_go_can_be_lost() {
         for number in 0..3 {
             assert_eq!(server.recv().await, Some(number));
         }
-        // The second was lost, and is there a round trip, 200 ms and its way later.
+        // The second was lost, and arrives a round trip, 200 ms and its latency later.
         assert_eq!((now() - before, lossy.struck()), (230, 1));
     });
 }
 
-/// A call is held on its way; calls that have nothing to do with it are not.
+/// The response of a call is held until its release.
 #[test]
-fn calls_are_held() {
+fn calls_can_be_held() {
     Runtime::new().block_on(async {
         let (network, a, b) = pair();
         let mut service = b.serve::<u32, u32>(80).unwrap();
@@ -115,14 +117,14 @@ fn calls_are_held() {
         let hold = network.hold("b", "a").unwrap();
         let call = madsim::task::spawn_local(async move { channel.call(5).await.unwrap() });
         stormglass_rt::sleep(MS(1_000)).await;
-        assert_eq!(hold.held()[0].from, "b");
+        assert_eq!(hold.queued()[0].from, "b");
         assert!(hold.release(0));
         assert_eq!(call.await.unwrap(), 6);
     });
 }
 
 #[test]
-fn a_hold_of_nothing_changes_nothing() {
+fn a_hold_that_matches_no_message_changes_no_event() {
     let hash = |hold: Option<(&'static str, &'static str)>| {
         let recorder = stormglass_core::Recorder::new(stormglass_core::Keep::Nothing);
         Runtime::with_seed_and_config(7, madsim::Config::default()).block_on(async {

@@ -1,4 +1,5 @@
-//! hyper 1, unchanged, on simulated sockets: what requests cost, and what happens to them when links and hosts fail.
+//! hyper 1, unchanged, on simulated sockets: the costs of requests, and their errors when links
+//! and hosts fail.
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -19,7 +20,7 @@ fn now() -> u64 {
     stormglass_rt::now().as_nanos() / 1_000_000
 }
 
-/// Spawns where it is polled.
+/// Spawns tasks on the node of the caller.
 #[derive(Clone)]
 struct Here;
 
@@ -29,7 +30,7 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Here {
     }
 }
 
-/// Answers `/slow` after a second, and anything with what was sent.
+/// Responds with the request's body, to `/slow` after a second.
 async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     if request.uri().path() == "/slow" {
         stormglass_rt::sleep(MS(1_000)).await;
@@ -68,9 +69,10 @@ fn request(path: &str, body: &'static [u8]) -> Request<Full<Bytes>> {
     Request::post(format!("http://server{path}")).body(Full::new(Bytes::from_static(body))).unwrap()
 }
 
-/// Two round trips of 100 ms: one to connect, one for the request; the next on the same connection costs one.
+/// Two round trips of 100 ms: one to connect, one for the request; the next on the same connection
+/// costs one.
 #[test]
-fn requests_cost_round_trips() {
+fn requests_take_round_trips() {
     on_two_nodes(false, async |_, _| {
         let before = now();
         let io = TokioIo::new(TcpStream::connect("server:80").await.unwrap());
@@ -84,7 +86,7 @@ fn requests_cost_round_trips() {
     });
 }
 
-/// A segment that is lost costs one retransmission of 200 ms and a round trip, and HTTP does not notice.
+/// A lost segment costs one retransmission, 200 ms and a round trip; HTTP reports no error.
 #[test]
 fn loss_costs_a_retransmission() {
     on_two_nodes(false, async |network, _| {
@@ -98,9 +100,10 @@ fn loss_costs_a_retransmission() {
     });
 }
 
-/// The server dies while it thinks: the request fails as soon as the news arrives. It vanishes: the request hangs.
+/// The server is killed while it handles a request: the request fails when the reset arrives. Its
+/// host loses power: the request waits.
 #[test]
-fn servers_die_and_vanish() {
+fn a_killed_server_fails_requests_and_a_host_without_power_stalls_them() {
     for vanishes in [false, true] {
         on_two_nodes(false, async |network, server| {
             let io = TokioIo::new(TcpStream::connect("server:80").await.unwrap());
@@ -123,7 +126,7 @@ fn servers_die_and_vanish() {
     }
 }
 
-/// HTTP/2: ten requests share a connection and its round trip; a large body comes back whole.
+/// HTTP/2: ten requests share a connection and its round trip; a large body is echoed completely.
 #[test]
 fn http2_shares_a_connection() {
     on_two_nodes(true, async |_, _| {

@@ -1,4 +1,5 @@
-//! The promises of `stormglass-net`, one module per area, in one binary so that the crate is linked once.
+//! The promises of `stormglass-net`, one module per area, in one binary so that the crate is
+//! linked once.
 
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
@@ -8,5 +9,6 @@ mod costs;
 mod faults;
 mod hold;
 mod hyper;
-mod mirror;
+mod madsim_network;
+mod modules;
 mod streams;

@@ -1,4 +1,5 @@
-//! Streams of bytes: what they cost, with the arithmetic, and what their kernels do when processes die, stop and vanish.
+//! Byte streams: their costs, with the arithmetic, and what their kernels do when processes are
+//! killed, paused or cut off.
 
 use expect_test::expect;
 use madsim::runtime::{Handle, NodeHandle, Runtime};
@@ -7,7 +8,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 use stormglass_core::{Latency, Seed};
 use stormglass_net::fault::{Effect, Fault};
-use stormglass_net::network::Mount;
+use stormglass_net::Mount;
 use stormglass_net::{
     Host, Keepalive, LinkProfile, NetProfile, Network, TcpListener, TcpSocket, TcpStream, TcpStreamExt,
     UdpSocket, lookup_host,
@@ -57,9 +58,9 @@ fn run<T>(profile: NetProfile, body: impl AsyncFnOnce(Pair) -> T) -> T {
     Runtime::new().block_on(async { body(Pair::new(profile, Seed(1))).await })
 }
 
-/// 100 ms there and 100 ms back; the server knows of it 100 ms later.
+/// 100 ms there and 100 ms back; the server accepts 100 ms later.
 #[test]
-fn connecting_costs_a_round_trip() {
+fn connecting_takes_a_round_trip() {
     run(profile(100), async |pair| {
         let accepted = pair.server.spawn(async {
             let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
@@ -77,9 +78,10 @@ fn connecting_costs_a_round_trip() {
     });
 }
 
-/// Refused after a round trip; a host that is off, or an address that nobody has, hangs for 127 s.
+/// Refused after a round trip; a host without power, or an address that no host has, times out
+/// after 127 s.
 #[test]
-fn what_nobody_answers() {
+fn a_closed_port_refuses_and_an_absent_host_times_out() {
     run(profile(100), async |pair| {
         let connect = |to: &'static str| {
             let before = now();
@@ -93,8 +95,9 @@ fn what_nobody_answers() {
     });
 }
 
-/// 5 MiB of window and a round trip of 100 ms: 50 MiB are 10 windows, the first sent at 0 ms. The reader's news that a quarter of
-/// a window is free needs half a round trip, so each window follows the one before by a round trip: 50 + 9 · 100 ms.
+/// 5 MiB of window and a round trip of 100 ms: 50 MiB are 10 windows, the first sent at 0 ms. A
+/// window update takes half a round trip, so each window follows the one before by a round trip:
+/// 50 + 9 · 100 ms.
 #[test]
 fn the_window_bounds_the_throughput() {
     run(profile(50), async |pair| {
@@ -110,7 +113,8 @@ fn the_window_bounds_the_throughput() {
     });
 }
 
-/// A MiB on 10 Mbit/s takes 2²³ bits / 10⁷ = 839 ms; two of them share the line. And 10 ms on the way.
+/// A MiB on 10 Mbit/s takes 2²³ bits / 10⁷ = 839 ms; two of them share the line. And 10 ms of
+/// latency.
 #[test]
 fn two_transfers_share_a_line() {
     let mut profile = profile(10);
@@ -137,9 +141,10 @@ fn two_transfers_share_a_line() {
     });
 }
 
-/// One in ten segments lost: half of 200 echoes are not touched, and the slowest have waited for a retransmission of 200 ms and a round trip.
+/// One in ten segments is lost: the median of 200 echoes is unaffected, and the slowest have
+/// waited for a retransmission of 200 ms and a round trip.
 #[test]
-fn loss_moves_the_tail() {
+fn loss_affects_only_the_tail_of_latencies() {
     run(profile(1), async |pair| {
         let (mut client, mut server) = pair.connected().await;
         let _lossy = pair.network.inject(Fault::new(Effect::Lose).with_probability(0.1)).unwrap();
@@ -162,7 +167,7 @@ fn loss_moves_the_tail() {
     });
 }
 
-/// A killed process leaves its kernel, which says goodbye; or resets, if something had come that nobody read.
+/// When a process is killed, its kernel sends a FIN; or an RST, if there is unread data.
 #[test]
 fn a_killed_process_closes_its_streams() {
     for (unread, end) in [(false, Ok(0)), (true, Err(ErrorKind::ConnectionReset))] {
@@ -184,9 +189,10 @@ fn a_killed_process_closes_its_streams() {
     }
 }
 
-/// A process that is stopped reads nothing: its buffers fill, and whoever writes to it waits until it goes on.
+/// A paused process reads nothing: its buffers fill, and its peer's writes wait until it is
+/// resumed.
 #[test]
-fn a_paused_process_lets_the_buffers_fill() {
+fn a_paused_process_lets_its_buffers_fill() {
     run(profile(1), async |pair| {
         let (mut client, mut server) = pair.connected().await;
         let reading = pair.server.spawn(async move {
@@ -214,9 +220,10 @@ fn a_paused_process_lets_the_buffers_fill() {
     });
 }
 
-/// Whoever reads from a host that has vanished waits for ever, unless it asks: after 60 s, then every 5 s, and 3 times for nothing.
+/// Reading from a host without power waits for ever, unless keepalive probes it: after 60 s, then
+/// every 5 s, 3 times without an answer.
 #[test]
-fn keep_alive_notices_a_host_that_has_vanished() {
+fn keepalive_detects_a_host_without_power() {
     for (back_after, ends) in [
         (None, (ErrorKind::TimedOut, 60_000 + 3 * 5_000)),
         (Some(62_000), (ErrorKind::ConnectionReset, 65_000)),
@@ -226,7 +233,7 @@ fn keep_alive_notices_a_host_that_has_vanished() {
             let off = pair.hosts[1].power_off();
             drop(server);
             let waited = stormglass_rt::timeout(Duration::from_secs(86_400), client.read(&mut [0])).await;
-            assert!(waited.is_none(), "half-open for ever");
+            assert!(waited.is_none(), "half-open: the read never returns");
             let keepalive = Keepalive { time: MS(60_000), interval: MS(5_000), retries: 3 };
             client.set_keepalive(Some(keepalive)).unwrap();
             let before = now();
@@ -244,9 +251,9 @@ fn keep_alive_notices_a_host_that_has_vanished() {
     }
 }
 
-/// Probes that are answered change nothing, and stop with the stream.
+/// Acknowledged probes change nothing, and end with the stream.
 #[test]
-fn keep_alive_lets_the_living_be() {
+fn keepalive_keeps_a_live_connection() {
     run(profile(10), async |pair| {
         let (mut client, mut server) = pair.connected().await;
         client.set_keepalive(Some(Keepalive { time: MS(1_000), interval: MS(100), retries: 2 })).unwrap();
@@ -262,9 +269,9 @@ fn keep_alive_lets_the_living_be() {
     });
 }
 
-/// The kernel whose process closes first keeps the ports for a minute.
+/// The kernel whose process closes first keeps the ports in TIME_WAIT for a minute.
 #[test]
-fn whoever_closes_first_waits() {
+fn the_first_to_close_is_in_time_wait() {
     run(profile(1), async |pair| {
         let (client, server) = pair.connected().await;
         drop(client);
@@ -295,9 +302,10 @@ fn whoever_closes_first_waits() {
     });
 }
 
-/// A middlebox that forgets its connections: both ends are reset, and only of those that match.
+/// A middlebox that loses its state: both ends of the matching connections are reset, and no
+/// others.
 #[test]
-fn connections_are_reset_by_handle() {
+fn reset_connections_resets_those_that_match() {
     run(profile(1), async |pair| {
         let (mut client, mut server) = pair.connected().await;
         assert_eq!(pair.network.reset_connections("client", "elsewhere").unwrap(), 0);
@@ -308,7 +316,7 @@ fn connections_are_reset_by_handle() {
     });
 }
 
-/// A lookup costs the profile's latency, for names; a fault fails it, or makes it late.
+/// A lookup of a name takes the profile's latency; a fault makes it fail, or delays it.
 #[test]
 fn names_are_looked_up() {
     let lookup = Latency::from_millis(30);
@@ -338,9 +346,9 @@ fn names_are_looked_up() {
     });
 }
 
-/// Somebody else has the port.
+/// A fault makes binding a port fail, as if another process had it.
 #[test]
-fn ports_can_be_taken() {
+fn a_port_in_use_fault_fails_binding() {
     run(profile(1), async |pair| {
         let fault = Fault::new(Effect::PortInUse).from("server").port(80).times(1);
         let guard = pair.network.inject(fault).unwrap();
@@ -356,9 +364,9 @@ fn ports_can_be_taken() {
     });
 }
 
-/// One bit of a datagram is turned over; a stream does not notice.
+/// One bit of a datagram is flipped; a stream is not affected.
 #[test]
-fn datagrams_are_spoilt_and_streams_are_not() {
+fn datagrams_are_corrupted_and_streams_are_not() {
     run(profile(1), async |pair| {
         let (mut client, mut server) = pair.connected().await;
         let bind = |node: &NodeHandle| node.spawn(UdpSocket::bind("0.0.0.0:7"));
@@ -380,7 +388,7 @@ fn datagrams_are_spoilt_and_streams_are_not() {
     });
 }
 
-/// Down for the first second of every three.
+/// The link is down for the first second of every three.
 #[test]
 fn a_link_flaps() {
     run(profile(1), async |pair| {
@@ -404,9 +412,10 @@ fn a_link_flaps() {
     });
 }
 
-/// A rule can be for one service: the other one of the same host is not touched, in either direction.
+/// A rule can apply to one service: another port of the same host is not affected, in either
+/// direction.
 #[test]
-fn a_port_alone_is_cut() {
+fn a_single_port_can_be_cut() {
     run(profile(1), async |pair| {
         let (mut client, mut server) = pair.connected().await;
         let cut = Fault::new(Effect::Lose).port(81).both_ways().to("server");
@@ -421,7 +430,8 @@ fn a_port_alone_is_cut() {
     });
 }
 
-/// Where hosts are decides what their links cost; a pair can be made an exception, also later.
+/// The locations of hosts decide the class of their links; `set_link` makes exceptions, also for
+/// existing links.
 #[test]
 fn links_have_classes_and_exceptions() {
     let mut profile = profile(1);
@@ -430,7 +440,7 @@ fn links_have_classes_and_exceptions() {
     Runtime::new().block_on(async {
         let network = Network::new(profile, Seed(1));
         let at = |name: &str, machine: &str, zone: &str| {
-            network.host_at(name, stormglass_net::Place::machine(machine).zone(zone))
+            network.host_at(name, stormglass_net::Location::machine(machine).zone(zone))
         };
         let here = at("here", "m1", "eu");
         let others = [at("same", "m1", "eu"), at("near", "m2", "eu"), at("far", "m3", "us")];
@@ -452,9 +462,9 @@ fn links_have_classes_and_exceptions() {
     });
 }
 
-/// Without a host every function says what to do.
+/// Without a mounted host every function fails with an error that names the remedy.
 #[test]
-fn a_node_without_a_host_is_told_so() {
+fn a_node_without_a_host_gets_an_error() {
     Runtime::new().block_on(async {
         let error = TcpStream::connect("10.0.0.1:80").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
@@ -468,8 +478,8 @@ fn a_node_without_a_host_is_told_so() {
 }
 
 proptest! {
-    /// Whatever is lost, delayed and cut, as long as it heals, and however it is written and read: the bytes arrive, once, in order, and then
-    /// the end.
+    /// Whatever is lost, delayed and cut, as long as it heals, and however it is written and read:
+    /// the bytes arrive, once, in order, and then the end.
     #[test]
     fn bytes_arrive_whole_and_in_order(
         seed: u64,

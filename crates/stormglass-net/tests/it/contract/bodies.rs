@@ -1,15 +1,17 @@
-// The bodies of the contract. `net` is what they run on: everything that is named here is in both. `sleep` lets the other side catch up.
+// The contract's test bodies. `net` is the network that they run on: all names here exist in both.
+// `sleep` lets the peer's segments arrive.
 
 use std::io::{self, IoSlice};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// What was seen, step by step.
+/// The observations, step by step.
 #[derive(Default)]
 struct Seen(Vec<String>);
 
 impl Seen {
-    /// Notes what came of a step: the value, or the kind of error with the kernel's number where std has no kind for it.
+    /// Notes the result of a step: the value, or the kind of error, with the kernel's number where
+    /// std has no kind for it.
     fn note<T: std::fmt::Debug>(&mut self, what: &str, result: io::Result<T>) {
         self.0.push(match result {
             Ok(value) => format!("{what}: {value:?}"),
@@ -21,7 +23,7 @@ impl Seen {
     }
 }
 
-/// Lets what is on its way arrive.
+/// Waits until segments in transit have arrived.
 async fn settle() {
     sleep(Duration::from_millis(20)).await;
 }
@@ -40,7 +42,7 @@ async fn read(stream: &mut (impl AsyncReadExt + Unpin), len: usize) -> io::Resul
     Ok(String::from_utf8_lossy(&buffer[..len]).into_owned())
 }
 
-pub async fn a_stream_there_and_back() -> Vec<String> {
+pub async fn a_stream_echoes() -> Vec<String> {
     let mut seen = Seen::default();
     let listener = net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
@@ -62,13 +64,13 @@ pub async fn a_stream_there_and_back() -> Vec<String> {
     seen.note("write two", client.write_vectored(&parts).await);
     seen.note("flush", client.flush().await);
     seen.note("shutdown", client.shutdown().await);
-    let mut answer = String::new();
-    seen.note("read", client.read_to_string(&mut answer).await);
-    seen.note("answer", Ok(answer));
+    let mut response = String::new();
+    seen.note("read", client.read_to_string(&mut response).await);
+    seen.note("response", Ok(response));
     seen.0
 }
 
-pub async fn refused() -> Vec<String> {
+pub async fn connecting_to_a_closed_port_is_refused() -> Vec<String> {
     let mut seen = Seen::default();
     let listener = net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
@@ -79,14 +81,14 @@ pub async fn refused() -> Vec<String> {
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let at = socket.local_addr().unwrap();
     seen.note("connect to a bound one", net::TcpStream::connect(at).await.map(drop));
-    // The second address answers.
+    // The second address accepts.
     let listener = net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let both = [at, listener.local_addr().unwrap()];
     seen.note("connect to one of two", net::TcpStream::connect(&both[..]).await.map(drop));
     seen.0
 }
 
-pub async fn addresses_in_use() -> Vec<String> {
+pub async fn bound_addresses_are_in_use() -> Vec<String> {
     let mut seen = Seen::default();
     let first = net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = first.local_addr().unwrap().port();
@@ -106,7 +108,7 @@ pub async fn addresses_in_use() -> Vec<String> {
     seen.0
 }
 
-pub async fn addresses_that_are_not_ours() -> Vec<String> {
+pub async fn foreign_addresses_are_not_available() -> Vec<String> {
     let mut seen = Seen::default();
     seen.note("bind", net::TcpListener::bind("203.0.113.7:0").await.map(drop));
     seen.note("bind udp", net::UdpSocket::bind("203.0.113.7:0").await.map(drop));
@@ -118,7 +120,7 @@ pub async fn addresses_that_are_not_ours() -> Vec<String> {
     seen.0
 }
 
-pub async fn a_connection_is_made_before_it_is_accepted() -> Vec<String> {
+pub async fn a_connection_is_established_before_accept() -> Vec<String> {
     let mut seen = Seen::default();
     let listener = net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut client = net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -131,14 +133,14 @@ pub async fn a_connection_is_made_before_it_is_accepted() -> Vec<String> {
     seen.0
 }
 
-pub async fn a_full_backlog_is_silent() -> Vec<String> {
+pub async fn a_full_backlog_drops_syns() -> Vec<String> {
     let mut seen = Seen::default();
     let socket = net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
     let at = listener.local_addr().unwrap();
     let mut waiting = Vec::new();
-    // One more than was asked for.
+    // Linux's backlog takes one more than was asked for.
     for _ in 0..2 {
         waiting.push(net::TcpStream::connect(at).await.unwrap());
         settle().await;
@@ -154,14 +156,14 @@ pub async fn a_full_backlog_is_silent() -> Vec<String> {
     seen.note("third is connecting", still());
     drop(listener.accept().await.unwrap());
     settle().await;
-    // It has to ask again, and does so after a second.
+    // The client retransmits its SYN after a second.
     seen.note("third is connecting", still());
     sleep(Duration::from_millis(1200)).await;
     seen.note("third is connecting", still());
     seen.0
 }
 
-pub async fn half_closed() -> Vec<String> {
+pub async fn a_half_closed_stream_still_receives() -> Vec<String> {
     let mut seen = Seen::default();
     let (mut client, mut server) = connected().await;
     seen.note("shutdown", client.shutdown().await);
@@ -178,10 +180,10 @@ pub async fn half_closed() -> Vec<String> {
     seen.0
 }
 
-pub async fn closed_with_something_unread() -> Vec<String> {
+pub async fn closing_with_unread_data_resets() -> Vec<String> {
     let mut seen = Seen::default();
     let (mut client, mut server) = connected().await;
-    server.write_all(b"last words").await.unwrap();
+    server.write_all(b"last bytes").await.unwrap();
     client.write_all(b"unread").await.unwrap();
     settle().await;
     drop(server);
@@ -192,7 +194,7 @@ pub async fn closed_with_something_unread() -> Vec<String> {
     seen.note("then the end", read(&mut client, 64).await);
     seen.note("write", client.write(b"x").await);
     seen.note("shutdown", client.shutdown().await);
-    // A writer may hear of it first.
+    // A write can return the error first.
     let (mut client, server) = connected().await;
     client.write_all(b"unread").await.unwrap();
     settle().await;
@@ -211,16 +213,16 @@ pub async fn closed_with_something_unread() -> Vec<String> {
     seen.0
 }
 
-pub async fn closed_while_the_other_writes() -> Vec<String> {
+pub async fn writing_to_a_closed_stream_is_reset() -> Vec<String> {
     let mut seen = Seen::default();
     let (mut client, server) = connected().await;
     drop(server);
     settle().await;
     seen.note("the first write goes out", client.write(b"x").await);
     settle().await;
-    seen.note("the second is told", client.write(b"x").await);
+    seen.note("the second gets the error", client.write(b"x").await);
     seen.note("read", read(&mut client, 64).await);
-    // Without having heard the end.
+    // After reading the end of the stream.
     let (mut client, server) = connected().await;
     drop(server);
     settle().await;
@@ -244,7 +246,7 @@ pub async fn zero_linger_resets() -> Vec<String> {
     seen.0
 }
 
-pub async fn a_listener_that_goes() -> Vec<String> {
+pub async fn dropping_a_listener_resets_its_backlog() -> Vec<String> {
     let mut seen = Seen::default();
     let listener = net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
@@ -267,7 +269,7 @@ pub async fn a_listener_that_goes() -> Vec<String> {
     seen.0
 }
 
-pub async fn partial_reads() -> Vec<String> {
+pub async fn reads_can_be_partial() -> Vec<String> {
     let mut seen = Seen::default();
     let (mut client, mut server) = connected().await;
     client.write_all(b"one ").await.unwrap();
@@ -283,7 +285,7 @@ pub async fn partial_reads() -> Vec<String> {
     seen.0
 }
 
-pub async fn peeking() -> Vec<String> {
+pub async fn peek_leaves_the_data() -> Vec<String> {
     let mut seen = Seen::default();
     let (mut client, mut server) = connected().await;
     client.write_all(b"hello").await.unwrap();
@@ -299,7 +301,7 @@ pub async fn peeking() -> Vec<String> {
     seen.0
 }
 
-pub async fn what_can_be_done_now() -> Vec<String> {
+pub async fn try_operations_return_would_block() -> Vec<String> {
     let mut seen = Seen::default();
     let (client, server) = connected().await;
     let mut buffer = [0; 64];
@@ -326,7 +328,7 @@ pub async fn a_writer_waits_for_its_reader() -> Vec<String> {
         match client.try_write(&chunk) {
             Ok(len) => sent += len,
             Err(error) => {
-                // What is full now may have room when what is on its way has arrived.
+                // A full window may open when segments in transit have arrived.
                 settle().await;
                 match client.try_write(&chunk) {
                     Ok(len) => sent += len,
@@ -348,7 +350,7 @@ pub async fn a_writer_waits_for_its_reader() -> Vec<String> {
     seen.0
 }
 
-pub async fn everything_in_order() -> Vec<String> {
+pub async fn bytes_arrive_in_order() -> Vec<String> {
     let mut seen = Seen::default();
     let (mut client, mut server) = connected().await;
     const LEN: usize = 20 << 20;
@@ -363,7 +365,7 @@ pub async fn everything_in_order() -> Vec<String> {
     seen.0
 }
 
-pub async fn split_halves() -> Vec<String> {
+pub async fn split_halves_close_independently() -> Vec<String> {
     let mut seen = Seen::default();
     let (mut client, server) = connected().await;
     let (mut reader, mut writer) = server.into_split();
@@ -382,10 +384,10 @@ pub async fn split_halves() -> Vec<String> {
     seen.note("it reads", read(&mut reader, 64).await);
     drop(reader);
     settle().await;
-    seen.note("into the void", client.write(b"x").await);
+    seen.note("write to a closed stream", client.write(b"x").await);
     settle().await;
-    seen.note("told", client.write(b"x").await);
-    // A writer alone keeps the connection.
+    seen.note("write again", client.write(b"x").await);
+    // A writing half alone keeps the connection.
     let (mut client, server) = connected().await;
     let (reader, mut writer) = server.into_split();
     drop(reader);
@@ -399,13 +401,13 @@ pub async fn split_halves() -> Vec<String> {
     seen.0
 }
 
-pub async fn reunited_halves() -> Vec<String> {
+pub async fn halves_can_be_reunited() -> Vec<String> {
     let mut seen = Seen::default();
     let (client, server) = connected().await;
     let (reader, writer) = client.into_split();
     let (other_reader, other_writer) = server.into_split();
     let error = reader.reunite(other_writer).unwrap_err();
-    seen.note("strangers", Ok(error.0.local_addr().unwrap() == writer.local_addr().unwrap()));
+    seen.note("halves of two streams", Ok(error.0.local_addr().unwrap() == writer.local_addr().unwrap()));
     let (reader, other_writer) = (error.0, error.1);
     let mut client = writer.reunite(reader).unwrap();
     let mut server = other_reader.reunite(other_writer).unwrap();
@@ -414,13 +416,13 @@ pub async fn reunited_halves() -> Vec<String> {
     seen.0
 }
 
-pub async fn ports_in_time_wait() -> Vec<String> {
+pub async fn closed_ports_stay_in_time_wait() -> Vec<String> {
     let mut seen = Seen::default();
     let listener = net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let mut client = net::TcpStream::connect(at).await.unwrap();
     let (server, _) = listener.accept().await.unwrap();
-    // The server closes first, and its port waits.
+    // The server closes first, and its port is in TIME_WAIT.
     drop(server);
     seen.note("the end", read(&mut client, 8).await);
     drop(client);
@@ -432,9 +434,9 @@ pub async fn ports_in_time_wait() -> Vec<String> {
         socket.bind(at)
     };
     seen.note("bind", bind(false));
-    seen.note("bind whatever is left", bind(true));
+    seen.note("bind with reuse", bind(true));
     seen.note("listen", net::TcpListener::bind(at).await.map(drop));
-    // A reset leaves nothing.
+    // After a reset no port is in TIME_WAIT.
     let listener = net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let client = net::TcpStream::connect(at).await.unwrap();
@@ -454,7 +456,7 @@ async fn udp_pair() -> (net::UdpSocket, net::UdpSocket) {
     (one, net::UdpSocket::bind("127.0.0.1:0").await.unwrap())
 }
 
-pub async fn datagrams() -> Vec<String> {
+pub async fn datagrams_arrive_with_their_source() -> Vec<String> {
     let mut seen = Seen::default();
     let (one, other) = udp_pair().await;
     let at = other.local_addr().unwrap();
@@ -472,27 +474,27 @@ pub async fn datagrams() -> Vec<String> {
     seen.0
 }
 
-pub async fn datagrams_are_cut_off() -> Vec<String> {
+pub async fn long_datagrams_are_truncated() -> Vec<String> {
     let mut seen = Seen::default();
     let (one, other) = udp_pair().await;
     let at = other.local_addr().unwrap();
     one.send_to(b"a long one", at).await.unwrap();
     one.send_to(b"next", at).await.unwrap();
     let mut buffer = [0; 6];
-    seen.note("cut off", other.recv_from(&mut buffer).await.map(|(len, _)| len));
+    seen.note("truncated", other.recv_from(&mut buffer).await.map(|(len, _)| len));
     seen.note("the next", other.recv_from(&mut buffer).await.map(|(len, _)| len));
     seen.note("bytes", Ok(buffer));
     seen.0
 }
 
-pub async fn connected_datagrams() -> Vec<String> {
+pub async fn connected_sockets_filter_datagrams() -> Vec<String> {
     let mut seen = Seen::default();
     let (one, other) = udp_pair().await;
-    let stranger = net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let third = net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let at = one.local_addr().unwrap();
     one.connect(other.local_addr().unwrap()).await.unwrap();
     seen.note("peer", Ok(one.peer_addr().unwrap() == other.local_addr().unwrap()));
-    stranger.send_to(b"not for you", at).await.unwrap();
+    third.send_to(b"not for you", at).await.unwrap();
     settle().await;
     other.send_to(b"for you", at).await.unwrap();
     let mut buffer = [0; 64];
@@ -501,17 +503,17 @@ pub async fn connected_datagrams() -> Vec<String> {
     seen.note("received", other.recv(&mut buffer).await);
     drop(other);
     settle().await;
-    seen.note("send to nobody", one.send(b"hello?").await);
+    seen.note("send to an unbound port", one.send(b"hello?").await);
     settle().await;
     seen.note("refused", one.recv(&mut buffer).await);
     seen.note("nothing more", one.try_recv(&mut buffer));
-    seen.note("send to nobody", one.send(b"hello?").await);
+    seen.note("send to an unbound port", one.send(b"hello?").await);
     settle().await;
     seen.note("refused", one.send(b"hello?").await);
     seen.0
 }
 
-pub async fn datagrams_too_large() -> Vec<String> {
+pub async fn oversized_datagrams_are_rejected() -> Vec<String> {
     let mut seen = Seen::default();
     let (one, other) = udp_pair().await;
     let at = other.local_addr().unwrap();
@@ -519,7 +521,7 @@ pub async fn datagrams_too_large() -> Vec<String> {
     seen.note("the largest", one.send_to(&vec![0; 65_507], at).await);
     let mut buffer = vec![0; 1 << 17];
     seen.note("arrives", other.recv_from(&mut buffer).await.map(|(len, _)| len));
-    // What finds the buffer full is lost.
+    // Datagrams that arrive at a full buffer are lost.
     for _ in 0..20 {
         one.send_to(&vec![0; 60_000], at).await.unwrap();
     }
@@ -532,7 +534,7 @@ pub async fn datagrams_too_large() -> Vec<String> {
     seen.0
 }
 
-pub async fn a_datagram_to_nobody() -> Vec<String> {
+pub async fn a_datagram_to_an_unbound_port_is_refused() -> Vec<String> {
     let mut seen = Seen::default();
     let (one, other) = udp_pair().await;
     let at = other.local_addr().unwrap();
@@ -540,19 +542,19 @@ pub async fn a_datagram_to_nobody() -> Vec<String> {
     seen.note("send", one.send_to(b"hello?", at).await);
     settle().await;
     let mut buffer = [0; 8];
-    seen.note("nobody tells", one.try_recv_from(&mut buffer).map(drop));
+    seen.note("no error without a connection", one.try_recv_from(&mut buffer).map(drop));
     seen.note("send", one.send_to(b"hello?", at).await);
     seen.0
 }
 
-/// A path that nobody has used.
+/// A path that is not bound.
 fn socket_path(name: &str) -> std::path::PathBuf {
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_file(&path);
     path
 }
 
-pub async fn unix_streams() -> Vec<String> {
+pub async fn unix_streams_echo() -> Vec<String> {
     let mut seen = Seen::default();
     let path = socket_path("streams.sock");
     let listener = net::UnixListener::bind(&path).unwrap();
@@ -586,18 +588,18 @@ pub async fn unix_streams() -> Vec<String> {
     seen.0
 }
 
-pub async fn unix_names() -> Vec<String> {
+pub async fn unix_paths_are_bound_once() -> Vec<String> {
     let mut seen = Seen::default();
     let path = socket_path("names.sock");
-    seen.note("nobody", net::UnixStream::connect(&path).await.map(drop));
+    seen.note("not bound", net::UnixStream::connect(&path).await.map(drop));
     let listener = net::UnixListener::bind(&path).unwrap();
     seen.note("twice", net::UnixListener::bind(&path).map(drop));
-    seen.note("own name", listener.local_addr().map(|local| local.as_pathname() == Some(&*path)));
+    seen.note("own path", listener.local_addr().map(|local| local.as_pathname() == Some(&*path)));
     seen.note("connect", net::UnixStream::connect(&path).await.map(drop));
     seen.0
 }
 
-pub async fn a_unix_pair() -> Vec<String> {
+pub async fn a_unix_pair_is_connected() -> Vec<String> {
     let mut seen = Seen::default();
     let (mut one, mut other) = net::UnixStream::pair().unwrap();
     seen.note("write", one.write(b"hello").await);
@@ -610,7 +612,7 @@ pub async fn a_unix_pair() -> Vec<String> {
     seen.0
 }
 
-pub async fn names_and_addresses() -> Vec<String> {
+pub async fn names_resolve_to_addresses() -> Vec<String> {
     let mut seen = Seen::default();
     let first = |mut found: Box<dyn Iterator<Item = std::net::SocketAddr>>| found.next();
     seen.note("address", net::lookup_host("10.1.2.3:80").await.map(|found| first(Box::new(found))));
@@ -618,7 +620,7 @@ pub async fn names_and_addresses() -> Vec<String> {
     seen.note("pair", net::lookup_host(("10.1.2.3", 80)).await.map(|found| first(Box::new(found))));
     let local = net::lookup_host("localhost:80").await.unwrap().any(|at| at == ([127, 0, 0, 1], 80).into());
     seen.note("localhost", Ok(local));
-    seen.note("nonsense", net::lookup_host("no port").await.map(drop));
+    seen.note("invalid", net::lookup_host("no port").await.map(drop));
     let unknown = net::lookup_host("no-such-host.invalid:80").await;
     seen.note("unknown", Ok(unknown.is_err()));
     seen.0

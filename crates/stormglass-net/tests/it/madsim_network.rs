@@ -1,11 +1,11 @@
-//! madsim's own network suffers what ours suffers, between nodes that hosts are mounted on.
+//! Faults also apply to madsim's own network, between nodes that hosts are mounted on.
 
 use madsim::net::Endpoint;
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use std::time::Duration;
 use stormglass_core::{Latency, Seed};
 use stormglass_net::fault::{Effect, Fault};
-use stormglass_net::network::Mount;
+use stormglass_net::Mount;
 use stormglass_net::{Host, NetProfile, Network};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -35,7 +35,7 @@ impl World {
         World { nodes: names.iter().map(node).collect(), network }
     }
 
-    /// How long madsim's own endpoints take from here to there and back, if they get there within a second.
+    /// The round trip time between madsim's own endpoints, if it is below one second.
     async fn ping(&self, from: usize, to: usize) -> Option<Duration> {
         let to = std::net::SocketAddr::new(self.nodes[to].1.ip(), 7);
         let ping = self.nodes[from].0.spawn(async move {
@@ -54,7 +54,7 @@ impl World {
 }
 
 #[test]
-fn cuts_and_partitions() {
+fn cuts_and_partitions_clog_madsims_links() {
     Runtime::new().block_on(async {
         let world = World::new(&["n1", "n2", "n3"]);
         stormglass_rt::sleep(MS(100)).await;
@@ -64,7 +64,7 @@ fn cuts_and_partitions() {
         assert!(!world.reach(0, 1).await);
         assert!(!world.reach(2, 0).await);
         assert!(world.reach(1, 2).await);
-        // One of two reasons is gone.
+        // The link n1 to n2 is still cut by the other fault.
         drop(partition);
         assert!(world.reach(2, 0).await);
         assert!(!world.reach(0, 1).await);
@@ -74,7 +74,7 @@ fn cuts_and_partitions() {
 }
 
 #[test]
-fn cuts_for_a_time_and_links_that_flap() {
+fn timed_and_flapping_cuts_clog_madsims_links() {
     Runtime::new().block_on(async {
         let world = World::new(&["n1", "n2"]);
         let cut = |from, to| Fault::new(Effect::Lose).from("n1").during(MS(from).into()..MS(to).into());
@@ -87,13 +87,14 @@ fn cuts_for_a_time_and_links_that_flap() {
         }
         let lost: Vec<u64> =
             reached.iter().filter(|(_, reached)| !reached).map(|(second, _)| *second).collect();
-        // 5 and 9 of the first; on from 20, 28 and 36, off from 24 and 32.
+        // 5 and 9 by the first cut; the second is active from 20, 28 and 36, inactive from 24 and
+        // 32.
         assert_eq!(lost, [5, 9, 21, 29, 37]);
     });
 }
 
 #[test]
-fn hosts_without_power() {
+fn a_host_without_power_is_unreachable_in_madsims_network() {
     Runtime::new().block_on(async {
         let world = World::new(&["n1", "n2"]);
         stormglass_rt::sleep(MS(100)).await;
@@ -105,7 +106,7 @@ fn hosts_without_power() {
 }
 
 #[test]
-fn loss_and_delay_everywhere() {
+fn loss_and_delay_on_all_links_change_madsims_configuration() {
     Runtime::new().block_on(async {
         let world = World::new(&["n1", "n2"]);
         stormglass_rt::sleep(MS(100)).await;
@@ -121,7 +122,7 @@ fn loss_and_delay_everywhere() {
         // A quarter of 40, give or take three standard deviations of 2.7.
         assert!((2..=18).contains(&answers), "{answers}");
         drop(lossy);
-        // A loss or a delay of one link is more than madsim's network knows.
+        // madsim's network cannot represent loss or delay of one link.
         let _one = world.network.inject(Fault::new(Effect::Lose).from("n1").with_probability(0.99)).unwrap();
         for _ in 0..20 {
             assert!(world.reach(0, 1).await);

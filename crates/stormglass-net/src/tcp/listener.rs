@@ -1,0 +1,64 @@
+//! TCP listeners.
+
+use crate::backlog::Backlog;
+use crate::host::Host;
+use crate::ports::{Protocol, bound_to};
+use crate::tcp::stream::TcpStream;
+use bytes::Bytes;
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// A TCP listener, named after `tokio::net::TcpListener`. Connecting succeeds from the moment the
+/// port is bound, until the backlog is full; then the kernel drops each SYN, and the client
+/// retransmits it after 1, 2, 4 s. Dropping the listener resets the connections in the backlog.
+pub struct TcpListener {
+    pub(crate) host: Host,
+    pub(crate) address: SocketAddr,
+    pub(crate) backlog: Arc<Backlog<Bytes, Bytes>>,
+}
+
+impl TcpListener {
+    /// Waits for the next connection; returns it and the client's address.
+    ///
+    /// # Errors
+    ///
+    /// None; the result type is tokio's.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        poll_fn(|context| self.poll_accept(context)).await
+    }
+
+    /// Polls [`TcpListener::accept`], for hand-written futures.
+    pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let first = self.backlog.poll_accept(context, self.host.network().recorder());
+        first.map(|socket| {
+            let peer = socket.peer();
+            Ok((TcpStream::new(socket), peer))
+        })
+    }
+
+    /// The address that the listener is bound to.
+    ///
+    /// # Errors
+    ///
+    /// None; the result type is tokio's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.address)
+    }
+}
+
+impl Drop for TcpListener {
+    fn drop(&mut self) {
+        self.backlog.close();
+        self.host.shared().unbind(Protocol::Stream, self.host.id, bound_to(self.address));
+    }
+}
+
+impl fmt::Debug for TcpListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpListener").field("address", &self.address).finish_non_exhaustive()
+    }
+}
