@@ -6,7 +6,7 @@
 //! 2. [`latency`]: how long things take. A [`Latency`] turns one draw into one duration.
 //! 3. [`time`]: [`SimTime`], nanoseconds since the start of a run.
 //! 4. [`queue`]: waiting for one of several servers.
-//! 5. [`trigger`]: when a rule strikes.
+//! 5. [`fault`]: what can break, to which operations that happens, and when.
 //! 6. [`event`]: what happened. A fixed-size [`Event`] names the event it had to wait for.
 //! 7. [`trace`]: all that happened. A [`Recorder`] folds every event into a chained hash and keeps them when asked.
 //! 8. [`mod@wait`], [`outcome`]: what somebody waited for, and how the run ended.
@@ -17,6 +17,7 @@
 
 pub mod blame;
 pub mod event;
+pub mod fault;
 pub mod identity;
 pub mod latency;
 pub mod linearizability;
@@ -26,7 +27,6 @@ pub mod queue;
 pub mod seed;
 pub mod time;
 pub mod trace;
-pub mod trigger;
 pub mod wait;
 
 pub use event::{Event, EventId, Kind, Symbol};

@@ -1,6 +1,6 @@
 //! Holding messages back, and letting them go one by one.
 
-use crate::fault::{Deed, Fault, FaultGuard, InvalidFault};
+use crate::fault::{Action, ActiveRule, FaultGuard, InvalidRule};
 use crate::network::Network;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,6 @@ use stormglass_core::SimTime;
 ///
 /// ```
 /// use stormglass_core::Seed;
-/// use stormglass_net::fault::{Effect, Fault};
 /// use stormglass_net::{NetProfile, Network};
 ///
 /// madsim::runtime::Runtime::new().block_on(async {
@@ -86,8 +85,8 @@ impl Network {
     /// # Errors
     ///
     /// A pattern that is none.
-    pub fn hold(&self, from: &str, to: &str) -> Result<Hold, InvalidFault> {
-        self.hold_what(Fault::held().from(from).to(to))
+    pub fn hold(&self, from: &str, to: &str) -> Result<Hold, InvalidRule> {
+        self.hold_what(ActiveRule::new(Action::Hold(Arc::default())).from(from).to(to))
     }
 
     /// As [`Network::hold`], only of this port of a service: what is sent to it, and what it answers.
@@ -95,13 +94,13 @@ impl Network {
     /// # Errors
     ///
     /// A pattern that is none.
-    pub fn hold_port(&self, from: &str, to: &str, port: u16) -> Result<Hold, InvalidFault> {
-        self.hold_what(Fault::held().from(from).to(to).port(port))
+    pub fn hold_port(&self, from: &str, to: &str, port: u16) -> Result<Hold, InvalidRule> {
+        self.hold_what(ActiveRule::new(Action::Hold(Arc::default())).from(from).to(to).port(port))
     }
 
-    fn hold_what(&self, fault: Fault) -> Result<Hold, InvalidFault> {
-        let Deed::Hold(parcels) = fault.deed().clone() else { unreachable!("made by Fault::held") };
-        Ok(Hold { rule: Some(self.inject(fault)?), parcels })
+    fn hold_what(&self, rule: ActiveRule) -> Result<Hold, InvalidRule> {
+        let Action::Hold(parcels) = rule.effect.clone() else { unreachable!("made by `hold`") };
+        Ok(Hold { rule: Some(self.install(rule)?), parcels })
     }
 }
 

@@ -1,6 +1,6 @@
 //! One direction between two hosts: what it costs, what gets lost on it, what has passed.
 
-use crate::fault::{Segment, Sent, Strike};
+use crate::fault::{Applied, Segment, Sent};
 use crate::hold::{Held, Parcels};
 use crate::network::Shared;
 use crate::profile::LinkProfile;
@@ -132,23 +132,23 @@ impl Link {
         }
         let names = (&*self.names.0, &*self.names.1);
         let chance = || self.seed.stream(("net", names.0, names.1, "fault"));
-        let strike = network.faults.strike(what, segment.port, names, faults, chance);
+        let applied = network.faults.apply(what, segment.port, names, faults, chance);
         counters.sent += 1;
         counters.bytes += bytes;
-        if strike.lost || self.ends.0.is_off() || self.ends.1.is_off() {
+        if applied.lost || self.ends.0.is_off() || self.ends.1.is_off() {
             counters.lost += 1;
             drop(state);
             let recorder = &network.recorder;
             recorder.record_in(recorder.scope(), rt::now(), Kind::Lose, self.subject, Duration::ZERO, bytes);
             return None;
         }
-        counters.latency_last = latency + strike.delay;
+        counters.latency_last = latency + applied.delay;
         // A copy that is made on the way takes its own time, drawn where it changes nothing else.
-        let copy = strike.twice.then(|| {
+        let copy = applied.twice.then(|| {
             profile.delay + profile.latency.at(faults.get_or_insert_with(|| Box::new(chance())).draw())
         });
-        let corrupted = strike.corrupted.then(|| faults.get_or_insert_with(|| Box::new(chance())).draw());
-        let Strike { refused, held, .. } = strike;
+        let corrupted = applied.corrupted.then(|| faults.get_or_insert_with(|| Box::new(chance())).draw());
+        let Applied { refused, held, .. } = applied;
         Some(Passage { latency: counters.latency_last, copy, refused, corrupted, held })
     }
 

@@ -3,7 +3,7 @@
 //! It knows links that are clogged, one loss rate and one latency range. So rules that lose everything on a link clog it, for as long as they
 //! are on; rules without hosts and ports that lose by a probability or delay change the rate and the range of all links.
 
-use crate::fault::{Deed, Effect};
+use crate::fault::{Action, LinkEffect};
 use crate::network::{Network, Shared};
 use madsim::net::{Config, NetSim};
 use madsim::task::NodeId;
@@ -135,12 +135,12 @@ impl crate::fault::Faults {
     /// Whether what is sent from here to there is lost, all of it, now.
     fn loses_all(&self, from: &str, to: &str, now: SimTime) -> bool {
         self.any(|rule| {
-            matches!(rule.deed, Deed::Effect(Effect::Lose))
-                && rule.port.is_none()
+            matches!(rule.effect, Action::Effect(LinkEffect::Lose))
+                && rule.target.port.is_none()
                 && rule.trigger.is_steady()
-                && rule.trigger.probability() == 1.0
+                && rule.trigger.probability == 1.0
                 && rule.trigger.is_on(now)
-                && rule.matches(from, to)
+                && rule.target.connects(from, to)
         })
     }
 
@@ -148,12 +148,12 @@ impl crate::fault::Faults {
     fn everywhere(&self, now: SimTime) -> (f64, (Duration, Duration)) {
         let (mut kept, mut delay) = (1.0, (Duration::ZERO, Duration::ZERO));
         self.each(|rule| {
-            let all = rule.is_everywhere() && rule.trigger.is_steady() && rule.trigger.is_on(now);
-            match &rule.deed {
-                Deed::Effect(Effect::Lose) if all && rule.trigger.probability() < 1.0 => {
-                    kept *= 1.0 - rule.trigger.probability();
+            let all = rule.target.is_everywhere() && rule.trigger.is_steady() && rule.trigger.is_on(now);
+            match &rule.effect {
+                Action::Effect(LinkEffect::Lose) if all && rule.trigger.probability < 1.0 => {
+                    kept *= 1.0 - rule.trigger.probability;
                 }
-                Deed::Effect(Effect::Delay(latency)) if all && rule.trigger.probability() == 1.0 => {
+                Action::Effect(LinkEffect::Delay(latency)) if all && rule.trigger.probability == 1.0 => {
                     delay.0 += latency.at(0);
                     delay.1 += latency.at(u64::MAX);
                 }

@@ -1,7 +1,8 @@
 //! Partitions by their shapes. Each is a set of cuts that goes with its guard.
 
-use crate::fault::{Effect, Fault, FaultGuard, InvalidFault};
+use crate::fault::{FaultGuard, InvalidRule, LinkEffect, LinkRule};
 use crate::network::Network;
+pub use stormglass_core::fault::across;
 
 /// A partition at work; dropping it heals the network.
 #[derive(Debug)]
@@ -10,32 +11,13 @@ pub struct Partition {
     _cuts: Vec<FaultGuard>,
 }
 
-/// The pairs of hosts that a partition into these groups cuts off from each other.
-///
-/// ```
-/// use stormglass_net::partition::across;
-///
-/// let groups = [vec!["n1", "n2"], vec!["n3"]];
-/// assert_eq!(across(&groups).collect::<Vec<_>>(), [("n1", "n3"), ("n2", "n3")]);
-/// ```
-pub fn across<'a, G, N>(groups: &'a [G]) -> impl Iterator<Item = (&'a str, &'a str)>
-where
-    G: AsRef<[N]>,
-    N: AsRef<str> + 'a,
-{
-    groups.iter().enumerate().flat_map(move |(place, group)| {
-        let later = groups[place + 1..].iter().flat_map(AsRef::as_ref);
-        later.flat_map(move |other| group.as_ref().iter().map(move |one| (one.as_ref(), other.as_ref())))
-    })
-}
-
 impl Network {
     /// Cuts these two hosts off from each other. Names are patterns of shell wildcards, here and below.
     ///
     /// # Errors
     ///
     /// A pattern that is none.
-    pub fn cut(&self, one: &str, other: &str) -> Result<Partition, InvalidFault> {
+    pub fn cut(&self, one: &str, other: &str) -> Result<Partition, InvalidRule> {
         self.cut_all([(one, other)])
     }
 
@@ -44,8 +26,8 @@ impl Network {
     /// # Errors
     ///
     /// A pattern that is none.
-    pub fn cut_one_way(&self, from: &str, to: &str) -> Result<Partition, InvalidFault> {
-        let cut = self.inject(Fault::new(Effect::Lose).from(from).to(to))?;
+    pub fn cut_one_way(&self, from: &str, to: &str) -> Result<Partition, InvalidRule> {
+        let cut = self.inject(LinkRule::new(LinkEffect::Lose).from(from).to(to))?;
         Ok(Partition { _cuts: vec![cut] })
     }
 
@@ -54,7 +36,7 @@ impl Network {
     /// # Errors
     ///
     /// A pattern that is none.
-    pub fn isolate(&self, host: &str, hosts: &[&str]) -> Result<Partition, InvalidFault> {
+    pub fn isolate(&self, host: &str, hosts: &[&str]) -> Result<Partition, InvalidRule> {
         self.cut_all(hosts.iter().filter(|other| **other != host).map(|other| (host, *other)))
     }
 
@@ -63,7 +45,7 @@ impl Network {
     /// # Errors
     ///
     /// A pattern that is none.
-    pub fn halves(&self, hosts: &[&str]) -> Result<Partition, InvalidFault> {
+    pub fn halves(&self, hosts: &[&str]) -> Result<Partition, InvalidRule> {
         let (one, other) = hosts.split_at(hosts.len().div_ceil(2));
         self.partition(&[one, other])
     }
@@ -73,7 +55,7 @@ impl Network {
     /// # Errors
     ///
     /// A pattern that is none.
-    pub fn bridge(&self, hosts: &[&str]) -> Result<Partition, InvalidFault> {
+    pub fn bridge(&self, hosts: &[&str]) -> Result<Partition, InvalidRule> {
         let middle = hosts.len() / 2;
         self.partition(&[&hosts[..middle], &hosts[(middle + 1).min(hosts.len())..]])
     }
@@ -88,13 +70,13 @@ impl Network {
     /// // n3 sees both halves, and neither sees the other.
     /// let bridge = network.partition(&[&["n1", "n2"], &["n4", "n5"]])?;
     /// drop(bridge);
-    /// # Ok::<(), stormglass_net::fault::InvalidFault>(())
+    /// # Ok::<(), stormglass_net::fault::InvalidRule>(())
     /// ```
     ///
     /// # Errors
     ///
     /// A pattern that is none.
-    pub fn partition(&self, groups: &[&[&str]]) -> Result<Partition, InvalidFault> {
+    pub fn partition(&self, groups: &[&[&str]]) -> Result<Partition, InvalidRule> {
         self.cut_all(across(groups))
     }
 
@@ -104,7 +86,7 @@ impl Network {
     /// # Errors
     ///
     /// A pattern that is none.
-    pub fn ring(&self, hosts: &[&str], reach: usize) -> Result<Partition, InvalidFault> {
+    pub fn ring(&self, hosts: &[&str], reach: usize) -> Result<Partition, InvalidRule> {
         let count = hosts.len();
         let pairs = (0..count).flat_map(|one| (one + 1..count).map(move |other| (one, other)));
         let apart = pairs.filter(|(one, other)| (other - one).min(count - (other - one)) > reach);
@@ -117,7 +99,7 @@ impl Network {
     /// # Errors
     ///
     /// A pattern that is none.
-    pub fn majorities_ring(&self, hosts: &[&str]) -> Result<Partition, InvalidFault> {
+    pub fn majorities_ring(&self, hosts: &[&str]) -> Result<Partition, InvalidRule> {
         // 2 · reach + 1 hosts are seen, and a majority of n is n / 2 + 1.
         self.ring(hosts, (hosts.len() / 2).div_ceil(2))
     }
@@ -125,8 +107,8 @@ impl Network {
     fn cut_all<'a>(
         &self,
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Partition, InvalidFault> {
-        let cut = |(one, other)| self.inject(Fault::new(Effect::Lose).from(one).to(other).both_ways());
+    ) -> Result<Partition, InvalidRule> {
+        let cut = |(one, other)| self.inject(LinkRule::new(LinkEffect::Lose).from(one).to(other).both_ways());
         Ok(Partition { _cuts: pairs.into_iter().map(cut).collect::<Result<_, _>>()? })
     }
 }

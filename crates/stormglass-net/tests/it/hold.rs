@@ -79,7 +79,7 @@ fn a_stream_stays_in_order() {
 /// What is let go into a link that loses it is sent again, as ever.
 #[test]
 fn what_is_let_go_can_be_lost() {
-    use stormglass_net::fault::{Effect, Fault};
+    use stormglass_net::fault::{LinkEffect, LinkRule};
     Runtime::new().block_on(async {
         let (network, a, b) = pair();
         let mut listener = b.listen::<u32, u32>(80).unwrap();
@@ -87,14 +87,14 @@ fn what_is_let_go_can_be_lost() {
         let mut server = listener.accept().await;
         let hold = network.hold("a", "b").unwrap();
         (0..3).for_each(|number| client.send(number).unwrap());
-        let lossy = network.inject(Fault::new(Effect::Lose).from("a").times(1)).unwrap();
+        let lossy = network.inject(LinkRule::new(LinkEffect::Lose).from("a").times(1)).unwrap();
         let before = now();
         drop(hold);
         for number in 0..3 {
             assert_eq!(server.recv().await, Some(number));
         }
         // The second was lost, and is there a round trip, 200 ms and its way later.
-        assert_eq!((now() - before, lossy.struck()), (230, 1));
+        assert_eq!((now() - before, lossy.applied()), (230, 1));
     });
 }
 
