@@ -85,8 +85,9 @@ impl Faults {
         Faults { disk: disk.to_string(), rules: Registry::default(), stream }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+    /// Whether a rule may apply to what begins now.
+    pub(crate) fn any_on(&self, now: SimTime) -> bool {
+        self.rules.any_on(now)
     }
 
     /// Installs a rule and returns its number; none if it is for other disks.

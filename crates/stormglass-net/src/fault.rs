@@ -123,7 +123,7 @@ impl Faults {
         }
     }
 
-    /// Applies every rule to what is sent now. Delays add up. The stream is made when there are rules.
+    /// Applies every rule to what is sent now. Delays add up. The stream is made when a rule is on.
     pub(crate) fn apply(
         &self,
         sent: Sent,
@@ -136,9 +136,13 @@ impl Faults {
         if self.is_empty() {
             return applied;
         }
-        let (now, stream) = (rt::now(), stream.get_or_insert_with(|| Box::new(make())));
+        let (now, mut rules) = (rt::now(), self.lock());
+        if !rules.any_on(now) {
+            return applied;
+        }
+        let stream = stream.get_or_insert_with(|| Box::new(make()));
         let operation = LinkOperation { sent, port, from, to };
-        self.lock().apply(&operation, now, stream, |action, stream| match action {
+        rules.apply(&operation, now, stream, |action, stream| match action {
             Action::Hold(parcels) => {
                 applied.held.get_or_insert_with(|| parcels.clone());
             }

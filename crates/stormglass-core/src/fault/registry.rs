@@ -75,6 +75,11 @@ impl<E, T> Registry<E, T> {
         self.rules.is_empty()
     }
 
+    /// Whether a rule may apply to what begins now. Where none is, an operation need not be described.
+    pub fn any_on(&self, now: SimTime) -> bool {
+        self.rules.iter().any(|installed| installed.is_on(now))
+    }
+
     /// The installed rules, in order.
     pub fn rules(&self) -> impl Iterator<Item = &Rule<E, T>> {
         self.rules.iter().map(|installed| &installed.rule)

@@ -57,7 +57,7 @@ impl Disk {
             state.streams.draw(kind)
         };
         let mut faults = None;
-        if !state.faults.is_empty() {
+        if state.faults.any_on(now) {
             let path = self.shared.recorder.text(subject);
             faults = Some(state.faults.apply(kind, &path, now)).filter(Applied::happens).map(Box::new);
             if let Some(applied) = &faults {
