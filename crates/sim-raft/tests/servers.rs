@@ -16,7 +16,7 @@ use sim_rocksdb::WalRecoveryMode;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stormglass_core::{Keep, Kind, Latency, Recorder, Scope, Seed, Trace};
-use stormglass_fs::fault::{Effect, Fault};
+use stormglass_fs::fault::{DiskEffect, DiskRule};
 use stormglass_fs::{Disk, DiskProfile, Loss};
 use stormglass_net::{LinkProfile, NetProfile, Network, fault as net_fault};
 use stormglass_rt as rt;
@@ -542,7 +542,7 @@ fn a_burst_of_missed_ticks_starts_an_election() {
             servers.settings.missed_ticks = missed_ticks;
             servers.cluster(&["node-1", "node-2", "node-3"]).await;
             servers.eventually("node-1", put("k", 1, Precondition::None)).await;
-            let slow = Fault::new(Effect::Delay(Latency::from_millis(3_000)));
+            let slow = DiskRule::new(DiskEffect::Delay(Latency::from_millis(3_000)));
             let slow = slow.on([Kind::Fdatasync, Kind::Fsync]).times(1);
             let _slow = servers.disks["node-2"].inject(slow).unwrap();
             let since = rt::now();
@@ -608,7 +608,7 @@ fn the_request_queue_has_a_capacity_of_two() {
     play(async |servers| {
         servers.cluster(&["node-1"]).await;
         servers.eventually("node-1", get("warm")).await;
-        let slow = Fault::new(Effect::Delay(Latency::from_millis(1_000)));
+        let slow = DiskRule::new(DiskEffect::Delay(Latency::from_millis(1_000)));
         let slow = servers.disks["node-1"].inject(slow.on([Kind::Fdatasync, Kind::Fsync])).unwrap();
         let host = servers.network.host("tester");
         let to = servers.network.host("node-1").address(FABRIC_PORT);
@@ -645,7 +645,7 @@ fn a_repeated_write_can_conflict_with_itself() {
         let client = servers.client(&["node-1", "node-2", "node-3"]);
         client.prefer("node-1");
         // The followers receive the write; their answers are lost.
-        let lost_answers = net_fault::Fault::new(net_fault::Effect::Lose).from("node-[23]").to("node-1");
+        let lost_answers = net_fault::LinkRule::new(net_fault::LinkEffect::Lose).from("node-[23]").to("node-1");
         let lost_answers = servers.network.inject(lost_answers).unwrap();
         let write = || client.call(put("k", 2, Precondition::MatchesVersion(1)));
         assert_eq!(write().await, Err(ClientError::Retryable("node-1: lost leadership".into())));

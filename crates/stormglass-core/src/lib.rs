@@ -6,7 +6,7 @@
 //! 2. [`seed`]: random numbers. A [`Seed`] gives named, independent [`Stream`]s.
 //! 3. [`latency`]: how long operations take. A [`Latency`] turns one draw into one duration.
 //! 4. [`queue`]: a queue in front of one or several servers.
-//! 5. [`trigger`]: when a rule strikes.
+//! 5. [`fault`]: what can break, which operations it affects, and when.
 //! 6. [`event`]: what happened. A fixed-size [`Event`] names the event it had to wait for.
 //! 7. [`trace`]: the events of a run and the chained hash over them.
 //! 8. [`scope`]: the node, task and last cause to which an event belongs.
@@ -21,6 +21,7 @@
 pub mod critical_path;
 pub mod event;
 mod human_duration;
+pub mod fault;
 pub mod identity;
 pub mod latency;
 pub mod linearizability;
@@ -32,7 +33,6 @@ pub mod scope;
 pub mod seed;
 pub mod time;
 pub mod trace;
-pub mod trigger;
 pub mod wait;
 
 pub use event::{Event, EventId, Kind, Symbol};

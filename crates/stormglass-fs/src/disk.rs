@@ -12,7 +12,7 @@ pub(crate) use state::{At, State};
 use crate::blocking::Ledger;
 use crate::device::Device;
 use crate::directory::{self, ReadDir};
-use crate::fault::{Fault, InvalidFault};
+use crate::fault::{DiskRule, InvalidRule};
 use crate::file::{File, OpenOptions};
 use crate::metadata::Metadata;
 use crate::operation::{Counters, Operation};
@@ -332,13 +332,13 @@ impl Disk {
         self.note("caches dropped");
     }
 
-    /// Installs a fault. It works until the guard is dropped.
+    /// Installs a rule. It is active until the guard is dropped.
     ///
     /// # Errors
     ///
-    /// A fault that is none: see [`InvalidFault`].
-    pub fn inject(&self, fault: Fault) -> Result<FaultGuard, InvalidFault> {
-        let number = self.lock().faults.install(fault)?;
+    /// A wrong pattern, probability, period or factor: see [`InvalidRule`].
+    pub fn inject(&self, rule: DiskRule) -> Result<FaultGuard, InvalidRule> {
+        let number = self.lock().faults.install(rule)?;
         Ok(FaultGuard { disk: self.clone(), number })
     }
 
@@ -406,23 +406,26 @@ impl Disk {
     }
 }
 
-/// A fault that is installed; dropping it takes the fault away.
+/// A rule that is installed; dropping it removes the rule.
 #[derive(Debug)]
-#[must_use = "dropping the guard takes the fault away"]
+#[must_use = "dropping the guard removes the rule"]
 pub struct FaultGuard {
     disk: Disk,
-    number: u64,
+    /// None if the rule is for other disks.
+    number: Option<u64>,
 }
 
 impl FaultGuard {
-    /// How many operations this fault has struck.
-    pub fn struck(&self) -> u64 {
-        self.disk.lock().faults.struck(self.number)
+    /// How many operations this rule was applied to.
+    pub fn applied(&self) -> u64 {
+        self.number.map_or(0, |number| self.disk.lock().faults.applied(number))
     }
 }
 
 impl Drop for FaultGuard {
     fn drop(&mut self) {
-        self.disk.lock().faults.remove(self.number);
+        if let Some(number) = self.number {
+            self.disk.lock().faults.remove(number);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 /// EIO: the device does not do it.
 pub(crate) fn eio() -> io::Error {
-    crate::fault::Error::Io.into()
+    crate::fault::DiskError::Io.into()
 }
 
 /// EBADF: the file was not opened for that.

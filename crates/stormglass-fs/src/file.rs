@@ -254,7 +254,7 @@ fn open_inode(state: &mut State, options: &OpenOptions, path: &str) -> io::Resul
     if state.is_read_only()
         && (options.writes() && existing.is_some() || options.makes() && existing.is_none())
     {
-        return Err(crate::fault::Error::ReadOnly.into());
+        return Err(crate::fault::DiskError::ReadOnly.into());
     }
     let inode = match options.makes() {
         true => state.tree.create(path, options.create_new)?,

@@ -131,8 +131,8 @@ impl Streams {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     of: [Count; OPERATIONS.len()],
-    /// Operations that faults struck.
-    pub struck: u64,
+    /// Operations that rules were applied to.
+    pub affected: u64,
 }
 
 /// How often one kind of operation happened.
@@ -170,8 +170,8 @@ impl fmt::Display for Counters {
             let Count { times, failed, bytes, took } = count;
             writeln!(f, "{kind:<10}{times:>9}{failed:>8}{bytes:>14}{:>11.6} s", took.as_secs_f64())?;
         }
-        if self.struck > 0 {
-            writeln!(f, "struck by faults: {}", self.struck)?;
+        if self.affected > 0 {
+            writeln!(f, "affected by faults: {}", self.affected)?;
         }
         Ok(())
     }

@@ -2,28 +2,7 @@
 
 use crate::tree::{Survivors, Write};
 use stormglass_core::Stream;
-
-/// How much of the unsynced changes a power loss keeps. All are possible on real disks; a program is crash-safe if it
-/// recovers from each.
-///
-/// Names survive in their order, as journals of ext4 and XFS keep it: all but the last few, at random, except under
-/// [`Loss::Everything`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// Nothing that was not synced survives.
-    Everything,
-    /// Of each file the oldest writes survive, at random up to where.
-    Suffix,
-    /// Of each file any of the writes survive, at random which: the disk wrote them in another order.
-    Subset,
-    /// As `Subset`, but sector by sector of 512 bytes: writes are torn.
-    Torn,
-}
-
-impl Loss {
-    /// Every kind.
-    pub const ALL: [Loss; 4] = [Loss::Everything, Loss::Suffix, Loss::Subset, Loss::Torn];
-}
+pub use stormglass_core::fault::Loss;
 
 /// The unit in which a disk writes all or nothing.
 pub(crate) const SECTOR: u64 = 512;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::Latency;
+pub use stormglass_core::fault::{NoSlowdown, Slowdown};
 use stormglass_core::latency::{HumanDuration, transfer};
 
 /// The cost of every operation of a disk.
@@ -106,7 +107,11 @@ pub struct StallProfile {
 
 impl Default for StallProfile {
     fn default() -> StallProfile {
-        StallProfile { every: Latency::from_millis(60_000), length: Latency::ZERO, factor: Slowdown(20.0) }
+        StallProfile {
+            every: Latency::from_millis(60_000),
+            length: Latency::ZERO,
+            factor: Slowdown::new(20.0).expect("20 is 1 or more"),
+        }
     }
 }
 
@@ -122,47 +127,6 @@ pub struct Episode {
     pub length: Duration,
     /// How much slower the device is then.
     pub factor: Slowdown,
-}
-
-/// How many times as long something takes: 1 or more. Infinity is a stand-still.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "f64", into = "f64")]
-#[schemars(extend("minimum" = 1.0))]
-pub struct Slowdown(f64);
-
-/// A slow-down below 1, or not a number.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("{0} is no slow-down: give 1 or more, inf for a stand-still")]
-pub struct NoSlowdown(pub f64);
-
-impl Slowdown {
-    /// A slow-down by this factor.
-    ///
-    /// # Errors
-    ///
-    /// [`NoSlowdown`] if it is below 1 or not a number.
-    pub fn new(factor: f64) -> Result<Slowdown, NoSlowdown> {
-        if factor >= 1.0 { Ok(Slowdown(factor)) } else { Err(NoSlowdown(factor)) }
-    }
-
-    /// The factor.
-    pub fn get(self) -> f64 {
-        self.0
-    }
-}
-
-impl TryFrom<f64> for Slowdown {
-    type Error = NoSlowdown;
-
-    fn try_from(factor: f64) -> Result<Slowdown, NoSlowdown> {
-        Slowdown::new(factor)
-    }
-}
-
-impl From<Slowdown> for f64 {
-    fn from(slowdown: Slowdown) -> f64 {
-        slowdown.0
-    }
 }
 
 /// What the kernel writes to the device without being asked, named after its settings (`vm.dirty_*`, ext4's `commit`). What

@@ -1,6 +1,6 @@
 //! Holds: queue messages on a link and release them one by one.
 
-use crate::fault::{Deed, Fault, InvalidFault};
+use crate::fault::{Action, ActiveRule, InvalidRule};
 use crate::inject::FaultGuard;
 use crate::network::Network;
 use crate::queue::MessageQueue;
@@ -16,7 +16,6 @@ pub use crate::queue::QueuedMessage;
 ///
 /// ```
 /// use stormglass_core::Seed;
-/// use stormglass_net::fault::{Effect, Fault};
 /// use stormglass_net::{NetProfile, Network};
 ///
 /// madsim::runtime::Runtime::new().block_on(async {
@@ -49,8 +48,8 @@ impl Network {
     /// # Errors
     ///
     /// An invalid pattern.
-    pub fn hold(&self, from: &str, to: &str) -> Result<Hold, InvalidFault> {
-        self.hold_matching(Fault::held().from(from).to(to))
+    pub fn hold(&self, from: &str, to: &str) -> Result<Hold, InvalidRule> {
+        self.hold_matching(ActiveRule::new(Action::Hold(MessageQueue::default())).from(from).to(to))
     }
 
     /// Holds as [`Network::hold`] does, only what belongs to this port of a service: requests to
@@ -59,13 +58,13 @@ impl Network {
     /// # Errors
     ///
     /// An invalid pattern.
-    pub fn hold_port(&self, from: &str, to: &str, port: u16) -> Result<Hold, InvalidFault> {
-        self.hold_matching(Fault::held().from(from).to(to).port(port))
+    pub fn hold_port(&self, from: &str, to: &str, port: u16) -> Result<Hold, InvalidRule> {
+        self.hold_matching(ActiveRule::new(Action::Hold(MessageQueue::default())).from(from).to(to).port(port))
     }
 
-    fn hold_matching(&self, fault: Fault) -> Result<Hold, InvalidFault> {
-        let Deed::Hold(queue) = fault.deed().clone() else { unreachable!("made by Fault::held") };
-        Ok(Hold { rule: Some(self.inject(fault)?), queue })
+    fn hold_matching(&self, rule: ActiveRule) -> Result<Hold, InvalidRule> {
+        let Action::Hold(queue) = rule.effect.clone() else { unreachable!("made by `hold`") };
+        Ok(Hold { rule: Some(self.install(rule)?), queue })
     }
 }
 

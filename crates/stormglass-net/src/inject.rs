@@ -1,6 +1,6 @@
 //! Installs faults on a network.
 
-use crate::fault::{Fault, InvalidFault};
+use crate::fault::{Action, ActiveRule, InvalidRule, LinkRule};
 use crate::network::{Network, Shared};
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
@@ -8,13 +8,30 @@ use stormglass_core::{Scope, SimTime};
 use stormglass_rt as rt;
 
 impl Network {
-    /// Installs a fault. It stays installed until the guard is dropped.
+    /// Installs a rule. It is active until the guard is dropped.
+    ///
+    /// ```
+    /// use stormglass_net::fault::{LinkEffect, LinkRule};
+    /// use stormglass_net::{NetProfile, Network};
+    /// use stormglass_core::Seed;
+    ///
+    /// let network = Network::new(NetProfile::instant(), Seed(1));
+    /// // What node-1 sends is lost, every tenth time; what is sent to it arrives.
+    /// let lossy = network.inject(LinkRule::new(LinkEffect::Lose).from("node-1").with_probability(0.1))?;
+    /// // Nothing passes between these two, until the guard is dropped.
+    /// let cut = network.inject(LinkRule::new(LinkEffect::Lose).from("node-1").to("node-[23]").both_ways())?;
+    /// # Ok::<(), stormglass_net::fault::InvalidRule>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// An invalid fault: see [`InvalidFault`].
-    pub fn inject(&self, fault: Fault) -> Result<FaultGuard, InvalidFault> {
-        let rule = self.shared.faults.install(fault)?;
+    /// A wrong pattern, probability or period: see [`InvalidRule`].
+    pub fn inject(&self, rule: LinkRule) -> Result<FaultGuard, InvalidRule> {
+        self.install(rule.map(Action::Effect))
+    }
+
+    pub(crate) fn install(&self, rule: ActiveRule) -> Result<FaultGuard, InvalidRule> {
+        let rule = self.shared.faults.install(rule)?;
         self.update_madsim_network();
         self.schedule_madsim_updates(rule);
         Ok(FaultGuard { network: self.clone(), rule })
@@ -45,18 +62,18 @@ impl Network {
     }
 }
 
-/// An installed fault; dropping it removes the fault.
+/// An installed rule; dropping it removes the rule.
 #[derive(Debug)]
-#[must_use = "dropping the guard removes the fault"]
+#[must_use = "dropping the guard removes the rule"]
 pub struct FaultGuard {
     network: Network,
     rule: u64,
 }
 
 impl FaultGuard {
-    /// Returns how often this fault was applied.
-    pub fn struck(&self) -> u64 {
-        self.network.shared.faults.struck(self.rule)
+    /// Returns how often this rule was applied.
+    pub fn applied(&self) -> u64 {
+        self.network.shared.faults.applied(self.rule)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A directed link between two hosts: latency, bandwidth, loss, and counters.
 
-use crate::fault::{Faults, Segment, Sent, Strike};
+use crate::fault::{Applied, Faults, Segment, Sent};
 use crate::power::Power;
 use crate::profile::LinkProfile;
 use crate::queue::{MessageQueue, QueuedMessage};
@@ -109,23 +109,23 @@ impl Link {
         }
         let names = (&*self.names.0, &*self.names.1);
         let chance = || self.seed.stream(("net", names.0, names.1, "fault"));
-        let strike = rules.strike(what, segment.port, names, faults, chance);
+        let applied = rules.apply(what, segment.port, names, faults, chance);
         counters.sent += 1;
         counters.bytes += bytes;
-        if strike.lost || self.power.0.is_off() || self.power.1.is_off() {
+        if applied.lost || self.power.0.is_off() || self.power.1.is_off() {
             counters.lost += 1;
             drop(state);
             recorder.record_in(recorder.scope(), rt::now(), Kind::Lose, self.subject, Duration::ZERO, bytes);
             return None;
         }
-        counters.latency_last = latency + strike.delay;
+        counters.latency_last = latency + applied.delay;
         // A duplicate has a latency of its own, drawn from the faults' stream: the messages' own
         // draws stay the same.
-        let copy = strike.twice.then(|| {
+        let copy = applied.twice.then(|| {
             profile.delay + profile.latency.at(faults.get_or_insert_with(|| Box::new(chance())).draw())
         });
-        let corrupted = strike.corrupted.then(|| faults.get_or_insert_with(|| Box::new(chance())).draw());
-        let Strike { refused, held, .. } = strike;
+        let corrupted = applied.corrupted.then(|| faults.get_or_insert_with(|| Box::new(chance())).draw());
+        let Applied { refused, held, .. } = applied;
         Some(Transit { latency: counters.latency_last, copy, refused, corrupted, held })
     }
 

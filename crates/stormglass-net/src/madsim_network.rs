@@ -5,7 +5,7 @@
 //! everything on a link clogs it while the rule is active; a rule without hosts and ports that
 //! loses with a probability, or delays, changes the loss rate and the latency range of all links.
 
-use crate::fault::{Deed, Effect, Faults};
+use crate::fault::{Action, Faults, LinkEffect};
 use madsim::net::{Config, NetSim};
 use madsim::task::NodeId;
 use std::collections::BTreeSet;
@@ -69,12 +69,12 @@ impl Faults {
     /// Whether a rule loses everything that is sent over this link now.
     fn loses_all(&self, from: &str, to: &str, now: SimTime) -> bool {
         self.any(|rule| {
-            matches!(rule.deed, Deed::Effect(Effect::Lose))
-                && rule.port.is_none()
+            matches!(rule.effect, Action::Effect(LinkEffect::Lose))
+                && rule.target.port.is_none()
                 && rule.trigger.is_steady()
-                && rule.trigger.probability() == 1.0
+                && rule.trigger.probability == 1.0
                 && rule.trigger.is_on(now)
-                && rule.matches(from, to)
+                && rule.target.connects(from, to)
         })
     }
 
@@ -82,12 +82,12 @@ impl Faults {
     fn everywhere(&self, now: SimTime) -> (f64, (Duration, Duration)) {
         let (mut kept, mut delay) = (1.0, (Duration::ZERO, Duration::ZERO));
         self.each(|rule| {
-            let all = rule.is_everywhere() && rule.trigger.is_steady() && rule.trigger.is_on(now);
-            match &rule.deed {
-                Deed::Effect(Effect::Lose) if all && rule.trigger.probability() < 1.0 => {
-                    kept *= 1.0 - rule.trigger.probability();
+            let all = rule.target.is_everywhere() && rule.trigger.is_steady() && rule.trigger.is_on(now);
+            match &rule.effect {
+                Action::Effect(LinkEffect::Lose) if all && rule.trigger.probability < 1.0 => {
+                    kept *= 1.0 - rule.trigger.probability;
                 }
-                Deed::Effect(Effect::Delay(latency)) if all && rule.trigger.probability() == 1.0 => {
+                Action::Effect(LinkEffect::Delay(latency)) if all && rule.trigger.probability == 1.0 => {
                     delay.0 += latency.at(0);
                     delay.1 += latency.at(u64::MAX);
                 }

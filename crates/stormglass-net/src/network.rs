@@ -252,7 +252,7 @@ impl Shared {
         let mut state = self.lock();
         let HostInfo { name, faults, .. } = &mut state.hosts[host.0 as usize];
         let chance = || self.seed.stream(("net", &**name, "fault"));
-        if self.faults.strike(Sent::Bind, at.1, (name, name), faults, chance).in_use {
+        if self.faults.apply(Sent::Bind, at.1, (name, name), faults, chance).in_use {
             return Err(io::ErrorKind::AddrInUse.into());
         }
         state.ports.bind(protocol, host, at, reuse, now, owner)
@@ -411,12 +411,12 @@ impl Shared {
         let found = state.host_index.get(name).map(|&id| state.host(id).ip);
         let HostInfo { name: from, names, faults, .. } = &mut state.hosts[here.0 as usize];
         let chance = || self.seed.stream(("net", &**from, "fault"));
-        let strike = self.faults.strike(Sent::Lookup, 0, (from, name), faults, chance);
+        let applied = self.faults.apply(Sent::Lookup, 0, (from, name), faults, chance);
         let names = names.get_or_insert_with(|| self.seed.stream(("net", &**from, "names")));
-        let latency = self.profile.lookup.at(names.draw()) + strike.delay;
+        let latency = self.profile.lookup.at(names.draw()) + applied.delay;
         let unknown =
             || Err(io::Error::other("failed to lookup address information: Name or service not known"));
-        let result = if strike.unresolved {
+        let result = if applied.unresolved {
             Err(io::Error::other(
                 "failed to lookup address information: Temporary failure in name resolution",
             ))

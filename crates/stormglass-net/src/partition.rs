@@ -1,33 +1,15 @@
 //! Network partitions by shape. Each is a set of cuts that its guard removes.
 
-use crate::fault::{Effect, Fault, InvalidFault};
+use crate::fault::{InvalidRule, LinkEffect, LinkRule};
 use crate::inject::FaultGuard;
 use crate::network::Network;
+pub use stormglass_core::fault::across;
 
 /// An active partition; dropping it heals the network.
 #[derive(Debug)]
 #[must_use = "dropping the guard heals the network"]
 pub struct Partition {
     _cuts: Vec<FaultGuard>,
-}
-
-/// Returns the pairs of hosts that a partition into these groups separates.
-///
-/// ```
-/// use stormglass_net::partition::across;
-///
-/// let groups = [vec!["n1", "n2"], vec!["n3"]];
-/// assert_eq!(across(&groups).collect::<Vec<_>>(), [("n1", "n3"), ("n2", "n3")]);
-/// ```
-pub fn across<'a, G, N>(groups: &'a [G]) -> impl Iterator<Item = (&'a str, &'a str)>
-where
-    G: AsRef<[N]>,
-    N: AsRef<str> + 'a,
-{
-    groups.iter().enumerate().flat_map(move |(index, group)| {
-        let later = groups[index + 1..].iter().flat_map(AsRef::as_ref);
-        later.flat_map(move |other| group.as_ref().iter().map(move |one| (one.as_ref(), other.as_ref())))
-    })
 }
 
 impl Network {
@@ -37,7 +19,7 @@ impl Network {
     /// # Errors
     ///
     /// An invalid pattern.
-    pub fn cut(&self, one: &str, other: &str) -> Result<Partition, InvalidFault> {
+    pub fn cut(&self, one: &str, other: &str) -> Result<Partition, InvalidRule> {
         self.cut_all([(one, other)])
     }
 
@@ -46,8 +28,8 @@ impl Network {
     /// # Errors
     ///
     /// An invalid pattern.
-    pub fn cut_one_way(&self, from: &str, to: &str) -> Result<Partition, InvalidFault> {
-        let cut = self.inject(Fault::new(Effect::Lose).from(from).to(to))?;
+    pub fn cut_one_way(&self, from: &str, to: &str) -> Result<Partition, InvalidRule> {
+        let cut = self.inject(LinkRule::new(LinkEffect::Lose).from(from).to(to))?;
         Ok(Partition { _cuts: vec![cut] })
     }
 
@@ -56,7 +38,7 @@ impl Network {
     /// # Errors
     ///
     /// An invalid pattern.
-    pub fn isolate(&self, host: &str, hosts: &[&str]) -> Result<Partition, InvalidFault> {
+    pub fn isolate(&self, host: &str, hosts: &[&str]) -> Result<Partition, InvalidRule> {
         self.cut_all(hosts.iter().filter(|other| **other != host).map(|other| (host, *other)))
     }
 
@@ -66,7 +48,7 @@ impl Network {
     /// # Errors
     ///
     /// An invalid pattern.
-    pub fn halves(&self, hosts: &[&str]) -> Result<Partition, InvalidFault> {
+    pub fn halves(&self, hosts: &[&str]) -> Result<Partition, InvalidRule> {
         let (one, other) = hosts.split_at(hosts.len().div_ceil(2));
         self.partition(&[one, other])
     }
@@ -77,7 +59,7 @@ impl Network {
     /// # Errors
     ///
     /// An invalid pattern.
-    pub fn bridge(&self, hosts: &[&str]) -> Result<Partition, InvalidFault> {
+    pub fn bridge(&self, hosts: &[&str]) -> Result<Partition, InvalidRule> {
         let middle = hosts.len() / 2;
         self.partition(&[&hosts[..middle], &hosts[(middle + 1).min(hosts.len())..]])
     }
@@ -93,13 +75,13 @@ impl Network {
     /// // n3 reaches both halves, and neither reaches the other.
     /// let bridge = network.partition(&[&["n1", "n2"], &["n4", "n5"]])?;
     /// drop(bridge);
-    /// # Ok::<(), stormglass_net::fault::InvalidFault>(())
+    /// # Ok::<(), stormglass_net::fault::InvalidRule>(())
     /// ```
     ///
     /// # Errors
     ///
     /// An invalid pattern.
-    pub fn partition(&self, groups: &[&[&str]]) -> Result<Partition, InvalidFault> {
+    pub fn partition(&self, groups: &[&[&str]]) -> Result<Partition, InvalidRule> {
         self.cut_all(across(groups))
     }
 
@@ -110,7 +92,7 @@ impl Network {
     /// # Errors
     ///
     /// An invalid pattern.
-    pub fn ring(&self, hosts: &[&str], reach: usize) -> Result<Partition, InvalidFault> {
+    pub fn ring(&self, hosts: &[&str], reach: usize) -> Result<Partition, InvalidRule> {
         let count = hosts.len();
         let pairs = (0..count).flat_map(|one| (one + 1..count).map(move |other| (one, other)));
         let apart = pairs.filter(|(one, other)| (other - one).min(count - (other - one)) > reach);
@@ -123,7 +105,7 @@ impl Network {
     /// # Errors
     ///
     /// An invalid pattern.
-    pub fn majorities_ring(&self, hosts: &[&str]) -> Result<Partition, InvalidFault> {
+    pub fn majorities_ring(&self, hosts: &[&str]) -> Result<Partition, InvalidRule> {
         // A host reaches 2 · reach + 1 hosts, itself included, and a majority of n is n / 2 + 1.
         self.ring(hosts, (hosts.len() / 2).div_ceil(2))
     }
@@ -131,8 +113,8 @@ impl Network {
     fn cut_all<'a>(
         &self,
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Partition, InvalidFault> {
-        let cut = |(one, other)| self.inject(Fault::new(Effect::Lose).from(one).to(other).both_ways());
+    ) -> Result<Partition, InvalidRule> {
+        let cut = |(one, other)| self.inject(LinkRule::new(LinkEffect::Lose).from(one).to(other).both_ways());
         Ok(Partition { _cuts: pairs.into_iter().map(cut).collect::<Result<_, _>>()? })
     }
 }

@@ -3,10 +3,13 @@
 //! Each seed takes a subset of the kinds by chance, as swarm testing does (Groce and others, "Swarm Testing", ISSTA 2012): where every run has a bit of
 //! everything, what needs much of one kind and none of another is hardly ever met.
 
-use crate::fault::{Corruption, DiskError, Fault, FaultKind, Loss, Operation};
+use crate::fault::Fault;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use stormglass_core::fault::{
+    Corruption, DiskError, DiskFault, FaultKind, LinkFault, Loss, OneShot, Pattern,
+};
 use stormglass_core::latency::HumanDuration;
 use stormglass_core::time::YEAR;
 use stormglass_core::{Kind, Latency, Seed, Stream};
@@ -196,51 +199,52 @@ fn whole_millis(duration: Duration) -> Duration {
 
 /// A fault of this kind about this node; none if it needs another one and there is none.
 fn kind(choice: Choice, nodes: &[String], place: usize, stream: &mut Stream) -> Option<FaultKind> {
-    let (node, all) = (nodes[place].clone(), || "*".to_string());
+    let (node, all) = (Pattern::from(nodes[place].as_str()), || Pattern::from("*"));
     let other = |stream: &mut Stream| {
         let step = stream.below(nodes.len().checked_sub(1).filter(|others| *others > 0)? as u64) as usize;
-        Some(nodes[(place + 1 + step) % nodes.len()].clone())
+        Some(Pattern::from(nodes[(place + 1 + step) % nodes.len()].as_str()))
+    };
+    let fails = |node, error, operations: &[Kind]| {
+        let (operations, path) = (operations.to_vec(), "**".into());
+        DiskFault::DiskError { node, error, operations, path, probability: 1.0 }.into()
     };
     Some(match choice {
-        Choice::Kill => FaultKind::Kill { node },
+        Choice::Kill => OneShot::Kill { node }.into(),
         Choice::PowerLoss => {
-            FaultKind::PowerLoss { node, loss: Loss::ALL[stream.below(Loss::ALL.len() as u64) as usize] }
+            let loss = Loss::ALL[stream.below(Loss::ALL.len() as u64) as usize];
+            OneShot::PowerLoss { node, loss }.into()
         }
-        Choice::Pause => FaultKind::Pause { node },
+        Choice::Pause => OneShot::Pause { node }.into(),
         Choice::Isolate => {
-            let others: Vec<String> = nodes.iter().filter(|other| **other != node).cloned().collect();
+            let others =
+                nodes.iter().filter(|other| **other != node.as_str()).map(|other| other.as_str().into());
+            let others: Vec<Pattern> = others.collect();
             if others.is_empty() {
                 return None;
             }
-            FaultKind::Partition { groups: vec![vec![node], others] }
+            LinkFault::Partition { groups: vec![vec![node], others] }.into()
         }
-        Choice::Cut => FaultKind::Cut { from: node, to: other(stream)?, one_way: false },
-        Choice::OneWayCut => FaultKind::Cut { from: node, to: other(stream)?, one_way: true },
+        Choice::Cut => LinkFault::Cut { from: node, to: other(stream)?, one_way: false }.into(),
+        Choice::OneWayCut => LinkFault::Cut { from: node, to: other(stream)?, one_way: true }.into(),
         Choice::LossyLink => {
             let probability = (5 + stream.below(46)) as f64 / 100.0;
-            FaultKind::LossyLink { from: node, to: all(), one_way: false, probability }
+            LinkFault::LossyLink { from: node, to: all(), one_way: false, probability }.into()
         }
         Choice::SlowLink => {
             let most = Duration::from_millis(1 + stream.below(300));
             let by = Latency::Uniform { min: Duration::ZERO, max: most };
-            FaultKind::SlowLink { from: node, to: all(), one_way: false, by }
+            LinkFault::SlowLink { from: node, to: all(), one_way: false, by }.into()
         }
-        Choice::Reset => FaultKind::Reset { from: node, to: all() },
-        Choice::SlowDisk => FaultKind::SlowDisk { node, factor: (2 + stream.below(49)) as f64 },
-        Choice::SyncError => {
-            let operations = vec![Operation(Kind::Fsync), Operation(Kind::Fdatasync)];
-            let (error, path) = (DiskError::Io, "**".to_string());
-            FaultKind::DiskError { node, error, operations, path, probability: 1.0 }
-        }
+        Choice::Reset => OneShot::Reset { from: node, to: all() }.into(),
+        Choice::SlowDisk => DiskFault::SlowDisk { node, factor: (2 + stream.below(49)) as f64 }.into(),
+        Choice::SyncError => fails(node, DiskError::Io, &[Kind::Fsync, Kind::Fdatasync]),
         Choice::DiskFull => {
             let operations = [Kind::Create, Kind::Write, Kind::Mkdir, Kind::Truncate, Kind::Allocate];
-            let (error, path) = (DiskError::NoSpace, "**".to_string());
-            let operations = operations.map(Operation).to_vec();
-            FaultKind::DiskError { node, error, operations, path, probability: 1.0 }
+            fails(node, DiskError::NoSpace, &operations)
         }
         Choice::DiskCorruption => {
             let effect = Corruption::ALL[stream.below(Corruption::ALL.len() as u64) as usize];
-            FaultKind::DiskCorruption { node, effect, path: "**".into(), probability: 0.01 }
+            DiskFault::DiskCorruption { node, effect, path: "**".into(), probability: 0.01 }.into()
         }
     })
 }

@@ -45,7 +45,10 @@ pub mod shrink;
 #[cfg(feature = "proptest")]
 pub mod strategy;
 
-pub use fault::{Fault, FaultKind};
+pub use fault::Fault;
 pub use generate::Generate;
 pub use plan::{Plan, PlanError};
 pub use shrink::{Shrunk, shrink};
+pub use stormglass_core::fault::{
+    Corruption, DiskError, DiskFault, FaultKind, LinkFault, Loss, OneShot, Pattern,
+};

@@ -76,7 +76,7 @@ impl Plan {
     /// The field, such as `fault[2].lasts`, and what is wrong with it.
     pub fn check(&self) -> Result<(), (String, String)> {
         for (place, fault) in self.written.iter().enumerate() {
-            fault.check().map_err(|(field, problem)| (format!("fault[{place}].{field}"), problem))?;
+            fault.check().map_err(|error| (format!("fault[{place}].{}", error.field), error.problem))?;
         }
         self.generate.check().map_err(|(field, problem)| (format!("generate.{field}"), problem))
     }

@@ -17,15 +17,15 @@ pub struct Shrunk {
 ///
 /// ```
 /// use std::time::Duration;
-/// use stormglass_plan::{Fault, FaultKind, shrink};
+/// use stormglass_plan::{Fault, OneShot, shrink};
 ///
 /// let kill = |second, node: &str| {
-///     Fault::new(Duration::from_secs(second), Duration::from_secs(4), FaultKind::Kill { node: node.into() })
+///     Fault::new(Duration::from_secs(second), Duration::from_secs(4), OneShot::Kill { node: node.into() })
 /// };
 /// let all: Vec<Fault> = (0..20).map(|second| kill(second, if second % 7 == 3 { "node-1" } else { "node-2" })).collect();
 /// // Two kills of node-1, 2 s each, are what it takes.
 /// let fails = |faults: &[Fault]| {
-///     let counts = |fault: &&Fault| fault.kind == FaultKind::Kill { node: "node-1".into() } && fault.lasts >= Some(Duration::from_secs(2));
+///     let counts = |fault: &&Fault| fault.kind == OneShot::Kill { node: "node-1".into() }.into() && fault.lasts >= Some(Duration::from_secs(2));
 ///     faults.iter().filter(counts).count() >= 2
 /// };
 /// let shrunk = shrink(&all, fails);

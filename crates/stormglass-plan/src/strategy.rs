@@ -1,6 +1,6 @@
 //! Plans as a strategy of proptest, which shrinks them by itself: fewer faults, earlier and shorter ones.
 
-use crate::fault::{Fault, FaultKind, Loss};
+use crate::fault::Fault;
 use crate::plan::Plan;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,6 +8,7 @@ use proptest::sample::select;
 use std::ops::Range;
 use std::time::Duration;
 use stormglass_core::Latency;
+use stormglass_core::fault::{DiskFault, FaultKind, LinkFault, Loss, OneShot, Pattern};
 
 /// Plans of so many faults about these nodes that begin `within` this time, each for up to `longest`: kills, power losses, pauses, cuts, lossy and
 /// slow links, slow disks.
@@ -50,23 +51,24 @@ fn faults(nodes: Vec<String>, within: Duration, longest: Duration) -> impl Strat
 }
 
 fn kinds(nodes: Vec<String>) -> impl Strategy<Value = FaultKind> {
-    let node = || select(nodes.clone());
+    let node = || select(nodes.clone()).prop_map(Pattern::from);
     let pair = (node(), node());
     let loss = select(Loss::ALL.to_vec());
-    let all = || "*".to_string();
+    let all = || Pattern::from("*");
     prop_oneof![
-        node().prop_map(|node| FaultKind::Pause { node }),
-        node().prop_map(|node| FaultKind::Kill { node }),
-        (node(), loss).prop_map(|(node, loss)| FaultKind::PowerLoss { node, loss }),
-        (pair, any::<bool>()).prop_map(|((from, to), one_way)| FaultKind::Cut { from, to, one_way }),
+        node().prop_map(|node| OneShot::Pause { node }.into()),
+        node().prop_map(|node| OneShot::Kill { node }.into()),
+        (node(), loss).prop_map(|(node, loss)| OneShot::PowerLoss { node, loss }.into()),
+        (pair, any::<bool>()).prop_map(|((from, to), one_way)| LinkFault::Cut { from, to, one_way }.into()),
         (node(), 1..=50u8).prop_map(move |(from, percent)| {
             let probability = f64::from(percent) / 100.0;
-            FaultKind::LossyLink { from, to: all(), one_way: false, probability }
+            LinkFault::LossyLink { from, to: all(), one_way: false, probability }.into()
         }),
         (node(), 1..=300u64).prop_map(move |(from, millis)| {
             let by = Latency::from_millis(millis);
-            FaultKind::SlowLink { from, to: all(), one_way: false, by }
+            LinkFault::SlowLink { from, to: all(), one_way: false, by }.into()
         }),
-        (node(), 2..=50u8).prop_map(|(node, factor)| FaultKind::SlowDisk { node, factor: f64::from(factor) }),
+        (node(), 2..=50u8)
+            .prop_map(|(node, factor)| DiskFault::SlowDisk { node, factor: f64::from(factor) }.into()),
     ]
 }

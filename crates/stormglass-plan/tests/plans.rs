@@ -7,9 +7,8 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use stormglass_core::Seed;
-use stormglass_plan::fault::Loss;
 use stormglass_plan::generate::Choice;
-use stormglass_plan::{Fault, FaultKind, Generate, Plan, shrink};
+use stormglass_plan::{Fault, FaultKind, Generate, LinkFault, Loss, OneShot, Plan, shrink};
 
 fn nodes(count: usize) -> Vec<String> {
     (1..=count).map(|number| format!("node-{number}")).collect()
@@ -53,13 +52,13 @@ fn what_is_read_is_written_and_read_again() {
 
 #[test]
 fn a_plan_is_written_as_people_would() {
-    let cut = FaultKind::Cut { from: "node-1".into(), to: "node-2".into(), one_way: false };
+    let cut = LinkFault::Cut { from: "node-1".into(), to: "node-2".into(), one_way: false };
     let faults = vec![
         Fault::new(Duration::from_millis(1_500), Duration::from_secs(2), cut),
         Fault {
             at: Duration::from_secs(4),
             lasts: None,
-            kind: FaultKind::PowerLoss { node: "node-3".into(), loss: Loss::Everything },
+            kind: OneShot::PowerLoss { node: "node-3".into(), loss: Loss::Everything }.into(),
         },
     ];
     expect![[r#"
@@ -106,7 +105,7 @@ fn a_mistake_is_named_with_its_field_and_its_remedy() {
     says(
         "[[fault]]\nat = '3s'\nkind = 'pause'\nnode = 'node-1'\n[[fault]]\nat = '3s'\nkind = 'pawse'\nnode = 'node-1'",
         expect![
-            "p.toml: `fault[1]`: unknown variant `pawse`, expected one of `kill`, `power-loss`, `pause`, `cut`, `partition`, `flap`, `lossy-link`, `slow-link`, `duplicating-link`, `corrupting-link`, `refuse`, `reset`, `unresolved`, `port-in-use`, `slow-disk`, `disk-delay`, `disk-error`, `disk-short`, `disk-corruption`"
+            "p.toml: `fault[1]`: unknown variant `pawse`, expected one of `kill`, `power-loss`, `pause`, `reset`, `cut`, `partition`, `flap`, `lossy-link`, `slow-link`, `duplicating-link`, `corrupting-link`, `refuse`, `unresolved`, `port-in-use`, `slow-disk`, `disk-delay`, `disk-error`, `disk-short`, `disk-corruption`"
         ],
     );
     says(
@@ -154,10 +153,8 @@ fn down_at(faults: &[Fault], at: Duration) -> usize {
     let takes_down = |fault: &&Fault| {
         matches!(
             fault.kind,
-            FaultKind::Kill { .. }
-                | FaultKind::PowerLoss { .. }
-                | FaultKind::Pause { .. }
-                | FaultKind::Partition { .. }
+            FaultKind::OneShot(OneShot::Kill { .. } | OneShot::PowerLoss { .. } | OneShot::Pause { .. })
+                | FaultKind::Link(LinkFault::Partition { .. })
         ) && fault.at <= at
             && fault.end().is_none_or(|end| at < end)
     };
@@ -221,7 +218,8 @@ fn a_swarm_has_other_kinds_for_every_seed() {
     let generate = Generate { count: 40, down: 5, ..Generate::default() };
     let kinds_of = |generate: &Generate, seed| {
         let faults = generate.faults(Seed(seed), &nodes(5));
-        let words = faults.iter().map(|fault| format!("{:?}", std::mem::discriminant(&fault.kind)));
+        let words =
+            faults.iter().map(|fault| toml::Table::try_from(&fault.kind).unwrap()["kind"].to_string());
         words.collect::<BTreeSet<String>>().len()
     };
     let counts: Vec<usize> = (0..100).map(|seed| kinds_of(&generate, seed)).collect();

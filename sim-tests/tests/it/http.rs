@@ -11,7 +11,7 @@ use std::time::Duration;
 use stormglass_core::{Keep, Seed, Verdict};
 use stormglass_report::Explanation;
 use stormglass_rt as rt;
-use stormglass_sim::net::fault::{Effect, Fault};
+use stormglass_sim::net::fault::{LinkEffect, LinkRule};
 use stormglass_sim::{Play, Run, Scenario, Settings, World, check, fs, net};
 
 /// A client has a server store something: connects, asks, reads the answer. The first segment that the server sends is lost.
@@ -57,7 +57,7 @@ impl Scenario for Store {
             let (client, server) = (world.node_on("client", "m1"), world.node_on("server", "m2"));
             server.spawn("server", serve(world.clone()));
             rt::sleep(Duration::from_millis(1)).await;
-            let lossy = Fault::new(Effect::Lose).from("server").after(1).times(1);
+            let lossy = LinkRule::new(LinkEffect::Lose).from("server").after(1).times(1);
             let _lossy = world.network().inject(lossy).unwrap();
             let asking = client.spawn("client", ask(world.clone()));
             let answer = world.wait("stored", "client", Duration::from_millis(200), asking).await;

@@ -353,7 +353,7 @@ mod tests {
     use crate::log::LogId;
     use std::time::Duration;
     use stormglass_core::{Keep, Seed};
-    use stormglass_fs::fault::{Effect, Error, Fault};
+    use stormglass_fs::fault::{DiskEffect, DiskError, DiskRule};
     use stormglass_fs::{Disk, DiskProfile};
 
     /// Also whoever asks after that is told, and does not wait for ever.
@@ -367,7 +367,7 @@ mod tests {
             let loglet = LogletId { log: LogId(0), segment: 0 };
             let ask = async |ask: Ask| rt::timeout(Duration::from_secs(1), server.call(ask)).await;
             assert!(matches!(ask(Ask::Seal(loglet)).await, Some(Ok(Told::Done(_)))));
-            let _broken = disk.inject(Fault::new(Effect::Fail(Error::Io)).path("*.log").times(1));
+            let _broken = disk.inject(DiskRule::new(DiskEffect::Fail(DiskError::Io)).path("*.log").times(1));
             let other = LogletId { log: LogId(1), segment: 0 };
             for _ in 0..2 {
                 let told = ask(Ask::Seal(other)).await.expect("it is told").map_err(|error| error.kind());

@@ -113,27 +113,28 @@ impl Breaker {
                 rt::sleep(lasts).await;
             }
             What::CutOneWay => {
-                let from = net::Fault::new(net::Effect::Lose).from(name).to("node-*");
-                let to = net::Fault::new(net::Effect::Lose).from("node-*").to(name);
+                let from = net::LinkRule::new(net::LinkEffect::Lose).from(name).to("node-*");
+                let to = net::LinkRule::new(net::LinkEffect::Lose).from("node-*").to(name);
                 let fault = if self.chance.below(2) == 0 { from } else { to };
                 let _cut = network.inject(fault).expect("names are patterns");
                 rt::sleep(lasts).await;
             }
             What::SlowLinks => {
                 let latency = Latency::Uniform { min: Duration::ZERO, max: Duration::from_millis(300) };
-                let slow = net::Fault::new(net::Effect::Delay(latency)).from(name).both_ways();
+                let slow = net::LinkRule::new(net::LinkEffect::Delay(latency)).from(name).both_ways();
                 let _slow = network.inject(slow).expect("names are patterns");
                 rt::sleep(lasts).await;
             }
             What::SlowDisk => {
                 let latency =
                     Latency::Uniform { min: Duration::from_millis(50), max: Duration::from_millis(1_500) };
-                let slow = disk::Fault::new(disk::Effect::Delay(latency)).on([Kind::Fsync, Kind::Fdatasync]);
+                let slow =
+                    disk::DiskRule::new(disk::DiskEffect::Delay(latency)).on([Kind::Fsync, Kind::Fdatasync]);
                 let _slow = node.disk().inject(slow).expect("it has no pattern");
                 rt::sleep(lasts).await;
             }
             What::SyncFails => {
-                let fails = disk::Fault::new(disk::Effect::Fail(disk::Error::Io));
+                let fails = disk::DiskRule::new(disk::DiskEffect::Fail(disk::DiskError::Io));
                 let fails = fails.on([Kind::Fsync, Kind::Fdatasync]).times(1);
                 let _fails = node.disk().inject(fails).expect("it has no pattern");
                 rt::sleep(lasts).await;

@@ -3,7 +3,7 @@
 use super::{Disk, State};
 use crate::blocking::Ledger;
 use crate::error;
-use crate::fault::{Silent, Strike};
+use crate::fault::{Applied, Corruption, DiskError};
 use crate::operation::{self, Operation};
 use crate::profile::OpCost;
 use std::future::Future;
@@ -18,7 +18,7 @@ use stormglass_rt as rt;
 #[derive(Debug)]
 pub(crate) struct Begun {
     pub(crate) operation: Operation,
-    strike: Option<Box<Strike>>,
+    faults: Option<Box<Applied>>,
     /// How far things had got when it began, for a sync: it keeps what was before.
     pub(crate) mark: u64,
     clock: rt::Clock,
@@ -28,14 +28,14 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
-    /// What the device makes of it.
-    pub(crate) fn silent(&self) -> Silent {
-        self.strike.as_ref().map_or(Silent::Nothing, |strike| strike.silent)
+    /// How the device corrupts it, with the draw that says where.
+    pub(crate) fn corruption(&self) -> Option<(Corruption, u64)> {
+        self.faults.as_ref()?.corruption
     }
 
     /// How many of so many bytes are read or written.
     pub(crate) fn shortened(&self, len: usize) -> usize {
-        self.strike.as_ref().map_or(len, |strike| strike.shortened(len))
+        self.faults.as_ref().map_or(len, |faults| faults.shortened(len))
     }
 }
 
@@ -56,24 +56,24 @@ impl Disk {
         } else {
             state.streams.draw(kind)
         };
-        let mut strike = None;
-        if !state.faults.is_empty() {
+        let mut faults = None;
+        if state.faults.any_on(now) {
             let path = self.shared.recorder.text(subject);
-            strike = Some(state.faults.strike(kind, &path, now)).filter(Strike::happens).map(Box::new);
-            if let Some(strike) = &strike {
-                state.counters.struck += 1;
-                self.note(&format!("fault: {strike} on {kind} {path}"));
+            faults = Some(state.faults.apply(kind, &path, now)).filter(Applied::happens).map(Box::new);
+            if let Some(applied) = &faults {
+                state.counters.affected += 1;
+                self.note(&format!("fault: {applied} on {kind} {path}"));
             }
         }
         if state.read_only && operation::changes(kind) {
-            strike.get_or_insert_default().error.get_or_insert(crate::fault::Error::ReadOnly);
+            faults.get_or_insert_default().error.get_or_insert(DiskError::ReadOnly);
         }
         state.write_back(now, device);
 
         // What it waits for before the device, how much the device has to do, and until when it waits in any case.
         let began = now + self.ledger.as_ref().map_or(Duration::ZERO, Ledger::owed);
-        let struck = strike.as_deref();
-        let arrives = began + cost.delay + struck.map_or(Duration::ZERO, |strike| strike.delay);
+        let applied = faults.as_deref();
+        let arrives = began + cost.delay + applied.map_or(Duration::ZERO, |applied| applied.delay);
         let mut not_before = SimTime::ZERO;
         let mut mark = 0;
         let mut on_device = operation::is_sync(kind).then_some(0);
@@ -95,7 +95,7 @@ impl Disk {
                 }
             }
         }
-        let factor = struck.and_then(|strike| strike.factor);
+        let factor = applied.and_then(|applied| applied.factor);
         let slowed = |work: Duration| factor.map_or(work, |factor| work.mul_f64(factor));
         let work = slowed(cost.work(draw, operation.bytes));
         let done = match on_device {
@@ -107,7 +107,7 @@ impl Disk {
             }
         };
         let took = done.max(not_before) - began;
-        Ok(Begun { operation, strike, mark, clock, at: now, took, epoch })
+        Ok(Begun { operation, faults, mark, clock, at: now, took, epoch })
     }
 
     /// Lets the operation's time pass and finishes it.
@@ -142,7 +142,7 @@ impl Disk {
         let now = if begun.took.is_zero() || self.ledger.is_some() { begun.at } else { begun.clock.now() };
         let mut state = self.lock();
         state.tree.now = now;
-        let error = begun.strike.as_ref().and_then(|strike| strike.error);
+        let error = begun.faults.as_ref().and_then(|applied| applied.error);
         let result = match error {
             _ if state.epoch != begun.epoch => Err(error::eio()),
             Some(error) => {
@@ -154,7 +154,7 @@ impl Disk {
                 Err(error.into())
             }
             None => {
-                state.tree.lose_names(begun.silent() == Silent::LostName);
+                state.tree.lose_names(matches!(begun.corruption(), Some((Corruption::LostName, _))));
                 effect(&mut state, &begun)
             }
         };

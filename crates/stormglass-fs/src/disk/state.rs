@@ -3,7 +3,7 @@
 use super::Begun;
 use crate::device::Device;
 use crate::error;
-use crate::fault::{Faults, Silent};
+use crate::fault::{Corruption, Faults};
 use crate::lock::Locks;
 use crate::operation::{Counters, Streams};
 use crate::power;
@@ -115,7 +115,7 @@ impl State {
         let len = begun.shortened(buffer.len());
         let buffer = &mut buffer[..len];
         let count = self.tree.file(inode)?.read(offset, buffer);
-        if let Silent::BitFlip(draw) = begun.silent() {
+        if let Some((Corruption::BitFlip, draw)) = begun.corruption() {
             flip(draw, &mut buffer[..count]);
         }
         self.tree.warm(inode, offset, count as u64);
@@ -147,7 +147,7 @@ impl State {
         if bytes.is_empty() {
             return Ok((offset, 0));
         }
-        let instead = lies(begun.silent(), contents, offset, bytes);
+        let instead = begun.corruption().and_then(|how| corrupted(how, contents, offset, bytes));
         let end = offset.saturating_add(count as u64);
         let upto = self.tree.change_file(inode, end, |contents| {
             match &instead {
@@ -179,23 +179,28 @@ impl State {
     }
 }
 
-/// What the device makes of a write, if it is not what it says.
-fn lies(silent: Silent, contents: &Contents, offset: u64, bytes: &[u8]) -> Option<Vec<Write>> {
+/// What the device writes instead, if it corrupts this write.
+fn corrupted(
+    (corruption, draw): (Corruption, u64),
+    contents: &Contents,
+    offset: u64,
+    bytes: &[u8],
+) -> Option<Vec<Write>> {
     let write = |offset, bytes: &[u8]| Write::Bytes { offset, bytes: bytes.to_vec() };
-    match silent {
-        Silent::Nothing | Silent::LostName => None,
-        Silent::Phantom => Some(Vec::new()),
-        Silent::BitFlip(draw) => {
+    match corruption {
+        Corruption::LostName => None,
+        Corruption::Phantom => Some(Vec::new()),
+        Corruption::BitFlip => {
             let mut flipped = bytes.to_vec();
             flip(draw, &mut flipped);
             Some(vec![write(offset, &flipped)])
         }
-        Silent::Torn(draw) => {
+        Corruption::Torn => {
             let mut sectors = power::sectors(write(offset, bytes));
             sectors.truncate((draw % sectors.len() as u64) as usize);
             Some(sectors)
         }
-        Silent::Misdirected(draw) => {
+        Corruption::Misdirected => {
             let len = contents.len().max(offset + bytes.len() as u64);
             let (sectors, own) = (len.div_ceil(power::SECTOR), offset / power::SECTOR);
             let other = (own + 1 + draw % sectors.saturating_sub(1).max(1)) % sectors;

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 use stormglass_core::trace::TraceHash;
 use stormglass_core::{Keep, Kind, Latency, Recorder, Seed, SimTime};
-use stormglass_fs::fault::{Effect, Error, Fault};
+use stormglass_fs::fault::{Corruption, DiskEffect, DiskError, DiskRule};
 use stormglass_fs::{Disk, DiskProfile, File, FileExt, Loss, OpenOptions, Slowdown};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
@@ -34,15 +34,15 @@ async fn read_write(disk: &Disk, path: &str) -> File {
 }
 
 /// Names are made, two files written, synced and read; the hash tells everything that happened, the number how often the last
-/// fault struck.
-fn play(faults: Vec<Fault>) -> (TraceHash, u64) {
+/// rule was applied.
+fn play(faults: Vec<DiskRule>) -> (TraceHash, u64) {
     let recorder = Recorder::new(Keep::Nothing);
     let spread = Latency::Uniform { min: Duration::from_millis(1), max: Duration::from_millis(9) };
     let mut profile = DiskProfile::instant();
     (profile.sync.latency, profile.write.latency, profile.read.latency) =
         (spread.clone(), spread.clone(), spread);
     let disk = Disk::recorded("disk", profile, Seed(1), &recorder);
-    let struck = Runtime::new().block_on(async {
+    let affected = Runtime::new().block_on(async {
         let guards: Vec<_> = faults.into_iter().map(|fault| disk.inject(fault).unwrap()).collect();
         let _ = disk.create_dir("d").await;
         for path in ["a.log", "b"] {
@@ -62,29 +62,29 @@ fn play(faults: Vec<Fault>) -> (TraceHash, u64) {
         for entry in disk.snapshot().entries {
             recorder.symbol(&format!("{entry:?}"));
         }
-        guards.last().map_or(0, stormglass_fs::FaultGuard::struck)
+        guards.last().map_or(0, stormglass_fs::FaultGuard::applied)
     });
-    (recorder.finish().hash, struck)
+    (recorder.finish().hash, affected)
 }
 
 /// Every effect, on an operation that it concerns.
-fn every_effect() -> Vec<Fault> {
-    let fail = |error| Fault::new(Effect::Fail(error));
+fn every_effect() -> Vec<DiskRule> {
+    let fail = |error| DiskRule::new(DiskEffect::Fail(error));
     vec![
-        fail(Error::Io).on([Kind::Read]),
-        fail(Error::Io).on([Kind::Write]),
-        fail(Error::Io).on(SYNCS),
-        fail(Error::NoSpace).on([Kind::Write]),
-        fail(Error::ReadOnly).on([Kind::Rename]),
-        fail(Error::TooManyFiles).on([Kind::Create]),
-        Fault::new(Effect::Delay(Latency::from_millis(1))).on(SYNCS),
-        Fault::new(Effect::Slow(Slowdown::new(2.0).unwrap())).on(SYNCS),
-        Fault::new(Effect::Short),
-        Fault::new(Effect::Phantom),
-        Fault::new(Effect::Torn),
-        Fault::new(Effect::Misdirected),
-        Fault::new(Effect::BitFlip),
-        Fault::new(Effect::LostName),
+        fail(DiskError::Io).on([Kind::Read]),
+        fail(DiskError::Io).on([Kind::Write]),
+        fail(DiskError::Io).on(SYNCS),
+        fail(DiskError::NoSpace).on([Kind::Write]),
+        fail(DiskError::ReadOnly).on([Kind::Rename]),
+        fail(DiskError::TooManyFiles).on([Kind::Create]),
+        DiskRule::new(DiskEffect::Delay(Latency::from_millis(1))).on(SYNCS),
+        DiskRule::new(DiskEffect::Slow(Slowdown::new(2.0).unwrap())).on(SYNCS),
+        DiskRule::new(DiskEffect::Short),
+        DiskRule::new(DiskEffect::Corrupt(Corruption::Phantom)),
+        DiskRule::new(DiskEffect::Corrupt(Corruption::Torn)),
+        DiskRule::new(DiskEffect::Corrupt(Corruption::Misdirected)),
+        DiskRule::new(DiskEffect::Corrupt(Corruption::BitFlip)),
+        DiskRule::new(DiskEffect::Corrupt(Corruption::LostName)),
     ]
 }
 
@@ -93,8 +93,8 @@ fn every_effect() -> Vec<Fault> {
 fn every_fault_bites_when_it_is_on_and_changes_nothing_when_it_is_off() {
     let (without, _) = play(vec![]);
     for fault in every_effect() {
-        let (hash, struck) = play(vec![fault.clone().times(1)]);
-        assert!(hash != without && struck == 1, "{fault:?}");
+        let (hash, affected) = play(vec![fault.clone().times(1)]);
+        assert!(hash != without && affected == 1, "{fault:?}");
         let off = vec![
             fault.clone().path("c*"),
             fault.clone().disk("another-*"),
@@ -105,19 +105,25 @@ fn every_fault_bites_when_it_is_on_and_changes_nothing_when_it_is_off() {
         ];
         assert_eq!(play(off), (without, 0), "{fault:?}");
     }
-    assert_eq!(play(vec![Fault::new(Effect::Phantom).on(SYNCS)]), (without, 0), "a sync is no phantom write");
+    assert_eq!(
+        play(vec![DiskRule::new(DiskEffect::Corrupt(Corruption::Phantom)).on(SYNCS)]),
+        (without, 0),
+        "a sync is no phantom write"
+    );
 }
 
 #[test]
 fn a_fault_that_is_none_is_refused() {
-    let refused = |fault: Fault| disk().inject(fault).map(drop).unwrap_err().to_string();
-    let fail = || Fault::new(Effect::Fail(Error::Io));
-    assert_eq!(refused(fail().with_probability(1.5)), "1.5 is no probability: give 0 to 1");
-    assert_eq!(refused(fail().with_probability(f64::NAN)), "NaN is no probability: give 0 to 1");
-    assert!(refused(fail().path("a[")).starts_with("the pattern \"a[\" is none: "));
-    assert!(refused(fail().disk("[")).starts_with("the pattern \"[\" is none: "));
-    let still = Effect::Slow(Slowdown::new(f64::INFINITY).unwrap());
-    assert!(refused(Fault::new(still)).starts_with("an operation cannot stand still for ever"));
+    let refused = |fault: DiskRule| disk().inject(fault).map(drop).unwrap_err().to_string();
+    let fail = || DiskRule::new(DiskEffect::Fail(DiskError::Io));
+    assert_eq!(refused(fail().with_probability(1.5)), "`probability`: is 1.5, the range is 0 to 1");
+    assert_eq!(refused(fail().with_probability(f64::NAN)), "`probability`: is NaN, the range is 0 to 1");
+    assert!(refused(fail().path("a[")).starts_with("`path`: \"a[\" is no pattern: "));
+    assert!(refused(fail().disk("[")).starts_with("`disk`: \"[\" is no pattern: "));
+    let still = DiskEffect::Slow(Slowdown::new(f64::INFINITY).unwrap());
+    assert!(
+        refused(DiskRule::new(still)).starts_with("`factor`: is inf, and an operation cannot stall for ever")
+    );
 }
 
 #[test]
@@ -125,18 +131,20 @@ fn errors_are_those_of_the_kernel() {
     Runtime::new().block_on(async {
         let disk = disk();
         let file = read_write(&disk, "a").await;
-        for (error, kind) in
-            [(Error::NoSpace, ErrorKind::StorageFull), (Error::ReadOnly, ErrorKind::ReadOnlyFilesystem)]
-        {
-            let guard = disk.inject(Fault::new(Effect::Fail(error)).on([Kind::Write])).unwrap();
+        for (error, kind) in [
+            (DiskError::NoSpace, ErrorKind::StorageFull),
+            (DiskError::ReadOnly, ErrorKind::ReadOnlyFilesystem),
+        ] {
+            let guard = disk.inject(DiskRule::new(DiskEffect::Fail(error)).on([Kind::Write])).unwrap();
             assert_eq!(file.write_all_at(b"x", 0).await.unwrap_err().kind(), kind);
             file.sync_all().await.unwrap();
             drop(guard);
             file.write_all_at(b"x", 0).await.unwrap();
         }
-        let _guard = disk.inject(Fault::new(Effect::Fail(Error::TooManyFiles)).on([Kind::Open])).unwrap();
+        let _guard =
+            disk.inject(DiskRule::new(DiskEffect::Fail(DiskError::TooManyFiles)).on([Kind::Open])).unwrap();
         assert_eq!(disk.open("a").await.unwrap_err().raw_os_error(), Some(24));
-        assert_eq!(disk.counters().struck, 3);
+        assert_eq!(disk.counters().affected, 3);
     });
 }
 
@@ -146,16 +154,16 @@ fn a_rule_strikes_what_it_says() {
     Runtime::new().block_on(async {
         let disk = disk();
         let (log, other) = (read_write(&disk, "/db.log").await, read_write(&disk, "other").await);
-        let fault = Fault::new(Effect::Fail(Error::Io)).on(SYNCS).path("*.log");
+        let fault = DiskRule::new(DiskEffect::Fail(DiskError::Io)).on(SYNCS).path("*.log");
         let _guard = disk.inject(fault.during(AT(0)..AT(35)).after(1).times(2));
-        let mut struck = Vec::new();
+        let mut affected = Vec::new();
         for sync in 0..5 {
             // 10 ms each: the syncs begin at 0, 10, 20, 30 and 40 ms.
             if log.sync_all().await.is_err() {
-                struck.push(sync);
+                affected.push(sync);
             }
         }
-        assert_eq!(struck, [1, 2]);
+        assert_eq!(affected, [1, 2]);
         other.sync_all().await.unwrap();
     });
 }
@@ -163,22 +171,22 @@ fn a_rule_strikes_what_it_says() {
 /// A fault of one half strikes about half: of 1,000 within five standard deviations, 421 to 579.
 #[test]
 fn a_probability_is_drawn_from_the_disks_own_stream() {
-    let struck = |seed: u64| {
+    let affected = |seed: u64| {
         let disk = Disk::new("disk", DiskProfile::instant(), Seed(seed));
         Runtime::new().block_on(async {
             let file = read_write(&disk, "a").await;
             let _guard = disk
-                .inject(Fault::new(Effect::Fail(Error::Io)).on([Kind::Read]).with_probability(0.5))
+                .inject(DiskRule::new(DiskEffect::Fail(DiskError::Io)).on([Kind::Read]).with_probability(0.5))
                 .unwrap();
             for _ in 0..1_000 {
                 let _ = file.read_at(&mut [0], 0).await;
             }
-            disk.counters().struck
+            disk.counters().affected
         })
     };
-    assert!((421..=579).contains(&struck(1)));
-    assert_eq!(struck(1), struck(1));
-    assert_ne!(struck(1), struck(2));
+    assert!((421..=579).contains(&affected(1)));
+    assert_eq!(affected(1), affected(1));
+    assert_ne!(affected(1), affected(2));
 }
 
 /// A sync of 10 ms: three times as slow and 7 ms late, 37 ms.
@@ -187,8 +195,9 @@ fn slowness_adds_and_multiplies() {
     Runtime::new().block_on(async {
         let disk = disk();
         let file = read_write(&disk, "a").await;
-        let _slow = disk.inject(Fault::new(Effect::Slow(Slowdown::new(3.0).unwrap())).on(SYNCS)).unwrap();
-        let _late = disk.inject(Fault::new(Effect::Delay(Latency::from_millis(7))).on(SYNCS)).unwrap();
+        let _slow =
+            disk.inject(DiskRule::new(DiskEffect::Slow(Slowdown::new(3.0).unwrap())).on(SYNCS)).unwrap();
+        let _late = disk.inject(DiskRule::new(DiskEffect::Delay(Latency::from_millis(7))).on(SYNCS)).unwrap();
         let began = stormglass_rt::now();
         file.sync_all().await.unwrap();
         assert_eq!((stormglass_rt::now() - began).as_millis(), 37);
@@ -206,7 +215,7 @@ fn a_failed_sync_drops_what_it_should_have_kept() {
         file.sync_all().await.unwrap();
         disk.open("/").await.unwrap().sync_all().await.unwrap();
         file.write_all_at(b"new", 0).await.unwrap();
-        let guard = disk.inject(Fault::new(Effect::Fail(Error::Io)).on(SYNCS).times(1)).unwrap();
+        let guard = disk.inject(DiskRule::new(DiskEffect::Fail(DiskError::Io)).on(SYNCS).times(1)).unwrap();
         assert_eq!(file.sync_all().await.unwrap_err().raw_os_error(), Some(5));
         drop(guard);
         file.sync_all().await.unwrap();
@@ -226,7 +235,8 @@ fn a_phantom_write_is_found_out_by_a_power_loss() {
             let disk = disk();
             let file = read_write(&disk, "a").await;
             file.write_all_at(b"11111", 0).await.unwrap();
-            let guard = phantom.then(|| disk.inject(Fault::new(Effect::Phantom)).unwrap());
+            let guard = phantom
+                .then(|| disk.inject(DiskRule::new(DiskEffect::Corrupt(Corruption::Phantom))).unwrap());
             file.write_all_at(b"22", 1).await.unwrap();
             drop(guard);
             file.write_all_at(b"3", 4).await.unwrap();
@@ -248,11 +258,13 @@ fn bit_rot_flips_one_bit() {
         let file = read_write(&disk, "a").await;
         let written = [0x5a; 64];
         file.write_all_at(&written, 0).await.unwrap();
-        let guard = disk.inject(Fault::new(Effect::BitFlip).on([Kind::Read])).unwrap();
+        let guard =
+            disk.inject(DiskRule::new(DiskEffect::Corrupt(Corruption::BitFlip)).on([Kind::Read])).unwrap();
         assert_eq!(differing(&bytes(&file).await, &written), 1);
         drop(guard);
         assert_eq!(bytes(&file).await, written);
-        let guard = disk.inject(Fault::new(Effect::BitFlip).on([Kind::Write])).unwrap();
+        let guard =
+            disk.inject(DiskRule::new(DiskEffect::Corrupt(Corruption::BitFlip)).on([Kind::Write])).unwrap();
         file.write_all_at(&written, 0).await.unwrap();
         drop(guard);
         file.sync_all().await.unwrap();
@@ -270,7 +282,7 @@ fn a_torn_write_loses_its_end() {
         Runtime::new().block_on(async {
             let disk = Disk::new("disk", DiskProfile::instant(), Seed(seed));
             let file = read_write(&disk, "a").await;
-            let guard = disk.inject(Fault::new(Effect::Torn)).unwrap();
+            let guard = disk.inject(DiskRule::new(DiskEffect::Corrupt(Corruption::Torn))).unwrap();
             file.write_all_at(&[7; 2_048], 0).await.unwrap();
             drop(guard);
             file.sync_all().await.unwrap();
@@ -294,7 +306,7 @@ fn a_misdirected_write_hits_another_sector() {
             let disk = Disk::new("disk", DiskProfile::instant(), Seed(seed));
             let file = read_write(&disk, "a").await;
             file.write_all_at(&[1; 2_048], 0).await.unwrap();
-            let guard = disk.inject(Fault::new(Effect::Misdirected)).unwrap();
+            let guard = disk.inject(DiskRule::new(DiskEffect::Corrupt(Corruption::Misdirected))).unwrap();
             file.write_all_at(&[2; 512], 512).await.unwrap();
             drop(guard);
             file.sync_all().await.unwrap();
@@ -311,7 +323,7 @@ fn a_misdirected_write_hits_another_sector() {
     Runtime::new().block_on(async {
         let disk = disk();
         let file = read_write(&disk, "a").await;
-        let _guard = disk.inject(Fault::new(Effect::Misdirected)).unwrap();
+        let _guard = disk.inject(DiskRule::new(DiskEffect::Corrupt(Corruption::Misdirected))).unwrap();
         file.write_all_at(b"x", 0).await.unwrap();
         file.sync_all().await.unwrap();
         disk.drop_caches();
@@ -325,7 +337,7 @@ fn short_reads_and_writes_are_gone_on_with() {
     Runtime::new().block_on(async {
         let disk = disk();
         let mut file = read_write(&disk, "a").await;
-        let _guard = disk.inject(Fault::new(Effect::Short)).unwrap();
+        let _guard = disk.inject(DiskRule::new(DiskEffect::Short)).unwrap();
         let text = b"a line that is written in parts";
         let first = file.write_at(text, 0).await.unwrap();
         assert!(0 < first && first < text.len());
@@ -354,7 +366,8 @@ fn a_lost_name_is_found_missing_after_a_power_loss() {
             disk.write("old", "x").await.unwrap();
             sync(&disk, "old").await;
             sync(&disk, "/").await;
-            let guard = lost.then(|| disk.inject(Fault::new(Effect::LostName)).unwrap());
+            let guard =
+                lost.then(|| disk.inject(DiskRule::new(DiskEffect::Corrupt(Corruption::LostName))).unwrap());
             disk.write("new", "x").await.unwrap();
             disk.rename("old", "moved").await.unwrap();
             drop(guard);

@@ -81,7 +81,7 @@ fn a_held_stream_stays_in_order() {
 /// A released message of a stream that is lost is retransmitted as usual.
 #[test]
 fn a_released_message_that_is_lost_is_retransmitted() {
-    use stormglass_net::fault::{Effect, Fault};
+    use stormglass_net::fault::{LinkEffect, LinkRule};
     Runtime::new().block_on(async {
         let (network, a, b) = pair();
         let mut listener = b.listen::<u32, u32>(80).unwrap();
@@ -89,14 +89,14 @@ fn a_released_message_that_is_lost_is_retransmitted() {
         let mut server = listener.accept().await;
         let hold = network.hold("a", "b").unwrap();
         (0..3).for_each(|number| client.send(number).unwrap());
-        let lossy = network.inject(Fault::new(Effect::Lose).from("a").times(1)).unwrap();
+        let lossy = network.inject(LinkRule::new(LinkEffect::Lose).from("a").times(1)).unwrap();
         let before = now();
         drop(hold);
         for number in 0..3 {
             assert_eq!(server.recv().await, Some(number));
         }
         // The second was lost, and arrives a round trip, 200 ms and its latency later.
-        assert_eq!((now() - before, lossy.struck()), (230, 1));
+        assert_eq!((now() - before, lossy.applied()), (230, 1));
     });
 }
 

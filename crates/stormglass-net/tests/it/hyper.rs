@@ -11,7 +11,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
 use stormglass_core::{Latency, Seed};
-use stormglass_net::fault::{Effect, Fault};
+use stormglass_net::fault::{LinkEffect, LinkRule};
 use stormglass_net::{LinkProfile, NetProfile, Network, TcpListener, TcpStream};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -93,7 +93,7 @@ fn loss_costs_a_retransmission() {
         let io = TokioIo::new(TcpStream::connect("server:80").await.unwrap());
         let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
         madsim::task::spawn_local(connection);
-        let _lossy = network.inject(Fault::new(Effect::Lose).from("server").times(1)).unwrap();
+        let _lossy = network.inject(LinkRule::new(LinkEffect::Lose).from("server").times(1)).unwrap();
         let before = now();
         sender.send_request(request("/", b"hello")).await.unwrap();
         assert_eq!(now() - before, 100 + 300);

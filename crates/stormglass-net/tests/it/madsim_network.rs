@@ -4,7 +4,7 @@ use madsim::net::Endpoint;
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use std::time::Duration;
 use stormglass_core::{Latency, Seed};
-use stormglass_net::fault::{Effect, Fault};
+use stormglass_net::fault::{LinkEffect, LinkRule};
 use stormglass_net::Mount;
 use stormglass_net::{Host, NetProfile, Network};
 
@@ -77,7 +77,8 @@ fn cuts_and_partitions_clog_madsims_links() {
 fn timed_and_flapping_cuts_clog_madsims_links() {
     Runtime::new().block_on(async {
         let world = World::new(&["n1", "n2"]);
-        let cut = |from, to| Fault::new(Effect::Lose).from("n1").during(MS(from).into()..MS(to).into());
+        let cut =
+            |from, to| LinkRule::new(LinkEffect::Lose).from("n1").during(MS(from).into()..MS(to).into());
         let _cut = world.network.inject(cut(5_000, 10_000)).unwrap();
         let _flapping = world.network.inject(cut(20_000, 40_000).flapping(MS(8_000), MS(4_000))).unwrap();
         let mut reached = Vec::new();
@@ -110,11 +111,11 @@ fn loss_and_delay_on_all_links_change_madsims_configuration() {
     Runtime::new().block_on(async {
         let world = World::new(&["n1", "n2"]);
         stormglass_rt::sleep(MS(100)).await;
-        let late = world.network.inject(Fault::new(Effect::Delay(Latency::from_millis(200)))).unwrap();
+        let late = world.network.inject(LinkRule::new(LinkEffect::Delay(Latency::from_millis(200)))).unwrap();
         assert!(world.ping(0, 1).await.unwrap() >= MS(400));
         drop(late);
         assert!(world.ping(0, 1).await.unwrap() < MS(100));
-        let lossy = world.network.inject(Fault::new(Effect::Lose).with_probability(0.5)).unwrap();
+        let lossy = world.network.inject(LinkRule::new(LinkEffect::Lose).with_probability(0.5)).unwrap();
         let mut answers = 0;
         for _ in 0..40 {
             answers += u32::from(world.reach(0, 1).await);
@@ -123,7 +124,7 @@ fn loss_and_delay_on_all_links_change_madsims_configuration() {
         assert!((2..=18).contains(&answers), "{answers}");
         drop(lossy);
         // madsim's network cannot represent loss or delay of one link.
-        let _one = world.network.inject(Fault::new(Effect::Lose).from("n1").with_probability(0.99)).unwrap();
+        let _one = world.network.inject(LinkRule::new(LinkEffect::Lose).from("n1").with_probability(0.99)).unwrap();
         for _ in 0..20 {
             assert!(world.reach(0, 1).await);
         }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use std::io::ErrorKind;
 use std::time::Duration;
 use stormglass_core::{Latency, Seed};
-use stormglass_net::fault::{Effect, Fault};
+use stormglass_net::fault::{LinkEffect, LinkRule};
 use stormglass_net::Mount;
 use stormglass_net::{
     Host, Keepalive, LinkProfile, NetProfile, Network, TcpListener, TcpSocket, TcpStream, TcpStreamExt,
@@ -147,7 +147,7 @@ fn two_transfers_share_a_line() {
 fn loss_affects_only_the_tail_of_latencies() {
     run(profile(1), async |pair| {
         let (mut client, mut server) = pair.connected().await;
-        let _lossy = pair.network.inject(Fault::new(Effect::Lose).with_probability(0.1)).unwrap();
+        let _lossy = pair.network.inject(LinkRule::new(LinkEffect::Lose).with_probability(0.1)).unwrap();
         pair.server.spawn(async move {
             let mut byte = [0];
             while server.read_exact(&mut byte).await.is_ok() {
@@ -335,13 +335,17 @@ fn names_are_looked_up() {
         assert_eq!(ask("server:80").await, (found.clone(), 30));
         assert_eq!(ask("10.0.0.2:80").await, (found.clone(), 0));
         assert_eq!(ask("nobody:80").await, (unknown, 30));
-        let guard =
-            pair.network.inject(Fault::new(Effect::Unresolved).from("client").to("s*").times(1)).unwrap();
+        let guard = pair
+            .network
+            .inject(LinkRule::new(LinkEffect::Unresolved).from("client").to("s*").times(1))
+            .unwrap();
         assert_eq!(ask("server:80").await, (failing, 30));
-        assert_eq!(guard.struck(), 1);
+        assert_eq!(guard.applied(), 1);
         assert_eq!(ask("server:80").await, (found.clone(), 30));
-        let _late =
-            pair.network.inject(Fault::new(Effect::Delay(Latency::from_millis(500))).to("server")).unwrap();
+        let _late = pair
+            .network
+            .inject(LinkRule::new(LinkEffect::Delay(Latency::from_millis(500))).to("server"))
+            .unwrap();
         assert_eq!(ask("server:80").await, (found, 530));
     });
 }
@@ -350,7 +354,7 @@ fn names_are_looked_up() {
 #[test]
 fn a_port_in_use_fault_fails_binding() {
     run(profile(1), async |pair| {
-        let fault = Fault::new(Effect::PortInUse).from("server").port(80).times(1);
+        let fault = LinkRule::new(LinkEffect::PortInUse).from("server").port(80).times(1);
         let guard = pair.network.inject(fault).unwrap();
         let bind = |node: &NodeHandle, at: &'static str| {
             let binding = node.spawn(TcpListener::bind(at));
@@ -360,7 +364,7 @@ fn a_port_in_use_fault_fails_binding() {
         assert_eq!(bind(&pair.server, "0.0.0.0:81").await, Ok(()));
         assert_eq!(bind(&pair.server, "0.0.0.0:80").await, Err(ErrorKind::AddrInUse));
         assert_eq!(bind(&pair.server, "0.0.0.0:80").await, Ok(()));
-        assert_eq!(guard.struck(), 1);
+        assert_eq!(guard.applied(), 1);
     });
 }
 
@@ -372,11 +376,11 @@ fn datagrams_are_corrupted_and_streams_are_not() {
         let bind = |node: &NodeHandle| node.spawn(UdpSocket::bind("0.0.0.0:7"));
         let (one, other) =
             (bind(&pair.client).await.unwrap().unwrap(), bind(&pair.server).await.unwrap().unwrap());
-        let guard = pair.network.inject(Fault::new(Effect::Corrupt).times(1)).unwrap();
+        let guard = pair.network.inject(LinkRule::new(LinkEffect::Corrupt).times(1)).unwrap();
         client.write_all(&[0; 64]).await.unwrap();
         let mut stream = [1; 64];
         server.read_exact(&mut stream).await.unwrap();
-        assert_eq!((stream, guard.struck()), ([0; 64], 0));
+        assert_eq!((stream, guard.applied()), ([0; 64], 0));
         let at = "10.0.0.2:7".parse::<std::net::SocketAddr>().unwrap();
         for ones in [1, 0] {
             one.send_to(&[0; 64], at).await.unwrap();
@@ -384,7 +388,7 @@ fn datagrams_are_corrupted_and_streams_are_not() {
             other.recv(&mut buffer).await.unwrap();
             assert_eq!(buffer.iter().map(|byte| byte.count_ones()).sum::<u32>(), ones);
         }
-        assert_eq!(guard.struck(), 1);
+        assert_eq!(guard.applied(), 1);
     });
 }
 
@@ -395,7 +399,7 @@ fn a_link_flaps() {
         let bind = |node: &NodeHandle| node.spawn(UdpSocket::bind("0.0.0.0:7"));
         let (one, other) =
             (bind(&pair.client).await.unwrap().unwrap(), bind(&pair.server).await.unwrap().unwrap());
-        let flapping = Fault::new(Effect::Lose).from("client").flapping(MS(3_000), MS(1_000));
+        let flapping = LinkRule::new(LinkEffect::Lose).from("client").flapping(MS(3_000), MS(1_000));
         let _flapping = pair.network.inject(flapping).unwrap();
         let at = "10.0.0.2:7".parse::<std::net::SocketAddr>().unwrap();
         let mut arrived = Vec::new();
@@ -418,7 +422,7 @@ fn a_link_flaps() {
 fn a_single_port_can_be_cut() {
     run(profile(1), async |pair| {
         let (mut client, mut server) = pair.connected().await;
-        let cut = Fault::new(Effect::Lose).port(81).both_ways().to("server");
+        let cut = LinkRule::new(LinkEffect::Lose).port(81).both_ways().to("server");
         let cut = pair.network.inject(cut).unwrap();
         client.write_all(b"hello").await.unwrap();
         server.read_exact(&mut [0; 5]).await.unwrap();
@@ -426,7 +430,7 @@ fn a_single_port_can_be_cut() {
         client.read_exact(&mut [0; 5]).await.unwrap();
         let connecting = pair.client.spawn(TcpStream::connect("server:81"));
         assert!(stormglass_rt::timeout(MS(500), connecting).await.is_none());
-        assert_eq!(cut.struck(), 1);
+        assert_eq!(cut.applied(), 1);
     });
 }
 
@@ -494,10 +498,10 @@ proptest! {
             let small = NetProfile { link, send_buffer: 40_000, receive_buffer: 50_000, ..NetProfile::instant() };
             let pair = Pair::new(small, Seed(seed));
             let (mut client, mut server) = pair.connected().await;
-            let _lossy = pair.network.inject(Fault::new(Effect::Lose).with_probability(f64::from(loss) / 100.0)).unwrap();
+            let _lossy = pair.network.inject(LinkRule::new(LinkEffect::Lose).with_probability(f64::from(loss) / 100.0)).unwrap();
             let cuts: Vec<_> = cuts.iter().map(|&(from, len, both)| {
                 let time = MS(from).into()..MS(from + len).into();
-                let cut = Fault::new(Effect::Lose).from("client").during(time);
+                let cut = LinkRule::new(LinkEffect::Lose).from("client").during(time);
                 pair.network.inject(if both { cut.both_ways() } else { cut }).unwrap()
             }).collect();
             pair.client.spawn(async move {

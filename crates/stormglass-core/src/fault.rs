@@ -1,0 +1,129 @@
+//! Faults: the one vocabulary of what can break, as plain data.
+//!
+//! Two kinds of fault exist. A [`Rule`] is active for a time: it says what happens ([`DiskEffect`], [`LinkEffect`]) to
+//! which operations (a target: hosts, files, kinds) and when (a [`Trigger`]). A [`OneShot`] happens to a process or a
+//! connection once. `stormglass_fs` and `stormglass_net` install rules in a [`Registry`] and match on the effects;
+//! `stormglass_sim` matches on the one-shot faults. A plan (`stormglass_plan`) is a list of a [`FaultKind`] each, with
+//! its time.
+//!
+//! In reading order: [`Trigger`], [`Pattern`], [`Rule`], [`Registry`]; then each family with its kinds in a plan's TOML:
+//!
+//! | kind | what happens | when it is over |
+//! | --- | --- | --- |
+//! | `kill` | a node's process gets SIGKILL | it is started again, if its `Node` says how |
+//! | `power-loss` | a node vanishes, and its disk loses what was not synced | as above |
+//! | `pause` | a node's process gets SIGSTOP; its kernel goes on | SIGCONT |
+//! | `reset` | connections get RST, once | at once |
+//! | `cut` | nothing passes between hosts, or in one direction only | it heals |
+//! | `partition` | groups of hosts do not reach each other | it heals |
+//! | `flap` | a link is cut and heals periodically | it heals |
+//! | `lossy-link`, `slow-link` | messages are lost (TCP sends them again); take longer | links are as before |
+//! | `duplicating-link`, `corrupting-link` | datagrams arrive twice; with a flipped bit | links are as before |
+//! | `refuse` | connects are refused | they are not |
+//! | `unresolved`, `port-in-use` | names are not found; ports cannot be bound | they are; they can |
+//! | `slow-disk` | the device under a disk is slower by a factor, or stalls | it is as before |
+//! | `disk-delay`, `disk-error`, `disk-short` | operations take longer; fail; do only a part | they do not |
+//! | `disk-corruption` | what is acknowledged is not what is stored | what is stored stays so |
+//!
+//! A new kind of fault of a disk is defined in `fault/disk.rs` alone and done in `stormglass_fs`.
+
+mod disk;
+mod link;
+mod one_shot;
+mod pattern;
+mod registry;
+mod rule;
+mod trigger;
+
+pub use disk::{
+    Corruption, DiskEffect, DiskError, DiskFault, DiskOperation, DiskRule, DiskTarget, NoSlowdown, Slowdown,
+};
+pub use link::{LinkEffect, LinkFault, LinkOperation, LinkRule, LinkTarget, Sent, across};
+pub use one_shot::{Loss, OneShot};
+pub use pattern::Pattern;
+pub use registry::Registry;
+pub use rule::{InvalidRule, Rule, RuleEffect, RuleTarget};
+pub use trigger::{Flapping, Trigger};
+
+use serde::de::{Deserialize, Deserializer, Error as _};
+use std::fmt;
+
+/// What breaks, as a plan names it. Names of nodes and hosts are patterns of shell wildcards: `node-[12]`.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(untagged)]
+pub enum FaultKind {
+    /// It happens once to processes or connections.
+    OneShot(OneShot),
+    /// Rules on links.
+    Link(LinkFault),
+    /// A rule on disks, or a slower device.
+    Disk(DiskFault),
+}
+
+impl FaultKind {
+    /// Reads the table of a fault, whose field `kind` has this value.
+    ///
+    /// # Errors
+    ///
+    /// An unknown kind; an unknown, missing or invalid field.
+    pub fn read<'de, D: Deserializer<'de>>(kind: &str, table: D) -> Result<FaultKind, D::Error> {
+        if OneShot::KINDS.contains(&kind) {
+            OneShot::deserialize(table).map(FaultKind::OneShot)
+        } else if LinkFault::KINDS.contains(&kind) {
+            LinkFault::deserialize(table).map(FaultKind::Link)
+        } else if DiskFault::KINDS.contains(&kind) {
+            DiskFault::deserialize(table).map(FaultKind::Disk)
+        } else {
+            let known: Vec<&str> = [OneShot::KINDS, LinkFault::KINDS, DiskFault::KINDS].concat();
+            let known = known.join("`, `");
+            Err(D::Error::custom(format!("unknown variant `{kind}`, expected one of `{known}`")))
+        }
+    }
+
+    /// Checks it: patterns, probabilities, factors, periods.
+    ///
+    /// # Errors
+    ///
+    /// The field and what is wrong with it.
+    pub fn validate(&self) -> Result<(), InvalidRule> {
+        match self {
+            FaultKind::OneShot(fault) => fault.validate(),
+            FaultKind::Link(fault) => fault.validate(),
+            FaultKind::Disk(fault) => fault.validate(),
+        }
+    }
+
+    /// Whether a duration of 0 s makes sense: it ends a process or a connection, which is done at once.
+    pub fn is_instant(&self) -> bool {
+        matches!(self, FaultKind::OneShot(fault) if !matches!(fault, OneShot::Pause { .. }))
+    }
+}
+
+impl From<OneShot> for FaultKind {
+    fn from(fault: OneShot) -> FaultKind {
+        FaultKind::OneShot(fault)
+    }
+}
+
+impl From<LinkFault> for FaultKind {
+    fn from(fault: LinkFault) -> FaultKind {
+        FaultKind::Link(fault)
+    }
+}
+
+impl From<DiskFault> for FaultKind {
+    fn from(fault: DiskFault) -> FaultKind {
+        FaultKind::Disk(fault)
+    }
+}
+
+/// What breaks, in a line.
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FaultKind::OneShot(fault) => fault.fmt(f),
+            FaultKind::Link(fault) => fault.fmt(f),
+            FaultKind::Disk(fault) => fault.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Patterns of names and paths.
+
+use super::InvalidRule;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+/// A pattern of shell wildcards for the names of hosts, disks and files: `node-[12]`, `**/*.log`.
+///
+/// Compiled when it is made. One with a wrong syntax matches nothing, and [`super::Rule::validate`] says what is wrong.
+///
+/// ```
+/// use stormglass_core::fault::Pattern;
+///
+/// assert!(Pattern::new("node-[12]").matches("node-2"));
+/// assert!(!Pattern::new("node-[12").matches("node-2"));
+/// ```
+#[derive(Clone)]
+pub struct Pattern {
+    text: String,
+    compiled: Option<glob::Pattern>,
+}
+
+impl Pattern {
+    /// The pattern with this text.
+    pub fn new(text: impl Into<String>) -> Pattern {
+        let text = text.into();
+        Pattern { compiled: glob::Pattern::new(&text).ok(), text }
+    }
+
+    /// Whether a name or path matches.
+    pub fn matches(&self, name: &str) -> bool {
+        self.compiled.as_ref().is_some_and(|pattern| pattern.matches(name))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Checks the syntax. The error names the field.
+    pub(super) fn validate(&self, field: &'static str) -> Result<(), InvalidRule> {
+        match glob::Pattern::new(&self.text) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let problem = format!("{:?} is no pattern: {error}", self.text);
+                Err(InvalidRule { field, problem })
+            }
+        }
+    }
+}
+
+impl From<&str> for Pattern {
+    fn from(text: &str) -> Pattern {
+        Pattern::new(text)
+    }
+}
+
+impl From<String> for Pattern {
+    fn from(text: String) -> Pattern {
+        Pattern::new(text)
+    }
+}
+
+impl AsRef<str> for Pattern {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Pattern) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Pattern {}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text.fmt(f)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Pattern, D::Error> {
+        String::deserialize(deserializer).map(Pattern::new)
+    }
+}
