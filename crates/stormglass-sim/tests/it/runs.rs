@@ -1,21 +1,21 @@
 //! A run turns into an outcome, whatever happens in it.
 
-use crate::story::Story;
+use crate::story::{Boxed, Story};
 use std::time::Duration;
 use stormglass_core::{Keep, Length, Seed, Verdict};
 use stormglass_fs::Loss;
 use stormglass_rt::worker;
-use stormglass_sim::{Play, Played, Run, Settings, World};
+use stormglass_sim::{Played, Run, Settings, World};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-fn play_with(sets: &[(&str, &str)], story: impl Fn(World) -> Play + Send + Sync) -> Played {
+fn play_with(sets: &[(&str, &str)], story: impl Fn(World) -> Boxed + Send + Sync) -> Played {
     let story = Story(story);
     let settings = Settings::resolve(&story, None, "quiet", sets).unwrap();
     Run::new(&story, settings, Seed(7)).play(Keep::Events)
 }
 
-fn play(story: impl Fn(World) -> Play + Send + Sync) -> Played {
+fn play(story: impl Fn(World) -> Boxed + Send + Sync) -> Played {
     play_with(&[], story)
 }
 
@@ -249,7 +249,7 @@ fn nodes_of_one_machine_can_share_a_device() {
 
 #[test]
 fn keeping_events_changes_nothing_but_memory() {
-    let story = Story(|world: World| -> Play {
+    let story = Story(|world: World| -> Boxed {
         Box::pin(async move {
             let disk = world.node("node-1").disk().clone();
             disk.write("a", b"x").await.unwrap();
