@@ -18,17 +18,15 @@ struct Writes {
 
 struct SyncedWrites;
 
-/// A process writes to its log and makes each write durable
+/// A process overwrites its state and makes each write durable
 #[scenario]
 impl Scenario for SyncedWrites {
     async fn play(&self, world: World, settings: Writes) {
         let disk = world.node("node-1").disk().clone();
         let writes = async {
-            let file = disk.create("log").await.expect("no fault is planned");
-            for number in 0..settings.count {
-                file.write_all_at(&vec![0; settings.size], number * settings.size as u64)
-                    .await
-                    .expect("no fault is planned");
+            let file = disk.create("state").await.expect("no fault is planned");
+            for _ in 0..settings.count {
+                file.write_all_at(&vec![0; settings.size], 0).await.expect("no fault is planned");
                 file.sync_data().await.expect("no fault is planned");
             }
         };

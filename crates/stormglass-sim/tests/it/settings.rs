@@ -1,4 +1,4 @@
-//! A wrong setting is named with its place, its key and the remedy.
+//! Settings: layers, derived parameters, and errors that name the place, the key and what would be right.
 
 use expect_test::{Expect, expect};
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ fn file(name: &str, text: &str) -> String {
 }
 
 #[test]
-fn assignments() {
+fn wrong_assignments_are_refused() {
     refused(
         None,
         "quiet",
@@ -143,7 +143,7 @@ fn assignments() {
 }
 
 #[test]
-fn names() {
+fn unknown_names_are_refused() {
     refused(None, "quite", &[], expect!["--profile quite: unknown profile `quite`; did you mean `quiet`?"]);
     refused(Some("two"), "quiet", &[], expect!["--model two: unknown model `two` (known: one)"]);
     refused(
@@ -155,7 +155,7 @@ fn names() {
 }
 
 #[test]
-fn files() {
+fn wrong_files_are_refused() {
     refused(
         None,
         &file("broken.toml", "[disk\nsync = 1"),
@@ -201,17 +201,17 @@ fn later_layers_win() {
 }
 
 #[test]
-fn settings_survive_their_table() {
+fn settings_are_restored_from_their_table() {
     let settings = Settings::resolve(&Own, None, "ci-disk", &[("disk.sync.delay", "200ms")]).unwrap();
     let text = toml::to_string(settings.table()).unwrap();
     let restored = Settings::restore(&Own, "one", "ci-disk", "run.toml", &text.parse().unwrap()).unwrap();
     assert_eq!(restored.table(), settings.table());
 }
 
-/// A shipped disk can stand for all of its parameters, in an assignment and in a file; what was set before is gone, what is
-/// set after it counts.
+/// A shipped disk replaces all parameters of the disk, in an assignment and in a file: values that were set before are
+/// replaced too, later ones are kept.
 #[test]
-fn a_disk_can_be_named() {
+fn a_shipped_disk_replaces_the_disks_parameters() {
     let disk = |profile: &str, sets: &[(&str, &str)]| {
         Settings::resolve(&Own, None, profile, sets).unwrap().profile().disk.clone()
     };
@@ -369,12 +369,14 @@ fn derived_parameters_are_validated() {
         let scenario = WithDerived(Derived::default());
         Settings::resolve(&scenario, None, "quiet", &[(key, value)]).unwrap_err().to_string()
     };
-    expect!["--set all.clients=10: `all.clients`: the range is 1 to 9"].assert_eq(&wrong("all.clients", "10"));
+    expect!["--set all.clients=10: `all.clients`: the range is 1 to 9"]
+        .assert_eq(&wrong("all.clients", "10"));
     expect!["--set all.clients=300: `all.clients`: invalid value: integer `300`, expected a whole number from 0 to 255"].assert_eq(&wrong("all.clients", "300"));
     expect![[r#"--set all.request-timeout=5: `all.request-timeout`: invalid type: integer `5`, expected a duration with its unit, such as "150ms" or "5s""#]].assert_eq(&wrong("all.request-timeout", "5"));
     expect!["--set all.request-timout=5s: unknown parameter `all.request-timout`; did you mean `all.request-timeout`?"].assert_eq(&wrong("all.request-timout", "5s"));
     let file = file("derived.toml", "[all]\ninner = 3\n");
     let scenario = WithDerived(Derived::default());
     let error = Settings::resolve(&scenario, None, &file, &[]).unwrap_err().to_string();
-    expect!["TMP/derived.toml: `all.inner`: invalid type: integer `3`, expected a table of parameters"].assert_eq(&error.replace(env!("CARGO_TARGET_TMPDIR"), "TMP"));
+    expect!["TMP/derived.toml: `all.inner`: invalid type: integer `3`, expected a table of parameters"]
+        .assert_eq(&error.replace(env!("CARGO_TARGET_TMPDIR"), "TMP"));
 }
