@@ -125,7 +125,7 @@ impl<'a> Parameter<'a> {
     }
 
     /// The value of the user's struct, from the form.
-    fn from_form(&self, private: &Path) -> TokenStream {
+    fn value(&self, private: &Path) -> TokenStream {
         let Parameter { name, key, .. } = self;
         match self.kind {
             Kind::Limit => quote!(#name: #private::Limit::of(#key, form.#name)),
@@ -134,7 +134,7 @@ impl<'a> Parameter<'a> {
     }
 
     /// The value of the form, from the user's struct.
-    fn to_form(&self) -> TokenStream {
+    fn form_value(&self) -> TokenStream {
         let name = self.name;
         match self.kind {
             Kind::Limit => quote!(#name: values.#name.deadline),
@@ -183,8 +183,8 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let (name, title) = (&input.ident, input.ident.to_string());
     let docs = input.attrs.iter().filter(|attribute| attribute.path().is_ident("doc"));
     let form = parameters.iter().map(|parameter| parameter.form(&private));
-    let from_form = parameters.iter().map(|parameter| parameter.from_form(&private));
-    let to_form = parameters.iter().map(Parameter::to_form);
+    let values = parameters.iter().map(|parameter| parameter.value(&private));
+    let form_values = parameters.iter().map(Parameter::form_value);
     let defaults: Vec<TokenStream> =
         parameters.iter().map(|parameter| parameter.default(&private)).collect::<Result<_>>()?;
     let path = |name: &str| format!("{}::{name}", quote!(#private).to_string().replace(' ', ""));
@@ -218,7 +218,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
 
             impl Form {
                 fn of(values: &#name) -> Form {
-                    Form { #(#to_form),* }
+                    Form { #(#form_values),* }
                 }
             }
 
@@ -239,7 +239,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
             impl<'de> private::serde::Deserialize<'de> for #name {
                 fn deserialize<D: private::serde::Deserializer<'de>>(deserializer: D) -> ::core::result::Result<#name, D::Error> {
                     let form: Form = private::serde::Deserialize::deserialize(deserializer)?;
-                    ::core::result::Result::Ok(#name { #(#from_form),* })
+                    ::core::result::Result::Ok(#name { #(#values),* })
                 }
             }
 
