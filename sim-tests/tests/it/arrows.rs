@@ -95,3 +95,17 @@ fn pure_crates_do_not_depend_on_madsim() {
         assert!(!tree.contains("madsim"), "{name} depends on madsim");
     }
 }
+
+/// ARCHITECTURE.md says which files a new fault, parameter, scenario or report touches: these files exist.
+#[test]
+fn files_that_the_recipes_name_exist() {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let table =
+        text.split("<!-- recipes -->").nth(1).expect("the table stands between two `<!-- recipes -->` marks");
+    let paths: Vec<&str> =
+        table.split('`').skip(1).step_by(2).filter(|word| word.contains('/')).collect();
+    assert!(paths.len() > 10, "{paths:?}");
+    for path in paths {
+        assert!(root().join(path).exists(), "ARCHITECTURE.md names {path}");
+    }
+}
