@@ -1,7 +1,7 @@
 //! Three scenarios that let the real world in, each in another way, and one that looks like them and does not.
 
 use std::time::Duration;
-use stormglass_sim::{Play, Scenario, Settings, World};
+use stormglass_sim::{Scenario, World, scenario};
 
 /// What a scenario's chance comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,7 @@ fn hash_map_choices() -> Vec<u64> {
 #[derive(Clone, Copy, Debug)]
 pub struct Leaky(pub Leak);
 
+#[scenario(about = "makes choices that follow from the seed, or do not")]
 impl Scenario for Leaky {
     fn name(&self) -> &str {
         match self.0 {
@@ -73,20 +74,14 @@ impl Scenario for Leaky {
         }
     }
 
-    fn about(&self) -> &str {
-        "makes choices that follow from the seed, or do not"
-    }
-
-    fn play(&self, world: World, _settings: &Settings) -> Play {
+    async fn play(&self, world: World) {
         let leak = self.0;
-        Box::pin(async move {
-            world.note("before");
-            stormglass_rt::sleep(Duration::from_millis(1)).await;
-            for choice in leak.choices(&world).await {
-                world.note(&format!("chose {choice}"));
-            }
-            // A failing run is compared as well.
-            world.violated("none", "a run that fails on purpose");
-        })
+        world.note("before");
+        stormglass_rt::sleep(Duration::from_millis(1)).await;
+        for choice in leak.choices(&world).await {
+            world.note(&format!("chose {choice}"));
+        }
+        // A failing run is compared as well.
+        world.violated("none", "a run that fails on purpose");
     }
 }

@@ -4,7 +4,7 @@ use sim_raft::Canary;
 use sim_restate::{ClusterChaos, MetadataChaos, canary};
 use std::process::ExitCode;
 use stormglass_core::{Keep, Seed, Verdict};
-use stormglass_sim::{Run, Scenario, Settings};
+use stormglass_sim::{AnyScenario, Run, Settings};
 
 /// So many seeds are tried.
 const SEEDS: u64 = 1_000;
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 }
 
 /// Prints a table of bugs, and gives how many were not found.
-fn table(scenario: &dyn Scenario, key: &str, canaries: &[String], sets: &[(&str, &str)]) -> usize {
+fn table(scenario: &dyn AnyScenario, key: &str, canaries: &[String], sets: &[(&str, &str)]) -> usize {
     println!("| bug | found by | seeds until then |\n| --- | --- | --- |");
     let mut missed = 0;
     for name in canaries {

@@ -4,16 +4,14 @@ use crate::ingress::Response;
 use crate::partition::PartitionId;
 use crate::partition::state::Handler;
 use crate::runner::{Cluster, Setup, Signal};
-use crate::settings::{CHAOS_MODELS, ClusterSettings};
-use crate::shipped::PROFILES;
+use crate::settings::{CHAOS_MODELS, TestParameters, TestSettings};
 use crate::tools::{Ingress, REPOSITORY, converge, register};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::Limit;
-use stormglass_core::latency::HumanDuration;
 use stormglass_rt::{self as rt, Watch};
-use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Parameters, Preset, Scenario, World, scenario};
 
 /// Three nodes with every role. Again and again one of them is restarted, while one writer adds to a counter through any of the three; after each restart all nodes have to be healthy and a write has to
 /// be acknowledged, each within its limit. Every acknowledged add has to tell the number of those acknowledged so far: none is lost, none counts twice.
@@ -23,38 +21,35 @@ use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError
 pub struct ClusterChaos;
 
 /// The test's own parameters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[derive(Clone, Debug, PartialEq, Eq, Parameters)]
+#[parameters(crate = "stormglass_sim", validate)]
 pub struct ClusterChaosSettings {
     /// How long nodes are restarted and a writer writes. Default: 60 s.
-    #[serde(with = "HumanDuration")]
+    #[parameter(default = "60s")]
     pub duration: Duration,
     /// The limit of the first start's health: an observer. Default: 30 s.
-    #[serde(with = "HumanDuration")]
-    #[schemars(extend("x-observer" = true))]
-    pub first_healthy: Duration,
+    #[parameter(default = "30s")]
+    pub first_healthy: Limit,
     /// The limit of the health after a restart: an observer. Default: 10 s.
-    #[serde(with = "HumanDuration")]
-    #[schemars(extend("x-observer" = true))]
-    pub healthy: Duration,
+    #[parameter(default = "10s")]
+    pub healthy: Limit,
     /// The limit of the wait for a new acknowledged add after that: an observer. Default: 30 s.
-    #[serde(with = "HumanDuration")]
-    #[schemars(extend("x-observer" = true))]
-    pub recovery: Duration,
+    #[parameter(default = "30s")]
+    pub recovery: Limit,
     /// The limit of a request of the writer; 0 s has none. Default: 5 s.
-    #[serde(with = "HumanDuration")]
+    #[parameter(default = "5s")]
     pub request_timeout: Duration,
     /// The writer's pause after a request that failed on its way. Default: 200 ms.
-    #[serde(with = "HumanDuration")]
+    #[parameter(default = "200ms")]
     pub failed_pause: Duration,
     /// Whether nodes have a snapshot repository; the real test's have none. Default: false.
     pub repository: bool,
     /// How nodes are stopped. Default: `both`.
+    #[parameter(default = Signals::Both)]
     pub signals: Signals,
     /// The limit of the wait for equal replicas at the end: an observer; the real test has none. Default: 60 s.
-    #[serde(with = "HumanDuration")]
-    #[schemars(extend("x-observer" = true))]
-    pub converged: Duration,
+    #[parameter(default = "60s")]
+    pub converged: Limit,
 }
 
 /// How nodes are stopped.
@@ -67,78 +62,28 @@ pub enum Signals {
     Both,
 }
 
-impl Default for ClusterChaosSettings {
-    fn default() -> ClusterChaosSettings {
-        ClusterChaosSettings {
-            duration: Duration::from_secs(60),
-            first_healthy: Duration::from_secs(30),
-            healthy: Duration::from_secs(10),
-            recovery: Duration::from_secs(30),
-            request_timeout: Duration::from_secs(5),
-            failed_pause: Duration::from_millis(200),
-            repository: false,
-            signals: Signals::Both,
-            converged: Duration::from_secs(60),
+impl ClusterChaosSettings {
+    fn validate(&self) -> Result<(), (&'static str, String)> {
+        if self.failed_pause.is_zero() {
+            return Err(("failed-pause", "must be above 0s".into()));
         }
+        Ok(())
     }
 }
 
-const SECTION: &str = "cluster-chaos";
-
-fn parse(settings: &Settings) -> Result<(ClusterSettings, ClusterChaosSettings), SettingsError> {
-    let own: ClusterChaosSettings = settings.section(SECTION)?;
-    if own.failed_pause.is_zero() {
-        return Err(settings.wrong("cluster-chaos.failed-pause", "must be above 0s"));
-    }
-    Ok((ClusterSettings::with_logs(settings)?, own))
+impl TestParameters for ClusterChaosSettings {
+    const MODELS: &'static [Preset] = CHAOS_MODELS;
 }
 
+#[scenario(about = "nodes are restarted, one after the other, while a writer adds to a counter")]
 impl Scenario for ClusterChaos {
-    fn name(&self) -> &str {
-        "cluster-chaos"
-    }
-
-    fn about(&self) -> &str {
-        "nodes are restarted, one after the other, while a writer adds to a counter"
-    }
-
-    fn models(&self) -> &[Preset] {
-        CHAOS_MODELS
-    }
-
-    fn profiles(&self) -> &[Preset] {
-        PROFILES
-    }
-
-    fn defaults(&self) -> Parameters {
-        ClusterSettings::defaults().with(SECTION, &ClusterChaosSettings::default())
-    }
-
-    fn overrides(&self) -> toml::Table {
-        toml::toml! {
-            [run]
-            horizon = "300s"
-        }
-    }
-
-    fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
-        parse(settings).map(drop)
-    }
-
-    fn nodes(&self, settings: &Settings) -> Vec<String> {
-        ClusterSettings::nodes(settings)
-    }
-
-    fn play(&self, world: World, settings: &Settings) -> Play {
-        let (settings, own) = parse(settings).expect("validated when resolved");
-        Box::pin(async move {
-            let repository = own.repository.then(|| world.node(REPOSITORY).disk().clone());
-            let cluster = Cluster::start_with(&world, settings, &Setup { repository, ..Setup::ALL });
-            cluster.wait_provisioned().await;
-            cluster.wait_healthy(Limit::of("cluster-chaos.first-healthy", own.first_healthy)).await;
-            register(&world, &cluster, 0).await;
-            play(&world, cluster, &own).await;
-        })
+    async fn play(&self, world: World, TestSettings { cluster, test }: TestSettings<ClusterChaosSettings>) {
+        let repository = test.repository.then(|| world.node(REPOSITORY).disk().clone());
+        let cluster = Cluster::start_with(&world, cluster, &Setup { repository, ..Setup::ALL });
+        cluster.wait_provisioned().await;
+        cluster.wait_healthy(test.first_healthy).await;
+        register(&world, &cluster, 0).await;
+        play(&world, cluster, &test).await;
     }
 }
 
@@ -161,16 +106,9 @@ async fn play(world: &World, mut cluster: Cluster, own: &ClusterChaosSettings) {
         let term = own.signals == Signals::Both && chance.below(2) == 1;
         cluster.restart(place, if term { Signal::Term } else { Signal::Kill }).await;
         let before = successes.get();
-        cluster.wait_healthy(Limit::of("cluster-chaos.healthy", own.healthy)).await;
+        cluster.wait_healthy(own.healthy).await;
         let new = successes.until(|&now| now > before);
-        world
-            .wait(
-                "a new success",
-                cluster.node(place).name(),
-                Limit::of("cluster-chaos.recovery", own.recovery),
-                new,
-            )
-            .await;
+        world.wait("a new success", cluster.node(place).name(), own.recovery, new).await;
     }
     writer.abort();
     let acknowledged = successes.get();
@@ -179,7 +117,7 @@ async fn play(world: &World, mut cluster: Cluster, own: &ClusterChaosSettings) {
     }
     let partition = PartitionId::of(COUNTER, cluster.settings().partition.count);
     let places: Vec<usize> = (0..cluster.len()).collect();
-    converge(world, &cluster, partition, &places, Limit::of("cluster-chaos.converged", own.converged)).await;
+    converge(world, &cluster, partition, &places, own.converged).await;
 }
 
 /// A client that adds to the counter, one request after the other, through any node.

@@ -1,9 +1,8 @@
 //! The scenario `cold-start`: a cluster on empty disks, until every admin API answers.
 
 use crate::runner::Cluster;
-use crate::settings::{ClusterSettings, MODELS};
-use crate::shipped::PROFILES;
-use stormglass_sim::{Exhibit, Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
+use crate::settings::ClusterSettings;
+use stormglass_sim::{Exhibit, Scenario, World, scenario};
 
 /// The start of `fast_forward_over_trim_gap` in restatedev/restate#2973: node-1 tells its id after 7.35 s, and its admin API does not answer
 /// within 10 s.
@@ -22,45 +21,15 @@ const EXHIBITS: &[Exhibit] = &[Exhibit {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ColdStart;
 
+#[scenario(about = "a cluster starts on empty disks; the harness waits for every admin API")]
 impl Scenario for ColdStart {
-    fn name(&self) -> &str {
-        "cold-start"
-    }
-
-    fn about(&self) -> &str {
-        "a cluster starts on empty disks; the harness waits for every admin API"
-    }
-
-    fn models(&self) -> &[Preset] {
-        MODELS
-    }
-
-    fn profiles(&self) -> &[Preset] {
-        PROFILES
-    }
-
     fn exhibits(&self) -> &[Exhibit] {
         EXHIBITS
     }
 
-    fn defaults(&self) -> Parameters {
-        ClusterSettings::defaults()
-    }
-
-    fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
-        ClusterSettings::from_settings(settings).map(drop)
-    }
-
-    fn nodes(&self, settings: &Settings) -> Vec<String> {
-        ClusterSettings::nodes(settings)
-    }
-
-    fn play(&self, world: World, settings: &Settings) -> Play {
-        let settings = ClusterSettings::from_settings(settings).expect("validated when resolved");
-        Box::pin(async move {
-            let cluster = Cluster::start(&world, settings);
-            cluster.wait_provisioned().await;
-            cluster.wait_admin_healthy().await;
-        })
+    async fn play(&self, world: World, settings: ClusterSettings) {
+        let cluster = Cluster::start(&world, settings);
+        cluster.wait_provisioned().await;
+        cluster.wait_admin_healthy().await;
     }
 }

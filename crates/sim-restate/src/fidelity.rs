@@ -16,7 +16,7 @@ use std::fmt::Write;
 use std::time::Duration;
 use stormglass_core::latency::HumanDuration;
 use stormglass_core::{Keep, Length, Seed};
-use stormglass_sim::{Played, Run, Scenario, Settings};
+use stormglass_sim::{AnyScenario, Played, Run, Settings};
 
 /// The phases that the simulation has to meet within [`TOLERANCE`] where syncs are slow.
 pub const JUDGED: [Phase; 5] =
@@ -180,7 +180,7 @@ impl Experiment {
         self.resolve(&Restarts, &[("cluster.script", &script)])
     }
 
-    fn resolve(&self, scenario: &dyn Scenario, more: &[(&str, &str)]) -> Settings {
+    fn resolve(&self, scenario: &dyn AnyScenario, more: &[(&str, &str)]) -> Settings {
         let settings = self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let settings: Vec<_> = settings.chain(more.iter().copied()).collect();
         Settings::resolve(scenario, Some("restate-1.7"), "quiet", &settings)

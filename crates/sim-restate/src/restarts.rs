@@ -1,11 +1,10 @@
 //! The scenario `restarts`: a cluster starts, and its nodes are started again, one after the other.
 
 use crate::runner::{Cluster, Signal};
-use crate::settings::{ClusterSettings, MODELS, ScriptedRestart, TopologySettings};
-use crate::shipped::PROFILES;
+use crate::settings::{ClusterSettings, ScriptedRestart, TopologySettings};
 use stormglass_core::Seed;
 use stormglass_rt as rt;
-use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Scenario, World, scenario};
 
 /// Three nodes start on empty disks. Once all are healthy a node drawn by chance is killed, or told to stop, and started again on what its disk
 /// has kept; the harness waits for its admin API. After each start there is a pause. `cluster.script` says instead which node it is, how it ends and when.
@@ -14,51 +13,25 @@ use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Restarts;
 
+#[scenario(about = "nodes of a healthy cluster are killed or stopped, and started again")]
 impl Scenario for Restarts {
-    fn name(&self) -> &str {
-        "restarts"
-    }
-
-    fn about(&self) -> &str {
-        "nodes of a healthy cluster are killed or stopped, and started again"
-    }
-
-    fn models(&self) -> &[Preset] {
-        MODELS
-    }
-
-    fn profiles(&self) -> &[Preset] {
-        PROFILES
-    }
-
-    fn defaults(&self) -> Parameters {
-        ClusterSettings::defaults()
-    }
-
-    fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
-        ClusterSettings::from_settings(settings).map(drop)
-    }
-
-    fn nodes(&self, settings: &Settings) -> Vec<String> {
-        ClusterSettings::nodes(settings)
-    }
-
-    fn play(&self, world: World, settings: &Settings) -> Play {
-        let settings = ClusterSettings::from_settings(settings).expect("validated when resolved");
-        Box::pin(async move {
-            let pause = settings.cluster.pause;
-            let script = script(&settings.cluster, world.seed());
-            let mut cluster = Cluster::start(&world, settings);
-            cluster.wait_provisioned().await;
-            cluster.wait_admin_healthy().await;
-            for ScriptedRestart { pause, node, signal } in script {
-                rt::sleep(pause).await;
-                let place = cluster.settings().cluster.place(&node).expect("validated when resolved");
-                cluster.restart(place, signal).await;
-                cluster.wait_admin_healthy_of(place).await;
-            }
+    async fn play(&self, world: World, settings: ClusterSettings) {
+        let pause = settings.cluster.pause;
+        let script = script(&settings.cluster, world.seed());
+        let mut cluster = Cluster::start(&world, settings);
+        cluster.wait_provisioned().await;
+        cluster.wait_admin_healthy().await;
+        for ScriptedRestart { pause, node, signal } in script {
             rt::sleep(pause).await;
-        })
+            let place = cluster
+                .settings()
+                .cluster
+                .place(&node)
+                .expect("a node of the cluster: reading the settings checks that");
+            cluster.restart(place, signal).await;
+            cluster.wait_admin_healthy_of(place).await;
+        }
+        rt::sleep(pause).await;
     }
 }
 

@@ -388,7 +388,7 @@ impl Launcher {
     fn life(&self, node: &Node, number: u32, setup: &Setup) -> Life {
         let life = Life(Watch::new(self.world.recorder(), (number, self.start(node, number, setup))));
         let (launcher, again, setup, told) = (self.clone(), node.clone(), setup.clone(), life.clone());
-        node.starts_with(move || told.next(|number| launcher.start(&again, number, &setup)));
+        node.set_start(move || told.next(|number| launcher.start(&again, number, &setup)));
         life
     }
 }

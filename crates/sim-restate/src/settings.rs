@@ -9,13 +9,14 @@ use crate::log::LogSettings;
 use crate::partition::PartitionSettings;
 use crate::partition::table::Replication;
 use crate::runner::Signal;
+use crate::shipped::PROFILES;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_raft::{ClientSettings, MetadataState, RaftSettings, RetryPolicy};
 use std::time::Duration;
 use stormglass_core::Limit;
 use stormglass_core::latency::HumanDuration;
-use stormglass_sim::{Parameters, Preset, Settings, SettingsError};
+use stormglass_sim::{ParameterSet, Parameters, Preset, SettingsError, Values};
 
 /// The texts of a model: its metadata server, the start of a node, the rest of a cluster.
 macro_rules! model {
@@ -489,33 +490,24 @@ fn name_of(step: Step) -> String {
 }
 
 impl ClusterSettings {
-    /// Every parameter, with its default.
-    pub fn defaults() -> Parameters {
-        Parameters::of(&ClusterSettings::default())
-    }
-
     /// Reads and checks the parameters.
-    ///
-    /// # Errors
-    ///
-    /// Names the parameter.
-    pub fn from_settings(settings: &Settings) -> Result<ClusterSettings, SettingsError> {
+    fn from_values(values: &Values) -> Result<ClusterSettings, SettingsError> {
         let cluster = ClusterSettings {
-            raft: settings.section("raft")?,
-            metadata_client: settings.section("metadata-client")?,
-            node: settings.section("node")?,
-            cluster: settings.section("cluster")?,
-            admin: settings.section("admin")?,
-            network: settings.section("network")?,
-            gossip: settings.section("gossip")?,
-            controller: settings.section("controller")?,
-            log: settings.section("log")?,
-            partition: settings.section("partition")?,
+            raft: values.section("raft")?,
+            metadata_client: values.section("metadata-client")?,
+            node: values.section("node")?,
+            cluster: values.section("cluster")?,
+            admin: values.section("admin")?,
+            network: values.section("network")?,
+            gossip: values.section("gossip")?,
+            controller: values.section("controller")?,
+            log: values.section("log")?,
+            partition: values.section("partition")?,
         };
         cluster
             .raft
             .validate()
-            .map_err(|(field, problem)| settings.wrong(&format!("raft.{field}"), problem))?;
+            .map_err(|(field, problem)| values.wrong(&format!("raft.{field}"), problem))?;
         let policies = [
             ("metadata-client.conflict-retry", &cluster.metadata_client.conflict_retry),
             ("node.join-retry", &cluster.node.join_retry),
@@ -530,35 +522,35 @@ impl ClusterSettings {
             ("partition.repository-retry", &cluster.partition.repository_retry),
         ];
         for (key, policy) in policies {
-            policy.validate().map_err(|problem| settings.wrong(key, problem))?;
+            policy.validate().map_err(|problem| values.wrong(key, problem))?;
         }
         if !(1..=99).contains(&cluster.cluster.nodes) {
-            return Err(settings.wrong("cluster.nodes", "the range is 1 to 99"));
+            return Err(values.wrong("cluster.nodes", "the range is 1 to 99"));
         }
         let names = cluster.cluster.names();
         if let Addresses::Nodes(these) = &cluster.node.metadata_addresses {
             let key = "node.metadata-addresses";
             if these.is_empty() {
-                return Err(settings.wrong(key, "needs a node at least"));
+                return Err(values.wrong(key, "needs a node at least"));
             }
             if let Some(stranger) = these.iter().find(|name| !names.contains(name)) {
-                return Err(settings.wrong(key, no_node(stranger, &names)));
+                return Err(values.wrong(key, no_node(stranger, &names)));
             }
         }
         if let Some(restart) = cluster.cluster.script.iter().find(|restart| !names.contains(&restart.node)) {
-            return Err(settings.wrong("cluster.script", no_node(&restart.node, &names)));
+            return Err(values.wrong("cluster.script", no_node(&restart.node, &names)));
         }
         if cluster.cluster.side_by_side > 15 {
-            return Err(settings.wrong("cluster.side-by-side", "the range is 0 to 15"));
+            return Err(values.wrong("cluster.side-by-side", "the range is 0 to 15"));
         }
         if !(1..=1_024).contains(&cluster.partition.count) {
-            return Err(settings.wrong("partition.count", "the range is 1 to 1024"));
+            return Err(values.wrong("partition.count", "the range is 1 to 1024"));
         }
         if cluster.partition.replication == Replication::Nodes(0) {
-            return Err(settings.wrong("partition.replication", "must be at least 1, or \"everywhere\""));
+            return Err(values.wrong("partition.replication", "must be at least 1, or \"everywhere\""));
         }
         if cluster.log.read_ahead == 0 {
-            return Err(settings.wrong("log.read-ahead", "must be at least 1"));
+            return Err(values.wrong("log.read-ahead", "must be at least 1"));
         }
         let intervals = [
             ("gossip.tick", cluster.gossip.tick),
@@ -568,38 +560,33 @@ impl ClusterSettings {
         ];
         for (key, interval) in intervals {
             if interval.is_zero() {
-                return Err(settings.wrong(key, "must be above 0s"));
+                return Err(values.wrong(key, "must be above 0s"));
             }
         }
         if cluster.admin.poll_interval.is_zero() {
-            return Err(settings.wrong("admin.poll-interval", "must be above 0s"));
+            return Err(values.wrong("admin.poll-interval", "must be above 0s"));
         }
-        cluster.check_order(settings)?;
+        cluster.check_order(values)?;
         Ok(cluster)
     }
 
-    /// The names of the cluster's nodes, of settings that were validated.
-    pub(crate) fn nodes(settings: &Settings) -> Vec<String> {
-        settings.section::<TopologySettings>("cluster").expect("validated when resolved").names()
-    }
-
-    /// As [`ClusterSettings::from_settings`], for a scenario that writes to logs.
+    /// Reads and checks the parameters for a scenario that writes to logs.
     ///
     /// # Errors
     ///
     /// Names the parameter.
-    pub fn with_logs(settings: &Settings) -> Result<ClusterSettings, SettingsError> {
-        let cluster = ClusterSettings::from_settings(settings)?;
+    pub fn with_logs(values: &Values) -> Result<ClusterSettings, SettingsError> {
+        let cluster = ClusterSettings::from_values(values)?;
         let (copies, nodes) = (cluster.log.replication, cluster.cluster.nodes);
         if !(1..=nodes).contains(&u32::from(copies)) {
             let problem = format!("is {copies}, and there are {nodes} nodes: the range is 1 to {nodes}");
-            return Err(settings.wrong("log.replication", problem));
+            return Err(values.wrong("log.replication", problem));
         }
         Ok(cluster)
     }
 
     /// A step needs what earlier ones made.
-    fn check_order(&self, settings: &Settings) -> Result<(), SettingsError> {
+    fn check_order(&self, values: &Values) -> Result<(), SettingsError> {
         let startup = &self.node.startup;
         let place = |step: Step| startup.iter().position(|&other| other == step);
         let needs = [
@@ -622,7 +609,7 @@ impl ClusterSettings {
                 && place(needed).is_none_or(|other| other > at)
             {
                 let problem = format!("{} needs {} before it", name_of(step), name_of(needed));
-                return Err(settings.wrong("node.startup", problem));
+                return Err(values.wrong("node.startup", problem));
             }
         }
         for (step, early, late) in [
@@ -632,18 +619,85 @@ impl ClusterSettings {
             let bound = [early, late].map(|bind| place(bind).filter(|&at| Some(at) < place(step)));
             if place(step).is_some() && bound.iter().flatten().count() != 1 {
                 let problem = format!("{} needs its port bound once before it", name_of(step));
-                return Err(settings.wrong("node.startup", problem));
+                return Err(values.wrong("node.startup", problem));
             }
         }
         if place(Step::Admin).is_none() {
-            return Err(
-                settings.wrong("node.startup", "needs \"admin\", which is what the harness waits for")
-            );
+            return Err(values.wrong("node.startup", "needs \"admin\", which is what the harness waits for"));
         }
         let repeated = startup.iter().enumerate().find(|(at, step)| startup[..*at].contains(step));
         if let Some((_, step)) = repeated {
-            return Err(settings.wrong("node.startup", format!("has the step `{}` twice", step.title())));
+            return Err(values.wrong("node.startup", format!("has the step `{}` twice", step.title())));
         }
         Ok(())
+    }
+}
+
+/// The parameters of the scenarios with whole nodes.
+impl Parameters for ClusterSettings {
+    fn describe(&self) -> ParameterSet {
+        ParameterSet::of(self)
+    }
+
+    fn read(values: &Values) -> Result<ClusterSettings, SettingsError> {
+        ClusterSettings::from_values(values)
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        self.cluster.names()
+    }
+
+    fn models() -> &'static [Preset] {
+        MODELS
+    }
+
+    fn profiles() -> &'static [Preset] {
+        PROFILES
+    }
+}
+
+/// The parameters of one of Restate's tests: those of the cluster, and the test's own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TestSettings<T> {
+    /// The cluster, which writes to logs.
+    pub cluster: ClusterSettings,
+    /// The test's own parameters.
+    pub test: T,
+}
+
+/// The own parameters of one of Restate's tests.
+pub trait TestParameters: Parameters {
+    /// The models with the configuration that the test had at their dates.
+    const MODELS: &'static [Preset];
+}
+
+impl<T: TestParameters> Parameters for TestSettings<T> {
+    fn describe(&self) -> ParameterSet {
+        self.cluster.describe().and(self.test.describe())
+    }
+
+    fn read(values: &Values) -> Result<TestSettings<T>, SettingsError> {
+        let test = T::read(values)?;
+        Ok(TestSettings { cluster: ClusterSettings::with_logs(values)?, test })
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        self.cluster.nodes()
+    }
+
+    fn models() -> &'static [Preset] {
+        T::MODELS
+    }
+
+    fn profiles() -> &'static [Preset] {
+        PROFILES
+    }
+
+    /// A test has 300 s, whatever the model says.
+    fn overrides() -> toml::Table {
+        toml::toml! {
+            [run]
+            horizon = "300s"
+        }
     }
 }

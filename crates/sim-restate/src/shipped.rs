@@ -5,7 +5,7 @@ use crate::{
     Restarts, TrimGap,
 };
 use stormglass_cli::App;
-use stormglass_sim::{Preset, Scenario};
+use stormglass_sim::{AnyScenario, Preset};
 
 /// The CI machine on which the tests failed, beside the general profiles.
 pub const PROFILES: &[Preset] =
@@ -22,7 +22,7 @@ pub const MAPPINGS: &[Preset] =
     &[Preset { name: "restate", layers: &[include_str!("../mappings/restate.toml")] }];
 
 /// Returns all scenarios, `cold-start` first.
-pub fn scenarios() -> Vec<Box<dyn Scenario>> {
+pub fn scenarios() -> Vec<Box<dyn AnyScenario>> {
     vec![
         Box::new(ColdStart),
         Box::new(Restarts),
@@ -37,5 +37,5 @@ pub fn scenarios() -> Vec<Box<dyn Scenario>> {
 
 /// Returns the command line with all of it.
 pub fn app() -> App {
-    App::new(scenarios()).with_sweeps(SWEEPS).with_mappings(MAPPINGS)
+    App::new().with_scenarios(scenarios()).with_sweeps(SWEEPS).with_mappings(MAPPINGS)
 }

@@ -8,17 +8,13 @@ use crate::partition::manager::gap_text;
 use crate::partition::processor::{import_text, started_text};
 use crate::partition::state::Handler;
 use crate::runner::{Cluster, Setup, Signal};
-use crate::settings::{ClusterSettings, TRIM_GAP_MODELS};
-use crate::shipped::PROFILES;
+use crate::settings::{ClusterSettings, TRIM_GAP_MODELS, TestParameters, TestSettings};
 use crate::tools::{Admin, Ingress, POLL, REPOSITORY, converge, register};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sim_raft::{RetryPolicy, Roles};
 use std::time::Duration;
 use stormglass_core::Limit;
-use stormglass_core::latency::HumanDuration;
 use stormglass_rt as rt;
-use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Parameters, Preset, Scenario, World, scenario};
 
 /// A partition's log is trimmed up to a snapshot; a node that joins without the snapshot repository cannot go on; started again with it, it imports
 /// the snapshot and catches up.
@@ -27,117 +23,64 @@ use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TrimGap;
 
-/// The limits of the test's own waits: all observers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+/// The limit of a test under nextest, as the real test is run.
+const NEXTEST: Duration = Duration::from_secs(180);
+
+/// The parameters of the test; the limits of its own waits are observers.
+#[derive(Clone, Debug, PartialEq, Parameters)]
+#[parameters(crate = "stormglass_sim", validate)]
 pub struct TrimGapSettings {
     /// Whether the first nodes have a snapshot repository. Default: true.
+    #[parameter(default = true)]
     pub starts_with_repository: bool,
     /// On how many nodes the partition shall be once the new one has joined; 0 leaves it as it is. Default: 2.
+    #[parameter(default = 2)]
     pub expands_to: u8,
     /// For each first node's partition to start. Default: 180 s, the test runner's own limit.
-    #[serde(with = "HumanDuration")]
-    #[schemars(extend("x-observer" = true))]
-    pub partition_started: Duration,
+    #[parameter(default = NEXTEST)]
+    pub partition_started: Limit,
     /// For the partition to have a leader. Default: 180 s.
-    #[serde(with = "HumanDuration")]
-    #[schemars(extend("x-observer" = true))]
-    pub leader: Duration,
+    #[parameter(default = NEXTEST)]
+    pub leader: Limit,
     /// For the first call of the service. Default: 180 s.
-    #[serde(with = "HumanDuration")]
-    #[schemars(extend("x-observer" = true))]
-    pub first_call: Duration,
+    #[parameter(default = NEXTEST)]
+    pub first_call: Limit,
     /// How the first call is repeated when it is refused. Default: 500 ms, without end.
+    #[parameter(default = RetryPolicy { jitter: 0.0, ..RetryPolicy::exponential(500, 1.0, 500, None) })]
     pub first_call_retry: RetryPolicy,
     /// For the snapshot. Default: 180 s.
-    #[serde(with = "HumanDuration")]
-    #[schemars(extend("x-observer" = true))]
-    pub snapshot: Duration,
+    #[parameter(default = NEXTEST)]
+    pub snapshot: Limit,
     /// For the new node to meet the gap. Default: 180 s.
-    #[serde(with = "HumanDuration")]
-    #[schemars(extend("x-observer" = true))]
-    pub gap_met: Duration,
+    #[parameter(default = NEXTEST)]
+    pub gap_met: Limit,
     /// For the new node to import the snapshot. Default: 180 s.
-    #[serde(with = "HumanDuration")]
-    #[schemars(extend("x-observer" = true))]
-    pub import: Duration,
+    #[parameter(default = NEXTEST)]
+    pub import: Limit,
     /// For the call through the new node. Default: 180 s.
-    #[serde(with = "HumanDuration")]
-    #[schemars(extend("x-observer" = true))]
-    pub last_call: Duration,
+    #[parameter(default = NEXTEST)]
+    pub last_call: Limit,
     /// For all replicas to have applied the same. Default: 180 s.
-    #[serde(with = "HumanDuration")]
-    #[schemars(extend("x-observer" = true))]
-    pub applied: Duration,
+    #[parameter(default = NEXTEST)]
+    pub applied: Limit,
 }
 
-impl Default for TrimGapSettings {
-    fn default() -> TrimGapSettings {
-        const NEXTEST: Duration = Duration::from_secs(180);
-        TrimGapSettings {
-            starts_with_repository: true,
-            expands_to: 2,
-            partition_started: NEXTEST,
-            leader: NEXTEST,
-            first_call: NEXTEST,
-            first_call_retry: RetryPolicy { jitter: 0.0, ..RetryPolicy::exponential(500, 1.0, 500, None) },
-            snapshot: NEXTEST,
-            gap_met: NEXTEST,
-            import: NEXTEST,
-            last_call: NEXTEST,
-            applied: NEXTEST,
-        }
+impl TrimGapSettings {
+    fn validate(&self) -> Result<(), (&'static str, String)> {
+        self.first_call_retry.validate().map_err(|problem| ("first-call-retry", problem.to_string()))
     }
 }
 
-const SECTION: &str = "trim-gap";
-
-fn parse(settings: &Settings) -> Result<(ClusterSettings, TrimGapSettings), SettingsError> {
-    let own: TrimGapSettings = settings.section(SECTION)?;
-    let retry = own.first_call_retry.validate();
-    retry.map_err(|problem| settings.wrong("trim-gap.first-call-retry", problem))?;
-    Ok((ClusterSettings::with_logs(settings)?, own))
+impl TestParameters for TrimGapSettings {
+    const MODELS: &'static [Preset] = TRIM_GAP_MODELS;
 }
 
+#[scenario(
+    about = "a new replica meets a trimmed log, and goes on from a snapshot once it has the repository"
+)]
 impl Scenario for TrimGap {
-    fn name(&self) -> &str {
-        "trim-gap"
-    }
-
-    fn about(&self) -> &str {
-        "a new replica meets a trimmed log, and goes on from a snapshot once it has the repository"
-    }
-
-    fn models(&self) -> &[Preset] {
-        TRIM_GAP_MODELS
-    }
-
-    fn profiles(&self) -> &[Preset] {
-        PROFILES
-    }
-
-    fn defaults(&self) -> Parameters {
-        ClusterSettings::defaults().with(SECTION, &TrimGapSettings::default())
-    }
-
-    fn overrides(&self) -> toml::Table {
-        toml::toml! {
-            [run]
-            horizon = "300s"
-        }
-    }
-
-    fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
-        parse(settings).map(drop)
-    }
-
-    fn nodes(&self, settings: &Settings) -> Vec<String> {
-        ClusterSettings::nodes(settings)
-    }
-
-    fn play(&self, world: World, settings: &Settings) -> Play {
-        let (cluster, own) = parse(settings).expect("validated when resolved");
-        Box::pin(async move { Test::start(world, cluster, own).run().await })
+    async fn play(&self, world: World, TestSettings { cluster, test }: TestSettings<TrimGapSettings>) {
+        Test::start(world, cluster, test).run().await;
     }
 }
 
@@ -165,13 +108,9 @@ impl Test {
         self.cluster.wait_provisioned().await;
         self.cluster.wait_healthy(self.cluster.settings().admin.limit()).await;
         for &place in &first {
-            self.line(
-                place,
-                0,
-                "partition started",
-                Limit::of("trim-gap.partition-started", self.own.partition_started),
-                |line| line == started_text(PARTITION),
-            )
+            self.line(place, 0, "partition started", self.own.partition_started, |line| {
+                line == started_text(PARTITION)
+            })
             .await;
         }
         self.leader().await;
@@ -183,7 +122,7 @@ impl Test {
         let from = self.cluster.journal().len();
         let name = format!("node-{}", first.len() + 1);
         let new = self.cluster.add(&name, worker);
-        let gap_met = Limit::of("trim-gap.gap-met", self.own.gap_met);
+        let gap_met = self.own.gap_met;
         if self.own.expands_to > 0 {
             self.line(new, from, "node id", gap_met, |line| line.starts_with("My Node ID")).await;
             let _ = Admin::of(&self.cluster, 0).ask(Ask::Replicate(self.own.expands_to)).await;
@@ -196,20 +135,10 @@ impl Test {
         let setup = Setup { roles: Roles::WORKER, ..self.with_repository.clone() };
         self.cluster.start_again(new, setup);
         let import = import_text(&snapshot);
-        self.line(new, from, "snapshot import", Limit::of("trim-gap.import", self.own.import), |line| {
-            line == import
-        })
-        .await;
+        self.line(new, from, "snapshot import", self.own.import, |line| line == import).await;
         self.last_call(new).await;
         let all: Vec<usize> = (0..self.cluster.len()).collect();
-        converge(
-            &self.world,
-            &self.cluster,
-            PARTITION,
-            &all,
-            Limit::of("trim-gap.applied", self.own.applied),
-        )
-        .await;
+        converge(&self.world, &self.cluster, PARTITION, &all, self.own.applied).await;
     }
 
     /// Waits for a line in a node's log.
@@ -227,9 +156,7 @@ impl Test {
                 rt::pause(self.world.recorder(), gap, POLL).await;
             }
         };
-        self.world
-            .wait("partition leader", "node-1", Limit::of("trim-gap.leader", self.own.leader), seen)
-            .await;
+        self.world.wait("partition leader", "node-1", self.own.leader, seen).await;
     }
 
     /// The first call, again while it is refused; one whose connection breaks ends the test.
@@ -249,9 +176,7 @@ impl Test {
                 }
             }
         };
-        self.world
-            .wait("first call", "node-1", Limit::of("trim-gap.first-call", self.own.first_call), called)
-            .await;
+        self.world.wait("first call", "node-1", self.own.first_call, called).await;
     }
 
     /// Has a snapshot made and the log trimmed; gives its name.
@@ -259,11 +184,7 @@ impl Test {
         const LEAST: Lsn = Lsn(3);
         let admin = Admin::of(&self.cluster, 0);
         let made = admin.ask(Ask::CreateSnapshot(PARTITION, LEAST, true));
-        match self
-            .world
-            .wait("snapshot", "node-1", Limit::of("trim-gap.snapshot", self.own.snapshot), made)
-            .await?
-        {
+        match self.world.wait("snapshot", "node-1", self.own.snapshot, made).await? {
             Ok(Told::Snapshot(Ok(snapshot))) => Some(snapshot.id),
             other => {
                 self.world.violated("snapshot-created", format!("{other:?}"));
@@ -282,7 +203,7 @@ impl Test {
                 self.world.violated("last-call", format!("{node} answers {response:?}"));
             }
         };
-        self.world.wait("last call", node, Limit::of("trim-gap.last-call", self.own.last_call), called).await;
+        self.world.wait("last call", node, self.own.last_call, called).await;
     }
 }
 

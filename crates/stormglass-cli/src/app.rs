@@ -9,20 +9,20 @@ use std::ffi::OsString;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use stormglass_sim::{Preset, Scenario};
+use stormglass_sim::{AnyScenario, Preset, Scenario};
 
 /// The scenarios of a program, and the files that it ships for them.
 #[derive(Default)]
 pub struct App {
-    pub(crate) scenarios: Vec<Box<dyn Scenario>>,
+    pub(crate) scenarios: Vec<Box<dyn AnyScenario>>,
     pub(crate) sweeps: &'static [Preset],
     pub(crate) mappings: &'static [Preset],
 }
 
 impl App {
-    /// An app with these scenarios. The first one is what `list parameters` shows unless another is named.
-    pub fn new(scenarios: Vec<Box<dyn Scenario>>) -> App {
-        App { scenarios, ..App::default() }
+    /// Returns an app without scenarios.
+    pub fn new() -> App {
+        App::default()
     }
 
     /// Ships sweeps, which `sweep NAME` plays. Default: none.
@@ -39,10 +39,17 @@ impl App {
         self
     }
 
-    /// Adds a scenario.
+    /// Adds a scenario. `list parameters` shows the first one unless another is named.
     #[must_use]
     pub fn with_scenario(mut self, scenario: impl Scenario + 'static) -> App {
         self.scenarios.push(Box::new(scenario));
+        self
+    }
+
+    /// Adds scenarios of several types.
+    #[must_use]
+    pub fn with_scenarios(mut self, scenarios: Vec<Box<dyn AnyScenario>>) -> App {
+        self.scenarios.extend(scenarios);
         self
     }
 

@@ -20,8 +20,7 @@ use crate::output::Output;
 use crate::runfile::{RunFile, current_build};
 use std::path::Path;
 use stormglass_core::{Seed, Verdict};
-use stormglass_sim::settings::unknown;
-use stormglass_sim::{Exhibit, Run, Scenario, Settings, SettingsError};
+use stormglass_sim::{AnyScenario, Exhibit, Run, Settings, SettingsError};
 
 /// What every command is given.
 pub(crate) struct Context<'a> {
@@ -30,7 +29,7 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn scenario(&self, name: &str) -> Result<&'a dyn Scenario, CliError> {
+    pub(crate) fn scenario(&self, name: &str) -> Result<&'a dyn AnyScenario, CliError> {
         if self.exhibit(name).is_some() {
             let message = format!("{name} is one run, not a scenario: `replay` and `explain` take it");
             return Err(CliError::Conflict(message));
@@ -40,12 +39,12 @@ impl<'a> Context<'a> {
             let exhibits = self.app.scenarios.iter().flat_map(|scenario| scenario.exhibits());
             let names = self.app.scenarios.iter().map(|scenario| scenario.name());
             let known = names.chain(exhibits.map(|exhibit| exhibit.name)).map(str::to_string).collect();
-            unknown("SCENARIO", "scenario", name, known).into()
+            SettingsError::unknown("SCENARIO", "scenario", name, known).into()
         })
     }
 
     /// The scenario of this name, or the first one.
-    pub(crate) fn scenario_or_first(&self, name: Option<&str>) -> Result<&'a dyn Scenario, CliError> {
+    pub(crate) fn scenario_or_first(&self, name: Option<&str>) -> Result<&'a dyn AnyScenario, CliError> {
         match (name, self.app.scenarios.first()) {
             (Some(name), _) => self.scenario(name),
             (None, Some(first)) => Ok(first.as_ref()),
@@ -54,14 +53,14 @@ impl<'a> Context<'a> {
     }
 
     /// The run of this name, and its scenario.
-    fn exhibit(&self, name: &str) -> Option<(&'a dyn Scenario, &'a Exhibit)> {
+    fn exhibit(&self, name: &str) -> Option<(&'a dyn AnyScenario, &'a Exhibit)> {
         self.app.scenarios.iter().find_map(|scenario| {
             let exhibit = scenario.exhibits().iter().find(|exhibit| exhibit.name == name)?;
             Some((scenario.as_ref(), exhibit))
         })
     }
 
-    pub(crate) fn settings(&self, scenario: &dyn Scenario, what: &What) -> Result<Settings, CliError> {
+    pub(crate) fn settings(&self, scenario: &dyn AnyScenario, what: &What) -> Result<Settings, CliError> {
         Ok(Settings::resolve(scenario, what.model.as_deref(), &what.profile, &what.assignments())?)
     }
 
@@ -104,6 +103,7 @@ impl<'a> Context<'a> {
 }
 
 /// Reads a file that the user names.
+#[cfg(feature = "sweep")]
 pub(crate) fn read(file: &Path) -> Result<String, CliError> {
     let fail = |source| SettingsError::File { file: file.display().to_string(), source };
     Ok(std::fs::read_to_string(file).map_err(fail)?)

@@ -47,9 +47,9 @@ impl CliError {
             CliError::Settings(_)
             | CliError::RunFile { .. }
             | CliError::Write { .. }
-            | CliError::Space(_)
-            | CliError::Results(_)
             | CliError::Conflict(_) => Exit::Usage,
+            #[cfg(feature = "sweep")]
+            CliError::Space(_) | CliError::Results(_) => Exit::Usage,
         }
     }
 }

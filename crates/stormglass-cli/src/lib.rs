@@ -1,22 +1,20 @@
-//! The command line for any set of scenarios. It knows none itself: a program gives its own to [`main`], or an [`App`] with what else it
-//! ships.
+//! The command line for any set of scenarios. It contains none itself: a program passes its scenarios to [`main!`], or to an [`App`] with the
+//! other files that it ships.
 //!
 //! ```no_run
-//! use stormglass_sim::{Play, Scenario, Settings, World};
+//! use stormglass_sim::{Scenario, World, scenario};
 //!
 //! struct MyService;
 //!
+//! /// My service starts and answers
+//! #[scenario]
 //! impl Scenario for MyService {
-//!     fn name(&self) -> &str { "my-service" }
-//!     fn about(&self) -> &str { "my service starts and answers" }
-//!     fn play(&self, world: World, _settings: &Settings) -> Play {
-//!         Box::pin(async move { world.note("started") })
+//!     async fn play(&self, world: World) {
+//!         world.note("started");
 //!     }
 //! }
 //!
-//! fn main() -> std::process::ExitCode {
-//!     stormglass_cli::main(vec![Box::new(MyService)])
-//! }
+//! stormglass_cli::main![MyService];
 //! ```
 //!
 //! In reading order: [`App`], `args` (the grammar), `commands`, `runfile`, `progress`, `output`, `error`. Exit codes: see [`Exit`].
@@ -33,10 +31,13 @@ pub use app::App;
 pub use error::Exit;
 pub use output::Output;
 
-use std::process::ExitCode;
-use stormglass_sim::Scenario;
-
-/// Runs the command line of this process with these scenarios.
-pub fn main(scenarios: Vec<Box<dyn Scenario>>) -> ExitCode {
-    App::new(scenarios).main()
+/// Defines the function `main` of a program: the command line with these scenarios. `list parameters` shows the first one unless another is
+/// named.
+#[macro_export]
+macro_rules! main {
+    ($($scenario:expr),+ $(,)?) => {
+        fn main() -> ::std::process::ExitCode {
+            $crate::App::new()$(.with_scenario($scenario))+.main()
+        }
+    };
 }

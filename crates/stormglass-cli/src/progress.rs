@@ -1,8 +1,7 @@
-//! How far a command has come, on standard error: a bar on a terminal, a line now and then in a pipe or a CI log, nothing for a
-//! command whose output a program has taken over.
+//! The progress of a command on standard error: a bar on a terminal, a line now and then in a pipe or a CI log, nothing for a
+//! command whose output a program has taken over. Without the feature `sweep` a terminal gets lines too.
 
 use crate::output::{Output, Watched};
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
 /// The time between two lines in a log. The first comes after 2 s, so that a short command writes none.
@@ -12,7 +11,9 @@ const FIRST_LINE: Duration = Duration::from_secs(2);
 /// The progress of so many runs.
 pub(crate) struct Progress {
     watched: Watched,
-    bar: ProgressBar,
+    bar: bar::Bar,
+    done: u64,
+    total: u64,
     failed: u64,
     began: Instant,
     next_line: Duration,
@@ -21,27 +22,23 @@ pub(crate) struct Progress {
 impl Progress {
     /// Begins to show how many of `total` runs are done.
     pub(crate) fn new(total: u64, output: &Output) -> Progress {
-        let target = match output.watched() {
-            Watched::Terminal => ProgressDrawTarget::stderr(),
-            Watched::Log | Watched::Nobody => ProgressDrawTarget::hidden(),
+        let watched = match output.watched() {
+            Watched::Terminal if !bar::Bar::EXISTS => Watched::Log,
+            watched => watched,
         };
-        let style = ProgressStyle::with_template(
-            "{bar:40} {human_pos}/{human_len} runs  {per_sec}  {eta} left  {msg}",
-        )
-        .expect("the template is well-formed");
-        let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style);
-        bar.tick();
-        Progress { watched: output.watched(), bar, failed: 0, began: now(), next_line: FIRST_LINE }
+        let bar = bar::Bar::new(total, watched == Watched::Terminal);
+        Progress { watched, bar, done: 0, total, failed: 0, began: now(), next_line: FIRST_LINE }
     }
 
-    /// Counts a run that is done. `more` is what else is known by then; it is asked for only when it is shown.
+    /// Counts a run that is done. `more` is what else is known by then; it is called only when it is shown.
     pub(crate) fn run_done(&mut self, failed: bool, more: impl FnOnce() -> String) {
         self.failed += u64::from(failed);
-        self.bar.inc(1);
+        self.done += 1;
+        self.bar.increment();
         match self.watched {
             Watched::Nobody => {}
             Watched::Terminal => {
-                if self.bar.position().is_multiple_of(50) {
+                if self.done.is_multiple_of(50) {
                     self.bar.set_message(self.message(more));
                 }
             }
@@ -50,34 +47,108 @@ impl Progress {
     }
 
     /// Writes above the bar.
+    #[cfg(feature = "sweep")]
     pub(crate) fn interrupt(&self, write: impl FnOnce()) {
         self.bar.suspend(write);
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.bar.finish();
     }
 
     fn message(&self, more: impl FnOnce() -> String) -> String {
-        [format!("{} failed", HumanCount(self.failed)), more()].join("; ").trim_end_matches("; ").to_string()
+        [format!("{} failed", bar::count(self.failed)), more()].join("; ").trim_end_matches("; ").to_string()
     }
 
     fn log_line(&mut self, more: impl FnOnce() -> String) {
         let elapsed = now() - self.began;
-        let (done, total) = (self.bar.position(), self.bar.length().unwrap_or_default());
+        let (done, total) = (self.done, self.total);
         if elapsed < self.next_line || done >= total {
             return;
         }
         self.next_line = elapsed + BETWEEN_LINES;
         let left = elapsed.mul_f64((total - done) as f64 / done.max(1) as f64);
-        eprintln!(
-            "{} of {} runs, {} left, {}",
-            HumanCount(done),
-            HumanCount(total),
-            HumanDuration(left),
-            self.message(more)
-        );
+        let (done, total, left) = (bar::count(done), bar::count(total), bar::duration(left));
+        eprintln!("{done} of {total} runs, {left} left, {}", self.message(more));
+    }
+}
+
+#[cfg(feature = "sweep")]
+mod bar {
+    use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+    use std::time::Duration;
+
+    /// A progress bar on standard error.
+    pub(super) struct Bar(ProgressBar);
+
+    impl Bar {
+        pub(super) const EXISTS: bool = true;
+
+        pub(super) fn new(total: u64, is_visible: bool) -> Bar {
+            let target = if is_visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+            let style = ProgressStyle::with_template(
+                "{bar:40} {human_pos}/{human_len} runs  {per_sec}  {eta} left  {msg}",
+            )
+            .expect("the template is well-formed");
+            let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style);
+            bar.tick();
+            Bar(bar)
+        }
+
+        pub(super) fn increment(&self) {
+            self.0.inc(1);
+        }
+
+        pub(super) fn set_message(&self, message: String) {
+            self.0.set_message(message);
+        }
+
+        pub(super) fn suspend(&self, write: impl FnOnce()) {
+            self.0.suspend(write);
+        }
+
+        pub(super) fn finish(&self) {
+            self.0.finish_and_clear();
+        }
+    }
+
+    pub(super) fn count(count: u64) -> String {
+        HumanCount(count).to_string()
+    }
+
+    pub(super) fn duration(duration: Duration) -> String {
+        HumanDuration(duration).to_string()
+    }
+}
+
+#[cfg(not(feature = "sweep"))]
+mod bar {
+    use std::time::Duration;
+
+    /// No progress bar.
+    pub(super) struct Bar;
+
+    impl Bar {
+        pub(super) const EXISTS: bool = false;
+
+        pub(super) fn new(_total: u64, _is_visible: bool) -> Bar {
+            Bar
+        }
+
+        pub(super) fn increment(&self) {}
+
+        pub(super) fn set_message(&self, _message: String) {}
+
+        pub(super) fn finish(&self) {}
+    }
+
+    pub(super) fn count(count: u64) -> String {
+        count.to_string()
+    }
+
+    pub(super) fn duration(duration: Duration) -> String {
+        humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
     }
 }
 

@@ -1,16 +1,16 @@
-//! Is a run the same run twice?
+//! The determinism check: playing a run twice gives the same trace.
 
 use crate::run::{Played, Run, Thread};
 use std::fmt;
 use std::time::Duration;
 use stormglass_core::{Event, Keep, SimTime, Trace};
 
-/// Plays a run twice, on two fresh threads with different ambience, and compares the traces event by event.
-/// The outcome of a failing run is compared as well. Gives the first run, and the first difference if there is one.
+/// Plays a run twice, on two new threads in different states, and compares the traces event by event, and the outcomes. Failing runs are
+/// compared as well. Returns the first run, and the first difference if there is one.
 ///
-/// The second thread has hash keys of the real world, so that code whose result hangs on the order of a
-/// `HashMap` is found out too: madsim seeds these keys once a thread, which hides it from a plain repetition. If
-/// the two differ, a third run like the first tells which of the two it was.
+/// The second thread has hash keys from the operating system. That finds code whose result depends on the order of a `HashMap`: madsim seeds
+/// these keys once per thread, so a plain repetition would not show it. If the two runs differ, a third run like the first one tells whether
+/// hash order or another ambient source is the cause.
 pub fn check(run: &Run<'_>) -> (Played, Option<Divergence>) {
     let first = run.play_on(Thread::Fresh, Keep::Events);
     let second = run.play_on(Thread::ForeignHashKeys, Keep::Events);
@@ -25,27 +25,27 @@ pub fn check(run: &Run<'_>) -> (Played, Option<Divergence>) {
     (first, Some(divergence))
 }
 
-/// The first difference between two runs that should be one.
+/// The first difference between two runs that should be equal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Divergence {
-    /// The number of the first event that differs, from 0; the shorter trace's length if one is a prefix of the other.
+    /// The index of the first event that differs, from 0; the length of the shorter trace if it is a prefix of the other.
     pub index: usize,
-    /// That event in the first run, in words.
+    /// The event in the first run, as text.
     pub first: String,
-    /// That event in the second run, in words.
+    /// The event in the second run, as text.
     pub second: String,
-    /// The last event that both have, in words.
+    /// The last event that both runs have, as text.
     pub before: String,
-    /// What kind of leak explains it.
+    /// The kind of leak that explains the difference.
     pub suspect: Suspect,
 }
 
-/// What kind of leak makes two runs differ.
+/// The kind of leak that makes two runs differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suspect {
-    /// They differ only under other hash keys.
+    /// The runs differ only under other hash keys.
     HashOrder,
-    /// They differ from run to run.
+    /// The runs differ from time to time, even under the same hash keys.
     Ambient,
 }
 
@@ -75,7 +75,7 @@ impl Divergence {
     }
 }
 
-/// One event in one line.
+/// Returns one event as a line of text.
 fn text(trace: &Trace, index: usize) -> String {
     let Some(Event { at_nanos, took_nanos, value, cause, subject, node, task, kind }) =
         trace.events.get(index).copied()
@@ -94,10 +94,10 @@ impl fmt::Display for Suspect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Suspect::HashOrder => {
-                "the order of a std HashMap or HashSet decides something: use a BTreeMap or an IndexMap"
+                "the run depends on the order of a std HashMap or HashSet: use a BTreeMap or an IndexMap"
             }
             Suspect::Ambient => {
-                "something outside of the seed decides: rand::thread_rng, tokio::select! without `biased`, a real \
+                "the run depends on something outside of the seed: rand::thread_rng, tokio::select! without `biased`, a real \
                  clock, a static that outlives the run"
             }
         })

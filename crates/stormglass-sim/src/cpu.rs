@@ -1,4 +1,4 @@
-//! CPUs: work takes a core in slices, and waits for one when there are more takers than cores.
+//! CPUs: work occupies a core in slices, and queues for one when all cores are occupied.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,14 +15,14 @@ use stormglass_rt as rt;
 pub struct CpuProfile {
     /// Cores that the nodes of one machine share. Range: 1 to 1024. Default: 2.
     pub cores: u16,
-    /// Work takes so many times as long as stated: a slow or throttled machine. Range: above 0. Default: 1.
+    /// By how much work takes longer than stated, as a factor: a slow or throttled machine. Range: above 0. Default: 1.
     pub slowdown: f64,
     /// The standard deviation of the logarithm of a piece of work's time. Range: 0 to 2. Default: 0.
     pub spread: f64,
-    /// How many threads of strangers want to run on the machine, on average: its load without the cluster. Each slice of work waits for its share of
-    /// theirs, as many as there are just then (Poisson). Range: 0 to 1024. Default: 0.
+    /// The background load: how many threads of other processes are runnable on the machine, on average. Before each slice of work, a core runs its share of
+    /// the slices of those that are runnable at that moment (a Poisson number). Range: 0 to 1024. Default: 0.
     pub background: f64,
-    /// How long a thread is up that hears of something: it handles that. While another one is up, a blocked one does not make its process deaf
+    /// How long a worker thread stays awake to handle a wake-up. While another worker is awake, a blocked one does not block its process's event loop
     /// (`stormglass_rt::worker`). Default: 0.5 ms, a quarter of the quickest real call that was refused (1.9 ms: a connection, a request and its answer wake four).
     #[serde(with = "HumanDuration")]
     pub handling: Duration,
@@ -45,7 +45,7 @@ impl CpuProfile {
     ///
     /// # Errors
     ///
-    /// The field's name and its range.
+    /// Returns the field's name and its range.
     pub fn validate(&self) -> Result<(), (&'static str, String)> {
         if !(1..=1024).contains(&self.cores) {
             return Err(("cores", format!("is {}, the range is 1 to 1024", self.cores)));
@@ -63,7 +63,7 @@ impl CpuProfile {
     }
 }
 
-/// After so long on a core, work gives way to whoever waits: the base slice of Linux's EEVDF scheduler.
+/// How long work occupies a core before the next one in the queue runs: the base slice of Linux's EEVDF scheduler.
 const SLICE: Duration = Duration::from_millis(3);
 
 /// The CPUs of a machine, as one node sees them. Clones share the cores.
@@ -72,8 +72,8 @@ pub struct Cpu {
     cores: Arc<Mutex<Servers>>,
     profile: CpuProfile,
     stream: Arc<Mutex<Stream>>,
-    /// How many strangers there are each time: a stream of its own, so that other work's times stay what they are.
-    strangers: Arc<Mutex<Stream>>,
+    /// The background load at each slice: a separate stream, so that the times of other work do not depend on it.
+    background: Arc<Mutex<Stream>>,
     recorder: Recorder,
 }
 
@@ -87,25 +87,25 @@ impl Cpu {
         recorder: &Recorder,
     ) -> Cpu {
         let stream = Arc::new(Mutex::new(seed.stream(("cpu", node))));
-        let strangers = Arc::new(Mutex::new(seed.stream(("cpu", node, "strangers"))));
-        Cpu { cores, profile, stream, strangers, recorder: recorder.clone() }
+        let background = Arc::new(Mutex::new(seed.stream(("cpu", node, "strangers"))));
+        Cpu { cores, profile, stream, background, recorder: recorder.clone() }
     }
 
-    /// The same cores for work of another kind, whose spread comes from a stream of its own, `("cpu", node, kind)`: it can be left out, and the times of all other work
-    /// stay what they are.
+    /// Returns access to the same cores for work of another kind, whose spread comes from the separate stream `("cpu", node, kind)`: leaving that
+    /// work out does not change the times of all other work.
     #[must_use]
     pub fn apart(&self, seed: Seed, node: &str, kind: &str) -> Cpu {
         let stream = Arc::new(Mutex::new(seed.stream(("cpu", node, kind))));
-        let strangers = Arc::new(Mutex::new(seed.stream(("cpu", node, kind, "strangers"))));
-        Cpu { stream, strangers, ..self.clone() }
+        let background = Arc::new(Mutex::new(seed.stream(("cpu", node, kind, "strangers"))));
+        Cpu { stream, background, ..self.clone() }
     }
 
-    /// How long a thread is up that hears of something.
+    /// Returns how long a worker thread stays awake to handle a wake-up.
     pub(crate) fn handling(&self) -> Duration {
         self.profile.handling
     }
 
-    /// Does work that takes `work` on an idle core of slowdown 1.
+    /// Computes for `work`, which is the time on an idle core with slowdown 1.
     pub async fn compute(&self, what: Symbol, work: Duration) {
         let median = work.mul_f64(self.profile.slowdown);
         let spread = Latency::LogNormal { median, sigma: self.profile.spread, max: median * 20 };
@@ -114,9 +114,9 @@ impl Cpu {
         let mut left = spread.at(self.stream.lock().unwrap_or_else(PoisonError::into_inner).draw());
         while !left.is_zero() {
             let slice = left.min(SLICE);
-            let turns = self.strangers_turns();
-            if !turns.is_zero() {
-                rt::sleep(turns).await;
+            let others = self.background_time();
+            if !others.is_zero() {
+                rt::sleep(others).await;
             }
             let done = self.cores.lock().unwrap_or_else(PoisonError::into_inner).enqueue(rt::now(), slice);
             rt::sleep_until(done).await;
@@ -125,14 +125,14 @@ impl Cpu {
         self.recorder.record(rt::now(), Kind::Compute, what, rt::now() - began, 0);
     }
 
-    /// How long the strangers that are runnable now keep a core from this work: each core runs its share of them before it.
-    fn strangers_turns(&self) -> Duration {
+    /// Returns how long other processes occupy a core before this work: each core runs its share of those that are runnable now.
+    fn background_time(&self) -> Duration {
         let CpuProfile { cores, background, .. } = self.profile;
         if background == 0.0 {
             return Duration::ZERO;
         }
-        let mut stream = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
-        // So many arrivals of a Poisson process, one a second on average, fit into so many seconds.
+        let mut stream = self.background.lock().unwrap_or_else(PoisonError::into_inner);
+        // The number of arrivals of a Poisson process with one per second on average, within `background` seconds.
         const GAP: Latency =
             Latency::Exponential { mean: Duration::from_secs(1), max: Duration::from_secs(3_600) };
         let (mut runnable, mut left) = (0u32, Duration::from_secs_f64(background));
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use stormglass_core::Keep;
 
-    /// How long 100 pieces of 3 ms take on one of two cores with so many strangers about.
+    /// Returns how long 100 pieces of 3 ms take on one of two cores under this background load.
     fn hundred_slices(background: f64) -> Duration {
         madsim::runtime::Runtime::new().block_on(async {
             let cores = Arc::new(Mutex::new(Servers::new(2)));
@@ -163,12 +163,12 @@ mod tests {
         })
     }
 
-    /// With 4 strangers on 2 cores each slice waits for 2 of theirs on average: three times as long in all.
+    /// With a background load of 4 on 2 cores, each slice waits for 2 others on average, so all of it takes three times as long.
     #[test]
-    fn strangers_take_their_turns() {
-        let (alone, crowded) = (hundred_slices(0.0), hundred_slices(4.0));
-        assert_eq!(alone.as_millis(), 300);
-        // 200 turns expected; the sum of 100 Poisson numbers of mean 4 has a standard deviation of 20, which are 30 ms.
-        assert!(crowded.as_millis().abs_diff(900) < 120, "{crowded:?}");
+    fn background_load_delays_work() {
+        let (idle, loaded) = (hundred_slices(0.0), hundred_slices(4.0));
+        assert_eq!(idle.as_millis(), 300);
+        // 200 slices of others are expected; the sum of 100 Poisson numbers of mean 4 has a standard deviation of 20, which are 30 ms.
+        assert!(loaded.as_millis().abs_diff(900) < 120, "{loaded:?}");
     }
 }

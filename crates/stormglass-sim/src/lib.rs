@@ -1,38 +1,42 @@
 //! The world of a run.
 //!
 //! A [`Scenario`] says what is driven and judged; a [`Run`] is a scenario with its settings and a seed. Playing
-//! it builds one madsim runtime on one fresh thread, gives the scenario a [`World`] of nodes, disks, links and
+//! it builds one madsim runtime on one new thread, gives the scenario a [`World`] of nodes, disks, links and
 //! CPUs, and turns what happened into an outcome. Nothing is kept between runs.
 //!
-//! In reading order: [`scenario`], [`world`], [`node`], [`cpu`], [`run`], [`mod@check`], and [`settings`] with [`parameters`] and
-//! [`profile`] for what can be set.
+//! In reading order, which is the order of dependence: [`preset`], [`parameter_set`], [`cpu`], [`profile`], [`run_settings`] and [`error`] (what
+//! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), [`node`], `plan`, [`world`], [`mod@scenario`],
+//! [`settings`], [`run`] and [`mod@check`].
 //!
-//! A scenario of one's own:
+//! A scenario:
 //!
 //! ```
-//! use std::time::Duration;
-//! use stormglass_core::{Keep, Seed};
+//! use stormglass_core::{Keep, Limit, Seed};
 //! use stormglass_sim::fs::FileExt;
-//! use stormglass_sim::{Play, Run, Scenario, Settings, World};
+//! use stormglass_sim::{Parameters, Run, Scenario, Settings, World, scenario};
 //!
-//! /// Two writes, each made durable, shall take no longer than 5 ms.
+//! #[derive(Clone, Parameters)]
+//! #[parameters(crate = "stormglass_sim")] // not needed in a crate that depends on `stormglass`
+//! struct Writes {
+//!     /// How long two synced writes may take.
+//!     #[parameter(default = "5ms")]
+//!     deadline: Limit,
+//! }
+//!
 //! struct TwoWrites;
 //!
+//! /// Two writes, each made durable
+//! #[scenario]
 //! impl Scenario for TwoWrites {
-//!     fn name(&self) -> &str { "two-writes" }
-//!     fn about(&self) -> &str { "two synced writes within 5 ms" }
-//!     fn play(&self, world: World, _settings: &Settings) -> Play {
-//!         Box::pin(async move {
-//!             let node = world.node("node-1");
-//!             let disk = node.disk().clone();
-//!             world.wait("writes", "node-1", Duration::from_millis(5), async move {
-//!                 let file = disk.create("wal").await.unwrap();
-//!                 for offset in 0..2 {
-//!                     file.write_all_at(b"x", offset).await.unwrap();
-//!                     file.sync_data().await.unwrap();
-//!                 }
-//!             }).await;
-//!         })
+//!     async fn play(&self, world: World, settings: Writes) {
+//!         let disk = world.node("node-1").disk().clone();
+//!         world.wait("writes", "node-1", settings.deadline, async move {
+//!             let file = disk.create("wal").await.unwrap();
+//!             for offset in 0..2 {
+//!                 file.write_all_at(b"x", offset).await.unwrap();
+//!                 file.sync_data().await.unwrap();
+//!             }
+//!         }).await;
 //!     }
 //! }
 //!
@@ -42,29 +46,58 @@
 //! # Ok::<(), stormglass_sim::SettingsError>(())
 //! ```
 
-pub mod check;
+pub mod preset;
+
+pub mod parameter_set;
+
 pub mod cpu;
-pub mod node;
-pub mod parameters;
-mod plan;
+pub mod error;
 pub mod profile;
-pub mod run;
-pub mod scenario;
-pub mod settings;
+pub mod run_settings;
+
+pub mod values;
+
+pub mod parameters;
+
+pub mod node;
+mod plan;
 pub mod world;
 
+pub mod scenario;
+
+pub mod settings;
+
+pub mod run;
+
+pub mod check;
+
 pub use check::{Divergence, check};
+pub use error::SettingsError;
 pub use node::Node;
-pub use parameters::{Meaning, Parameters};
+pub use parameter_set::{Meaning, ParameterSet};
+pub use parameters::Parameters;
+pub use preset::{PLANS, Preset};
 pub use profile::Profile;
 pub use run::{Played, Run};
-pub use scenario::{Exhibit, Play, Preset, Scenario};
-pub use settings::{Settings, SettingsError};
+pub use run_settings::RunSettings;
+pub use scenario::{AnyScenario, Exhibit, Scenario};
+pub use settings::{Settings, all_parameters};
+pub use stormglass_macros::{Parameters, scenario};
+pub use values::Values;
 pub use world::World;
 
-/// The disks' crate, for scenarios.
+/// The crate of disks, for scenarios.
 pub use stormglass_fs as fs;
-/// The network's crate, for scenarios.
+/// The crate of the network, for scenarios.
 pub use stormglass_net as net;
-/// The crate of plans of faults.
+/// The crate of fault plans.
 pub use stormglass_plan as faults;
+
+/// What the macros' code uses, so that a user's crate needs no other dependency.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::{ParameterSet, Parameters, SettingsError, Values};
+    pub use stormglass_core::latency::HumanDuration;
+    pub use stormglass_core::{Latency, Limit};
+    pub use {schemars, serde};
+}

@@ -24,40 +24,40 @@ pub struct Node {
     pub(crate) workers: Arc<Mutex<Option<rt::Mount<Workers>>>>,
 }
 
-/// What runs on a node, as far as somebody has said so.
+/// The process of a node, if a function that starts it was set.
 #[derive(Default)]
 pub(crate) struct Process {
-    /// How it is started again.
+    /// The function that starts the process again.
     start: Option<Start>,
-    /// How often it was started or ended.
-    life: u64,
-    up: bool,
+    /// How often the process was started or ended.
+    incarnation: u64,
+    is_up: bool,
 }
 
 type Start = Arc<dyn Fn() + Send + Sync>;
 
 impl Node {
-    /// Its name.
+    /// Returns the node's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its host on the network, which is mounted there: in its tasks `stormglass_net`'s sockets are on it.
+    /// Returns the node's host on the network. It is mounted on the node: sockets of `stormglass_net` in the node's tasks are on it.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// Its disk, which is mounted there: in its tasks the functions of `stormglass_fs` use it. It outlives them.
+    /// Returns the node's disk. It is mounted on the node: functions of `stormglass_fs` in the node's tasks use it. It outlives the tasks.
     pub fn disk(&self) -> &Disk {
         &self.disk
     }
 
-    /// Its share of the machine's CPUs.
+    /// Returns the node's access to the machine's CPUs.
     pub fn cpu(&self) -> &Cpu {
         &self.cpu
     }
 
-    /// Runs a task of this name on the node, until it ends or the node is killed.
+    /// Spawns a task on the node. It runs until it ends or the node is killed.
     pub fn spawn<F>(&self, task: &str, future: F) -> rt::JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -72,36 +72,32 @@ impl Node {
         rt::spawn_on(&self.recorder, &self.handle(), scope, future)
     }
 
-    /// Runs the node's process, and again after each fault of a plan that ends it.
+    /// Starts the node's process, and starts it again after each fault of a plan that kills it.
     ///
     /// ```
     /// use std::time::Duration;
     /// use stormglass_core::{Keep, Seed};
-    /// use stormglass_sim::{Play, Run, Scenario, Settings, World};
+    /// use stormglass_sim::{Run, Scenario, Settings, World, scenario};
     ///
-    /// /// A service that counts its starts in a file.
     /// struct Counts;
     ///
+    /// /// A service counts its starts in a file
+    /// #[scenario]
     /// impl Scenario for Counts {
-    ///     fn name(&self) -> &str { "counts" }
-    ///     fn about(&self) -> &str { "counts its starts" }
-    ///     fn nodes(&self, _settings: &Settings) -> Vec<String> { vec!["node-1".into()] }
-    ///     fn play(&self, world: World, _settings: &Settings) -> Play {
-    ///         Box::pin(async move {
-    ///             let node = world.node("node-1");
-    ///             let disk = node.disk().clone();
-    ///             node.run("service", move || {
-    ///                 let disk = disk.clone();
-    ///                 async move {
-    ///                     let mut starts = disk.read("starts").await.unwrap_or_default();
-    ///                     starts.push(b'|');
-    ///                     disk.write("starts", starts).await.unwrap();
-    ///                     std::future::pending::<()>().await
-    ///                 }
-    ///             });
-    ///             stormglass_rt::sleep(Duration::from_secs(60)).await;
-    ///             world.note(&format!("{} starts", node.disk().read("starts").await.unwrap().len()));
-    ///         })
+    ///     async fn play(&self, world: World) {
+    ///         let node = world.node("node-1");
+    ///         let disk = node.disk().clone();
+    ///         node.run("service", move || {
+    ///             let disk = disk.clone();
+    ///             async move {
+    ///                 let mut starts = disk.read("starts").await.unwrap_or_default();
+    ///                 starts.push(b'|');
+    ///                 disk.write("starts", starts).await.unwrap();
+    ///                 std::future::pending::<()>().await
+    ///             }
+    ///         });
+    ///         stormglass_rt::sleep(Duration::from_secs(60)).await;
+    ///         world.note(&format!("{} starts", node.disk().read("starts").await.unwrap().len()));
     ///     }
     /// }
     ///
@@ -121,52 +117,52 @@ impl Node {
         let (node, task) = (self.clone(), task.to_string());
         let start = move || drop(node.spawn(&task, main()));
         start();
-        self.starts_with(start);
+        self.set_start(start);
     }
 
-    /// Says how the node's process, which runs now, is started again after a fault of a plan that ends it. For whoever keeps account of it himself;
-    /// others take [`Node::run`].
-    pub fn starts_with(&self, start: impl Fn() + Send + Sync + 'static) {
+    /// Sets the function that starts the node's process again after a fault of a plan has killed it. The process must be running. For programs
+    /// that supervise their processes themselves; others call [`Node::run`].
+    pub fn set_start(&self, start: impl Fn() + Send + Sync + 'static) {
         let mut process = self.process();
-        process.life += 1;
-        process.up = true;
+        process.incarnation += 1;
+        process.is_up = true;
         let before = process.start.replace(Arc::new(start));
         drop(process);
         drop(before);
     }
 
-    /// Ends the process if one is known to run, or if nobody has said how one is started. Gives the life that begins with that; none if there was
-    /// nothing to end.
+    /// Kills the process, and returns the number of the incarnation that begins with that. Returns `None` and does nothing if the process is
+    /// known to be down. A node without a start function counts as running.
     pub(crate) fn take_down(&self) -> Option<u64> {
         let process = self.process();
-        if process.start.is_some() && !process.up {
+        if process.start.is_some() && !process.is_up {
             return None;
         }
         drop(process);
         self.kill();
-        Some(self.process().life)
+        Some(self.process().incarnation)
     }
 
-    /// Whether somebody has said how its process is started.
+    /// Returns whether the node has a start function.
     pub(crate) fn restarts(&self) -> bool {
         self.process().start.is_some()
     }
 
-    /// Starts the process again, unless somebody has started or ended it since this life began.
-    pub(crate) fn bring_up(&self, life: u64) -> bool {
+    /// Starts the process again and returns `true`, unless it was started or ended since this incarnation began.
+    pub(crate) fn bring_up(&self, incarnation: u64) -> bool {
         let mut process = self.process();
-        if process.life != life {
+        if process.incarnation != incarnation {
             return false;
         }
         let Some(start) = process.start.clone() else { return false };
-        process.life += 1;
-        process.up = true;
+        process.incarnation += 1;
+        process.is_up = true;
         drop(process);
         start();
         true
     }
 
-    /// Forgets how its process is started: what starts it may hold the node itself.
+    /// Drops the start function, which may hold the node itself.
     pub(crate) fn forget(&self) {
         let start = self.process().start.take();
         drop(start);
@@ -176,12 +172,12 @@ impl Node {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Kills every task of the node at once, as SIGKILL does. Its disk keeps what was written; a later
-    /// [`Node::spawn`] starts the next life.
+    /// Kills every task of the node at once, as SIGKILL does. The disk keeps what was written. The next
+    /// [`Node::spawn`] begins the next incarnation of the process.
     pub fn kill(&self) {
         let mut process = self.process();
-        process.life += 1;
-        process.up = false;
+        process.incarnation += 1;
+        process.is_up = false;
         drop(process);
         let handle = Handle::current();
         handle.kill(self.id);
@@ -189,25 +185,25 @@ impl Node {
         handle.restart(self.id);
     }
 
-    /// Mounts the worker threads of the life that begins; those of the last one are gone with what they were at.
+    /// Mounts new worker threads for the incarnation that begins. Those of the last one are dropped, with whatever blocked them.
     pub(crate) fn mount_workers(&self) {
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         drop(workers.take());
         *workers = Some(rt::mount(self.id, Workers::new(&self.recorder, self.cpu.handling())));
     }
 
-    /// Stops its tasks, as SIGSTOP does: its kernel goes on. Until [`Node::resume`].
+    /// Stops the node's tasks until [`Node::resume`], as SIGSTOP does. The node's kernel continues.
     pub fn pause(&self) {
         Handle::current().pause(self.id);
     }
 
-    /// Lets its tasks go on, as SIGCONT does.
+    /// Continues the node's tasks, as SIGCONT does.
     pub fn resume(&self) {
         Handle::current().resume(self.id);
     }
 
-    /// Takes the node's power away for a moment: kills it, and its disk loses what was not synced, as `loss` says. Nobody is
-    /// told: its peers' connections are half-open until they send something.
+    /// Cuts the node's power for a moment: kills its process, and its disk loses what was not synced, as `loss` says. No peer is notified: its
+    /// connections stay half-open until it sends something.
     pub fn power_loss(&self, loss: Loss) {
         let _off = self.host.power_off();
         self.kill();

@@ -1,13 +1,13 @@
-//! The weather: how fast disks, links and CPUs are, as data.
+//! How fast disks, links and CPUs are, as data.
 
 use crate::cpu::CpuProfile;
-use crate::scenario::Preset;
+use crate::preset::Preset;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stormglass_fs::DiskProfile;
 use stormglass_net::NetProfile;
 
-/// A profile.
+/// A profile: the latency of disks, network and CPUs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Profile {
@@ -31,7 +31,7 @@ pub struct MachineProfile {
 }
 
 impl Profile {
-    /// The profiles that are shipped.
+    /// The general profiles that are shipped.
     pub const PRESETS: &[Preset] = &[
         Preset { name: "quiet", layers: &[include_str!("../profiles/quiet.toml")] },
         Preset { name: "ci-disk", layers: &[include_str!("../profiles/ci-disk.toml")] },

@@ -1,102 +1,207 @@
 //! What is driven and judged.
 
+use crate::error::SettingsError;
+use crate::parameter_set::ParameterSet;
 use crate::parameters::Parameters;
-use crate::settings::{Settings, SettingsError};
+use crate::preset::Preset;
+use crate::values::Values;
 use crate::world::World;
+use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use toml::Table;
 
-/// A scenario being played. It need not be `Send`: a run has one thread.
-pub type Play = Pin<Box<dyn Future<Output = ()>>>;
-
-/// A story that can be played with any seed. It starts things in the [`World`], waits through
-/// [`World::wait`], and reports broken properties through [`World::violated`]; the verdict follows from these.
+/// What a run does and what it checks. A scenario starts processes in the [`World`], waits through [`World::wait`], and
+/// reports broken properties through [`World::violated`]; the verdict follows from these.
 ///
-/// It must draw all chance from the world's seed, and keep nothing between plays.
+/// A scenario must draw every random decision from the world's seed, and keep nothing between runs.
+///
+/// The attribute `#[scenario]` adds [`Scenario::name`], [`Scenario::about`] and [`Scenario::Settings`]: the type's name in kebab-case, the
+/// block's doc comment, and the type of the last argument of [`Scenario::play`].
+///
+/// ```
+/// use stormglass_core::{Keep, Limit, Seed};
+/// use stormglass_sim::{Parameters, Run, Scenario, Settings, World, scenario};
+///
+/// #[derive(Clone, Parameters)]
+/// #[parameters(crate = "stormglass_sim")]
+/// struct WriteSettings {
+///     /// How long the write may take.
+///     #[parameter(default = "5ms")]
+///     deadline: Limit,
+/// }
+///
+/// struct OneWrite;
+///
+/// /// A file is written
+/// #[scenario]
+/// impl Scenario for OneWrite {
+///     async fn play(&self, world: World, settings: WriteSettings) {
+///         let disk = world.node("node-1").disk().clone();
+///         world.wait("write", "node-1", settings.deadline, disk.write("file", b"x")).await;
+///     }
+/// }
+///
+/// assert_eq!((OneWrite.name(), OneWrite.about()), ("one-write", "A file is written"));
+/// let settings = Settings::resolve(&OneWrite, None, "quiet", &[("write.deadline", "1s")])?;
+/// assert!(Run::new(&OneWrite, settings, Seed(1)).play(Keep::Nothing).outcome.verdict.held());
+/// # Ok::<(), stormglass_sim::SettingsError>(())
+/// ```
 pub trait Scenario: Send + Sync {
-    /// The name on the command line.
+    /// The parameters; `()` for none. A parameter that is not in here cannot be set.
+    type Settings: Parameters;
+
+    /// Returns the name on the command line.
     fn name(&self) -> &str;
 
-    /// One line for the list.
+    /// Returns a description of one line.
     fn about(&self) -> &str;
 
-    /// The versions of the system that it can play, the usual one first. None by default.
+    /// Returns the defaults of the parameters. Default: those of the type.
+    fn defaults(&self) -> Self::Settings {
+        Self::Settings::default()
+    }
+
+    /// Returns the versions of the system that the scenario can play, the usual one first. Default: those of the parameters.
     fn models(&self) -> &[Preset] {
-        &[]
+        Self::Settings::models()
     }
 
-    /// Profiles that it ships beside the general ones ([`crate::Profile::PRESETS`]). None by default.
+    /// Returns the profiles that are shipped in addition to the general ones ([`crate::Profile::PRESETS`]). Default: those of the parameters.
     fn profiles(&self) -> &[Preset] {
-        &[]
+        Self::Settings::profiles()
     }
 
-    /// Single runs of it that are worth a name. None by default.
+    /// Returns single runs that have a name. Default: none.
     fn exhibits(&self) -> &[Exhibit] {
         &[]
     }
 
-    /// Its own parameters with their defaults and meanings; none by default. What is not here cannot be set.
-    fn defaults(&self) -> Parameters {
-        Parameters::none()
+    /// Returns values that replace those of the model, such as a test's own configuration; the profile and assignments replace them in turn.
+    /// Default: those of the parameters.
+    fn overrides(&self) -> Table {
+        Self::Settings::overrides()
     }
 
-    /// The names of the nodes that faults can be about which a seed chooses (`plan.generate`), under settings that have passed
-    /// [`Scenario::validate`]. None by default: then there are no such faults.
-    fn nodes(&self, settings: &Settings) -> Vec<String> {
-        let _ = settings;
-        Vec::new()
+    /// Returns the names of the nodes among which a seed chooses for faults (`plan.generate`). Default: those of the parameters.
+    fn nodes(&self, settings: &Self::Settings) -> Vec<String> {
+        settings.nodes()
     }
 
-    /// What it sets whatever the model says, as a test's own configuration does; nothing by default. The profile and assignments come
-    /// after it.
-    fn overrides(&self) -> toml::Table {
-        toml::Table::new()
-    }
-
-    /// Checks its own parameters: types, ranges, relations.
-    ///
-    /// # Errors
-    ///
-    /// Names the parameter.
-    fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
-        let _ = settings;
-        Ok(())
-    }
-
-    /// Plays it. The future ends when the story is told; the settings have passed [`Scenario::validate`].
-    fn play(&self, world: World, settings: &Settings) -> Play;
+    /// Plays the scenario. The run ends with the future, which need not be `Send`: a run has one thread. Implement it as
+    /// `async fn play(&self, world: World, settings: Self::Settings)`.
+    fn play(&self, world: World, settings: Self::Settings) -> impl Future<Output = ()>;
 }
 
 /// A run with a name, for `replay` and `explain`.
 #[derive(Clone, Copy, Debug)]
 pub struct Exhibit {
-    /// Its name on the command line.
+    /// The name on the command line.
     pub name: &'static str,
-    /// One line for the list.
+    /// A description of one line.
     pub about: &'static str,
     /// The model.
     pub model: &'static str,
     /// The profile.
     pub profile: &'static str,
-    /// Parameters that are set, and their values.
+    /// The parameters that are set, and their values.
     pub sets: &'static [(&'static str, &'static str)],
     /// The seed.
     pub seed: u64,
 }
 
-/// A model or a profile that is shipped: TOML documents under a name.
-#[derive(Clone, Copy, Debug)]
-pub struct Preset {
-    /// Its name on the command line.
-    pub name: &'static str,
-    /// Its texts; where they differ, later ones win.
-    pub layers: &'static [&'static str],
+/// Any [`Scenario`], whatever its parameters: the form in which scenarios are stored together (`&dyn AnyScenario`). Implemented for every
+/// scenario; implement [`Scenario`] instead.
+pub trait AnyScenario: Send + Sync {
+    /// Returns the name on the command line.
+    fn name(&self) -> &str;
+
+    /// Returns a description of one line.
+    fn about(&self) -> &str;
+
+    /// Returns the models ([`Scenario::models`]).
+    fn models(&self) -> &[Preset];
+
+    /// Returns the scenario's own profiles ([`Scenario::profiles`]).
+    fn profiles(&self) -> &[Preset];
+
+    /// Returns single runs that have a name ([`Scenario::exhibits`]).
+    fn exhibits(&self) -> &[Exhibit];
+
+    /// Returns the scenario's own parameters with their defaults and meanings.
+    fn parameters(&self) -> ParameterSet;
+
+    /// Returns values that replace those of the model ([`Scenario::overrides`]).
+    fn overrides(&self) -> Table;
+
+    /// Reads and validates the scenario's own parameters.
+    ///
+    /// # Errors
+    ///
+    /// Names the parameter and what would be right.
+    #[doc(hidden)]
+    fn read(&self, values: &Values) -> Result<OwnSettings, SettingsError>;
+
+    /// Plays the scenario with settings that [`AnyScenario::read`] has returned.
+    #[doc(hidden)]
+    fn play_with<'a>(
+        &'a self,
+        world: World,
+        settings: &OwnSettings,
+    ) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 }
 
-impl Preset {
-    /// The first comment line: what it is.
-    pub fn about(&self) -> &str {
-        let first = self.layers.first().and_then(|layer| layer.lines().next());
-        first.unwrap_or_default().trim_start_matches(['#', ' '])
+/// The parameters of a scenario after validation, without their type.
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct OwnSettings {
+    settings: Arc<dyn Any + Send + Sync>,
+    pub(crate) nodes: Vec<String>,
+}
+
+impl<S: Scenario> AnyScenario for S {
+    fn name(&self) -> &str {
+        Scenario::name(self)
+    }
+
+    fn about(&self) -> &str {
+        Scenario::about(self)
+    }
+
+    fn models(&self) -> &[Preset] {
+        Scenario::models(self)
+    }
+
+    fn profiles(&self) -> &[Preset] {
+        Scenario::profiles(self)
+    }
+
+    fn exhibits(&self) -> &[Exhibit] {
+        Scenario::exhibits(self)
+    }
+
+    fn parameters(&self) -> ParameterSet {
+        self.defaults().describe()
+    }
+
+    fn overrides(&self) -> Table {
+        Scenario::overrides(self)
+    }
+
+    fn read(&self, values: &Values) -> Result<OwnSettings, SettingsError> {
+        let settings = S::Settings::read(values)?;
+        let nodes = self.nodes(&settings);
+        Ok(OwnSettings { settings: Arc::new(settings), nodes })
+    }
+
+    fn play_with<'a>(
+        &'a self,
+        world: World,
+        settings: &OwnSettings,
+    ) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+        let settings = settings.settings.downcast_ref::<S::Settings>();
+        let settings = settings.expect("the settings of a run are those of its scenario").clone();
+        Box::pin(self.play(world, settings))
     }
 }

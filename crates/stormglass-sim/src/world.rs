@@ -1,4 +1,4 @@
-//! Nodes, disks, links and CPUs of one run, and what is told about it.
+//! The world of one run: its nodes, disks, links and CPUs, its waits, and what the scenario reports.
 
 use crate::cpu::Cpu;
 use crate::node::Node;
@@ -18,7 +18,10 @@ use stormglass_net::{self as net, Network};
 use stormglass_plan::Fault;
 use stormglass_rt as rt;
 
-/// The world of one run. Clones are handles to the same one.
+/// The world of one run: it makes nodes, and receives what the scenario waits for and reports. Clones are handles to the same world.
+///
+/// A scenario makes a [`Node`] with [`World::node`], spawns tasks on it, waits with [`World::wait`], and reports a broken property with
+/// [`World::violated`].
 #[derive(Clone)]
 pub struct World {
     shared: Arc<Shared>,
@@ -40,19 +43,19 @@ struct State {
     faults: Faults,
     waits: Vec<Wait>,
     violation: Option<Verdict>,
-    /// So that `stormglass_fs`'s functions on a node use its disk, and `stormglass_net`'s sockets its host.
+    /// The mounts by which functions of `stormglass_fs` on a node use its disk, and sockets of `stormglass_net` its host.
     disks: Vec<fs::Mount>,
     hosts: Vec<net::Mount>,
 }
 
-/// What the nodes of a machine share.
+/// What the nodes of one machine share.
 #[derive(Clone)]
 struct Machine {
     cores: Arc<Mutex<Servers>>,
     device: Device,
 }
 
-/// The machine that nodes are on unless they are put elsewhere.
+/// The machine of a node that names none.
 const MACHINE: &str = "machine-1";
 
 impl World {
@@ -68,30 +71,30 @@ impl World {
         World { shared: Arc::new(Shared { seed, profile, horizon, recorder, network, state }) }
     }
 
-    /// The run's seed, for streams of the scenario's own.
+    /// Returns the run's seed, for the scenario's own streams of random numbers.
     pub fn seed(&self) -> Seed {
         self.shared.seed
     }
 
-    /// The recorder of the run's events.
+    /// Returns the recorder of the run's events.
     pub fn recorder(&self) -> &Recorder {
         &self.shared.recorder
     }
 
-    /// The network.
+    /// Returns the network.
     pub fn network(&self) -> &Network {
         &self.shared.network
     }
 
-    /// The node of this name, with a disk of its own, on the machine that all nodes share unless
-    /// [`World::node_on`] says otherwise.
+    /// Returns the node of this name, and makes it on the first call: with its own disk, on the machine that all nodes share unless
+    /// [`World::node_on`] names another one.
     pub fn node(&self, name: &str) -> Node {
         self.node_on(name, MACHINE)
     }
 
-    /// The node of this name on this machine. Nodes of one machine share its cores, talk over loopback, and have one
-    /// device under their disks if the profile says so (`machine.shared-disk`). A node
-    /// that is there already stays where it is.
+    /// Returns the node of this name, and makes it on this machine on the first call; an existing node stays on its machine. Nodes of one
+    /// machine share its cores, communicate over loopback, and have one device under their disks if the profile says so
+    /// (`machine.shared-disk`).
     pub fn node_on(&self, name: &str, machine: &str) -> Node {
         let shared = &self.shared;
         if let Some(node) = self.state().nodes.get(name) {
@@ -110,7 +113,7 @@ impl World {
             (Device::new(name, &profile.disk.device, shared.seed), name)
         };
         let host = shared.network.host_on(name, machine);
-        // So that madsim's own sockets reach the same names at the same addresses.
+        // madsim's own sockets reach the same names at the same addresses.
         let id = Handle::current().create_node().name(name).ip(host.ip()).build().id();
         NetSim::current().add_dns_record(name, host.ip());
         let node = Node {
@@ -133,17 +136,17 @@ impl World {
         node
     }
 
-    /// Every node there is, by name.
+    /// Returns every node in the order of names.
     pub(crate) fn all_nodes(&self) -> Vec<Node> {
         self.state().nodes.values().cloned().collect()
     }
 
-    /// The plan's faults.
-    pub(crate) fn with_faults<T>(&self, look: impl FnOnce(&mut Faults) -> T) -> T {
-        look(&mut self.state().faults)
+    /// Calls `access` with the plan's faults.
+    pub(crate) fn with_faults<T>(&self, access: impl FnOnce(&mut Faults) -> T) -> T {
+        access(&mut self.state().faults)
     }
 
-    /// Ends everything that runs on its nodes and in its network.
+    /// Ends every task on the nodes and in the network.
     pub(crate) fn shut_down(&self) {
         for node in self.all_nodes() {
             node.forget();
@@ -152,24 +155,25 @@ impl World {
         self.shared.network.shut_down();
     }
 
-    /// Waits for something on a node, as an observer with a deadline does. The deadline ends nothing: the wait is
-    /// followed to its end or to the run's horizon, and the verdict says whether it was too long. Returns what
-    /// came, or `None` at the horizon.
+    /// Waits for `future` as an observer with a deadline does, and records the wait under `name` and `node`. Returns the future's output, or
+    /// `None` at the run's horizon.
     ///
-    /// A deadline that is a parameter says which ([`Limit::of`]): a sweep then reads the verdict for each of its values off one run. Waits may overlap.
+    /// The deadline ends nothing: the future is polled until it completes or the run reaches its horizon, and the verdict says whether it took
+    /// too long. Waits may overlap. If the deadline is a parameter, pass a [`Limit`] with its key ([`Limit::of`], or a parameter of type
+    /// `Limit`): then a sweep reads the verdict for each value of the parameter from one run.
     pub async fn wait<F: Future>(
         &self,
         name: &str,
         node: &str,
         limit: impl Into<Limit>,
-        what: F,
+        future: F,
     ) -> Option<F::Output> {
         let Limit { deadline, parameter } = limit.into();
         let recorder = self.recorder();
         let subject = recorder.symbol(&format!("{name} on {node}"));
         let began = rt::now();
         recorder.record(began, Kind::WaitBegin, subject, Duration::ZERO, deadline.as_nanos() as u64);
-        let place = {
+        let index = {
             let mut state = self.state();
             let length = Length::Censored(Duration::ZERO);
             let (name, node) = (name.to_string(), node.to_string());
@@ -178,27 +182,28 @@ impl World {
             state.waits.len() - 1
         };
         let left = SimTime::from(self.shared.horizon).saturating_since(began);
-        let result = rt::timeout(left, what).await;
+        let result = rt::timeout(left, future).await;
         let (now, length) = (rt::now(), rt::now() - began);
         let mut end = EventId::START;
         if result.is_some() {
             end = recorder.record(now, Kind::WaitEnd, subject, length, 0);
         }
-        let wait = &mut self.state().waits[place];
+        let wait = &mut self.state().waits[index];
         wait.length = if result.is_some() { Length::Observed(length) } else { Length::Censored(length) };
         wait.end = end;
         result
     }
 
-    /// Reports that a property does not hold. The first report counts; it also says what is waited for meanwhile, or was last.
+    /// Reports that a property does not hold, which is the run's verdict. Only the first report counts. The current wait, or else the last one,
+    /// is appended to its evidence.
     pub fn violated(&self, property: &str, evidence: impl Into<String>) {
         let mut state = self.state();
         if state.violation.is_some() {
             return;
         }
         let mut evidence = evidence.into();
-        let under_way = state.waits.iter().rev().find(|wait| wait.end == EventId::START);
-        if let Some(Wait { name, node, began, length, end, .. }) = under_way.or(state.waits.last()) {
+        let in_progress = state.waits.iter().rev().find(|wait| wait.end == EventId::START);
+        if let Some(Wait { name, node, began, length, end, .. }) = in_progress.or(state.waits.last()) {
             let (word, took) = if *end == EventId::START {
                 ("while waiting for", rt::now().saturating_since(*began))
             } else {
@@ -209,19 +214,19 @@ impl World {
         state.violation = Some(Verdict::Violated { property: property.into(), evidence });
     }
 
-    /// Records something worth telling.
+    /// Records a note in the trace, which `replay` shows.
     pub fn note(&self, what: &str) {
         let recorder = self.recorder();
         recorder.record(rt::now(), Kind::Note, recorder.symbol(what), Duration::ZERO, 0);
     }
 
-    /// Tells that a part of the node at work is in another state: `status("database", "open")`. Where a wait for the node is too long, `explain` says how its parts were.
+    /// Records that a part of the current node has entered another state: `status("database", "open")`. If a wait for the node takes too long,
+    /// `explain` shows the states of its parts.
     pub fn status(&self, what: &str, state: &str) {
         rt::record_status(self.recorder(), what, state);
     }
 
-    /// The waits so far, those cut short by the run's end included, and the verdict that follows from what
-    /// was reported and waited for.
+    /// Returns the waits, with those that the run's end cut short, and the verdict that follows from reports and waits.
     pub(crate) fn judge(&self, ended: SimTime) -> (Vec<Wait>, Verdict) {
         let state = self.state();
         let mut waits = state.waits.clone();

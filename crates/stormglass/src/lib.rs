@@ -10,9 +10,11 @@ pub use stormglass_sim as sim;
 #[cfg(feature = "cli")]
 pub use stormglass_cli::{self as cli, App, Exit, main};
 
-/// What a scenario needs.
+/// What a scenario and its test need.
 pub mod prelude {
-    pub use stormglass_core::{Keep, Kind, Latency, Limit, Outcome, Seed, SimTime, Verdict};
+    pub use std::time::Duration;
+    pub use stormglass_core::{Keep, Latency, Limit, Seed, Verdict};
     pub use stormglass_fs::FileExt;
-    pub use stormglass_sim::{Node, Parameters, Play, Run, Scenario, Settings, SettingsError, World};
+    pub use stormglass_rt::sleep;
+    pub use stormglass_sim::{Node, Parameters, Run, Scenario, Settings, SettingsError, World, scenario};
 }

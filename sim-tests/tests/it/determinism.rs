@@ -5,9 +5,9 @@ use sim_restate::ColdStart;
 use sim_tests::leaks::{Leak, Leaky};
 use stormglass_core::{Keep, Seed};
 use stormglass_sim::check::Suspect;
-use stormglass_sim::{Run, Scenario, Settings, check};
+use stormglass_sim::{AnyScenario, Run, Settings, check};
 
-fn run<'a>(scenario: &'a dyn Scenario, sets: &[(&str, &str)], seed: u64) -> Run<'a> {
+fn run<'a>(scenario: &'a dyn AnyScenario, sets: &[(&str, &str)], seed: u64) -> Run<'a> {
     let settings = Settings::resolve(scenario, None, "ci-disk", sets).unwrap();
     Run::new(scenario, settings, Seed(seed))
 }

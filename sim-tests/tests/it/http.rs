@@ -12,7 +12,7 @@ use stormglass_core::{Keep, Seed, Verdict};
 use stormglass_report::Explanation;
 use stormglass_rt as rt;
 use stormglass_sim::net::fault::{LinkEffect, LinkRule};
-use stormglass_sim::{Play, Run, Scenario, Settings, World, check, fs, net};
+use stormglass_sim::{Run, Scenario, Settings, World, check, fs, net, scenario};
 
 /// A client has a server store something: connects, asks, reads the answer. The first segment that the server sends is lost.
 struct Store;
@@ -43,26 +43,17 @@ async fn ask(world: World) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
     Ok(sender.send_request(request).await?.into_body().collect().await?.to_bytes())
 }
 
+#[scenario(about = "a client has a server store something, over HTTP")]
 impl Scenario for Store {
-    fn name(&self) -> &str {
-        "store"
-    }
-
-    fn about(&self) -> &str {
-        "a client has a server store something, over HTTP"
-    }
-
-    fn play(&self, world: World, _: &Settings) -> Play {
-        Box::pin(async move {
-            let (client, server) = (world.node_on("client", "m1"), world.node_on("server", "m2"));
-            server.spawn("server", serve(world.clone()));
-            rt::sleep(Duration::from_millis(1)).await;
-            let lossy = LinkRule::new(LinkEffect::Lose).from("server").after(1).times(1);
-            let _lossy = world.network().inject(lossy).unwrap();
-            let asking = client.spawn("client", ask(world.clone()));
-            let answer = world.wait("stored", "client", Duration::from_millis(200), asking).await;
-            assert_eq!(answer.unwrap().unwrap().unwrap(), "stored");
-        })
+    async fn play(&self, world: World) {
+        let (client, server) = (world.node_on("client", "m1"), world.node_on("server", "m2"));
+        server.spawn("server", serve(world.clone()));
+        rt::sleep(Duration::from_millis(1)).await;
+        let lossy = LinkRule::new(LinkEffect::Lose).from("server").after(1).times(1);
+        let _lossy = world.network().inject(lossy).unwrap();
+        let asking = client.spawn("client", ask(world.clone()));
+        let answer = world.wait("stored", "client", Duration::from_millis(200), asking).await;
+        assert_eq!(answer.unwrap().unwrap().unwrap(), "stored");
     }
 }
 

@@ -7,35 +7,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use stormglass_cli::{App, Exit};
-use stormglass_sim::scenario::Play;
-use stormglass_sim::{Scenario, Settings, World};
+use stormglass_sim::{Scenario, World, scenario};
 
 const SERVER: &str = "server";
 
 /// A server that counts in memory, on madsim's own network, and a client that adds to the count. The bug: what is acknowledged is nowhere but in memory.
 struct Counter;
 
+#[scenario(about = "a counter that forgets")]
 impl Scenario for Counter {
-    fn name(&self) -> &str {
-        "counter"
-    }
-    fn about(&self) -> &str {
-        "a counter that forgets"
-    }
-    fn nodes(&self, _settings: &Settings) -> Vec<String> {
+    fn nodes(&self, (): &()) -> Vec<String> {
         [SERVER, "client", "bystander"].map(String::from).to_vec()
     }
-    fn play(&self, world: World, _settings: &Settings) -> Play {
-        Box::pin(async move {
-            world.node_on("bystander", "bystander").run("idle", std::future::pending::<()>);
-            world.node_on(SERVER, SERVER).run("serve", serve);
-            let acknowledged = Arc::new(AtomicU64::new(0));
-            let (told, watched) = (acknowledged.clone(), world.clone());
-            let client = world.node_on("client", "client");
-            client.run("add", move || add(told.clone(), watched.clone()));
-            stormglass_rt::sleep(Duration::from_secs(20)).await;
-            world.note(&format!("{} adds", acknowledged.load(Ordering::Relaxed)));
-        })
+
+    async fn play(&self, world: World) {
+        world.node_on("bystander", "bystander").run("idle", std::future::pending::<()>);
+        world.node_on(SERVER, SERVER).run("serve", serve);
+        let acknowledged = Arc::new(AtomicU64::new(0));
+        let (told, watched) = (acknowledged.clone(), world.clone());
+        let client = world.node_on("client", "client");
+        client.run("add", move || add(told.clone(), watched.clone()));
+        stormglass_rt::sleep(Duration::from_secs(20)).await;
+        world.note(&format!("{} adds", acknowledged.load(Ordering::Relaxed)));
     }
 }
 

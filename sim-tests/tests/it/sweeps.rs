@@ -4,8 +4,7 @@ use crate::console::{app_with, file, folder, refused, stormglass};
 use expect_test::{Expect, expect};
 use std::path::PathBuf;
 use stormglass_cli::{App, Exit};
-use stormglass_sim::scenario::Play;
-use stormglass_sim::{Scenario, Settings, World};
+use stormglass_sim::{Scenario, World, scenario};
 
 const SPACE: &str = "
 scenario = 'cold-start'
@@ -58,26 +57,17 @@ fn a_sweep_tells_what_it_found_in_every_form() {
 /// A scenario whose runs pass, panic, wait for nothing until the horizon, or only yield, by their seeds.
 struct Ends;
 
+#[scenario(about = "ends in every way")]
 impl Scenario for Ends {
-    fn name(&self) -> &str {
-        "ends"
-    }
-
-    fn about(&self) -> &str {
-        "ends in every way"
-    }
-
-    fn play(&self, world: World, _: &Settings) -> Play {
-        Box::pin(async move {
-            match world.seed().0 % 4 {
-                0 => {}
-                1 => panic!("on purpose"),
-                2 => std::future::pending().await,
-                _ => loop {
-                    madsim::task::yield_now().await;
-                },
-            }
-        })
+    async fn play(&self, world: World) {
+        match world.seed().0 % 4 {
+            0 => {}
+            1 => panic!("on purpose"),
+            2 => std::future::pending().await,
+            _ => loop {
+                madsim::task::yield_now().await;
+            },
+        }
     }
 }
 

@@ -4,11 +4,9 @@ use crate::metadata_servers::faults::Breaker;
 use crate::metadata_servers::history::{Client, History};
 use crate::metadata_servers::servers::Servers;
 use crate::metadata_servers::settings::{ChaosSettings, MetadataSettings};
-use crate::settings::METADATA_MODELS;
-use crate::shipped::PROFILES;
 use std::time::Duration;
 use stormglass_rt as rt;
-use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Scenario, World, scenario};
 
 /// Three metadata servers; for 20 s processes are killed, stopped and paused, hosts lose their power, links are cut and slow, disks slow and
 /// failing, while clients read, write on condition and delete. All the time what members tell has to fit together. When nothing is broken any
@@ -18,57 +16,30 @@ use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MetadataChaos;
 
+#[scenario(
+    name = "raft-metadata-chaos",
+    about = "metadata servers, their links and disks break while clients write and read"
+)]
 impl Scenario for MetadataChaos {
-    fn name(&self) -> &str {
-        "raft-metadata-chaos"
-    }
-
-    fn about(&self) -> &str {
-        "metadata servers, their links and disks break while clients write and read"
-    }
-
-    fn models(&self) -> &[Preset] {
-        METADATA_MODELS
-    }
-
-    fn profiles(&self) -> &[Preset] {
-        PROFILES
-    }
-
-    fn defaults(&self) -> Parameters {
-        MetadataSettings::default().parameters()
-    }
-
     fn overrides(&self) -> toml::Table {
         MetadataSettings::of_the_tests()
     }
 
-    fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
-        MetadataSettings::from_settings(settings).map(drop)
-    }
-
-    fn nodes(&self, settings: &Settings) -> Vec<String> {
-        MetadataSettings::nodes(settings)
-    }
-
-    fn play(&self, world: World, settings: &Settings) -> Play {
-        let settings = MetadataSettings::from_settings(settings).expect("validated when resolved");
-        Box::pin(async move {
-            let servers = Servers::start(&world, &settings).await;
-            all_are_members(&world, &servers, &settings.chaos).await;
-            let history = History::default();
-            let clients = work(&world, &servers, &settings.chaos, &history);
-            for breaker in Breaker::start(&world, &servers, &settings.chaos) {
-                while !breaker.is_finished() {
-                    rt::sleep(Duration::from_millis(500)).await;
-                    servers.look();
-                }
+    async fn play(&self, world: World, settings: MetadataSettings) {
+        let servers = Servers::start(&world, &settings).await;
+        all_are_members(&world, &servers, &settings.chaos).await;
+        let history = History::default();
+        let clients = work(&world, &servers, &settings.chaos, &history);
+        for breaker in Breaker::start(&world, &servers, &settings.chaos) {
+            while !breaker.is_finished() {
+                rt::sleep(Duration::from_millis(500)).await;
+                servers.look();
             }
-            recovered(&world, &servers, &settings.chaos, &history).await;
-            clients.into_iter().for_each(|client| client.abort());
-            converged(&world, &servers, &settings.chaos).await;
-            history.judge(&world);
-        })
+        }
+        recovered(&world, &servers, &settings.chaos, &history).await;
+        clients.into_iter().for_each(|client| client.abort());
+        converged(&world, &servers, &settings.chaos).await;
+        history.judge(&world);
     }
 }
 

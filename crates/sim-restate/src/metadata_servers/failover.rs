@@ -4,70 +4,42 @@ use crate::metadata_servers::chaos::all_are_members;
 use crate::metadata_servers::history::{Client, History};
 use crate::metadata_servers::servers::Servers;
 use crate::metadata_servers::settings::{ChaosSettings, MetadataSettings};
-use crate::settings::METADATA_MODELS;
-use crate::shipped::PROFILES;
 use std::time::Duration;
 use stormglass_rt as rt;
-use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Scenario, World, scenario};
 
 /// Three metadata servers with Restate's own timings. The leader's process stands still; the other two elect one of them. Then all three are
 /// killed, and start again within a second.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MetadataFailover;
 
+#[scenario(
+    name = "raft-failover",
+    about = "the leader of the metadata servers is gone; how long until there is another"
+)]
 impl Scenario for MetadataFailover {
-    fn name(&self) -> &str {
-        "raft-failover"
+    fn defaults(&self) -> MetadataSettings {
+        MetadataSettings::unbroken()
     }
 
-    fn about(&self) -> &str {
-        "the leader of the metadata servers is gone; how long until there is another"
-    }
+    async fn play(&self, world: World, settings: MetadataSettings) {
+        let deadline = settings.chaos.recovery();
+        let servers = Servers::start(&world, &settings).await;
+        all_are_members(&world, &servers, &settings.chaos).await;
+        let Some((term, leader)) = servers.leader() else {
+            return world.violated("leader", "a write was acknowledged and nobody has led");
+        };
+        let gone = servers.nodes().iter().find(|node| node.name() == leader).expect("a leader is a server");
+        gone.pause();
+        world.wait("another leader", "node-1", deadline, later_leader(&servers, term)).await;
+        write(&world, &servers, &settings.chaos, "a write without it").await;
+        gone.resume();
 
-    fn models(&self) -> &[Preset] {
-        METADATA_MODELS
-    }
-
-    fn profiles(&self) -> &[Preset] {
-        PROFILES
-    }
-
-    fn defaults(&self) -> Parameters {
-        MetadataSettings::unbroken().parameters()
-    }
-
-    fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
-        MetadataSettings::from_settings(settings).map(drop)
-    }
-
-    fn nodes(&self, settings: &Settings) -> Vec<String> {
-        MetadataSettings::nodes(settings)
-    }
-
-    fn play(&self, world: World, settings: &Settings) -> Play {
-        let settings = MetadataSettings::from_settings(settings).expect("validated when resolved");
-        Box::pin(async move {
-            let deadline = settings.chaos.recovery();
-            let servers = Servers::start(&world, &settings).await;
-            all_are_members(&world, &servers, &settings.chaos).await;
-            let Some((term, leader)) = servers.leader() else {
-                return world.violated("leader", "a write was acknowledged and nobody has led");
-            };
-            let gone =
-                servers.nodes().iter().find(|node| node.name() == leader).expect("a leader is a server");
-            gone.pause();
-            world.wait("another leader", "node-1", deadline, later_leader(&servers, term)).await;
-            write(&world, &servers, &settings.chaos, "a write without it").await;
-            gone.resume();
-
-            let term = servers.leader().map_or(term, |(term, _)| term);
-            servers.nodes().iter().for_each(stormglass_sim::Node::kill);
-            world
-                .wait("a leader after all were killed", "node-1", deadline, later_leader(&servers, term))
-                .await;
-            write(&world, &servers, &settings.chaos, "a write after all were killed").await;
-            servers.look();
-        })
+        let term = servers.leader().map_or(term, |(term, _)| term);
+        servers.nodes().iter().for_each(stormglass_sim::Node::kill);
+        world.wait("a leader after all were killed", "node-1", deadline, later_leader(&servers, term)).await;
+        write(&world, &servers, &settings.chaos, "a write after all were killed").await;
+        servers.look();
     }
 }
 

@@ -6,14 +6,13 @@ use crate::metadata_servers::history::History;
 use crate::metadata_servers::servers::{Servers, ask, client_host, swap};
 use crate::metadata_servers::settings::{ChaosSettings, MetadataSettings};
 use crate::settings::METADATA_MODELS;
-use crate::shipped::PROFILES;
 use sim_raft::api::{Reply, Request};
 use sim_raft::{MetadataState, NodeId, NodesConfiguration, Refusal};
 use std::time::Duration;
 use stormglass_core::Stream;
 use stormglass_net::Host;
 use stormglass_rt as rt;
-use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Preset, Scenario, World, scenario};
 
 /// Five metadata servers of which members are let go and taken in again, one after the other and at random, while processes die, links are
 /// cut and disks are slow, and clients read and write. Facts, history and recovery are judged as in `raft-metadata-chaos`; in the end every
@@ -23,70 +22,51 @@ use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MetadataReconfiguration;
 
+#[scenario(
+    name = "raft-reconfiguration",
+    about = "members of the metadata cluster come and go while things break"
+)]
 impl Scenario for MetadataReconfiguration {
-    fn name(&self) -> &str {
-        "raft-reconfiguration"
-    }
-
-    fn about(&self) -> &str {
-        "members of the metadata cluster come and go while things break"
-    }
-
     /// In March 2025 members could not be let go.
     fn models(&self) -> &[Preset] {
         &METADATA_MODELS[..1]
     }
 
-    fn profiles(&self) -> &[Preset] {
-        PROFILES
-    }
-
-    fn defaults(&self) -> Parameters {
+    fn defaults(&self) -> MetadataSettings {
         let chaos = ChaosSettings { servers: 5, faults: 1, ..ChaosSettings::default() };
-        MetadataSettings { chaos, ..MetadataSettings::default() }.parameters()
+        MetadataSettings { chaos, ..MetadataSettings::default() }
     }
 
     fn overrides(&self) -> toml::Table {
         MetadataSettings::of_the_tests()
     }
 
-    fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
-        MetadataSettings::from_settings(settings).map(drop)
-    }
-
-    fn nodes(&self, settings: &Settings) -> Vec<String> {
-        MetadataSettings::nodes(settings)
-    }
-
-    fn play(&self, world: World, settings: &Settings) -> Play {
-        let settings = MetadataSettings::from_settings(settings).expect("validated when resolved");
-        Box::pin(async move {
-            let servers = Servers::start(&world, &settings).await;
-            all_are_members(&world, &servers, &settings.chaos).await;
-            let history = History::default();
-            let clients = work(&world, &servers, &settings.chaos, &history);
-            let breakers = Breaker::start(&world, &servers, &settings.chaos);
-            let mut changer = Changer::new(&world, &servers, &settings.chaos);
-            let end = rt::now() + settings.chaos.duration;
-            while rt::now() < end {
-                changer.change().await;
-                servers.look();
-            }
-            for breaker in breakers {
-                // It ends with the time; a panic of its own would end the run.
-                let _ = breaker.await;
-            }
-            let least = if settings.chaos.duration >= Duration::from_secs(20) { 3 } else { 0 };
-            if changer.changes < least {
-                world.violated("reconfigurations", format!("{} worked, {least} have to", changer.changes));
-            }
-            let restored = changer.take_all_in();
-            world.wait("all members again", "node-1", settings.chaos.members(), restored).await;
-            recovered(&world, &servers, &settings.chaos, &history).await;
-            clients.into_iter().for_each(|client| client.abort());
-            converged(&world, &servers, &settings.chaos).await;
-            history.judge(&world);
-        })
+    async fn play(&self, world: World, settings: MetadataSettings) {
+        let servers = Servers::start(&world, &settings).await;
+        all_are_members(&world, &servers, &settings.chaos).await;
+        let history = History::default();
+        let clients = work(&world, &servers, &settings.chaos, &history);
+        let breakers = Breaker::start(&world, &servers, &settings.chaos);
+        let mut changer = Changer::new(&world, &servers, &settings.chaos);
+        let end = rt::now() + settings.chaos.duration;
+        while rt::now() < end {
+            changer.change().await;
+            servers.look();
+        }
+        for breaker in breakers {
+            // It ends with the time; a panic of its own would end the run.
+            let _ = breaker.await;
+        }
+        let least = if settings.chaos.duration >= Duration::from_secs(20) { 3 } else { 0 };
+        if changer.changes < least {
+            world.violated("reconfigurations", format!("{} worked, {least} have to", changer.changes));
+        }
+        let restored = changer.take_all_in();
+        world.wait("all members again", "node-1", settings.chaos.members(), restored).await;
+        recovered(&world, &servers, &settings.chaos, &history).await;
+        clients.into_iter().for_each(|client| client.abort());
+        converged(&world, &servers, &settings.chaos).await;
+        history.judge(&world);
     }
 }
 

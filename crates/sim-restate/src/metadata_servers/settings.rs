@@ -1,13 +1,14 @@
 //! The parameters of these scenarios.
 
-use crate::settings::node_names;
+use crate::settings::{METADATA_MODELS, node_names};
+use crate::shipped::PROFILES;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_raft::{ClientSettings, RaftSettings};
 use std::time::Duration;
 use stormglass_core::Limit;
 use stormglass_core::latency::HumanDuration;
-use stormglass_sim::{Parameters, Settings, SettingsError};
+use stormglass_sim::{ParameterSet, Parameters, Preset, SettingsError, Values};
 
 /// The parameters of one run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -118,31 +119,34 @@ impl MetadataSettings {
             trim-threshold = 50
         }
     }
+}
 
-    /// These as a scenario's defaults.
-    pub fn parameters(&self) -> Parameters {
-        Parameters::of(self)
+impl Parameters for MetadataSettings {
+    fn describe(&self) -> ParameterSet {
+        ParameterSet::of(self)
     }
 
-    /// The names of the servers' nodes, of settings that were validated.
-    pub(crate) fn nodes(settings: &Settings) -> Vec<String> {
-        settings.section::<ChaosSettings>("chaos").expect("validated when resolved").names()
+    fn nodes(&self) -> Vec<String> {
+        self.chaos.names()
     }
 
-    /// Reads and checks the parameters.
-    ///
-    /// # Errors
-    ///
-    /// Names the parameter.
-    pub fn from_settings(settings: &Settings) -> Result<MetadataSettings, SettingsError> {
+    fn models() -> &'static [Preset] {
+        METADATA_MODELS
+    }
+
+    fn profiles() -> &'static [Preset] {
+        PROFILES
+    }
+
+    fn read(values: &Values) -> Result<MetadataSettings, SettingsError> {
         let own = MetadataSettings {
-            raft: settings.section("raft")?,
-            metadata_client: settings.section("metadata-client")?,
-            chaos: settings.section("chaos")?,
+            raft: values.section("raft")?,
+            metadata_client: values.section("metadata-client")?,
+            chaos: values.section("chaos")?,
         };
-        own.raft.validate().map_err(|(field, problem)| settings.wrong(&format!("raft.{field}"), problem))?;
+        own.raft.validate().map_err(|(field, problem)| values.wrong(&format!("raft.{field}"), problem))?;
         let conflict = &own.metadata_client.conflict_retry;
-        conflict.validate().map_err(|problem| settings.wrong("metadata-client.conflict-retry", problem))?;
+        conflict.validate().map_err(|problem| values.wrong("metadata-client.conflict-retry", problem))?;
         let ranges = [
             ("chaos.servers", own.chaos.servers, 1),
             ("chaos.members-least", own.chaos.members_least, 1),
@@ -152,11 +156,11 @@ impl MetadataSettings {
         ];
         for (key, value, least) in ranges {
             if !(least..=9).contains(&value) {
-                return Err(settings.wrong(key, format!("the range is {least} to 9")));
+                return Err(values.wrong(key, format!("the range is {least} to 9")));
             }
         }
         if own.chaos.refresh_interval.is_zero() {
-            return Err(settings.wrong("chaos.refresh-interval", "must be above 0s"));
+            return Err(values.wrong("chaos.refresh-interval", "must be above 0s"));
         }
         Ok(own)
     }

@@ -3,12 +3,10 @@
 use crate::metadata_servers::chaos::{all_are_members, converged};
 use crate::metadata_servers::servers::{Servers, ask, client_host, swap};
 use crate::metadata_servers::settings::MetadataSettings;
-use crate::settings::METADATA_MODELS;
-use crate::shipped::PROFILES;
 use sim_raft::api::{Answer, Precondition, RefusalKind, Reply, Request, Write};
 use std::time::Duration;
 use stormglass_rt as rt;
-use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Scenario, World, scenario};
 
 /// Three metadata servers with Restate's own timings: values are written, read, written on condition, refused, deleted.
 ///
@@ -16,71 +14,48 @@ use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MetadataSmoke;
 
+#[scenario(
+    name = "raft-smoke",
+    about = "metadata servers store, refuse and delete values, with nothing broken"
+)]
 impl Scenario for MetadataSmoke {
-    fn name(&self) -> &str {
-        "raft-smoke"
+    fn defaults(&self) -> MetadataSettings {
+        MetadataSettings::unbroken()
     }
 
-    fn about(&self) -> &str {
-        "metadata servers store, refuse and delete values, with nothing broken"
-    }
-
-    fn models(&self) -> &[Preset] {
-        METADATA_MODELS
-    }
-
-    fn profiles(&self) -> &[Preset] {
-        PROFILES
-    }
-
-    fn defaults(&self) -> Parameters {
-        MetadataSettings::unbroken().parameters()
-    }
-
-    fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
-        MetadataSettings::from_settings(settings).map(drop)
-    }
-
-    fn nodes(&self, settings: &Settings) -> Vec<String> {
-        MetadataSettings::nodes(settings)
-    }
-
-    fn play(&self, world: World, settings: &Settings) -> Play {
-        let settings = MetadataSettings::from_settings(settings).expect("validated when resolved");
-        Box::pin(async move {
-            let servers = Servers::start(&world, &settings).await;
-            all_are_members(&world, &servers, &settings.chaos).await;
-            let get = |key: &str| Request::Get { key: key.into() };
-            let put = |found, byte| Request::Write(swap("k", found, vec![byte]));
-            let delete =
-                |key: &str, precondition| Request::Write(Write::Delete { key: key.into(), precondition });
-            let value = |version, byte| Reply::Value(Some(sim_raft::Value { version, bytes: vec![byte] }));
-            let steps: [(&str, Request, Result<Reply, RefusalKind>); 9] = [
-                ("nothing there", get("k"), Ok(Reply::Value(None))),
-                ("write", put(None, 1), Ok(Reply::Written)),
-                ("read", get("k"), Ok(value(1, 1))),
-                ("write over", put(Some(1), 2), Ok(Reply::Written)),
-                ("version", Request::GetVersion { key: "k".into() }, Ok(Reply::Version(Some(2)))),
-                (
-                    "write over an old version",
-                    put(Some(1), 3),
-                    Err(RefusalKind::PreconditionFailed { found: Some(2) }),
-                ),
-                ("still the same", get("k"), Ok(value(2, 2))),
-                ("delete", delete("k", Precondition::MatchesVersion(2)), Ok(Reply::Written)),
-                ("gone", get("k"), Ok(Reply::Value(None))),
-            ];
-            for (name, request, expected) in steps {
-                let step = attempt(&world, &servers, request, settings.chaos.request_timeout);
-                let answer = world.wait(name, "client-1", Duration::from_secs(5), step).await;
-                if let Some(answer) = answer.map(|answer| answer.map_err(|refusal| refusal.kind))
-                    && answer != expected
-                {
-                    world.violated("smoke", format!("{name}: {answer:?} instead of {expected:?}"));
-                }
+    async fn play(&self, world: World, settings: MetadataSettings) {
+        let servers = Servers::start(&world, &settings).await;
+        all_are_members(&world, &servers, &settings.chaos).await;
+        let get = |key: &str| Request::Get { key: key.into() };
+        let put = |found, byte| Request::Write(swap("k", found, vec![byte]));
+        let delete =
+            |key: &str, precondition| Request::Write(Write::Delete { key: key.into(), precondition });
+        let value = |version, byte| Reply::Value(Some(sim_raft::Value { version, bytes: vec![byte] }));
+        let steps: [(&str, Request, Result<Reply, RefusalKind>); 9] = [
+            ("nothing there", get("k"), Ok(Reply::Value(None))),
+            ("write", put(None, 1), Ok(Reply::Written)),
+            ("read", get("k"), Ok(value(1, 1))),
+            ("write over", put(Some(1), 2), Ok(Reply::Written)),
+            ("version", Request::GetVersion { key: "k".into() }, Ok(Reply::Version(Some(2)))),
+            (
+                "write over an old version",
+                put(Some(1), 3),
+                Err(RefusalKind::PreconditionFailed { found: Some(2) }),
+            ),
+            ("still the same", get("k"), Ok(value(2, 2))),
+            ("delete", delete("k", Precondition::MatchesVersion(2)), Ok(Reply::Written)),
+            ("gone", get("k"), Ok(Reply::Value(None))),
+        ];
+        for (name, request, expected) in steps {
+            let step = attempt(&world, &servers, request, settings.chaos.request_timeout);
+            let answer = world.wait(name, "client-1", Duration::from_secs(5), step).await;
+            if let Some(answer) = answer.map(|answer| answer.map_err(|refusal| refusal.kind))
+                && answer != expected
+            {
+                world.violated("smoke", format!("{name}: {answer:?} instead of {expected:?}"));
             }
-            converged(&world, &servers, &settings.chaos).await;
-        })
+        }
+        converged(&world, &servers, &settings.chaos).await;
     }
 }
 

@@ -1,12 +1,12 @@
 //! What nodes tell of their roles: in which order, and when the disk fails one.
 
 use expect_test::{Expect, expect};
+use sim_restate::ClusterChaos;
 use sim_restate::runner::{Cluster, Signal};
 use sim_restate::settings::ClusterSettings;
-use sim_restate::{ClusterChaos, ColdStart};
 use std::time::Duration;
 use stormglass_core::{Keep, Kind, Limit, Seed, Trace, Verdict};
-use stormglass_sim::{Parameters, Play, Played, Preset, Run, Scenario, Settings, World};
+use stormglass_sim::{Played, Run, Scenario, Settings, World, scenario};
 
 fn play(model: &str, sets: &[(&str, &str)], seed: u64) -> Played {
     let settings = Settings::resolve(&ClusterChaos, Some(model), "quiet", sets).expect("these are right");
@@ -77,38 +77,20 @@ fn roles_start_in_the_order_of_their_model() {
 /// Asks a cluster how its roles are, before it has started, when it has, and after a restart.
 struct Asks;
 
+#[scenario(about = "asks nodes for the status of their roles")]
 impl Scenario for Asks {
-    fn name(&self) -> &str {
-        "asks"
-    }
-
-    fn about(&self) -> &str {
-        "asks nodes for the status of their roles"
-    }
-
-    fn models(&self) -> &[Preset] {
-        ColdStart.models()
-    }
-
-    fn defaults(&self) -> Parameters {
-        ClusterSettings::defaults()
-    }
-
-    fn play(&self, world: World, settings: &Settings) -> Play {
-        let settings = ClusterSettings::with_logs(settings).expect("these are right");
-        Box::pin(async move {
-            let limit: Limit = Duration::from_secs(60).into();
-            let mut cluster = Cluster::start(&world, settings);
-            let tell = |cluster: &Cluster, place| world.note(&format!("told: {}", cluster.statuses(place)));
-            tell(&cluster, 0);
-            cluster.wait_provisioned().await;
-            cluster.wait_healthy(limit).await;
-            tell(&cluster, 0);
-            cluster.restart(1, Signal::Kill).await;
-            tell(&cluster, 1);
-            cluster.wait_healthy(limit).await;
-            tell(&cluster, 1);
-        })
+    async fn play(&self, world: World, settings: ClusterSettings) {
+        let limit: Limit = Duration::from_secs(60).into();
+        let mut cluster = Cluster::start(&world, settings);
+        let tell = |cluster: &Cluster, place| world.note(&format!("told: {}", cluster.statuses(place)));
+        tell(&cluster, 0);
+        cluster.wait_provisioned().await;
+        cluster.wait_healthy(limit).await;
+        tell(&cluster, 0);
+        cluster.restart(1, Signal::Kill).await;
+        tell(&cluster, 1);
+        cluster.wait_healthy(limit).await;
+        tell(&cluster, 1);
     }
 }
 

@@ -2,21 +2,21 @@
 
 use sim_restate::{MetadataChaos, MetadataFailover, MetadataReconfiguration, MetadataSmoke};
 use stormglass_core::{Keep, Outcome, Seed, Verdict};
-use stormglass_sim::{Run, Scenario, Settings, check};
+use stormglass_sim::{AnyScenario, Run, Settings, check};
 
-fn run<'a>(scenario: &'a dyn Scenario, sets: &[(&str, &str)], seed: u64) -> Run<'a> {
+fn run<'a>(scenario: &'a dyn AnyScenario, sets: &[(&str, &str)], seed: u64) -> Run<'a> {
     let settings = Settings::resolve(scenario, None, "quiet", sets).unwrap();
     Run::new(scenario, settings, Seed(seed))
 }
 
-fn play(scenario: &dyn Scenario, sets: &[(&str, &str)], seed: u64) -> Outcome {
+fn play(scenario: &dyn AnyScenario, sets: &[(&str, &str)], seed: u64) -> Outcome {
     run(scenario, sets, seed).play(Keep::Nothing).outcome
 }
 
 #[test]
 fn every_property_holds() {
     for seed in 0..10 {
-        for scenario in [&MetadataSmoke as &dyn Scenario, &MetadataChaos, &MetadataReconfiguration] {
+        for scenario in [&MetadataSmoke as &dyn AnyScenario, &MetadataChaos, &MetadataReconfiguration] {
             let outcome = play(scenario, &[], seed);
             assert_eq!(outcome.verdict, Verdict::Passed, "{} with seed {seed}", scenario.name());
         }
@@ -49,7 +49,7 @@ fn chaos_is_chaos() {
 
 #[test]
 fn runs_are_the_same_twice() {
-    for scenario in [&MetadataChaos as &dyn Scenario, &MetadataReconfiguration] {
+    for scenario in [&MetadataChaos as &dyn AnyScenario, &MetadataReconfiguration] {
         for seed in 0..3 {
             assert_eq!(check(&run(scenario, &[], seed)).1, None, "{} with seed {seed}", scenario.name());
         }

@@ -7,10 +7,9 @@ use sim_restate::{
 use std::collections::BTreeSet;
 use std::time::Duration;
 use stormglass_core::{Keep, Outcome, Seed};
-use stormglass_sim::settings::known;
-use stormglass_sim::{Run, Scenario, Settings};
+use stormglass_sim::{AnyScenario, Run, Settings, all_parameters};
 
-const SCENARIOS: [&dyn Scenario; 8] = [
+const SCENARIOS: [&dyn AnyScenario; 8] = [
     &ColdStart,
     &Restarts,
     &TrimGap,
@@ -21,7 +20,7 @@ const SCENARIOS: [&dyn Scenario; 8] = [
     &MetadataReconfiguration,
 ];
 
-fn play(scenario: &dyn Scenario, profile: &str, sets: &[(&str, &str)], seed: u64) -> Outcome {
+fn play(scenario: &dyn AnyScenario, profile: &str, sets: &[(&str, &str)], seed: u64) -> Outcome {
     let model = scenario.models().last().unwrap().name;
     let settings = Settings::resolve(scenario, Some(model), profile, sets).unwrap();
     Run::new(scenario, settings, Seed(seed)).play(Keep::Nothing).outcome
@@ -30,7 +29,7 @@ fn play(scenario: &dyn Scenario, profile: &str, sets: &[(&str, &str)], seed: u64
 #[test]
 fn every_parameter_has_a_meaning_and_a_form() {
     for scenario in SCENARIOS {
-        let meanings = known(scenario).meanings();
+        let meanings = all_parameters(scenario).meanings();
         for (key, _) in Settings::resolve(scenario, None, "quiet", &[]).unwrap().leaves() {
             let meaning = meanings.get(&key).unwrap_or_else(|| panic!("{}: {key}", scenario.name()));
             assert!(!meaning.about.is_empty() && !meaning.form.is_empty(), "{}: {key}", scenario.name());
@@ -44,7 +43,7 @@ fn every_parameter_has_a_meaning_and_a_form() {
 #[test]
 fn observers_are_the_limits_of_waits() {
     for scenario in SCENARIOS {
-        let meanings = known(scenario).meanings();
+        let meanings = all_parameters(scenario).meanings();
         let observers: BTreeSet<&str> =
             meanings.iter().filter(|(_, meaning)| meaning.observer).map(|(key, _)| key.as_str()).collect();
         let outcomes = if meanings.contains_key("admin.strategy") {
@@ -72,7 +71,7 @@ fn observers_are_the_limits_of_waits() {
 #[test]
 fn one_run_answers_every_deadline() {
     const SEEDS: u64 = 24;
-    let cases: [(&dyn Scenario, &str, [u64; 3]); 3] = [
+    let cases: [(&dyn AnyScenario, &str, [u64; 3]); 3] = [
         (&ColdStart, "admin.deadline", [7, 8, 12]),
         (&TrimGap, "admin.deadline", [7, 8, 12]),
         (&TrimGap, "trim-gap.import", [1, 2, 5]),
@@ -95,7 +94,7 @@ fn one_run_answers_every_deadline() {
 /// Its next life finds the progress port free, although its last one has ended only just now.
 #[test]
 fn a_node_that_is_followed_step_by_step_can_be_started_again() {
-    let scenarios: [&dyn Scenario; 2] = [&TrimGap, &ClusterChaos];
+    let scenarios: [&dyn AnyScenario; 2] = [&TrimGap, &ClusterChaos];
     for scenario in scenarios {
         for seed in 0..4 {
             let verdict = play(scenario, "quiet", &[("admin.strategy", "progress")], seed).verdict;

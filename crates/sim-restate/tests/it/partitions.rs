@@ -3,7 +3,7 @@
 use sim_restate::phases::Phase;
 use sim_restate::{ClusterChaos, TrimGap};
 use stormglass_core::{Keep, Outcome, Seed, Trace, Verdict};
-use stormglass_sim::{Run, Scenario, Settings, check};
+use stormglass_sim::{AnyScenario, Run, Settings, check};
 
 const MODELS: [&str; 2] = ["restate-1.7", "restate-m25"];
 
@@ -15,7 +15,7 @@ const TRIMMING: [(&str, &str); 3] = [
 ];
 
 fn run<'a>(
-    scenario: &'a dyn Scenario,
+    scenario: &'a dyn AnyScenario,
     model: &str,
     profile: &str,
     sets: &[(&str, &str)],
@@ -24,7 +24,13 @@ fn run<'a>(
     Run::new(scenario, Settings::resolve(scenario, Some(model), profile, sets).unwrap(), Seed(seed))
 }
 
-fn outcome(scenario: &dyn Scenario, model: &str, profile: &str, sets: &[(&str, &str)], seed: u64) -> Outcome {
+fn outcome(
+    scenario: &dyn AnyScenario,
+    model: &str,
+    profile: &str,
+    sets: &[(&str, &str)],
+    seed: u64,
+) -> Outcome {
     run(scenario, model, profile, sets, seed).play(Keep::Nothing).outcome
 }
 
@@ -106,7 +112,7 @@ fn the_gap_waits_for_the_failure_detector() {
 /// The reported flake: on the CI machine of March 2025 some of the seeds fail, at a wait that has a name, and most pass.
 #[test]
 fn the_bad_days_of_march_2025_fail_now_and_then() {
-    let failed = |scenario: &dyn Scenario, seeds: u64| {
+    let failed = |scenario: &dyn AnyScenario, seeds: u64| {
         let verdicts =
             (0..seeds).map(|seed| outcome(scenario, "restate-m25", "ci-2025-03", &[], seed).verdict);
         verdicts.filter(|verdict| *verdict != Verdict::Passed).count()
@@ -240,7 +246,7 @@ fn what_shares_the_machine_costs_time() {
 fn wrong_values_are_refused_by_field() {
     for (scenario, sets, problem) in [
         (
-            &TrimGap as &dyn Scenario,
+            &TrimGap as &dyn AnyScenario,
             ("log.replication", "2"),
             "`log.replication`: is 2, and there are 1 nodes",
         ),

@@ -1,10 +1,10 @@
 //! Runs of each shipped scenario, in units of a million of madsim's sleeps, and what keeping a run's events costs.
 
 use crate::primitives::{self, SLEEPS};
-use stormglass_bench::{Case, Ratios, in_turn};
 use sim_restate::ColdStart;
+use stormglass_bench::{Case, Ratios, in_turn};
 use stormglass_core::{Keep, Seed};
-use stormglass_sim::{Run, Scenario, Settings};
+use stormglass_sim::{AnyScenario, Run, Settings};
 
 const ROUNDS: usize = 12;
 /// Runs of a scenario in each round, with the same seeds in every round.
@@ -33,7 +33,7 @@ fn keeping_events(ratios: &mut Ratios) {
 
 fn scenarios(ratios: &mut Ratios) {
     let scenarios = sim_restate::scenarios();
-    let with_settings: Vec<(&dyn Scenario, Settings)> = scenarios
+    let with_settings: Vec<(&dyn AnyScenario, Settings)> = scenarios
         .iter()
         .map(|scenario| {
             let settings = Settings::resolve(&**scenario, None, "quiet", &[]);
@@ -54,7 +54,7 @@ fn scenarios(ratios: &mut Ratios) {
 }
 
 /// Plays the seeds from 0.
-fn play(scenario: &dyn Scenario, settings: &Settings, runs: u64, keep: Keep) {
+fn play(scenario: &dyn AnyScenario, settings: &Settings, runs: u64, keep: Keep) {
     for seed in 0..runs {
         Run::new(scenario, settings.clone(), Seed(seed)).play(keep);
     }

@@ -10,8 +10,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use stormglass_core::{Keep, Seed};
 use stormglass_report::table;
-use stormglass_sim::settings::unknown;
-use stormglass_sim::{Run, Settings};
+use stormglass_sim::{Run, Settings, SettingsError};
 use stormglass_sweep::calibration::{Comparison, Mapping, Start, compare, fit, fit::Fitted, logs, simulated};
 use stormglass_sweep::{in_order, pool};
 
@@ -105,7 +104,7 @@ fn mapping(context: &Context<'_>, given: Option<&str>) -> Result<Mapping, CliErr
             let name = given.unwrap_or(shipped[0].name);
             let Some(preset) = shipped.iter().find(|preset| preset.name == name) else {
                 let known = shipped.iter().map(|preset| preset.name.to_string()).collect();
-                return Err(unknown("--mapping", "mapping", name, known).into());
+                return Err(SettingsError::unknown("--mapping", "mapping", name, known).into());
             };
             Ok(Mapping::parse(name, preset.layers[0])?)
         }

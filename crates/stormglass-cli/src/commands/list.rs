@@ -6,8 +6,7 @@ use crate::error::{CliError, Exit};
 use crate::output::Output;
 use serde::Serialize;
 use stormglass_report::table;
-use stormglass_sim::settings::{PLANS, known};
-use stormglass_sim::{Meaning, Preset, Profile};
+use stormglass_sim::{Meaning, PLANS, Preset, Profile, all_parameters};
 
 #[derive(Serialize)]
 struct Item {
@@ -97,7 +96,7 @@ fn parameters_of(context: &Context<'_>, scenario: Option<&str>) -> Result<Vec<Pa
     let scenario = context.scenario_or_first(scenario)?;
     let what = What { model: None, profile: "quiet".into(), plan: None, sets: Vec::new() };
     let leaves = context.settings(scenario, &what)?.leaves();
-    let mut meanings = known(scenario).meanings();
+    let mut meanings = all_parameters(scenario).meanings();
     let described = leaves.into_iter().map(|(name, default)| {
         let meaning = meanings.remove(&name);
         Parameter { kind: "parameter", name, default, meaning }

@@ -7,18 +7,17 @@ use crate::output::Output;
 use std::fmt::Write;
 use stormglass_core::{Keep, Seed};
 use stormglass_report::table;
-use stormglass_sim::Run;
-use stormglass_sim::settings::{known, unknown};
+use stormglass_sim::{Run, SettingsError, all_parameters};
 use stormglass_sweep::pool;
 use stormglass_sweep::splitting::{Path, Question, Rare, split};
 
 pub(crate) fn rare(context: &Context<'_>, args: &args::Rare, output: &mut Output) -> Result<Exit, CliError> {
     let scenario = context.scenario(&args.scenario)?;
     let settings = context.settings(scenario, &args.what)?;
-    let meanings = known(scenario).meanings();
+    let meanings = all_parameters(scenario).meanings();
     if !meanings.get(&args.wait).is_some_and(|meaning| meaning.observer) {
         let deadlines = meanings.into_iter().filter(|(_, meaning)| meaning.observer).map(|(key, _)| key);
-        return Err(unknown("--wait", "deadline", &args.wait, deadlines.collect()).into());
+        return Err(SettingsError::unknown("--wait", "deadline", &args.wait, deadlines.collect()).into());
     }
     let question = Question {
         parameter: args.wait.clone(),

@@ -14,8 +14,7 @@ use stormglass_core::{Keep, Seed};
 use stormglass_report::sweep::junit::junit;
 use stormglass_report::sweep::page::html;
 use stormglass_report::sweep::{Cost, Findings, Found, tables};
-use stormglass_sim::settings::{known, unknown};
-use stormglass_sim::{Meaning, Run, Scenario, Settings};
+use stormglass_sim::{AnyScenario, Meaning, Run, Settings, SettingsError, all_parameters};
 use stormglass_sweep::answers::deadlines::Needed;
 use stormglass_sweep::answers::frontier::Best;
 use stormglass_sweep::answers::sensitivity::{Interaction, Sensitivity};
@@ -60,7 +59,7 @@ pub(crate) fn sweep(
         let scenario = context.scenario(&history.scenario)?;
         Ok((scenario, context.settings(scenario, &what(history))?))
     });
-    let histories: Vec<(&dyn Scenario, Settings)> = histories.collect::<Result<_, CliError>>()?;
+    let histories: Vec<(&dyn AnyScenario, Settings)> = histories.collect::<Result<_, CliError>>()?;
     let shard = args.shard.as_deref().map_or(Ok(Shard::WHOLE), shard)?;
     let manifest = Manifest {
         schema: Manifest::SCHEMA,
@@ -253,7 +252,7 @@ fn space(context: &Context<'_>, given: &str) -> Result<(String, Space), CliError
     }
     let Some(preset) = context.app.sweeps.iter().find(|preset| preset.name == given) else {
         let known = context.app.sweeps.iter().map(|preset| preset.name.to_string()).collect();
-        return Err(unknown("SWEEP", "sweep", given, known).into());
+        return Err(SettingsError::unknown("SWEEP", "sweep", given, known).into());
     };
     Ok((given.into(), Space::parse(given, preset.layers[0])?))
 }
@@ -265,7 +264,8 @@ fn resolve(
     meanings: &mut BTreeMap<String, BTreeMap<String, Meaning>>,
 ) -> Result<Resolved, CliError> {
     let scenario = context.scenario(&cell.scenario)?;
-    let meanings = meanings.entry(cell.scenario.clone()).or_insert_with(|| known(scenario).meanings());
+    let meanings =
+        meanings.entry(cell.scenario.clone()).or_insert_with(|| all_parameters(scenario).meanings());
     let (mut behaviour, mut deadlines) = (String::new(), Vec::new());
     for (key, value) in context.settings(scenario, &what(cell))?.leaves() {
         let observer = meanings.get(&key).is_some_and(|meaning| meaning.observer);

@@ -1,9 +1,7 @@
 //! Findings as tables, for a terminal and for a CI summary.
 
 use super::{Best, Cost, Findings, Found, Sensitivity, found};
-use crate::table;
-use comfy_table::Table;
-use comfy_table::presets::ASCII_MARKDOWN;
+use crate::table::{self, Table};
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 use stormglass_sweep::answers::deadlines::Needed;
@@ -25,11 +23,7 @@ pub fn text(findings: &Findings) -> String {
 
 /// For a CI summary.
 pub fn markdown(findings: &Findings) -> String {
-    let markdown = |mut table: Table| {
-        table.load_style(ASCII_MARKDOWN);
-        format!("{table}\n")
-    };
-    write(findings, &Form { table: markdown, mark: "### " })
+    write(findings, &Form { table: |table| table::markdown(&table), mark: "### " })
 }
 
 /// The table of one case while other cases are still played: without p, whose correction for multiple comparisons takes all of them.

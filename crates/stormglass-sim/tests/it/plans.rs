@@ -1,6 +1,6 @@
 //! A plan's faults: each bites in its time and on whom it names; out of its time the run is the run that it was.
 
-use crate::story::Story;
+use crate::story::{Boxed, Story};
 use madsim::net::Endpoint;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use stormglass_net::{TcpListener, TcpStream, UdpSocket, lookup_host};
 use stormglass_plan::strategy::plans;
 use stormglass_rt as rt;
 use stormglass_sim::fs::FileExt;
-use stormglass_sim::{Node, Play, Played, Run, Scenario, Settings, SettingsError, World};
+use stormglass_sim::{Node, Played, Run, Scenario, Settings, SettingsError, World, scenario};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -40,26 +40,20 @@ struct Busy(Seen);
 
 const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 
+#[scenario(about = "three busy nodes")]
 impl Scenario for Busy {
-    fn name(&self) -> &str {
-        "busy"
-    }
-    fn about(&self) -> &str {
-        "three busy nodes"
-    }
-    fn nodes(&self, _settings: &Settings) -> Vec<String> {
+    fn nodes(&self, (): &()) -> Vec<String> {
         NODES.map(String::from).to_vec()
     }
-    fn play(&self, world: World, _settings: &Settings) -> Play {
+
+    async fn play(&self, world: World) {
         let seen = self.0.clone();
-        Box::pin(async move {
-            for (place, name) in NODES.into_iter().enumerate() {
-                let (node, next) = (world.node_on(name, name), NODES[(place + 1) % 3]);
-                let (seen, me) = (seen.clone(), node.clone());
-                node.run("main", move || life(me.clone(), next, seen.clone()));
-            }
-            rt::sleep(MS(10_000)).await;
-        })
+        for (place, name) in NODES.into_iter().enumerate() {
+            let (node, next) = (world.node_on(name, name), NODES[(place + 1) % 3]);
+            let (seen, me) = (seen.clone(), node.clone());
+            node.run("main", move || life(me.clone(), next, seen.clone()));
+        }
+        rt::sleep(MS(10_000)).await;
     }
 }
 
@@ -313,7 +307,7 @@ fn a_shared_device_is_slowed_once() {
     let took = |fault: &str| {
         let took = Arc::new(Mutex::new(Duration::ZERO));
         let told = took.clone();
-        let shared = Story(move |world: World| -> Play {
+        let shared = Story(move |world: World| -> Boxed {
             let told = told.clone();
             Box::pin(async move {
                 let nodes = [world.node("node-1"), world.node("node-2")];
@@ -375,7 +369,7 @@ fn out_of_its_time_a_fault_changes_nothing() {
 fn a_plan_starts_nobody_whom_somebody_else_has_stopped() {
     let seen = Seen::default();
     let told = seen.clone();
-    let stops = Story(move |world: World| -> Play {
+    let stops = Story(move |world: World| -> Boxed {
         let seen = told.clone();
         Box::pin(async move {
             let node = world.node("node-1");
@@ -428,7 +422,7 @@ proptest! {
 
 #[test]
 fn a_scenario_without_nodes_says_so() {
-    let alone = Story(|_: World| -> Play { Box::pin(async {}) });
+    let alone = Story(|_: World| -> Boxed { Box::pin(async {}) });
     let error = Settings::resolve(&alone, None, "quiet", &[("plan.generate.count", "1")]).unwrap_err();
     assert!(matches!(&error, SettingsError::Value { key, .. } if key == "plan.generate.count"), "{error}");
     assert!(error.to_string().contains("Scenario::nodes"), "{error}");

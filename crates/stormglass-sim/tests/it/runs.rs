@@ -1,34 +1,34 @@
-//! A run turns into an outcome, whatever happens in it.
+//! Every run ends in an outcome, whatever happens in it.
 
-use crate::story::Story;
+use crate::story::{Boxed, Story};
 use std::time::Duration;
 use stormglass_core::{Keep, Length, Seed, Verdict};
 use stormglass_fs::Loss;
 use stormglass_rt::worker;
-use stormglass_sim::{Play, Played, Run, Settings, World};
+use stormglass_sim::{Played, Run, Settings, World};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-fn play_with(sets: &[(&str, &str)], story: impl Fn(World) -> Play + Send + Sync) -> Played {
-    let story = Story(story);
-    let settings = Settings::resolve(&story, None, "quiet", sets).unwrap();
-    Run::new(&story, settings, Seed(7)).play(Keep::Events)
+fn play_with(sets: &[(&str, &str)], function: impl Fn(World) -> Boxed + Send + Sync) -> Played {
+    let scenario = Story(function);
+    let settings = Settings::resolve(&scenario, None, "quiet", sets).unwrap();
+    Run::new(&scenario, settings, Seed(7)).play(Keep::Events)
 }
 
-fn play(story: impl Fn(World) -> Play + Send + Sync) -> Played {
-    play_with(&[], story)
+fn play(function: impl Fn(World) -> Boxed + Send + Sync) -> Played {
+    play_with(&[], function)
 }
 
 #[test]
-fn a_story_without_complaints_passes() {
+fn a_run_without_violations_passes() {
     let played = play(|world| Box::pin(async move { world.note("all is well") }));
     assert_eq!(played.outcome.verdict, Verdict::Passed);
     assert_eq!(played.outcome.events, 1);
 }
 
-/// The deadline ends nothing: the wait of 30 ms is measured although 20 ms were allowed.
+/// The deadline ends nothing: the wait of 30 ms is measured although its deadline is 20 ms.
 #[test]
-fn a_wait_is_followed_past_its_deadline() {
+fn a_wait_is_measured_past_its_deadline() {
     let played = play(|world| {
         Box::pin(async move {
             world.wait("ready", "node-1", MS(20), stormglass_rt::sleep(MS(30))).await;
@@ -60,7 +60,7 @@ fn the_first_deadline_to_pass_gives_the_verdict() {
 }
 
 #[test]
-fn the_horizon_censors_what_is_not_over() {
+fn the_horizon_censors_open_waits() {
     let played = play_with(&[("run.horizon", "3s")], |world| {
         Box::pin(async move {
             let never = std::future::pending::<()>();
@@ -72,9 +72,9 @@ fn the_horizon_censors_what_is_not_over() {
     assert!(matches!(played.outcome.verdict, Verdict::TimedOut { .. }));
 }
 
-/// A run that is cut short before a deadline has not shown that the deadline holds.
+/// A run that ends before a deadline does not show that the deadline holds.
 #[test]
-fn a_horizon_before_the_deadline_is_no_pass() {
+fn a_horizon_before_the_deadline_is_not_a_pass() {
     let played = play_with(&[("run.horizon", "5ms")], |world| {
         Box::pin(async move {
             world.wait("ready", "node-1", MS(20), stormglass_rt::sleep(MS(8))).await;
@@ -105,7 +105,7 @@ fn a_panic_names_its_node() {
     assert_eq!(played.outcome.verdict, expected);
 }
 
-/// A task that only yields lets no time pass; the budget of turns ends it.
+/// A task that only yields lets no time pass; the limit of polls (`run.turns`) ends it.
 #[test]
 fn a_task_that_only_yields_is_stopped() {
     let played = play_with(&[("run.turns", "5000")], |world| {
@@ -125,7 +125,7 @@ fn a_task_that_only_yields_is_stopped() {
     );
 }
 
-/// A killed node's tasks are gone, its disk is not, and its next life reads it.
+/// A kill ends a node's tasks and keeps its disk, which the next incarnation reads.
 #[test]
 fn a_disk_outlives_its_node() {
     let played = play(|world| {
@@ -149,9 +149,9 @@ fn a_disk_outlives_its_node() {
     assert_eq!(played.outcome.verdict, Verdict::Passed);
 }
 
-/// A kill takes the node's tasks; a power loss takes what was never synced as well.
+/// A kill ends the node's tasks; a power loss also discards what was never synced.
 #[test]
-fn a_power_loss_takes_more_than_a_kill() {
+fn a_power_loss_discards_unsynced_writes() {
     let played = play(|world| {
         Box::pin(async move {
             let node = world.node("node-1");
@@ -174,9 +174,9 @@ fn a_power_loss_takes_more_than_a_kill() {
     assert_eq!(played.outcome.verdict, Verdict::Passed);
 }
 
-/// What a process blocked when it was killed is no matter of the next one.
+/// A worker thread that was blocked when the process was killed does not block the next incarnation.
 #[test]
-fn the_next_life_hears_what_the_last_one_blocked() {
+fn a_blocked_worker_does_not_outlive_its_incarnation() {
     let played = play(|world| {
         Box::pin(async move {
             let node = world.node("node-1");
@@ -195,7 +195,7 @@ fn the_next_life_hears_what_the_last_one_blocked() {
 }
 
 /// Three times 9 ms on two cores, in slices of 3 ms: 9 slices take 5 rounds, 15 ms. Two of the three end a round earlier,
-/// and each one's event tells of its queueing.
+/// and each event contains the time in the queue.
 #[test]
 fn nodes_of_one_machine_share_its_cores() {
     let played = play_with(&[("cpu.spread", "0.0"), ("cpu.cores", "2")], |world| {
@@ -249,21 +249,21 @@ fn nodes_of_one_machine_can_share_a_device() {
 
 #[test]
 fn keeping_events_changes_nothing_but_memory() {
-    let story = Story(|world: World| -> Play {
+    let scenario = Story(|world: World| -> Boxed {
         Box::pin(async move {
             let disk = world.node("node-1").disk().clone();
             disk.write("a", b"x").await.unwrap();
         })
     });
-    let settings = Settings::resolve(&story, None, "quiet", &[]).unwrap();
-    let run = Run::new(&story, settings, Seed(1));
+    let settings = Settings::resolve(&scenario, None, "quiet", &[]).unwrap();
+    let run = Run::new(&scenario, settings, Seed(1));
     let (kept, hashed) = (run.play(Keep::Events), run.play(Keep::Nothing));
     assert_eq!(kept.outcome, hashed.outcome);
     assert!(hashed.trace.events.is_empty() && !kept.trace.events.is_empty());
 }
 
-/// A task that waits for ever for what it holds itself is freed with its run, wherever it was spawned: many runs take no more memory
-/// than one.
+/// A task that waits for ever on a channel whose other end it owns is freed with its run, wherever it was spawned: many runs take no
+/// more memory than one.
 #[test]
 fn a_run_keeps_nothing() {
     let held = std::sync::Arc::new(());

@@ -1,40 +1,46 @@
-//! A wrong setting is named with its place, its key and the remedy.
+//! Settings: layers, derived parameters, and errors that name the place, the key and what would be right.
 
 use expect_test::{Expect, expect};
 use std::path::PathBuf;
-use stormglass_sim::{Parameters, Play, Preset, Scenario, Settings, SettingsError, World};
+use std::time::Duration;
+use stormglass_core::{Keep, Latency, Limit, Seed, Verdict};
+use stormglass_sim::{
+    ParameterSet, Parameters, Preset, Profile, Run, RunSettings, Scenario, Settings, SettingsError, Values,
+    World, scenario,
+};
 
-/// A scenario with a model and a parameter of its own.
+/// A scenario with a model and parameters of its own.
 struct Own;
 
+#[derive(Clone, Default)]
+struct OwnSettings;
+
+#[scenario(about = "own")]
 impl Scenario for Own {
-    fn name(&self) -> &str {
-        "own"
-    }
-    fn about(&self) -> &str {
-        "own"
-    }
-    fn models(&self) -> &[Preset] {
-        &[Preset { name: "one", layers: &["# The first.\n[server]\nworkers = 4\n"] }]
-    }
-    fn defaults(&self) -> Parameters {
+    async fn play(&self, _world: World, _settings: OwnSettings) {}
+}
+
+impl Parameters for OwnSettings {
+    fn describe(&self) -> ParameterSet {
         "[server]\nworkers = 1\nname = 'x'\n".parse::<toml::Table>().unwrap().into()
     }
-    fn validate(&self, settings: &Settings) -> Result<(), SettingsError> {
+
+    fn models() -> &'static [Preset] {
+        &[Preset { name: "one", layers: &["# The first.\n[server]\nworkers = 4\n"] }]
+    }
+
+    fn read(values: &Values) -> Result<OwnSettings, SettingsError> {
         #[derive(serde::Deserialize)]
         #[expect(dead_code, reason = "the name is only there to be set")]
         struct Server {
             workers: u8,
             name: String,
         }
-        let server: Server = settings.section("server")?;
+        let server: Server = values.section("server")?;
         if server.workers > 8 {
-            return Err(settings.wrong("server.workers", "the range is 0 to 8"));
+            return Err(values.wrong("server.workers", "the range is 0 to 8"));
         }
-        Ok(())
-    }
-    fn play(&self, _world: World, _settings: &Settings) -> Play {
-        Box::pin(async {})
+        Ok(OwnSettings)
     }
 }
 
@@ -51,7 +57,7 @@ fn file(name: &str, text: &str) -> String {
 }
 
 #[test]
-fn assignments() {
+fn wrong_assignments_are_refused() {
     refused(
         None,
         "quiet",
@@ -137,7 +143,7 @@ fn assignments() {
 }
 
 #[test]
-fn names() {
+fn unknown_names_are_refused() {
     refused(None, "quite", &[], expect!["--profile quite: unknown profile `quite`; did you mean `quiet`?"]);
     refused(Some("two"), "quiet", &[], expect!["--model two: unknown model `two` (known: one)"]);
     refused(
@@ -149,7 +155,7 @@ fn names() {
 }
 
 #[test]
-fn files() {
+fn wrong_files_are_refused() {
     refused(
         None,
         &file("broken.toml", "[disk\nsync = 1"),
@@ -195,19 +201,19 @@ fn later_layers_win() {
 }
 
 #[test]
-fn settings_survive_their_table() {
+fn settings_are_restored_from_their_table() {
     let settings = Settings::resolve(&Own, None, "ci-disk", &[("disk.sync.delay", "200ms")]).unwrap();
     let text = toml::to_string(settings.table()).unwrap();
     let restored = Settings::restore(&Own, "one", "ci-disk", "run.toml", &text.parse().unwrap()).unwrap();
     assert_eq!(restored.table(), settings.table());
 }
 
-/// A shipped disk can stand for all of its parameters, in an assignment and in a file; what was set before is gone, what is
-/// set after it counts.
+/// A shipped disk replaces all parameters of the disk, in an assignment and in a file: values that were set before are
+/// replaced too, later ones are kept.
 #[test]
-fn a_disk_can_be_named() {
+fn a_shipped_disk_replaces_the_disks_parameters() {
     let disk = |profile: &str, sets: &[(&str, &str)]| {
-        Settings::resolve(&Own, None, profile, sets).unwrap().profile().unwrap().disk
+        Settings::resolve(&Own, None, profile, sets).unwrap().profile().disk.clone()
     };
     let nvme = stormglass_fs::DiskProfile::named("nvme").unwrap();
     assert_eq!(disk("ci-disk", &[("disk.sync.delay", "1s"), ("disk", "nvme")]), nvme);
@@ -236,4 +242,141 @@ fn a_disk_can_be_named() {
             r#"--set disk.device.episodes=[{ at = '1s', length = '1s', factor = 'slow' }]: `disk.device.episodes[0].factor`: invalid type: string "slow", expected a number"#
         ]],
     );
+}
+
+#[test]
+fn every_parameter_of_a_profile_and_a_run_has_a_meaning() {
+    let known = ParameterSet::of(&Profile::default()).with("run", &RunSettings::default());
+    let meanings = known.meanings();
+    assert_eq!(meanings["run.horizon"].range, "1 ms to 365 days");
+    assert_eq!(meanings["disk.sync.latency"].form, "latency");
+    assert_eq!(meanings["disk.names-durable"].form, "directory-sync | file-sync");
+    assert_eq!(meanings["disk.device.stall.factor"].range, "1 and up");
+    let silent: Vec<&String> =
+        meanings.iter().filter(|(_, meaning)| meaning.about.is_empty()).map(|(key, _)| key).collect();
+    assert!(silent.is_empty(), "{silent:?}");
+}
+
+/// Parameters of every kind that the derive macro knows.
+#[derive(Clone, Debug, PartialEq, Parameters)]
+#[parameters(crate = "stormglass_sim", section = "all", validate)]
+struct Derived {
+    /// How long. Range: 1ms and up. Default: 1 s.
+    #[parameter(default = "1s")]
+    request_timeout: Duration,
+    /// A latency.
+    #[parameter(default = "2ms")]
+    seek: Latency,
+    /// A deadline of a wait.
+    #[parameter(default = Duration::from_secs(5))]
+    deadline: Limit,
+    /// Another one, of which the scenario needs no key.
+    #[parameter(default = "6s", observer)]
+    other_deadline: Duration,
+    /// How many. Range: 1 to 9.
+    #[parameter(default = 1 + 2)]
+    clients: u8,
+    /// A text.
+    #[parameter(default = "x")]
+    text: String,
+    /// Whether.
+    is_set: bool,
+    /// A table of its own.
+    inner: Inner,
+}
+
+/// Parameters inside of others.
+#[derive(Clone, Debug, PartialEq, Parameters)]
+#[parameters(crate = "stormglass_sim")]
+struct Inner {
+    /// A pause.
+    #[parameter(default = "3ms")]
+    pause: Duration,
+}
+
+impl Derived {
+    fn validate(&self) -> Result<(), (&'static str, String)> {
+        if !(1..=9).contains(&self.clients) {
+            return Err(("clients", "the range is 1 to 9".into()));
+        }
+        Ok(())
+    }
+}
+
+/// A scenario with derived parameters, which checks them.
+struct WithDerived(Derived);
+
+/// Checks its settings.
+///
+/// More about it.
+#[scenario]
+impl Scenario for WithDerived {
+    async fn play(&self, world: World, settings: Derived) {
+        if settings != self.0 {
+            world.violated("settings", format!("{settings:?}"));
+        }
+    }
+}
+
+#[test]
+fn derived_parameters_have_keys_defaults_and_meanings() {
+    let scenario = WithDerived(Derived::default());
+    assert_eq!((scenario.name(), scenario.about()), ("with-derived", "Checks its settings"));
+    let known = Derived::default().describe();
+    let meanings = known.meanings();
+    let text: String = Settings::resolve(&scenario, None, "quiet", &[])
+        .unwrap()
+        .leaves()
+        .into_iter()
+        .filter(|(key, _)| key.starts_with("all."))
+        .map(|(key, value)| {
+            let meaning = &meanings[&key];
+            let class = if meaning.observer { "observer" } else { "behavioural" };
+            format!("{key} = {value}: {} {}, {}, {class}\n", meaning.about, meaning.form, meaning.range)
+        })
+        .collect();
+    expect![[r#"
+        all.clients = 3: How many. whole number, 1 to 9, behavioural
+        all.deadline = 5s: A deadline of a wait. duration, 0s and up, observer
+        all.inner.pause = 3ms: A table of its own: a pause. duration, 0s and up, behavioural
+        all.is-set = false: Whether. true | false, , behavioural
+        all.other-deadline = 6s: Another one, of which the scenario needs no key. duration, 0s and up, observer
+        all.request-timeout = 1s: How long. duration, 1ms and up, behavioural
+        all.seek = 2ms: A latency. latency, 0s and up, behavioural
+        all.text = x: A text. text, , behavioural
+    "#]].assert_eq(&text);
+}
+
+/// The scenario receives the values that were set, a `Limit` with its key.
+#[test]
+fn derived_parameters_reach_the_scenario() {
+    let expected = Derived {
+        deadline: Limit::of("all.deadline", Duration::from_secs(7)),
+        seek: Latency::Constant(Duration::from_millis(4)),
+        inner: Inner { pause: Duration::from_millis(9) },
+        ..Derived::default()
+    };
+    let sets = [("all.deadline", "7s"), ("all.seek", "4ms"), ("all.inner.pause", "9ms")];
+    let scenario = WithDerived(expected);
+    let settings = Settings::resolve(&scenario, None, "quiet", &sets).unwrap();
+    let outcome = Run::new(&scenario, settings, Seed(1)).play(Keep::Nothing).outcome;
+    assert_eq!(outcome.verdict, Verdict::Passed);
+}
+
+#[test]
+fn derived_parameters_are_validated() {
+    let wrong = |key: &str, value: &str| {
+        let scenario = WithDerived(Derived::default());
+        Settings::resolve(&scenario, None, "quiet", &[(key, value)]).unwrap_err().to_string()
+    };
+    expect!["--set all.clients=10: `all.clients`: the range is 1 to 9"]
+        .assert_eq(&wrong("all.clients", "10"));
+    expect!["--set all.clients=300: `all.clients`: invalid value: integer `300`, expected a whole number from 0 to 255"].assert_eq(&wrong("all.clients", "300"));
+    expect![[r#"--set all.request-timeout=5: `all.request-timeout`: invalid type: integer `5`, expected a duration with its unit, such as "150ms" or "5s""#]].assert_eq(&wrong("all.request-timeout", "5"));
+    expect!["--set all.request-timout=5s: unknown parameter `all.request-timout`; did you mean `all.request-timeout`?"].assert_eq(&wrong("all.request-timout", "5s"));
+    let file = file("derived.toml", "[all]\ninner = 3\n");
+    let scenario = WithDerived(Derived::default());
+    let error = Settings::resolve(&scenario, None, &file, &[]).unwrap_err().to_string();
+    expect!["TMP/derived.toml: `all.inner`: invalid type: integer `3`, expected a table of parameters"]
+        .assert_eq(&error.replace(env!("CARGO_TARGET_TMPDIR"), "TMP"));
 }

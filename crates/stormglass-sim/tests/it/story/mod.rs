@@ -1,18 +1,18 @@
 //! A scenario from a function.
 
-use stormglass_sim::{Play, Scenario, Settings, World};
+use std::future::Future;
+use std::pin::Pin;
+use stormglass_sim::{Scenario, World, scenario};
 
-/// A scenario that plays this, and has no nodes for a seed to choose from.
+/// What the function returns.
+pub type Boxed = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A scenario that plays this function, and has no nodes for a seed to choose from.
 pub struct Story<F>(pub F);
 
-impl<F: Fn(World) -> Play + Send + Sync> Scenario for Story<F> {
-    fn name(&self) -> &str {
-        "story"
-    }
-    fn about(&self) -> &str {
-        "a test's story"
-    }
-    fn play(&self, world: World, _settings: &Settings) -> Play {
-        (self.0)(world)
+#[scenario(about = "a test's function")]
+impl<F: Fn(World) -> Boxed + Send + Sync> Scenario for Story<F> {
+    async fn play(&self, world: World) {
+        (self.0)(world).await;
     }
 }

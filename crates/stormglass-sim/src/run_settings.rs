@@ -1,0 +1,43 @@
+//! The limits of a run that belong to no scenario.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use stormglass_core::latency::HumanDuration;
+use stormglass_core::time::YEAR;
+
+/// The limits of a run: the section `run` of its settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RunSettings {
+    /// Where the run ends if the scenario does not: waits that are not over are censored here. Range: 1 ms
+    /// to 365 days. Default: 120 s.
+    #[serde(with = "HumanDuration")]
+    pub horizon: Duration,
+    /// How often tasks may be polled. A task that only yields lets no time pass, so the horizon never ends it.
+    /// Range: 1000 and up. Default: 20 million.
+    pub turns: u64,
+}
+
+impl Default for RunSettings {
+    fn default() -> RunSettings {
+        RunSettings { horizon: Duration::from_secs(120), turns: 20_000_000 }
+    }
+}
+
+impl RunSettings {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    ///
+    /// Returns the field's name and its range.
+    pub fn validate(&self) -> Result<(), (&'static str, String)> {
+        if !(Duration::from_millis(1)..=YEAR).contains(&self.horizon) {
+            return Err(("horizon", "the range is 1ms to 365days".into()));
+        }
+        if self.turns < 1_000 {
+            return Err(("turns", format!("is {}, it must be at least 1000", self.turns)));
+        }
+        Ok(())
+    }
+}
