@@ -4,7 +4,7 @@
 //! `crates/local-cluster-runner/src/node/mod.rs`, `HealthCheck`.
 
 use crate::ingress::{INGRESS_PORT, Request, Response};
-use crate::runner::Life;
+use crate::process::CurrentProcess;
 use crate::settings::AdminCheck;
 use serde::{Deserialize, Serialize};
 use sim_raft::{ClientSettings, MetadataClient, NodeConfig, NodesConfiguration, StorageState, WorkerState};
@@ -46,7 +46,7 @@ impl Check {
 pub(crate) struct Probe {
     pub(crate) runner: Host,
     pub(crate) node: Node,
-    pub(crate) life: Life,
+    pub(crate) process: CurrentProcess,
     pub(crate) check: AdminCheck,
     pub(crate) client: ClientSettings,
     pub(crate) seed: Seed,
@@ -83,7 +83,7 @@ impl Probe {
     /// Its own status says so. Asked at each pause's end; what is waited for is the change.
     async fn member(&self) {
         let began = rt::now();
-        self.life.until_member().await;
+        self.process.until_member().await;
         let (waited, gap) = (rt::now() - began, self.check.poll_interval.as_nanos());
         let polls = waited.as_nanos().div_ceil(gap);
         let rest = std::time::Duration::from_nanos((polls * gap - waited.as_nanos()) as u64);

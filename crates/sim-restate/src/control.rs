@@ -3,30 +3,24 @@
 //! In Restate these are services of a node's fabric (`NodeCtlSvc`, `CoreNodeSvc`, the partition manager's) and, on a node that can be the controller, `ClusterCtrlSvc`. They answer
 //! once the node has started.
 
-use crate::controller::{Controller, Observed};
-use crate::liveness::{Liveness, NodeState, Seen};
+use crate::liveness::NodeLiveness;
 use crate::log::Lsn;
-use crate::metadata::{Metadata, Versions};
+use crate::metadata::Versions;
 use crate::partition::PartitionId;
-use crate::partition::manager::{Manager, Role};
-use crate::partition::processor::{NoSnapshot, Status};
+use crate::partition::protocol::{Role, SnapshotError, Status};
 use crate::partition::snapshots::Snapshot;
 use crate::partition::state::State;
-use crate::partition::views::{PartitionViews, Views};
+use crate::partition::views::PartitionViews;
 use sim_raft::NodeId;
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
-use stormglass_core::Recorder;
-use stormglass_net::Host;
-use stormglass_rt as rt;
 
 /// The port.
 pub const CONTROL_PORT: u16 = 5128;
 
 /// What a node is asked.
 #[derive(Clone, Debug)]
-pub enum Ask {
+pub enum ControlRequest {
     /// Who is up and where partitions are, as its failure detector sees it.
     ClusterState,
     /// How its own partitions stand (`GetNodeState`).
@@ -36,7 +30,7 @@ pub enum Ask {
     /// To make a snapshot of a partition with this record at least.
     Snapshot(PartitionId, Lsn),
     /// The state of a partition: what a test compares.
-    Look(PartitionId),
+    PartitionState(PartitionId),
     /// What its controller has observed of the cluster.
     Observed,
     /// To have a snapshot made of a partition, with this record at least, and to trim the log up to it if asked for (`restatectl snapshots create`).
@@ -49,7 +43,7 @@ pub enum Ask {
 
 /// What it answers.
 #[derive(Clone, Debug)]
-pub enum Told {
+pub enum ControlResponse {
     /// Who is up and where partitions are; nothing as long as it has no view of its own.
     ClusterState(Option<ClusterState>),
     /// How its partitions stand.
@@ -57,11 +51,11 @@ pub enum Told {
     /// It is done, or under way.
     Done,
     /// The snapshot, or why there is none.
-    Snapshot(Result<Snapshot, NoSnapshot>),
+    Snapshot(Result<Snapshot, SnapshotError>),
     /// The state, if it has it.
     State(Option<Arc<State>>),
     /// What was observed.
-    Observed(Arc<Observed>),
+    Observed(Arc<ObservedState>),
     /// It was not done.
     Failed(String),
 }
@@ -70,7 +64,7 @@ pub enum Told {
 #[derive(Clone, Debug)]
 pub struct ClusterState {
     /// Who is up.
-    pub nodes: BTreeMap<NodeId, Seen>,
+    pub nodes: BTreeMap<NodeId, NodeLiveness>,
     /// Where partitions are.
     pub partitions: Arc<PartitionViews>,
 }
@@ -84,70 +78,27 @@ pub struct NodeReport {
     pub partitions: BTreeMap<PartitionId, Status>,
 }
 
-/// What answers on a node.
-#[derive(Clone)]
-pub(crate) struct Desk {
-    pub(crate) me: crate::log::Generation,
-    pub(crate) liveness: Liveness,
-    pub(crate) views: Views,
-    pub(crate) metadata: Metadata,
-    pub(crate) manager: Option<Manager>,
-    pub(crate) controller: Option<Controller>,
+/// What a controller has seen of the nodes: the last answer of each that has given one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedState {
+    /// How the partitions of each stand.
+    pub nodes: BTreeMap<NodeId, NodeReport>,
 }
 
-impl Desk {
-    /// Answers from now on.
-    ///
-    /// # Errors
-    ///
-    /// `AddrInUse`.
-    pub(crate) fn serve(self, host: &Host) -> io::Result<()> {
-        let mut service = host.serve::<Ask, Told>(CONTROL_PORT)?;
-        let recorder: Recorder = host.network().recorder().clone();
-        rt::spawn(&recorder.clone(), "control", async move {
-            while let Some(call) = service.next().await {
-                let (ask, reply) = call.split();
-                let desk = self.clone();
-                rt::spawn(&recorder, "control request", async move {
-                    let told = desk.answer(ask).await;
-                    reply.send(told);
-                });
-            }
-        });
-        Ok(())
+impl ObservedState {
+    /// Returns whether a node leads a partition, in any epoch.
+    pub(crate) fn leads(&self, node: NodeId, partition: PartitionId) -> bool {
+        self.status(node, partition).is_some_and(|status| status.leads.is_some())
     }
 
-    async fn answer(&self, ask: Ask) -> Told {
-        match ask {
-            Ask::ClusterState => {
-                let nodes = self.liveness.watch().get();
-                let ready = nodes.get(&self.me.id).is_some_and(|seen| seen.state == NodeState::Alive);
-                Told::ClusterState(ready.then(|| ClusterState { nodes, partitions: self.views.get() }))
-            }
-            Ask::NodeState(versions) => {
-                self.metadata.hear_of(versions);
-                let partitions = self.manager.as_ref().map(Manager::statuses).unwrap_or_default();
-                Told::NodeState(NodeReport { generation: self.me.generation, partitions })
-            }
-            Ask::Control(orders) => {
-                let Some(manager) = &self.manager else { return Told::Failed("no worker".into()) };
-                orders.into_iter().for_each(|(partition, role)| manager.control(partition, role));
-                Told::Done
-            }
-            Ask::Snapshot(partition, least) => match &self.manager {
-                Some(manager) => Told::Snapshot(manager.snapshot(partition, least).await),
-                None => Told::Snapshot(Err("no worker".into())),
-            },
-            Ask::Look(partition) => match &self.manager {
-                Some(manager) => Told::State(manager.look(partition).await),
-                None => Told::State(None),
-            },
-            Ask::Observed | Ask::CreateSnapshot(..) | Ask::Register(_) | Ask::Replicate(_) => {
-                match &self.controller {
-                    Some(controller) => controller.answer(ask).await,
-                    None => Told::Failed("no cluster controller here".into()),
-                }
-            }
-        }
+    /// How a partition stands on a node.
+    pub fn status(&self, node: NodeId, partition: PartitionId) -> Option<&Status> {
+        self.nodes.get(&node)?.partitions.get(&partition)
+    }
+
+    /// The node that leads a partition, the highest epoch if several think so.
+    pub fn leader(&self, partition: PartitionId) -> Option<NodeId> {
+        let leads = |node: &NodeId| self.status(*node, partition).and_then(|status| status.leads);
+        self.nodes.keys().copied().filter(|node| leads(node).is_some()).max_by_key(leads)
     }
 }

@@ -8,8 +8,8 @@ pub mod trim_gap;
 
 use crate::phases::{NodeStart, Phase, starts};
 use crate::restarts::Restarts;
-use crate::runner::Signal;
 use crate::settings::ScriptedRestart;
+use crate::signal::Signal;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -22,7 +22,7 @@ use stormglass_sim::{Played, Run, Scenario, Settings};
 pub const JUDGED: [Phase; 5] =
     [Phase::MetadataDbOpen, Phase::LogDbOpen, Phase::Joining, Phase::NodeId, Phase::AdminListening];
 
-/// The phases after the start that cold starts have to meet within [`TOLERANCE`]. After a restart [`Way`]s lead to partitions.
+/// The phases after the start that cold starts have to meet within [`TOLERANCE`]. After a restart [`RecoveryPath`]s lead to partitions.
 pub const LATER: [Phase; 3] = [Phase::StoreDbOpen, Phase::SelfAlive, Phase::PartitionStarted];
 
 /// How far a simulated median may be from the real one.
@@ -57,14 +57,14 @@ pub struct Comparison {
     pub late: (u64, u64),
     /// The share of the simulated starts that did.
     pub late_simulated: f64,
-    /// The ways to the first partition, of restarts.
-    pub ways: Vec<Way>,
+    /// The recovery_paths to the first partition, of restarts.
+    pub recovery_paths: Vec<RecoveryPath>,
 }
 
 /// How a node that was started again comes to run partitions: at once, if the controller has not moved them meanwhile, or when it is trusted again. A median over both would be
 /// in the one or the other by chance.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Way {
+pub struct RecoveryPath {
     /// Which one.
     pub name: &'static str,
     /// How many of the real starts took it, and how many there were.
@@ -123,14 +123,14 @@ struct Condition {
     p90: f64,
     medians: BTreeMap<String, f64>,
     #[serde(default)]
-    at_once: MeasuredWay,
+    at_once: MeasuredPath,
     #[serde(default)]
-    when_trusted: MeasuredWay,
+    when_trusted: MeasuredPath,
 }
 
 /// Nobody took it if it is left out.
 #[derive(Default, Deserialize)]
-struct MeasuredWay {
+struct MeasuredPath {
     starts: u64,
     medians: BTreeMap<String, f64>,
 }
@@ -222,14 +222,14 @@ impl Condition {
             late: (self.late, self.starts),
             late_simulated: late as f64 / starts.len() as f64,
             medians: all.against(&self.medians),
-            ways: match self.kind {
-                StartKind::Restart => self.ways(starts),
+            recovery_paths: match self.kind {
+                StartKind::Restart => self.recovery_paths(starts),
                 _ => Vec::new(),
             },
         }
     }
 
-    fn ways(&self, simulated: &[&Start]) -> Vec<Way> {
+    fn recovery_paths(&self, simulated: &[&Start]) -> Vec<RecoveryPath> {
         let opens = |start: &&NodeStart| start.reached.get(&Phase::StoreDbOpen).copied();
         let trusted = |start: &&NodeStart| {
             opens(start)
@@ -240,13 +240,16 @@ impl Condition {
         let (at_once, when_trusted) = (Times::of(at_once), Times::of(when_trusted));
         let starts = self.at_once.starts + self.when_trusted.starts;
         let played = (at_once.starts + when_trusted.starts) as f64;
-        let way = |name, real: &MeasuredWay, simulated: &Times| Way {
+        let path = |name, real: &MeasuredPath, simulated: &Times| RecoveryPath {
             name,
             starts: (real.starts, starts),
             share_simulated: simulated.starts as f64 / played,
             medians: simulated.against(&real.medians),
         };
-        vec![way("at once", &self.at_once, &at_once), way("when trusted", &self.when_trusted, &when_trusted)]
+        vec![
+            path("at once", &self.at_once, &at_once),
+            path("when trusted", &self.when_trusted, &when_trusted),
+        ]
     }
 }
 
@@ -327,7 +330,8 @@ pub fn table(comparisons: &[Comparison]) -> String {
     text += "\n| restart, sync delay | partitions start | share, real | simulated | phase | real, s | simulated, s | difference |\n";
     text += "| --- | --- | ---: | ---: | --- | ---: | ---: | ---: |\n";
     for comparison in comparisons {
-        for Way { name, starts: (taken, of), share_simulated, medians } in &comparison.ways {
+        for RecoveryPath { name, starts: (taken, of), share_simulated, medians } in &comparison.recovery_paths
+        {
             for (phase, (real, simulated)) in medians {
                 let _ = writeln!(
                     text,

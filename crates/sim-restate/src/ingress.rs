@@ -5,8 +5,7 @@
 use crate::log::Generation;
 use crate::metadata::Metadata;
 use crate::partition::PartitionId;
-use crate::partition::manager::PARTITION_PORT;
-use crate::partition::processor::{Invoke, Invoked};
+use crate::partition::protocol::{Invoke, Invoked, PARTITION_PORT};
 use crate::partition::settings::PlacedBy;
 use crate::partition::state::{Handler, InvocationId, Key};
 use crate::partition::views::Views;

@@ -33,10 +33,12 @@ pub mod oracle;
 pub mod partition;
 mod peers;
 pub mod phases;
+mod process;
 pub mod restarts;
 pub mod runner;
 pub mod settings;
 pub mod shipped;
+pub mod signal;
 mod tools;
 pub mod trim_gap;
 

@@ -22,7 +22,7 @@ pub enum NodeState {
 
 /// A node in the life that was last heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct NodeLiveness {
     /// That life.
     pub generation: u32,
     /// Whether it is up.
@@ -32,7 +32,7 @@ pub struct Seen {
 /// A node's view of all nodes. Clones share it. The failure detector writes it, or, in a model without one, the cluster controller.
 #[derive(Clone, Debug)]
 pub struct Liveness {
-    seen: Watch<BTreeMap<NodeId, Seen>>,
+    seen: Watch<BTreeMap<NodeId, NodeLiveness>>,
 }
 
 impl Liveness {
@@ -42,7 +42,7 @@ impl Liveness {
     }
 
     /// Changes the view; wakes those who watch it if it is another then.
-    pub fn set(&self, seen: BTreeMap<NodeId, Seen>) {
+    pub fn set(&self, seen: BTreeMap<NodeId, NodeLiveness>) {
         self.seen.change(|known| {
             let changed = *known != seen;
             *known = seen;
@@ -51,7 +51,7 @@ impl Liveness {
     }
 
     /// The view, for whoever waits for it to change.
-    pub fn watch(&self) -> &Watch<BTreeMap<NodeId, Seen>> {
+    pub fn watch(&self) -> &Watch<BTreeMap<NodeId, NodeLiveness>> {
         &self.seen
     }
 
@@ -62,7 +62,7 @@ impl Liveness {
 
     /// Whether a node is up in this life.
     pub fn is_alive_as(&self, node: Generation) -> bool {
-        let alive = Seen { generation: node.generation, state: NodeState::Alive };
+        let alive = NodeLiveness { generation: node.generation, state: NodeState::Alive };
         self.seen.look(|seen| seen.get(&node.id) == Some(&alive))
     }
 

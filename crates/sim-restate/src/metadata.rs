@@ -3,7 +3,7 @@
 //! Four documents of the metadata store, each with a version: the cluster's configuration, the chains of logs, the partition table, the schema. A node fetches
 //! each until it is there, again at an interval, and at once when a peer has spoken of a newer one; what it has written itself it knows.
 
-use crate::log::Logs;
+use crate::log::chain::Logs;
 use crate::partition::table::PartitionTable;
 use serde::{Deserialize, Serialize};
 use sim_raft::client::{ClientError, Document};
@@ -65,7 +65,7 @@ pub struct Metadata {
     /// The schema.
     pub schema: Watch<Known<Schema>>,
     /// The newest versions that anybody has spoken of.
-    heard_of: Watch<Versions>,
+    advertised: Watch<Versions>,
 }
 
 impl Metadata {
@@ -76,7 +76,7 @@ impl Metadata {
             logs: Watch::new(recorder, None),
             partition_table: Watch::new(recorder, None),
             schema: Watch::new(recorder, None),
-            heard_of: Watch::new(recorder, Versions::default()),
+            advertised: Watch::new(recorder, Versions::default()),
         }
     }
 
@@ -91,8 +91,8 @@ impl Metadata {
     }
 
     /// Hears what versions a peer has: what is newer than what is known will be fetched.
-    pub fn hear_of(&self, versions: Versions) {
-        self.heard_of.change(|heard| {
+    pub fn advertise(&self, versions: Versions) {
+        self.advertised.change(|heard| {
             let before = *heard;
             heard.nodes = heard.nodes.max(versions.nodes);
             heard.logs = heard.logs.max(versions.logs);
@@ -193,7 +193,7 @@ impl Due {
         let known = (self.of)(&self.metadata.versions());
         let mut alarm = Alarm::new(rt::now() + self.interval);
         poll_fn(|context| {
-            if self.metadata.heard_of.poll_until(context, |heard| (self.of)(heard) > known).is_ready() {
+            if self.metadata.advertised.poll_until(context, |heard| (self.of)(heard) > known).is_ready() {
                 return Poll::Ready(());
             }
             alarm.poll(context)
@@ -202,7 +202,7 @@ impl Due {
     }
 
     fn is_behind(&self) -> bool {
-        (self.of)(&self.metadata.heard_of.get()) > (self.of)(&self.metadata.versions())
+        (self.of)(&self.metadata.advertised.get()) > (self.of)(&self.metadata.versions())
     }
 }
 
@@ -218,7 +218,7 @@ pub struct Fetcher {
     /// The node.
     pub node: String,
     /// How often it has started.
-    pub life: u32,
+    pub incarnation: u32,
     /// The recorder of its pauses.
     pub recorder: Recorder,
 }
@@ -277,6 +277,6 @@ impl Fetcher {
     }
 
     fn stream(&self, what: &str, key: &str) -> stormglass_core::Stream {
-        self.seed.stream((what, &self.node, key, u64::from(self.life)))
+        self.seed.stream((what, &self.node, key, u64::from(self.incarnation)))
     }
 }

@@ -3,8 +3,8 @@
 //! The names are those of the measurements of restate-server 1.7.12: a phase ends when the real server would write
 //! the log line that stands beside it.
 
-use crate::partition::processor::is_started_text;
-use crate::runner::Signal;
+use crate::partition::log_lines::is_started_text;
+use crate::signal::Signal;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stormglass_core::{Kind, SimTime, Trace};
@@ -96,7 +96,7 @@ pub struct NodeStart {
     /// The node.
     pub node: String,
     /// The how manyth start of it, from 1.
-    pub life: u32,
+    pub incarnation: u32,
     /// How the harness has ended the life before, if it has.
     pub after: Option<Signal>,
     /// When its process was started.
@@ -112,7 +112,7 @@ pub fn starts(trace: &Trace) -> Vec<NodeStart> {
     for event in &trace.events {
         let subject = trace.text(event.subject);
         if event.kind == Kind::Note
-            && let Some((signal, node)) = Signal::told_by(subject)
+            && let Some((signal, node)) = Signal::from_note(subject)
         {
             signals.insert(node, signal);
         }
@@ -122,10 +122,10 @@ pub fn starts(trace: &Trace) -> Vec<NodeStart> {
         let last = starts.iter().rposition(|start| start.node == node);
         let last = match (phase, last) {
             (Phase::ProcessUp, last) => {
-                let life = last.map_or(1, |last| starts[last].life + 1);
+                let incarnation = last.map_or(1, |last| starts[last].incarnation + 1);
                 let began = SimTime::from_nanos(event.at_nanos - event.took_nanos);
                 let (after, reached) = (signals.remove(node), BTreeMap::new());
-                starts.push(NodeStart { node: node.into(), life, after, began, reached });
+                starts.push(NodeStart { node: node.into(), incarnation, after, began, reached });
                 starts.len() - 1
             }
             (_, Some(last)) => last,
@@ -140,7 +140,9 @@ pub fn starts(trace: &Trace) -> Vec<NodeStart> {
 /// When each node reached each phase in its first life.
 pub fn phases(trace: &Trace) -> BTreeMap<Phase, BTreeMap<String, SimTime>> {
     let mut phases: BTreeMap<Phase, BTreeMap<String, SimTime>> = BTreeMap::new();
-    for NodeStart { node, began, reached, .. } in starts(trace).into_iter().filter(|start| start.life == 1) {
+    for NodeStart { node, began, reached, .. } in
+        starts(trace).into_iter().filter(|start| start.incarnation == 1)
+    {
         for (phase, after) in reached {
             phases.entry(phase).or_default().insert(node.clone(), began + after);
         }

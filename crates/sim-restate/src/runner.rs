@@ -5,21 +5,19 @@ use crate::health::Statuses;
 use crate::journal::Journal;
 use crate::node::{self, ADMIN_PORT, Healthy, PROGRESS_PORT, PROVISION_PORT, Progress, Running, Start};
 use crate::oracle::Oracle;
+use crate::process::CurrentProcess;
 use crate::settings::{AdminCheck, ClusterSettings, Provision, Step, Strategy};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sim_raft::Roles;
-use sim_raft::server::Status;
 use sim_raft::settings::Delays;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use stormglass_core::{Kind, Limit};
 use stormglass_fs::Disk;
 use stormglass_net::{Channel, Host};
 use stormglass_rt::{self as rt, Watch};
 use stormglass_sim::{Node, World};
+
+pub use crate::signal::Signal;
 
 /// The harness's own name.
 const RUNNER: &str = "runner";
@@ -27,7 +25,7 @@ const RUNNER: &str = "runner";
 /// A running cluster.
 pub struct Cluster {
     launcher: Launcher,
-    nodes: Vec<Process>,
+    nodes: Vec<ClusterNode>,
     runner: Host,
     /// Whether it was provisioned by the harness.
     provisioned: Watch<bool>,
@@ -44,48 +42,10 @@ struct Launcher {
 }
 
 /// One of its nodes, and the process that runs there.
-struct Process {
+struct ClusterNode {
     node: Node,
     setup: Setup,
-    life: Life,
-}
-
-/// The process of a node that runs now, and the how manyth that is. Clones are handles to the same one.
-#[derive(Clone)]
-pub(crate) struct Life(Watch<(u32, Running)>);
-
-impl Life {
-    /// Starts the next one.
-    fn next(&self, start: impl FnOnce(u32) -> Running) {
-        let number = self.number() + 1;
-        self.0.set((number, start(number)));
-    }
-
-    fn number(&self) -> u32 {
-        self.0.look(|now| now.0)
-    }
-
-    /// What runs now.
-    fn running(&self) -> Running {
-        self.0.get().1
-    }
-
-    /// Waits until the metadata server of what runs is a member.
-    pub(crate) async fn until_member(&self) {
-        loop {
-            let (number, running) = self.0.get();
-            let is_member = poll_fn(|context| {
-                let status = running.status();
-                if status.poll_until(context, |status| matches!(status, Status::Member { .. })).is_ready() {
-                    return Poll::Ready(true);
-                }
-                self.0.poll_until(context, |now| now.0 != number).map(|_| false)
-            });
-            if is_member.await {
-                return;
-            }
-        }
-    }
+    process: CurrentProcess,
 }
 
 /// How a node is configured.
@@ -100,32 +60,6 @@ pub struct Setup {
 impl Setup {
     /// Every role, no repository.
     pub const ALL: Setup = Setup { roles: Roles::ALL, repository: None };
-}
-
-/// How a process is told to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Signal {
-    /// At once.
-    Kill,
-    /// When it has stopped by itself.
-    Term,
-}
-
-impl Signal {
-    /// What the trace notes before the name of the node that it was sent to.
-    fn noted(self) -> &'static str {
-        match self {
-            Signal::Kill => "Kill: ",
-            Signal::Term => "Term: ",
-        }
-    }
-
-    /// What a note tells of: a signal that was sent, and the node that it was sent to.
-    pub fn told_by(note: &str) -> Option<(Signal, &str)> {
-        let told = |signal: Signal| Some((signal, note.strip_prefix(signal.noted())?));
-        [Signal::Kill, Signal::Term].into_iter().find_map(told)
-    }
 }
 
 impl Cluster {
@@ -194,8 +128,8 @@ impl Cluster {
     /// Starts one more node, and gives its place.
     pub fn add(&mut self, name: &str, setup: Setup) -> usize {
         let node = self.world().node(name);
-        let life = self.launcher.life(&node, 1, &setup);
-        self.nodes.push(Process { node, setup, life });
+        let process = self.launcher.start_process(&node, 1, &setup);
+        self.nodes.push(ClusterNode { node, setup, process });
         self.nodes.len() - 1
     }
 
@@ -218,7 +152,7 @@ impl Cluster {
     ///
     /// When there is no such node.
     pub fn statuses(&self, place: usize) -> Statuses {
-        self.nodes[place].life.running().statuses()
+        self.nodes[place].process.running().statuses()
     }
 
     /// The harness's own host.
@@ -267,11 +201,11 @@ impl Cluster {
     ///
     /// When there is no such node.
     pub async fn stop(&self, place: usize, signal: Signal) {
-        let Process { node, life, .. } = &self.nodes[place];
+        let ClusterNode { node, process, .. } = &self.nodes[place];
         if signal == Signal::Term {
-            rt::timeout(self.settings().cluster.shutdown_timeout, life.running().stop()).await;
+            rt::timeout(self.settings().cluster.shutdown_timeout, process.running().stop()).await;
         }
-        self.world().note(&format!("{}{}", signal.noted(), node.name()));
+        self.world().note(&format!("{}{}", signal.note_prefix(), node.name()));
         node.kill();
     }
 
@@ -281,11 +215,11 @@ impl Cluster {
     ///
     /// When there is no such node.
     pub fn start_again(&mut self, place: usize, setup: Setup) {
-        let (launcher, Process { node, life, .. }) = (&self.launcher, &self.nodes[place]);
+        let (launcher, ClusterNode { node, process, .. }) = (&self.launcher, &self.nodes[place]);
         let node = node.clone();
         // Another one, so that nobody who waited for the last is woken.
-        let life = launcher.life(&node, life.number() + 1, &setup);
-        self.nodes[place] = Process { node, setup, life };
+        let process = launcher.start_process(&node, process.incarnation() + 1, &setup);
+        self.nodes[place] = ClusterNode { node, setup, process };
     }
 
     /// Waits until the admin API of one node answers.
@@ -300,13 +234,13 @@ impl Cluster {
     /// Waits until every check of every node holds, as far as the node has the role, all at once and for so long.
     pub async fn wait_healthy(&self, limit: Limit) {
         let mut waits: Vec<rt::Followed<Pin<Box<dyn Future<Output = ()>>>>> = Vec::new();
-        for process in &self.nodes {
-            let name = process.node.name();
-            for check in self.checks(process.setup.roles) {
+        for member in &self.nodes {
+            let name = member.node.name();
+            for check in self.checks(member.setup.roles) {
                 let wait: Pin<Box<dyn Future<Output = ()>>> = match check {
-                    Check::Admin => Box::pin(self.wait_for(&process.node, limit)),
+                    Check::Admin => Box::pin(self.wait_for(&member.node, limit)),
                     check => {
-                        let probe = self.probe(process);
+                        let probe = self.probe(member);
                         let (world, name) = (self.world().clone(), name.to_string());
                         Box::pin(async move {
                             world.wait(check.name(), &name, limit, probe.until(check)).await;
@@ -332,11 +266,11 @@ impl Cluster {
         all.into_iter().filter(|(_, has)| *has).map(|(check, _)| check).collect()
     }
 
-    fn probe(&self, process: &Process) -> Probe {
+    fn probe(&self, member: &ClusterNode) -> Probe {
         Probe {
             runner: self.runner.clone(),
-            node: process.node.clone(),
-            life: process.life.clone(),
+            node: member.node.clone(),
+            process: member.process.clone(),
             check: self.settings().admin.clone(),
             client: self.settings().metadata_client.clone(),
             seed: self.world().seed(),
@@ -346,7 +280,7 @@ impl Cluster {
     /// Waits until the admin API of every node answers: one wait for each node, all at once.
     pub async fn wait_admin_healthy(&self) {
         let limit = self.settings().admin.limit();
-        let waits = self.nodes.iter().map(|process| self.wait_for(&process.node, limit));
+        let waits = self.nodes.iter().map(|member| self.wait_for(&member.node, limit));
         rt::join_all(waits.collect()).await;
     }
 
@@ -371,7 +305,7 @@ impl Cluster {
 }
 
 impl Launcher {
-    fn start(&self, node: &Node, life: u32, setup: &Setup) -> Running {
+    fn start(&self, node: &Node, incarnation: u32, setup: &Setup) -> Running {
         let (settings, names) = (&self.settings, &self.names);
         let peers = settings.node.metadata_addresses.among(names);
         let (settings, seed) = (settings.clone(), self.world.seed());
@@ -379,17 +313,28 @@ impl Launcher {
         let Setup { roles, repository } = setup.clone();
         let (oracle, journal) = (self.oracle.clone(), self.journal.clone());
         let log_disk = self.world.node(RUNNER).disk().clone();
-        let start =
-            Start { settings, peers, seed, life, provisions, roles, repository, oracle, journal, log_disk };
+        let start = Start {
+            settings,
+            peers,
+            seed,
+            incarnation,
+            provisions,
+            roles,
+            repository,
+            oracle,
+            journal,
+            log_disk,
+        };
         node::start(node, start)
     }
 
     /// Starts a process, and has it started again when a plan's fault has ended it, as an operator would.
-    fn life(&self, node: &Node, number: u32, setup: &Setup) -> Life {
-        let life = Life(Watch::new(self.world.recorder(), (number, self.start(node, number, setup))));
-        let (launcher, again, setup, told) = (self.clone(), node.clone(), setup.clone(), life.clone());
-        node.starts_with(move || told.next(|number| launcher.start(&again, number, &setup)));
-        life
+    fn start_process(&self, node: &Node, incarnation: u32, setup: &Setup) -> CurrentProcess {
+        let process =
+            CurrentProcess::new(self.world.recorder(), incarnation, self.start(node, incarnation, setup));
+        let (launcher, again, setup, current) = (self.clone(), node.clone(), setup.clone(), process.clone());
+        node.starts_with(move || current.next(|incarnation| launcher.start(&again, incarnation, &setup)));
+        process
     }
 }
 

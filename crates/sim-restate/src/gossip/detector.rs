@@ -12,7 +12,7 @@
 //! A node that is alone in its cluster is alive at once.
 
 use super::settings::GossipSettings;
-use crate::liveness::{NodeState, Seen};
+use crate::liveness::{NodeLiveness, NodeState};
 use crate::log::Generation;
 use crate::metadata::Versions;
 use crate::partition::views::PartitionViews;
@@ -31,7 +31,7 @@ pub struct Gossip {
     /// Whether it has heard of nobody for long.
     pub lonely: bool,
     /// What it knows of the nodes.
-    pub nodes: Arc<[Rumour]>,
+    pub nodes: Arc<[GossipNode]>,
     /// What it knows of partitions, now and then.
     pub extras: Option<Arc<PartitionViews>>,
     /// What it knows of the cluster's documents.
@@ -60,7 +60,7 @@ pub struct Tick {
 
 /// What is said of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rumour {
+pub struct GossipNode {
     /// In this life.
     pub node: Generation,
     /// So many ticks ago somebody heard of it.
@@ -148,11 +148,11 @@ impl Detector {
     }
 
     /// Takes over what another node thinks, as long as this one has no view of its own. Says whether it did.
-    pub fn seed(&mut self, seen: &BTreeMap<NodeId, Seen>) -> bool {
+    pub fn adopt_view(&mut self, seen: &BTreeMap<NodeId, NodeLiveness>) -> bool {
         if self.is_stable() || self.state_of(self.me.id) == NodeState::Alive {
             return false;
         }
-        for (&id, &Seen { generation, state }) in seen.iter().filter(|(id, _)| **id != self.me.id) {
+        for (&id, &NodeLiveness { generation, state }) in seen.iter().filter(|(id, _)| **id != self.me.id) {
             let known = self.nodes.entry(id).or_insert_with(|| Known::new(generation));
             known.reset(generation);
             if known.generation == generation && known.state != state {
@@ -176,14 +176,14 @@ impl Detector {
             }
             self.last_tick = now;
         }
-        let judged: Vec<NodeId> =
+        let updated: Vec<NodeId> =
             if self.is_stable() { self.nodes.keys().copied().collect() } else { vec![self.me.id] };
-        let changed: Vec<bool> = judged.into_iter().map(|id| self.judge(id, now)).collect();
+        let changed: Vec<bool> = updated.into_iter().map(|id| self.update_state(id, now)).collect();
         Tick { round, changed: changed.contains(&true) }
     }
 
     /// Hears a message. Says whether somebody's state has changed.
-    pub fn hear(&mut self, gossip: &Gossip, now: SimTime) -> bool {
+    pub fn receive(&mut self, gossip: &Gossip, now: SimTime) -> bool {
         let Generation { id, generation } = gossip.sender;
         let sender = self.nodes.entry(id).or_insert_with(|| Known::new(generation));
         sender.reset(generation);
@@ -194,32 +194,32 @@ impl Detector {
             Some(Special::BringUp) => return true,
             Some(Special::ReadyToServe) => {
                 sender.age = 0;
-                return self.judge(id, now);
+                return self.update_state(id, now);
             }
             Some(Special::FailingOver) => {
                 sender.age = if gossip.lonely { sender.age } else { 0 };
                 sender.failing_over = true;
-                return self.judge(id, now);
+                return self.update_state(id, now);
             }
             None => {}
         }
         self.received += 1;
         self.last_received = now;
-        for rumour in gossip.nodes.iter().filter(|rumour| rumour.node.id != self.me.id) {
-            let Generation { id, generation } = rumour.node;
+        for entry in gossip.nodes.iter().filter(|entry| entry.node.id != self.me.id) {
+            let Generation { id, generation } = entry.node;
             let known = self.nodes.entry(id).or_insert_with(|| Known::new(generation));
             let reset = known.reset(generation);
             if known.generation > generation {
                 continue;
             }
             if id == gossip.sender.id {
-                known.failing_over = rumour.failing_over;
+                known.failing_over = entry.failing_over;
                 known.age = if gossip.lonely { known.age } else { 0 };
             } else if reset {
-                (known.age, known.failing_over) = (rumour.age, rumour.failing_over);
+                (known.age, known.failing_over) = (entry.age, entry.failing_over);
             } else {
-                known.age = known.age.min(rumour.age);
-                known.failing_over |= rumour.failing_over;
+                known.age = known.age.min(entry.age);
+                known.failing_over |= entry.failing_over;
             }
         }
         false
@@ -227,12 +227,12 @@ impl Detector {
 
     /// The message of this round.
     pub fn message(&self, now: SimTime, extras: Option<Arc<PartitionViews>>, versions: Versions) -> Gossip {
-        let rumour = |id: &NodeId| {
+        let entry = |id: &NodeId| {
             let Known { generation, age, failing_over, .. } = self.nodes[id];
             let failing_over = if *id == self.me.id { self.failing_over } else { failing_over };
-            Rumour { node: Generation { id: *id, generation }, age, failing_over }
+            GossipNode { node: Generation { id: *id, generation }, age, failing_over }
         };
-        let nodes = self.configured.iter().map(rumour).collect();
+        let nodes = self.configured.iter().map(entry).collect();
         let lonely = now.saturating_since(self.last_received)
             > self.settings.tick * self.settings.loneliness_threshold;
         Gossip { sender: self.me, special: None, lonely, nodes, extras, versions }
@@ -261,8 +261,8 @@ impl Detector {
     }
 
     /// What it thinks of everybody.
-    pub fn seen(&self) -> BTreeMap<NodeId, Seen> {
-        let seen = |known: &Known| Seen { generation: known.generation, state: known.state };
+    pub fn seen(&self) -> BTreeMap<NodeId, NodeLiveness> {
+        let seen = |known: &Known| NodeLiveness { generation: known.generation, state: known.state };
         self.nodes.iter().map(|(&id, known)| (id, seen(known))).collect()
     }
 
@@ -280,7 +280,7 @@ impl Detector {
         self.nodes.get(&id).map_or(NodeState::Dead, |known| known.state)
     }
 
-    fn judge(&mut self, id: NodeId, now: SimTime) -> bool {
+    fn update_state(&mut self, id: NodeId, now: SimTime) -> bool {
         let (alone, mine) = (self.nodes.len() == 1, id == self.me.id);
         let Detector { settings, nodes, failing_over, .. } = self;
         let Some(known) = nodes.get_mut(&id) else { return false };
@@ -345,7 +345,7 @@ mod tests {
         let mut changes = Vec::new();
         for tick in ticks {
             if let Some(gossip) = heard(tick) {
-                detector.hear(&gossip, at(100 * tick));
+                detector.receive(&gossip, at(100 * tick));
             }
             detector.tick(at(100 * tick));
             let of_node_2 = detector.changes().into_iter().filter(|(node, _)| node.id == NodeId(2));
@@ -356,27 +356,27 @@ mod tests {
 
     /// Three messages until it judges, 5 s of suspicion; the tick of the last message, at 7 s, is the first without news, and the 11th is one too many.
     #[test]
-    fn a_node_is_suspect_before_it_is_alive_and_dead_when_it_is_silent() {
-        let told = changes(1..100, |tick| (tick <= 70).then(|| news(1)));
-        assert_eq!(told, [(300, NodeState::Suspect), (5_300, NodeState::Alive), (8_000, NodeState::Dead)]);
+    fn a_node_is_suspect_then_alive_and_dead_without_gossip() {
+        let states = changes(1..100, |tick| (tick <= 70).then(|| news(1)));
+        assert_eq!(states, [(300, NodeState::Suspect), (5_300, NodeState::Alive), (8_000, NodeState::Dead)]);
     }
 
     /// A new life begins as dead, whatever the old one was.
     #[test]
-    fn a_restarted_node_is_suspected_anew() {
-        let told = changes(1..120, |tick| Some(news(if tick < 60 { 1 } else { 2 })));
+    fn a_restarted_node_is_dead_then_suspect_again() {
+        let states = changes(1..120, |tick| Some(news(if tick < 60 { 1 } else { 2 })));
         let expected = [
             (300, NodeState::Suspect),
             (5_300, NodeState::Alive),
             (6_000, NodeState::Suspect),
             (11_000, NodeState::Alive),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(states, expected);
     }
 
     /// Alone in its cluster, a node is alive with its first tick.
     #[test]
-    fn a_lone_node_trusts_itself() {
+    fn a_node_alone_in_its_cluster_is_alive_at_once() {
         let mut detector = Detector::new(one(1, 1), GossipSettings::default(), at(0));
         detector.refresh(&NodesConfiguration::first("c", "node-1"));
         assert!(detector.tick(at(100)).changed);
@@ -385,7 +385,7 @@ mod tests {
 
     /// A timer that has fired late makes the next one early, and the next round late: others hear of a node less often than its interval says.
     #[test]
-    fn a_round_that_is_early_is_left_out() {
+    fn a_round_before_a_full_interval_is_skipped() {
         let mut detector = Detector::new(one(1, 1), GossipSettings::default(), at(0));
         let mut round = |micros: u64| detector.tick(SimTime::from_nanos(1_000 * micros)).round;
         assert_eq!(
@@ -396,7 +396,7 @@ mod tests {
 
     /// Restate suspects its own node 600 ms longer.
     #[test]
-    fn a_node_suspects_itself_longest() {
+    fn a_node_suspects_itself_600_ms_longer() {
         let mut detector = Detector::new(one(1, 1), GossipSettings::default(), at(0));
         detector.refresh(&two_nodes());
         let alive = (1..100).find(|tick| {

@@ -13,8 +13,7 @@ pub mod settings;
 pub use detector::{Detector, Gossip, Special, Tick};
 pub use settings::GossipSettings;
 
-use crate::control::CONTROL_PORT;
-use crate::control::{Ask, Told};
+use crate::control::{CONTROL_PORT, ControlRequest, ControlResponse};
 use crate::liveness::{Liveness, NodeState};
 use crate::log::Generation;
 use crate::metadata::Metadata;
@@ -72,32 +71,32 @@ pub(crate) fn start(parts: Parts) -> std::io::Result<()> {
         Mutex::new(parts.seed.stream(("gossip", u64::from(parts.me.id.0), u64::from(parts.me.generation))));
     let all = Arc::new(FailureDetector { parts, recorder: recorder.clone(), detector, endpoint, chance });
     all.refresh();
-    all.tell_all(Special::BringUp);
-    rt::spawn(&recorder, "cluster state", all.clone().ask_for_a_view());
+    all.broadcast(Special::BringUp);
+    rt::spawn(&recorder, "cluster state", all.clone().fetch_cluster_state());
     rt::spawn(&recorder, "failure detector", all.run(inbox));
     Ok(())
 }
 
 impl FailureDetector {
     /// Asks the other nodes for their view of the cluster; the first that has one gives it.
-    async fn ask_for_a_view(self: Arc<Self>) {
+    async fn fetch_cluster_state(self: Arc<Self>) {
         let Parts { host, metadata, views, connect_timeout, .. } = &self.parts;
-        let peers: Peers<Ask, Told> = Peers::new(host, CONTROL_PORT, *connect_timeout);
+        let peers: Peers<ControlRequest, ControlResponse> = Peers::new(host, CONTROL_PORT, *connect_timeout);
         let targets = self.lock().peers();
         let mut asked: Vec<_> = targets
             .into_iter()
             .filter_map(|node| metadata.name_of(node))
             .map(|name| {
                 let peers = peers.clone();
-                Box::pin(
-                    async move { peers.call(&name, Duration::from_secs(3), Ask::ClusterState).await.ok() },
-                )
+                Box::pin(async move {
+                    peers.call(&name, Duration::from_secs(3), ControlRequest::ClusterState).await.ok()
+                })
             })
             .collect();
         let found = poll_fn(|context| {
             let mut found = None;
             asked.retain_mut(|asked| match asked.as_mut().poll(context) {
-                Poll::Ready(Some(Told::ClusterState(Some(state)))) => {
+                Poll::Ready(Some(ControlResponse::ClusterState(Some(state)))) => {
                     found.get_or_insert(state);
                     false
                 }
@@ -112,7 +111,7 @@ impl FailureDetector {
         })
         .await;
         if let Some(state) = found {
-            if self.lock().seed(&state.nodes) {
+            if self.lock().adopt_view(&state.nodes) {
                 self.publish();
             }
             views.merge(&state.partitions);
@@ -121,13 +120,13 @@ impl FailureDetector {
 
     async fn run(self: Arc<Self>, mut inbox: Endpoint<Gossip>) {
         self.parts.started.until(|started| *started).await;
-        self.tell_all(Special::ReadyToServe);
+        self.broadcast(Special::ReadyToServe);
         {
             let all = self.clone();
             rt::spawn(&self.recorder, "gossip", async move {
                 loop {
                     let (gossip, _) = inbox.recv_from().await;
-                    all.hear(&gossip);
+                    all.receive(&gossip);
                 }
             });
         }
@@ -139,17 +138,17 @@ impl FailureDetector {
         let mut ticker = ticker.missed(Missed::Skip).late(late, chance);
         let mut stopping = false;
         loop {
-            let told_to_stop = poll_fn(|context| {
+            let stop_requested = poll_fn(|context| {
                 if !stopping && self.parts.stop.poll_until(context, |stop| *stop).is_ready() {
                     return Poll::Ready(true);
                 }
                 ticker.poll_tick(context).map(|()| false)
             })
             .await;
-            if told_to_stop {
+            if stop_requested {
                 stopping = true;
                 self.lock().fail_over();
-                self.tell_all(Special::FailingOver);
+                self.broadcast(Special::FailingOver);
             } else {
                 self.tick();
             }
@@ -181,18 +180,18 @@ impl FailureDetector {
         }
     }
 
-    fn hear(&self, gossip: &Gossip) {
-        self.parts.metadata.hear_of(gossip.versions);
+    fn receive(&self, gossip: &Gossip) {
+        self.parts.metadata.advertise(gossip.versions);
         if let Some(extras) = &gossip.extras {
             self.parts.views.merge(extras);
         }
-        if self.lock().hear(gossip, rt::now()) {
+        if self.lock().receive(gossip, rt::now()) {
             self.publish();
         }
     }
 
     /// Sends every other node a message about this one.
-    fn tell_all(&self, special: Special) {
+    fn broadcast(&self, special: Special) {
         let versions = self.parts.metadata.versions();
         let message = Gossip { special: Some(special), ..self.lock().message(rt::now(), None, versions) };
         let peers = self.lock().peers();

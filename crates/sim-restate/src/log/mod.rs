@@ -16,12 +16,16 @@
 pub mod chain;
 pub mod client;
 pub mod loglet;
+pub mod reader;
+mod reconfigure;
 pub mod sequencer;
 pub mod server;
+pub mod servers;
 pub mod settings;
 
 pub use chain::{Logs, Segment};
-pub use client::{Entry, Log, Reader};
+pub use client::Log;
+pub use reader::{Entry, Reader};
 pub use settings::{LogSettings, Reconfigures};
 
 use serde::{Deserialize, Serialize};

@@ -3,9 +3,10 @@
 //! Records are sent to all log servers of the nodeset (Restate's "flood" spread) and acknowledged when as many have stored them as there shall be copies, in the
 //! order of their places: a record is acknowledged only when all before it are.
 
-use super::client::Servers;
-use super::server::{Ask, Told};
-use super::{Generation, LogletId, Offset, Record, Segment};
+use super::chain::Segment;
+use super::server::{LogServerRequest, LogServerResponse};
+use super::servers::Servers;
+use super::{Generation, LogletId, Offset, Record};
 use crate::canary::Canary;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -23,7 +24,7 @@ pub const SEQUENCER_PORT: u16 = 5125;
 
 /// What a sequencer is asked.
 #[derive(Clone, Debug)]
-pub enum SequencerAsk {
+pub enum SequencerRequest {
     /// To append.
     Append(Arc<Segment>, Arc<[Record]>),
     /// Where the tail is.
@@ -32,7 +33,7 @@ pub enum SequencerAsk {
 
 /// What it answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sequenced {
+pub enum SequencerResponse {
     /// Acknowledged: the first one's place.
     Appended(Offset),
     /// The place after the last that is acknowledged.
@@ -43,7 +44,7 @@ pub enum Sequenced {
     Gone,
 }
 
-/// How far a segment is.
+/// How remote a segment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Progress {
     /// The place after the last that is acknowledged.
@@ -94,14 +95,14 @@ impl Sequencers {
     ///
     /// `AddrInUse`.
     pub fn serve(&self, host: &Host) -> std::io::Result<()> {
-        let mut service: Service<SequencerAsk, Sequenced> = host.serve(SEQUENCER_PORT)?;
+        let mut service: Service<SequencerRequest, SequencerResponse> = host.serve(SEQUENCER_PORT)?;
         let all = self.clone();
         rt::spawn(&self.recorder, "sequencers", async move {
             while let Some(call) = service.next().await {
-                let (ask, reply) = call.split();
+                let (request, reply) = call.split();
                 let sequencers = all.clone();
                 rt::spawn(&all.recorder, "append request", async move {
-                    let sequenced = sequencers.answer(ask).await;
+                    let sequenced = sequencers.answer(request).await;
                     reply.send(sequenced);
                 });
             }
@@ -109,32 +110,34 @@ impl Sequencers {
         Ok(())
     }
 
-    async fn answer(&self, ask: SequencerAsk) -> Sequenced {
-        match ask {
-            SequencerAsk::Append(segment, _) | SequencerAsk::Tail(segment) if !self.is_for(&segment) => {
-                Sequenced::Gone
+    async fn answer(&self, request: SequencerRequest) -> SequencerResponse {
+        match request {
+            SequencerRequest::Append(segment, _) | SequencerRequest::Tail(segment)
+                if !self.is_for(&segment) =>
+            {
+                SequencerResponse::Gone
             }
-            SequencerAsk::Append(segment, records) => self.append_through(&segment, records).await,
-            SequencerAsk::Tail(segment) => self.tail(&segment),
+            SequencerRequest::Append(segment, records) => self.append_through(&segment, records).await,
+            SequencerRequest::Tail(segment) => self.tail(&segment),
         }
     }
 
     /// The place after the last that is acknowledged.
-    pub(crate) fn tail(&self, segment: &Arc<Segment>) -> Sequenced {
+    pub(crate) fn tail(&self, segment: &Arc<Segment>) -> SequencerResponse {
         match self.of(segment).progress.get() {
-            Progress { sealed: true, .. } => Sequenced::Sealed,
-            Progress { global, .. } => Sequenced::Tail(global),
+            Progress { sealed: true, .. } => SequencerResponse::Sealed,
+            Progress { global, .. } => SequencerResponse::Tail(global),
         }
     }
 
     /// Appends records and waits until they are acknowledged. Whoever stops waiting leaves no hole: what has a place goes on its way.
-    pub(crate) async fn append(&self, segment: &Arc<Segment>, records: Arc<[Record]>) -> Sequenced {
+    pub(crate) async fn append(&self, segment: &Arc<Segment>, records: Arc<[Record]>) -> SequencerResponse {
         let (all, segment) = (self.clone(), segment.clone());
         let append = async move { all.append_through(&segment, records).await };
-        rt::spawn(&self.recorder, "append", append).await.unwrap_or(Sequenced::Gone)
+        rt::spawn(&self.recorder, "append", append).await.unwrap_or(SequencerResponse::Gone)
     }
 
-    async fn append_through(&self, segment: &Arc<Segment>, records: Arc<[Record]>) -> Sequenced {
+    async fn append_through(&self, segment: &Arc<Segment>, records: Arc<[Record]>) -> SequencerResponse {
         let sequencer = self.of(segment);
         let count = records.len() as u64;
         let first = {
@@ -146,18 +149,18 @@ impl Sequencers {
         let Progress { global, sealed } = sequencer.progress.get();
         if sealed || !self.replicate(&sequencer, first, records, global).await {
             self.seal(&sequencer);
-            return Sequenced::Sealed;
+            return SequencerResponse::Sealed;
         }
         let turn = sequencer.progress.until(|progress| progress.sealed || progress.global >= first).await;
         if turn.global < first {
-            return Sequenced::Sealed;
+            return SequencerResponse::Sealed;
         }
         sequencer.progress.change(|progress| {
             progress.global = progress.global.max(first + count);
             true
         });
         self.servers.learn(segment, first + count);
-        Sequenced::Appended(first)
+        SequencerResponse::Appended(first)
     }
 
     /// Takes no more appends: for whoever has sealed the segment, or stops.
@@ -200,7 +203,7 @@ impl Sequencers {
             _ => usize::from(segment.replication),
         };
         let loglet = segment.id;
-        let ask = Ask::Store { loglet, first, records, global, repair: false };
+        let request = LogServerRequest::Store { loglet, first, records, global, repair: false };
         let stream = (u64::from(loglet.log.0), u64::from(loglet.segment), first);
         let mut branches: Vec<Option<Pin<Box<_>>>> = segment
             .nodeset
@@ -209,7 +212,7 @@ impl Sequencers {
                 let jitter = self.seed;
                 let delays =
                     move || jitter.stream(("store", stream.0 << 32 | stream.1, stream.2, u64::from(node.0)));
-                Some(Box::pin(self.servers.persist(node, ask.clone(), delays)))
+                Some(Box::pin(self.servers.call_with_retry(node, request.clone(), delays)))
             })
             .collect();
         if wanted == 0 {
@@ -224,14 +227,14 @@ impl Sequencers {
         let (mut stored, mut sealed) = (0, 0);
         poll_fn(|context| {
             for slot in &mut branches {
-                let Some(Poll::Ready(told)) = slot.as_mut().map(|branch| branch.as_mut().poll(context))
+                let Some(Poll::Ready(response)) = slot.as_mut().map(|branch| branch.as_mut().poll(context))
                 else {
                     continue;
                 };
                 *slot = None;
-                match told {
-                    Some(Told::Done(_)) => stored += 1,
-                    Some(Told::Sealed(_)) => sealed += 1,
+                match response {
+                    Some(LogServerResponse::Done(_)) => stored += 1,
+                    Some(LogServerResponse::Sealed(_)) => sealed += 1,
                     _ => {}
                 }
             }

@@ -27,7 +27,7 @@ const METADATA: usize = 1;
 
 /// What a log server is asked.
 #[derive(Clone, Debug)]
-pub enum Ask {
+pub enum LogServerRequest {
     /// To keep records.
     Store {
         /// Of this segment.
@@ -60,21 +60,21 @@ pub enum Ask {
     Trim(LogletId, Offset),
 }
 
-impl Ask {
+impl LogServerRequest {
     fn loglet(&self) -> LogletId {
         match *self {
-            Ask::Store { loglet, .. }
-            | Ask::Seal(loglet)
-            | Ask::Info(loglet)
-            | Ask::Read { loglet, .. }
-            | Ask::Trim(loglet, _) => loglet,
+            LogServerRequest::Store { loglet, .. }
+            | LogServerRequest::Seal(loglet)
+            | LogServerRequest::Info(loglet)
+            | LogServerRequest::Read { loglet, .. }
+            | LogServerRequest::Trim(loglet, _) => loglet,
         }
     }
 }
 
 /// What a log server answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum LogServerResponse {
     /// Done, durably; how things are then.
     Done(LogletInfo),
     /// Not stored: the segment is sealed.
@@ -100,23 +100,23 @@ pub struct LogServer {
 /// What there is to do for the database's one writer.
 #[derive(Debug)]
 enum Work {
-    Write(Ask, Desk),
+    Write(LogServerRequest, ReplyTo),
     /// Put all into files of its own, tell so, and end.
     Close(Sender<()>),
 }
 
 /// Where an answer goes.
 #[derive(Debug)]
-enum Desk {
-    Far(rpc::Reply<Told>),
-    Near(Sender<Told>),
+enum ReplyTo {
+    Remote(rpc::Reply<LogServerResponse>),
+    Local(Sender<LogServerResponse>),
 }
 
-impl Desk {
-    fn send(self, told: Told) {
+impl ReplyTo {
+    fn send(self, response: LogServerResponse) {
         match self {
-            Desk::Far(reply) => worker::hand_over(move || reply.send(told)),
-            Desk::Near(sender) => sender.send(told),
+            ReplyTo::Remote(reply) => worker::hand_over(move || reply.send(response)),
+            ReplyTo::Local(sender) => sender.send(response),
         }
     }
 }
@@ -146,14 +146,14 @@ impl LogServer {
     }
 
     /// Answers other nodes.
-    pub fn serve(&self, mut service: Service<Ask, Told>) {
+    pub fn serve(&self, mut service: Service<LogServerRequest, LogServerResponse>) {
         let server = self.clone();
         rt::spawn(&self.recorder, "log server requests", async move {
             while let Some(call) = service.next().await {
-                let (ask, reply) = call.split();
-                match server.look(&ask) {
-                    Some(told) => reply.send(told),
-                    None => server.queue(ask, Desk::Far(reply)),
+                let (request, reply) = call.split();
+                match server.answer_from_memory(&request) {
+                    Some(response) => reply.send(response),
+                    None => server.queue(request, ReplyTo::Remote(reply)),
                 }
             }
         });
@@ -164,19 +164,19 @@ impl LogServer {
     /// # Errors
     ///
     /// `ConnectionReset` if the disk has failed it.
-    pub async fn call(&self, ask: Ask) -> io::Result<Told> {
-        if let Some(told) = self.look(&ask) {
-            return Ok(told);
+    pub async fn call(&self, request: LogServerRequest) -> io::Result<LogServerResponse> {
+        if let Some(response) = self.answer_from_memory(&request) {
+            return Ok(response);
         }
         let (sender, mut answer) = channel::channel(&self.recorder);
-        self.queue(ask, Desk::Near(sender));
+        self.queue(request, ReplyTo::Local(sender));
         answer.recv().await.ok_or_else(|| io::ErrorKind::ConnectionReset.into())
     }
 
     /// Once its disk has failed it nothing is written any more, and whoever asks for it is told at once.
-    fn queue(&self, ask: Ask, desk: Desk) {
+    fn queue(&self, request: LogServerRequest, reply_to: ReplyTo) {
         if !self.writes.is_closed() {
-            self.writes.send(Work::Write(ask, desk));
+            self.writes.send(Work::Write(request, reply_to));
         }
     }
 
@@ -189,15 +189,17 @@ impl LogServer {
     }
 
     /// The answer to what changes nothing.
-    fn look(&self, ask: &Ask) -> Option<Told> {
+    fn answer_from_memory(&self, request: &LogServerRequest) -> Option<LogServerResponse> {
         let loglets = self.lock();
-        let loglet = loglets.get(&ask.loglet());
-        match *ask {
-            Ask::Info(_) => Some(Told::Info(loglet.map_or_else(|| Loglet::default().info(), Loglet::info))),
-            Ask::Read { from, end, most, .. } => Some(Told::Found(
+        let loglet = loglets.get(&request.loglet());
+        match *request {
+            LogServerRequest::Info(_) => {
+                Some(LogServerResponse::Info(loglet.map_or_else(|| Loglet::default().info(), Loglet::info)))
+            }
+            LogServerRequest::Read { from, end, most, .. } => Some(LogServerResponse::Found(
                 loglet.map_or_else(|| Found::Records(Vec::new()), |loglet| loglet.read(from, end, most)),
             )),
-            Ask::Store { .. } | Ask::Seal(_) | Ask::Trim(..) => None,
+            LogServerRequest::Store { .. } | LogServerRequest::Seal(_) | LogServerRequest::Trim(..) => None,
         }
     }
 
@@ -210,14 +212,14 @@ impl LogServer {
             let (mut taken, mut next) = (Vec::new(), Some(first));
             while let Some(work) = next {
                 match work {
-                    Work::Write(ask, desk) => taken.push((ask, desk)),
+                    Work::Write(request, reply_to) => taken.push((request, reply_to)),
                     Work::Close(closed) => closing = Some(closed),
                 }
                 next = queue.try_recv();
             }
             let (accepted, refused) = self.sort(taken);
             let mut batch = Batch::new();
-            accepted.iter().for_each(|(ask, _)| self.put(&mut batch, ask));
+            accepted.iter().for_each(|(request, _)| self.put(&mut batch, request));
             if !batch.is_empty()
                 && worker::block_or_aside(self.blocks, store.write_synced(batch)).await.is_err()
             {
@@ -225,13 +227,13 @@ impl LogServer {
                 self.health.set(LogServerStatus::Failsafe);
                 return;
             }
-            for (ask, desk) in accepted {
-                let info = self.apply(ask);
-                desk.send(Told::Done(info));
+            for (request, reply_to) in accepted {
+                let info = self.apply(request);
+                reply_to.send(LogServerResponse::Done(info));
             }
-            for (loglet, desk) in refused {
+            for (loglet, reply_to) in refused {
                 let info = self.lock().entry(loglet).or_default().info();
-                desk.send(Told::Sealed(info));
+                reply_to.send(LogServerResponse::Sealed(info));
             }
         }
         if let Some(closed) = closing
@@ -243,63 +245,66 @@ impl LogServer {
 
     /// Refuses what comes after a seal.
     #[expect(clippy::type_complexity, reason = "two lists of what came in")]
-    fn sort(&self, taken: Vec<(Ask, Desk)>) -> (Vec<(Ask, Desk)>, Vec<(LogletId, Desk)>) {
+    fn sort(
+        &self,
+        taken: Vec<(LogServerRequest, ReplyTo)>,
+    ) -> (Vec<(LogServerRequest, ReplyTo)>, Vec<(LogletId, ReplyTo)>) {
         let (mut accepted, mut refused) = (Vec::new(), Vec::new());
         let mut sealed_now: BTreeSet<LogletId> = BTreeSet::new();
         let loglets = self.lock();
-        for (ask, desk) in taken {
-            let loglet = ask.loglet();
+        for (request, reply_to) in taken {
+            let loglet = request.loglet();
             let sealed = self.canary != Canary::StoresAfterTheSeal
                 && (sealed_now.contains(&loglet) || loglets.get(&loglet).is_some_and(Loglet::is_sealed));
-            match ask {
-                Ask::Store { repair: false, .. } if sealed => refused.push((loglet, desk)),
-                ask => {
-                    if matches!(ask, Ask::Seal(_)) {
+            match request {
+                LogServerRequest::Store { repair: false, .. } if sealed => refused.push((loglet, reply_to)),
+                request => {
+                    if matches!(request, LogServerRequest::Seal(_)) {
                         sealed_now.insert(loglet);
                     }
-                    accepted.push((ask, desk));
+                    accepted.push((request, reply_to));
                 }
             }
         }
         (accepted, refused)
     }
 
-    fn put(&self, batch: &mut Batch, ask: &Ask) {
+    fn put(&self, batch: &mut Batch, request: &LogServerRequest) {
         let loglets = self.lock();
         let LogletInfo { tail, sealed, trimmed, .. } =
-            loglets.get(&ask.loglet()).map_or_else(|| Loglet::default().info(), Loglet::info);
+            loglets.get(&request.loglet()).map_or_else(|| Loglet::default().info(), Loglet::info);
         let mut state = Stored { tail, sealed, trimmed };
-        match ask {
-            Ask::Store { loglet, first, records, .. } => {
+        match request {
+            LogServerRequest::Store { loglet, first, records, .. } => {
                 for (offset, record) in (*first..).zip(records.iter()) {
                     batch.put(DATA, &data_key(*loglet, offset), record);
                 }
                 return;
             }
-            Ask::Seal(_) if state.sealed => return,
-            Ask::Seal(_) => state.sealed = true,
-            Ask::Trim(_, to) if *to <= trimmed => return,
-            Ask::Trim(loglet, to) => {
+            LogServerRequest::Seal(_) if state.sealed => return,
+            LogServerRequest::Seal(_) => state.sealed = true,
+            LogServerRequest::Trim(_, to) if *to <= trimmed => return,
+            LogServerRequest::Trim(loglet, to) => {
                 (trimmed + 1..=*to).for_each(|offset| batch.delete(DATA, &data_key(*loglet, offset)));
                 state.trimmed = *to;
             }
-            Ask::Info(_) | Ask::Read { .. } => return,
+            LogServerRequest::Info(_) | LogServerRequest::Read { .. } => return,
         }
         let bytes = postcard::to_stdvec(&state).expect("plain data has an encoding");
-        batch.put(METADATA, &state_key(ask.loglet()), &bytes);
+        batch.put(METADATA, &state_key(request.loglet()), &bytes);
     }
 
-    fn apply(&self, ask: Ask) -> LogletInfo {
+    fn apply(&self, request: LogServerRequest) -> LogletInfo {
         let mut loglets = self.lock();
-        let loglet = loglets.entry(ask.loglet()).or_default();
-        match ask {
-            Ask::Store { first, records, global, .. } => {
+        let loglet = loglets.entry(request.loglet()).or_default();
+        match request {
+            LogServerRequest::Store { first, records, global, .. } => {
                 loglet.store(first, &records);
                 loglet.learn(global);
             }
-            Ask::Seal(_) => loglet.seal(),
-            Ask::Trim(_, to) => loglet.trim(to),
-            Ask::Info(_) | Ask::Read { .. } => {}
+            LogServerRequest::Seal(_) => loglet.seal(),
+            LogServerRequest::Trim(_, to) => loglet.trim(to),
+            LogServerRequest::Info(_) | LogServerRequest::Read { .. } => {}
         }
         loglet.info()
     }
@@ -358,22 +363,33 @@ mod tests {
 
     /// Also whoever asks after that is told, and does not wait for ever.
     #[test]
-    fn whoever_asks_one_whose_disk_has_failed_is_told() {
+    fn requests_after_a_disk_failure_fail_at_once() {
         madsim::runtime::Runtime::new().block_on(async {
             let recorder = Recorder::new(Keep::Nothing);
             let disk = Disk::new("disk", DiskProfile::instant(), Seed(1));
             let store = Engine::open(&disk, "log-store", &FAMILIES).await.expect("there is room");
             let server = LogServer::start(store, &recorder, true, Canary::None, Health::new(&recorder));
             let loglet = LogletId { log: LogId(0), segment: 0 };
-            let ask = async |ask: Ask| rt::timeout(Duration::from_secs(1), server.call(ask)).await;
-            assert!(matches!(ask(Ask::Seal(loglet)).await, Some(Ok(Told::Done(_)))));
+            let request = async |request: LogServerRequest| {
+                rt::timeout(Duration::from_secs(1), server.call(request)).await
+            };
+            assert!(matches!(
+                request(LogServerRequest::Seal(loglet)).await,
+                Some(Ok(LogServerResponse::Done(_)))
+            ));
             let _broken = disk.inject(Fault::new(Effect::Fail(Error::Io)).path("*.log").times(1));
             let other = LogletId { log: LogId(1), segment: 0 };
             for _ in 0..2 {
-                let told = ask(Ask::Seal(other)).await.expect("it is told").map_err(|error| error.kind());
-                assert_eq!(told, Err(io::ErrorKind::ConnectionReset));
+                let answer = request(LogServerRequest::Seal(other))
+                    .await
+                    .expect("an answer within a second")
+                    .map_err(|error| error.kind());
+                assert_eq!(answer, Err(io::ErrorKind::ConnectionReset));
             }
-            assert!(matches!(ask(Ask::Info(loglet)).await, Some(Ok(Told::Info(_)))));
+            assert!(matches!(
+                request(LogServerRequest::Info(loglet)).await,
+                Some(Ok(LogServerResponse::Info(_)))
+            ));
         });
     }
 }

@@ -31,7 +31,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    lives: BTreeMap<String, u32>,
+    incarnations: BTreeMap<String, u32>,
     stops: BTreeMap<String, Watch<bool>>,
     check: RaftCheck,
     applied: BTreeMap<String, u64>,
@@ -78,16 +78,16 @@ impl Servers {
         let mut delays = self.world().seed().stream(("supervisor", node.name()));
         loop {
             let stop = Watch::new(self.world().recorder(), false);
-            let life = {
+            let incarnation = {
                 let mut state = self.state();
                 state.stops.insert(node.name().to_string(), stop.clone());
-                let life = state.lives.entry(node.name().to_string()).or_default();
-                *life += 1;
-                *life
+                let incarnation = state.incarnations.entry(node.name().to_string()).or_default();
+                *incarnation += 1;
+                *incarnation
             };
             let process = Process {
                 node: node.clone(),
-                life,
+                incarnation,
                 settings: self.shared.settings.clone(),
                 endpoints: self.shared.nodes.iter().map(|node| node.name().to_string()).collect(),
                 world: self.world().clone(),
@@ -170,7 +170,7 @@ impl Servers {
 /// One life of a server.
 struct Process {
     node: Node,
-    life: u32,
+    incarnation: u32,
     settings: MetadataSettings,
     endpoints: Vec<String>,
     world: World,
@@ -194,7 +194,7 @@ impl Process {
         let store = store.map_err(|error| error.to_string())?;
         let config = ServerConfig {
             name: self.node.name().to_string(),
-            life: self.life,
+            life: self.incarnation,
             settings: self.settings.raft.clone(),
         };
         let server = MetadataServer::new(config, self.world.seed(), host, store, incoming, known);
@@ -208,7 +208,7 @@ impl Process {
         let client = MetadataClient::new(
             host,
             &name,
-            self.life,
+            self.incarnation,
             settings.metadata_client,
             &self.endpoints,
             self.world.seed(),

@@ -3,7 +3,7 @@
 //! The own metadata server is asked to become the first member; then logs and partition table are written, each
 //! repeated until it works. Whoever finds a document there leaves it.
 
-use crate::log::Logs;
+use crate::log::chain::Logs;
 use crate::metadata::{Metadata, learn};
 use crate::partition::table::PartitionTable;
 use sim_raft::api::Precondition;
@@ -46,11 +46,11 @@ impl Provisioning {
         client.prefer(name);
         let first = NodesConfiguration::first(CLUSTER, name);
         let provision = || client.call(Request::Provision { nodes: first.clone() });
-        self.persistently(provision).await?;
+        self.retry(provision).await?;
         let first = Logs::first();
-        let logs = self.persistently(|| write_if_absent(client, Logs::KEY, &first)).await?;
+        let logs = self.retry(|| write_if_absent(client, Logs::KEY, &first)).await?;
         learn(&metadata.logs, logs);
-        self.persistently(|| self.write_table()).await?;
+        self.retry(|| self.write_table()).await?;
         let subject = recorder.symbol("cluster provisioned");
         recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
         Some(())
@@ -67,7 +67,7 @@ impl Provisioning {
     }
 
     /// Tries as often as there are delays.
-    async fn persistently<T, F: Future<Output = Result<T, ClientError>>>(
+    async fn retry<T, F: Future<Output = Result<T, ClientError>>>(
         &self,
         attempt: impl Fn() -> F,
     ) -> Option<T> {

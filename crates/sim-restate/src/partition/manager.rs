@@ -4,11 +4,14 @@
 //! from a snapshot that is beyond the gap, if there is a repository; the target is forgotten once the start has been made with it.
 
 use super::PartitionId;
-use super::processor::{self, Board, Ended, Event, Invoke, Invoked, NoSnapshot, Status, Worker};
+use super::log_lines::gap_text;
+use super::processor::{self, Ended, Event, SharedStatus};
+use super::protocol::{Invoke, Invoked, PARTITION_PORT, Role, SnapshotError, Status};
 use super::settings::{PlacedBy, Restarts};
 use super::snapshots::Snapshot;
 use super::state::State;
 use super::table::EpochMetadata;
+use super::worker::Worker;
 use crate::log::Lsn;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -19,20 +22,6 @@ use std::time::Duration;
 use stormglass_rt as rt;
 use stormglass_rt::Watch;
 use stormglass_rt::channel::{self, Receiver, Sender};
-
-/// The port that a node's partitions are asked at. In Restate it shares the fabric's.
-pub const PARTITION_PORT: u16 = 5126;
-
-/// How a partition shall run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Applying what others append.
-    Follower,
-    /// Appending.
-    Leader,
-    /// Not at all.
-    Stopped,
-}
 
 /// What the manager is told.
 enum Order {
@@ -53,27 +42,27 @@ pub(crate) struct Manager {
 
 struct Slot {
     events: Sender<Event>,
-    board: Board,
+    status: SharedStatus,
     started: Watch<bool>,
     /// Whether an epoch is being obtained for it.
     claiming: bool,
     /// Whether it was told to stop: until it has, no other of the same partition starts.
-    stopping: Option<Then>,
+    stopping: Option<AfterStop>,
     /// Tells it from an earlier one of the same partition.
     number: u64,
 }
 
 /// What follows when a partition has stopped that was told to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
+enum AfterStop {
     Nothing,
     StartAgain,
 }
 
 impl Slot {
     /// Whether it runs, or will again.
-    fn goes_on(&self) -> bool {
-        self.stopping != Some(Then::Nothing)
+    fn will_run(&self) -> bool {
+        self.stopping != Some(AfterStop::Nothing)
     }
 }
 
@@ -116,23 +105,27 @@ impl Manager {
     pub(crate) fn statuses(&self) -> BTreeMap<PartitionId, Status> {
         let slots = self.lock();
         let started = slots.iter().filter(|(_, slot)| slot.started.get() && slot.stopping.is_none());
-        started.map(|(&id, slot)| (id, slot.board.get())).collect()
+        started.map(|(&id, slot)| (id, slot.status.get())).collect()
     }
 
     /// Has a partition make a snapshot with this record at least.
-    pub(crate) async fn snapshot(&self, partition: PartitionId, least: Lsn) -> Result<Snapshot, NoSnapshot> {
+    pub(crate) async fn snapshot(
+        &self,
+        partition: PartitionId,
+        least: Lsn,
+    ) -> Result<Snapshot, SnapshotError> {
         let (reply, mut answer) = channel::channel(&self.worker.recorder);
         match self.lock().get(&partition).filter(|slot| slot.started.get()) {
             Some(slot) => slot.events.send(Event::Snapshot(least, reply)),
-            None => return Err(format!("{partition} does not run here")),
+            None => return Err(format!("{partition} does not run here").into()),
         }
-        answer.recv().await.unwrap_or_else(|| Err(format!("{partition} has stopped")))
+        answer.recv().await.unwrap_or_else(|| Err(format!("{partition} has stopped").into()))
     }
 
     /// The state of a partition, for whoever compares.
-    pub(crate) async fn look(&self, partition: PartitionId) -> Option<Arc<State>> {
+    pub(crate) async fn state(&self, partition: PartitionId) -> Option<Arc<State>> {
         let (reply, mut answer) = channel::channel(&self.worker.recorder);
-        self.lock().get(&partition).filter(|slot| slot.started.get())?.events.send(Event::Look(reply));
+        self.lock().get(&partition).filter(|slot| slot.started.get())?.events.send(Event::GetState(reply));
         answer.recv().await
     }
 
@@ -161,8 +154,8 @@ impl Manager {
                 for (&id, view) in &*seen {
                     let runs = self.runs(id);
                     match view.has(worker.me.id) {
-                        true if !runs => self.begin(id, &mut fast_forward),
-                        false if runs && view.current.is_some() => self.end(id),
+                        true if !runs => self.start_partition(id, &mut fast_forward),
+                        false if runs && view.current.is_some() => self.stop_partition(id),
                         _ => {}
                     }
                 }
@@ -179,7 +172,7 @@ impl Manager {
             })
             .await;
             match order {
-                Ok(Some(order)) => self.obey(order, &mut fast_forward),
+                Ok(Some(order)) => self.handle(order, &mut fast_forward),
                 Ok(None) => return,
                 Err(views) => {
                     seen = views;
@@ -189,12 +182,12 @@ impl Manager {
         }
     }
 
-    fn obey(&self, order: Order, fast_forward: &mut BTreeMap<PartitionId, Lsn>) {
+    fn handle(&self, order: Order, fast_forward: &mut BTreeMap<PartitionId, Lsn>) {
         match order {
-            Order::Control(id, Role::Stopped) => self.end(id),
+            Order::Control(id, Role::Stopped) => self.stop_partition(id),
             Order::Control(id, role) => {
                 if !self.runs(id) {
-                    self.begin(id, fast_forward);
+                    self.start_partition(id, fast_forward);
                 }
                 if role == Role::Leader {
                     self.lead(id);
@@ -202,7 +195,7 @@ impl Manager {
             }
             Order::Again(id) => {
                 if !self.lock().contains_key(&id) && self.is_wanted(id) {
-                    self.begin(id, fast_forward);
+                    self.start_partition(id, fast_forward);
                 }
             }
             Order::Ended(id, number, ended) => {
@@ -214,11 +207,11 @@ impl Manager {
                 let slot = slots.remove(&id);
                 drop(slots);
                 match slot.as_ref().and_then(|slot| slot.stopping) {
-                    Some(Then::Nothing) => {}
-                    Some(Then::StartAgain) => self.begin(id, fast_forward),
+                    Some(AfterStop::Nothing) => {}
+                    Some(AfterStop::StartAgain) => self.start_partition(id, fast_forward),
                     None => {
                         let started = slot.is_some_and(|slot| slot.started.get());
-                        self.ended(id, started, ended, fast_forward);
+                        self.on_ended(id, started, ended, fast_forward);
                     }
                 }
             }
@@ -238,22 +231,22 @@ impl Manager {
     }
 
     fn runs(&self, id: PartitionId) -> bool {
-        self.lock().get(&id).is_some_and(Slot::goes_on)
+        self.lock().get(&id).is_some_and(Slot::will_run)
     }
 
     /// Starts a partition, or has it start again when it has stopped.
-    fn begin(&self, id: PartitionId, fast_forward: &mut BTreeMap<PartitionId, Lsn>) {
+    fn start_partition(&self, id: PartitionId, fast_forward: &mut BTreeMap<PartitionId, Lsn>) {
         if let Some(slot) = self.lock().get_mut(&id) {
-            slot.stopping = slot.stopping.map(|_| Then::StartAgain);
+            slot.stopping = slot.stopping.map(|_| AfterStop::StartAgain);
             return;
         }
         let Worker { recorder, settings, .. } = &*self.worker;
         let (events, inbox) = channel::channel(recorder);
-        let (board, started) = (Board::default(), Watch::new(recorder, false));
+        let (status, started) = (SharedStatus::default(), Watch::new(recorder, false));
         let Some(number) = self.next_number() else { return };
         let slot = Slot {
             events: events.clone(),
-            board: board.clone(),
+            status: status.clone(),
             started: started.clone(),
             claiming: false,
             stopping: None,
@@ -266,23 +259,23 @@ impl Manager {
         rt::spawn(recorder, &format!("{id}"), async move {
             let has_log = !creates_log || ensure_log(&worker, id).await;
             let ended = match has_log {
-                true => processor::run(worker, id, target, mailbox, board, started).await,
+                true => processor::run(worker, id, target, mailbox, status, started).await,
                 false => Ended::NotStarted,
             };
             orders.send(Order::Ended(id, number, ended));
         });
     }
 
-    fn end(&self, id: PartitionId) {
+    fn stop_partition(&self, id: PartitionId) {
         if let Some(slot) = self.lock().get_mut(&id)
-            && slot.stopping.replace(Then::Nothing).is_none()
+            && slot.stopping.replace(AfterStop::Nothing).is_none()
         {
             let (done, _) = channel::channel(&self.worker.recorder);
             slot.events.send(Event::Stop(done));
         }
     }
 
-    fn ended(
+    fn on_ended(
         &self,
         id: PartitionId,
         started: bool,
@@ -323,7 +316,7 @@ impl Manager {
         {
             let mut slots = self.lock();
             let Some(slot) = slots.get_mut(&id) else { return };
-            let Status { leads, campaigns, .. } = slot.board.get();
+            let Status { leads, campaigns, .. } = slot.status.get();
             if slot.claiming || slot.stopping.is_some() || campaigns || leads.is_some() {
                 return;
             }
@@ -341,7 +334,7 @@ impl Manager {
             if let Some(slot) = manager.lock().get_mut(&id) {
                 slot.claiming = false;
                 if let Ok(Some(claimed)) = claimed {
-                    slot.board.set(|status| status.campaigns = true);
+                    slot.status.set(|status| status.campaigns = true);
                     slot.events.send(Event::Lead(claimed.epoch));
                 }
             }
@@ -351,11 +344,6 @@ impl Manager {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<PartitionId, Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What a partition is noted with that cannot go on.
-pub fn gap_text(id: PartitionId, to: Lsn) -> String {
-    format!("{id} stopped due to a log gap up to {to}, and no snapshot repository is configured")
 }
 
 /// Makes sure that a partition has its log, with some patience.

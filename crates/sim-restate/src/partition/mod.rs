@@ -8,15 +8,20 @@
 //!
 //! Source: restatedev/restate `crates/worker/src/{partition_processor_manager.rs,partition}`, `crates/partition-store`.
 
+pub mod log_lines;
 pub mod manager;
+mod open;
 pub mod processor;
+pub mod protocol;
 pub mod service;
 pub mod settings;
 pub mod snapshots;
 pub mod state;
 pub mod store;
 pub mod table;
+pub(crate) mod trim;
 pub mod views;
+pub(crate) mod worker;
 
 pub use settings::PartitionSettings;
 

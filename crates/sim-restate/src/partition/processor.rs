@@ -1,122 +1,36 @@
 //! A partition at work on a node: it reads its log and applies it, and if it leads, proposes, runs and answers.
 
 use super::PartitionId;
+use super::log_lines::started_text;
+use super::open::open;
+use super::protocol::{Invoke, Invoked, SnapshotError, Status};
 use super::service;
 use super::settings::{PartitionSettings, PlacedBy};
-use super::snapshots::{Repository, Snapshot};
-use super::state::{Command, Effect, Handler, InvocationId, State, Task};
-use super::store::PartitionStore;
-use super::views::{PartitionViews, Views};
+use super::snapshots::Snapshot;
+use super::state::{Command, Effect, InvocationId, State, Task};
+use super::views::PartitionViews;
+use super::worker::Worker;
 use crate::canary::Canary;
-use crate::journal::Journal;
-use crate::log::client::NotReconfigured;
-use crate::log::{Entry, Generation, Log, Lsn, Record};
-use crate::logging::{Lines, Logging};
-use crate::metadata::Metadata;
-use crate::oracle::Oracle;
-use crate::peers::Peers;
-use crate::settings::ClusterSettings;
-use sim_raft::MetadataClient;
-use sim_rocksdb::EngineError;
+use crate::log::reader::Entry;
+use crate::log::{Generation, Lsn, Record};
+use crate::logging::Lines;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
-use stormglass_core::{Kind, Recorder, Seed};
+use stormglass_core::Kind;
 use stormglass_net::rpc;
 use stormglass_rt as rt;
 use stormglass_rt::channel::{self, Receiver, Sender};
 use stormglass_rt::{JoinHandle, Watch};
-use stormglass_sim::Node;
-
-/// What the partitions of a node have in common.
-pub(crate) struct Worker {
-    pub(crate) node: Node,
-    pub(crate) me: Generation,
-    pub(crate) log: Log,
-    pub(crate) client: MetadataClient,
-    pub(crate) metadata: Metadata,
-    pub(crate) views: Views,
-    pub(crate) store: PartitionStore,
-    pub(crate) repository: Option<Repository>,
-    pub(crate) services: Peers<service::Ask, i64>,
-    pub(crate) settings: Arc<ClusterSettings>,
-    pub(crate) recorder: Recorder,
-    pub(crate) oracle: Oracle,
-    pub(crate) journal: Journal,
-    pub(crate) logging: Logging,
-    pub(crate) seed: Seed,
-}
-
-impl Worker {
-    /// Trims a partition's log up to what a snapshot has.
-    async fn trim(&self, id: PartitionId, archived: Lsn) -> Result<(), NotReconfigured> {
-        trim_to_snapshot(&self.log, &self.oracle, self.settings.cluster.canary, id, archived).await
-    }
-
-    pub(crate) fn note(&self, what: &str) {
-        self.journal.note(self.node.name(), what.to_string());
-    }
-}
-
-/// Trims a partition's log up to what a snapshot has.
-pub(crate) async fn trim_to_snapshot(
-    log: &Log,
-    oracle: &Oracle,
-    canary: Canary,
-    id: PartitionId,
-    archived: Lsn,
-) -> Result<(), NotReconfigured> {
-    let to = if canary == Canary::TrimsBeyondTheSnapshot { archived.next() } else { archived };
-    let trimmed = log.trim(id.log(), to).await?;
-    oracle.trimmed(id.log(), trimmed, archived);
-    Ok(())
-}
-
-/// What an ingress asks a partition's leader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Invoke {
-    /// Of this partition.
-    pub partition: PartitionId,
-    /// Under this name.
-    pub id: InvocationId,
-    /// To do this.
-    pub handler: Handler,
-}
-
-/// What it answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Invoked {
-    /// The counter's value then.
-    Value(i64),
-    /// Ask somebody else: the partition does not lead here, or leads no more.
-    NotLeader,
-}
-
-/// How a partition stands on a node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// Whether it has read all that was in the log when it started.
-    pub active: bool,
-    /// The epoch that it leads in, if it does.
-    pub leads: Option<u64>,
-    /// Whether it is about to lead: it has an epoch, and its announcement is on its way.
-    pub campaigns: bool,
-    /// The last record that it has applied.
-    pub applied: Lsn,
-    /// The last record that is durable here.
-    pub durable: Lsn,
-    /// The last record that is in a snapshot which it has published.
-    pub archived: Lsn,
-}
 
 /// A status that is written by the partition and read by whoever asks.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Board(Arc<Mutex<(Status, Arc<State>)>>);
+pub(crate) struct SharedStatus(Arc<Mutex<(Status, Arc<State>)>>);
 
-impl Board {
+impl SharedStatus {
     pub(crate) fn get(&self) -> Status {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0
     }
@@ -125,9 +39,6 @@ impl Board {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).0);
     }
 }
-
-/// Why there is no snapshot.
-pub type NoSnapshot = String;
 
 /// What a partition is told.
 pub(crate) enum Event {
@@ -142,11 +53,11 @@ pub(crate) enum Event {
     /// A flush has ended: everything up to here is durable.
     Durable(Lsn),
     /// Make a snapshot with this record at least.
-    Snapshot(Lsn, Sender<Result<Snapshot, NoSnapshot>>),
+    Snapshot(Lsn, Sender<Result<Snapshot, SnapshotError>>),
     /// A snapshot was published.
     Archived(Lsn),
     /// Somebody wants to see the state.
-    Look(Sender<Arc<State>>),
+    GetState(Sender<Arc<State>>),
     /// Somebody else leads, in a later epoch.
     Overtaken,
     /// Stop.
@@ -170,7 +81,7 @@ pub(crate) async fn run(
     id: PartitionId,
     fast_forward: Option<Lsn>,
     mailbox: (Sender<Event>, Receiver<Event>),
-    board: Board,
+    status: SharedStatus,
     started: Watch<bool>,
 ) -> Ended {
     let began = rt::now();
@@ -187,7 +98,7 @@ pub(crate) async fn run(
     let (sender, inbox) = mailbox;
     let reader = read(&worker, id, state.applied().next(), sender.clone());
     let durable = state.applied();
-    board.set(|status| {
+    status.set(|status| {
         *status = Status { applied: durable, durable, active: durable.next() >= tail, ..Status::default() };
     });
     let subject = worker.recorder.symbol(&started_text(id));
@@ -200,7 +111,7 @@ pub(crate) async fn run(
         exporting: durable,
         state: Arc::new(state),
         tail,
-        board,
+        status,
         sender,
         leadership: None,
         asked: BTreeMap::new(),
@@ -209,75 +120,6 @@ pub(crate) async fn run(
     let ended = processor.work(inbox).await;
     reader.abort();
     ended
-}
-
-/// What a partition's start is recorded as.
-pub fn started_text(id: PartitionId) -> String {
-    format!("partition {} started", id.0)
-}
-
-/// Whether this is what a partition's start is recorded as.
-pub(crate) fn is_started_text(text: &str) -> bool {
-    text.starts_with("partition ") && text.ends_with(" started")
-}
-
-/// Loads a partition, imports it or makes it, by what is there.
-async fn open(worker: &Worker, id: PartitionId, fast_forward: Option<Lsn>) -> Result<State, EngineError> {
-    let Worker { store, repository, settings, .. } = worker;
-    let local = store.load(id).await?;
-    if fast_forward.is_none()
-        && let Some(state) = local
-    {
-        return Ok(state);
-    }
-    let latest = match repository {
-        Some(repository) => repository.latest(id).await?,
-        None => None,
-    };
-    match (latest, fast_forward) {
-        (Some(snapshot), target) if target.is_none_or(|target| snapshot.min_applied_lsn >= target) => {
-            import(worker, id, &snapshot).await
-        }
-        (latest, Some(target)) => {
-            let newest = latest.map(|latest| latest.min_applied_lsn);
-            worker.oracle.stuck(id, target, newest);
-            if settings.partition.unsuitable_snapshot.is_zero() {
-                return Err(EngineError::Io(std::io::Error::other("no snapshot is new enough")));
-            }
-            let pause = settings.partition.unsuitable_snapshot;
-            let more = worker.seed.stream(("unsuitable snapshot", u64::from(id.0), rt::now().as_nanos()));
-            let pause = pause + Duration::from_nanos(more.clone().below(pause.as_nanos() as u64));
-            rt::pause(&worker.recorder, worker.recorder.symbol("unsuitable snapshot pause"), pause).await;
-            match local {
-                Some(state) => Ok(state),
-                None => store.create(id).await,
-            }
-        }
-        (_, None) => store.create(id).await,
-    }
-}
-
-/// What an import is noted as.
-pub fn import_text(snapshot: &str) -> String {
-    format!("importing snapshot {snapshot}")
-}
-
-async fn import(worker: &Worker, id: PartitionId, snapshot: &Snapshot) -> Result<State, EngineError> {
-    let Worker { repository, node, store, recorder, settings, .. } = worker;
-    let repository = repository.as_ref().expect("where the snapshot was found");
-    let began = rt::now();
-    let staging = Path::new("/data/pp-snapshots").join(&snapshot.id);
-    let file = repository.download(id, snapshot, node.disk(), &staging).await?;
-    store.remove(id).await?;
-    worker.note(&import_text(&snapshot.id));
-    let mut state = store.import(id, &file).await?;
-    node.disk().remove_dir_all(&staging).await?;
-    if settings.cluster.canary == Canary::SnapshotsAreAhead {
-        state.pretend_one_more();
-    }
-    let subject = recorder.symbol("import snapshot");
-    recorder.record(rt::now(), Kind::Step, subject, rt::now() - began, u64::from(id.0));
-    Ok(state)
 }
 
 /// Reads a partition's log in a task of its own.
@@ -304,7 +146,7 @@ struct Processor {
     state: Arc<State>,
     /// Where the log ended when it started.
     tail: Lsn,
-    board: Board,
+    status: SharedStatus,
     sender: Sender<Event>,
     leadership: Option<Leadership>,
     /// The ingresses that wait for each invocation.
@@ -343,13 +185,13 @@ impl Processor {
                 Event::Lead(epoch) => self.campaign(epoch),
                 Event::Invoke(invoke, reply) => self.invoke(invoke, reply),
                 Event::Ran(epoch, id, value) => self.propose(epoch, Command::Finish { epoch, id, value }),
-                Event::Durable(lsn) => self.board.set(|status| status.durable = lsn.max(status.durable)),
+                Event::Durable(lsn) => self.status.set(|status| status.durable = lsn.max(status.durable)),
                 Event::Archived(lsn) => {
-                    self.board.set(|status| status.archived = lsn.max(status.archived));
+                    self.status.set(|status| status.archived = lsn.max(status.archived));
                     self.trim(lsn);
                 }
                 Event::Snapshot(least, reply) => self.snapshot(least, reply),
-                Event::Look(reply) => reply.send(self.state.clone()),
+                Event::GetState(reply) => reply.send(self.state.clone()),
                 Event::Stop(done) => {
                     self.step_down();
                     // What was applied is durable when a node stops as it should.
@@ -390,7 +232,7 @@ impl Processor {
         let effect = Arc::make_mut(&mut self.state).apply(lsn, command, self.worker.settings.cluster.canary);
         self.worker.oracle.applied(self.id, lsn, command, effect);
         let active = lsn.next() >= self.tail;
-        self.board.set(|status| {
+        self.status.set(|status| {
             status.applied = lsn;
             status.active |= active;
         });
@@ -411,7 +253,7 @@ impl Processor {
         }
         if snapshot_records > 0 && self.has_won() && lsn.0 >= self.exporting.0 + snapshot_records {
             self.exporting = lsn;
-            // Who wants to know is told by the board.
+            // Who wants to know is told by the status.
             let (reply, _) = channel::channel(&self.worker.recorder);
             self.snapshot(lsn, reply);
         }
@@ -465,7 +307,7 @@ impl Processor {
             Some(own) if own.epoch == epoch => {
                 own.won = true;
                 self.worker.oracle.leads(self.id, epoch, self.worker.me.id);
-                self.board.set(|status| (status.leads, status.campaigns) = (Some(epoch), false));
+                self.status.set(|status| (status.leads, status.campaigns) = (Some(epoch), false));
                 self.worker.note(&format!("{} leads {} in epoch {epoch}", self.worker.me, self.id));
                 self.state.runnable().into_iter().for_each(|task| self.run(task));
             }
@@ -483,14 +325,14 @@ impl Processor {
         let (proposals, queue) = channel::channel(&self.worker.recorder);
         let appender = append(&self.worker, self.id, queue);
         proposals.send(Command::AnnounceLeader { epoch, leader: self.worker.me });
-        self.board.set(|status| status.campaigns = true);
+        self.status.set(|status| status.campaigns = true);
         self.leadership = Some(Leadership { epoch, won: false, proposals, appender });
     }
 
     fn step_down(&mut self) {
         if let Some(own) = self.leadership.take() {
             own.appender.abort();
-            self.board.set(|status| (status.leads, status.campaigns) = (None, false));
+            self.status.set(|status| (status.leads, status.campaigns) = (None, false));
             for reply in std::mem::take(&mut self.asked).into_values().flatten() {
                 reply.send(Invoked::NotLeader);
             }
@@ -532,8 +374,10 @@ impl Processor {
             while !events.is_closed() {
                 let host = worker.metadata.schema.get().and_then(|schema| schema.deployments.last().cloned());
                 if let Some(host) = host
-                    && let Ok(value) =
-                        worker.services.call(&host, LIMIT, service::Ask::Run(task.handler, task.value)).await
+                    && let Ok(value) = worker
+                        .services
+                        .call(&host, LIMIT, service::ServiceRequest::Run(task.handler, task.value))
+                        .await
                 {
                     return events.send(Event::Ran(epoch, task.id, value));
                 }
@@ -546,16 +390,16 @@ impl Processor {
     }
 
     /// Exports what is applied and publishes it, beside the work.
-    fn snapshot(&self, least: Lsn, reply: Sender<Result<Snapshot, NoSnapshot>>) {
+    fn snapshot(&self, least: Lsn, reply: Sender<Result<Snapshot, SnapshotError>>) {
         let applied = self.state.applied();
         let Some(repository) = self.worker.repository.clone() else {
             return reply.send(Err("no snapshot repository is configured".into()));
         };
-        if !self.board.get().active {
-            return reply.send(Err(format!("{} is not active", self.id)));
+        if !self.status.get().active {
+            return reply.send(Err(format!("{} is not active", self.id).into()));
         }
         if applied < least {
-            return reply.send(Err(format!("{} has applied {applied}, not yet {least}", self.id)));
+            return reply.send(Err(format!("{} has applied {applied}, not yet {least}", self.id).into()));
         }
         let (worker, id, state) = (self.worker.clone(), self.id, self.state.clone());
         let events = self.sender.clone();
@@ -572,7 +416,7 @@ impl Processor {
                 disk.remove_dir_all(&directory).await.map_err(|error| error.to_string())?;
                 Ok(snapshot)
             };
-            let made = made.await;
+            let made: Result<Snapshot, SnapshotError> = made.await;
             if made.is_ok() {
                 events.send(Event::Archived(applied));
             }

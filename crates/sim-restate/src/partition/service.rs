@@ -11,7 +11,7 @@ pub const SERVICE_PORT: u16 = 9080;
 
 /// A call of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum ServiceRequest {
     /// Which services are there: the discovery of a deployment.
     Discover,
     /// To run a handler on a counter with this value; the answer is the value then.
@@ -24,19 +24,19 @@ pub enum Ask {
 ///
 /// `AddrInUse`.
 pub fn start(node: &Node, work: Duration) -> io::Result<()> {
-    let mut service = node.host().serve::<Ask, i64>(SERVICE_PORT)?;
+    let mut service = node.host().serve::<ServiceRequest, i64>(SERVICE_PORT)?;
     let (recorder, cpu) = (node.disk().recorder().clone(), node.cpu().clone());
     let subject = recorder.symbol("service");
     node.spawn("service", async move {
         while let Some(call) = service.next().await {
-            let (ask, reply) = call.split();
+            let (request, reply) = call.split();
             let cpu = cpu.clone();
             rt::spawn(&recorder, "service call", async move {
                 cpu.compute(subject, work).await;
-                reply.send(match ask {
-                    Ask::Discover => 0,
-                    Ask::Run(Handler::Add(more), value) => value + more,
-                    Ask::Run(Handler::Get, value) => value,
+                reply.send(match request {
+                    ServiceRequest::Discover => 0,
+                    ServiceRequest::Run(Handler::Add(more), value) => value + more,
+                    ServiceRequest::Run(Handler::Get, value) => value,
                 });
             });
         }

@@ -46,7 +46,7 @@ impl Repository {
     /// Those of the disk, as often as the retry policy says.
     pub async fn latest(&self, partition: PartitionId) -> io::Result<Option<Snapshot>> {
         let (disk, path) = (&self.disk, &directory(partition).join("latest.json"));
-        self.persistently(|| async move {
+        self.retry_io(|| async move {
             if !disk.try_exists(path).await? {
                 return Ok(None);
             }
@@ -72,7 +72,7 @@ impl Repository {
         let snapshot = Snapshot { id: id.to_string(), min_applied_lsn: lsn, file: name };
         let directory = directory(partition);
         let own = directory.join(id);
-        self.persistently(|| self.disk.create_dir_all(&own)).await?;
+        self.retry_io(|| self.disk.create_dir_all(&own)).await?;
         let bytes = from.read(file).await?;
         self.put(&own.join(&snapshot.file), &bytes).await?;
         let description = serde_json::to_vec(&snapshot).map_err(io::Error::other)?;
@@ -99,8 +99,8 @@ impl Repository {
         let own = directory(partition).join(&snapshot.id);
         let from = own.join(&snapshot.file);
         let description = own.join("metadata.json");
-        self.persistently(|| self.disk.read(&description)).await?;
-        let bytes = self.persistently(|| self.disk.read(&from)).await?;
+        self.retry_io(|| self.disk.read(&description)).await?;
+        let bytes = self.retry_io(|| self.disk.read(&from)).await?;
         to.create_dir_all(staging).await?;
         let path = staging.join(&snapshot.file);
         let file = to.create(&path).await?;
@@ -111,7 +111,7 @@ impl Repository {
     /// Puts a file there as a whole.
     async fn put(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let (disk, temporary) = (&self.disk, &path.with_extension("part"));
-        self.persistently(|| async move {
+        self.retry_io(|| async move {
             let file = disk.create(temporary).await?;
             file.write_all_at(bytes, 0).await?;
             disk.rename(temporary, path).await
@@ -119,10 +119,7 @@ impl Repository {
         .await
     }
 
-    async fn persistently<T, F: Future<Output = io::Result<T>>>(
-        &self,
-        attempt: impl Fn() -> F,
-    ) -> io::Result<T> {
+    async fn retry_io<T, F: Future<Output = io::Result<T>>>(&self, attempt: impl Fn() -> F) -> io::Result<T> {
         let mut delays = None;
         loop {
             match attempt().await {

@@ -1,7 +1,7 @@
 //! The cold start of a cluster: what it must show, and how near it comes to a real one.
 
 use sim_restate::fidelity::trim_gap::{self, Comparison, Wait};
-use sim_restate::fidelity::{JUDGED, LATER, StartKind, TOLERANCE, Way, compare};
+use sim_restate::fidelity::{JUDGED, LATER, RecoveryPath, StartKind, TOLERANCE, compare};
 use sim_restate::phases::{NodeStart, Phase, phases, starts};
 use sim_restate::runner::Signal;
 use sim_restate::{ColdStart, Restarts};
@@ -33,7 +33,8 @@ fn phases_are_near_those_of_a_real_cluster() {
             let name = phase.name();
             assert!(difference.abs() < tolerance, "{delay} {name}: {real} s real, {simulated} s simulated");
         }
-        for Way { name, starts: (taken, of), share_simulated, medians } in &comparison.ways {
+        for RecoveryPath { name, starts: (taken, of), share_simulated, medians } in &comparison.recovery_paths
+        {
             let share = clopper_pearson(*taken, *of, 0.95);
             assert!(share.contains(share_simulated), "{delay}, {name}: {share:?} {share_simulated}");
             for (phase, (real, simulated)) in medians.iter().filter(|_| delay != "0s") {
@@ -265,8 +266,8 @@ fn nodes_start_again() {
         let all = starts(&played.trace);
         assert_eq!(all.len(), 5);
         let admin = |start: &NodeStart| start.reached[&Phase::AdminListening];
-        let slowest_again = all.iter().filter(|start| start.life > 1).map(admin).max().unwrap();
-        assert!(all.iter().filter(|start| start.life == 1).all(|start| admin(start) > slowest_again));
+        let slowest_again = all.iter().filter(|start| start.incarnation > 1).map(admin).max().unwrap();
+        assert!(all.iter().filter(|start| start.incarnation == 1).all(|start| admin(start) > slowest_again));
         let notes = played.trace.events.iter().filter(|event| event.kind == Kind::Note);
         let texts: Vec<&str> = notes.map(|event| played.trace.text(event.subject)).collect();
         assert_eq!(texts.iter().filter(|text| **text == "cluster provisioned").count(), 1);
