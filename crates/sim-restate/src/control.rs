@@ -1,7 +1,9 @@
-//! What nodes are asked about themselves and told to do: by each other, by the cluster controller, by the tests' tools.
+//! The messages of a node's control service: requests from other nodes, from the cluster
+//! controller and from the tests' tools, and their responses.
 //!
-//! In Restate these are services of a node's fabric (`NodeCtlSvc`, `CoreNodeSvc`, the partition manager's) and, on a node that can be the controller, `ClusterCtrlSvc`. They answer
-//! once the node has started.
+//! In Restate these are services of a node's fabric (`NodeCtlSvc`, `CoreNodeSvc`, the partition
+//! manager's) and, on a node that can be the controller, `ClusterCtrlSvc`. They answer once the
+//! node has started.
 
 use crate::liveness::NodeLiveness;
 use crate::log::Lsn;
@@ -15,73 +17,77 @@ use sim_raft::NodeId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The port.
+/// The port of the control service.
 pub const CONTROL_PORT: u16 = 5128;
 
-/// What a node is asked.
+/// A request to a node.
 #[derive(Clone, Debug)]
 pub enum ControlRequest {
-    /// Who is up and where partitions are, as its failure detector sees it.
+    /// Returns which nodes are alive and where partitions are, as this node's failure detector
+    /// sees it.
     ClusterState,
-    /// How its own partitions stand (`GetNodeState`).
+    /// Returns the statuses of this node's partitions (`GetNodeState`). The sender's versions of
+    /// the documents come with it.
     NodeState(Versions),
-    /// To run partitions so (`ControlProcessors`).
+    /// Runs partitions in these roles (`ControlProcessors`).
     Control(Vec<(PartitionId, Role)>),
-    /// To make a snapshot of a partition with this record at least.
+    /// Creates a snapshot of a partition that includes this record.
     Snapshot(PartitionId, Lsn),
-    /// The state of a partition: what a test compares.
+    /// Returns the state of a partition, for a test that compares replicas.
     PartitionState(PartitionId),
-    /// What its controller has observed of the cluster.
+    /// Returns what this node's controller has observed of the cluster.
     Observed,
-    /// To have a snapshot made of a partition, with this record at least, and to trim the log up to it if asked for (`restatectl snapshots create`).
+    /// Has the leader of a partition create a snapshot that includes this record, and trims the
+    /// log up to it if the flag is set (`restatectl snapshots create`).
     CreateSnapshot(PartitionId, Lsn, bool),
-    /// To register a service (`POST /deployments`).
+    /// Registers a service (`POST /deployments`).
     Register(String),
-    /// To have partitions on so many nodes (`restatectl config set`).
+    /// Sets the number of replicas of each partition (`restatectl config set`).
     Replicate(u8),
 }
 
-/// What it answers.
+/// The response of a node.
 #[derive(Clone, Debug)]
 pub enum ControlResponse {
-    /// Who is up and where partitions are; nothing as long as it has no view of its own.
+    /// Which nodes are alive and where partitions are; `None` as long as this node is not alive in
+    /// its own view.
     ClusterState(Option<ClusterState>),
-    /// How its partitions stand.
+    /// The statuses of its partitions.
     NodeState(NodeReport),
-    /// It is done, or under way.
+    /// The request is done, or in progress.
     Done,
     /// The snapshot, or why there is none.
     Snapshot(Result<Snapshot, SnapshotError>),
-    /// The state, if it has it.
+    /// The state, if the partition runs here.
     State(Option<Arc<State>>),
-    /// What was observed.
+    /// What the controller has observed.
     Observed(Arc<ObservedState>),
-    /// It was not done.
+    /// The request failed.
     Failed(String),
 }
 
-/// Who is up and where partitions are.
+/// Which nodes are alive and where partitions are.
 #[derive(Clone, Debug)]
 pub struct ClusterState {
-    /// Who is up.
+    /// The states of the nodes.
     pub nodes: BTreeMap<NodeId, NodeLiveness>,
     /// Where partitions are.
     pub partitions: Arc<PartitionViews>,
 }
 
-/// How a node's partitions stand.
+/// The statuses of one node's partitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeReport {
-    /// Which of the node's lives tells it.
+    /// The generation of the node that sends the report.
     pub generation: u32,
-    /// Those that have started.
+    /// The partitions that have started.
     pub partitions: BTreeMap<PartitionId, Status>,
 }
 
-/// What a controller has seen of the nodes: the last answer of each that has given one.
+/// The cluster as a controller has observed it: the last answer of each node that has answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedState {
-    /// How the partitions of each stand.
+    /// The report of each node.
     pub nodes: BTreeMap<NodeId, NodeReport>,
 }
 
@@ -91,12 +97,13 @@ impl ObservedState {
         self.status(node, partition).is_some_and(|status| status.leads.is_some())
     }
 
-    /// How a partition stands on a node.
+    /// Returns the status of a partition on a node.
     pub fn status(&self, node: NodeId, partition: PartitionId) -> Option<&Status> {
         self.nodes.get(&node)?.partitions.get(&partition)
     }
 
-    /// The node that leads a partition, the highest epoch if several think so.
+    /// Returns the node that leads a partition: the one with the highest epoch, if several nodes
+    /// say that they lead it.
     pub fn leader(&self, partition: PartitionId) -> Option<NodeId> {
         let leads = |node: &NodeId| self.status(*node, partition).and_then(|status| status.leads);
         self.nodes.keys().copied().filter(|node| leads(node).is_some()).max_by_key(leads)

@@ -1,10 +1,15 @@
-//! The cluster controller: sees who is up, says where partitions are and who leads them, and in March 2025 what logs consist of.
+//! The cluster controller: observes which nodes are alive, decides where partitions run and which
+//! node leads each, and in March 2025 which segments logs have.
 //!
-//! Every node with the admin role has one; the one with the lowest id that is up decides. It asks all nodes at an interval how their partitions stand. Who is up it knows from the failure detector
-//! (1.7), or from who answers (March 2025): one unanswered question and a node is dead.
+//! Every node with the admin role has a controller; the one on the live node with the lowest id
+//! decides. It asks all nodes for the statuses of their partitions at an interval. It knows which
+//! nodes are alive from the failure detector (1.7), or from the answers (March 2025): one request
+//! without an answer, and the node counts as dead.
 //!
-//! Source: restatedev/restate 1.7 `crates/admin/src/cluster_controller/service/{scheduler,scheduler_task}.rs`; March 2025
-//! `crates/admin/src/cluster_controller/{logs_controller,observed_cluster_state,scheduler}.rs` and `crates/core/src/cluster_state_refresher.rs`.
+//! Source: restatedev/restate 1.7
+//! `crates/admin/src/cluster_controller/service/{scheduler,scheduler_task}.rs`; March 2025
+//! `crates/admin/src/cluster_controller/{logs_controller,observed_cluster_state,scheduler}.rs` and
+//! `crates/core/src/cluster_state_refresher.rs`.
 
 mod admin;
 mod epochs;
@@ -51,7 +56,7 @@ pub(crate) struct Parts {
     pub(crate) started: Watch<bool>,
 }
 
-/// A controller. Clones are handles to the same one.
+/// A cluster controller. Clones are handles to the same one.
 #[derive(Clone)]
 pub(crate) struct Controller {
     shared: Arc<Shared>,
@@ -66,7 +71,7 @@ struct Shared {
     plan: Mutex<Plan>,
 }
 
-/// Where partitions shall be, as far as this controller knows.
+/// Where partitions are to run, as this controller has read and decided it.
 #[derive(Default)]
 struct Plan {
     partitions: BTreeMap<PartitionId, Planned>,
@@ -82,7 +87,7 @@ struct Planned {
 }
 
 impl Controller {
-    /// Starts one.
+    /// Starts a controller.
     pub(crate) fn start(parts: Parts) -> Controller {
         let recorder = parts.host.network().recorder().clone();
         let connect_timeout = parts.settings.network.connect_timeout;
@@ -124,7 +129,7 @@ impl Controller {
             }
             seen = liveness.watch().get();
             if self.decides() {
-                // What does not work now is tried again with the next heartbeat.
+                // A failure is repeated with the next heartbeat.
                 let _ = self.schedule().await;
             } else {
                 self.plan(|plan| *plan = Plan::default());
@@ -132,7 +137,8 @@ impl Controller {
         }
     }
 
-    /// Asks every node how its partitions stand, and publishes the answers when all have come or are overdue.
+    /// Asks every node for the statuses of its partitions, and publishes the answers when all have
+    /// arrived or timed out.
     async fn refresh(&self) {
         let Parts { metadata, settings, liveness, .. } = &self.shared.parts;
         let Some(nodes) = metadata.nodes.get() else { return };
@@ -169,7 +175,8 @@ impl Controller {
         self.shared.observed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether this is the controller with the lowest id that is up. With nobody up yet, each in March 2025 thinks so of itself.
+    /// Returns whether this is the controller on the live node with the lowest id. While no node
+    /// is alive yet, every controller of March 2025 decides.
     fn decides(&self) -> bool {
         let Parts { metadata, settings, liveness, me, .. } = &self.shared.parts;
         let nodes = metadata.nodes.get();
@@ -202,7 +209,8 @@ impl Controller {
         Ok(())
     }
 
-    /// The nodes for a partition, of those that are up: so many, from the partition's own place in their order on. Nothing if there are too few.
+    /// Returns the nodes for a partition, out of the live workers: as many as it has replicas,
+    /// starting at the partition's own position in their order. `None` if there are too few.
     fn choose(&self, id: PartitionId, replicas: Option<u8>) -> Option<Vec<NodeId>> {
         let mut workers = self.workers();
         let count = replicas.map_or(workers.len().max(1), usize::from);
@@ -216,7 +224,7 @@ impl Controller {
         Some(workers)
     }
 
-    /// The nodes with workers that are up.
+    /// Returns the live nodes with workers.
     fn workers(&self) -> Vec<NodeId> {
         let Parts { metadata, liveness, .. } = &self.shared.parts;
         let nodes = metadata.nodes.get();
@@ -224,14 +232,14 @@ impl Controller {
         workers.map(|(&id, _)| id).filter(|&id| liveness.is_alive(id)).collect()
     }
 
-    /// Tells nodes to run partitions, all at once.
+    /// Sends each node its orders, all in parallel.
     async fn send(&self, orders: BTreeMap<NodeId, Vec<(PartitionId, Role)>>) {
         let Parts { metadata, settings, .. } = &self.shared.parts;
         let limit = settings.controller.node_state_timeout;
         let sends = orders.into_iter().filter_map(|(node, orders)| {
             let (name, peers) = (metadata.name_of(node)?, self.shared.peers.clone());
             Some(rt::follow_new(&self.shared.recorder, "control processors", async move {
-                // Who did not hear it is told again with the next heartbeat.
+                // A lost order is sent again with the next heartbeat.
                 let _ = peers.call(&name, limit, ControlRequest::Control(orders)).await;
             }))
         });

@@ -1,8 +1,9 @@
 //! The start of a node, step by step.
 //!
-//! The order of the steps is the model's. Each is recorded as an event that took as long as the step, so a
-//! timeline shows where a start is and an explanation where it went. Source: restatedev/restate 1.7,
-//! `server/src/main.rs`, `crates/node/src/{lib,init}.rs` and the roles beside them.
+//! The order of the steps is the model's. Each step is recorded as an event that lasts as long as
+//! the step, so a timeline shows how far a start is, and an explanation where its time went.
+//! Source: restatedev/restate 1.7, `server/src/main.rs`, `crates/node/src/{lib,init}.rs` and the
+//! roles beside them.
 
 mod control;
 mod marker;
@@ -50,10 +51,11 @@ use stormglass_sim::Node;
 /// The port of the admin API.
 pub const ADMIN_PORT: u16 = 9070;
 
-/// The port where node-1 is asked to provision the cluster, if the harness is to.
+/// The port for requests to provision the cluster, on node-1, with `cluster.provision =
+/// "explicit"`.
 pub const PROVISION_PORT: u16 = 9072;
 
-/// The directories of a node's two databases.
+/// The directories of a node's databases.
 const METADATA_STORE: &str = "/data/replicated-metadata-server";
 const LOG_STORE: &str = "/data/log-store";
 const LOCAL_LOGLET: &str = "/data/local-loglet";
@@ -63,13 +65,14 @@ const LOG_FAMILIES: [&str; 2] = crate::log::server::FAMILIES;
 /// The admin API's answer to a health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Healthy {
-    /// Since when it answers, and what that had to wait for: who asks now and then has waited for this, not for its own pauses.
+    /// Since when it answers. A client that polls has waited for this moment, not for its own
+    /// pauses.
     pub since: SimTime,
-    /// The last event before it.
+    /// The last event before that moment: its cause.
     pub cause: EventId,
 }
 
-/// Why a node's start fails.
+/// Why a node's start failed.
 #[derive(Debug)]
 pub enum StartError {
     /// The disk or a database.
@@ -105,7 +108,7 @@ impl From<ClientError> for StartError {
     }
 }
 
-/// What a process is started with.
+/// The arguments of a process.
 #[derive(Clone, Debug)]
 pub struct Start {
     /// The cluster's parameters.
@@ -114,30 +117,32 @@ pub struct Start {
     pub peers: Vec<String>,
     /// The run's seed.
     pub seed: Seed,
-    /// How often the node has started, this time included.
+    /// The number of the node's process, from 1.
     pub incarnation: u32,
     /// Whether it provisions the cluster.
     pub provisions: bool,
-    /// What it runs.
+    /// Its roles.
     pub roles: Roles,
     /// The snapshot repository, if it has one.
     pub repository: Option<Disk>,
-    /// Who watches what it does.
+    /// The oracle that observes it.
     pub oracle: Oracle,
-    /// What its log says.
+    /// The log lines that tests wait for.
     pub journal: Journal,
-    /// Where the harness writes that to.
+    /// The disk to which the harness writes the log.
     pub log_disk: Disk,
 }
 
-/// Starts a node's process. It runs until it is killed; a start that fails ends it with a note.
+/// Starts a node's process. It runs until it is killed; if its start fails, it ends with a note in
+/// the trace.
 pub fn start(node: &Node, start: Start) -> Running {
     let process = Process::new(node.clone(), start);
     let recorder = process.recorder.clone();
     let running = process.running.clone();
     node.spawn("main", async move {
         match process.run().await {
-            // The roles live in tasks of their own; what the main task holds must not go.
+            // The roles run in tasks of their own; the main task keeps what they need from being
+            // dropped.
             Ok(process) => process.until_stopped().await,
             Err(error) => {
                 let subject = recorder.symbol(&format!("start failed: {error}"));
@@ -148,7 +153,7 @@ pub fn start(node: &Node, start: Start) -> Running {
     running
 }
 
-/// A starting process, and what its steps have made so far.
+/// A starting process, and what its steps have created so far.
 struct Process {
     node: Node,
     name: String,
@@ -156,7 +161,7 @@ struct Process {
     seed: Seed,
     incarnation: u32,
     provisions: bool,
-    /// Whether the marker says that the cluster is.
+    /// Whether the cluster marker says that the cluster is provisioned.
     provisioned: bool,
     roles: Roles,
     repository: Option<Disk>,
@@ -302,7 +307,7 @@ impl Process {
             Step::BindAdmin => self.bind_admin()?,
             Step::ClusterMarker => {
                 let provisioned = worker::block(marker::validate_or_create(self.node.disk())).await?;
-                // Whoever asks is answered also when there is nothing left to do.
+                // A request to provision is answered even if nothing is left to do.
                 let asked = self.settings.cluster.provision == Provision::Explicit;
                 self.provisions &= asked || !provisioned;
                 self.provisioned = provisioned;
@@ -398,11 +403,11 @@ impl Process {
         }
     }
 
-    /// This life of the node.
+    /// Returns this node with its current generation.
     ///
     /// # Panics
     ///
-    /// Before it has joined.
+    /// Before the node has joined.
     fn me(&self) -> Generation {
         let nodes = self.joined.as_ref().expect("known since the node has joined");
         let (id, own) = nodes.find(&self.name).expect("entered by the join");

@@ -7,17 +7,18 @@ use std::task::Poll;
 use stormglass_core::Recorder;
 use stormglass_rt::Watch;
 
-/// The process of a node that runs now, and the how manyth that is. Clones are handles to the same one.
+/// The current process of a node, with its incarnation: 1 for the first process, one more after
+/// each restart. Clones are handles to the same value.
 #[derive(Clone)]
 pub(crate) struct CurrentProcess(Watch<(u32, Running)>);
 
 impl CurrentProcess {
-    /// A process that runs, the `number`th of its node.
+    /// Returns the handle of the process `running`.
     pub(crate) fn new(recorder: &Recorder, number: u32, running: Running) -> CurrentProcess {
         CurrentProcess(Watch::new(recorder, (number, running)))
     }
 
-    /// Starts the next one.
+    /// Starts the next incarnation.
     pub(crate) fn next(&self, start: impl FnOnce(u32) -> Running) {
         let number = self.incarnation() + 1;
         self.0.set((number, start(number)));
@@ -27,12 +28,12 @@ impl CurrentProcess {
         self.0.look(|now| now.0)
     }
 
-    /// What runs now.
+    /// Returns the handle of the process that runs now.
     pub(crate) fn running(&self) -> Running {
         self.0.get().1
     }
 
-    /// Waits until the metadata server of what runs is a member.
+    /// Waits until the metadata server of the current process is a member, over restarts.
     pub(crate) async fn until_member(&self) {
         loop {
             let (number, running) = self.0.get();

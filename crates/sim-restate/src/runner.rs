@@ -1,4 +1,4 @@
-//! What starts a cluster and watches it, as the real `local-cluster-runner` does.
+//! The test harness: starts a cluster and watches it, as the real `local-cluster-runner` does.
 
 use crate::checks::{Check, Probe};
 use crate::health::Statuses;
@@ -31,7 +31,7 @@ pub struct Cluster {
     provisioned: Watch<bool>,
 }
 
-/// Whoever starts its processes. Clones are handles to the same cluster.
+/// Starts the processes of a cluster. Clones are handles to the same cluster.
 #[derive(Clone)]
 struct Launcher {
     world: World,
@@ -41,39 +41,40 @@ struct Launcher {
     journal: Journal,
 }
 
-/// One of its nodes, and the process that runs there.
+/// A node of the cluster, and its current process.
 struct ClusterNode {
     node: Node,
     setup: Setup,
     process: CurrentProcess,
 }
 
-/// How a node is configured.
+/// The configuration of a node.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// What it runs.
+    /// Its roles.
     pub roles: Roles,
     /// The snapshot repository, if it has one.
     pub repository: Option<Disk>,
 }
 
 impl Setup {
-    /// Every role, no repository.
+    /// Every role, and no repository.
     pub const ALL: Setup = Setup { roles: Roles::ALL, repository: None };
 }
 
 impl Cluster {
-    /// Starts all nodes at once, on one machine, node-1 provisioning the cluster.
+    /// Starts all nodes at once, on one machine; node-1 provisions the cluster.
     pub fn start(world: &World, settings: ClusterSettings) -> Cluster {
         Cluster::start_with(world, settings, &Setup::ALL)
     }
 
-    /// As [`Cluster::start`], every node configured so.
+    /// Starts a cluster like [`Cluster::start`], with this configuration of every node.
     pub fn start_with(world: &World, settings: ClusterSettings, setup: &Setup) -> Cluster {
         let settings = Arc::new(settings);
         let names = settings.cluster.names();
         for other in 1..=settings.cluster.side_by_side {
-            // Nobody waits for these; they are there for the machine that they share, and share nothing else.
+            // The harness waits for none of these clusters; they only share the machine with the
+            // cluster under test.
             let names = names.iter().map(|name| format!("test-{other}-{name}")).collect();
             let repository = || world.node(&format!("test-{other}-repository")).disk().clone();
             let repository = setup.repository.is_some().then(repository);
@@ -96,7 +97,8 @@ impl Cluster {
         cluster
     }
 
-    /// Asks node-1 to provision the cluster, again after each failure, if that is for the harness to do.
+    /// Has node-1 provision the cluster, and repeats the request after each failure, with
+    /// `cluster.provision = "explicit"`.
     fn provision(&self) {
         if self.settings().cluster.provision == Provision::Auto {
             return;
@@ -116,7 +118,8 @@ impl Cluster {
         });
     }
 
-    /// Waits until the cluster is provisioned, if that is for the harness to do: the first thing that a test does.
+    /// Waits until the cluster is provisioned, with `cluster.provision = "explicit"`: the first
+    /// thing that a test does.
     pub async fn wait_provisioned(&self) {
         if self.settings().cluster.provision == Provision::Explicit {
             let limit = Limit::of("cluster.provision-deadline", self.settings().cluster.provision_deadline);
@@ -125,7 +128,7 @@ impl Cluster {
         }
     }
 
-    /// Starts one more node, and gives its place.
+    /// Starts one more node and returns its index.
     pub fn add(&mut self, name: &str, setup: Setup) -> usize {
         let node = self.world().node(name);
         let process = self.launcher.start_process(&node, 1, &setup);
@@ -137,50 +140,50 @@ impl Cluster {
         &self.launcher.world
     }
 
-    /// The node at this place.
+    /// Returns the node with this index.
     ///
     /// # Panics
     ///
-    /// When there is no such node.
+    /// If there is no such node.
     pub fn node(&self, place: usize) -> &Node {
         &self.nodes[place].node
     }
 
-    /// How the roles of the process at this place are.
+    /// Returns the statuses of the roles of the node's current process.
     ///
     /// # Panics
     ///
-    /// When there is no such node.
+    /// If there is no such node.
     pub fn statuses(&self, place: usize) -> Statuses {
         self.nodes[place].process.running().statuses()
     }
 
-    /// The harness's own host.
+    /// Returns the harness's own host.
     pub fn runner(&self) -> &Host {
         &self.runner
     }
 
-    /// Who watches what the nodes do.
+    /// Returns the oracle that observes the nodes.
     pub fn oracle(&self) -> &Oracle {
         &self.launcher.oracle
     }
 
-    /// What the nodes have logged.
+    /// Returns the nodes' log lines that tests wait for.
     pub fn journal(&self) -> &Journal {
         &self.launcher.journal
     }
 
-    /// The parameters.
+    /// Returns the parameters.
     pub fn settings(&self) -> &Arc<ClusterSettings> {
         &self.launcher.settings
     }
 
-    /// How many nodes there are.
+    /// Returns the number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no nodes.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
@@ -189,7 +192,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// When there is no such node.
+    /// If there is no such node.
     pub async fn restart(&mut self, place: usize, signal: Signal) {
         self.stop(place, signal).await;
         self.start_again(place, self.nodes[place].setup.clone());
@@ -199,7 +202,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// When there is no such node.
+    /// If there is no such node.
     pub async fn stop(&self, place: usize, signal: Signal) {
         let ClusterNode { node, process, .. } = &self.nodes[place];
         if signal == Signal::Term {
@@ -209,15 +212,15 @@ impl Cluster {
         node.kill();
     }
 
-    /// Starts a node again that was stopped, configured so.
+    /// Starts a stopped node again, with this configuration.
     ///
     /// # Panics
     ///
-    /// When there is no such node.
+    /// If there is no such node.
     pub fn start_again(&mut self, place: usize, setup: Setup) {
         let (launcher, ClusterNode { node, process, .. }) = (&self.launcher, &self.nodes[place]);
         let node = node.clone();
-        // Another one, so that nobody who waited for the last is woken.
+        // A new handle, so no task that waited for the last process is woken.
         let process = launcher.start_process(&node, process.incarnation() + 1, &setup);
         self.nodes[place] = ClusterNode { node, setup, process };
     }
@@ -226,12 +229,13 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// When there is no such node.
+    /// If there is no such node.
     pub async fn wait_admin_healthy_of(&self, place: usize) {
         self.wait_for(&self.nodes[place].node, self.settings().admin.limit()).await;
     }
 
-    /// Waits until every check of every node holds, as far as the node has the role, all at once and for so long.
+    /// Waits until every check of every node holds, as far as the node has the role, all in
+    /// parallel and each up to `limit`.
     pub async fn wait_healthy(&self, limit: Limit) {
         let mut waits: Vec<rt::Followed<Pin<Box<dyn Future<Output = ()>>>>> = Vec::new();
         for member in &self.nodes {
@@ -254,7 +258,8 @@ impl Cluster {
         rt::join_all(waits).await;
     }
 
-    /// The checks of a node with these roles; the worker's is there since workers enter themselves.
+    /// Returns the checks of a node with these roles; the check of the worker exists where workers
+    /// register themselves.
     fn checks(&self, roles: Roles) -> Vec<Check> {
         let all = [
             (Check::Admin, roles.admin),
@@ -277,7 +282,7 @@ impl Cluster {
         }
     }
 
-    /// Waits until the admin API of every node answers: one wait for each node, all at once.
+    /// Waits until the admin API of every node answers: one wait for each node, all in parallel.
     pub async fn wait_admin_healthy(&self) {
         let limit = self.settings().admin.limit();
         let waits = self.nodes.iter().map(|member| self.wait_for(&member.node, limit));
@@ -328,7 +333,8 @@ impl Launcher {
         node::start(node, start)
     }
 
-    /// Starts a process, and has it started again when a plan's fault has ended it, as an operator would.
+    /// Starts a process, and has it started again after a fault of a plan has ended it, as an
+    /// operator would.
     fn start_process(&self, node: &Node, incarnation: u32, setup: &Setup) -> CurrentProcess {
         let process =
             CurrentProcess::new(self.world.recorder(), incarnation, self.start(node, incarnation, setup));
@@ -338,7 +344,7 @@ impl Launcher {
     }
 }
 
-/// Asks until there is an answer: again after each failure, when the next delay is over.
+/// Repeats the request until there is an answer, after each failure once the next delay is over.
 async fn poll(
     channel: &Channel<(), Healthy>,
     check: &AdminCheck,
@@ -355,7 +361,8 @@ async fn poll(
         };
         if let Some(Healthy { since, cause }) = answer {
             if since < began {
-                // Not its own pauses were waited for, but that it answers, and then for the next time that somebody asked.
+                // The wait was for the admin API to answer, and then for the next attempt, not for
+                // the pauses before it.
                 let (scope, now) = (recorder.scope().because(cause), rt::now());
                 recorder.join(recorder.record_in(scope, now, Kind::Sleep, gap, now - since, 0));
             }
@@ -365,7 +372,8 @@ async fn poll(
     }
 }
 
-/// Follows a start step by step: a wait for each, with the budget of a step as its deadline, until the last.
+/// Follows a start step by step until the last: one wait for each step, with the budget of a step
+/// as its deadline.
 async fn follow_steps(world: &World, runner: &Host, node: &Node, check: &AdminCheck) {
     let recorder = world.recorder();
     let gap = recorder.symbol("health poll gap");

@@ -1,6 +1,6 @@
-//! Every parameter of the cluster and its harness.
+//! All parameters of the cluster and of its test harness.
 //!
-//! Defaults are those of Restate 1.7. A model file sets what differs.
+//! The defaults are those of Restate 1.7. A model file sets the values that differ.
 
 mod harness;
 mod models;
@@ -36,11 +36,11 @@ pub struct ClusterSettings {
     pub raft: RaftSettings,
     /// The metadata client of a node.
     pub metadata_client: ClientSettings,
-    /// The start of a node.
+    /// How a node starts.
     pub node: NodeSettings,
-    /// What is started.
+    /// What the harness starts.
     pub cluster: TopologySettings,
-    /// How the harness watches the admin API.
+    /// How the harness checks the admin API.
     pub admin: AdminCheck,
     /// Connections between nodes.
     pub network: NetworkSettings,
@@ -69,22 +69,22 @@ impl Default for NetworkSettings {
     }
 }
 
-/// What is wrong with a name that is none of these.
-fn no_node(stranger: &str, names: &[String]) -> String {
-    format!("{stranger:?} is no node of this cluster, which has node-1 to node-{}", names.len())
+/// Returns the error text for a name that is not in `names`.
+fn unknown_node(name: &str, names: &[String]) -> String {
+    format!("{name:?} is no node of this cluster, which has node-1 to node-{}", names.len())
 }
 
 impl ClusterSettings {
-    /// Every parameter, with its default.
+    /// Returns every parameter with its default.
     pub fn defaults() -> Parameters {
         Parameters::of(&ClusterSettings::default())
     }
 
-    /// Reads and checks the parameters.
+    /// Reads the parameters and checks their ranges.
     ///
     /// # Errors
     ///
-    /// Names the parameter.
+    /// A wrong value, with the key of its parameter.
     pub fn from_settings(settings: &Settings) -> Result<ClusterSettings, SettingsError> {
         let cluster = ClusterSettings {
             raft: settings.section("raft")?,
@@ -127,12 +127,12 @@ impl ClusterSettings {
             if these.is_empty() {
                 return Err(settings.wrong(key, "needs a node at least"));
             }
-            if let Some(stranger) = these.iter().find(|name| !names.contains(name)) {
-                return Err(settings.wrong(key, no_node(stranger, &names)));
+            if let Some(unknown) = these.iter().find(|name| !names.contains(name)) {
+                return Err(settings.wrong(key, unknown_node(unknown, &names)));
             }
         }
         if let Some(restart) = cluster.cluster.script.iter().find(|restart| !names.contains(&restart.node)) {
-            return Err(settings.wrong("cluster.script", no_node(&restart.node, &names)));
+            return Err(settings.wrong("cluster.script", unknown_node(&restart.node, &names)));
         }
         if cluster.cluster.side_by_side > 15 {
             return Err(settings.wrong("cluster.side-by-side", "the range is 0 to 15"));
@@ -164,16 +164,17 @@ impl ClusterSettings {
         Ok(cluster)
     }
 
-    /// The names of the cluster's nodes, of settings that were validated.
+    /// Returns the names of the cluster's nodes, from settings that were validated.
     pub(crate) fn nodes(settings: &Settings) -> Vec<String> {
         settings.section::<TopologySettings>("cluster").expect("validated when resolved").names()
     }
 
-    /// As [`ClusterSettings::from_settings`], for a scenario that writes to logs.
+    /// Reads the parameters like [`ClusterSettings::from_settings`], and checks those of the logs
+    /// too: for a scenario that writes to logs.
     ///
     /// # Errors
     ///
-    /// Names the parameter.
+    /// A wrong value, with the key of its parameter.
     pub fn with_logs(settings: &Settings) -> Result<ClusterSettings, SettingsError> {
         let cluster = ClusterSettings::from_settings(settings)?;
         let (copies, nodes) = (cluster.log.replication, cluster.cluster.nodes);

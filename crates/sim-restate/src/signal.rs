@@ -1,20 +1,21 @@
-//! How a process is ended: by SIGKILL or by SIGTERM.
+//! The signals that end a process: SIGKILL and SIGTERM.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How a process is told to end.
+/// A signal that ends a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Signal {
-    /// At once.
+    /// SIGKILL: the process ends at once.
     Kill,
-    /// When it has stopped by itself.
+    /// SIGTERM: the process shuts down, then ends.
     Term,
 }
 
 impl Signal {
-    /// What the trace notes before the name of the node that it was sent to.
+    /// Returns the text that the trace's note has before the name of the node that gets the
+    /// signal.
     pub(crate) fn note_prefix(self) -> &'static str {
         match self {
             Signal::Kill => "Kill: ",
@@ -22,7 +23,8 @@ impl Signal {
         }
     }
 
-    /// What a note tells of: a signal that was sent, and the node that it was sent to.
+    /// Parses a note of the trace: returns the signal and the node that got it, or `None` for any
+    /// other note.
     pub fn from_note(note: &str) -> Option<(Signal, &str)> {
         let told = |signal: Signal| Some((signal, note.strip_prefix(signal.note_prefix())?));
         [Signal::Kill, Signal::Term].into_iter().find_map(told)

@@ -1,4 +1,4 @@
-//! What the tests do to a running cluster from outside: the admin tool, and an HTTP client.
+//! What tests do to a running cluster from outside: the admin tool, and an HTTP client.
 
 use crate::control::{CONTROL_PORT, ControlRequest, ControlResponse, ObservedState};
 use crate::ingress::{INGRESS_PORT, Request, Response};
@@ -15,7 +15,7 @@ use stormglass_net::Channel;
 use stormglass_rt as rt;
 use stormglass_sim::World;
 
-/// How often a test looks again.
+/// The interval at which tests poll.
 pub(crate) const POLL: Duration = Duration::from_millis(250);
 
 /// The host of the tests' mock service.
@@ -23,7 +23,7 @@ pub(crate) const SERVICES: &str = "services";
 /// The host whose disk is the snapshot repository.
 pub(crate) const REPOSITORY: &str = "repository";
 
-/// The admin tool, talking to one node.
+/// The admin tool, connected to one node.
 pub(crate) struct Admin {
     channel: Channel<ControlRequest, ControlResponse>,
 }
@@ -38,7 +38,7 @@ impl Admin {
         self.channel.call(request).await
     }
 
-    /// What the controller there has observed.
+    /// Returns what the node's controller has observed.
     pub(crate) async fn observed(&self) -> Option<Arc<ObservedState>> {
         match self.ask(ControlRequest::Observed).await {
             Ok(ControlResponse::Observed(observed)) => Some(observed),
@@ -46,7 +46,7 @@ impl Admin {
         }
     }
 
-    /// A partition's state there.
+    /// Returns the state of a partition on the node.
     async fn state(&self, partition: PartitionId) -> Option<Arc<State>> {
         match self.ask(ControlRequest::PartitionState(partition)).await {
             Ok(ControlResponse::State(state)) => state,
@@ -55,7 +55,7 @@ impl Admin {
     }
 }
 
-/// Starts the mock service, and registers it with a node. It has to work at once.
+/// Starts the mock service and registers it with a node, in one attempt.
 pub(crate) async fn register(world: &World, cluster: &Cluster, place: usize) {
     let node = world.node(SERVICES);
     let work = cluster.settings().partition.service_work;
@@ -94,7 +94,8 @@ impl Ingress {
     }
 }
 
-/// Waits until a partition has applied the same on these nodes, as far as they run it, and has the oracle compare what it is there.
+/// Waits until the replicas of a partition on these nodes have applied the same records, and has
+/// the oracle compare their states.
 pub(crate) async fn converge(
     world: &World,
     cluster: &Cluster,

@@ -1,4 +1,5 @@
-//! What the admin tools ask of the cluster controller: snapshots, services, replication.
+//! The requests of the admin tools to the cluster controller: create snapshots, register services,
+//! set the replication.
 
 use super::{Controller, Parts};
 use crate::control::{ControlRequest, ControlResponse};
@@ -15,7 +16,7 @@ use sim_raft::client::ClientError;
 use std::time::Duration;
 
 impl Controller {
-    /// Answers what only a controller can.
+    /// Answers the requests that only a controller can answer.
     pub(crate) async fn answer(&self, request: ControlRequest) -> ControlResponse {
         match request {
             ControlRequest::Observed => ControlResponse::Observed(self.observed()),
@@ -28,7 +29,7 @@ impl Controller {
         }
     }
 
-    /// Has the leader make a snapshot, and forgets what is in it from the log.
+    /// Has the leader of a partition create a snapshot, and trims the log up to it if `trim`.
     async fn create_snapshot(
         &self,
         partition: PartitionId,
@@ -59,7 +60,7 @@ impl Controller {
         Ok(snapshot)
     }
 
-    /// Asks a service what it has, and enters it.
+    /// Discovers the handlers of a service and adds it to the schema.
     async fn register(&self, host: String) -> ControlResponse {
         let Parts { client, metadata, settings, .. } = &self.shared.parts;
         let limit = settings.network.connect_timeout;

@@ -1,6 +1,7 @@
-//! Where partitions are, by one document for each of them (1.7).
+//! The placement of partitions, in one document for each of them (1.7).
 //!
-//! Source: restatedev/restate 1.7 `crates/admin/src/cluster_controller/service/{scheduler,scheduler_task}.rs`.
+//! Source: restatedev/restate 1.7
+//! `crates/admin/src/cluster_controller/service/{scheduler,scheduler_task}.rs`.
 
 use super::{Controller, Planned};
 use crate::partition::PartitionId;
@@ -11,7 +12,7 @@ use sim_raft::client::ClientError;
 use std::collections::BTreeMap;
 
 impl Controller {
-    /// Reads where partitions are, when it begins to decide.
+    /// Reads the documents of all partitions, when this controller begins to decide.
     pub(super) async fn load_epochs(&self, table: &PartitionTable) -> Result<(), ClientError> {
         if self.plan(|plan| plan.loaded) {
             return Ok(());
@@ -24,7 +25,7 @@ impl Controller {
         Ok(())
     }
 
-    /// Takes over what a partition's document says.
+    /// Takes over the contents of a partition's document.
     fn adopt(&self, id: PartitionId, found: &EpochMetadata) {
         self.plan(|plan| {
             let planned = plan.partitions.entry(id).or_default();
@@ -34,8 +35,9 @@ impl Controller {
         self.shared.parts.views.place(id, found.current.as_ref(), found.next.as_ref());
     }
 
-    /// Gives each partition its nodes, and others when others would be chosen now: one that is dead loses its partitions as soon as there is another for them. New
-    /// nodes count once one of them has caught up.
+    /// Chooses the nodes of each partition, and changes them if the choice would be different now:
+    /// a dead node loses its partitions as soon as there is another node for them. New nodes
+    /// become the current ones once one of them has caught up.
     pub(super) async fn place(&self, table: &PartitionTable) -> Result<(), ClientError> {
         let observed = self.observed();
         for id in table.ids() {
@@ -48,7 +50,7 @@ impl Controller {
                 let configuration =
                     Configuration { version: newest.map_or(1, |newest| newest.version + 1), replicas };
                 self.change(id, |epochs| {
-                    // Somebody else may have been faster.
+                    // Another controller may have written first.
                     if epochs.current.is_none() {
                         epochs.current = Some(configuration.clone());
                     } else if epochs.next.as_ref().or(epochs.current.as_ref()) == newest {
@@ -76,7 +78,7 @@ impl Controller {
         self.plan(|plan| plan.partitions.entry(id).or_default().clone())
     }
 
-    /// Changes a partition's document and takes over what it is then.
+    /// Changes a partition's document, and takes over what it contains afterwards.
     async fn change(&self, id: PartitionId, change: impl Fn(&mut EpochMetadata)) -> Result<(), ClientError> {
         let key = EpochMetadata::key(id);
         let updated = self.shared.parts.client.update::<EpochMetadata>(&key, |found| {
@@ -90,7 +92,8 @@ impl Controller {
         Ok(())
     }
 
-    /// Chooses each partition's leader: of the replicas that are up the last one that has caught up, or else the last. With none up it stays.
+    /// Chooses each partition's leader: of the live replicas the last one that has caught up,
+    /// otherwise the last one. If none is alive the leader stays.
     pub(super) fn choose_leaders(&self, table: &PartitionTable) {
         let (workers, observed) = (self.workers(), self.observed());
         self.plan(|plan| {

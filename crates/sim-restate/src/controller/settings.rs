@@ -9,23 +9,24 @@ use stormglass_core::latency::HumanDuration;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ControllerSettings {
-    /// How often it looks at the cluster (`admin.heartbeat-interval`). Default: 1.5 s.
+    /// How often the controller asks the nodes for their state (`admin.heartbeat-interval`).
+    /// Default: 1.5 s.
     #[serde(with = "HumanDuration")]
     pub heartbeat: Duration,
-    /// The limit of asking a node how its partitions stand. Default: 3 s.
+    /// The limit of a request for a node's state. Default: 3 s.
     #[serde(with = "HumanDuration")]
     pub node_state_timeout: Duration,
-    /// How it knows who is up. Default: `gossip`.
+    /// How the controller finds out which nodes are alive. Default: `gossip`.
     pub liveness: LivenessBy,
 }
 
-/// How the controller knows who is up.
+/// How the controller finds out which nodes are alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LivenessBy {
     /// From the failure detector (1.7).
     Gossip,
-    /// From who answers it (March 2025).
+    /// From the answers to its own requests (March 2025).
     Polling,
 }
 

@@ -1,6 +1,7 @@
-//! Logs and the placement of partitions, by the partition table (March 2025).
+//! Logs and the placement of partitions, in the partition table (March 2025).
 //!
-//! Source: restatedev/restate, March 2025, `crates/admin/src/cluster_controller/{logs_controller,scheduler}.rs`.
+//! Source: restatedev/restate, March 2025,
+//! `crates/admin/src/cluster_controller/{logs_controller,scheduler}.rs`.
 
 use super::{Controller, Parts};
 use crate::log::Generation;
@@ -14,7 +15,7 @@ use sim_raft::client::ClientError;
 use std::collections::BTreeMap;
 
 impl Controller {
-    /// Begins the logs that are missing, and reconfigures those whose sequencer is gone.
+    /// Creates missing logs, and reconfigures those whose sequencer is not alive.
     pub(super) async fn tend_logs(&self, table: &PartitionTable) {
         let Parts { metadata, settings, liveness, log, me, .. } = &self.shared.parts;
         if settings.log.reconfigures != Reconfigures::Controller || !liveness.any_alive() {
@@ -33,7 +34,8 @@ impl Controller {
         }
     }
 
-    /// The node to sequence a partition's log: the partition's leader if it is up, else one that is.
+    /// Returns the node to sequence a partition's log: the partition's leader if it is alive,
+    /// otherwise another live node.
     fn sequencer(&self, id: PartitionId) -> Option<Generation> {
         let Parts { liveness, metadata, .. } = &self.shared.parts;
         let placement = metadata.partition_table.get().and_then(|table| table.placement.get(&id).cloned());
@@ -45,7 +47,8 @@ impl Controller {
         Some(Generation { id: node, generation: seen.generation })
     }
 
-    /// Writes where partitions are into the partition table, if that has changed: on all nodes that are up, led by the sequencer of their log.
+    /// Writes the placement into the partition table, if it changed: on all live nodes, led by the
+    /// sequencer of the partition's log.
     pub(super) async fn place_in_table(&self, table: &PartitionTable) -> Result<(), ClientError> {
         let Parts { metadata, client, liveness, .. } = &self.shared.parts;
         let logs = metadata.logs.get();
@@ -81,7 +84,7 @@ impl Controller {
         updated.await
     }
 
-    /// Tells every node what is not as the partition table says.
+    /// Sends every node the orders for the partitions that differ from the partition table.
     pub(super) async fn instruct_all(&self) {
         let Some(table) = self.shared.parts.metadata.partition_table.get() else { return };
         let observed = self.observed();

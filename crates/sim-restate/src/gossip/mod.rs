@@ -1,11 +1,15 @@
-//! The failure detector: nodes tell each other of themselves and of what they have heard of others.
+//! The failure detector: nodes send each other their own state and what they know of the others'
+//! states.
 //!
-//! [`detector`] has its rules, as a plain struct; here is what drives it: a tick at an interval, a socket, and the end of the node's start, before which it
-//! tells others that it comes up and no more.
+//! [`detector`] has its rules, as a plain struct; this file drives it: a tick at an interval, a
+//! socket, and the end of the node's start, before which it only sends the message that the node
+//! starts.
 //!
-//! Restate gossips over connections with room for one message; here it is datagrams: neither is repeated when it is lost.
+//! Restate gossips over connections with room for one message; here it is datagrams: neither is
+//! repeated when it is lost.
 //!
-//! Source: restatedev/restate 1.7, `crates/node/src/failure_detector.rs` and `failure_detector/{fd_state,node_state}.rs`.
+//! Source: restatedev/restate 1.7, `crates/node/src/failure_detector.rs` and
+//! `failure_detector/{fd_state,node_state}.rs`.
 
 pub mod detector;
 pub mod settings;
@@ -28,10 +32,10 @@ use stormglass_core::{Kind, Latency, Recorder, Seed, Stream};
 use stormglass_net::{Endpoint, Host};
 use stormglass_rt::{self as rt, Missed, Ticker, Watch};
 
-/// The port that gossip comes in at.
+/// The port for gossip messages.
 pub const GOSSIP_PORT: u16 = 5127;
 
-/// What a node notes when it thinks that it is alive.
+/// The note of a node when its own failure detector considers it alive.
 pub const SELF_ALIVE: &str = "gossip: this node is alive";
 
 /// What a failure detector needs of its node.
@@ -78,7 +82,7 @@ pub(crate) fn start(parts: Parts) -> std::io::Result<()> {
 }
 
 impl FailureDetector {
-    /// Asks the other nodes for their view of the cluster; the first that has one gives it.
+    /// Asks the other nodes for their view of the cluster, and adopts the first that arrives.
     async fn fetch_cluster_state(self: Arc<Self>) {
         let Parts { host, metadata, views, connect_timeout, .. } = &self.parts;
         let peers: Peers<ControlRequest, ControlResponse> = Peers::new(host, CONTROL_PORT, *connect_timeout);
@@ -155,7 +159,7 @@ impl FailureDetector {
         }
     }
 
-    /// Takes in what the cluster's configuration says.
+    /// Adds the nodes of the cluster's configuration.
     fn refresh(&self) {
         if let Some(nodes) = self.parts.metadata.nodes.get() {
             self.lock().refresh(&nodes);
@@ -190,7 +194,7 @@ impl FailureDetector {
         }
     }
 
-    /// Sends every other node a message about this one.
+    /// Sends every other node a message about this node alone.
     fn broadcast(&self, special: Special) {
         let versions = self.parts.metadata.versions();
         let message = Gossip { special: Some(special), ..self.lock().message(rt::now(), None, versions) };
@@ -207,7 +211,7 @@ impl FailureDetector {
         }
     }
 
-    /// Makes known what has changed, and notes it.
+    /// Publishes the changed states, and records a note for each.
     fn publish(&self) {
         let (seen, changes) = {
             let mut detector = self.lock();

@@ -1,4 +1,4 @@
-//! The log as a node uses it: append, read, find the tail, seal and extend, trim.
+//! The log as a node uses it: append records, find the tail.
 
 use super::chain::{Logs, Segment};
 use super::sequencer::{SEQUENCER_PORT, SequencerRequest, SequencerResponse, Sequencers};
@@ -53,7 +53,8 @@ pub(super) struct Shared {
     pub(super) reconfigured: Symbol,
 }
 
-/// Why a segment could not be sealed, or the next not be opened: somebody may try again.
+/// A log could not be reconfigured or trimmed: too few log servers answered, or the metadata store
+/// did not. The caller may try again.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LogUnavailable;
 
@@ -80,7 +81,7 @@ impl Log {
         Log { shared: Arc::new(shared) }
     }
 
-    /// Answers other nodes' appends.
+    /// Serves other nodes' appends to the sequencers of this node.
     ///
     /// # Errors
     ///
@@ -89,7 +90,8 @@ impl Log {
         self.shared.sequencers.serve(host)
     }
 
-    /// Makes sure that a log has a first segment. Whoever is first makes itself the sequencer.
+    /// Makes sure that a log has a first segment. The first caller in the cluster creates it, with
+    /// its own node as the sequencer.
     ///
     /// # Errors
     ///
@@ -102,13 +104,14 @@ impl Log {
         self.extend(log, None, Lsn(1), self.shared.me).await
     }
 
-    /// The chains of logs, once this one has a segment.
+    /// Waits until this log has a segment, and returns the chains of all logs.
     pub(super) async fn until_exists(&self, log: LogId) -> Arc<Logs> {
         let logs = self.shared.metadata.logs.until(|logs| tail_of(logs.as_deref(), log).is_some());
         logs.await.expect("waited for")
     }
 
-    /// Appends records and gives the number of the last, once all are acknowledged. Tries for ever.
+    /// Appends records and returns the sequence number of the last one, once all are acknowledged.
+    /// Repeats failed attempts without end.
     pub async fn append(&self, log: LogId, records: Arc<[Record]>) -> Lsn {
         let Shared { metadata, settings, recorder, append_back_off, .. } = &*self.shared;
         let mut delays = None;
@@ -135,7 +138,7 @@ impl Log {
                 continue;
             }
             if sealed {
-                // Somebody else may be at it.
+                // Another node may be reconfiguring the log.
                 let next = metadata
                     .logs
                     .until(|logs| tail_of(logs.as_deref(), log).is_some_and(|tail| tail.id != segment.id));
@@ -177,8 +180,9 @@ impl Log {
         remote.call(&node.name, limit, request).await
     }
 
-    /// Where the next record will be, as the sequencer says; without it, a place that is not before that, as an f-majority of the log servers say. Asks for
-    /// ever.
+    /// Returns the position after the last acknowledged record, as the sequencer reports it; if
+    /// the sequencer does not answer, a position that is not before it, as an f-majority of the
+    /// log servers reports it. Repeats failed attempts without end.
     pub async fn find_tail(&self, log: LogId) -> Lsn {
         let Shared { settings, recorder, .. } = &*self.shared;
         loop {
@@ -190,7 +194,9 @@ impl Log {
         }
     }
 
-    /// A place of an open segment that is behind every acknowledged record: right behind it, if the sequencer says so; without it, behind what any server of an f-majority has.
+    /// Returns a position of an open segment after every acknowledged record: directly after it,
+    /// if the sequencer answers; otherwise after the last record that any server of an f-majority
+    /// has.
     pub(super) async fn check_tail(&self, segment: &Arc<Segment>) -> Option<TailState> {
         let Shared { sequencers, servers, settings, .. } = &*self.shared;
         let sequenced = if sequencers.is_for(segment) {
@@ -209,12 +215,14 @@ impl Log {
             |responses: &[(NodeId, LogServerResponse)]| infos(responses).map(|info| info.tail).max();
         let acknowledged =
             |responses: &[(NodeId, LogServerResponse)]| infos(responses).map(|info| info.global).max();
-        // What a write quorum has without a hole, on servers that are not sealed, is as good as acknowledged: no f-majority will miss it.
+        // Records that a write quorum of unsealed servers has without a hole are as good as
+        // acknowledged: every f-majority will find them.
         let safe = |responses: &[(NodeId, LogServerResponse)], tail: Offset| {
             let safe = infos(responses).filter(|info| !info.sealed && info.solid >= tail).count();
             safe >= usize::from(segment.replication)
         };
-        // It may take one server more to see that, if one of the first was down when the last record was written.
+        // One more server may be needed to see that, if one of the first was down when the last
+        // record was written.
         let enough = |responses: &[(NodeId, LogServerResponse)]| {
             let clear = || {
                 tail_of(responses)
@@ -248,8 +256,8 @@ pub(super) fn tail_of(logs: Option<&Logs>, log: LogId) -> Option<&Segment> {
 /// What is known of an open segment's end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TailState {
-    /// A place behind every acknowledged record.
+    /// A position after every acknowledged record.
     pub(super) tail: Offset,
-    /// Whether an f-majority is sealed, so that nobody can append.
+    /// Whether an f-majority is sealed, so that no append can succeed.
     pub(super) sealed: bool,
 }

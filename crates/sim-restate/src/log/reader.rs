@@ -13,12 +13,12 @@ use std::task::Poll;
 use stormglass_core::SimTime;
 use stormglass_rt as rt;
 
-/// What a reader comes to.
+/// What a reader returns next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// A record.
+    /// A record and its sequence number.
     Record(Lsn, Record),
-    /// What lies between was trimmed away, up to this one.
+    /// The records from the reader's position up to this one were trimmed.
     Gap(Lsn),
 }
 
@@ -32,7 +32,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The next entry.
+    /// Returns the next entry.
     pub async fn next(&mut self) -> Entry {
         let mut delays = None;
         loop {
@@ -64,7 +64,8 @@ impl Reader {
         Entry::Gap(to)
     }
 
-    /// The segment that has the next record, and the place up to which it can be read, once there is something.
+    /// Waits until the next record can be read. Returns its segment, and the offset below which
+    /// the segment can be read.
     async fn readable(&self) -> (Arc<Segment>, Offset) {
         let Shared { metadata, servers, sequencers, settings, me, .. } = &*self.log.shared;
         let mut sealed_since: Option<(LogletId, SimTime)> = None;
@@ -95,14 +96,15 @@ impl Reader {
                 news.await;
             } else if rt::timeout(settings.tail_poll, news).await.is_none() {
                 let checked = self.log.check_tail(&segment).await;
-                // Where writers see to it that a log goes on, one that has nothing to write sees to nothing.
+                // Where leaders reconfigure logs, a leader without anything to append never
+                // notices that the segment is sealed; so the reader opens the next one.
                 if settings.reconfigures == Reconfigures::Leader
                     && checked.is_some_and(|checked| checked.sealed)
                 {
                     let same = sealed_since.filter(|(sealed, _)| *sealed == segment.id);
                     let (_, since) = *sealed_since.insert(same.unwrap_or_else(|| (segment.id, rt::now())));
                     if rt::now() >= since + settings.auto_recovery {
-                        // If that does not work now, it is tried again after the next check.
+                        // A failure is repeated after the next check.
                         let _ = self.log.reconfigure(&segment, *me).await;
                     }
                 }
@@ -114,7 +116,8 @@ impl Reader {
         }
     }
 
-    /// Asks the segment's servers one after the other, the node's own first, for the next records.
+    /// Asks the segment's servers for the next records, one server after the other, the node's own
+    /// first.
     async fn fetch(&self, segment: &Segment, end: Offset) -> Option<Found> {
         let Shared { servers, settings, me, .. } = &*self.log.shared;
         let from = segment.offset(self.next);
@@ -133,7 +136,7 @@ impl Reader {
 }
 
 impl Log {
-    /// Reads a log from this record on.
+    /// Returns a reader of a log from this record on.
     pub fn reader(&self, id: LogId, next: Lsn) -> Reader {
         Reader { log: self.clone(), id, next, read: VecDeque::new() }
     }

@@ -1,4 +1,5 @@
-//! Ending segments and beginning the next: seal, find what was acknowledged, extend the chain, trim.
+//! Ending a segment and beginning the next: seal, recover acknowledged records, extend the chain,
+//! trim.
 
 use super::chain::{Logs, Segment};
 use super::client::{Log, LogUnavailable, Shared, tail_of};
@@ -13,7 +14,8 @@ use stormglass_core::Kind;
 use stormglass_rt as rt;
 
 impl Log {
-    /// Seals a segment and opens the next, with this sequencer. Does nothing if that has been done.
+    /// Seals a segment and opens the next, with this sequencer. Does nothing if the segment is no
+    /// longer the open one.
     ///
     /// # Errors
     ///
@@ -31,7 +33,8 @@ impl Log {
         Ok(())
     }
 
-    /// Seals a segment on an f-majority, makes sure that what was acknowledged is found there, and gives its tail. Nothing if too few answer.
+    /// Seals a segment on an f-majority, makes sure that its acknowledged records are found there,
+    /// and returns its tail. `None` if too few servers answer.
     pub(crate) async fn seal(&self, segment: &Segment) -> Option<Offset> {
         let Shared { servers, sequencers, .. } = &*self.shared;
         sequencers.seal_here(segment.id);
@@ -46,7 +49,8 @@ impl Log {
         let end = infos(&responses).map(|info| info.tail).max()?;
         let trimmed = infos(&responses).map(|info| info.trimmed).max()?;
         let global = global.max(trimmed + 1);
-        // Between the two may lie what is acknowledged; none of it is missing on all of these servers. What is found gets its copies.
+        // Records between the two offsets may be acknowledged; such a record is on at least one of
+        // these servers. Each record found is copied until it has enough copies.
         let mut found: Vec<Record> = Vec::new();
         'search: while global + (found.len() as u64) < end {
             let from = global + found.len() as u64;
@@ -64,7 +68,8 @@ impl Log {
         }
         let tail = global + found.len() as u64;
         if !found.is_empty() {
-            // Whether they belong to the log is not known before the chain says where the segment ends: nobody is told yet.
+            // Whether these records belong to the log is only known once the chain says where the
+            // segment ends, so they are not reported as acknowledged yet.
             let (loglet, records) = (segment.id, found.into());
             let request = LogServerRequest::Store { loglet, first: global, records, global, repair: true };
             let wanted = usize::from(segment.replication);
@@ -97,7 +102,8 @@ impl Log {
         .await
     }
 
-    /// The log servers of a new segment: 2r − 1, which outlives r − 1 losses, of those that are up if there are enough, from the log's own place in their order on.
+    /// Returns the log servers of a new segment: 2r − 1, which survives r − 1 losses, out of the
+    /// live ones if there are enough, starting at the log's own position in their order.
     fn nodeset(&self, log: LogId) -> Vec<NodeId> {
         let Shared { metadata, settings, liveness, .. } = &*self.shared;
         let nodes = metadata.nodes.get();
@@ -119,7 +125,8 @@ impl Log {
         chosen
     }
 
-    /// Forgets the records of a log up to this one, as remote as they are acknowledged, and gives the last that is gone.
+    /// Trims a log up to this record, as far as its records are acknowledged, and returns the last
+    /// trimmed record.
     ///
     /// # Errors
     ///
@@ -129,7 +136,8 @@ impl Log {
         let chain = metadata.logs.get().and_then(|logs| logs.chains.get(&log).cloned()).unwrap_or_default();
         let mut last = Lsn(0);
         for (place, segment) in chain.iter().enumerate().filter(|(_, segment)| segment.base <= to) {
-            // A closed segment is known to its end, an open one as remote as anybody has told.
+            // A closed segment is acknowledged up to its end, an open one up to the tail known
+            // here.
             let end = chain.get(place + 1).map(|next| segment.offset(next.base));
             let end = end.unwrap_or_else(|| servers.tail(segment.id).get());
             let offset = segment.offset(to).min(end.saturating_sub(1));
@@ -152,7 +160,7 @@ impl Log {
         Ok(last)
     }
 
-    /// Seals the segments whose sequencer is here, as a node does that stops.
+    /// Seals the segments whose sequencer is this node, as a node does when it shuts down.
     pub async fn seal_own(&self) {
         for segment in self.shared.sequencers.open() {
             self.seal(&segment).await;

@@ -1,7 +1,8 @@
-//! Who gives a segment's records their places.
+//! The sequencer of a segment: assigns offsets to records and waits for a write quorum.
 //!
-//! Records are sent to all log servers of the nodeset (Restate's "flood" spread) and acknowledged when as many have stored them as there shall be copies, in the
-//! order of their places: a record is acknowledged only when all before it are.
+//! Records are sent to all log servers of the nodeset (Restate's "flood" spread). They are
+//! acknowledged once as many servers as the replication says have stored them, in the order of
+//! their offsets: a record is acknowledged only after all records before it.
 
 use super::chain::Segment;
 use super::server::{LogServerRequest, LogServerResponse};
@@ -22,32 +23,32 @@ use stormglass_rt::Watch;
 /// The port of a node's sequencers. In Restate it shares the fabric's.
 pub const SEQUENCER_PORT: u16 = 5125;
 
-/// What a sequencer is asked.
+/// A request to a sequencer.
 #[derive(Clone, Debug)]
 pub enum SequencerRequest {
-    /// To append.
+    /// Appends records.
     Append(Arc<Segment>, Arc<[Record]>),
-    /// Where the tail is.
+    /// Returns the tail.
     Tail(Arc<Segment>),
 }
 
-/// What it answers.
+/// The response of a sequencer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SequencerResponse {
-    /// Acknowledged: the first one's place.
+    /// The records are acknowledged; the offset of the first one.
     Appended(Offset),
-    /// The place after the last that is acknowledged.
+    /// The offset after the last acknowledged record.
     Tail(Offset),
     /// The segment is sealed.
     Sealed,
-    /// It is another life of that node that was the sequencer.
+    /// This node is not the sequencer any more: it has another generation.
     Gone,
 }
 
-/// How remote a segment is.
+/// How far a segment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Progress {
-    /// The place after the last that is acknowledged.
+    /// The offset after the last acknowledged record.
     global: Offset,
     sealed: bool,
 }
@@ -60,7 +61,7 @@ pub struct Sequencer {
     progress: Watch<Progress>,
 }
 
-/// The sequencers of one node. Clones share them.
+/// The sequencers of one node, by segment. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Sequencers {
     me: Generation,
@@ -72,7 +73,7 @@ pub struct Sequencers {
 }
 
 impl Sequencers {
-    /// None yet.
+    /// Returns a node's sequencers, none yet.
     pub(crate) fn new(
         me: Generation,
         servers: &Servers,
@@ -84,12 +85,12 @@ impl Sequencers {
         Sequencers { me, sequencers: Arc::default(), servers, recorder, seed, canary }
     }
 
-    /// Whether this life of the node is the segment's sequencer.
+    /// Returns whether this generation of the node is the segment's sequencer.
     pub fn is_for(&self, segment: &Segment) -> bool {
         segment.sequencer == self.me
     }
 
-    /// Answers other nodes.
+    /// Serves other nodes.
     ///
     /// # Errors
     ///
@@ -122,7 +123,7 @@ impl Sequencers {
         }
     }
 
-    /// The place after the last that is acknowledged.
+    /// Returns the offset after the last acknowledged record.
     pub(crate) fn tail(&self, segment: &Arc<Segment>) -> SequencerResponse {
         match self.of(segment).progress.get() {
             Progress { sealed: true, .. } => SequencerResponse::Sealed,
@@ -130,7 +131,8 @@ impl Sequencers {
         }
     }
 
-    /// Appends records and waits until they are acknowledged. Whoever stops waiting leaves no hole: what has a place goes on its way.
+    /// Appends records and waits until they are acknowledged. A caller that stops waiting leaves
+    /// no hole: records with an offset are still sent.
     pub(crate) async fn append(&self, segment: &Arc<Segment>, records: Arc<[Record]>) -> SequencerResponse {
         let (all, segment) = (self.clone(), segment.clone());
         let append = async move { all.append_through(&segment, records).await };
@@ -163,13 +165,13 @@ impl Sequencers {
         SequencerResponse::Appended(first)
     }
 
-    /// Takes no more appends: for whoever has sealed the segment, or stops.
+    /// Accepts no more appends, because the segment is sealed or the node shuts down.
     pub(crate) fn seal_here(&self, loglet: LogletId) {
         let sequencer = self.sequencers.lock().unwrap_or_else(PoisonError::into_inner).get(&loglet).cloned();
         sequencer.iter().for_each(|sequencer| self.seal(sequencer));
     }
 
-    /// The segments that are open here.
+    /// Returns the segments that are open here.
     pub(crate) fn open(&self) -> Vec<Arc<Segment>> {
         let sequencers = self.sequencers.lock().unwrap_or_else(PoisonError::into_inner);
         let open = sequencers.values().filter(|sequencer| !sequencer.progress.get().sealed);
@@ -189,7 +191,8 @@ impl Sequencers {
         sequencers.entry(segment.id).or_insert_with(new).clone()
     }
 
-    /// Sends records to every server and waits for a write quorum, or for so many sealed ones that none is left.
+    /// Sends records to every server and waits for a write quorum, or until so many servers are
+    /// sealed that no write quorum is left. Returns whether the records are stored.
     async fn replicate(
         &self,
         sequencer: &Sequencer,
@@ -216,7 +219,7 @@ impl Sequencers {
             })
             .collect();
         if wanted == 0 {
-            // The records are on their way.
+            // Polls each request once: the records are in transit.
             poll_fn(|context| {
                 branches.iter_mut().flatten().for_each(|branch| drop(branch.as_mut().poll(context)));
                 Poll::Ready(())
@@ -241,7 +244,8 @@ impl Sequencers {
             if stored >= wanted {
                 return Poll::Ready(true);
             }
-            // Too few are left that could store it: sealed ones, and those that were asked as often as the policy says.
+            // Too few servers are left that could store it: the others are sealed, or failed as
+            // often as the retry policy says.
             let left = branches.iter().flatten().count();
             if sealed >= segment.f_majority() || stored + left < wanted {
                 return Poll::Ready(false);

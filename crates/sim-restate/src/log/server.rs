@@ -1,7 +1,8 @@
-//! A log server: keeps records of many segments in one database, durably.
+//! A log server: stores records of many segments in one database, durably.
 //!
-//! Whatever changes something waits in one queue. Its writer takes all that is there, makes it durable with one write and one sync, and only then answers:
-//! under load a sync is shared by many. Reads and questions are answered at once, from memory.
+//! Every change waits in one queue. Its writer takes all queued changes, makes them durable with
+//! one write and one sync, and answers only then: under load many appends share a sync. Reads and
+//! other requests that change nothing are answered at once, from memory.
 
 use super::loglet::{Found, Loglet, LogletInfo};
 use super::{LogId, LogletId, Offset, Record};
@@ -25,38 +26,39 @@ pub const FAMILIES: [&str; 2] = ["data", "metadata"];
 const DATA: usize = 0;
 const METADATA: usize = 1;
 
-/// What a log server is asked.
+/// A request to a log server.
 #[derive(Clone, Debug)]
 pub enum LogServerRequest {
-    /// To keep records.
+    /// Stores records.
     Store {
-        /// Of this segment.
+        /// The segment.
         loglet: LogletId,
-        /// From this place on.
+        /// The offset of the first record.
         first: Offset,
-        /// One after the other.
+        /// The records, in order.
         records: Arc<[Record]>,
-        /// Below this place all are acknowledged.
+        /// All records below this offset are acknowledged.
         global: Offset,
-        /// Whether a sealed segment takes them too: they are acknowledged already, and one copy more is wanted.
+        /// Whether a sealed segment accepts them too: they may be acknowledged already, and need
+        /// more copies.
         repair: bool,
     },
-    /// To take no more records.
+    /// Accepts no more records for a segment.
     Seal(LogletId),
-    /// What it has.
+    /// Reports the state of a segment.
     Info(LogletId),
-    /// For records.
+    /// Reads records.
     Read {
-        /// Of this segment.
+        /// The segment.
         loglet: LogletId,
-        /// From this place on.
+        /// The offset of the first record.
         from: Offset,
-        /// Below this place.
+        /// The offset after the last one.
         end: Offset,
-        /// So many at the most.
+        /// The maximal number of records.
         most: usize,
     },
-    /// To forget the records up to a place.
+    /// Drops the records up to an offset.
     Trim(LogletId, Offset),
 }
 
@@ -72,40 +74,41 @@ impl LogServerRequest {
     }
 }
 
-/// What a log server answers.
+/// The response of a log server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogServerResponse {
-    /// Done, durably; how things are then.
+    /// The change is durable; the state of the segment after it.
     Done(LogletInfo),
-    /// Not stored: the segment is sealed.
+    /// The records are not stored, because the segment is sealed; the state of the segment.
     Sealed(LogletInfo),
-    /// How things are.
+    /// The state of the segment.
     Info(LogletInfo),
-    /// What was read.
+    /// The records.
     Found(Found),
 }
 
-/// A log server of a node. Clones are handles to the same one, and the way to it for the node itself.
+/// The log server of a node. Clones are handles to the same one; the node itself calls it through
+/// them.
 #[derive(Clone, Debug)]
 pub struct LogServer {
     loglets: Arc<Mutex<BTreeMap<LogletId, Loglet>>>,
     writes: Sender<Work>,
     recorder: Recorder,
-    /// Whether its writes block the thread that it runs on.
+    /// Whether its writes block the worker thread.
     blocks: bool,
     canary: Canary,
     health: Health,
 }
 
-/// What there is to do for the database's one writer.
+/// A job for the database's one writer.
 #[derive(Debug)]
 enum Work {
     Write(LogServerRequest, ReplyTo),
-    /// Put all into files of its own, tell so, and end.
+    /// Flush the database, confirm, and end.
     Close(Sender<()>),
 }
 
-/// Where an answer goes.
+/// Where to send a response.
 #[derive(Debug)]
 enum ReplyTo {
     Remote(rpc::Reply<LogServerResponse>),
@@ -121,7 +124,7 @@ impl ReplyTo {
     }
 }
 
-/// The state of a segment as the database has it.
+/// The state of a segment as it is stored in the database.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Stored {
     tail: Offset,
@@ -130,7 +133,9 @@ struct Stored {
 }
 
 impl LogServer {
-    /// Starts with what the database holds; tells `health` when its disk has failed it. `blocks` is [`LogSettings::blocking_writes`](super::LogSettings::blocking_writes).
+    /// Starts a log server with the contents of the database; sets `health` to failsafe when its
+    /// disk fails. `blocks` is
+    /// [`LogSettings::blocking_writes`](super::LogSettings::blocking_writes).
     pub fn start(
         store: Engine,
         recorder: &Recorder,
@@ -145,7 +150,7 @@ impl LogServer {
         server
     }
 
-    /// Answers other nodes.
+    /// Serves other nodes.
     pub fn serve(&self, mut service: Service<LogServerRequest, LogServerResponse>) {
         let server = self.clone();
         rt::spawn(&self.recorder, "log server requests", async move {
@@ -159,11 +164,11 @@ impl LogServer {
         });
     }
 
-    /// Answers the node itself.
+    /// Handles a request of the node itself.
     ///
     /// # Errors
     ///
-    /// `ConnectionReset` if the disk has failed it.
+    /// `ConnectionReset` if its disk has failed.
     pub async fn call(&self, request: LogServerRequest) -> io::Result<LogServerResponse> {
         if let Some(response) = self.answer_from_memory(&request) {
             return Ok(response);
@@ -173,14 +178,16 @@ impl LogServer {
         answer.recv().await.ok_or_else(|| io::ErrorKind::ConnectionReset.into())
     }
 
-    /// Once its disk has failed it nothing is written any more, and whoever asks for it is told at once.
+    /// Queues a change. After a failure of the disk nothing is written any more: the reply is
+    /// dropped, and the caller gets an error at once.
     fn queue(&self, request: LogServerRequest, reply_to: ReplyTo) {
         if !self.writes.is_closed() {
             self.writes.send(Work::Write(request, reply_to));
         }
     }
 
-    /// Ends it as an orderly shutdown does: its database is flushed, so that the next opening has nothing to recover, and nothing more is stored. (Source: restatedev/restate
+    /// Shuts the log server down in order: its database is flushed, so the next opening has
+    /// nothing to recover, and nothing more is stored. (Source: restatedev/restate
     /// `crates/log-server/src/rocksdb_logstore/builder.rs`, `add_to_flush_on_shutdown`.)
     pub async fn close(&self) {
         let (sender, mut closed) = channel::channel(&self.recorder);
@@ -188,7 +195,7 @@ impl LogServer {
         closed.recv().await;
     }
 
-    /// The answer to what changes nothing.
+    /// Returns the response to a request that changes nothing, and `None` for any other.
     fn answer_from_memory(&self, request: &LogServerRequest) -> Option<LogServerResponse> {
         let loglets = self.lock();
         let loglet = loglets.get(&request.loglet());
@@ -203,7 +210,7 @@ impl LogServer {
         }
     }
 
-    /// Makes durable what is asked for, all that has come in the meantime at once.
+    /// Makes the queued changes durable, all that have arrived in the meantime at once.
     async fn write(self, mut store: Engine, mut queue: Receiver<Work>) {
         let mut closing = None;
         while closing.is_none()
@@ -223,7 +230,7 @@ impl LogServer {
             if !batch.is_empty()
                 && worker::block_or_aside(self.blocks, store.write_synced(batch)).await.is_err()
             {
-                // Nobody is told that it is stored.
+                // Drops the replies: no caller gets the response that its change is durable.
                 self.health.set(LogServerStatus::Failsafe);
                 return;
             }
@@ -243,7 +250,7 @@ impl LogServer {
         }
     }
 
-    /// Refuses what comes after a seal.
+    /// Splits changes into those to apply and appends to a sealed segment, which are refused.
     #[expect(clippy::type_complexity, reason = "two lists of what came in")]
     fn sort(
         &self,
@@ -324,7 +331,7 @@ fn data_key(LogletId { log, segment }: LogletId, offset: Offset) -> Vec<u8> {
     [&log.0.to_be_bytes()[..], &segment.to_be_bytes(), &offset.to_be_bytes()].concat()
 }
 
-/// A segment's number from its bytes in a key, and what stands behind them.
+/// Parses a segment's id at the start of a key; returns it with the rest of the key.
 fn split_key(key: &[u8]) -> Option<(LogletId, &[u8])> {
     let (log, rest) = key.split_first_chunk()?;
     let (segment, rest) = rest.split_first_chunk()?;
@@ -361,7 +368,7 @@ mod tests {
     use stormglass_fs::fault::{Effect, Error, Fault};
     use stormglass_fs::{Disk, DiskProfile};
 
-    /// Also whoever asks after that is told, and does not wait for ever.
+    /// Requests that arrive after the failure get an error too, instead of waiting for ever.
     #[test]
     fn requests_after_a_disk_failure_fail_at_once() {
         madsim::runtime::Runtime::new().block_on(async {

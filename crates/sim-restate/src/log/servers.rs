@@ -20,7 +20,8 @@ use stormglass_net::Host;
 use stormglass_rt as rt;
 use stormglass_rt::Watch;
 
-/// The log servers, as a node reaches them: its own directly, the others over the network. Clones share what is known of tails.
+/// The log servers, as a node reaches them: its own directly, the others over the network. Clones
+/// share the known tails.
 #[derive(Clone, Debug)]
 pub struct Servers {
     shared: Arc<ServersShared>,
@@ -39,7 +40,7 @@ struct ServersShared {
 }
 
 impl Servers {
-    /// The log servers as the node `me` reaches them; `local` is its own, if it has one.
+    /// Returns the log servers as the node `me` reaches them; `local` is its own, if it has one.
     pub(super) fn new(
         host: &Host,
         me: NodeId,
@@ -62,7 +63,7 @@ impl Servers {
         Servers { shared: Arc::new(shared) }
     }
 
-    /// Asks the log server of a node.
+    /// Sends a request to the log server of a node.
     pub(super) async fn call(
         &self,
         node: NodeId,
@@ -78,7 +79,8 @@ impl Servers {
         remote.call(&name, settings.server_timeout, request).await
     }
 
-    /// As `call`, again after a failure, as often as the retry policy says.
+    /// Sends a request like `call`, and repeats it after a failure, as often as the retry policy
+    /// says. `None` if every attempt failed.
     pub(super) async fn call_with_retry(
         &self,
         node: NodeId,
@@ -96,7 +98,8 @@ impl Servers {
         }
     }
 
-    /// Asks all servers of a segment at once, until `enough` are satisfied by what they have responses, or all have answered or failed.
+    /// Sends a request to all servers of a segment in parallel, until `enough` accepts the
+    /// responses so far, or all have answered or failed.
     pub(super) async fn call_all(
         &self,
         segment: &Segment,
@@ -124,7 +127,7 @@ impl Servers {
         responses
     }
 
-    /// Learns that everything of a segment below this place is acknowledged.
+    /// Takes note that everything of a segment below this offset is acknowledged.
     pub(super) fn learn(&self, segment: &Segment, global: Offset) {
         self.tail(segment.id).change(|known| {
             let more = *known < global;
@@ -133,7 +136,7 @@ impl Servers {
         });
     }
 
-    /// The place below which everything is known to be acknowledged.
+    /// Returns the known tail of a segment, as a watch: everything below it is acknowledged.
     pub(super) fn tail(&self, loglet: LogletId) -> Watch<Offset> {
         let mut tails = self.shared.tails.lock().unwrap_or_else(PoisonError::into_inner);
         tails.entry(loglet).or_insert_with(|| Watch::new(&self.shared.recorder, 1)).clone()

@@ -1,4 +1,4 @@
-//! The service of a node that answers [`crate::control`]'s requests.
+//! The control service of a node: answers the requests of [`crate::control`].
 
 use crate::control::{CONTROL_PORT, ClusterState, ControlRequest, ControlResponse, NodeReport};
 use crate::controller::Controller;
@@ -12,7 +12,7 @@ use stormglass_core::Recorder;
 use stormglass_net::Host;
 use stormglass_rt as rt;
 
-/// What answers on a node.
+/// The parts of a node that its control service reads and controls.
 #[derive(Clone)]
 pub(super) struct ControlService {
     pub(super) me: Generation,
@@ -24,7 +24,7 @@ pub(super) struct ControlService {
 }
 
 impl ControlService {
-    /// Answers from now on.
+    /// Serves requests from now on.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! How a node joins the cluster, reads its metadata, and enters its roles in the configuration.
+//! How a node joins the cluster, reads its metadata, and registers its roles in the configuration.
 //!
 //! Source: restatedev/restate 1.7, `crates/node/src/init.rs`.
 
@@ -47,7 +47,8 @@ impl Process {
         }
     }
 
-    /// Reads what a node should know before it goes on. Without an answer it goes on all the same.
+    /// Reads the schema and the partition table. If all attempts fail, the start goes on without
+    /// them.
     pub(super) async fn sync_metadata(&mut self) {
         let delays = |key| self.delays(&format!("sync {key}"), &self.settings.node.network_retry);
         let back_off = "metadata sync back-off";
@@ -61,7 +62,7 @@ impl Process {
         }
     }
 
-    /// Reads the chain of logs, and writes the first one if nobody has.
+    /// Reads the chains of logs, and writes the first version if there is none.
     pub(super) async fn start_bifrost(&mut self) -> Result<(), StartError> {
         let delays = self.delays("bifrost", &self.settings.node.network_retry);
         let first = Logs::first();
@@ -71,7 +72,8 @@ impl Process {
         Ok(())
     }
 
-    /// Tries again after each failure, as long as there are delays; gives the last error then.
+    /// Repeats an attempt after each failure, as long as there are delays; then returns the last
+    /// error.
     async fn retry<T, F: Future<Output = Result<T, ClientError>>>(
         &self,
         mut delays: Delays,
@@ -90,7 +92,8 @@ impl Process {
         }
     }
 
-    /// Enters the worker as active, in the background: one that cannot stays idle, and the next start tries again.
+    /// Registers the worker as active, in the background. If that fails the worker stays idle, and
+    /// the node's next start tries again.
     pub(super) fn register_worker(&self) {
         let delays = self.delays("worker", &self.settings.node.network_retry);
         let registration = self.registration(delays, "worker back-off", |own| {
@@ -99,8 +102,8 @@ impl Process {
         rt::spawn(&self.recorder, "worker registration", async move { drop(registration.await) });
     }
 
-    /// Changes the node's own entry in the cluster's configuration, with retries, and makes the result known on
-    /// the node. `change` says whether there was anything to change.
+    /// Changes the node's own entry in the cluster's configuration, with retries, and publishes
+    /// the result on the node. `change` returns whether anything changed.
     pub(super) fn registration(
         &self,
         mut delays: Delays,

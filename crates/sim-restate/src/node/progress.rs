@@ -1,28 +1,30 @@
-//! How far a node's start is, as the harness can follow it.
+//! The progress of a node's start, as the harness can follow it.
 
 use super::Process;
 use crate::settings::{Step, Strategy};
 use std::time::Duration;
 use stormglass_rt::{self as rt, Watch};
 
-/// The port that tells how far a node's start is, if the harness asks for that.
+/// The port that reports the progress of a node's start, with `admin.strategy = "progress"`.
 pub const PROGRESS_PORT: u16 = 9071;
 
-/// How far a start is.
+/// The progress of a start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// How many steps are done.
+    /// The number of completed steps.
     pub steps: usize,
-    /// The step at work; nothing before the first.
+    /// The current step; `None` before the first.
     pub next: Option<Step>,
-    /// Whether all of them are done.
+    /// Whether all steps are completed.
     pub done: bool,
 }
 
 impl Process {
-    /// Answers whoever asks for more than it has seen, once there is more. Only if the harness follows steps: a port more is an event more.
+    /// Answers each request as soon as there is more progress than the request has seen. Only if
+    /// the harness follows steps: one more port is one more event.
     pub(super) async fn serve_progress(&self) -> std::io::Result<Option<Watch<Progress>>> {
-        /// Until a process that was just started runs (fork and exec): by then the port of the one before it is free.
+        /// The time from the start of a process until it runs (fork and exec); by then the port of
+        /// the process before it is free.
         const EXEC: Duration = Duration::from_millis(1);
         if self.settings.admin.strategy != Strategy::Progress {
             return Ok(None);

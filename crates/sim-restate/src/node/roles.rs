@@ -1,4 +1,4 @@
-//! What a node's roles are made of, once it belongs to the cluster.
+//! The roles of a node: how each is built and started, and how they are shut down.
 
 use super::control::ControlService;
 use super::provision::Provisioning;
@@ -29,7 +29,7 @@ use stormglass_core::Kind;
 use stormglass_rt as rt;
 
 impl Process {
-    /// Whether the node has the role that a step is for.
+    /// Returns whether the node has the role that a step is for.
     pub(super) fn has_role_for(&self, step: Step) -> bool {
         match step {
             Step::OpenMetadataStore | Step::StartMetadataServer => self.roles.metadata_server,
@@ -41,7 +41,8 @@ impl Process {
         }
     }
 
-    /// Roles are starting up as soon as something is made of them, long before they are started.
+    /// Sets roles to starting up as soon as a part of them is created, long before they are
+    /// started.
     pub(super) fn begin_roles_of(&self, step: Step) {
         let health = &self.running.health;
         match step {
@@ -64,7 +65,7 @@ impl Process {
         }
     }
 
-    /// Everything that comes in over the fabric goes to the metadata server's queue.
+    /// Forwards every request over the fabric to the metadata server's queue.
     pub(super) fn serve_fabric(&mut self) {
         let mut fabric = self.fabric.take().expect("the order of steps is checked");
         let requests = self.requests.0.clone();
@@ -165,7 +166,7 @@ impl Process {
         })
     }
 
-    /// The log server answers from now on, the node itself too.
+    /// Starts the log server, for other nodes and for the node itself.
     pub(super) fn serve_log(&mut self) -> Result<(), StartError> {
         let store = self.log_store.take().expect("the order of steps is checked");
         let (health, canary) = (self.running.health.clone(), self.settings.cluster.canary);
@@ -177,7 +178,7 @@ impl Process {
         Ok(())
     }
 
-    /// The log, from the first role on that uses it.
+    /// Returns the node's handle to the log, created for the first role that uses it.
     fn log(&mut self) -> io::Result<Log> {
         if let Some(log) = &self.log {
             return Ok(log.clone());
@@ -262,7 +263,7 @@ impl Process {
         Ok(())
     }
 
-    /// Others are answered from now on.
+    /// Serves requests of other nodes from now on.
     pub(super) fn serve_control(&self) -> io::Result<()> {
         let service = ControlService {
             me: self.me(),
@@ -275,7 +276,8 @@ impl Process {
         service.serve(self.node.host())
     }
 
-    /// Runs until it is told to stop, and stops what has to be stopped in order: partitions first, then the segments whose sequencer is here, then the log server.
+    /// Runs until the process gets SIGTERM, then shuts down in order: partitions first, then the
+    /// segments whose sequencer is this node, then the log server.
     pub(super) async fn until_stopped(self) {
         self.running.stop.until(|stop| *stop).await;
         let health = &self.running.health;

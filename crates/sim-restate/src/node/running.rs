@@ -4,16 +4,16 @@ use crate::health::{Health, MetadataServerStatus, Statuses};
 use sim_raft::Status;
 use stormglass_rt::Watch;
 
-/// A process that was started.
+/// The handle to a process that was started.
 #[derive(Clone, Debug)]
 pub struct Running {
-    /// Tells it to stop, as SIGTERM does.
+    /// Requests the shutdown, as SIGTERM does.
     pub(super) stop: Watch<bool>,
     /// Whether its metadata server runs.
     pub(super) serving: Watch<bool>,
-    /// What that is.
+    /// The status of its metadata server.
     pub(super) status: Watch<Status>,
-    /// How its roles are.
+    /// The statuses of its roles.
     pub(super) health: Health,
     /// Whether all steps of its start are done.
     pub(super) started: Watch<bool>,
@@ -22,12 +22,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// What its metadata server tells of itself.
+    /// Returns the status of its metadata server.
     pub(crate) fn status(&self) -> &Watch<Status> {
         &self.status
     }
 
-    /// How its roles are.
+    /// Returns the statuses of its roles.
     pub fn statuses(&self) -> Statuses {
         let now = self.health.now();
         match self.status.look(|status| MetadataServerStatus::from(status)) {
@@ -36,14 +36,15 @@ impl Running {
         }
     }
 
-    /// Tells it to stop and waits until it has: partitions are made durable, own segments of logs sealed, a metadata server that leads hands over. What then is left is for
-    /// [`Node::kill`] to end.
+    /// Requests the shutdown, as SIGTERM does, and waits until it is complete: partitions are
+    /// flushed, the node's own segments of logs sealed, and a leading metadata server hands over.
+    /// [`Node::kill`](stormglass_sim::Node::kill) ends what is left of the process.
     pub async fn stop(&self) {
         self.stop.set(true);
         if self.started.get() {
             self.stopped.until(|stopped| *stopped).await;
         }
-        // One that is no member has nothing to hand over.
+        // A metadata server that is not a member has nothing to hand over.
         if matches!(self.status.get(), Status::Member { .. }) {
             self.serving.until(|serving| !serving).await;
         }

@@ -1,7 +1,9 @@
-//! Which partitions run on a node, and what happens when one stops.
+//! The partition processor manager: which partitions run on a node, and what happens when one
+//! stops.
 //!
-//! A partition starts when the controller says so, or since 1.7 when the node hears that it is one of its replicas. One that met a gap in its log starts again
-//! from a snapshot that is beyond the gap, if there is a repository; the target is forgotten once the start has been made with it.
+//! A partition starts on an order of the controller, or since 1.7 when gossip says that the node
+//! is one of its replicas. A partition that met a gap in its log starts again from a snapshot
+//! beyond the gap, if there is a repository; the target of this fast-forward holds for one start.
 
 use super::PartitionId;
 use super::log_lines::gap_text;
@@ -23,7 +25,7 @@ use stormglass_rt as rt;
 use stormglass_rt::Watch;
 use stormglass_rt::channel::{self, Receiver, Sender};
 
-/// What the manager is told.
+/// A message to the manager.
 enum Order {
     Control(PartitionId, Role),
     Ended(PartitionId, u64, Ended),
@@ -35,7 +37,8 @@ enum Order {
 pub(crate) struct Manager {
     worker: Arc<Worker>,
     slots: Arc<Mutex<BTreeMap<PartitionId, Slot>>>,
-    /// The number of the last slot; none is given out any more when the node stops.
+    /// The number of the last slot; `None` once the node shuts down and no partition starts any
+    /// more.
     last: Arc<Mutex<Option<u64>>>,
     orders: Sender<Order>,
 }
@@ -46,13 +49,14 @@ struct Slot {
     started: Watch<bool>,
     /// Whether an epoch is being obtained for it.
     claiming: bool,
-    /// Whether it was told to stop: until it has, no other of the same partition starts.
+    /// Set once the partition has to stop: until it has stopped, no other one of the same id
+    /// starts.
     stopping: Option<AfterStop>,
-    /// Tells it from an earlier one of the same partition.
+    /// Distinguishes it from earlier slots of the same partition.
     number: u64,
 }
 
-/// What follows when a partition has stopped that was told to.
+/// What follows when a partition has stopped on request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AfterStop {
     Nothing,
@@ -60,14 +64,14 @@ enum AfterStop {
 }
 
 impl Slot {
-    /// Whether it runs, or will again.
+    /// Returns whether the partition runs, or will run again.
     fn will_run(&self) -> bool {
         self.stopping != Some(AfterStop::Nothing)
     }
 }
 
 impl Manager {
-    /// Starts with no partitions.
+    /// Starts a manager without partitions.
     ///
     /// # Errors
     ///
@@ -96,19 +100,19 @@ impl Manager {
         Ok(manager)
     }
 
-    /// Has a partition run so from now on.
+    /// Runs a partition in this role from now on.
     pub(crate) fn control(&self, partition: PartitionId, role: Role) {
         self.orders.send(Order::Control(partition, role));
     }
 
-    /// How the partitions stand that have started.
+    /// Returns the statuses of the partitions that have started.
     pub(crate) fn statuses(&self) -> BTreeMap<PartitionId, Status> {
         let slots = self.lock();
         let started = slots.iter().filter(|(_, slot)| slot.started.get() && slot.stopping.is_none());
         started.map(|(&id, slot)| (id, slot.status.get())).collect()
     }
 
-    /// Has a partition make a snapshot with this record at least.
+    /// Has a partition create a snapshot that includes this record.
     pub(crate) async fn snapshot(
         &self,
         partition: PartitionId,
@@ -122,14 +126,15 @@ impl Manager {
         answer.recv().await.unwrap_or_else(|| Err(format!("{partition} has stopped").into()))
     }
 
-    /// The state of a partition, for whoever compares.
+    /// Returns the state of a partition, for comparisons.
     pub(crate) async fn state(&self, partition: PartitionId) -> Option<Arc<State>> {
         let (reply, mut answer) = channel::channel(&self.worker.recorder);
         self.lock().get(&partition).filter(|slot| slot.started.get())?.events.send(Event::GetState(reply));
         answer.recv().await
     }
 
-    /// Stops all partitions, and starts none any more; what they have applied is durable then.
+    /// Stops all partitions and starts none any more; afterwards everything they have applied is
+    /// durable.
     pub(crate) async fn stop(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let slots = std::mem::take(&mut *self.lock());
@@ -200,7 +205,7 @@ impl Manager {
             }
             Order::Ended(id, number, ended) => {
                 let mut slots = self.lock();
-                // When the node stops it forgets them all.
+                // A shutdown of the node removes all slots.
                 if slots.get(&id).is_none_or(|slot| slot.number != number) {
                     return;
                 }
@@ -218,12 +223,12 @@ impl Manager {
         }
     }
 
-    /// Whether the partition shall run here, as far as is known.
+    /// Returns whether this node is a replica of the partition, as far as it knows.
     fn is_wanted(&self, id: PartitionId) -> bool {
         self.worker.views.get().get(&id).is_some_and(|view| view.has(self.worker.me.id))
     }
 
-    /// The next slot's number, unless the node stops.
+    /// Returns the number of the next slot, or `None` once the node shuts down.
     fn next_number(&self) -> Option<u64> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = last.map(|last| last + 1);
@@ -234,7 +239,7 @@ impl Manager {
         self.lock().get(&id).is_some_and(Slot::will_run)
     }
 
-    /// Starts a partition, or has it start again when it has stopped.
+    /// Starts a partition, or has it start again after it has stopped.
     fn start_partition(&self, id: PartitionId, fast_forward: &mut BTreeMap<PartitionId, Lsn>) {
         if let Some(slot) = self.lock().get_mut(&id) {
             slot.stopping = slot.stopping.map(|_| AfterStop::StartAgain);
@@ -311,7 +316,8 @@ impl Manager {
         }
     }
 
-    /// Obtains an epoch for a partition, which then announces it, unless it leads already or is about to.
+    /// Obtains an epoch for a partition, which then announces itself as the leader, unless it
+    /// leads already or is about to.
     fn lead(&self, id: PartitionId) {
         {
             let mut slots = self.lock();
@@ -346,7 +352,7 @@ impl Manager {
     }
 }
 
-/// Makes sure that a partition has its log, with some patience.
+/// Makes sure that a partition has its log, with up to four attempts.
 async fn ensure_log(worker: &Worker, id: PartitionId) -> bool {
     const FIRST: Duration = Duration::from_secs(1);
     let mut pause = FIRST;

@@ -13,7 +13,8 @@ use std::time::Duration;
 use stormglass_core::Kind;
 use stormglass_rt as rt;
 
-/// Loads a partition, imports it or makes it, by what is there.
+/// Loads a partition's state, imports the latest snapshot, or creates an empty state, by what
+/// exists.
 pub(super) async fn open(
     worker: &Worker,
     id: PartitionId,

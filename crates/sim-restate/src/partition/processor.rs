@@ -1,4 +1,5 @@
-//! A partition at work on a node: it reads its log and applies it, and if it leads, proposes, runs and answers.
+//! The partition processor: reads the log of its partition and applies it; if it leads, it also
+//! proposes records, calls the service and answers clients.
 
 use super::PartitionId;
 use super::log_lines::started_text;
@@ -26,7 +27,7 @@ use stormglass_rt as rt;
 use stormglass_rt::channel::{self, Receiver, Sender};
 use stormglass_rt::{JoinHandle, Watch};
 
-/// A status that is written by the partition and read by whoever asks.
+/// A partition's status, written by its processor and read by the manager.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SharedStatus(Arc<Mutex<(Status, Arc<State>)>>);
 
@@ -40,25 +41,25 @@ impl SharedStatus {
     }
 }
 
-/// What a partition is told.
+/// A message to a partition.
 pub(crate) enum Event {
-    /// The log has more.
+    /// The next entry of the log.
     Entry(Entry),
     /// Lead, in this epoch.
     Lead(u64),
-    /// An ingress asks.
+    /// An ingress sends an invocation.
     Invoke(Invoke, rpc::Reply<Invoked>),
     /// An invocation has run here, in this epoch, with this result.
     Ran(u64, InvocationId, i64),
-    /// A flush has ended: everything up to here is durable.
+    /// A flush has completed: everything up to this record is durable.
     Durable(Lsn),
-    /// Make a snapshot with this record at least.
+    /// Create a snapshot that includes this record.
     Snapshot(Lsn, Sender<Result<Snapshot, SnapshotError>>),
-    /// A snapshot was published.
+    /// A snapshot up to this record was published.
     Archived(Lsn),
-    /// Somebody wants to see the state.
+    /// Return the state.
     GetState(Sender<Arc<State>>),
-    /// Somebody else leads, in a later epoch.
+    /// Another node leads, in a later epoch.
     Overtaken,
     /// Stop.
     Stop(Sender<()>),
@@ -67,11 +68,11 @@ pub(crate) enum Event {
 /// Why a partition has stopped.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// It was told to.
+    /// On request.
     Stopped,
     /// It could not start.
     NotStarted,
-    /// The records up to this one are gone from the log, and it does not have them.
+    /// The records up to this one were trimmed from the log, and this replica does not have them.
     Gap(Lsn),
 }
 
@@ -139,28 +140,28 @@ fn read(worker: &Arc<Worker>, id: PartitionId, from: Lsn, events: Sender<Event>)
     })
 }
 
-/// A partition at work.
+/// A running partition.
 struct Processor {
     worker: Arc<Worker>,
     id: PartitionId,
     state: Arc<State>,
-    /// Where the log ended when it started.
+    /// The log's tail when the partition started.
     tail: Lsn,
     status: SharedStatus,
     sender: Sender<Event>,
     leadership: Option<Leadership>,
-    /// The ingresses that wait for each invocation.
+    /// The replies that are due for each invocation.
     asked: BTreeMap<InvocationId, Vec<rpc::Reply<Invoked>>>,
-    /// What was last sent to be flushed.
+    /// The last record of the last flush that was started.
     flushing: Lsn,
-    /// What was last sent to be a snapshot of its own accord.
+    /// The last record of the last snapshot that was started because of `snapshot-records`.
     exporting: Lsn,
 }
 
-/// An epoch of its own, from the attempt to its end.
+/// The partition's own epoch, from its campaign to its end.
 struct Leadership {
     epoch: u64,
-    /// Whether its announcement was read back.
+    /// Whether its announcement was read back from the log.
     won: bool,
     proposals: Sender<Command>,
     appender: JoinHandle<()>,
@@ -194,7 +195,7 @@ impl Processor {
                 Event::GetState(reply) => reply.send(self.state.clone()),
                 Event::Stop(done) => {
                     self.step_down();
-                    // What was applied is durable when a node stops as it should.
+                    // An orderly shutdown makes everything that was applied durable.
                     let flushed = self.worker.store.flush(self.id, &self.state).await;
                     if let Err(error) = flushed {
                         self.worker.note(&format!("{} is not flushed: {error}", self.id));
@@ -208,8 +209,9 @@ impl Processor {
         Ended::Stopped
     }
 
-    /// What there is to do next. Who leads steps down as soon as it hears by gossip of a later epoch (1.7): the log may not tell it any more, if the sequencer of the one who
-    /// overtook it is gone. Source: restatedev/restate 1.7 `crates/worker/src/partition/mod.rs`, `watch_leader_changes`.
+    /// Returns the next event. A leader steps down as soon as gossip reports a later epoch (1.7):
+    /// the log may never show it, if the sequencer of the later leader is gone. Source:
+    /// restatedev/restate 1.7 `crates/worker/src/partition/mod.rs`, `watch_leader_changes`.
     async fn next(&self, inbox: &mut Receiver<Event>) -> Option<Event> {
         let own = self.leadership.as_ref().map(|own| own.epoch);
         let own = own.filter(|_| self.worker.settings.partition.placed_by == PlacedBy::Epochs);
@@ -253,18 +255,19 @@ impl Processor {
         }
         if snapshot_records > 0 && self.has_won() && lsn.0 >= self.exporting.0 + snapshot_records {
             self.exporting = lsn;
-            // Who wants to know is told by the status.
+            // No caller waits for this snapshot: the status shows it.
             let (reply, _) = channel::channel(&self.worker.recorder);
             self.snapshot(lsn, reply);
         }
     }
 
-    /// Whether its own epoch leads.
+    /// Returns whether its own epoch leads.
     fn has_won(&self) -> bool {
         self.leadership.as_ref().is_some_and(|own| own.won)
     }
 
-    /// What is in a snapshot is of no use in the log any more.
+    /// Trims the log up to a published snapshot, after `trim-delay`, if leaders create snapshots
+    /// by themselves.
     fn trim(&self, archived: Lsn) {
         let delay = self.worker.settings.partition.trim_delay;
         if self.worker.settings.partition.snapshot_records == 0 {
@@ -273,12 +276,12 @@ impl Processor {
         let (worker, id) = (self.worker.clone(), self.id);
         rt::spawn(&self.worker.recorder, "trim", async move {
             rt::sleep(delay).await;
-            // What is not trimmed now is with the next snapshot.
+            // If this fails, the next snapshot trims these records too.
             let _ = worker.trim(id, archived).await;
         });
     }
 
-    /// Makes what is applied durable, beside the work.
+    /// Makes the applied state durable, in a task of its own.
     fn flush(&mut self) {
         self.flushing = self.state.applied();
         let (worker, id, state) = (self.worker.clone(), self.id, self.state.clone());
@@ -290,7 +293,8 @@ impl Processor {
         });
     }
 
-    /// An announcement that comes after that of a later epoch: if it was its own, the campaign is lost.
+    /// Handles a command that came after the announcement of a later epoch: if it announces this
+    /// partition's own epoch, the campaign is lost.
     fn lost(&mut self, command: Command) {
         if let Command::AnnounceLeader { epoch, leader } = command
             && leader == self.worker.me
@@ -300,7 +304,7 @@ impl Processor {
         }
     }
 
-    /// A leader has been announced: perhaps this one.
+    /// Handles the announcement of a leader, which may be this partition.
     fn leads(&mut self, epoch: u64, leader: Generation) {
         self.worker.views.lead(self.id, epoch, leader);
         match &mut self.leadership {
@@ -363,7 +367,7 @@ impl Processor {
         }
     }
 
-    /// Calls the user's service, if this is the leader's business.
+    /// Calls the user's service, if this partition leads.
     fn run(&self, task: Task) {
         let Some(epoch) = self.leadership.as_ref().filter(|own| own.won).map(|own| own.epoch) else { return };
         let (worker, events) = (self.worker.clone(), self.sender.clone());
@@ -389,7 +393,7 @@ impl Processor {
         });
     }
 
-    /// Exports what is applied and publishes it, beside the work.
+    /// Exports the applied state and publishes it, in a task of its own.
     fn snapshot(&self, least: Lsn, reply: Sender<Result<Snapshot, SnapshotError>>) {
         let applied = self.state.applied();
         let Some(repository) = self.worker.repository.clone() else {
@@ -425,7 +429,7 @@ impl Processor {
     }
 }
 
-/// Appends what a leader proposes, all that has come in the meantime at once.
+/// Appends a leader's proposals, all that have arrived in the meantime at once.
 fn append(worker: &Arc<Worker>, id: PartitionId, mut queue: Receiver<Command>) -> JoinHandle<()> {
     let (log, oracle) = (worker.log.clone(), worker.oracle.clone());
     rt::spawn(&worker.recorder, &format!("{id} appender"), async move {

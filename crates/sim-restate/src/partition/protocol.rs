@@ -1,58 +1,60 @@
-//! What a node's partitions are asked by ingresses and the controller, and what they answer.
+//! The messages of a node's partitions: requests of ingresses and of the controller, and what they
+//! return.
 
 use super::PartitionId;
 use super::state::{Handler, InvocationId};
 use crate::log::Lsn;
 use std::fmt;
 
-/// The port that a node's partitions are asked at. In Restate it shares the fabric's.
+/// The port of a node's partitions. In Restate it shares the fabric's.
 pub const PARTITION_PORT: u16 = 5126;
 
-/// How a partition shall run.
+/// The role in which a partition is to run on a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Applying what others append.
+    /// It applies what the leader appends.
     Follower,
-    /// Appending.
+    /// It appends.
     Leader,
-    /// Not at all.
+    /// It does not run.
     Stopped,
 }
 
-/// What an ingress asks a partition's leader.
+/// An invocation that an ingress sends to a partition's leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Invoke {
-    /// Of this partition.
+    /// The partition.
     pub partition: PartitionId,
-    /// Under this name.
+    /// The invocation's id.
     pub id: InvocationId,
-    /// To do this.
+    /// What to do.
     pub handler: Handler,
 }
 
-/// What it answers.
+/// The response to an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invoked {
-    /// The counter's value then.
+    /// The counter's value after it.
     Value(i64),
-    /// Ask somebody else: the partition does not lead here, or leads no more.
+    /// The partition does not lead here, or not any more: find the leader and send the invocation
+    /// there.
     NotLeader,
 }
 
-/// How a partition stands on a node.
+/// The status of a partition on a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// Whether it has read all that was in the log when it started.
+    /// Whether it has read everything that was in the log when it started.
     pub active: bool,
-    /// The epoch that it leads in, if it does.
+    /// The epoch in which it leads, if it does.
     pub leads: Option<u64>,
-    /// Whether it is about to lead: it has an epoch, and its announcement is on its way.
+    /// Whether it campaigns: it has an epoch, and its announcement is not yet read back.
     pub campaigns: bool,
     /// The last record that it has applied.
     pub applied: Lsn,
     /// The last record that is durable here.
     pub durable: Lsn,
-    /// The last record that is in a snapshot which it has published.
+    /// The last record in a snapshot that it has published.
     pub archived: Lsn,
 }
 

@@ -1,4 +1,5 @@
-//! The user's service: a counter, as the tests mock it. It runs outside of the cluster and keeps nothing: a call brings the state along.
+//! The user's service: a counter, as the tests mock it. It runs outside of the cluster and is
+//! stateless: each call carries the counter's value.
 
 use super::state::Handler;
 use std::io;
@@ -6,19 +7,19 @@ use std::time::Duration;
 use stormglass_rt as rt;
 use stormglass_sim::Node;
 
-/// Where the tests' mock listens.
+/// The port of the tests' mock service.
 pub const SERVICE_PORT: u16 = 9080;
 
-/// A call of the service.
+/// A request to the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceRequest {
-    /// Which services are there: the discovery of a deployment.
+    /// Returns its handlers: the discovery of a deployment.
     Discover,
-    /// To run a handler on a counter with this value; the answer is the value then.
+    /// Runs a handler on a counter with this value; returns the value after it.
     Run(Handler, i64),
 }
 
-/// Starts the service on a node; a call takes so much CPU time.
+/// Starts the service on a node; each call takes `work` CPU time.
 ///
 /// # Errors
 ///

@@ -6,7 +6,11 @@ use crate::log::Lsn;
 use crate::log::client::{Log, LogUnavailable};
 use crate::oracle::Oracle;
 
-/// Trims a partition's log up to what a snapshot has.
+/// Trims a partition's log up to the last record in a snapshot.
+///
+/// # Errors
+///
+/// Those of [`Log::trim`].
 pub(crate) async fn trim_to_snapshot(
     log: &Log,
     oracle: &Oracle,

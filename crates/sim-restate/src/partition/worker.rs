@@ -1,4 +1,4 @@
-//! What the partitions of a node have in common.
+//! What the partitions of a node share.
 
 use super::PartitionId;
 use super::service;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use stormglass_core::{Recorder, Seed};
 use stormglass_sim::Node;
 
-/// What the partitions of a node have in common.
+/// What the partitions of a node share.
 pub(crate) struct Worker {
     pub(crate) node: Node,
     pub(crate) me: Generation,
@@ -39,7 +39,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Trims a partition's log up to what a snapshot has.
+    /// Trims a partition's log up to the last record in a snapshot.
     pub(super) async fn trim(&self, id: PartitionId, archived: Lsn) -> Result<(), LogUnavailable> {
         trim_to_snapshot(&self.log, &self.oracle, self.settings.cluster.canary, id, archived).await
     }

@@ -9,47 +9,52 @@ use std::time::Duration;
 use stormglass_core::Limit;
 use stormglass_core::latency::HumanDuration;
 
-/// What is started.
+/// What the harness starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct TopologySettings {
     /// How many nodes, all on one machine, each with every role. Range: 1 to 99. Default: 3.
     pub nodes: u32,
-    /// How often a node is started again once all are healthy, in `restarts`. Default: 2.
+    /// How often the scenario `restarts` restarts a node once all nodes are healthy. Default: 2.
     pub restarts: u32,
-    /// The pause after each start there. Default: 10 s.
+    /// The pause of `restarts` after each start. Default: 10 s.
     #[serde(with = "HumanDuration")]
     pub pause: Duration,
-    /// The restarts there one by one, as those of a recorded run, each like `{ pause = "10s", node = "node-1", signal = "kill" }` (or `"term"`). Default: none; nodes and signals are drawn.
+    /// The restarts of `restarts`, one by one, as those of a recorded run, each like `{ pause =
+    /// "10s", node = "node-1", signal = "kill" }` (or `"term"`). Default: none; nodes and signals
+    /// are drawn.
     pub script: Vec<ScriptedRestart>,
-    /// How long a process that was told to stop may take (`shutdown-timeout`). Default: 60 s.
+    /// How long a process may take to stop after SIGTERM (`shutdown-timeout`). Default: 60 s.
     #[serde(with = "HumanDuration")]
     pub shutdown_timeout: Duration,
-    /// How many other clusters of the same kind start on the same machine at the same time, as a runner of tests does that runs several: they share its
-    /// cores, and its disk if the profile says so (`machine.shared-disk`). Range: 0 to 15. Default: 0.
+    /// How many other clusters of the same kind start on the same machine at the same time, as
+    /// when a test runner runs several tests in parallel: they share its cores, and its disk if
+    /// the profile says so (`machine.shared-disk`). Range: 0 to 15. Default: 0.
     pub side_by_side: u32,
     /// Who provisions the cluster. Default: `auto`.
     pub provision: Provision,
-    /// How the harness repeats asking for that, if it is the one. Default: 100 ms × 2 up to 1 s, without end.
+    /// How the harness repeats a failed request to provision, with `provision = "explicit"`.
+    /// Default: 100 ms × 2 up to 1 s, without end.
     pub provision_retry: RetryPolicy,
-    /// How long it may take then: an observer. Default: 60 s, about what the real harness's 60 attempts take.
+    /// How long provisioning by the harness may take: an observer. Default: 60 s, about what the
+    /// real harness's 60 attempts take.
     #[serde(with = "HumanDuration")]
     #[schemars(extend("x-observer" = true))]
     pub provision_deadline: Duration,
-    /// A bug to plant, for whoever wants to see it found. Default: none.
+    /// A bug to plant, to show that the oracle finds it. Default: none.
     pub canary: Canary,
 }
 
-/// A restart that is not drawn.
+/// A restart that is written down instead of drawn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ScriptedRestart {
-    /// How long after the node before was healthy, or all nodes.
+    /// The pause after the last restarted node, or at first every node, became healthy.
     #[serde(with = "HumanDuration")]
     pub pause: Duration,
-    /// Which node.
+    /// The name of the node.
     pub node: String,
-    /// How it is told to end.
+    /// The signal that ends its process.
     pub signal: Signal,
 }
 
@@ -58,26 +63,27 @@ pub struct ScriptedRestart {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Provision {
-    /// Node-1 does it by itself as it starts (`auto-provision`).
+    /// Node-1 provisions the cluster by itself as it starts (`auto-provision`).
     #[default]
     Auto,
-    /// The harness asks node-1 to, and waits until it is done, before it waits for anything else.
+    /// The harness sends node-1 a request to provision, and waits until that is done before it
+    /// waits for anything else.
     Explicit,
 }
 
 impl TopologySettings {
-    /// The names of the nodes.
+    /// Returns the names of the nodes.
     pub fn names(&self) -> Vec<String> {
         node_names(self.nodes)
     }
 
-    /// Which node that is, from 0.
+    /// Returns the index of a node, from 0.
     pub(crate) fn place(&self, name: &str) -> Option<usize> {
         self.names().iter().position(|other| other == name)
     }
 }
 
-/// The names of so many nodes.
+/// Returns the names of `count` nodes.
 pub(crate) fn node_names(count: u32) -> Vec<String> {
     (1..=count).map(|number| format!("node-{number}")).collect()
 }
@@ -103,39 +109,40 @@ impl Default for TopologySettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct AdminCheck {
-    /// How long it waits in all: an observer, it changes nothing before. Default: 10 s.
+    /// How long the harness waits in total: an observer, which changes nothing before it ends the
+    /// test. Default: 10 s.
     #[serde(with = "HumanDuration")]
     #[schemars(extend("x-observer" = true))]
     pub deadline: Duration,
-    /// How it asks. Default: `poll`, as the real harness does.
+    /// How the harness checks. Default: `poll`, as the real harness does.
     pub strategy: Strategy,
     /// The pause after a failed attempt of `poll` and `progress`. Default: 250 ms.
     #[serde(with = "HumanDuration")]
     pub poll_interval: Duration,
-    /// The pauses of `back-off`. Default: 50 ms × 2 up to 1 s, without end.
+    /// The growing pauses of `back-off`. Default: 50 ms × 2 up to 1 s, without end.
     pub back_off: RetryPolicy,
     /// How long a step of a start may take under `progress`: an observer. Default: 10 s.
     #[serde(with = "HumanDuration")]
     #[schemars(extend("x-observer" = true))]
     pub step_budget: Duration,
-    /// The limit of one attempt; 0 s, the default, has none, so that an attempt at a bound socket hangs until it
-    /// is served.
+    /// The limit of one attempt; 0 s, the default, sets none, so an attempt at a socket that is
+    /// bound but not yet served hangs until it is served.
     #[serde(with = "HumanDuration")]
     pub request_timeout: Duration,
 }
 
 impl AdminCheck {
-    /// How long it waits in all.
+    /// Returns the limit of the whole wait.
     pub fn limit(&self) -> Limit {
         Limit::of("admin.deadline", self.deadline)
     }
 
-    /// How long it waits for a step.
+    /// Returns the limit of the wait for one step.
     pub fn step_limit(&self) -> Limit {
         Limit::of("admin.step-budget", self.step_budget)
     }
 
-    /// The pauses between attempts: growing ones, or always the same.
+    /// Returns the pauses between attempts: growing with `back-off`, otherwise constant.
     pub fn gaps(&self) -> RetryPolicy {
         match self.strategy {
             Strategy::BackOff => self.back_off.clone(),
@@ -163,16 +170,18 @@ impl Default for AdminCheck {
     }
 }
 
-/// How the harness finds out that a node is healthy.
+/// How the harness finds out whether a node is healthy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
-    /// It asks the admin API, again after the same pause, up to one deadline.
+    /// Polls the admin API at a constant interval, up to one deadline.
     #[default]
     Poll,
-    /// As `poll`, with pauses that grow.
+    /// Polls like `poll`, with growing pauses.
     BackOff,
-    /// It is told each step of the start, by a port that answers from the process's first step on. No deadline for all of them: each has its own
-    /// budget, so a slow node that gets on is waited for, and one that hangs is found, and where.
+    /// Follows each step of the start over a port that answers from the process's first step on.
+    /// There is no deadline for the whole start: each step has its own budget. So the harness
+    /// waits for a slow node that makes progress, and finds a node that hangs, and the step it
+    /// hangs in.
     Progress,
 }

@@ -2,7 +2,8 @@
 
 use stormglass_sim::Preset;
 
-/// The texts of a model: its metadata server, the start of a node, the rest of a cluster.
+/// Includes the layers of a model: its metadata server, the start of a node, the rest of a
+/// cluster, and the settings of one test.
 macro_rules! model {
     ($name:literal) => {
         &[
@@ -27,19 +28,20 @@ pub const MODELS: &[Preset] = &[
     Preset { name: "restate-m25", layers: model!("restate-m25") },
 ];
 
-/// The same models with what `fast_forward_over_trim_gap` was like then.
+/// The same models, with the settings of `fast_forward_over_trim_gap` at each date.
 pub(crate) const TRIM_GAP_MODELS: &[Preset] = &[
     Preset { name: "restate-1.7", layers: model!("restate-1.7", "trim-gap") },
     Preset { name: "restate-m25", layers: model!("restate-m25", "trim-gap") },
 ];
 
-/// The same models with what `cluster_chaos_test` was like then.
+/// The same models, with the settings of `cluster_chaos_test` at each date.
 pub(crate) const CHAOS_MODELS: &[Preset] = &[
     Preset { name: "restate-1.7", layers: model!("restate-1.7", "cluster-chaos") },
     Preset { name: "restate-m25", layers: model!("restate-m25", "cluster-chaos") },
 ];
 
-/// The same models as far as they concern metadata servers, for scenarios with nothing else.
+/// The layers of the same models that configure metadata servers, for scenarios without anything
+/// else.
 pub const METADATA_MODELS: &[Preset] = &[
     Preset { name: "restate-1.7", layers: &[include_str!("../../models/restate-1.7/metadata.toml")] },
     Preset { name: "restate-m25", layers: &[include_str!("../../models/restate-m25/metadata.toml")] },

@@ -11,66 +11,75 @@ use stormglass_core::latency::HumanDuration;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct NodeSettings {
-    /// The steps, in order.
+    /// The steps of the start, in order.
     pub startup: Vec<Step>,
-    /// How joining the cluster is repeated (`init.rs`). Default: 100 ms × 2 up to 1 s, without end.
+    /// How a node repeats a failed attempt to join the cluster (`init.rs`). Default: 100 ms × 2 up
+    /// to 1 s, without end.
     pub join_retry: RetryPolicy,
-    /// How other metadata operations are repeated (`network-error-retry-policy`). Default: 10 ms × 2, 15 times,
-    /// up to 5 s.
+    /// How a node repeats other failed metadata operations (`network-error-retry-policy`).
+    /// Default: 10 ms × 2, 15 times, up to 5 s.
     pub network_retry: RetryPolicy,
-    /// How a fetch of metadata from the store is repeated. Default: 100 ms × 1.5 up to 1 s, without end.
+    /// How a node repeats a failed fetch of metadata from the store. Default: 100 ms × 1.5 up to 1
+    /// s, without end.
     pub metadata_fetch_retry: RetryPolicy,
-    /// What a node that joins says its metadata server shall be. Default: `provisioning`, which becomes `member` once it is taken in.
+    /// The state of the metadata server that a joining node writes into the configuration.
+    /// Default: `provisioning`, which becomes `member` once the server is added to the metadata
+    /// cluster.
     pub metadata_state: MetadataState,
-    /// Whether a worker enters itself in the cluster's configuration at its first start. Default: true.
+    /// Whether a worker registers itself in the cluster's configuration at its first start.
+    /// Default: true.
     pub worker_registers: bool,
-    /// Whose metadata servers a node is configured with; it learns of others: `all`, `first` (node-1's) or a list of nodes' names.
-    /// Default: `all`.
+    /// The nodes whose metadata servers are in a node's own configuration; it discovers others
+    /// later: `all`, `first` (node-1) or a list of nodes' names. Default: `all`.
     pub metadata_addresses: Addresses,
-    /// How often a node looks for newer versions of the cluster's documents (`metadata-update-interval`). Default: 10 s.
+    /// How often a node checks for newer versions of the cluster's documents
+    /// (`metadata-update-interval`). Default: 10 s.
     #[serde(with = "HumanDuration")]
     pub metadata_refresh: Duration,
-    /// What a node logs. Default: `debug`, as the tests do.
+    /// The log level of a node. Default: `debug`, as the tests set it.
     pub log_level: LogLevel,
-    /// CPU time of steps.
+    /// CPU time of the steps.
     pub work: WorkSettings,
 }
 
-/// What a node logs: so many lines on each occasion ([`crate::logging`]), of 250 bytes each, written to a file that nobody syncs.
+/// The log level of a node: how many lines it writes on each occasion ([`crate::logging`]), of 250
+/// bytes each, to a file that is never synced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogLevel {
-    /// Nothing, if all goes well.
+    /// No lines, unless something fails.
     Warn,
-    /// A line for each step of the start and for each partition that starts or stops, two for one that begins to lead.
+    /// One line for each step of the start and for each partition that starts or stops, two for a
+    /// partition that becomes leader.
     Info,
-    /// Four, eight and thirteen.
+    /// Four lines for a step, eight for a partition that starts or stops, thirteen for one that
+    /// becomes leader.
     #[default]
     Debug,
 }
 
-/// Whose metadata servers a node is configured with.
+/// The nodes whose metadata servers a node is configured with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected \"all\", \"first\" or a list of nodes' names")]
 pub enum Addresses {
-    /// Those that a word stands for.
+    /// A group of nodes, by a keyword.
     Of(Group),
-    /// Those of these nodes.
+    /// The nodes with these names.
     Nodes(Vec<String>),
 }
 
-/// A word for some of the nodes.
+/// A keyword for a group of nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Group {
-    /// All of them.
+    /// All nodes.
     All,
-    /// node-1.
+    /// The first node, node-1.
     First,
 }
 
 impl Addresses {
-    /// The names, out of those of all nodes.
+    /// Returns the names of the group, given the names of all nodes.
     pub fn among(&self, names: &[String]) -> Vec<String> {
         match self {
             Addresses::Of(Group::All) => names.to_vec(),
@@ -97,11 +106,11 @@ impl Default for NodeSettings {
     }
 }
 
-/// CPU time of a start's steps on an idle core; see [`stormglass_sim::cpu`].
+/// CPU time of each step of a start on an idle core; see [`stormglass_sim::cpu`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct WorkSettings {
-    /// Process start to the banner.
+    /// From the start of the process to its banner.
     #[serde(with = "HumanDuration")]
     pub boot: Duration,
     /// Opening the metadata server's database.

@@ -1,4 +1,4 @@
-//! The steps of a node's start, and which of them need which.
+//! The steps of a node's start, and which step needs which others before it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Step {
     /// The process starts.
     Boot,
-    /// Fabric and admin sockets are bound; served later.
+    /// The fabric's and the admin API's sockets are bound; they are served later.
     BindSockets,
     /// The cluster marker is read, or written durably.
     ClusterMarker,
@@ -17,39 +17,40 @@ pub enum Step {
     OpenMetadataStore,
     /// The log server's database is opened.
     OpenLogStore,
-    /// The partition store's database is opened, before anybody needs it.
+    /// The partition store's database is opened before a partition needs it.
     OpenPartitionStore,
     /// The other roles are built.
     BuildRoles,
     /// The fabric's socket is bound.
     BindFabric,
-    /// Fetching the cluster's metadata begins, in the background.
+    /// The node begins to fetch the cluster's metadata, in the background.
     FetchMetadata,
     /// The fabric answers.
     ServeFabric,
     /// The metadata server's task starts, and on node-1 the task that provisions the cluster.
     StartMetadataServer,
-    /// The node enters itself in the cluster's configuration.
+    /// The node adds itself to the cluster's configuration.
     Join,
-    /// The cluster marker is rewritten durably, at the first start.
+    /// The cluster marker is rewritten durably, at the node's first start.
     MarkProvisioned,
-    /// The failure detector tells the others that the node comes up.
+    /// The failure detector sends the other nodes the message that this node starts.
     FailureDetector,
-    /// Logs and partition table are known.
+    /// The node waits until it has the logs and the partition table.
     AwaitMetadata,
-    /// The node tells its id.
+    /// The node logs its id.
     NodeId,
-    /// Schema and partition table are read from the store, each as often as its retry policy allows.
+    /// The node reads the schema and the partition table from the store, each as often as the
+    /// retry policy allows.
     SyncMetadata,
-    /// The chain of logs is read, or written where there is none.
+    /// The node reads the chains of logs, or writes the first version if there is none.
     StartBifrost,
-    /// The local loglet's database is opened, which nobody uses.
+    /// The local loglet's database is opened. Nothing uses it.
     OpenLocalLoglet,
-    /// The log store is marked and entered as read-write.
+    /// The log store is marked and registered as read-write.
     LogServer,
     /// The ingress starts.
     Ingress,
-    /// The worker starts, and in the background enters itself as active.
+    /// The worker starts, and registers itself as active in the background.
     Worker,
     /// The admin API's socket is bound.
     BindAdmin,
@@ -58,7 +59,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// What a timeline calls the step.
+    /// Returns the step's name in timelines.
     pub fn title(self) -> &'static str {
         match self {
             Step::Boot => "process boot",
@@ -89,12 +90,12 @@ impl Step {
     }
 }
 
-/// The step as a model file names it.
+/// Returns the step's name in model files.
 fn name_of(step: Step) -> String {
     toml::Value::try_from(step).map_or_else(|_| String::new(), |name| name.to_string())
 }
 
-/// A step needs what earlier ones made.
+/// Checks that each step comes after the steps that it needs, and that no step comes twice.
 pub(super) fn check_order(startup: &[Step]) -> Result<(), String> {
     let place = |step: Step| startup.iter().position(|&other| other == step);
     let needs = [
