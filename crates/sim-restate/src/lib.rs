@@ -7,27 +7,25 @@
 //! compares the simulation.
 //!
 //! The reading order is the order of dependence: each file uses only files that come before it.
+//! The parameters of an area are in a file `settings` of their own, before everything else.
 //!
 //! 1. The ground: [`canary`] (known bugs to plant), [`signal`] (SIGKILL and SIGTERM), [`settings`]
-//! (every parameter, with the real defaults; a model's files set them).
-//!
+//!    (every parameter, with the real defaults; a model's files set them).
 //! 2. What a node knows: [`log::chain`], [`partition::table`] and [`metadata`] (the documents of
-//! the metadata store), [`liveness`] (which nodes are alive), [`health`] (the statuses of a node's
-//! roles), [`journal`] and [`logging`] (log lines that tests wait for, and what lines cost).
-//!
-//! 3. Data: [`log`] (what partitions write to and read from), [`oracle`] (what must hold
-//! meanwhile), [`partition`] (the state machines that logs feed), [`ingress`] (the HTTP entry for
-//! clients).
-//!
+//!    the metadata store), [`partition::views`] (where partitions run), [`liveness`] (which nodes
+//!    are alive), [`health`] (the statuses of a node's roles), [`journal`] and [`logging`] (log
+//!    lines that tests wait for, and what lines cost).
+//! 3. Data: [`log`] (what partitions write to and read from), [`partition::state`] (the state
+//!    machine that a log feeds), [`oracle`] (what must hold meanwhile), [`partition`] (the
+//!    processors that run the state machines), [`ingress`] (the HTTP entry for clients).
 //! 4. The cluster: [`control`] (messages between nodes), [`gossip`] (the failure detector),
-//! [`controller`] (where partitions run, and which node leads each), [`node`] (the start of a
-//! node, step by step, and its roles).
-//!
+//!    [`controller`] (where partitions run, and which node leads each), [`node`] (the start of a
+//!    node, step by step, and its roles).
 //! 5. The harness: `process` (a node's process over restarts), [`checks`] and [`runner`] (what
-//! starts a cluster and watches it, as the real test harness does), `tools` (the admin tool and an
-//! HTTP client), [`shipped`] (what the binary `stormglass` offers), the scenarios ([`cold_start`],
-//! [`restarts`], [`trim_gap`], [`cluster_chaos`], [`metadata_servers`]), [`phases`] and
-//! [`fidelity`] (a start compared with that of a real cluster).
+//!    starts a cluster and watches it, as the real test harness does), `tools` (the admin tool and
+//!    an HTTP client), the scenarios ([`cold_start`], [`restarts`], [`trim_gap`],
+//!    [`cluster_chaos`], [`metadata_servers`]), [`phases`] and [`fidelity`] (a start compared with
+//!    that of a real cluster), [`shipped`] (what the binary `stormglass` offers).
 //!
 //! **Invariant:** no duration of the real system is written down here as such. A database opens by
 //! its operations, a join waits for a Raft commit; a model gives policies, limits and the CPU time

@@ -26,7 +26,7 @@ impl Signal {
     /// Parses a note of the trace: returns the signal and the node that got it, or `None` for any
     /// other note.
     pub fn from_note(note: &str) -> Option<(Signal, &str)> {
-        let told = |signal: Signal| Some((signal, note.strip_prefix(signal.note_prefix())?));
-        [Signal::Kill, Signal::Term].into_iter().find_map(told)
+        let parse = |signal: Signal| Some((signal, note.strip_prefix(signal.note_prefix())?));
+        [Signal::Kill, Signal::Term].into_iter().find_map(parse)
     }
 }

@@ -59,7 +59,7 @@ impl Admin {
 pub(crate) async fn register(world: &World, cluster: &Cluster, place: usize) {
     let node = world.node(SERVICES);
     let work = cluster.settings().partition.service_work;
-    crate::partition::service::start(&node, work).expect("nobody else is on this host");
+    crate::partition::service::start(&node, work).expect("the host has no other process");
     let response = Admin::of(cluster, place).ask(ControlRequest::Register(SERVICES.into())).await;
     if !matches!(response, Ok(ControlResponse::Done)) {
         let name = cluster.node(place).name();

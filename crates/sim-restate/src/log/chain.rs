@@ -125,7 +125,7 @@ mod tests {
         assert!(logs.extend(LOG, None, Lsn(1), next(1)));
         let first = logs.tail(LOG).unwrap().clone();
         assert!(logs.extend(LOG, Some(first.id), Lsn(8), next(2)));
-        assert!(!logs.extend(LOG, Some(first.id), Lsn(9), next(3)), "somebody else was faster");
+        assert!(!logs.extend(LOG, Some(first.id), Lsn(9), next(3)), "the segment is no longer the open one");
         assert_eq!(logs.version, 3);
         let (segment, end) = logs.segment_of(LOG, Lsn(7)).unwrap();
         assert_eq!((segment.id, end), (first.id, Some(Lsn(8))));

@@ -23,7 +23,8 @@ pub struct LogSettings {
     pub auto_recovery: Duration,
     /// Which node seals a segment whose sequencer is gone, and opens the next. Default: `leader`.
     pub reconfigures: Reconfigures,
-    /// The limit of a request to a log server (`log-server-rpc-timeout`, `store-timeout`). Default: 2 s.
+    /// The limit of a request to a log server (`log-server-rpc-timeout`, `store-timeout`).
+    /// Default: 2 s.
     #[serde(with = "HumanDuration")]
     pub server_timeout: Duration,
     /// How a sequencer repeats a failed request to a log server (`log-server-retry-policy`).

@@ -7,7 +7,8 @@ use sim_raft::RetryPolicy;
 use std::time::Duration;
 use stormglass_core::latency::HumanDuration;
 
-/// How partitions run. Source: restatedev/restate `crates/types/src/config/worker.rs`, `crates/worker/src/partition_processor_manager.rs`.
+/// How partitions run. Source: restatedev/restate `crates/types/src/config/worker.rs`,
+/// `crates/worker/src/partition_processor_manager.rs`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct PartitionSettings {
@@ -23,7 +24,8 @@ pub struct PartitionSettings {
     /// (`snapshots.snapshot-interval-num-records`) and trims its log up to it; with 0 only the
     /// admin tool does either. Default: 0.
     pub snapshot_records: u64,
-    /// The pause between such a snapshot and the trim (`worker.trim-delay-interval`). Default: 10 min.
+    /// The pause between such a snapshot and the trim (`worker.trim-delay-interval`). Default: 10
+    /// min.
     #[serde(with = "HumanDuration")]
     pub trim_delay: Duration,
     /// Which component restarts a partition that has stopped. Default: `manager`.

@@ -58,7 +58,8 @@ pub struct ScriptedRestart {
     pub signal: Signal,
 }
 
-/// Who provisions a cluster. Source: restatedev/restate `crates/local-cluster-runner/src/node/mod.rs` (`provision_cluster`), which the tests call since
+/// Who provisions a cluster. Source: restatedev/restate
+/// `crates/local-cluster-runner/src/node/mod.rs` (`provision_cluster`), which the tests call since
 /// restatedev/restate#3090.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
