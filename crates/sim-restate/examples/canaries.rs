@@ -1,4 +1,5 @@
-//! Servers that are wrong on purpose, and how many seeds it takes until somebody says so: the tables of `docs/canaries.md`. Exits with 1 if one is not found.
+//! Planted bugs, and how many seeds it takes until a check finds each: the tables of
+//! `docs/canaries.md`. Exits with 1 if one is not found.
 
 use sim_raft::Canary;
 use sim_restate::{ClusterChaos, MetadataChaos, canary};

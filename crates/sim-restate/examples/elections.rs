@@ -1,4 +1,5 @@
-//! How long the metadata servers are without a leader, by election and heartbeat ticks and sync delay: the table of `docs/elections.md`.
+//! How long the metadata servers are without a leader, by election and heartbeat ticks and sync
+//! delay: the table of `docs/elections.md`.
 
 use sim_restate::MetadataFailover;
 use std::time::Duration;

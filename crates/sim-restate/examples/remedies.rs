@@ -1,6 +1,7 @@
 //! What each remedy for the bad day of March 2025 is worth: the table of `docs/incident-2973.md`.
 //!
-//! The same seeds for every remedy, so the same weather: a run that fails with it and passes without it is the remedy's own doing.
+//! The same seeds for every remedy, so the same random environment (common random numbers): a run
+//! that fails with the remedy and passes without it fails because of the remedy.
 
 use sim_restate::ColdStart;
 use std::ops::ControlFlow;
@@ -13,7 +14,7 @@ const SEEDS: u64 = 10_000;
 /// Two nodes of `restate-m25` start on the machine of March 2025.
 const BEFORE: &[(&str, &str)] = &[("cluster.nodes", "2")];
 
-/// The start without databases that nobody needs yet, as since September 2025.
+/// The start without the databases that no step needs yet, as since September 2025.
 const LAZY: &str = r#"["boot", "cluster-marker", "open-metadata-store", "open-log-store", "build-roles", "bind-fabric",
     "serve-fabric", "start-metadata-server", "join", "mark-provisioned", "node-id", "sync-metadata", "start-bifrost", "log-server",
     "bind-admin", "admin", "worker", "ingress"]"#;
@@ -24,7 +25,7 @@ const SOCKETS_FIRST: &str = r#"["boot", "bind-sockets", "cluster-marker", "open-
     "sync-metadata", "start-bifrost", "open-local-loglet", "log-server", "admin", "worker", "ingress"]"#;
 
 const REMEDIES: &[(&str, &[(&str, &str)])] = &[
-    ("nothing", &[]),
+    ("baseline", &[]),
     ("election tick 20 → 10", &[("raft.election-ticks", "10")]),
     ("election tick 20 → 5", &[("raft.election-ticks", "5")]),
     ("join retry cap 5 s → 1 s", &[("node.join-retry.max", "1s")]),

@@ -1,4 +1,4 @@
-//! A cluster that is wrong on purpose, one known bug each, to show that the oracles find them.
+//! Known bugs that can be planted in the cluster, to show that the oracle finds them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,25 +7,25 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Canary {
-    /// None.
+    /// No bug.
     #[default]
     None,
-    /// A partition runs an invocation again although it has seen its idempotency key.
+    /// A partition runs an invocation again although it has stored its idempotency key.
     ForgetsIdempotencyKeys,
     /// A sequencer acknowledges records before a write quorum has them.
     AcknowledgesBeforeTheQuorum,
-    /// A snapshot says that it has one record more than it has.
+    /// A snapshot claims one record more than it includes.
     SnapshotsAreAhead,
     /// A log is trimmed one record beyond the snapshot.
     TrimsBeyondTheSnapshot,
-    /// Log servers take records for a segment that is sealed.
+    /// Log servers store records of a segment that is sealed.
     StoresAfterTheSeal,
-    /// A partition obeys a leader whose epoch is over.
+    /// A partition applies records of a leader whose epoch is over.
     ObeysOldLeaders,
 }
 
 impl Canary {
-    /// All the bugs.
+    /// All bugs.
     pub const ALL: [Canary; 6] = [
         Canary::ForgetsIdempotencyKeys,
         Canary::AcknowledgesBeforeTheQuorum,

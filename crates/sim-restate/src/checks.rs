@@ -1,10 +1,10 @@
-//! When a node is healthy, check by check, as the real harness asks.
+//! The health checks of a node, as the real harness makes them.
 //!
-//! Each check of each node is a wait of its own; all run side by side under one deadline. Source: restatedev/restate
-//! `crates/local-cluster-runner/src/node/mod.rs`, `HealthCheck`.
+//! Each check of each node is a wait of its own; all run in parallel under one deadline. Source:
+//! restatedev/restate `crates/local-cluster-runner/src/node/mod.rs`, `HealthCheck`.
 
 use crate::ingress::{INGRESS_PORT, Request, Response};
-use crate::runner::Life;
+use crate::process::CurrentProcess;
 use crate::settings::AdminCheck;
 use serde::{Deserialize, Serialize};
 use sim_raft::{ClientSettings, MetadataClient, NodeConfig, NodesConfiguration, StorageState, WorkerState};
@@ -13,7 +13,7 @@ use stormglass_net::Host;
 use stormglass_rt as rt;
 use stormglass_sim::Node;
 
-/// What a node is asked for.
+/// A health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Check {
@@ -21,16 +21,16 @@ pub enum Check {
     Admin,
     /// The ingress answers.
     Ingress,
-    /// The log server is entered as usable.
+    /// The log server is registered as usable.
     LogServer,
     /// The metadata server is a member.
     MetadataServer,
-    /// The worker is entered as usable.
+    /// The worker is registered as usable.
     Worker,
 }
 
 impl Check {
-    /// Its name, which is that of its wait.
+    /// Returns its name, which is that of its wait.
     pub fn name(self) -> &'static str {
         match self {
             Check::Admin => "admin",
@@ -42,18 +42,19 @@ impl Check {
     }
 }
 
-/// One check of one node by the harness; the admin API has [`crate::runner`]'s own.
+/// One check of one node by the harness; for the admin API, [`crate::runner`] has a check of its
+/// own.
 pub(crate) struct Probe {
     pub(crate) runner: Host,
     pub(crate) node: Node,
-    pub(crate) life: Life,
+    pub(crate) process: CurrentProcess,
     pub(crate) check: AdminCheck,
     pub(crate) client: ClientSettings,
     pub(crate) seed: Seed,
 }
 
 impl Probe {
-    /// Asks again after each pause until the check holds.
+    /// Repeats the check after each pause until it holds.
     pub(crate) async fn until(self, check: Check) {
         match check {
             Check::Admin => {}
@@ -80,10 +81,11 @@ impl Probe {
         }
     }
 
-    /// Its own status says so. Asked at each pause's end; what is waited for is the change.
+    /// Waits until the metadata server's own status is member. The result is that of a poll after
+    /// each pause; the wait is for the change of the status.
     async fn member(&self) {
         let began = rt::now();
-        self.life.until_member().await;
+        self.process.until_member().await;
         let (waited, gap) = (rt::now() - began, self.check.poll_interval.as_nanos());
         let polls = waited.as_nanos().div_ceil(gap);
         let rest = std::time::Duration::from_nanos((polls * gap - waited.as_nanos()) as u64);
@@ -94,7 +96,8 @@ impl Probe {
         }
     }
 
-    /// The cluster's configuration, read through the node itself, says so of it.
+    /// Waits until the node's entry in the cluster's configuration, read through the node itself,
+    /// is accepted.
     async fn entered(&self, accept: impl Fn(&NodeConfig) -> bool) {
         let name = self.node.name();
         loop {

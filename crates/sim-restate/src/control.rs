@@ -1,153 +1,111 @@
-//! What nodes are asked about themselves and told to do: by each other, by the cluster controller, by the tests' tools.
+//! The messages of a node's control service: requests from other nodes, from the cluster
+//! controller and from the tests' tools, and their responses.
 //!
-//! In Restate these are services of a node's fabric (`NodeCtlSvc`, `CoreNodeSvc`, the partition manager's) and, on a node that can be the controller, `ClusterCtrlSvc`. They answer
-//! once the node has started.
+//! In Restate these are services of a node's fabric (`NodeCtlSvc`, `CoreNodeSvc`, the partition
+//! manager's) and, on a node that can be the controller, `ClusterCtrlSvc`. They answer once the
+//! node has started.
 
-use crate::controller::{Controller, Observed};
-use crate::liveness::{Liveness, NodeState, Seen};
+use crate::liveness::NodeLiveness;
 use crate::log::Lsn;
-use crate::metadata::{Metadata, Versions};
+use crate::metadata::Versions;
 use crate::partition::PartitionId;
-use crate::partition::manager::{Manager, Role};
-use crate::partition::processor::{NoSnapshot, Status};
+use crate::partition::protocol::{Role, SnapshotError, Status};
 use crate::partition::snapshots::Snapshot;
 use crate::partition::state::State;
-use crate::partition::views::{PartitionViews, Views};
+use crate::partition::views::PartitionViews;
 use sim_raft::NodeId;
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
-use stormglass_core::Recorder;
-use stormglass_net::Host;
-use stormglass_rt as rt;
 
-/// The port.
+/// The port of the control service.
 pub const CONTROL_PORT: u16 = 5128;
 
-/// What a node is asked.
+/// A request to a node.
 #[derive(Clone, Debug)]
-pub enum Ask {
-    /// Who is up and where partitions are, as its failure detector sees it.
+pub enum ControlRequest {
+    /// Returns which nodes are alive and where partitions are, as this node's failure detector
+    /// sees it.
     ClusterState,
-    /// How its own partitions stand (`GetNodeState`).
+    /// Returns the statuses of this node's partitions (`GetNodeState`). The sender's versions of
+    /// the documents come with it.
     NodeState(Versions),
-    /// To run partitions so (`ControlProcessors`).
+    /// Runs partitions in these roles (`ControlProcessors`).
     Control(Vec<(PartitionId, Role)>),
-    /// To make a snapshot of a partition with this record at least.
+    /// Creates a snapshot of a partition that includes this record.
     Snapshot(PartitionId, Lsn),
-    /// The state of a partition: what a test compares.
-    Look(PartitionId),
-    /// What its controller has observed of the cluster.
+    /// Returns the state of a partition, for a test that compares replicas.
+    PartitionState(PartitionId),
+    /// Returns what this node's controller has observed of the cluster.
     Observed,
-    /// To have a snapshot made of a partition, with this record at least, and to trim the log up to it if asked for (`restatectl snapshots create`).
+    /// Has the leader of a partition create a snapshot that includes this record, and trims the
+    /// log up to it if the flag is set (`restatectl snapshots create`).
     CreateSnapshot(PartitionId, Lsn, bool),
-    /// To register a service (`POST /deployments`).
+    /// Registers a service (`POST /deployments`).
     Register(String),
-    /// To have partitions on so many nodes (`restatectl config set`).
+    /// Sets the number of replicas of each partition (`restatectl config set`).
     Replicate(u8),
 }
 
-/// What it answers.
+/// The response of a node.
 #[derive(Clone, Debug)]
-pub enum Told {
-    /// Who is up and where partitions are; nothing as long as it has no view of its own.
+pub enum ControlResponse {
+    /// Which nodes are alive and where partitions are; `None` as long as this node is not alive in
+    /// its own view.
     ClusterState(Option<ClusterState>),
-    /// How its partitions stand.
+    /// The statuses of its partitions.
     NodeState(NodeReport),
-    /// It is done, or under way.
+    /// The request is done, or in progress.
     Done,
     /// The snapshot, or why there is none.
-    Snapshot(Result<Snapshot, NoSnapshot>),
-    /// The state, if it has it.
+    Snapshot(Result<Snapshot, SnapshotError>),
+    /// The state, if the partition runs here.
     State(Option<Arc<State>>),
-    /// What was observed.
-    Observed(Arc<Observed>),
-    /// It was not done.
+    /// What the controller has observed.
+    Observed(Arc<ObservedState>),
+    /// The request failed.
     Failed(String),
 }
 
-/// Who is up and where partitions are.
+/// Which nodes are alive and where partitions are.
 #[derive(Clone, Debug)]
 pub struct ClusterState {
-    /// Who is up.
-    pub nodes: BTreeMap<NodeId, Seen>,
+    /// The states of the nodes.
+    pub nodes: BTreeMap<NodeId, NodeLiveness>,
     /// Where partitions are.
     pub partitions: Arc<PartitionViews>,
 }
 
-/// How a node's partitions stand.
+/// The statuses of one node's partitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeReport {
-    /// Which of the node's lives tells it.
+    /// The generation of the node that sends the report.
     pub generation: u32,
-    /// Those that have started.
+    /// The partitions that have started.
     pub partitions: BTreeMap<PartitionId, Status>,
 }
 
-/// What answers on a node.
-#[derive(Clone)]
-pub(crate) struct Desk {
-    pub(crate) me: crate::log::Generation,
-    pub(crate) liveness: Liveness,
-    pub(crate) views: Views,
-    pub(crate) metadata: Metadata,
-    pub(crate) manager: Option<Manager>,
-    pub(crate) controller: Option<Controller>,
+/// The cluster as a controller has observed it: the last answer of each node that has answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedState {
+    /// The report of each node.
+    pub nodes: BTreeMap<NodeId, NodeReport>,
 }
 
-impl Desk {
-    /// Answers from now on.
-    ///
-    /// # Errors
-    ///
-    /// `AddrInUse`.
-    pub(crate) fn serve(self, host: &Host) -> io::Result<()> {
-        let mut service = host.serve::<Ask, Told>(CONTROL_PORT)?;
-        let recorder: Recorder = host.network().recorder().clone();
-        rt::spawn(&recorder.clone(), "control", async move {
-            while let Some(call) = service.next().await {
-                let (ask, reply) = call.split();
-                let desk = self.clone();
-                rt::spawn(&recorder, "control request", async move {
-                    let told = desk.answer(ask).await;
-                    reply.send(told);
-                });
-            }
-        });
-        Ok(())
+impl ObservedState {
+    /// Returns whether a node leads a partition, in any epoch.
+    pub(crate) fn leads(&self, node: NodeId, partition: PartitionId) -> bool {
+        self.status(node, partition).is_some_and(|status| status.leads.is_some())
     }
 
-    async fn answer(&self, ask: Ask) -> Told {
-        match ask {
-            Ask::ClusterState => {
-                let nodes = self.liveness.watch().get();
-                let ready = nodes.get(&self.me.id).is_some_and(|seen| seen.state == NodeState::Alive);
-                Told::ClusterState(ready.then(|| ClusterState { nodes, partitions: self.views.get() }))
-            }
-            Ask::NodeState(versions) => {
-                self.metadata.hear_of(versions);
-                let partitions = self.manager.as_ref().map(Manager::statuses).unwrap_or_default();
-                Told::NodeState(NodeReport { generation: self.me.generation, partitions })
-            }
-            Ask::Control(orders) => {
-                let Some(manager) = &self.manager else { return Told::Failed("no worker".into()) };
-                orders.into_iter().for_each(|(partition, role)| manager.control(partition, role));
-                Told::Done
-            }
-            Ask::Snapshot(partition, least) => match &self.manager {
-                Some(manager) => Told::Snapshot(manager.snapshot(partition, least).await),
-                None => Told::Snapshot(Err("no worker".into())),
-            },
-            Ask::Look(partition) => match &self.manager {
-                Some(manager) => Told::State(manager.look(partition).await),
-                None => Told::State(None),
-            },
-            Ask::Observed | Ask::CreateSnapshot(..) | Ask::Register(_) | Ask::Replicate(_) => {
-                match &self.controller {
-                    Some(controller) => controller.answer(ask).await,
-                    None => Told::Failed("no cluster controller here".into()),
-                }
-            }
-        }
+    /// Returns the status of a partition on a node.
+    pub fn status(&self, node: NodeId, partition: PartitionId) -> Option<&Status> {
+        self.nodes.get(&node)?.partitions.get(&partition)
+    }
+
+    /// Returns the node that leads a partition: the one with the highest epoch, if several nodes
+    /// say that they lead it.
+    pub fn leader(&self, partition: PartitionId) -> Option<NodeId> {
+        let leads = |node: &NodeId| self.status(*node, partition).and_then(|status| status.leads);
+        self.nodes.keys().copied().filter(|node| leads(node).is_some()).max_by_key(leads)
     }
 }

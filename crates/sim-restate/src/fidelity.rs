@@ -1,15 +1,17 @@
 //! Real against simulated: the phases of cold starts and of restarts under injected sync delays.
 //!
-//! The measurements are data (`data/real-1.7.12.toml`); nothing in the model is fitted to them. A simulated
-//! condition is the profile `quiet` with what the experiment was: the same delay on every sync, what tracing costs, which is how the real syncs were delayed (read off another
-//! recording, without delays), and the restarts of the real runs, with the same pauses, nodes and signals.
+//! The measurements are data (`data/real-1.7.12.toml`); nothing in the model is fitted to them. A
+//! simulated condition is the profile `quiet` with the settings of the experiment: the same delay
+//! on every sync; the cost of tracing, which is how the real syncs were delayed (taken from
+//! another recording, without delays); and the restarts of the real runs, with the same pauses,
+//! nodes and signals.
 
 pub mod trim_gap;
 
 use crate::phases::{NodeStart, Phase, starts};
 use crate::restarts::Restarts;
-use crate::runner::Signal;
 use crate::settings::ScriptedRestart;
+use crate::signal::Signal;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -18,34 +20,36 @@ use stormglass_core::latency::HumanDuration;
 use stormglass_core::{Keep, Length, Seed};
 use stormglass_sim::{AnyScenario, Played, Run, Settings};
 
-/// The phases that the simulation has to meet within [`TOLERANCE`] where syncs are slow.
+/// The phases whose simulated medians have to be within [`TOLERANCE`] where syncs are slow.
 pub const JUDGED: [Phase; 5] =
     [Phase::MetadataDbOpen, Phase::LogDbOpen, Phase::Joining, Phase::NodeId, Phase::AdminListening];
 
-/// The phases after the start that cold starts have to meet within [`TOLERANCE`]. After a restart [`Way`]s lead to partitions.
+/// The phases after the start whose medians have to be within [`TOLERANCE`] for cold starts. After
+/// a restart, partitions are reached on several [`RecoveryPath`]s.
 pub const LATER: [Phase; 3] = [Phase::StoreDbOpen, Phase::SelfAlive, Phase::PartitionStarted];
 
-/// How far a simulated median may be from the real one.
+/// The largest relative difference of a simulated median from the real one.
 pub const TOLERANCE: f64 = 0.15;
 
-/// Whether a node starts for the first time.
+/// The kind of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StartKind {
     /// On an empty disk, all nodes at once.
     Cold,
-    /// On what its disk has kept, while the others run: after SIGKILL and after SIGTERM.
+    /// With the data on its disk, while the others run: after SIGKILL and after SIGTERM.
     Restart,
-    /// Those after SIGKILL alone.
+    /// Restarts after SIGKILL alone.
     Killed,
-    /// Those after SIGTERM alone: the databases were closed in order, and their logs have nothing to recover.
+    /// Restarts after SIGTERM alone: the databases were closed in order, and their logs have
+    /// nothing to recover.
     Terminated,
 }
 
-/// One condition, and what starts are like under it.
+/// One condition, with the real and the simulated starts under it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// Which starts.
+    /// The kind of the starts.
     pub kind: StartKind,
     /// The delay of every sync, as a setting's value.
     pub sync_delay: String,
@@ -53,25 +57,28 @@ pub struct Comparison {
     pub medians: BTreeMap<Phase, (f64, f64)>,
     /// From the 10th to the 90th percentile of `admin_listening`, real and simulated, in seconds.
     pub spread: (f64, f64),
-    /// How many of the real starts took longer than 10 s until the harness saw them, and how many there were.
+    /// The number of real starts that took longer than 10 s until the harness saw them healthy,
+    /// and the number of all real starts.
     pub late: (u64, u64),
-    /// The share of the simulated starts that did.
+    /// The share of such starts in the simulation.
     pub late_simulated: f64,
-    /// The ways to the first partition, of restarts.
-    pub ways: Vec<Way>,
+    /// The recovery paths of restarts to the first partition.
+    pub recovery_paths: Vec<RecoveryPath>,
 }
 
-/// How a node that was started again comes to run partitions: at once, if the controller has not moved them meanwhile, or when it is trusted again. A median over both would be
-/// in the one or the other by chance.
+/// How a restarted node comes to run partitions: immediately, if the controller has not moved them
+/// meanwhile, or after failure detection, when the node is alive again. A median over both paths
+/// would fall into one or the other by chance.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Way {
-    /// Which one.
+pub struct RecoveryPath {
+    /// The name of the path.
     pub name: &'static str,
-    /// How many of the real starts took it, and how many there were.
+    /// The number of real starts on this path, and the number of all real starts.
     pub starts: (u64, u64),
-    /// The share of the simulated starts that took it.
+    /// The share of simulated starts on this path.
     pub share_simulated: f64,
-    /// The real and the simulated median of [`Phase::StoreDbOpen`] and [`Phase::PartitionStarted`] on it, in seconds, where there are both.
+    /// The real and the simulated median of [`Phase::StoreDbOpen`] and [`Phase::PartitionStarted`]
+    /// on this path, in seconds, where there are both.
     pub medians: BTreeMap<Phase, (f64, f64)>,
 }
 
@@ -91,10 +98,10 @@ impl Measurements {
     }
 }
 
-/// What was done, and nothing that came out of it.
+/// The settings of an experiment, without any of its results.
 #[derive(Deserialize)]
 struct Experiment {
-    /// The delay, and what tracing costs, which is how syncs were delayed.
+    /// The delay of syncs, and the cost of tracing, which is how they were delayed.
     #[serde(default)]
     settings: BTreeMap<String, String>,
     /// The restarts of each run.
@@ -107,7 +114,7 @@ struct Restarted {
     pause: Duration,
     node: String,
     signal: Signal,
-    /// Whether nobody knows what came of it.
+    /// Whether the log of this start was not kept.
     #[serde(default)]
     unlogged: bool,
 }
@@ -122,24 +129,24 @@ struct Condition {
     p10: f64,
     p90: f64,
     medians: BTreeMap<String, f64>,
-    #[serde(default)]
-    at_once: MeasuredWay,
-    #[serde(default)]
-    when_trusted: MeasuredWay,
+    #[serde(default, rename = "at-once")]
+    immediate: MeasuredPath,
+    #[serde(default, rename = "when-trusted")]
+    after_detection: MeasuredPath,
 }
 
-/// Nobody took it if it is left out.
+/// Left out in the data if no real start took this path.
 #[derive(Default, Deserialize)]
-struct MeasuredWay {
+struct MeasuredPath {
     starts: u64,
     medians: BTreeMap<String, f64>,
 }
 
-/// Plays each measured condition with so many seeds and compares.
+/// Plays each measured condition with `seeds` seeds and compares.
 ///
 /// # Panics
 ///
-/// When there are fewer seeds than runs of a measured experiment, of which there are up to five.
+/// If there are fewer seeds than runs of a measured experiment, of which there are up to five.
 pub fn compare(seeds: u64) -> Vec<Comparison> {
     let measured = Measurements::read();
     let played = measured.played.iter().map(|(delay, experiment)| (delay.as_str(), experiment.play(seeds)));
@@ -165,7 +172,7 @@ struct Start {
 }
 
 impl Experiment {
-    /// Repeats the experiment with so many seeds, one for each of its runs.
+    /// Repeats the experiment with `seeds` seeds, one for each of its runs.
     fn play(&self, seeds: u64) -> Vec<Start> {
         let runs: Vec<_> = self.runs.iter().map(|run| (run, self.settings(run))).collect();
         let seeds: Vec<u64> = (0..seeds).collect();
@@ -184,7 +191,7 @@ impl Experiment {
         let settings = self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let settings: Vec<_> = settings.chain(more.iter().copied()).collect();
         Settings::resolve(scenario, Some("restate-1.7"), "quiet", &settings)
-            .expect("shipped model and profile are valid")
+            .expect("the shipped model and profile are valid")
     }
 }
 
@@ -194,10 +201,11 @@ impl Restarted {
     }
 }
 
-/// The starts of a run, those left out that nobody knows the real ones of.
+/// Returns the starts of a run, without those whose real counterparts were not logged.
 fn starts_of(run: &[Restarted], settings: &Settings, seed: u64) -> Vec<Start> {
     let Played { outcome, trace } = Run::new(&Restarts, settings.clone(), Seed(seed)).play(Keep::Events);
-    // As many waits as starts, in the same order: first the nodes all at once, then one after the other.
+    // As many waits as starts, in the same order: first all nodes at once, then one after the
+    // other.
     let waits = outcome.waits.into_iter().filter(|wait| wait.name.starts_with("admin"));
     let seen = waits.map(|wait| match wait.length {
         Length::Observed(length) => length.as_secs_f64(),
@@ -222,31 +230,34 @@ impl Condition {
             late: (self.late, self.starts),
             late_simulated: late as f64 / starts.len() as f64,
             medians: all.against(&self.medians),
-            ways: match self.kind {
-                StartKind::Restart => self.ways(starts),
+            recovery_paths: match self.kind {
+                StartKind::Restart => self.recovery_paths(starts),
                 _ => Vec::new(),
             },
         }
     }
 
-    fn ways(&self, simulated: &[&Start]) -> Vec<Way> {
+    fn recovery_paths(&self, simulated: &[&Start]) -> Vec<RecoveryPath> {
         let opens = |start: &&NodeStart| start.reached.get(&Phase::StoreDbOpen).copied();
-        let trusted = |start: &&NodeStart| {
+        let detected = |start: &&NodeStart| {
             opens(start)
                 .is_some_and(|open| start.reached.get(&Phase::SelfAlive).is_some_and(|alive| *alive < open))
         };
         let opened = simulated.iter().map(|start| &start.start).filter(|start| opens(start).is_some());
-        let (when_trusted, at_once): (Vec<_>, Vec<_>) = opened.partition(trusted);
-        let (at_once, when_trusted) = (Times::of(at_once), Times::of(when_trusted));
-        let starts = self.at_once.starts + self.when_trusted.starts;
-        let played = (at_once.starts + when_trusted.starts) as f64;
-        let way = |name, real: &MeasuredWay, simulated: &Times| Way {
+        let (after_detection, immediate): (Vec<_>, Vec<_>) = opened.partition(detected);
+        let (immediate, after_detection) = (Times::of(immediate), Times::of(after_detection));
+        let starts = self.immediate.starts + self.after_detection.starts;
+        let played = (immediate.starts + after_detection.starts) as f64;
+        let path = |name, real: &MeasuredPath, simulated: &Times| RecoveryPath {
             name,
             starts: (real.starts, starts),
             share_simulated: simulated.starts as f64 / played,
             medians: simulated.against(&real.medians),
         };
-        vec![way("at once", &self.at_once, &at_once), way("when trusted", &self.when_trusted, &when_trusted)]
+        vec![
+            path("immediate", &self.immediate, &immediate),
+            path("after failure detection", &self.after_detection, &after_detection),
+        ]
     }
 }
 
@@ -277,7 +288,7 @@ impl Times {
         times
     }
 
-    /// The real medians and these, where there are both.
+    /// Returns the real and these medians, for the phases that have both.
     fn against(&self, real: &BTreeMap<String, f64>) -> BTreeMap<Phase, (f64, f64)> {
         let both = |phase: Phase| {
             let (real, times) = (*real.get(phase.name())?, self.sorted(phase));
@@ -287,14 +298,14 @@ impl Times {
     }
 }
 
-/// Between the two that are nearest, of a list that is sorted (Hyndman and Fan's type 7).
+/// Interpolates between the two nearest values of a sorted list (Hyndman and Fan's type 7).
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
     below + (above - below) * place.fract()
 }
 
-/// The comparisons as Markdown tables.
+/// Returns the comparisons as Markdown tables.
 pub fn table(comparisons: &[Comparison]) -> String {
     let mut text = String::from(
         "| start | sync delay | phase | real, s | simulated, s | difference |\n| --- | --- | --- | ---: | ---: | ---: |\n",
@@ -327,7 +338,8 @@ pub fn table(comparisons: &[Comparison]) -> String {
     text += "\n| restart, sync delay | partitions start | share, real | simulated | phase | real, s | simulated, s | difference |\n";
     text += "| --- | --- | ---: | ---: | --- | ---: | ---: | ---: |\n";
     for comparison in comparisons {
-        for Way { name, starts: (taken, of), share_simulated, medians } in &comparison.ways {
+        for RecoveryPath { name, starts: (taken, of), share_simulated, medians } in &comparison.recovery_paths
+        {
             for (phase, (real, simulated)) in medians {
                 let _ = writeln!(
                     text,

@@ -1,7 +1,9 @@
-//! What a node tells of itself, role by role.
+//! The status of each role of a node.
 //!
-//! Each change is an event, a [`Kind::Status`](stormglass_core::Kind::Status), that nothing waits for: it takes no time and wakes nobody. Values and who moves them are those of restatedev/restate
-//! `crates/types/protobuf/restate/common.proto` and `crates/types/src/health.rs`.
+//! Each change is an event, a [`Kind::Status`](stormglass_core::Kind::Status), without any effect
+//! on the run: it takes no time and wakes no task. The values, and the components that set them,
+//! are those of restatedev/restate `crates/types/protobuf/restate/common.proto` and
+//! `crates/types/src/health.rs`.
 
 use sim_raft::{Roles, Status};
 use std::fmt;
@@ -9,15 +11,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use stormglass_core::Recorder;
 use stormglass_rt as rt;
 
-/// The state of one role.
+/// The status of one role.
 pub trait RoleStatus: Copy + PartialEq {
     /// The role's name.
     const ROLE: &'static str;
 
-    /// The state's name.
+    /// Returns the status's name.
     fn name(self) -> &'static str;
 
-    /// Its place among those of all roles.
+    /// Returns this role's field among those of all roles.
     fn of(all: &mut Statuses) -> &mut Self;
 }
 
@@ -27,7 +29,7 @@ macro_rules! statuses {
             $(#[$doc])*
             #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
             pub enum $name {
-                /// Nothing is known of it yet, or the node has no such role.
+                /// Not known yet, or the node has no such role.
                 #[default]
                 Unknown,
                 $($(#[$about])* $value,)+
@@ -62,7 +64,7 @@ macro_rules! statuses {
             $($(#[$doc])* pub $field: $name,)+
         }
 
-        /// One after the other, separated by commas.
+        /// The roles' names and statuses, separated by commas.
         impl fmt::Display for Statuses {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let all = [$(format!("{} {}", $name::ROLE, self.$field.name())),+];
@@ -71,7 +73,8 @@ macro_rules! statuses {
         }
 
         impl Health {
-            /// Records that nothing is known of these roles yet: what an earlier process of the node has told holds no more.
+            /// Records the status of these roles as unknown: the statuses of an earlier process of
+            /// the node are no longer valid.
             pub(crate) fn begin(&self, roles: &Roles) {
                 $(if $has(roles) { self.record($name::Unknown); })+
             }
@@ -82,20 +85,20 @@ macro_rules! statuses {
 statuses! {
     /// The node as a whole.
     NodeStatus node "node" of |_: &Roles| true, {
-        /// Its process has begun.
+        /// Its process has started.
         StartingUp "starting up",
-        /// All steps of its start are done: other nodes are answered.
+        /// All steps of its start are completed: it serves other nodes.
         Alive "alive",
-        /// It was told to stop, and does.
+        /// It has got SIGTERM, and shuts down.
         ShuttingDown "shutting down",
     }
-    /// What serves other nodes: the fabric.
+    /// The service for other nodes: the fabric.
     NodeRpcStatus fabric "fabric" of |_: &Roles| true, {
-        /// About to be served.
+        /// It is about to be served.
         StartingUp "starting up",
-        /// It answers.
+        /// It is served.
         Ready "ready",
-        /// It answers still, and will not for long.
+        /// It is still served, until the process ends.
         Stopping "stopping",
     }
     /// The metadata server.
@@ -111,34 +114,34 @@ statuses! {
     }
     /// The log server.
     LogServerStatus log_server "log server" of |roles: &Roles| roles.log_server, {
-        /// Its database is being opened, or it enters itself.
+        /// Its database is being opened, or it is being registered.
         StartingUp "starting up",
-        /// It takes records.
+        /// It stores records.
         Ready "ready",
-        /// Its disk has failed it: it takes no more records.
+        /// Its disk has failed: it stores no more records.
         Failsafe "failsafe",
         /// Its node shuts down.
         Stopping "stopping",
     }
-    /// The worker: where partitions are.
+    /// The worker, which runs partitions.
     WorkerStatus worker "worker" of |roles: &Roles| roles.worker, {
-        /// About to be started.
+        /// It is about to be started.
         StartingUp "starting up",
-        /// It takes orders of the controller.
+        /// It accepts orders of the controller.
         Ready "ready",
     }
     /// The admin role: cluster controller and admin API.
     AdminStatus admin "admin" of |roles: &Roles| roles.admin, {
-        /// About to be started.
+        /// It is about to be started.
         StartingUp "starting up",
         /// The controller runs.
         Ready "ready",
     }
     /// The ingress.
     IngressStatus ingress "ingress" of |roles: &Roles| roles.ingress, {
-        /// About to be started.
+        /// It is about to be started.
         StartingUp "starting up",
-        /// It takes requests.
+        /// It accepts requests.
         Ready "ready",
     }
 }
@@ -154,7 +157,7 @@ impl From<&Status> for MetadataServerStatus {
     }
 }
 
-/// What one process tells of itself. Clones share it.
+/// The statuses of the roles of one process. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Health {
     now: Arc<Mutex<Statuses>>,
@@ -162,17 +165,17 @@ pub struct Health {
 }
 
 impl Health {
-    /// Of a process of which nothing is known yet.
+    /// Returns the statuses of a process, all unknown.
     pub fn new(recorder: &Recorder) -> Health {
         Health { now: Arc::default(), recorder: recorder.clone() }
     }
 
-    /// How all roles are.
+    /// Returns the statuses of all roles.
     pub fn now(&self) -> Statuses {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A role is like this from now on.
+    /// Sets the status of a role.
     pub fn set<S: RoleStatus>(&self, status: S) {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         let was = std::mem::replace(S::of(&mut now), status);

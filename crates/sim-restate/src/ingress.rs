@@ -1,12 +1,13 @@
-//! The HTTP front door: takes invocations, finds the partition's leader, and asks it until it answers.
+//! The HTTP ingress: accepts invocations, finds the partition's leader, and repeats the request
+//! until the leader answers.
 //!
-//! Source: restatedev/restate `crates/ingress-http`, `crates/worker-api` / March 2025 `crates/ingress-dispatcher`.
+//! Source: restatedev/restate `crates/ingress-http`, `crates/worker-api` / March 2025
+//! `crates/ingress-dispatcher`.
 
 use crate::log::Generation;
 use crate::metadata::Metadata;
 use crate::partition::PartitionId;
-use crate::partition::manager::PARTITION_PORT;
-use crate::partition::processor::{Invoke, Invoked};
+use crate::partition::protocol::{Invoke, Invoked, PARTITION_PORT};
 use crate::partition::settings::PlacedBy;
 use crate::partition::state::{Handler, InvocationId, Key};
 use crate::partition::views::Views;
@@ -32,7 +33,7 @@ pub enum Request {
     Invoke {
         /// The counter.
         object: u64,
-        /// What to do with it.
+        /// The handler.
         handler: Handler,
         /// The header `idempotency-key`.
         idempotency_key: Option<u64>,
@@ -42,9 +43,9 @@ pub enum Request {
 /// A response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Response {
-    /// 200, with the counter's value if it was asked for.
+    /// 200, with the counter's value if it was requested.
     Ok(Option<i64>),
-    /// 404: no such service is known here.
+    /// 404: this node knows no such service.
     NotFound,
 }
 
@@ -63,11 +64,11 @@ struct Ingress {
     peers: Peers<Invoke, Invoked>,
     recorder: Recorder,
     back_off: Symbol,
-    /// How many requests it has taken.
+    /// The number of requests so far.
     taken: AtomicU64,
 }
 
-/// Starts to answer what has come to the port and what comes.
+/// Serves the requests that wait at the port, and those that arrive later.
 pub(crate) fn start(parts: Parts, mut service: Service<Request, Response>) {
     let recorder = parts.host.network().recorder().clone();
     let peers = Peers::new(&parts.host, PARTITION_PORT, parts.settings.network.connect_timeout);
@@ -93,7 +94,7 @@ pub(crate) fn start(parts: Parts, mut service: Service<Request, Response>) {
 
 impl Ingress {
     async fn invoke(&self, object: u64, handler: Handler, key: Option<u64>) -> Response {
-        // Nothing in Restate's ingress ends a wait for the answer but the connection's own end.
+        // In Restate's ingress only the end of the connection ends a wait for the answer.
         const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
         let Parts { metadata, settings, seed, me, .. } = &self.parts;
         let (Some(_), Some(table)) = (metadata.schema.get(), metadata.partition_table.get()) else {
@@ -117,7 +118,7 @@ impl Ingress {
         }
     }
 
-    /// The node that leads a partition, as far as is known here.
+    /// Returns the node that leads a partition, as far as this node knows.
     fn leader(&self, partition: PartitionId) -> Option<String> {
         let Parts { metadata, views, settings, .. } = &self.parts;
         let leader = match settings.partition.placed_by {
@@ -128,7 +129,7 @@ impl Ingress {
     }
 }
 
-/// Binds the port: requests wait there until [`start`] takes them.
+/// Binds the port: requests wait there until [`start`] serves them.
 ///
 /// # Errors
 ///

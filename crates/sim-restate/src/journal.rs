@@ -1,11 +1,11 @@
-//! The nodes' log, as far as a test waits for lines of it.
+//! The nodes' log lines, as far as tests wait for them.
 
 use std::sync::Arc;
 use std::time::Duration;
 use stormglass_core::{Kind, Recorder};
 use stormglass_rt::{self as rt, Watch};
 
-/// What all nodes have logged. Clones share it.
+/// The log lines of all nodes. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Journal {
     lines: Watch<Arc<Vec<Line>>>,
@@ -22,18 +22,18 @@ pub struct Line {
 }
 
 impl Journal {
-    /// Nothing logged yet.
+    /// Returns a journal without lines.
     pub fn new(recorder: &Recorder) -> Journal {
         Journal { lines: Watch::new(recorder, Arc::default()), recorder: recorder.clone() }
     }
 
-    /// A node logs a line, which is an event too.
+    /// Logs a line of a node, and records it as an event.
     pub fn note(&self, node: &str, text: String) {
         self.recorder.record(rt::now(), Kind::Note, self.recorder.symbol(&text), Duration::ZERO, 0);
         self.log(node, text);
     }
 
-    /// A node logs a line about what is an event already.
+    /// Logs a line of a node for something that is already recorded as an event.
     pub fn log(&self, node: &str, text: String) {
         let line = Line { node: node.to_string(), text };
         self.lines.change(|lines| {
@@ -42,17 +42,17 @@ impl Journal {
         });
     }
 
-    /// How many lines there are: whoever waits for a later one begins there.
+    /// Returns the number of lines: the `from` of a wait for a later line.
     pub fn len(&self) -> usize {
         self.lines.get().len()
     }
 
-    /// Whether nothing was logged yet.
+    /// Returns whether there is no line yet.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Waits for a line of a node, from this place on.
+    /// Waits for a line of a node that `accept` accepts, from the line with index `from` on.
     pub async fn wait(&self, node: &str, from: usize, accept: impl Fn(&str) -> bool) {
         let found = |line: &Line| line.node == node && accept(&line.text);
         self.lines.until(|lines| lines.iter().skip(from).any(found)).await;

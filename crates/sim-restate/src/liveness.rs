@@ -1,4 +1,4 @@
-//! Who is up, as one node sees it.
+//! Which nodes are alive, as one node sees them.
 
 use crate::log::Generation;
 use sim_raft::NodeId;
@@ -6,43 +6,44 @@ use std::collections::BTreeMap;
 use stormglass_core::Recorder;
 use stormglass_rt::Watch;
 
-/// What a node thinks of another.
+/// The state of a node in another node's view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NodeState {
-    /// It is not heard of.
+    /// No news of it for longer than the failure threshold.
     #[default]
     Dead,
-    /// It is heard of again, and not yet trusted.
+    /// There is news of it again, for less than the suspect interval.
     Suspect,
-    /// It is up.
+    /// It is alive.
     Alive,
-    /// It is about to stop.
+    /// It is shutting down.
     FailingOver,
 }
 
-/// A node in the life that was last heard of.
+/// A node's last known generation and its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// That life.
+pub struct NodeLiveness {
+    /// The generation.
     pub generation: u32,
-    /// Whether it is up.
+    /// Its state.
     pub state: NodeState,
 }
 
-/// A node's view of all nodes. Clones share it. The failure detector writes it, or, in a model without one, the cluster controller.
+/// A node's view of the states of all nodes. Clones share it. The failure detector writes it or,
+/// in a model without one, the cluster controller.
 #[derive(Clone, Debug)]
 pub struct Liveness {
-    seen: Watch<BTreeMap<NodeId, Seen>>,
+    seen: Watch<BTreeMap<NodeId, NodeLiveness>>,
 }
 
 impl Liveness {
-    /// Nobody has been heard of.
+    /// Returns a view without nodes.
     pub fn new(recorder: &Recorder) -> Liveness {
         Liveness { seen: Watch::new(recorder, BTreeMap::new()) }
     }
 
-    /// Changes the view; wakes those who watch it if it is another then.
-    pub fn set(&self, seen: BTreeMap<NodeId, Seen>) {
+    /// Replaces the view; wakes its watchers if it changed.
+    pub fn set(&self, seen: BTreeMap<NodeId, NodeLiveness>) {
         self.seen.change(|known| {
             let changed = *known != seen;
             *known = seen;
@@ -50,23 +51,23 @@ impl Liveness {
         });
     }
 
-    /// The view, for whoever waits for it to change.
-    pub fn watch(&self) -> &Watch<BTreeMap<NodeId, Seen>> {
+    /// Returns the view as a watch, to wait for changes.
+    pub fn watch(&self) -> &Watch<BTreeMap<NodeId, NodeLiveness>> {
         &self.seen
     }
 
-    /// Whether a node is up.
+    /// Returns whether a node is alive.
     pub fn is_alive(&self, node: NodeId) -> bool {
         self.seen.with(|seen| seen.get(&node).is_some_and(|seen| seen.state == NodeState::Alive))
     }
 
-    /// Whether a node is up in this life.
+    /// Returns whether a node is alive in this generation.
     pub fn is_alive_as(&self, node: Generation) -> bool {
-        let alive = Seen { generation: node.generation, state: NodeState::Alive };
+        let alive = NodeLiveness { generation: node.generation, state: NodeState::Alive };
         self.seen.with(|seen| seen.get(&node.id) == Some(&alive))
     }
 
-    /// Whether any node is up.
+    /// Returns whether any node is alive.
     pub fn any_alive(&self) -> bool {
         self.seen.with(|seen| seen.values().any(|seen| seen.state == NodeState::Alive))
     }

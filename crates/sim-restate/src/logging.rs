@@ -1,7 +1,10 @@
-//! What a node's logging costs: CPU time on the node, and pages of the cache where the harness collects the lines.
+//! The cost of a node's logging: CPU time on the node, and pages of the page cache where the
+//! harness collects the lines.
 //!
-//! How many lines there are on which occasion is counted in the logs of measured nodes (Restate 1.7.12, `restate=debug`): 55 of level debug and 13 of level info in the 17
-//! steps of a start, none of level warn, 247 bytes on average; then 8 for each partition that starts, 13 for one that begins to lead, 8 for one that stops. While nothing changes there are none.
+//! The number of lines on each occasion is counted in the logs of measured nodes (Restate 1.7.12,
+//! `restate=debug`): 55 of level debug and 13 of level info in the 17 steps of a start, none of
+//! level warn, 247 bytes on average; then 8 for each partition that starts, 13 for one that
+//! becomes leader, 8 for one that stops. While nothing changes there are none.
 
 use crate::settings::LogLevel;
 use std::sync::Arc;
@@ -10,12 +13,12 @@ use stormglass_core::{Recorder, Symbol};
 use stormglass_fs::{Disk, File, FileExt, OpenOptions};
 use stormglass_sim::cpu::Cpu;
 
-/// What is logged on an occasion: lines of level info, and lines in all where the level is debug.
+/// The number of lines on one occasion: those of level info, and all lines at level debug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lines {
-    /// Of level info.
+    /// Lines of level info.
     pub info: u32,
-    /// Of level info or debug.
+    /// Lines of level info or debug.
     pub debug: u32,
 }
 
@@ -24,12 +27,12 @@ impl Lines {
     pub const STEP: Lines = Lines { info: 1, debug: 4 };
     /// A partition starts: processor, reader, segment.
     pub const PARTITION_STARTS: Lines = Lines { info: 1, debug: 8 };
-    /// A partition leads: epoch, campaign, and what a leader runs.
+    /// A partition becomes leader: epoch, campaign, and what a leader runs.
     pub const PARTITION_LEADS: Lines = Lines { info: 2, debug: 13 };
-    /// A partition stops, with what it ran.
+    /// A partition stops, with everything that it runs.
     pub const PARTITION_STOPS: Lines = Lines { info: 1, debug: 8 };
 
-    /// How many are written at this level.
+    /// Returns how many lines are written at this level.
     pub fn at(self, level: LogLevel) -> u32 {
         match level {
             LogLevel::Warn => 0,
@@ -39,20 +42,21 @@ impl Lines {
     }
 }
 
-/// A process's log. Clones write to the same one.
+/// A process's log. Clones write to the same file.
 #[derive(Clone, Debug)]
 pub(crate) struct Logging {
-    /// Apart from all other work, so that without a log that costs what it costs with one.
+    /// A CPU stream of its own, so that the cost of all other work is the same with and without a
+    /// log.
     cpu: Cpu,
     line: Duration,
     level: LogLevel,
-    /// Nothing where nothing is written.
+    /// `None` if nothing is written.
     file: Option<Arc<File>>,
     subject: Symbol,
 }
 
 impl Logging {
-    /// The log of a process that begins, in a file of the harness's disk.
+    /// Opens the log of a process that starts, in a file of the harness's disk.
     pub(crate) async fn open(
         recorder: &Recorder,
         cpu: Cpu,
@@ -70,7 +74,7 @@ impl Logging {
         logging
     }
 
-    /// Writes what there is to say on an occasion. A log that cannot be written stops nobody.
+    /// Writes the lines of one occasion. A failed write is ignored.
     pub(crate) async fn write(&self, lines: Lines) {
         const LINE: usize = 250;
         const MOST: usize = 16;

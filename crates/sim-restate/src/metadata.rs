@@ -1,9 +1,11 @@
-//! What a node knows of the cluster, and how it comes to know it.
+//! What a node knows of the cluster's metadata, and how it fetches it.
 //!
-//! Four documents of the metadata store, each with a version: the cluster's configuration, the chains of logs, the partition table, the schema. A node fetches
-//! each until it is there, again at an interval, and at once when a peer has spoken of a newer one; what it has written itself it knows.
+//! Metadata is four documents of the metadata store, each with a version: the cluster's
+//! configuration, the chains of logs, the partition table, the schema. A node fetches each until
+//! it has it, again at an interval, and at once when a peer has advertised a newer version; what
+//! it writes itself it knows.
 
-use crate::log::Logs;
+use crate::log::chain::Logs;
 use crate::partition::table::PartitionTable;
 use serde::{Deserialize, Serialize};
 use sim_raft::client::{ClientError, Document};
@@ -17,17 +19,18 @@ use stormglass_core::{Recorder, Seed};
 use stormglass_rt as rt;
 use stormglass_rt::{Alarm, Watch};
 
-/// The services that are registered: as many as there were registrations.
+/// The registered services.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
     /// From 1.
     pub version: u64,
-    /// The hosts of the services, in the order of their registration.
+    /// The hosts of the services, in the order of their registration; one entry for each
+    /// registration.
     pub deployments: Vec<String>,
 }
 
 impl Schema {
-    /// The document's key. It has no value until something is registered.
+    /// The document's key. It has no value until a service is registered.
     pub const KEY: &str = "schema_registry";
 }
 
@@ -40,7 +43,7 @@ impl Document for Schema {
 /// A document, if it is known.
 pub type Known<D> = Option<Arc<D>>;
 
-/// The versions of the documents; 0 for one that is not known.
+/// The versions of the documents; 0 for a document that is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Versions {
     /// The cluster's configuration.
@@ -64,23 +67,23 @@ pub struct Metadata {
     pub partition_table: Watch<Known<PartitionTable>>,
     /// The schema.
     pub schema: Watch<Known<Schema>>,
-    /// The newest versions that anybody has spoken of.
-    heard_of: Watch<Versions>,
+    /// The newest versions that any peer has advertised.
+    advertised: Watch<Versions>,
 }
 
 impl Metadata {
-    /// Nothing known yet.
+    /// Returns a handle without any documents.
     pub fn new(recorder: &Recorder) -> Metadata {
         Metadata {
             nodes: Watch::new(recorder, None),
             logs: Watch::new(recorder, None),
             partition_table: Watch::new(recorder, None),
             schema: Watch::new(recorder, None),
-            heard_of: Watch::new(recorder, Versions::default()),
+            advertised: Watch::new(recorder, Versions::default()),
         }
     }
 
-    /// The versions of what is known.
+    /// Returns the versions of the known documents.
     pub fn versions(&self) -> Versions {
         Versions {
             nodes: version(&self.nodes),
@@ -90,9 +93,9 @@ impl Metadata {
         }
     }
 
-    /// Hears what versions a peer has: what is newer than what is known will be fetched.
-    pub fn hear_of(&self, versions: Versions) {
-        self.heard_of.change(|heard| {
+    /// Takes note of a peer's versions: documents with newer ones are fetched.
+    pub fn advertise(&self, versions: Versions) {
+        self.advertised.change(|heard| {
             let before = *heard;
             heard.nodes = heard.nodes.max(versions.nodes);
             heard.logs = heard.logs.max(versions.logs);
@@ -102,8 +105,8 @@ impl Metadata {
         });
     }
 
-    /// Starts the tasks that fetch each document until it is known, one for each kind as in 1.7. The schema is
-    /// asked for once: no value is an answer.
+    /// Starts the tasks that fetch each document until it is known, one task for each kind as in
+    /// 1.7. The schema is fetched once: no value is an answer.
     pub fn fetch(&self, fetcher: &Fetcher) {
         let Metadata { nodes, logs, partition_table, schema, .. } = self.clone();
         fetcher.start(PartitionTable::KEY, move |document| learn_some(&partition_table, document));
@@ -117,7 +120,8 @@ impl Metadata {
         });
     }
 
-    /// Starts the tasks that fetch each document again: after each `interval`, and when somebody has spoken of a newer one.
+    /// Starts the tasks that fetch each document again: after each `interval`, and when a peer has
+    /// advertised a newer version.
     pub fn keep_fresh(&self, fetcher: &Fetcher, interval: Duration) {
         let due = |of: fn(&Versions) -> u64| Due { metadata: self.clone(), of, interval };
         let Metadata { nodes, logs, partition_table, schema, .. } = self.clone();
@@ -132,23 +136,23 @@ impl Metadata {
             .repeat(Schema::KEY, due(|versions| versions.schema), move |document| learn(&schema, document));
     }
 
-    /// The name of a node.
+    /// Returns the name of a node.
     pub fn name_of(&self, node: NodeId) -> Option<String> {
         name_of(&self.nodes, node)
     }
 }
 
-/// The name of a node in the configuration that is known.
+/// Returns the name of a node in the known configuration.
 pub(crate) fn name_of(nodes: &NodesWatch, node: NodeId) -> Option<String> {
     nodes.with(|nodes| nodes.as_ref()?.nodes.get(&node).map(|node| node.name.clone()))
 }
 
-/// The version of a document, 0 if it is not known.
+/// Returns the version of a document, 0 if it is not known.
 fn version<D: Document>(watch: &Watch<Known<D>>) -> u64 {
     watch.with(|document| document.as_ref().map_or(0, |document| document.version()))
 }
 
-/// Makes a document known if it is newer than what is known.
+/// Stores a document if it is newer than the known one.
 pub fn learn<D: Document>(watch: &Watch<Known<D>>, document: D) {
     watch.change(|known| {
         let newer = known.as_ref().is_none_or(|known| known.version() < document.version());
@@ -159,7 +163,8 @@ pub fn learn<D: Document>(watch: &Watch<Known<D>>, document: D) {
     });
 }
 
-/// Changes a document in the store as [`MetadataClient::update`] does, and makes known what it is then.
+/// Changes a document in the store like [`MetadataClient::update`], and stores the result as
+/// known.
 ///
 /// # Errors
 ///
@@ -175,7 +180,7 @@ pub async fn update<D: Document>(
     Ok(())
 }
 
-/// As [`learn`], if there is a document. Says whether there is.
+/// Stores a document like [`learn`], if there is one. Returns whether there is.
 fn learn_some<D: Document>(watch: &Watch<Known<D>>, document: Option<D>) -> bool {
     document.map(|document| learn(watch, document)).is_some()
 }
@@ -183,7 +188,7 @@ fn learn_some<D: Document>(watch: &Watch<Known<D>>, document: Option<D>) -> bool
 /// When a document is to be fetched again.
 struct Due {
     metadata: Metadata,
-    /// Its version among all.
+    /// Selects the document's version.
     of: fn(&Versions) -> u64,
     interval: Duration,
 }
@@ -193,7 +198,7 @@ impl Due {
         let known = (self.of)(&self.metadata.versions());
         let mut alarm = Alarm::new(rt::now() + self.interval);
         poll_fn(|context| {
-            if self.metadata.heard_of.poll_until(context, |heard| (self.of)(heard) > known).is_ready() {
+            if self.metadata.advertised.poll_until(context, |heard| (self.of)(heard) > known).is_ready() {
                 return Poll::Ready(());
             }
             alarm.poll(context)
@@ -202,29 +207,29 @@ impl Due {
     }
 
     fn is_behind(&self) -> bool {
-        (self.of)(&self.metadata.heard_of.get()) > (self.of)(&self.metadata.versions())
+        (self.of)(&self.metadata.advertised.get()) > (self.of)(&self.metadata.versions())
     }
 }
 
 /// What the fetching of a node's metadata needs.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
-    /// The client.
+    /// The metadata client.
     pub client: MetadataClient,
-    /// How a fetch is repeated.
+    /// The pauses between failed attempts.
     pub retry: RetryPolicy,
     /// The run's seed, for jitter.
     pub seed: Seed,
-    /// The node.
+    /// The node's name.
     pub node: String,
-    /// How often it has started.
-    pub life: u32,
+    /// The number of the node's process, from 1.
+    pub incarnation: u32,
     /// The recorder of its pauses.
     pub recorder: Recorder,
 }
 
 impl Fetcher {
-    /// Fetches a document in a task of its own, again until `accept` takes what is found.
+    /// Fetches a document in a task of its own, again until `accept` accepts the result.
     fn start<D: Document + Send + 'static>(
         &self,
         key: &'static str,
@@ -264,7 +269,8 @@ impl Fetcher {
                     let found = client.get::<D>(key).await;
                     let answered = found.is_ok();
                     found.ok().flatten().into_iter().for_each(&learn);
-                    // What a peer has spoken of may not have reached whoever was asked.
+                    // The server that answered may not have the version that a peer has
+                    // advertised.
                     match delays.next() {
                         Some(delay) if !answered || due.is_behind() => {
                             rt::pause(&recorder, back_off, delay).await
@@ -277,6 +283,6 @@ impl Fetcher {
     }
 
     fn stream(&self, what: &str, key: &str) -> stormglass_core::Stream {
-        self.seed.stream((what, &self.node, key, u64::from(self.life)))
+        self.seed.stream((what, &self.node, key, u64::from(self.incarnation)))
     }
 }

@@ -1,42 +1,44 @@
 //! The start of a node, step by step.
 //!
-//! The order of the steps is the model's. Each is recorded as an event that took as long as the step, so a
-//! timeline shows where a start is and an explanation where it went. Source: restatedev/restate 1.7,
-//! `server/src/main.rs`, `crates/node/src/{lib,init}.rs` and the roles beside them.
+//! The order of the steps is the model's. Each step is recorded as an event that lasts as long as
+//! the step, so a timeline shows how far a start is, and an explanation where its time went.
+//! Source: restatedev/restate 1.7, `server/src/main.rs`, `crates/node/src/{lib,init}.rs` and the
+//! roles beside them.
 
+mod control;
 mod marker;
+mod membership;
+mod progress;
 mod provision;
 mod roles;
+mod running;
+
+pub use progress::{PROGRESS_PORT, Progress};
+pub use running::Running;
 
 use crate::controller::Controller;
-use crate::health::{
-    AdminStatus, Health, IngressStatus, LogServerStatus, MetadataServerStatus, NodeRpcStatus, NodeStatus,
-    Statuses, WorkerStatus,
-};
+use crate::health::{AdminStatus, Health, NodeRpcStatus, NodeStatus};
 use crate::ingress;
 use crate::journal::Journal;
 use crate::liveness::Liveness;
+use crate::log::Generation;
+use crate::log::client::Log;
 use crate::log::server::LogServer;
-use crate::log::{Generation, Log, Logs};
 use crate::logging::{Lines, Logging};
-use crate::metadata::{Fetcher, Metadata, Schema, learn};
+use crate::metadata::{Fetcher, Metadata};
 use crate::oracle::Oracle;
 use crate::partition::manager::Manager;
 use crate::partition::store::PartitionStore;
-use crate::partition::table::PartitionTable;
 use crate::partition::views::Views;
-use crate::settings::{ClusterSettings, Provision, Step, Strategy};
+use crate::settings::{ClusterSettings, Provision, Step};
 use sim_raft::api::{Answer, FABRIC_PORT, RAFT_PORT, Request};
 use sim_raft::client::ClientError;
 use sim_raft::{Incoming, publish};
 use sim_raft::settings::Delays;
 use sim_raft::storage::RaftStore;
 use sim_raft::transport::PeerListener;
-use sim_raft::{
-    MetadataClient, MetadataServer, MetadataState, NodeConfig, NodesConfiguration, RetryPolicy, Roles,
-    ServerConfig, Status, StorageState, WorkerState,
-};
-use sim_rocksdb::{Batch, Engine, EngineError};
+use sim_raft::{MetadataClient, NodesConfiguration, RetryPolicy, Roles, Status};
+use sim_rocksdb::{Engine, EngineError};
 use std::sync::Arc;
 use std::time::Duration;
 use stormglass_core::{EventId, Kind, Recorder, Seed, SimTime, Symbol};
@@ -49,24 +51,11 @@ use stormglass_sim::Node;
 /// The port of the admin API.
 pub const ADMIN_PORT: u16 = 9070;
 
-/// The port where node-1 is asked to provision the cluster, if the harness is to.
+/// The port for requests to provision the cluster, on node-1, with `cluster.provision =
+/// "explicit"`.
 pub const PROVISION_PORT: u16 = 9072;
 
-/// The port that tells how far a node's start is, if the harness asks for that.
-pub const PROGRESS_PORT: u16 = 9071;
-
-/// How far a start is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// How many steps are done.
-    pub steps: usize,
-    /// The step at work; nothing before the first.
-    pub next: Option<Step>,
-    /// Whether all of them are done.
-    pub done: bool,
-}
-
-/// The directories of a node's two databases.
+/// The directories of a node's databases.
 const METADATA_STORE: &str = "/data/replicated-metadata-server";
 const LOG_STORE: &str = "/data/log-store";
 const LOCAL_LOGLET: &str = "/data/local-loglet";
@@ -76,13 +65,14 @@ const LOG_FAMILIES: [&str; 2] = crate::log::server::FAMILIES;
 /// The admin API's answer to a health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Healthy {
-    /// Since when it answers, and what that had to wait for: who asks now and then has waited for this, not for its own pauses.
+    /// Since when it answers. A client that polls has waited for this moment, not for its own
+    /// pauses.
     pub since: SimTime,
-    /// The last event before it.
+    /// The last event before that moment: its cause.
     pub cause: EventId,
 }
 
-/// Why a node's start fails.
+/// Why a node's start failed.
 #[derive(Debug)]
 pub enum StartError {
     /// The disk or a database.
@@ -118,7 +108,7 @@ impl From<ClientError> for StartError {
     }
 }
 
-/// What a process is started with.
+/// The arguments of a process.
 #[derive(Clone, Debug)]
 pub struct Start {
     /// The cluster's parameters.
@@ -127,76 +117,32 @@ pub struct Start {
     pub peers: Vec<String>,
     /// The run's seed.
     pub seed: Seed,
-    /// How often the node has started, this time included.
-    pub life: u32,
+    /// The number of the node's process, from 1.
+    pub incarnation: u32,
     /// Whether it provisions the cluster.
     pub provisions: bool,
-    /// What it runs.
+    /// Its roles.
     pub roles: Roles,
     /// The snapshot repository, if it has one.
     pub repository: Option<Disk>,
-    /// Who watches what it does.
+    /// The oracle that observes it.
     pub oracle: Oracle,
-    /// What its log says.
+    /// The log lines that tests wait for.
     pub journal: Journal,
-    /// Where the harness writes that to.
+    /// The disk to which the harness writes the log.
     pub log_disk: Disk,
 }
 
-/// A process that was started.
-#[derive(Clone, Debug)]
-pub struct Running {
-    /// Tells it to stop, as SIGTERM does.
-    stop: Watch<bool>,
-    /// Whether its metadata server runs.
-    serving: Watch<bool>,
-    /// What that is.
-    status: Watch<Status>,
-    /// How its roles are.
-    health: Health,
-    /// Whether all steps of its start are done.
-    started: Watch<bool>,
-    /// Whether its roles have stopped.
-    stopped: Watch<bool>,
-}
-
-impl Running {
-    /// What its metadata server tells of itself.
-    pub(crate) fn status(&self) -> &Watch<Status> {
-        &self.status
-    }
-
-    /// How its roles are.
-    pub fn statuses(&self) -> Statuses {
-        let now = self.health.now();
-        match self.status.with(|status| MetadataServerStatus::from(status)) {
-            MetadataServerStatus::StartingUp => now,
-            metadata_server => Statuses { metadata_server, ..now },
-        }
-    }
-
-    /// Tells it to stop and waits until it has: partitions are made durable, own segments of logs sealed, a metadata server that leads hands over. What then is left is for
-    /// [`Node::kill`] to end.
-    pub async fn stop(&self) {
-        self.stop.set(true);
-        if self.started.get() {
-            self.stopped.until(|stopped| *stopped).await;
-        }
-        // One that is no member has nothing to hand over.
-        if matches!(self.status.get(), Status::Member { .. }) {
-            self.serving.until(|serving| !serving).await;
-        }
-    }
-}
-
-/// Starts a node's process. It runs until it is killed; a start that fails ends it with a note.
+/// Starts a node's process. It runs until it is killed; if its start fails, it ends with a note in
+/// the trace.
 pub fn start(node: &Node, start: Start) -> Running {
     let process = Process::new(node.clone(), start);
     let recorder = process.recorder.clone();
     let running = process.running.clone();
     node.spawn("main", async move {
         match process.run().await {
-            // The roles live in tasks of their own; what the main task holds must not go.
+            // The roles run in tasks of their own; the main task keeps what they need from being
+            // dropped.
             Ok(process) => process.until_stopped().await,
             Err(error) => {
                 let subject = recorder.symbol(&format!("start failed: {error}"));
@@ -207,15 +153,15 @@ pub fn start(node: &Node, start: Start) -> Running {
     running
 }
 
-/// A starting process, and what its steps have made so far.
+/// A starting process, and what its steps have created so far.
 struct Process {
     node: Node,
     name: String,
     settings: Arc<ClusterSettings>,
     seed: Seed,
-    life: u32,
+    incarnation: u32,
     provisions: bool,
-    /// Whether the marker says that the cluster is.
+    /// Whether the cluster marker says that the cluster is provisioned.
     provisioned: bool,
     roles: Roles,
     repository: Option<Disk>,
@@ -247,14 +193,25 @@ struct Process {
 
 impl Process {
     fn new(node: Node, start: Start) -> Process {
-        let Start { settings, peers, seed, life, provisions, roles, repository, oracle, journal, log_disk } =
-            start;
+        let Start {
+            settings,
+            peers,
+            seed,
+            incarnation,
+            provisions,
+            roles,
+            repository,
+            oracle,
+            journal,
+            log_disk,
+        } = start;
         let name = node.name().to_string();
         let recorder = node.disk().recorder().clone();
         let client_settings = settings.metadata_client.clone();
         let metadata = Metadata::new(&recorder);
-        let client = MetadataClient::new(node.host().clone(), &name, life, client_settings, &peers, seed)
-            .with_nodes(metadata.nodes.clone());
+        let client =
+            MetadataClient::new(node.host().clone(), &name, incarnation, client_settings, &peers, seed)
+                .with_nodes(metadata.nodes.clone());
         let (sender, receiver) = channel::channel(&recorder);
         let (stop, serving) = (Watch::new(&recorder, false), Watch::new(&recorder, false));
         let (started, stopped) = (Watch::new(&recorder, false), Watch::new(&recorder, false));
@@ -270,7 +227,7 @@ impl Process {
             name,
             settings,
             seed,
-            life,
+            incarnation,
             provisions,
             provisioned: false,
             roles,
@@ -302,7 +259,7 @@ impl Process {
         let settings = self.settings.clone();
         self.running.health.begin(&self.roles);
         self.running.health.set(NodeStatus::StartingUp);
-        let progress = self.tell_progress().await?;
+        let progress = self.serve_progress().await?;
         let logging = self.open_log().await;
         for (place, &step) in settings.node.startup.iter().enumerate() {
             let began = rt::now();
@@ -311,7 +268,7 @@ impl Process {
             if !self.has_role_for(step) {
                 continue;
             }
-            self.take(step).await?;
+            self.run_step(step).await?;
             let subject = self.recorder.symbol(step.title());
             self.recorder.record(rt::now(), Kind::Step, subject, rt::now() - began, 0);
             logging.write(Lines::STEP).await;
@@ -332,30 +289,7 @@ impl Process {
         self.logging.insert(logging).clone()
     }
 
-    /// Answers whoever asks for more than it has seen, once there is more. Only if the harness follows steps: a port more is an event more.
-    async fn tell_progress(&self) -> std::io::Result<Option<Watch<Progress>>> {
-        /// Until a process that was just started runs (fork and exec): by then the port of the one before it is free.
-        const EXEC: Duration = Duration::from_millis(1);
-        if self.settings.admin.strategy != Strategy::Progress {
-            return Ok(None);
-        }
-        rt::sleep(EXEC).await;
-        let mut service = self.node.host().serve::<Progress, Progress>(PROGRESS_PORT)?;
-        let progress = Watch::new(&self.recorder, Progress::default());
-        let (recorder, told) = (self.recorder.clone(), progress.clone());
-        rt::spawn(&self.recorder, "progress", async move {
-            while let Some(call) = service.next().await {
-                let told = told.clone();
-                let (seen, reply) = call.split();
-                rt::spawn(&recorder, "progress", async move {
-                    reply.send(told.until(|now| *now != seen).await);
-                });
-            }
-        });
-        Ok(Some(progress))
-    }
-
-    async fn take(&mut self, step: Step) -> Result<(), StartError> {
+    async fn run_step(&mut self, step: Step) -> Result<(), StartError> {
         let work = self.settings.node.work.clone();
         self.begin_roles_of(step);
         match step {
@@ -373,7 +307,7 @@ impl Process {
             Step::BindAdmin => self.bind_admin()?,
             Step::ClusterMarker => {
                 let provisioned = worker::block(marker::validate_or_create(self.node.disk())).await?;
-                // Whoever asks is answered also when there is nothing left to do.
+                // A request to provision is answered even if nothing is left to do.
                 let asked = self.settings.cluster.provision == Provision::Explicit;
                 self.provisions &= asked || !provisioned;
                 self.provisioned = provisioned;
@@ -439,29 +373,6 @@ impl Process {
         Ok(())
     }
 
-    /// Roles are starting up as soon as something is made of them, long before they are started.
-    fn begin_roles_of(&self, step: Step) {
-        let health = &self.running.health;
-        match step {
-            Step::OpenMetadataStore => health.set(MetadataServerStatus::StartingUp),
-            Step::OpenLogStore => health.set(LogServerStatus::StartingUp),
-            Step::OpenPartitionStore => health.set(WorkerStatus::StartingUp),
-            Step::BuildRoles => {
-                if self.roles.worker {
-                    health.set(WorkerStatus::StartingUp);
-                }
-                if self.roles.ingress {
-                    health.set(IngressStatus::StartingUp);
-                }
-                if self.roles.admin {
-                    health.set(AdminStatus::StartingUp);
-                }
-            }
-            Step::ServeFabric => health.set(NodeRpcStatus::StartingUp),
-            _ => {}
-        }
-    }
-
     async fn compute(&self, what: &str, work: Duration) {
         self.node.cpu().compute(self.recorder.symbol(what), work).await;
     }
@@ -477,212 +388,8 @@ impl Process {
         Ok(())
     }
 
-    /// Everything that comes in over the fabric goes to the metadata server's queue.
-    fn serve_fabric(&mut self) {
-        let mut fabric = self.fabric.take().expect("the order of steps is checked");
-        let requests = self.requests.0.clone();
-        rt::spawn(&self.recorder, "fabric", async move {
-            while let Some(call) = fabric.next().await {
-                requests.send(call.split());
-            }
-        });
-    }
-
-    fn start_metadata_server(&mut self) -> std::io::Result<()> {
-        let config =
-            ServerConfig { name: self.name.clone(), incarnation: self.life, settings: self.settings.raft.clone() };
-        let store = self.metadata_store.take().expect("the order of steps is checked");
-        let requests = self.requests.1.take().expect("the server starts once");
-        let peers = self.peers.take().expect("the order of steps is checked");
-        let nodes = self.metadata.nodes.clone();
-        let server = MetadataServer::new(config, self.seed, self.node.host().clone(), store, requests, nodes);
-        let server = server.with_stop_signal(self.running.stop.clone()).with_status(self.running.status.clone());
-        let (recorder, serving) = (self.recorder.clone(), self.running.serving.clone());
-        serving.set(true);
-        rt::spawn(&self.recorder, "metadata server", async move {
-            let ended = server.run(peers).await;
-            serving.set(false);
-            if let Err(error) = ended {
-                let subject = recorder.symbol(&format!("metadata server failed: {error}"));
-                recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
-            }
-        });
-        if self.provisions {
-            let delays = self.delays("provision", &self.settings.node.network_retry);
-            let partition = &self.settings.partition;
-            let provisioning = provision::Provisioning {
-                client: self.client.clone(),
-                name: self.name.clone(),
-                delays,
-                back_off: self.symbol("provision back-off"),
-                metadata: self.metadata.clone(),
-                recorder: self.recorder.clone(),
-                table: PartitionTable::first(partition.count, partition.replication),
-            };
-            match self.settings.cluster.provision {
-                Provision::Auto => rt::spawn(&self.recorder, "auto-provision", async move {
-                    provisioning.run().await;
-                }),
-                Provision::Explicit => {
-                    let asked = self.node.host().serve(PROVISION_PORT)?;
-                    rt::spawn(&self.recorder, "provision", provisioning.when_asked(asked))
-                }
-            };
-        }
-        Ok(())
-    }
-
-    async fn join(&mut self) -> Result<(), StartError> {
-        let mut delays = self.delays("join", &self.settings.node.join_retry);
-        let back_off = self.symbol("join back-off");
-        let (name, roles) = (self.name.clone(), self.roles);
-        let metadata =
-            if roles.metadata_server { self.settings.node.metadata_state } else { MetadataState::Standby };
-        loop {
-            let joined = self.client.update::<NodesConfiguration>(NodesConfiguration::KEY, |nodes| {
-                let mut nodes = nodes
-                    .cloned()
-                    .ok_or_else(|| ClientError::Retryable("the cluster is not provisioned".into()))?;
-                let id = nodes.join_as(&name, roles);
-                let own = nodes.nodes.get_mut(&id).expect("just joined");
-                if own.generation == 1 {
-                    own.metadata = metadata;
-                }
-                nodes.version += 1;
-                Ok(Some(nodes))
-            });
-            match joined.await {
-                Ok(nodes) => {
-                    self.joined = nodes;
-                    return Ok(());
-                }
-                Err(error @ ClientError::Terminal(_)) => return Err(error.into()),
-                Err(error) => match delays.next() {
-                    Some(delay) => rt::pause(&self.recorder, back_off, delay).await,
-                    None => return Err(error.into()),
-                },
-            }
-        }
-    }
-
-    /// Reads what a node should know before it goes on. Without an answer it goes on all the same.
-    async fn sync_metadata(&mut self) {
-        let delays = |key| self.delays(&format!("sync {key}"), &self.settings.node.network_retry);
-        let back_off = "metadata sync back-off";
-        let schema = || self.client.get::<Schema>(Schema::KEY);
-        if let Ok(Some(found)) = self.persistently(delays(Schema::KEY), back_off, schema).await {
-            learn(&self.metadata.schema, found);
-        }
-        let table = || self.client.get::<PartitionTable>(PartitionTable::KEY);
-        if let Ok(Some(found)) = self.persistently(delays(PartitionTable::KEY), back_off, table).await {
-            learn(&self.metadata.partition_table, found);
-        }
-    }
-
-    /// Reads the chain of logs, and writes the first one if nobody has.
-    async fn start_bifrost(&mut self) -> Result<(), StartError> {
-        let delays = self.delays("bifrost", &self.settings.node.network_retry);
-        let first = Logs::first();
-        let write = || provision::write_if_absent(&self.client, Logs::KEY, &first);
-        let logs = self.persistently(delays, "bifrost back-off", write).await?;
-        learn(&self.metadata.logs, logs);
-        Ok(())
-    }
-
-    /// Tries again after each failure, as long as there are delays; gives the last error then.
-    async fn persistently<T, F: Future<Output = Result<T, ClientError>>>(
-        &self,
-        mut delays: Delays,
-        back_off: &str,
-        attempt: impl Fn() -> F,
-    ) -> Result<T, ClientError> {
-        let back_off = self.symbol(back_off);
-        loop {
-            match attempt().await {
-                Ok(done) => return Ok(done),
-                Err(error) => match delays.next() {
-                    Some(delay) => rt::pause(&self.recorder, back_off, delay).await,
-                    None => return Err(error),
-                },
-            }
-        }
-    }
-
-    async fn start_log_server(&mut self) -> Result<(), StartError> {
-        let nodes = self.metadata.nodes.get().expect("known since the node has joined");
-        let (id, own) = nodes.find(&self.name).expect("entered by the join");
-        if own.storage != StorageState::Provisioning {
-            return self.serve_log();
-        }
-        let store = self.log_store.as_mut().expect("the order of steps is checked");
-        let mut marker = Batch::new();
-        marker.put(1, b"storage-marker", &id.0.to_be_bytes());
-        store.write_synced(marker).await?;
-        let delays = self.delays("log-server", &self.settings.node.network_retry);
-        let registration = self.registration(delays, "log server back-off", |own| {
-            std::mem::replace(&mut own.storage, StorageState::ReadWrite) != StorageState::ReadWrite
-        });
-        registration.await?;
-        self.serve_log()
-    }
-
-    /// Enters the worker as active, in the background: one that cannot stays idle, and the next start tries again.
-    fn register_worker(&self) {
-        let delays = self.delays("worker", &self.settings.node.network_retry);
-        let registration = self.registration(delays, "worker back-off", |own| {
-            std::mem::replace(&mut own.worker, WorkerState::Active) != WorkerState::Active
-        });
-        rt::spawn(&self.recorder, "worker registration", async move { drop(registration.await) });
-    }
-
-    /// Changes the node's own entry in the cluster's configuration, with retries, and makes the result known on
-    /// the node. `change` says whether there was anything to change.
-    fn registration(
-        &self,
-        mut delays: Delays,
-        back_off: &str,
-        change: impl Fn(&mut NodeConfig) -> bool + Send + Sync + 'static,
-    ) -> impl Future<Output = Result<(), ClientError>> + Send + 'static {
-        let (client, name) = (self.client.clone(), self.name.clone());
-        let (known, recorder, back_off) =
-            (self.metadata.nodes.clone(), self.recorder.clone(), self.symbol(back_off));
-        async move {
-            loop {
-                let updated = client.update::<NodesConfiguration>(NodesConfiguration::KEY, |nodes| {
-                    let Some(mut nodes) = nodes.cloned() else {
-                        return Err(ClientError::Retryable("no configuration".into()));
-                    };
-                    nodes.version += 1;
-                    let own = nodes.nodes.values_mut().find(|node| node.name == name);
-                    Ok(own.is_some_and(&change).then_some(nodes))
-                });
-                match updated.await {
-                    Ok(nodes) => {
-                        nodes.iter().for_each(|nodes| publish(&known, nodes));
-                        return Ok(());
-                    }
-                    Err(error @ ClientError::Terminal(_)) => return Err(error),
-                    Err(error) => match delays.next() {
-                        Some(delay) => rt::pause(&recorder, back_off, delay).await,
-                        None => return Err(error),
-                    },
-                }
-            }
-        }
-    }
-
-    fn serve_admin(&mut self) {
-        let mut admin = self.admin.take().expect("the order of steps is checked");
-        let healthy = Healthy { since: rt::now(), cause: self.recorder.scope().last() };
-        rt::spawn(&self.recorder, "admin api", async move {
-            while let Some(call) = admin.next().await {
-                call.reply(healthy);
-            }
-        });
-    }
-
     fn delays(&self, what: &str, policy: &RetryPolicy) -> Delays {
-        policy.delays(self.seed.stream(("node", &self.name, what, u64::from(self.life))))
+        policy.delays(self.seed.stream(("node", &self.name, what, u64::from(self.incarnation))))
     }
 
     fn fetcher(&self) -> Fetcher {
@@ -691,16 +398,16 @@ impl Process {
             retry: self.settings.node.metadata_fetch_retry.clone(),
             seed: self.seed,
             node: self.name.clone(),
-            life: self.life,
+            incarnation: self.incarnation,
             recorder: self.recorder.clone(),
         }
     }
 
-    /// This life of the node.
+    /// Returns this node with its current generation.
     ///
     /// # Panics
     ///
-    /// Before it has joined.
+    /// Before the node has joined.
     fn me(&self) -> Generation {
         let nodes = self.joined.as_ref().expect("known since the node has joined");
         let (id, own) = nodes.find(&self.name).expect("entered by the join");

@@ -1,6 +1,7 @@
-//! What must hold for the log and the partitions, watched while a cluster runs.
+//! The oracle: checks invariants of the log and of the partitions while a cluster runs.
 //!
-//! Every node tells what it has been promised and what it reads; the first contradiction is the run's verdict. None of it takes simulated time.
+//! Every node reports which acknowledgements it gets and which records it reads; the first
+//! contradiction is the run's verdict. None of it takes simulated time.
 
 use crate::canary::Canary;
 use crate::log::{LogId, Lsn, Record};
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stormglass_sim::World;
 
-/// Watches a run. Clones share what has been seen.
+/// Observes a run. Clones share the observations.
 #[derive(Clone)]
 pub struct Oracle {
     world: World,
@@ -20,21 +21,22 @@ pub struct Oracle {
 
 #[derive(Default)]
 struct Seen {
-    /// What each log holds, by what was acknowledged or read first.
+    /// The records of each log, as they were first acknowledged or read.
     records: BTreeMap<LogId, BTreeMap<Lsn, Record>>,
-    /// Who has led in each epoch.
+    /// The leader of each epoch.
     leaders: BTreeMap<(PartitionId, u64), NodeId>,
-    /// What each partition's log comes to, and what each of its records does.
+    /// The state that follows from each partition's log, and the effect of each of its records.
     references: BTreeMap<PartitionId, (State, Vec<Effect>)>,
 }
 
 impl Oracle {
-    /// An oracle of this run.
+    /// Returns an oracle of this run.
     pub fn new(world: &World) -> Oracle {
         Oracle { world: world.clone(), seen: Arc::default() }
     }
 
-    /// Records were acknowledged, the last of them as this one: whoever reads these numbers finds them (I11, I13).
+    /// Records were acknowledged, and `last` is the number of the last one: every read of these
+    /// numbers returns these records (I11, I13).
     pub fn acknowledged(&self, log: LogId, last: Lsn, records: &[Record]) {
         let first = last.0 + 1 - records.len() as u64;
         for (lsn, record) in (first..).map(Lsn).zip(records) {
@@ -42,7 +44,7 @@ impl Oracle {
         }
     }
 
-    /// A record was read: all who read this number read the same.
+    /// A record was read: every read of this number returns the same record (I11).
     pub fn read(&self, log: LogId, lsn: Lsn, record: &Record) {
         self.holds(log, lsn, record, "read");
     }
@@ -57,7 +59,8 @@ impl Oracle {
         }
     }
 
-    /// A replica has applied a record, and this came of it: the same as with the state machine fed by the log alone (I18, I19).
+    /// A replica has applied a record with this effect: it is the effect that the state machine
+    /// has when it is fed by the log alone (I18, I19).
     pub fn applied(&self, partition: PartitionId, lsn: Lsn, command: Command, effect: Effect) {
         let mut seen = self.lock();
         let (state, effects) = seen.references.entry(partition).or_default();
@@ -75,7 +78,7 @@ impl Oracle {
         }
     }
 
-    /// A log was trimmed on the word of a snapshot: nothing that is not in it is gone (I21).
+    /// A log was trimmed because of a snapshot: every trimmed record is in the snapshot (I21).
     pub fn trimmed(&self, log: LogId, to: Lsn, snapshot: Lsn) {
         if to > snapshot {
             let evidence = format!("log {} is trimmed up to {to}, and the snapshot has {snapshot}", log.0);
@@ -83,7 +86,7 @@ impl Oracle {
         }
     }
 
-    /// A node leads in an epoch: no other does (I15).
+    /// A node leads in an epoch: no other node does (I15).
     pub fn leads(&self, partition: PartitionId, epoch: u64, node: NodeId) {
         let first = *self.lock().leaders.entry((partition, epoch)).or_insert(node);
         if first != node {
@@ -92,7 +95,8 @@ impl Oracle {
         }
     }
 
-    /// A partition was loaded or imported on a node: it has nothing that the log does not have (I17).
+    /// A partition was loaded or imported on a node: it has applied no record that is not in the
+    /// log (I17).
     pub fn opened(&self, partition: PartitionId, state: &State, tail: Lsn) {
         if state.applied() >= tail {
             let (applied, tail) = (state.applied(), tail);
@@ -101,7 +105,8 @@ impl Oracle {
         }
     }
 
-    /// A partition cannot go on, for want of records that were trimmed and of a snapshot that has them: whoever has a repository finds one (I21).
+    /// A partition needs records that were trimmed, and the repository has no snapshot with them:
+    /// that must not happen (I21).
     pub fn stuck(&self, partition: PartitionId, gap: Lsn, newest: Option<Lsn>) {
         let newest =
             newest.map_or_else(|| "there is none".to_string(), |lsn| format!("the newest has {lsn}"));
@@ -110,7 +115,8 @@ impl Oracle {
         self.world.violated("trimmed-needs-a-snapshot", evidence);
     }
 
-    /// Replicas of a partition that have applied the same: they are the same (I18).
+    /// The states of a partition's replicas: those that have applied the same records are equal
+    /// (I18).
     pub fn replicas(&self, partition: PartitionId, states: &[(NodeId, Arc<State>)]) {
         for (place, (node, state)) in states.iter().enumerate() {
             let twin = states[..place].iter().find(|(_, other)| other.applied() == state.applied());

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use stormglass_net::{Channel, Host};
 
-/// Channels to the same port of other nodes, connected when they are first used and kept. Clones share them.
+/// Channels to one port of the other nodes, each connected at its first use and kept. Clones share
+/// them.
 ///
-/// In Restate all services of a node share its fabric's port, with a connection for each swimlane; here each service is its own swimlane.
+/// In Restate all services of a node share its fabric's port, with a connection for each swimlane;
+/// here each service is its own swimlane.
 #[derive(Debug)]
 pub(crate) struct Peers<Q, A> {
     shared: Arc<Shared<Q, A>>,
@@ -34,7 +36,7 @@ impl<Q: Send + 'static, A: Send + 'static> Peers<Q, A> {
         Peers { shared: Arc::new(shared) }
     }
 
-    /// Asks a node; connecting has a limit of its own.
+    /// Sends a request to a node and returns its answer; connecting has a limit of its own.
     ///
     /// # Errors
     ///

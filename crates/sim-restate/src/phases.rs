@@ -1,10 +1,10 @@
-//! The phases of a start, as the logs of a real cluster give them, read off a trace.
+//! The phases of a start, named as in the measurements of a real cluster, derived from a trace.
 //!
-//! The names are those of the measurements of restate-server 1.7.12: a phase ends when the real server would write
-//! the log line that stands beside it.
+//! The names are those of the measurements of restate-server 1.7.12: a phase ends when the real
+//! server would write the log line in the phase's documentation.
 
-use crate::partition::processor::is_started_text;
-use crate::runner::Signal;
+use crate::partition::log_lines::is_started_text;
+use crate::signal::Signal;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stormglass_core::{Kind, SimTime, Trace};
@@ -30,9 +30,9 @@ pub enum Phase {
     AdminListening,
     /// "Opened rocksdb database", of the partitions.
     StoreDbOpen,
-    /// The node's own failure detector says that it is alive.
+    /// The node's own failure detector considers it alive.
     SelfAlive,
-    /// "Partition 0 started", whichever is first.
+    /// "Partition 0 started", or that of any other partition: the first one.
     PartitionStarted,
 }
 
@@ -52,7 +52,7 @@ impl Phase {
         Phase::PartitionStarted,
     ];
 
-    /// Its name in the measurements.
+    /// Returns its name in the measurements.
     pub fn name(self) -> &'static str {
         match self {
             Phase::ProcessUp => "process_up",
@@ -69,7 +69,7 @@ impl Phase {
         }
     }
 
-    /// Whether an event of this kind and subject ends it.
+    /// Returns whether an event of this kind and subject ends the phase.
     fn is_ended_by(self, kind: Kind, subject: &str) -> bool {
         use crate::settings::Step;
         let step = |step: Step| (Kind::Step, step.title());
@@ -95,24 +95,24 @@ impl Phase {
 pub struct NodeStart {
     /// The node.
     pub node: String,
-    /// The how manyth start of it, from 1.
-    pub life: u32,
-    /// How the harness has ended the life before, if it has.
+    /// The number of the node's process, from 1.
+    pub incarnation: u32,
+    /// The signal with which the harness ended the process before, if it did.
     pub after: Option<Signal>,
     /// When its process was started.
     pub began: SimTime,
-    /// How long after that it reached each phase; those that it did not reach are not there.
+    /// How long after that it reached each phase; phases that it did not reach are left out.
     pub reached: BTreeMap<Phase, Duration>,
 }
 
-/// Every start of every node, in order.
+/// Returns every start of every node, in order.
 pub fn starts(trace: &Trace) -> Vec<NodeStart> {
     let mut starts: Vec<NodeStart> = Vec::new();
     let mut signals = BTreeMap::new();
     for event in &trace.events {
         let subject = trace.text(event.subject);
         if event.kind == Kind::Note
-            && let Some((signal, node)) = Signal::told_by(subject)
+            && let Some((signal, node)) = Signal::from_note(subject)
         {
             signals.insert(node, signal);
         }
@@ -122,10 +122,10 @@ pub fn starts(trace: &Trace) -> Vec<NodeStart> {
         let last = starts.iter().rposition(|start| start.node == node);
         let last = match (phase, last) {
             (Phase::ProcessUp, last) => {
-                let life = last.map_or(1, |last| starts[last].life + 1);
+                let incarnation = last.map_or(1, |last| starts[last].incarnation + 1);
                 let began = SimTime::from_nanos(event.at_nanos - event.took_nanos);
                 let (after, reached) = (signals.remove(node), BTreeMap::new());
-                starts.push(NodeStart { node: node.into(), life, after, began, reached });
+                starts.push(NodeStart { node: node.into(), incarnation, after, began, reached });
                 starts.len() - 1
             }
             (_, Some(last)) => last,
@@ -137,10 +137,12 @@ pub fn starts(trace: &Trace) -> Vec<NodeStart> {
     starts
 }
 
-/// When each node reached each phase in its first life.
+/// Returns when each node reached each phase in its first start.
 pub fn phases(trace: &Trace) -> BTreeMap<Phase, BTreeMap<String, SimTime>> {
     let mut phases: BTreeMap<Phase, BTreeMap<String, SimTime>> = BTreeMap::new();
-    for NodeStart { node, began, reached, .. } in starts(trace).into_iter().filter(|start| start.life == 1) {
+    for NodeStart { node, began, reached, .. } in
+        starts(trace).into_iter().filter(|start| start.incarnation == 1)
+    {
         for (phase, after) in reached {
             phases.entry(phase).or_default().insert(node.clone(), began + after);
         }

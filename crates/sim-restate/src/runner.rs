@@ -1,25 +1,23 @@
-//! What starts a cluster and watches it, as the real `local-cluster-runner` does.
+//! The test harness: starts a cluster and watches it, as the real `local-cluster-runner` does.
 
 use crate::checks::{Check, Probe};
 use crate::health::Statuses;
 use crate::journal::Journal;
 use crate::node::{self, ADMIN_PORT, Healthy, PROGRESS_PORT, PROVISION_PORT, Progress, Running, Start};
 use crate::oracle::Oracle;
+use crate::process::CurrentProcess;
 use crate::settings::{AdminCheck, ClusterSettings, Provision, Step, Strategy};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sim_raft::Roles;
-use sim_raft::Status;
 use sim_raft::settings::Delays;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use stormglass_core::{Kind, Limit};
 use stormglass_fs::Disk;
 use stormglass_net::{Channel, Host};
 use stormglass_rt::{self as rt, Watch};
 use stormglass_sim::{Node, World};
+
+pub use crate::signal::Signal;
 
 /// The harness's own name.
 const RUNNER: &str = "runner";
@@ -27,13 +25,13 @@ const RUNNER: &str = "runner";
 /// A running cluster.
 pub struct Cluster {
     launcher: Launcher,
-    nodes: Vec<Process>,
+    nodes: Vec<ClusterNode>,
     runner: Host,
     /// Whether it was provisioned by the harness.
     provisioned: Watch<bool>,
 }
 
-/// Whoever starts its processes. Clones are handles to the same cluster.
+/// Starts the processes of a cluster. Clones are handles to the same cluster.
 #[derive(Clone)]
 struct Launcher {
     world: World,
@@ -43,103 +41,40 @@ struct Launcher {
     journal: Journal,
 }
 
-/// One of its nodes, and the process that runs there.
-struct Process {
+/// A node of the cluster, and its current process.
+struct ClusterNode {
     node: Node,
     setup: Setup,
-    life: Life,
+    process: CurrentProcess,
 }
 
-/// The process of a node that runs now, and the how manyth that is. Clones are handles to the same one.
-#[derive(Clone)]
-pub(crate) struct Life(Watch<(u32, Running)>);
-
-impl Life {
-    /// Starts the next one.
-    fn next(&self, start: impl FnOnce(u32) -> Running) {
-        let number = self.number() + 1;
-        self.0.set((number, start(number)));
-    }
-
-    fn number(&self) -> u32 {
-        self.0.with(|now| now.0)
-    }
-
-    /// What runs now.
-    fn running(&self) -> Running {
-        self.0.get().1
-    }
-
-    /// Waits until the metadata server of what runs is a member.
-    pub(crate) async fn until_member(&self) {
-        loop {
-            let (number, running) = self.0.get();
-            let is_member = poll_fn(|context| {
-                let status = running.status();
-                if status.poll_until(context, |status| matches!(status, Status::Member { .. })).is_ready() {
-                    return Poll::Ready(true);
-                }
-                self.0.poll_until(context, |now| now.0 != number).map(|_| false)
-            });
-            if is_member.await {
-                return;
-            }
-        }
-    }
-}
-
-/// How a node is configured.
+/// The configuration of a node.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// What it runs.
+    /// Its roles.
     pub roles: Roles,
     /// The snapshot repository, if it has one.
     pub repository: Option<Disk>,
 }
 
 impl Setup {
-    /// Every role, no repository.
+    /// Every role, and no repository.
     pub const ALL: Setup = Setup { roles: Roles::ALL, repository: None };
 }
 
-/// How a process is told to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Signal {
-    /// At once.
-    Kill,
-    /// When it has stopped by itself.
-    Term,
-}
-
-impl Signal {
-    /// What the trace notes before the name of the node that it was sent to.
-    fn noted(self) -> &'static str {
-        match self {
-            Signal::Kill => "Kill: ",
-            Signal::Term => "Term: ",
-        }
-    }
-
-    /// What a note tells of: a signal that was sent, and the node that it was sent to.
-    pub fn told_by(note: &str) -> Option<(Signal, &str)> {
-        let told = |signal: Signal| Some((signal, note.strip_prefix(signal.noted())?));
-        [Signal::Kill, Signal::Term].into_iter().find_map(told)
-    }
-}
-
 impl Cluster {
-    /// Starts all nodes at once, on one machine, node-1 provisioning the cluster.
+    /// Starts all nodes at once, on one machine; node-1 provisions the cluster.
     pub fn start(world: &World, settings: ClusterSettings) -> Cluster {
         Cluster::start_with(world, settings, &Setup::ALL)
     }
 
-    /// As [`Cluster::start`], every node configured so.
+    /// Starts a cluster like [`Cluster::start`], with this configuration of every node.
     pub fn start_with(world: &World, settings: ClusterSettings, setup: &Setup) -> Cluster {
         let settings = Arc::new(settings);
         let names = settings.cluster.names();
         for other in 1..=settings.cluster.side_by_side {
-            // Nobody waits for these; they are there for the machine that they share, and share nothing else.
+            // The harness waits for none of these clusters; they only share the machine with the
+            // cluster under test.
             let names = names.iter().map(|name| format!("test-{other}-{name}")).collect();
             let repository = || world.node(&format!("test-{other}-repository")).disk().clone();
             let repository = setup.repository.is_some().then(repository);
@@ -162,7 +97,8 @@ impl Cluster {
         cluster
     }
 
-    /// Asks node-1 to provision the cluster, again after each failure, if that is for the harness to do.
+    /// Has node-1 provision the cluster, and repeats the request after each failure, with
+    /// `cluster.provision = "explicit"`.
     fn provision(&self) {
         if self.settings().cluster.provision == Provision::Auto {
             return;
@@ -182,7 +118,8 @@ impl Cluster {
         });
     }
 
-    /// Waits until the cluster is provisioned, if that is for the harness to do: the first thing that a test does.
+    /// Waits until the cluster is provisioned, with `cluster.provision = "explicit"`: the first
+    /// thing that a test does.
     pub async fn wait_provisioned(&self) {
         if self.settings().cluster.provision == Provision::Explicit {
             let limit = Limit::of("cluster.provision-deadline", self.settings().cluster.provision_deadline);
@@ -191,11 +128,11 @@ impl Cluster {
         }
     }
 
-    /// Starts one more node, and gives its place.
+    /// Starts one more node and returns its index.
     pub fn add(&mut self, name: &str, setup: Setup) -> usize {
         let node = self.world().node(name);
-        let life = self.launcher.life(&node, 1, &setup);
-        self.nodes.push(Process { node, setup, life });
+        let process = self.launcher.start_process(&node, 1, &setup);
+        self.nodes.push(ClusterNode { node, setup, process });
         self.nodes.len() - 1
     }
 
@@ -203,50 +140,50 @@ impl Cluster {
         &self.launcher.world
     }
 
-    /// The node at this place.
+    /// Returns the node with this index.
     ///
     /// # Panics
     ///
-    /// When there is no such node.
+    /// If there is no such node.
     pub fn node(&self, place: usize) -> &Node {
         &self.nodes[place].node
     }
 
-    /// How the roles of the process at this place are.
+    /// Returns the statuses of the roles of the node's current process.
     ///
     /// # Panics
     ///
-    /// When there is no such node.
+    /// If there is no such node.
     pub fn statuses(&self, place: usize) -> Statuses {
-        self.nodes[place].life.running().statuses()
+        self.nodes[place].process.running().statuses()
     }
 
-    /// The harness's own host.
+    /// Returns the harness's own host.
     pub fn runner(&self) -> &Host {
         &self.runner
     }
 
-    /// Who watches what the nodes do.
+    /// Returns the oracle that observes the nodes.
     pub fn oracle(&self) -> &Oracle {
         &self.launcher.oracle
     }
 
-    /// What the nodes have logged.
+    /// Returns the nodes' log lines that tests wait for.
     pub fn journal(&self) -> &Journal {
         &self.launcher.journal
     }
 
-    /// The parameters.
+    /// Returns the parameters.
     pub fn settings(&self) -> &Arc<ClusterSettings> {
         &self.launcher.settings
     }
 
-    /// How many nodes there are.
+    /// Returns the number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no nodes.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
@@ -255,7 +192,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// When there is no such node.
+    /// If there is no such node.
     pub async fn restart(&mut self, place: usize, signal: Signal) {
         self.stop(place, signal).await;
         self.start_again(place, self.nodes[place].setup.clone());
@@ -265,48 +202,49 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// When there is no such node.
+    /// If there is no such node.
     pub async fn stop(&self, place: usize, signal: Signal) {
-        let Process { node, life, .. } = &self.nodes[place];
+        let ClusterNode { node, process, .. } = &self.nodes[place];
         if signal == Signal::Term {
-            rt::timeout(self.settings().cluster.shutdown_timeout, life.running().stop()).await;
+            rt::timeout(self.settings().cluster.shutdown_timeout, process.running().stop()).await;
         }
-        self.world().note(&format!("{}{}", signal.noted(), node.name()));
+        self.world().note(&format!("{}{}", signal.note_prefix(), node.name()));
         node.kill();
     }
 
-    /// Starts a node again that was stopped, configured so.
+    /// Starts a stopped node again, with this configuration.
     ///
     /// # Panics
     ///
-    /// When there is no such node.
+    /// If there is no such node.
     pub fn start_again(&mut self, place: usize, setup: Setup) {
-        let (launcher, Process { node, life, .. }) = (&self.launcher, &self.nodes[place]);
+        let (launcher, ClusterNode { node, process, .. }) = (&self.launcher, &self.nodes[place]);
         let node = node.clone();
-        // Another one, so that nobody who waited for the last is woken.
-        let life = launcher.life(&node, life.number() + 1, &setup);
-        self.nodes[place] = Process { node, setup, life };
+        // A new handle, so no task that waited for the last process is woken.
+        let process = launcher.start_process(&node, process.incarnation() + 1, &setup);
+        self.nodes[place] = ClusterNode { node, setup, process };
     }
 
     /// Waits until the admin API of one node answers.
     ///
     /// # Panics
     ///
-    /// When there is no such node.
+    /// If there is no such node.
     pub async fn wait_admin_healthy_of(&self, place: usize) {
         self.wait_for(&self.nodes[place].node, self.settings().admin.limit()).await;
     }
 
-    /// Waits until every check of every node holds, as far as the node has the role, all at once and for so long.
+    /// Waits until every check of every node holds, as far as the node has the role, all in
+    /// parallel and each up to `limit`.
     pub async fn wait_healthy(&self, limit: Limit) {
         let mut waits: Vec<rt::Scoped<Pin<Box<dyn Future<Output = ()>>>>> = Vec::new();
-        for process in &self.nodes {
-            let name = process.node.name();
-            for check in self.checks(process.setup.roles) {
+        for member in &self.nodes {
+            let name = member.node.name();
+            for check in self.checks(member.setup.roles) {
                 let wait: Pin<Box<dyn Future<Output = ()>>> = match check {
-                    Check::Admin => Box::pin(self.wait_for(&process.node, limit)),
+                    Check::Admin => Box::pin(self.wait_for(&member.node, limit)),
                     check => {
-                        let probe = self.probe(process);
+                        let probe = self.probe(member);
                         let (world, name) = (self.world().clone(), name.to_string());
                         Box::pin(async move {
                             world.wait(check.name(), &name, limit, probe.until(check)).await;
@@ -320,7 +258,8 @@ impl Cluster {
         rt::join_all(waits).await;
     }
 
-    /// The checks of a node with these roles; the worker's is there since workers enter themselves.
+    /// Returns the checks of a node with these roles; the check of the worker exists where workers
+    /// register themselves.
     fn checks(&self, roles: Roles) -> Vec<Check> {
         let all = [
             (Check::Admin, roles.admin),
@@ -332,21 +271,21 @@ impl Cluster {
         all.into_iter().filter(|(_, has)| *has).map(|(check, _)| check).collect()
     }
 
-    fn probe(&self, process: &Process) -> Probe {
+    fn probe(&self, member: &ClusterNode) -> Probe {
         Probe {
             runner: self.runner.clone(),
-            node: process.node.clone(),
-            life: process.life.clone(),
+            node: member.node.clone(),
+            process: member.process.clone(),
             check: self.settings().admin.clone(),
             client: self.settings().metadata_client.clone(),
             seed: self.world().seed(),
         }
     }
 
-    /// Waits until the admin API of every node answers: one wait for each node, all at once.
+    /// Waits until the admin API of every node answers: one wait for each node, all in parallel.
     pub async fn wait_admin_healthy(&self) {
         let limit = self.settings().admin.limit();
-        let waits = self.nodes.iter().map(|process| self.wait_for(&process.node, limit));
+        let waits = self.nodes.iter().map(|member| self.wait_for(&member.node, limit));
         rt::join_all(waits.collect()).await;
     }
 
@@ -371,7 +310,7 @@ impl Cluster {
 }
 
 impl Launcher {
-    fn start(&self, node: &Node, life: u32, setup: &Setup) -> Running {
+    fn start(&self, node: &Node, incarnation: u32, setup: &Setup) -> Running {
         let (settings, names) = (&self.settings, &self.names);
         let peers = settings.node.metadata_addresses.among(names);
         let (settings, seed) = (settings.clone(), self.world.seed());
@@ -379,21 +318,33 @@ impl Launcher {
         let Setup { roles, repository } = setup.clone();
         let (oracle, journal) = (self.oracle.clone(), self.journal.clone());
         let log_disk = self.world.node(RUNNER).disk().clone();
-        let start =
-            Start { settings, peers, seed, life, provisions, roles, repository, oracle, journal, log_disk };
+        let start = Start {
+            settings,
+            peers,
+            seed,
+            incarnation,
+            provisions,
+            roles,
+            repository,
+            oracle,
+            journal,
+            log_disk,
+        };
         node::start(node, start)
     }
 
-    /// Starts a process, and has it started again when a plan's fault has ended it, as an operator would.
-    fn life(&self, node: &Node, number: u32, setup: &Setup) -> Life {
-        let life = Life(Watch::new(self.world.recorder(), (number, self.start(node, number, setup))));
-        let (launcher, again, setup, told) = (self.clone(), node.clone(), setup.clone(), life.clone());
-        node.set_start(move || told.next(|number| launcher.start(&again, number, &setup)));
-        life
+    /// Starts a process, and has it started again after a fault of a plan has ended it, as an
+    /// operator would.
+    fn start_process(&self, node: &Node, incarnation: u32, setup: &Setup) -> CurrentProcess {
+        let process =
+            CurrentProcess::new(self.world.recorder(), incarnation, self.start(node, incarnation, setup));
+        let (launcher, again, setup, current) = (self.clone(), node.clone(), setup.clone(), process.clone());
+        node.set_start(move || current.next(|incarnation| launcher.start(&again, incarnation, &setup)));
+        process
     }
 }
 
-/// Asks until there is an answer: again after each failure, when the next delay is over.
+/// Repeats the request until there is an answer, after each failure once the next delay is over.
 async fn poll(
     channel: &Channel<(), Healthy>,
     check: &AdminCheck,
@@ -410,7 +361,8 @@ async fn poll(
         };
         if let Some(Healthy { since, cause }) = answer {
             if since < began {
-                // Not its own pauses were waited for, but that it answers, and then for the next time that somebody asked.
+                // The wait was for the admin API to answer, and then for the next attempt, not for
+                // the pauses before it.
                 let (scope, now) = (recorder.scope().with_cause(cause), rt::now());
                 recorder.join(recorder.record_in(scope, now, Kind::Sleep, gap, now - since, 0));
             }
@@ -420,7 +372,8 @@ async fn poll(
     }
 }
 
-/// Follows a start step by step: a wait for each, with the budget of a step as its deadline, until the last.
+/// Follows a start step by step until the last: one wait for each step, with the budget of a step
+/// as its deadline.
 async fn follow_steps(world: &World, runner: &Host, node: &Node, check: &AdminCheck) {
     let recorder = world.recorder();
     let gap = recorder.symbol("health poll gap");

@@ -1,7 +1,6 @@
-//! What the tests do to a running cluster from outside: the admin tool, and an HTTP client.
+//! What tests do to a running cluster from outside: the admin tool, and an HTTP client.
 
-use crate::control::{Ask, CONTROL_PORT, Told};
-use crate::controller::Observed;
+use crate::control::{CONTROL_PORT, ControlRequest, ControlResponse, ObservedState};
 use crate::ingress::{INGRESS_PORT, Request, Response};
 use crate::partition::PartitionId;
 use crate::partition::state::{Handler, State};
@@ -16,7 +15,7 @@ use stormglass_net::Channel;
 use stormglass_rt as rt;
 use stormglass_sim::World;
 
-/// How often a test looks again.
+/// The interval at which tests poll.
 pub(crate) const POLL: Duration = Duration::from_millis(250);
 
 /// The host of the tests' mock service.
@@ -24,9 +23,9 @@ pub(crate) const SERVICES: &str = "services";
 /// The host whose disk is the snapshot repository.
 pub(crate) const REPOSITORY: &str = "repository";
 
-/// The admin tool, talking to one node.
+/// The admin tool, connected to one node.
 pub(crate) struct Admin {
-    channel: Channel<Ask, Told>,
+    channel: Channel<ControlRequest, ControlResponse>,
 }
 
 impl Admin {
@@ -35,36 +34,36 @@ impl Admin {
         Admin { channel: cluster.runner().channel(address) }
     }
 
-    pub(crate) async fn ask(&self, ask: Ask) -> io::Result<Told> {
-        self.channel.call(ask).await
+    pub(crate) async fn ask(&self, request: ControlRequest) -> io::Result<ControlResponse> {
+        self.channel.call(request).await
     }
 
-    /// What the controller there has observed.
-    pub(crate) async fn observed(&self) -> Option<Arc<Observed>> {
-        match self.ask(Ask::Observed).await {
-            Ok(Told::Observed(observed)) => Some(observed),
+    /// Returns what the node's controller has observed.
+    pub(crate) async fn observed(&self) -> Option<Arc<ObservedState>> {
+        match self.ask(ControlRequest::Observed).await {
+            Ok(ControlResponse::Observed(observed)) => Some(observed),
             _ => None,
         }
     }
 
-    /// A partition's state there.
-    async fn look(&self, partition: PartitionId) -> Option<Arc<State>> {
-        match self.ask(Ask::Look(partition)).await {
-            Ok(Told::State(state)) => state,
+    /// Returns the state of a partition on the node.
+    async fn state(&self, partition: PartitionId) -> Option<Arc<State>> {
+        match self.ask(ControlRequest::PartitionState(partition)).await {
+            Ok(ControlResponse::State(state)) => state,
             _ => None,
         }
     }
 }
 
-/// Starts the mock service, and registers it with a node. It has to work at once.
+/// Starts the mock service and registers it with a node, in one attempt.
 pub(crate) async fn register(world: &World, cluster: &Cluster, place: usize) {
     let node = world.node(SERVICES);
     let work = cluster.settings().partition.service_work;
-    crate::partition::service::start(&node, work).expect("nobody else is on this host");
-    let told = Admin::of(cluster, place).ask(Ask::Register(SERVICES.into())).await;
-    if !matches!(told, Ok(Told::Done)) {
+    crate::partition::service::start(&node, work).expect("the host has no other process");
+    let response = Admin::of(cluster, place).ask(ControlRequest::Register(SERVICES.into())).await;
+    if !matches!(response, Ok(ControlResponse::Done)) {
         let name = cluster.node(place).name();
-        world.violated("deployment-accepted", format!("POST /deployments on {name}: {told:?}"));
+        world.violated("deployment-accepted", format!("POST /deployments on {name}: {response:?}"));
     }
 }
 
@@ -95,7 +94,8 @@ impl Ingress {
     }
 }
 
-/// Waits until a partition has applied the same on these nodes, as far as they run it, and has the oracle compare what it is there.
+/// Waits until the replicas of a partition on these nodes have applied the same records, and has
+/// the oracle compare their states.
 pub(crate) async fn converge(
     world: &World,
     cluster: &Cluster,
@@ -113,7 +113,7 @@ pub(crate) async fn converge(
         loop {
             let mut states = Vec::new();
             for (admin, &place) in admins.iter().zip(places) {
-                states.extend(admin.look(partition).await.map(|state| (NodeId(place as u32 + 1), state)));
+                states.extend(admin.state(partition).await.map(|state| (NodeId(place as u32 + 1), state)));
             }
             cluster.oracle().replicas(partition, &states);
             let applied = states.first().map(|(_, state)| state.applied());

@@ -1,11 +1,10 @@
 //! The scenario `trim-gap`: Restate's test `fast_forward_over_trim_gap`, from its start to its verdict.
 
-use crate::control::{Ask, Told};
+use crate::control::{ControlRequest, ControlResponse};
 use crate::ingress::Response;
 use crate::log::Lsn;
 use crate::partition::PartitionId;
-use crate::partition::manager::gap_text;
-use crate::partition::processor::{import_text, started_text};
+use crate::partition::log_lines::{gap_text, import_text, started_text};
 use crate::partition::state::Handler;
 use crate::runner::{Cluster, Setup, Signal};
 use crate::settings::{ClusterSettings, TRIM_GAP_MODELS, TestParameters, TestSettings};
@@ -125,7 +124,7 @@ impl Test {
         let gap_met = self.own.gap_met;
         if self.own.expands_to > 0 {
             self.line(new, from, "node id", gap_met, |line| line.starts_with("My Node ID")).await;
-            let _ = Admin::of(&self.cluster, 0).ask(Ask::Replicate(self.own.expands_to)).await;
+            let _ = Admin::of(&self.cluster, 0).ask(ControlRequest::Replicate(self.own.expands_to)).await;
         }
         let gap = |line: &str| line.starts_with(gap_prefix().as_str()) && line.ends_with(NO_REPOSITORY);
         self.line(new, from, "trim gap met", gap_met, gap).await;
@@ -183,9 +182,9 @@ impl Test {
     async fn snapshot(&self) -> Option<String> {
         const LEAST: Lsn = Lsn(3);
         let admin = Admin::of(&self.cluster, 0);
-        let made = admin.ask(Ask::CreateSnapshot(PARTITION, LEAST, true));
+        let made = admin.ask(ControlRequest::CreateSnapshot(PARTITION, LEAST, true));
         match self.world.wait("snapshot", "node-1", self.own.snapshot, made).await? {
-            Ok(Told::Snapshot(Ok(snapshot))) => Some(snapshot.id),
+            Ok(ControlResponse::Snapshot(Ok(snapshot))) => Some(snapshot.id),
             other => {
                 self.world.violated("snapshot-created", format!("{other:?}"));
                 None

@@ -8,22 +8,24 @@ use std::fmt::Write;
 use stormglass_core::{Keep, Outcome, Seed, SimTime, Verdict};
 use stormglass_sim::Run;
 
-/// A wait of the test. A node with every role is alone at first; the other one has the roles worker and ingress.
+/// A wait of the test. At first there is one node, with every role; the second one has the roles
+/// worker and ingress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Wait {
-    /// Until the first node, which was started on an empty disk, has started its partition.
+    /// From the start of the first node, on an empty disk, until its partition has started.
     PartitionStarted,
-    /// Until the other one, which was started on an empty disk, tells its id.
+    /// From the start of the second node, on an empty disk, until it logs its id.
     NodeId,
-    /// Until that one has met the gap, from the change of the partition's replication on.
+    /// From the change of the partition's replication until the second node meets the gap.
     GapMet,
-    /// Until it imports the snapshot, started again and with the repository.
+    /// From the second start of the second node, with the repository, until it imports the
+    /// snapshot.
     Import,
 }
 
 impl Wait {
-    /// What it is called in the table.
+    /// Returns its name in the table.
     pub fn name(self) -> &'static str {
         match self {
             Wait::PartitionStarted => "start of node-1 until its partition has started",
@@ -34,14 +36,14 @@ impl Wait {
     }
 }
 
-/// How long a wait is, really and simulated.
+/// The real and the simulated length of a wait.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// Which one.
+    /// The wait.
     pub wait: Wait,
     /// The delay of every sync, as a setting's value.
     pub sync_delay: String,
-    /// In each real run, in seconds.
+    /// Its length in each real run, in seconds.
     pub real: Vec<f64>,
     /// The simulated median, in seconds.
     pub simulated: f64,
@@ -54,11 +56,11 @@ pub(super) struct Flow {
     waits: BTreeMap<Wait, Vec<f64>>,
 }
 
-/// Plays the test with so many seeds under each measured delay and compares.
+/// Plays the test with `seeds` seeds under each measured delay and compares.
 ///
 /// # Panics
 ///
-/// When there are no seeds.
+/// If `seeds` is 0.
 pub fn compare(seeds: u64) -> Vec<Comparison> {
     let measured = Measurements::read();
     let against_played = |flow: &Flow| {
@@ -81,13 +83,14 @@ fn play(experiment: &Experiment, seeds: u64) -> Vec<BTreeMap<Wait, f64>> {
         .collect()
 }
 
-/// In seconds.
+/// Returns the lengths of the waits, in seconds.
 fn waits(outcome: &Outcome) -> BTreeMap<Wait, f64> {
     assert_eq!(outcome.verdict, Verdict::Passed, "no machine was too slow for the real test");
     let wait = |name| outcome.waits.iter().find(|wait| wait.name == name).expect("the test has it");
     let length = |name| wait(name).length.duration();
     let started = wait("partition started");
-    // The first node is started when the run begins; every other wait begins when the real one did.
+    // The first node is started when the run begins; every other wait begins when the real one
+    // did.
     let since_its_start = started.began - SimTime::ZERO + started.length.duration();
     let waits = [
         (Wait::PartitionStarted, since_its_start),
@@ -98,7 +101,7 @@ fn waits(outcome: &Outcome) -> BTreeMap<Wait, f64> {
     waits.into_iter().map(|(wait, length)| (wait, length.as_secs_f64())).collect()
 }
 
-/// The comparisons as a Markdown table.
+/// Returns the comparisons as a Markdown table.
 pub fn table(comparisons: &[Comparison]) -> String {
     let mut text = String::from(
         "| the trim-gap test | sync delay | real, s | simulated, s |\n| --- | --- | ---: | ---: |\n",

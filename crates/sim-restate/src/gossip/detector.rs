@@ -1,18 +1,19 @@
-//! Who is up, by what is heard: the rules, without clock or network.
+//! The rules of the failure detector, without clock or network.
 //!
 //! ```text
-//!            heard of again              for the suspect interval
+//!                 news of it            after the suspect interval
 //!   DEAD ─────────────────────► SUSPECT ─────────────────────────► ALIVE
-//!    ▲ ◄──────────────────────────┘ ◄───────────────────────────────┘ │ says that it stops
-//!    │             not heard of for more than the threshold           ▼
+//!    ▲ ◄──────────────────────────┘ ◄───────────────────────────────┘ │ it shuts down
+//!    │             no news for more than the threshold                ▼
 //!    └──────────────────────────────────────────────────────────── FAILING OVER
 //! ```
 //!
-//! A node's age is the number of ticks since it was last heard of by anybody. It travels with the gossip, so news of a node reach those whom it has not told.
-//! A node that is alone in its cluster is alive at once.
+//! A node's age is the number of ticks since any node last received a message from it. Ages travel
+//! with the gossip, so news of a node also reach nodes that it has sent nothing to. A node that is
+//! alone in its cluster is alive at once.
 
 use super::settings::GossipSettings;
-use crate::liveness::{NodeState, Seen};
+use crate::liveness::{NodeLiveness, NodeState};
 use crate::log::Generation;
 use crate::metadata::Versions;
 use crate::partition::views::PartitionViews;
@@ -24,48 +25,48 @@ use stormglass_core::{SimTime, Stream};
 /// A message between failure detectors.
 #[derive(Clone, Debug)]
 pub struct Gossip {
-    /// Who sends it.
+    /// The node that sends it.
     pub sender: Generation,
-    /// What it says of itself alone, if that is all.
+    /// What the message says about its sender alone, if that is all it says.
     pub special: Option<Special>,
-    /// Whether it has heard of nobody for long.
+    /// Whether the sender has received no message for longer than the loneliness threshold.
     pub lonely: bool,
-    /// What it knows of the nodes.
-    pub nodes: Arc<[Rumour]>,
-    /// What it knows of partitions, now and then.
+    /// The sender's view of the nodes.
+    pub nodes: Arc<[GossipNode]>,
+    /// The sender's view of partitions, in every n-th message.
     pub extras: Option<Arc<PartitionViews>>,
-    /// What it knows of the cluster's documents.
+    /// The sender's versions of the cluster's documents.
     pub versions: Versions,
 }
 
-/// A message in which a node speaks of itself alone.
+/// A message about its sender alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Special {
-    /// It starts.
+    /// The node starts.
     BringUp,
-    /// It has started.
+    /// The node has started.
     ReadyToServe,
-    /// It is about to stop.
+    /// The node shuts down.
     FailingOver,
 }
 
-/// What comes of a tick.
+/// The result of a tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tick {
-    /// Whether it is time to tell others.
+    /// Whether a round of gossip is due.
     pub round: bool,
-    /// Whether somebody's state has changed.
+    /// Whether a node's state has changed.
     pub changed: bool,
 }
 
-/// What is said of a node.
+/// A node in a gossip message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rumour {
-    /// In this life.
+pub struct GossipNode {
+    /// The node, in this generation.
     pub node: Generation,
-    /// So many ticks ago somebody heard of it.
+    /// The number of ticks since any node last received a message from it.
     pub age: u32,
-    /// Whether it is about to stop.
+    /// Whether it is shutting down.
     pub failing_over: bool,
 }
 
@@ -85,7 +86,7 @@ impl Known {
         Known { generation, age, failing_over: false, state, suspected }
     }
 
-    /// Forgets what was known of an older life.
+    /// Forgets what was known of an older generation. Returns whether `generation` is newer.
     fn reset(&mut self, generation: u32) -> bool {
         let newer = generation > self.generation;
         if newer {
@@ -95,13 +96,13 @@ impl Known {
     }
 }
 
-/// A node's failure detector.
+/// The rules of a node's failure detector.
 #[derive(Debug)]
 pub struct Detector {
     me: Generation,
     settings: GossipSettings,
     nodes: BTreeMap<NodeId, Known>,
-    /// Those that the configuration names: only they are spoken of.
+    /// The nodes in the configuration: only these are in messages.
     configured: Vec<NodeId>,
     version: u64,
     received: u32,
@@ -113,7 +114,7 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// A detector that knows of its own node alone.
+    /// Returns a detector that knows its own node alone.
     pub fn new(me: Generation, settings: GossipSettings, now: SimTime) -> Detector {
         Detector {
             me,
@@ -130,7 +131,7 @@ impl Detector {
         }
     }
 
-    /// Learns who belongs to the cluster.
+    /// Adds the nodes of a newer configuration.
     pub fn refresh(&mut self, nodes: &NodesConfiguration) {
         if nodes.version <= self.version {
             return;
@@ -142,17 +143,18 @@ impl Detector {
         self.configured = nodes.nodes.keys().copied().collect();
     }
 
-    /// The other nodes.
+    /// Returns the other nodes.
     pub fn peers(&self) -> Vec<NodeId> {
         self.configured.iter().copied().filter(|&id| id != self.me.id).collect()
     }
 
-    /// Takes over what another node thinks, as long as this one has no view of its own. Says whether it did.
-    pub fn seed(&mut self, seen: &BTreeMap<NodeId, Seen>) -> bool {
+    /// Adopts the view of another node, as long as this one has none of its own. Returns whether
+    /// it did.
+    pub fn adopt_view(&mut self, seen: &BTreeMap<NodeId, NodeLiveness>) -> bool {
         if self.is_stable() || self.state_of(self.me.id) == NodeState::Alive {
             return false;
         }
-        for (&id, &Seen { generation, state }) in seen.iter().filter(|(id, _)| **id != self.me.id) {
+        for (&id, &NodeLiveness { generation, state }) in seen.iter().filter(|(id, _)| **id != self.me.id) {
             let known = self.nodes.entry(id).or_insert_with(|| Known::new(generation));
             known.reset(generation);
             if known.generation == generation && known.state != state {
@@ -164,8 +166,9 @@ impl Detector {
         true
     }
 
-    /// The timer has fired. It is time for a round if an interval has passed since the last one, to the nanosecond: a timer that fires a little earlier than the last time
-    /// is too early, and the round is left out.
+    /// Handles a tick of the timer. A round of gossip is due if a full interval has passed since
+    /// the last one, to the nanosecond: when a timer fires a little less late than the last time,
+    /// the round is skipped, as Restate does.
     pub fn tick(&mut self, now: SimTime) -> Tick {
         let tick = self.settings.tick.as_nanos().max(1);
         let intervals = (now.saturating_since(self.last_tick).as_nanos() / tick) as u32;
@@ -176,14 +179,14 @@ impl Detector {
             }
             self.last_tick = now;
         }
-        let judged: Vec<NodeId> =
+        let updated: Vec<NodeId> =
             if self.is_stable() { self.nodes.keys().copied().collect() } else { vec![self.me.id] };
-        let changed: Vec<bool> = judged.into_iter().map(|id| self.judge(id, now)).collect();
+        let changed: Vec<bool> = updated.into_iter().map(|id| self.update_state(id, now)).collect();
         Tick { round, changed: changed.contains(&true) }
     }
 
-    /// Hears a message. Says whether somebody's state has changed.
-    pub fn hear(&mut self, gossip: &Gossip, now: SimTime) -> bool {
+    /// Handles a message. Returns whether a node's state has changed.
+    pub fn receive(&mut self, gossip: &Gossip, now: SimTime) -> bool {
         let Generation { id, generation } = gossip.sender;
         let sender = self.nodes.entry(id).or_insert_with(|| Known::new(generation));
         sender.reset(generation);
@@ -194,58 +197,58 @@ impl Detector {
             Some(Special::BringUp) => return true,
             Some(Special::ReadyToServe) => {
                 sender.age = 0;
-                return self.judge(id, now);
+                return self.update_state(id, now);
             }
             Some(Special::FailingOver) => {
                 sender.age = if gossip.lonely { sender.age } else { 0 };
                 sender.failing_over = true;
-                return self.judge(id, now);
+                return self.update_state(id, now);
             }
             None => {}
         }
         self.received += 1;
         self.last_received = now;
-        for rumour in gossip.nodes.iter().filter(|rumour| rumour.node.id != self.me.id) {
-            let Generation { id, generation } = rumour.node;
+        for entry in gossip.nodes.iter().filter(|entry| entry.node.id != self.me.id) {
+            let Generation { id, generation } = entry.node;
             let known = self.nodes.entry(id).or_insert_with(|| Known::new(generation));
             let reset = known.reset(generation);
             if known.generation > generation {
                 continue;
             }
             if id == gossip.sender.id {
-                known.failing_over = rumour.failing_over;
+                known.failing_over = entry.failing_over;
                 known.age = if gossip.lonely { known.age } else { 0 };
             } else if reset {
-                (known.age, known.failing_over) = (rumour.age, rumour.failing_over);
+                (known.age, known.failing_over) = (entry.age, entry.failing_over);
             } else {
-                known.age = known.age.min(rumour.age);
-                known.failing_over |= rumour.failing_over;
+                known.age = known.age.min(entry.age);
+                known.failing_over |= entry.failing_over;
             }
         }
         false
     }
 
-    /// The message of this round.
+    /// Returns the message of this round.
     pub fn message(&self, now: SimTime, extras: Option<Arc<PartitionViews>>, versions: Versions) -> Gossip {
-        let rumour = |id: &NodeId| {
+        let entry = |id: &NodeId| {
             let Known { generation, age, failing_over, .. } = self.nodes[id];
             let failing_over = if *id == self.me.id { self.failing_over } else { failing_over };
-            Rumour { node: Generation { id: *id, generation }, age, failing_over }
+            GossipNode { node: Generation { id: *id, generation }, age, failing_over }
         };
-        let nodes = self.configured.iter().map(rumour).collect();
+        let nodes = self.configured.iter().map(entry).collect();
         let lonely = now.saturating_since(self.last_received)
             > self.settings.tick * self.settings.loneliness_threshold;
         Gossip { sender: self.me, special: None, lonely, nodes, extras, versions }
     }
 
-    /// Whether this round's message shall say what is known of partitions.
+    /// Returns whether this round's message is to contain the view of partitions.
     pub fn wants_extras(&mut self) -> bool {
         let due = self.since_extras >= self.settings.extras_every && self.configured.len() > 1;
         self.since_extras = if due { 0 } else { self.since_extras.saturating_add(1) };
         due
     }
 
-    /// Whom to tell in this round, by chance.
+    /// Draws the nodes that get this round's message.
     pub fn targets(&self, chance: &mut Stream) -> Vec<NodeId> {
         let mut others = self.peers();
         let mut targets = Vec::new();
@@ -255,23 +258,23 @@ impl Detector {
         targets
     }
 
-    /// From now on it says that it stops.
+    /// Marks this node as shutting down in all later messages.
     pub fn fail_over(&mut self) {
         self.failing_over = true;
     }
 
-    /// What it thinks of everybody.
-    pub fn seen(&self) -> BTreeMap<NodeId, Seen> {
-        let seen = |known: &Known| Seen { generation: known.generation, state: known.state };
+    /// Returns the states of all nodes.
+    pub fn seen(&self) -> BTreeMap<NodeId, NodeLiveness> {
+        let seen = |known: &Known| NodeLiveness { generation: known.generation, state: known.state };
         self.nodes.iter().map(|(&id, known)| (id, seen(known))).collect()
     }
 
-    /// Whose state has changed since this was last asked.
+    /// Returns the changes of states since the last call.
     pub fn changes(&mut self) -> Vec<(Generation, NodeState)> {
         std::mem::take(&mut self.changed)
     }
 
-    /// Whether it has heard enough to judge others.
+    /// Returns whether it has received enough messages to change the states of other nodes.
     pub fn is_stable(&self) -> bool {
         self.nodes.len() == 1 || self.received >= self.settings.stability_threshold
     }
@@ -280,7 +283,7 @@ impl Detector {
         self.nodes.get(&id).map_or(NodeState::Dead, |known| known.state)
     }
 
-    fn judge(&mut self, id: NodeId, now: SimTime) -> bool {
+    fn update_state(&mut self, id: NodeId, now: SimTime) -> bool {
         let (alone, mine) = (self.nodes.len() == 1, id == self.me.id);
         let Detector { settings, nodes, failing_over, .. } = self;
         let Some(known) = nodes.get_mut(&id) else { return false };
@@ -331,21 +334,22 @@ mod tests {
         nodes
     }
 
-    /// What node-2 gossips in a round.
-    fn news(generation: u32) -> Gossip {
+    /// Returns the message of node-2 in a round.
+    fn gossip_of_node_2(generation: u32) -> Gossip {
         let mut sender = Detector::new(one(2, generation), GossipSettings::default(), at(0));
         sender.refresh(&two_nodes());
         sender.message(at(0), None, Versions::default())
     }
 
-    /// Runs node-1's detector with the messages of node-2 at these ticks, and gives the times of node-2's changes.
+    /// Runs node-1's detector with the messages of node-2 at these ticks, and returns the times of
+    /// node-2's changes.
     fn changes(ticks: std::ops::Range<u64>, heard: impl Fn(u64) -> Option<Gossip>) -> Vec<(u64, NodeState)> {
         let mut detector = Detector::new(one(1, 1), GossipSettings::default(), at(0));
         detector.refresh(&two_nodes());
         let mut changes = Vec::new();
         for tick in ticks {
             if let Some(gossip) = heard(tick) {
-                detector.hear(&gossip, at(100 * tick));
+                detector.receive(&gossip, at(100 * tick));
             }
             detector.tick(at(100 * tick));
             let of_node_2 = detector.changes().into_iter().filter(|(node, _)| node.id == NodeId(2));
@@ -354,38 +358,40 @@ mod tests {
         changes
     }
 
-    /// Three messages until it judges, 5 s of suspicion; the tick of the last message, at 7 s, is the first without news, and the 11th is one too many.
+    /// Three messages until node-1 changes states, 5 s as suspect; the tick of the last message,
+    /// at 7 s, is the first without news, and the 11th is one more than the threshold.
     #[test]
-    fn a_node_is_suspect_before_it_is_alive_and_dead_when_it_is_silent() {
-        let told = changes(1..100, |tick| (tick <= 70).then(|| news(1)));
-        assert_eq!(told, [(300, NodeState::Suspect), (5_300, NodeState::Alive), (8_000, NodeState::Dead)]);
+    fn a_node_is_suspect_then_alive_and_dead_without_gossip() {
+        let states = changes(1..100, |tick| (tick <= 70).then(|| gossip_of_node_2(1)));
+        assert_eq!(states, [(300, NodeState::Suspect), (5_300, NodeState::Alive), (8_000, NodeState::Dead)]);
     }
 
-    /// A new life begins as dead, whatever the old one was.
+    /// A new generation begins as dead, whatever the state of the old one was.
     #[test]
-    fn a_restarted_node_is_suspected_anew() {
-        let told = changes(1..120, |tick| Some(news(if tick < 60 { 1 } else { 2 })));
+    fn a_restarted_node_is_dead_then_suspect_again() {
+        let states = changes(1..120, |tick| Some(gossip_of_node_2(if tick < 60 { 1 } else { 2 })));
         let expected = [
             (300, NodeState::Suspect),
             (5_300, NodeState::Alive),
             (6_000, NodeState::Suspect),
             (11_000, NodeState::Alive),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(states, expected);
     }
 
-    /// Alone in its cluster, a node is alive with its first tick.
+    /// A node that is alone in its cluster is alive with its first tick.
     #[test]
-    fn a_lone_node_trusts_itself() {
+    fn a_node_alone_in_its_cluster_is_alive_at_once() {
         let mut detector = Detector::new(one(1, 1), GossipSettings::default(), at(0));
         detector.refresh(&NodesConfiguration::first("c", "node-1"));
         assert!(detector.tick(at(100)).changed);
         assert_eq!(detector.changes(), [(one(1, 1), NodeState::Alive)]);
     }
 
-    /// A timer that has fired late makes the next one early, and the next round late: others hear of a node less often than its interval says.
+    /// After a tick that fired late, the next one can come less than an interval later; its round
+    /// is skipped. So nodes receive gossip less often than the interval says.
     #[test]
-    fn a_round_that_is_early_is_left_out() {
+    fn a_round_before_a_full_interval_is_skipped() {
         let mut detector = Detector::new(one(1, 1), GossipSettings::default(), at(0));
         let mut round = |micros: u64| detector.tick(SimTime::from_nanos(1_000 * micros)).round;
         assert_eq!(
@@ -394,9 +400,9 @@ mod tests {
         );
     }
 
-    /// Restate suspects its own node 600 ms longer.
+    /// Restate's nodes suspect themselves 600 ms longer than others.
     #[test]
-    fn a_node_suspects_itself_longest() {
+    fn a_node_suspects_itself_600_ms_longer() {
         let mut detector = Detector::new(one(1, 1), GossipSettings::default(), at(0));
         detector.refresh(&two_nodes());
         let alive = (1..100).find(|tick| {

@@ -1,11 +1,15 @@
-//! The failure detector: nodes tell each other of themselves and of what they have heard of others.
+//! The failure detector: nodes send each other their own state and what they know of the others'
+//! states.
 //!
-//! [`detector`] has its rules, as a plain struct; here is what drives it: a tick at an interval, a socket, and the end of the node's start, before which it
-//! tells others that it comes up and no more.
+//! [`detector`] has its rules, as a plain struct; this file drives it: a tick at an interval, a
+//! socket, and the end of the node's start, before which it only sends the message that the node
+//! starts.
 //!
-//! Restate gossips over connections with room for one message; here it is datagrams: neither is repeated when it is lost.
+//! Restate gossips over connections with room for one message; here it is datagrams: neither is
+//! repeated when it is lost.
 //!
-//! Source: restatedev/restate 1.7, `crates/node/src/failure_detector.rs` and `failure_detector/{fd_state,node_state}.rs`.
+//! Source: restatedev/restate 1.7, `crates/node/src/failure_detector.rs` and
+//! `failure_detector/{fd_state,node_state}.rs`.
 
 pub mod detector;
 pub mod settings;
@@ -13,8 +17,7 @@ pub mod settings;
 pub use detector::{Detector, Gossip, Special, Tick};
 pub use settings::GossipSettings;
 
-use crate::control::CONTROL_PORT;
-use crate::control::{Ask, Told};
+use crate::control::{CONTROL_PORT, ControlRequest, ControlResponse};
 use crate::liveness::{Liveness, NodeState};
 use crate::log::Generation;
 use crate::metadata::Metadata;
@@ -29,10 +32,10 @@ use stormglass_core::{Kind, Latency, Recorder, Seed, Stream};
 use stormglass_net::{Endpoint, Host};
 use stormglass_rt::{self as rt, MissedTickBehavior, Ticker, Watch};
 
-/// The port that gossip comes in at.
+/// The port for gossip messages.
 pub const GOSSIP_PORT: u16 = 5127;
 
-/// What a node notes when it thinks that it is alive.
+/// The note of a node when its own failure detector considers it alive.
 pub const SELF_ALIVE: &str = "gossip: this node is alive";
 
 /// What a failure detector needs of its node.
@@ -72,32 +75,32 @@ pub(crate) fn start(parts: Parts) -> std::io::Result<()> {
         Mutex::new(parts.seed.stream(("gossip", u64::from(parts.me.id.0), u64::from(parts.me.generation))));
     let all = Arc::new(FailureDetector { parts, recorder: recorder.clone(), detector, endpoint, chance });
     all.refresh();
-    all.tell_all(Special::BringUp);
-    rt::spawn(&recorder, "cluster state", all.clone().ask_for_a_view());
+    all.broadcast(Special::BringUp);
+    rt::spawn(&recorder, "cluster state", all.clone().fetch_cluster_state());
     rt::spawn(&recorder, "failure detector", all.run(inbox));
     Ok(())
 }
 
 impl FailureDetector {
-    /// Asks the other nodes for their view of the cluster; the first that has one gives it.
-    async fn ask_for_a_view(self: Arc<Self>) {
+    /// Asks the other nodes for their view of the cluster, and adopts the first that arrives.
+    async fn fetch_cluster_state(self: Arc<Self>) {
         let Parts { host, metadata, views, connect_timeout, .. } = &self.parts;
-        let peers: Peers<Ask, Told> = Peers::new(host, CONTROL_PORT, *connect_timeout);
+        let peers: Peers<ControlRequest, ControlResponse> = Peers::new(host, CONTROL_PORT, *connect_timeout);
         let targets = self.lock().peers();
         let mut asked: Vec<_> = targets
             .into_iter()
             .filter_map(|node| metadata.name_of(node))
             .map(|name| {
                 let peers = peers.clone();
-                Box::pin(
-                    async move { peers.call(&name, Duration::from_secs(3), Ask::ClusterState).await.ok() },
-                )
+                Box::pin(async move {
+                    peers.call(&name, Duration::from_secs(3), ControlRequest::ClusterState).await.ok()
+                })
             })
             .collect();
         let found = poll_fn(|context| {
             let mut found = None;
             asked.retain_mut(|asked| match asked.as_mut().poll(context) {
-                Poll::Ready(Some(Told::ClusterState(Some(state)))) => {
+                Poll::Ready(Some(ControlResponse::ClusterState(Some(state)))) => {
                     found.get_or_insert(state);
                     false
                 }
@@ -112,7 +115,7 @@ impl FailureDetector {
         })
         .await;
         if let Some(state) = found {
-            if self.lock().seed(&state.nodes) {
+            if self.lock().adopt_view(&state.nodes) {
                 self.publish();
             }
             views.merge(&state.partitions);
@@ -121,13 +124,13 @@ impl FailureDetector {
 
     async fn run(self: Arc<Self>, mut inbox: Endpoint<Gossip>) {
         self.parts.started.until(|started| *started).await;
-        self.tell_all(Special::ReadyToServe);
+        self.broadcast(Special::ReadyToServe);
         {
             let all = self.clone();
             rt::spawn(&self.recorder, "gossip", async move {
                 loop {
                     let (gossip, _) = inbox.recv_from().await;
-                    all.hear(&gossip);
+                    all.receive(&gossip);
                 }
             });
         }
@@ -139,24 +142,24 @@ impl FailureDetector {
         let mut ticker = ticker.missed_tick_behavior(MissedTickBehavior::Skip).delayed_by(late, chance);
         let mut stopping = false;
         loop {
-            let told_to_stop = poll_fn(|context| {
+            let stop_requested = poll_fn(|context| {
                 if !stopping && self.parts.stop.poll_until(context, |stop| *stop).is_ready() {
                     return Poll::Ready(true);
                 }
                 ticker.poll_tick(context).map(|()| false)
             })
             .await;
-            if told_to_stop {
+            if stop_requested {
                 stopping = true;
                 self.lock().fail_over();
-                self.tell_all(Special::FailingOver);
+                self.broadcast(Special::FailingOver);
             } else {
                 self.tick();
             }
         }
     }
 
-    /// Takes in what the cluster's configuration says.
+    /// Adds the nodes of the cluster's configuration.
     fn refresh(&self) {
         if let Some(nodes) = self.parts.metadata.nodes.get() {
             self.lock().refresh(&nodes);
@@ -181,18 +184,18 @@ impl FailureDetector {
         }
     }
 
-    fn hear(&self, gossip: &Gossip) {
-        self.parts.metadata.hear_of(gossip.versions);
+    fn receive(&self, gossip: &Gossip) {
+        self.parts.metadata.advertise(gossip.versions);
         if let Some(extras) = &gossip.extras {
             self.parts.views.merge(extras);
         }
-        if self.lock().hear(gossip, rt::now()) {
+        if self.lock().receive(gossip, rt::now()) {
             self.publish();
         }
     }
 
-    /// Sends every other node a message about this one.
-    fn tell_all(&self, special: Special) {
+    /// Sends every other node a message about this node alone.
+    fn broadcast(&self, special: Special) {
         let versions = self.parts.metadata.versions();
         let message = Gossip { special: Some(special), ..self.lock().message(rt::now(), None, versions) };
         let peers = self.lock().peers();
@@ -208,7 +211,7 @@ impl FailureDetector {
         }
     }
 
-    /// Makes known what has changed, and notes it.
+    /// Publishes the changed states, and records a note for each.
     fn publish(&self) {
         let (seen, changes) = {
             let mut detector = self.lock();

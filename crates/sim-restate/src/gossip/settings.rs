@@ -5,32 +5,40 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::latency::HumanDuration;
 
-/// How nodes find out who is up. Source: restatedev/restate 1.7, `crates/types/src/config/gossip.rs`.
+/// How nodes detect failures. Source: restatedev/restate 1.7, `crates/types/src/config/gossip.rs`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct GossipSettings {
-    /// How often a node gossips (`gossip-tick-interval`). Default: 100 ms.
+    /// The interval between rounds of gossip (`gossip-tick-interval`). Default: 100 ms.
     #[serde(with = "HumanDuration")]
     pub tick: Duration,
-    /// How late a tick comes at the most, drawn evenly: a runtime's timer fires a whole number of milliseconds after it began to wait (mio rounds up). A tick that is less late than the last one
-    /// is too early for a round, which is left out, so that a node gossips less often than its ticks come. Default: 1 ms.
+    /// The upper limit of a tick's lateness, drawn uniformly: a runtime's timer fires a whole
+    /// number of milliseconds after it began to wait (mio rounds up). If a tick is less late than
+    /// the last one, less than an interval has passed, and the round is skipped, so a node gossips
+    /// less often than its ticks come. Default: 1 ms.
     #[serde(with = "HumanDuration")]
     pub lateness: Duration,
-    /// After so many ticks without news of it a node is dead (`gossip-failure-threshold`). Default: 10.
+    /// A node is dead after more ticks than this without news of it (`gossip-failure-threshold`).
+    /// Default: 10.
     pub failure_threshold: u32,
-    /// How many others a node tells with each tick (`gossip-num-peers`). Default: 2.
+    /// The number of other nodes that get a message with each tick (`gossip-num-peers`). Default:
+    /// 2.
     pub peers: u32,
-    /// A node judges others only after so many messages (`gossip-fd-stability-threshold`). Default: 3.
+    /// The number of messages that a node receives before it changes the states of others
+    /// (`gossip-fd-stability-threshold`). Default: 3.
     pub stability_threshold: u32,
-    /// How long a node that comes back is suspect before it is alive (`gossip-suspect-interval`). Default: 5 s.
+    /// How long a node that comes back is suspect before it is alive (`gossip-suspect-interval`).
+    /// Default: 5 s.
     #[serde(with = "HumanDuration")]
     pub suspect: Duration,
-    /// How much longer than others a node suspects itself. Default: 600 ms.
+    /// How much longer a node suspects itself than others. Default: 600 ms.
     #[serde(with = "HumanDuration")]
     pub suspect_self: Duration,
-    /// After so many ticks without any message a node says that it is lonely (`gossip-loneliness-threshold`). Default: 30.
+    /// The number of ticks without any message after which a node reports itself as lonely
+    /// (`gossip-loneliness-threshold`). Default: 30.
     pub loneliness_threshold: u32,
-    /// Every how manyth message has what is known of partitions too (`gossip-extras-exchange-frequency`). Default: 10.
+    /// Every n-th message contains the view of partitions too
+    /// (`gossip-extras-exchange-frequency`). Default: 10.
     pub extras_every: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Which segments each log consists of: one document for all of them.
+//! Which segments each log consists of: one document of the metadata store for all logs.
 
 use super::{Generation, LogId, LogletId, Lsn, Offset};
 use serde::{Deserialize, Serialize};
@@ -18,15 +18,15 @@ pub struct Logs {
 /// A part of a log with one sequencer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
-    /// Its number.
+    /// The segment's id.
     pub id: LogletId,
-    /// The number of its first record.
+    /// The sequence number of its first record.
     pub base: Lsn,
-    /// Who gives its records their places.
+    /// The node, in one generation, that assigns offsets to its records.
     pub sequencer: Generation,
-    /// Whose log servers store them.
+    /// The nodes whose log servers store it.
     pub nodeset: Vec<NodeId>,
-    /// How many of these store each.
+    /// The number of log servers that store each record.
     pub replication: u8,
 }
 
@@ -40,24 +40,27 @@ impl Logs {
     /// The document's key in the metadata store.
     pub const KEY: &str = "bifrost_config";
 
-    /// The first version: no logs yet.
+    /// Returns the first version: no logs yet.
     pub fn first() -> Logs {
         Logs { version: 1, chains: BTreeMap::new() }
     }
 
-    /// The open segment of a log.
+    /// Returns the open segment of a log.
     pub fn tail(&self, log: LogId) -> Option<&Segment> {
         self.chains.get(&log)?.last()
     }
 
-    /// The segment that has a record, or the log's first if the record is older than that, and where it ends if it is closed.
+    /// Returns the segment that contains a record, or the log's first segment if the record is
+    /// older than that, and where the segment ends if it is closed.
     pub fn segment_of(&self, log: LogId, lsn: Lsn) -> Option<(&Segment, Option<Lsn>)> {
         let chain = self.chains.get(&log)?;
         let place = chain.iter().rposition(|segment| segment.base <= lsn).unwrap_or(0);
         Some((chain.get(place)?, chain.get(place + 1).map(|next| next.base)))
     }
 
-    /// Closes the open segment at `tail` and opens the next, if `sealed` is still the open one. With no log yet, and nothing sealed, begins it at 1.
+    /// Closes the open segment at `tail` and opens the next, if `sealed` is still the open one. If
+    /// there is no log yet and `sealed` is `None`, creates the log, at 1. Returns whether the
+    /// chain changed.
     pub fn extend(
         &mut self,
         log: LogId,
@@ -76,7 +79,7 @@ impl Logs {
         true
     }
 
-    /// Forgets the segments that are trimmed as a whole.
+    /// Removes the segments that are trimmed as a whole. Returns whether there were any.
     pub fn trim(&mut self, log: LogId, to: Lsn) -> bool {
         let Some(chain) = self.chains.get_mut(&log) else { return false };
         let keep = chain.iter().rposition(|segment| segment.base <= to.next()).unwrap_or(0);
@@ -88,17 +91,18 @@ impl Logs {
 }
 
 impl Segment {
-    /// How many servers an f-majority is: with so many sealed no write quorum is left, and among so many is one with any acknowledged record.
+    /// Returns how many servers an f-majority is: once so many are sealed, no write quorum is
+    /// left, and so many servers together have every acknowledged record.
     pub fn f_majority(&self) -> usize {
         self.nodeset.len() + 1 - usize::from(self.replication)
     }
 
-    /// The place of a record in it.
+    /// Returns the offset of a record in the segment.
     pub fn offset(&self, lsn: Lsn) -> Offset {
         (lsn.0 + 1).saturating_sub(self.base.0)
     }
 
-    /// The record at a place of it.
+    /// Returns the sequence number of the record at an offset.
     pub fn lsn(&self, offset: Offset) -> Lsn {
         Lsn(self.base.0 + offset - 1)
     }
@@ -114,14 +118,14 @@ mod tests {
         (Generation { id: NodeId(node), generation: 1 }, vec![NodeId(1), NodeId(2), NodeId(3)], 2)
     }
 
-    /// Bases are contiguous, and who has sealed an old segment extends nothing.
+    /// Bases are contiguous, and a segment that is no longer the open one cannot be extended.
     #[test]
     fn a_chain_grows_at_its_open_end_only() {
         let mut logs = Logs::first();
         assert!(logs.extend(LOG, None, Lsn(1), next(1)));
         let first = logs.tail(LOG).unwrap().clone();
         assert!(logs.extend(LOG, Some(first.id), Lsn(8), next(2)));
-        assert!(!logs.extend(LOG, Some(first.id), Lsn(9), next(3)), "somebody else was faster");
+        assert!(!logs.extend(LOG, Some(first.id), Lsn(9), next(3)), "the segment is no longer the open one");
         assert_eq!(logs.version, 3);
         let (segment, end) = logs.segment_of(LOG, Lsn(7)).unwrap();
         assert_eq!((segment.id, end), (first.id, Some(Lsn(8))));
@@ -132,7 +136,8 @@ mod tests {
         assert_eq!(logs.chains[&LOG].len(), 1);
     }
 
-    /// 3 servers, 2 copies: any 2 servers meet any write quorum. With one copy all have to be asked.
+    /// 3 servers, 2 copies: any 2 servers meet any write quorum. With one copy all 3 have to be
+    /// asked.
     #[test]
     fn an_f_majority_meets_every_write_quorum() {
         let (sequencer, nodeset, _) = next(1);

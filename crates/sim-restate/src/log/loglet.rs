@@ -1,4 +1,4 @@
-//! What a log server keeps of one segment.
+//! What a log server stores of one segment, as a plain struct.
 
 use super::{Offset, Record};
 use std::collections::BTreeMap;
@@ -7,42 +7,43 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default)]
 pub struct Loglet {
     records: BTreeMap<Offset, Record>,
-    /// One more than the last place that it has had a record for.
+    /// One more than the highest offset that it has ever had a record for.
     tail: Offset,
-    /// The first place that it has no record for, from those that were trimmed away on.
+    /// The first offset without a record, counted from the trimmed ones on.
     solid: Offset,
     sealed: bool,
     trimmed: Offset,
-    /// The highest tail up to which records are known to be acknowledged.
+    /// The highest known offset below which all records are acknowledged.
     global: Offset,
 }
 
-/// What a server tells of a segment.
+/// What a server reports of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogletInfo {
-    /// One more than the last place that this server has had a record for.
+    /// One more than the highest offset that this server has ever had a record for.
     pub tail: Offset,
-    /// The first place that it has no record for: all before are here, or were trimmed away.
+    /// The first offset without a record: all before are here, or were trimmed.
     pub solid: Offset,
-    /// One more than the last place that it knows to be acknowledged.
+    /// One more than the last offset that the server knows to be acknowledged.
     pub global: Offset,
-    /// Whether it takes no more records.
+    /// Whether it accepts no more records.
     pub sealed: bool,
-    /// The last place that was trimmed away.
+    /// The last offset that was trimmed.
     pub trimmed: Offset,
 }
 
-/// The answer to a read.
+/// The result of a read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Records from the place asked for, without holes; none if this server does not have the first.
+    /// Records from the requested offset on, without holes; empty if this server does not have the
+    /// first.
     Records(Vec<Record>),
-    /// Everything up to this place was trimmed away.
+    /// Everything up to this offset was trimmed.
     Trimmed(Offset),
 }
 
 impl Loglet {
-    /// As read back from a database.
+    /// Returns the loglet as it is read back from a database.
     pub fn restored(
         records: BTreeMap<Offset, Record>,
         tail: Offset,
@@ -63,12 +64,12 @@ impl Loglet {
         }
     }
 
-    /// Whether it takes no more records.
+    /// Returns whether it accepts no more records.
     pub fn is_sealed(&self) -> bool {
         self.sealed
     }
 
-    /// Takes records from `first` on; those that were trimmed away stay away.
+    /// Stores records from the offset `first` on; trimmed ones stay trimmed.
     pub fn store(&mut self, first: Offset, records: &[Record]) {
         for (offset, record) in (first..).zip(records) {
             if offset > self.trimmed {
@@ -79,17 +80,17 @@ impl Loglet {
         self.extend_solid();
     }
 
-    /// Takes no more from now on.
+    /// Accepts no more records from now on.
     pub fn seal(&mut self) {
         self.sealed = true;
     }
 
-    /// Learns that everything below `global` is acknowledged.
+    /// Takes note that everything below `global` is acknowledged.
     pub fn learn(&mut self, global: Offset) {
         self.global = self.global.max(global);
     }
 
-    /// Drops the records up to a place.
+    /// Drops the records up to an offset.
     pub fn trim(&mut self, to: Offset) {
         if to > self.trimmed {
             self.records = self.records.split_off(&(to + 1));
@@ -98,13 +99,13 @@ impl Loglet {
         }
     }
 
-    /// What there is to tell.
+    /// Returns what the server reports.
     pub fn info(&self) -> LogletInfo {
         let Loglet { tail, solid, sealed, trimmed, global, .. } = *self;
         LogletInfo { tail: tail.max(1), solid: solid.max(1), global: global.max(1), sealed, trimmed }
     }
 
-    /// Records from a place on, below `end`, so many at the most.
+    /// Returns records from an offset on, below `end`, up to `most` of them.
     pub fn read(&self, from: Offset, end: Offset, most: usize) -> Found {
         if from <= self.trimmed {
             return Found::Trimmed(self.trimmed);
@@ -134,7 +135,7 @@ mod tests {
         assert_eq!((loglet.info().tail, loglet.info().solid), (6, 4));
         loglet.trim(2);
         assert_eq!(loglet.read(1, 9, 10), Found::Trimmed(2));
-        // A late copy of what is gone does not bring it back.
+        // A late copy of a trimmed record does not bring it back.
         loglet.store(1, &[record(1)]);
         assert_eq!(loglet.read(2, 9, 10), Found::Trimmed(2));
         assert_eq!(loglet.read(3, 4, 10), Found::Records(vec![record(3)]));

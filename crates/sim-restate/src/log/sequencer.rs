@@ -1,11 +1,13 @@
-//! Who gives a segment's records their places.
+//! The sequencer of a segment: assigns offsets to records and waits for a write quorum.
 //!
-//! Records are sent to all log servers of the nodeset (Restate's "flood" spread) and acknowledged when as many have stored them as there shall be copies, in the
-//! order of their places: a record is acknowledged only when all before it are.
+//! Records are sent to all log servers of the nodeset (Restate's "flood" spread). They are
+//! acknowledged once as many servers as the replication says have stored them, in the order of
+//! their offsets: a record is acknowledged only after all records before it.
 
-use super::client::Servers;
-use super::server::{Ask, Told};
-use super::{Generation, LogletId, Offset, Record, Segment};
+use super::chain::Segment;
+use super::server::{LogServerRequest, LogServerResponse};
+use super::servers::Servers;
+use super::{Generation, LogletId, Offset, Record};
 use crate::canary::Canary;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -21,32 +23,32 @@ use stormglass_rt::Watch;
 /// The port of a node's sequencers. In Restate it shares the fabric's.
 pub const SEQUENCER_PORT: u16 = 5125;
 
-/// What a sequencer is asked.
+/// A request to a sequencer.
 #[derive(Clone, Debug)]
-pub enum SequencerAsk {
-    /// To append.
+pub enum SequencerRequest {
+    /// Appends records.
     Append(Arc<Segment>, Arc<[Record]>),
-    /// Where the tail is.
+    /// Returns the tail.
     Tail(Arc<Segment>),
 }
 
-/// What it answers.
+/// The response of a sequencer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sequenced {
-    /// Acknowledged: the first one's place.
+pub enum SequencerResponse {
+    /// The records are acknowledged; the offset of the first one.
     Appended(Offset),
-    /// The place after the last that is acknowledged.
+    /// The offset after the last acknowledged record.
     Tail(Offset),
     /// The segment is sealed.
     Sealed,
-    /// It is another life of that node that was the sequencer.
+    /// This node is not the sequencer any more: it has another generation.
     Gone,
 }
 
 /// How far a segment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Progress {
-    /// The place after the last that is acknowledged.
+    /// The offset after the last acknowledged record.
     global: Offset,
     sealed: bool,
 }
@@ -59,7 +61,7 @@ pub struct Sequencer {
     progress: Watch<Progress>,
 }
 
-/// The sequencers of one node. Clones share them.
+/// The sequencers of one node, by segment. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Sequencers {
     me: Generation,
@@ -71,7 +73,7 @@ pub struct Sequencers {
 }
 
 impl Sequencers {
-    /// None yet.
+    /// Returns a node's sequencers, none yet.
     pub(crate) fn new(
         me: Generation,
         servers: &Servers,
@@ -83,25 +85,25 @@ impl Sequencers {
         Sequencers { me, sequencers: Arc::default(), servers, recorder, seed, canary }
     }
 
-    /// Whether this life of the node is the segment's sequencer.
+    /// Returns whether this generation of the node is the segment's sequencer.
     pub fn is_for(&self, segment: &Segment) -> bool {
         segment.sequencer == self.me
     }
 
-    /// Answers other nodes.
+    /// Serves other nodes.
     ///
     /// # Errors
     ///
     /// `AddrInUse`.
     pub fn serve(&self, host: &Host) -> std::io::Result<()> {
-        let mut service: Service<SequencerAsk, Sequenced> = host.serve(SEQUENCER_PORT)?;
+        let mut service: Service<SequencerRequest, SequencerResponse> = host.serve(SEQUENCER_PORT)?;
         let all = self.clone();
         rt::spawn(&self.recorder, "sequencers", async move {
             while let Some(call) = service.next().await {
-                let (ask, reply) = call.split();
+                let (request, reply) = call.split();
                 let sequencers = all.clone();
                 rt::spawn(&all.recorder, "append request", async move {
-                    let sequenced = sequencers.answer(ask).await;
+                    let sequenced = sequencers.answer(request).await;
                     reply.send(sequenced);
                 });
             }
@@ -109,32 +111,35 @@ impl Sequencers {
         Ok(())
     }
 
-    async fn answer(&self, ask: SequencerAsk) -> Sequenced {
-        match ask {
-            SequencerAsk::Append(segment, _) | SequencerAsk::Tail(segment) if !self.is_for(&segment) => {
-                Sequenced::Gone
+    async fn answer(&self, request: SequencerRequest) -> SequencerResponse {
+        match request {
+            SequencerRequest::Append(segment, _) | SequencerRequest::Tail(segment)
+                if !self.is_for(&segment) =>
+            {
+                SequencerResponse::Gone
             }
-            SequencerAsk::Append(segment, records) => self.append_through(&segment, records).await,
-            SequencerAsk::Tail(segment) => self.tail(&segment),
+            SequencerRequest::Append(segment, records) => self.append_through(&segment, records).await,
+            SequencerRequest::Tail(segment) => self.tail(&segment),
         }
     }
 
-    /// The place after the last that is acknowledged.
-    pub(crate) fn tail(&self, segment: &Arc<Segment>) -> Sequenced {
+    /// Returns the offset after the last acknowledged record.
+    pub(crate) fn tail(&self, segment: &Arc<Segment>) -> SequencerResponse {
         match self.of(segment).progress.get() {
-            Progress { sealed: true, .. } => Sequenced::Sealed,
-            Progress { global, .. } => Sequenced::Tail(global),
+            Progress { sealed: true, .. } => SequencerResponse::Sealed,
+            Progress { global, .. } => SequencerResponse::Tail(global),
         }
     }
 
-    /// Appends records and waits until they are acknowledged. Whoever stops waiting leaves no hole: what has a place goes on its way.
-    pub(crate) async fn append(&self, segment: &Arc<Segment>, records: Arc<[Record]>) -> Sequenced {
+    /// Appends records and waits until they are acknowledged. A caller that stops waiting leaves
+    /// no hole: records with an offset are still sent.
+    pub(crate) async fn append(&self, segment: &Arc<Segment>, records: Arc<[Record]>) -> SequencerResponse {
         let (all, segment) = (self.clone(), segment.clone());
         let append = async move { all.append_through(&segment, records).await };
-        rt::spawn(&self.recorder, "append", append).await.unwrap_or(Sequenced::Gone)
+        rt::spawn(&self.recorder, "append", append).await.unwrap_or(SequencerResponse::Gone)
     }
 
-    async fn append_through(&self, segment: &Arc<Segment>, records: Arc<[Record]>) -> Sequenced {
+    async fn append_through(&self, segment: &Arc<Segment>, records: Arc<[Record]>) -> SequencerResponse {
         let sequencer = self.of(segment);
         let count = records.len() as u64;
         let first = {
@@ -146,27 +151,27 @@ impl Sequencers {
         let Progress { global, sealed } = sequencer.progress.get();
         if sealed || !self.replicate(&sequencer, first, records, global).await {
             self.seal(&sequencer);
-            return Sequenced::Sealed;
+            return SequencerResponse::Sealed;
         }
         let turn = sequencer.progress.until(|progress| progress.sealed || progress.global >= first).await;
         if turn.global < first {
-            return Sequenced::Sealed;
+            return SequencerResponse::Sealed;
         }
         sequencer.progress.change(|progress| {
             progress.global = progress.global.max(first + count);
             true
         });
         self.servers.learn(segment, first + count);
-        Sequenced::Appended(first)
+        SequencerResponse::Appended(first)
     }
 
-    /// Takes no more appends: for whoever has sealed the segment, or stops.
+    /// Accepts no more appends, because the segment is sealed or the node shuts down.
     pub(crate) fn seal_here(&self, loglet: LogletId) {
         let sequencer = self.sequencers.lock().unwrap_or_else(PoisonError::into_inner).get(&loglet).cloned();
         sequencer.iter().for_each(|sequencer| self.seal(sequencer));
     }
 
-    /// The segments that are open here.
+    /// Returns the segments that are open here.
     pub(crate) fn open(&self) -> Vec<Arc<Segment>> {
         let sequencers = self.sequencers.lock().unwrap_or_else(PoisonError::into_inner);
         let open = sequencers.values().filter(|sequencer| !sequencer.progress.get().sealed);
@@ -186,7 +191,8 @@ impl Sequencers {
         sequencers.entry(segment.id).or_insert_with(new).clone()
     }
 
-    /// Sends records to every server and waits for a write quorum, or for so many sealed ones that none is left.
+    /// Sends records to every server and waits for a write quorum, or until so many servers are
+    /// sealed that no write quorum is left. Returns whether the records are stored.
     async fn replicate(
         &self,
         sequencer: &Sequencer,
@@ -200,7 +206,7 @@ impl Sequencers {
             _ => usize::from(segment.replication),
         };
         let loglet = segment.id;
-        let ask = Ask::Store { loglet, first, records, global, repair: false };
+        let request = LogServerRequest::Store { loglet, first, records, global, repair: false };
         let stream = (u64::from(loglet.log.0), u64::from(loglet.segment), first);
         let mut branches: Vec<Option<Pin<Box<_>>>> = segment
             .nodeset
@@ -209,11 +215,11 @@ impl Sequencers {
                 let jitter = self.seed;
                 let delays =
                     move || jitter.stream(("store", stream.0 << 32 | stream.1, stream.2, u64::from(node.0)));
-                Some(Box::pin(self.servers.persist(node, ask.clone(), delays)))
+                Some(Box::pin(self.servers.call_with_retry(node, request.clone(), delays)))
             })
             .collect();
         if wanted == 0 {
-            // The records are on their way.
+            // Polls each request once: the records are in transit.
             poll_fn(|context| {
                 branches.iter_mut().flatten().for_each(|branch| drop(branch.as_mut().poll(context)));
                 Poll::Ready(())
@@ -224,21 +230,22 @@ impl Sequencers {
         let (mut stored, mut sealed) = (0, 0);
         poll_fn(|context| {
             for slot in &mut branches {
-                let Some(Poll::Ready(told)) = slot.as_mut().map(|branch| branch.as_mut().poll(context))
+                let Some(Poll::Ready(response)) = slot.as_mut().map(|branch| branch.as_mut().poll(context))
                 else {
                     continue;
                 };
                 *slot = None;
-                match told {
-                    Some(Told::Done(_)) => stored += 1,
-                    Some(Told::Sealed(_)) => sealed += 1,
+                match response {
+                    Some(LogServerResponse::Done(_)) => stored += 1,
+                    Some(LogServerResponse::Sealed(_)) => sealed += 1,
                     _ => {}
                 }
             }
             if stored >= wanted {
                 return Poll::Ready(true);
             }
-            // Too few are left that could store it: sealed ones, and those that were asked as often as the policy says.
+            // Too few servers are left that could store it: the others are sealed, or failed as
+            // often as the retry policy says.
             let left = branches.iter().flatten().count();
             if sealed >= segment.f_majority() || stored + left < wanted {
                 return Poll::Ready(false);

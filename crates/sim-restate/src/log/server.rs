@@ -1,7 +1,8 @@
-//! A log server: keeps records of many segments in one database, durably.
+//! A log server: stores records of many segments in one database, durably.
 //!
-//! Whatever changes something waits in one queue. Its writer takes all that is there, makes it durable with one write and one sync, and only then answers:
-//! under load a sync is shared by many. Reads and questions are answered at once, from memory.
+//! Every change waits in one queue. Its writer takes all queued changes, makes them durable with
+//! one write and one sync, and answers only then: under load many appends share a sync. Reads and
+//! other requests that change nothing are answered at once, from memory.
 
 use super::loglet::{Found, Loglet, LogletInfo};
 use super::{LogId, LogletId, Offset, Record};
@@ -25,103 +26,105 @@ pub const FAMILIES: [&str; 2] = ["data", "metadata"];
 const DATA: usize = 0;
 const METADATA: usize = 1;
 
-/// What a log server is asked.
+/// A request to a log server.
 #[derive(Clone, Debug)]
-pub enum Ask {
-    /// To keep records.
+pub enum LogServerRequest {
+    /// Stores records.
     Store {
-        /// Of this segment.
+        /// The segment.
         loglet: LogletId,
-        /// From this place on.
+        /// The offset of the first record.
         first: Offset,
-        /// One after the other.
+        /// The records, in order.
         records: Arc<[Record]>,
-        /// Below this place all are acknowledged.
+        /// All records below this offset are acknowledged.
         global: Offset,
-        /// Whether a sealed segment takes them too: they are acknowledged already, and one copy more is wanted.
+        /// Whether a sealed segment accepts them too: they may be acknowledged already, and need
+        /// more copies.
         repair: bool,
     },
-    /// To take no more records.
+    /// Accepts no more records for a segment.
     Seal(LogletId),
-    /// What it has.
+    /// Reports the state of a segment.
     Info(LogletId),
-    /// For records.
+    /// Reads records.
     Read {
-        /// Of this segment.
+        /// The segment.
         loglet: LogletId,
-        /// From this place on.
+        /// The offset of the first record.
         from: Offset,
-        /// Below this place.
+        /// The offset after the last one.
         end: Offset,
-        /// So many at the most.
+        /// The maximal number of records.
         most: usize,
     },
-    /// To forget the records up to a place.
+    /// Drops the records up to an offset.
     Trim(LogletId, Offset),
 }
 
-impl Ask {
+impl LogServerRequest {
     fn loglet(&self) -> LogletId {
         match *self {
-            Ask::Store { loglet, .. }
-            | Ask::Seal(loglet)
-            | Ask::Info(loglet)
-            | Ask::Read { loglet, .. }
-            | Ask::Trim(loglet, _) => loglet,
+            LogServerRequest::Store { loglet, .. }
+            | LogServerRequest::Seal(loglet)
+            | LogServerRequest::Info(loglet)
+            | LogServerRequest::Read { loglet, .. }
+            | LogServerRequest::Trim(loglet, _) => loglet,
         }
     }
 }
 
-/// What a log server answers.
+/// The response of a log server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// Done, durably; how things are then.
+pub enum LogServerResponse {
+    /// The change is durable; the state of the segment after it.
     Done(LogletInfo),
-    /// Not stored: the segment is sealed.
+    /// The records are not stored, because the segment is sealed; the state of the segment.
     Sealed(LogletInfo),
-    /// How things are.
+    /// The state of the segment.
     Info(LogletInfo),
-    /// What was read.
+    /// The records.
     Found(Found),
 }
 
-/// A log server of a node. Clones are handles to the same one, and the way to it for the node itself.
+/// The log server of a node. Clones are handles to the same one; the node itself calls it through
+/// them.
 #[derive(Clone, Debug)]
 pub struct LogServer {
     loglets: Arc<Mutex<BTreeMap<LogletId, Loglet>>>,
     writes: Sender<Work>,
     recorder: Recorder,
-    /// Whether its writes block the thread that it runs on.
+    /// Whether its writes block the worker thread.
     blocks: bool,
     canary: Canary,
     health: Health,
 }
 
-/// What there is to do for the database's one writer.
+/// A job for the database's one writer.
 #[derive(Debug)]
 enum Work {
-    Write(Ask, Desk),
-    /// Put all into files of its own, tell so, and end.
+    Write(LogServerRequest, ReplyTo),
+    /// Flush the database, confirm, and end.
     Close(Sender<()>),
 }
 
-/// Where an answer goes.
+/// Where to send a response.
 #[derive(Debug)]
-enum Desk {
-    Far(rpc::Reply<Told>),
-    Near(Sender<Told>),
+enum ReplyTo {
+    Remote(rpc::Reply<LogServerResponse>),
+    Local(Sender<LogServerResponse>),
 }
 
-impl Desk {
-    fn send(self, told: Told) {
+impl ReplyTo {
+    fn send(self, response: LogServerResponse) {
         match self {
-            Desk::Far(reply) => worker::run_in_other_task(move || reply.send(told)),
-            Desk::Near(sender) => sender.send(told),
+            ReplyTo::Remote(reply) => worker::hand_over(move || reply.send(response)),
+            ReplyTo::Local(sender) => sender.send(response),
         }
     }
 }
 
-/// The state of a segment as the database has it.
+/// The state of a segment as it is stored in the database.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Stored {
     tail: Offset,
@@ -130,7 +133,9 @@ struct Stored {
 }
 
 impl LogServer {
-    /// Starts with what the database holds; tells `health` when its disk has failed it. `blocks` is [`LogSettings::blocking_writes`](super::LogSettings::blocking_writes).
+    /// Starts a log server with the contents of the database; sets `health` to failsafe when its
+    /// disk fails. `blocks` is
+    /// [`LogSettings::blocking_writes`](super::LogSettings::blocking_writes).
     pub fn start(
         store: Engine,
         recorder: &Recorder,
@@ -145,42 +150,44 @@ impl LogServer {
         server
     }
 
-    /// Answers other nodes.
-    pub fn serve(&self, mut service: Service<Ask, Told>) {
+    /// Serves other nodes.
+    pub fn serve(&self, mut service: Service<LogServerRequest, LogServerResponse>) {
         let server = self.clone();
         rt::spawn(&self.recorder, "log server requests", async move {
             while let Some(call) = service.next().await {
-                let (ask, reply) = call.split();
-                match server.look(&ask) {
-                    Some(told) => reply.send(told),
-                    None => server.queue(ask, Desk::Far(reply)),
+                let (request, reply) = call.split();
+                match server.answer_from_memory(&request) {
+                    Some(response) => reply.send(response),
+                    None => server.queue(request, ReplyTo::Remote(reply)),
                 }
             }
         });
     }
 
-    /// Answers the node itself.
+    /// Handles a request of the node itself.
     ///
     /// # Errors
     ///
-    /// `ConnectionReset` if the disk has failed it.
-    pub async fn call(&self, ask: Ask) -> io::Result<Told> {
-        if let Some(told) = self.look(&ask) {
-            return Ok(told);
+    /// `ConnectionReset` if its disk has failed.
+    pub async fn call(&self, request: LogServerRequest) -> io::Result<LogServerResponse> {
+        if let Some(response) = self.answer_from_memory(&request) {
+            return Ok(response);
         }
         let (sender, mut answer) = channel::channel(&self.recorder);
-        self.queue(ask, Desk::Near(sender));
+        self.queue(request, ReplyTo::Local(sender));
         answer.recv().await.ok_or_else(|| io::ErrorKind::ConnectionReset.into())
     }
 
-    /// Once its disk has failed it nothing is written any more, and whoever asks for it is told at once.
-    fn queue(&self, ask: Ask, desk: Desk) {
+    /// Queues a change. After a failure of the disk nothing is written any more: the reply is
+    /// dropped, and the caller gets an error at once.
+    fn queue(&self, request: LogServerRequest, reply_to: ReplyTo) {
         if !self.writes.is_closed() {
-            self.writes.send(Work::Write(ask, desk));
+            self.writes.send(Work::Write(request, reply_to));
         }
     }
 
-    /// Ends it as an orderly shutdown does: its database is flushed, so that the next opening has nothing to recover, and nothing more is stored. (Source: restatedev/restate
+    /// Shuts the log server down in order: its database is flushed, so the next opening has
+    /// nothing to recover, and nothing more is stored. (Source: restatedev/restate
     /// `crates/log-server/src/rocksdb_logstore/builder.rs`, `add_to_flush_on_shutdown`.)
     pub async fn close(&self) {
         let (sender, mut closed) = channel::channel(&self.recorder);
@@ -188,20 +195,22 @@ impl LogServer {
         closed.recv().await;
     }
 
-    /// The answer to what changes nothing.
-    fn look(&self, ask: &Ask) -> Option<Told> {
+    /// Returns the response to a request that changes nothing, and `None` for any other.
+    fn answer_from_memory(&self, request: &LogServerRequest) -> Option<LogServerResponse> {
         let loglets = self.lock();
-        let loglet = loglets.get(&ask.loglet());
-        match *ask {
-            Ask::Info(_) => Some(Told::Info(loglet.map_or_else(|| Loglet::default().info(), Loglet::info))),
-            Ask::Read { from, end, most, .. } => Some(Told::Found(
+        let loglet = loglets.get(&request.loglet());
+        match *request {
+            LogServerRequest::Info(_) => {
+                Some(LogServerResponse::Info(loglet.map_or_else(|| Loglet::default().info(), Loglet::info)))
+            }
+            LogServerRequest::Read { from, end, most, .. } => Some(LogServerResponse::Found(
                 loglet.map_or_else(|| Found::Records(Vec::new()), |loglet| loglet.read(from, end, most)),
             )),
-            Ask::Store { .. } | Ask::Seal(_) | Ask::Trim(..) => None,
+            LogServerRequest::Store { .. } | LogServerRequest::Seal(_) | LogServerRequest::Trim(..) => None,
         }
     }
 
-    /// Makes durable what is asked for, all that has come in the meantime at once.
+    /// Makes the queued changes durable, all that have arrived in the meantime at once.
     async fn write(self, mut store: Engine, mut queue: Receiver<Work>) {
         let mut closing = None;
         while closing.is_none()
@@ -210,28 +219,28 @@ impl LogServer {
             let (mut taken, mut next) = (Vec::new(), Some(first));
             while let Some(work) = next {
                 match work {
-                    Work::Write(ask, desk) => taken.push((ask, desk)),
+                    Work::Write(request, reply_to) => taken.push((request, reply_to)),
                     Work::Close(closed) => closing = Some(closed),
                 }
                 next = queue.try_recv();
             }
             let (accepted, refused) = self.sort(taken);
             let mut batch = Batch::new();
-            accepted.iter().for_each(|(ask, _)| self.put(&mut batch, ask));
+            accepted.iter().for_each(|(request, _)| self.put(&mut batch, request));
             if !batch.is_empty()
                 && worker::block_or_offload(self.blocks, store.write_synced(batch)).await.is_err()
             {
-                // Nobody is told that it is stored.
+                // Drops the replies: no caller gets the response that its change is durable.
                 self.health.set(LogServerStatus::Failsafe);
                 return;
             }
-            for (ask, desk) in accepted {
-                let info = self.apply(ask);
-                desk.send(Told::Done(info));
+            for (request, reply_to) in accepted {
+                let info = self.apply(request);
+                reply_to.send(LogServerResponse::Done(info));
             }
-            for (loglet, desk) in refused {
+            for (loglet, reply_to) in refused {
                 let info = self.lock().entry(loglet).or_default().info();
-                desk.send(Told::Sealed(info));
+                reply_to.send(LogServerResponse::Sealed(info));
             }
         }
         if let Some(closed) = closing
@@ -241,65 +250,68 @@ impl LogServer {
         }
     }
 
-    /// Refuses what comes after a seal.
+    /// Splits changes into those to apply and appends to a sealed segment, which are refused.
     #[expect(clippy::type_complexity, reason = "two lists of what came in")]
-    fn sort(&self, taken: Vec<(Ask, Desk)>) -> (Vec<(Ask, Desk)>, Vec<(LogletId, Desk)>) {
+    fn sort(
+        &self,
+        taken: Vec<(LogServerRequest, ReplyTo)>,
+    ) -> (Vec<(LogServerRequest, ReplyTo)>, Vec<(LogletId, ReplyTo)>) {
         let (mut accepted, mut refused) = (Vec::new(), Vec::new());
         let mut sealed_now: BTreeSet<LogletId> = BTreeSet::new();
         let loglets = self.lock();
-        for (ask, desk) in taken {
-            let loglet = ask.loglet();
+        for (request, reply_to) in taken {
+            let loglet = request.loglet();
             let sealed = self.canary != Canary::StoresAfterTheSeal
                 && (sealed_now.contains(&loglet) || loglets.get(&loglet).is_some_and(Loglet::is_sealed));
-            match ask {
-                Ask::Store { repair: false, .. } if sealed => refused.push((loglet, desk)),
-                ask => {
-                    if matches!(ask, Ask::Seal(_)) {
+            match request {
+                LogServerRequest::Store { repair: false, .. } if sealed => refused.push((loglet, reply_to)),
+                request => {
+                    if matches!(request, LogServerRequest::Seal(_)) {
                         sealed_now.insert(loglet);
                     }
-                    accepted.push((ask, desk));
+                    accepted.push((request, reply_to));
                 }
             }
         }
         (accepted, refused)
     }
 
-    fn put(&self, batch: &mut Batch, ask: &Ask) {
+    fn put(&self, batch: &mut Batch, request: &LogServerRequest) {
         let loglets = self.lock();
         let LogletInfo { tail, sealed, trimmed, .. } =
-            loglets.get(&ask.loglet()).map_or_else(|| Loglet::default().info(), Loglet::info);
+            loglets.get(&request.loglet()).map_or_else(|| Loglet::default().info(), Loglet::info);
         let mut state = Stored { tail, sealed, trimmed };
-        match ask {
-            Ask::Store { loglet, first, records, .. } => {
+        match request {
+            LogServerRequest::Store { loglet, first, records, .. } => {
                 for (offset, record) in (*first..).zip(records.iter()) {
                     batch.put(DATA, &data_key(*loglet, offset), record);
                 }
                 return;
             }
-            Ask::Seal(_) if state.sealed => return,
-            Ask::Seal(_) => state.sealed = true,
-            Ask::Trim(_, to) if *to <= trimmed => return,
-            Ask::Trim(loglet, to) => {
+            LogServerRequest::Seal(_) if state.sealed => return,
+            LogServerRequest::Seal(_) => state.sealed = true,
+            LogServerRequest::Trim(_, to) if *to <= trimmed => return,
+            LogServerRequest::Trim(loglet, to) => {
                 (trimmed + 1..=*to).for_each(|offset| batch.delete(DATA, &data_key(*loglet, offset)));
                 state.trimmed = *to;
             }
-            Ask::Info(_) | Ask::Read { .. } => return,
+            LogServerRequest::Info(_) | LogServerRequest::Read { .. } => return,
         }
         let bytes = postcard::to_stdvec(&state).expect("plain data has an encoding");
-        batch.put(METADATA, &state_key(ask.loglet()), &bytes);
+        batch.put(METADATA, &state_key(request.loglet()), &bytes);
     }
 
-    fn apply(&self, ask: Ask) -> LogletInfo {
+    fn apply(&self, request: LogServerRequest) -> LogletInfo {
         let mut loglets = self.lock();
-        let loglet = loglets.entry(ask.loglet()).or_default();
-        match ask {
-            Ask::Store { first, records, global, .. } => {
+        let loglet = loglets.entry(request.loglet()).or_default();
+        match request {
+            LogServerRequest::Store { first, records, global, .. } => {
                 loglet.store(first, &records);
                 loglet.learn(global);
             }
-            Ask::Seal(_) => loglet.seal(),
-            Ask::Trim(_, to) => loglet.trim(to),
-            Ask::Info(_) | Ask::Read { .. } => {}
+            LogServerRequest::Seal(_) => loglet.seal(),
+            LogServerRequest::Trim(_, to) => loglet.trim(to),
+            LogServerRequest::Info(_) | LogServerRequest::Read { .. } => {}
         }
         loglet.info()
     }
@@ -319,7 +331,7 @@ fn data_key(LogletId { log, segment }: LogletId, offset: Offset) -> Vec<u8> {
     [&log.0.to_be_bytes()[..], &segment.to_be_bytes(), &offset.to_be_bytes()].concat()
 }
 
-/// A segment's number from its bytes in a key, and what stands behind them.
+/// Parses a segment's id at the start of a key; returns it with the rest of the key.
 fn split_key(key: &[u8]) -> Option<(LogletId, &[u8])> {
     let (log, rest) = key.split_first_chunk()?;
     let (segment, rest) = rest.split_first_chunk()?;
@@ -356,24 +368,35 @@ mod tests {
     use stormglass_fs::fault::{DiskEffect, DiskError, DiskRule};
     use stormglass_fs::{Disk, DiskProfile};
 
-    /// Also whoever asks after that is told, and does not wait for ever.
+    /// Requests that arrive after the failure get an error too, instead of waiting for ever.
     #[test]
-    fn whoever_asks_one_whose_disk_has_failed_is_told() {
+    fn requests_after_a_disk_failure_fail_at_once() {
         madsim::runtime::Runtime::new().block_on(async {
             let recorder = Recorder::new(Keep::Nothing);
             let disk = Disk::new("disk", DiskProfile::instant(), Seed(1));
             let store = Engine::open(&disk, "log-store", &FAMILIES).await.expect("there is room");
             let server = LogServer::start(store, &recorder, true, Canary::None, Health::new(&recorder));
             let loglet = LogletId { log: LogId(0), segment: 0 };
-            let ask = async |ask: Ask| rt::timeout(Duration::from_secs(1), server.call(ask)).await;
-            assert!(matches!(ask(Ask::Seal(loglet)).await, Some(Ok(Told::Done(_)))));
-            let _broken = disk.inject(DiskRule::new(DiskEffect::Fail(DiskError::Io)).path("*.log").times(1));
+            let request = async |request: LogServerRequest| {
+                rt::timeout(Duration::from_secs(1), server.call(request)).await
+            };
+            assert!(matches!(
+                request(LogServerRequest::Seal(loglet)).await,
+                Some(Ok(LogServerResponse::Done(_)))
+            ));
+            let _broken = disk.inject(Fault::new(Effect::Fail(Error::Io)).path("*.log").times(1));
             let other = LogletId { log: LogId(1), segment: 0 };
             for _ in 0..2 {
-                let told = ask(Ask::Seal(other)).await.expect("it is told").map_err(|error| error.kind());
-                assert_eq!(told, Err(io::ErrorKind::ConnectionReset));
+                let answer = request(LogServerRequest::Seal(other))
+                    .await
+                    .expect("an answer within a second")
+                    .map_err(|error| error.kind());
+                assert_eq!(answer, Err(io::ErrorKind::ConnectionReset));
             }
-            assert!(matches!(ask(Ask::Info(loglet)).await, Some(Ok(Told::Info(_)))));
+            assert!(matches!(
+                request(LogServerRequest::Info(loglet)).await,
+                Some(Ok(LogServerResponse::Info(_)))
+            ));
         });
     }
 }

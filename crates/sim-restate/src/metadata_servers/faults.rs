@@ -1,4 +1,4 @@
-//! What is done to servers, their links and their disks, one thing after the other.
+//! Fault injection: faults of servers, their links and their disks, one after the other.
 
 use crate::metadata_servers::servers::Servers;
 use crate::metadata_servers::settings::ChaosSettings;
@@ -11,9 +11,9 @@ use stormglass_net::fault as net;
 use stormglass_rt as rt;
 use stormglass_sim::{Node, World};
 
-/// What can be done.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
+enum FaultKind {
     Kill,
     PowerLoss,
     Stop,
@@ -25,30 +25,30 @@ enum What {
     SyncFails,
 }
 
-const ALL: [What; 9] = [
-    What::Kill,
-    What::PowerLoss,
-    What::Stop,
-    What::Pause,
-    What::Isolate,
-    What::CutOneWay,
-    What::SlowLinks,
-    What::SlowDisk,
-    What::SyncFails,
+const ALL: [FaultKind; 9] = [
+    FaultKind::Kill,
+    FaultKind::PowerLoss,
+    FaultKind::Stop,
+    FaultKind::Pause,
+    FaultKind::Isolate,
+    FaultKind::CutOneWay,
+    FaultKind::SlowLinks,
+    FaultKind::SlowDisk,
+    FaultKind::SyncFails,
 ];
 
-/// Whoever breaks things.
+/// Injects faults.
 pub struct Breaker {
     world: World,
     servers: Servers,
     settings: ChaosSettings,
     chance: Stream,
-    /// The nodes that a breaker is at work on: a process that is stopped is not killed too.
+    /// The nodes that have a fault now: a stopped process is not killed too.
     busy: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Breaker {
-    /// Starts as many as the settings say, each with a stream of its own. They end with the time that the settings give them.
+    /// Starts `faults` breakers, each with a stream of its own. They end after `duration`.
     pub fn start(world: &World, servers: &Servers, settings: &ChaosSettings) -> Vec<rt::JoinHandle<()>> {
         let busy = Arc::default();
         let breaker = |number: u32| Breaker {
@@ -62,7 +62,7 @@ impl Breaker {
         (0..settings.faults).map(start).collect()
     }
 
-    /// Breaks one thing after the other for as long as the settings say; the last one is mended then.
+    /// Injects one fault after the other for `duration`, and removes the last one then.
     async fn work(mut self) {
         let end = rt::now() + self.settings.duration;
         while rt::now() < end {
@@ -71,7 +71,7 @@ impl Breaker {
                 let what = ALL[self.chance.below(ALL.len() as u64) as usize];
                 let lasts = self.between(self.settings.fault_longest / 10, self.settings.fault_longest);
                 self.world.note(&format!("{what:?} {}", node.name()));
-                self.break_it(what, &node, lasts.min(end.saturating_since(rt::now()))).await;
+                self.inject(what, &node, lasts.min(end.saturating_since(rt::now()))).await;
                 self.busy().remove(node.name());
             }
             let calm = self.between(Duration::ZERO, self.settings.calm_longest);
@@ -95,37 +95,37 @@ impl Breaker {
         least + Duration::from_nanos(self.chance.below(width + 1))
     }
 
-    async fn break_it(&mut self, what: What, node: &Node, lasts: Duration) {
+    async fn inject(&mut self, what: FaultKind, node: &Node, lasts: Duration) {
         let network = self.world.network();
         let name = node.name();
         match what {
-            What::Kill => node.kill(),
-            What::PowerLoss => node.power_loss(Loss::ALL[self.chance.below(4) as usize]),
-            What::Stop => self.servers.stop(node),
-            What::Pause => {
+            FaultKind::Kill => node.kill(),
+            FaultKind::PowerLoss => node.power_loss(Loss::ALL[self.chance.below(4) as usize]),
+            FaultKind::Stop => self.servers.stop(node),
+            FaultKind::Pause => {
                 node.pause();
                 rt::sleep(lasts).await;
                 node.resume();
             }
-            What::Isolate => {
+            FaultKind::Isolate => {
                 let others: Vec<&str> = self.servers.nodes().iter().map(Node::name).collect();
                 let _cut = network.isolate(name, &others).expect("names are patterns");
                 rt::sleep(lasts).await;
             }
-            What::CutOneWay => {
+            FaultKind::CutOneWay => {
                 let from = net::LinkRule::new(net::LinkEffect::Lose).from(name).to("node-*");
                 let to = net::LinkRule::new(net::LinkEffect::Lose).from("node-*").to(name);
                 let fault = if self.chance.below(2) == 0 { from } else { to };
                 let _cut = network.inject(fault).expect("names are patterns");
                 rt::sleep(lasts).await;
             }
-            What::SlowLinks => {
+            FaultKind::SlowLinks => {
                 let latency = Latency::Uniform { min: Duration::ZERO, max: Duration::from_millis(300) };
                 let slow = net::LinkRule::new(net::LinkEffect::Delay(latency)).from(name).both_ways();
                 let _slow = network.inject(slow).expect("names are patterns");
                 rt::sleep(lasts).await;
             }
-            What::SlowDisk => {
+            FaultKind::SlowDisk => {
                 let latency =
                     Latency::Uniform { min: Duration::from_millis(50), max: Duration::from_millis(1_500) };
                 let slow =
@@ -133,7 +133,7 @@ impl Breaker {
                 let _slow = node.disk().inject(slow).expect("it has no pattern");
                 rt::sleep(lasts).await;
             }
-            What::SyncFails => {
+            FaultKind::SyncFails => {
                 let fails = disk::DiskRule::new(disk::DiskEffect::Fail(disk::DiskError::Io));
                 let fails = fails.on([Kind::Fsync, Kind::Fdatasync]).times(1);
                 let _fails = node.disk().inject(fails).expect("it has no pattern");

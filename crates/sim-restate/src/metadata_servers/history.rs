@@ -1,4 +1,4 @@
-//! Clients that write and read, and whether what they saw can have happened one after the other.
+//! Clients that write and read, and whether their histories are linearizable.
 
 use crate::metadata_servers::servers::{Servers, ask, client_host, swap};
 use crate::metadata_servers::settings::ChaosSettings;
@@ -13,31 +13,32 @@ use stormglass_net::Host;
 use stormglass_rt as rt;
 use stormglass_sim::World;
 
-/// Steps that the search for an order may take for each key; one that is found takes about as many as there are operations.
+/// The maximal number of steps of the search for a linearization of each key; a successful search
+/// takes about as many steps as there are operations.
 const STEPS_MAX: u64 = 1_000_000;
 
-/// A value of the store, by its version and its mark, which no two writes share.
+/// A value of the store: its version and its mark, which no two writes share.
 pub type Marked = Option<(u64, u64)>;
 
-/// What a client did to one key, and what came of it.
+/// A client's operation on one key, with its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// It read this.
+    /// A read of this value.
     Read(Marked),
-    /// It wrote this, if the key had that version.
+    /// A write on condition that the key has this version.
     Put {
-        /// The version that was asked for.
+        /// The version of the condition.
         found: Option<u64>,
         /// What was written.
         value: (u64, u64),
-        /// Whether it was. What is said of one whose end nobody has seen does not count.
+        /// Whether it was written. Ignored for an operation without a known end.
         written: bool,
     },
-    /// It removed the key, if it had that version.
+    /// A removal of the key on condition that it has this version.
     Delete {
-        /// The version that was asked for.
+        /// The version of the condition.
         found: u64,
-        /// Whether it was.
+        /// Whether it was removed.
         written: bool,
     },
 }
@@ -61,11 +62,11 @@ impl Object for Key {
     }
 }
 
-/// What all clients saw. Clones share it.
+/// The operations of all clients. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct History(Arc<Mutex<BTreeMap<String, Vec<Call<Operation>>>>>);
 
-/// A call that has begun.
+/// An operation in flight.
 struct Begun {
     key: String,
     place: usize,
@@ -89,13 +90,14 @@ impl History {
         (call.ended, call.operation) = (Some(rt::now()), operation);
     }
 
-    /// It had no effect and nobody has seen anything, as of a read without an end.
+    /// Removes an operation that had no effect that any client could observe, such as a read
+    /// without an end.
     fn never_happened(&self, Begun { key, place }: Begun) {
         let mut histories = self.lock();
         histories.get_mut(&key).expect("it has begun")[place].operation = Operation::Read(None);
     }
 
-    /// Reports a key whose history cannot have happened.
+    /// Reports each key whose history is not linearizable.
     pub fn judge(&self, world: &World) {
         for (key, calls) in &*self.lock() {
             match check(&Key, None, calls, STEPS_MAX) {
@@ -122,14 +124,14 @@ pub struct Client {
     history: History,
     number: u32,
     written: u64,
-    /// Who leads, as far as it knows.
+    /// The leader, as far as the client knows.
     leader: Option<String>,
-    /// The versions that it has seen.
+    /// The versions that the client has observed.
     seen: BTreeMap<String, Option<u64>>,
 }
 
 impl Client {
-    /// A client with a stream of its own, on a machine of its own.
+    /// Returns a client with a stream of its own, on a machine of its own.
     pub fn new(
         world: &World,
         servers: &Servers,
@@ -165,7 +167,7 @@ impl Client {
         }
     }
 
-    /// Writes a value until one is acknowledged.
+    /// Writes a value until one write is acknowledged.
     pub async fn until_written(mut self, key: &str) {
         loop {
             self.read(key).await;
@@ -207,7 +209,8 @@ impl Client {
     }
 
     async fn write(&mut self, key: &str, write: Write, operation: impl Fn(bool) -> Operation) -> bool {
-        // Entered when it begins: a client that is stopped meanwhile sees no end.
+        // The operation is entered when it begins: if the client is stopped meanwhile it has no
+        // end.
         let begun = self.history.begin(key, operation(true));
         match self.ask(Request::Write(write)).await {
             Ok(_) => {

@@ -1,8 +1,9 @@
-//! Nodes that are metadata servers and nothing else, and the scenarios that break them: Restate's `raft_metadata_cluster` tests.
+//! Nodes that are only metadata servers, and the scenarios that inject faults into them: Restate's
+//! `raft_metadata_cluster` tests.
 //!
-//! In reading order: [`settings`], [`servers`] (processes that are supervised), [`history`] (clients and what they saw), [`faults`] (what
-//! is done to servers, links and disks), and the scenarios [`smoke`], [`failover`], [`chaos`],
-//! [`reconfiguration`].
+//! In reading order: [`settings`], [`servers`] (supervised processes), [`history`] (clients and
+//! the histories of their operations), [`faults`] (faults of servers, links and disks), and the
+//! scenarios [`smoke`], [`failover`], [`chaos`], [`reconfiguration`].
 
 pub mod chaos;
 pub mod failover;

@@ -1,4 +1,4 @@
-//! The servers' processes, and who starts them again.
+//! The metadata servers' processes, and the supervisor that restarts them.
 
 use crate::metadata_servers::settings::MetadataSettings;
 use sim_raft::api::{Answer, FABRIC_PORT, Precondition, RAFT_PORT, Reply, Request, Write};
@@ -31,15 +31,15 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    lives: BTreeMap<String, u32>,
+    incarnations: BTreeMap<String, u32>,
     stops: BTreeMap<String, Watch<bool>>,
     check: RaftCheck,
     applied: BTreeMap<String, u64>,
 }
 
 impl Servers {
-    /// Starts the servers, each on a machine of its own and under supervision: one whose process has ended starts again after a moment. The first
-    /// is provisioned.
+    /// Starts the servers, each on a machine of its own and under supervision: a process that has
+    /// ended starts again after a moment. The first server is provisioned.
     pub async fn start(world: &World, settings: &MetadataSettings) -> Servers {
         world.recorder().enable_facts();
         let names = settings.chaos.names();
@@ -61,7 +61,7 @@ impl Servers {
         servers
     }
 
-    /// The servers' nodes.
+    /// Returns the servers' nodes.
     pub fn nodes(&self) -> &[Node] {
         &self.shared.nodes
     }
@@ -78,21 +78,21 @@ impl Servers {
         let mut delays = self.world().seed().stream(("supervisor", node.name()));
         loop {
             let stop = Watch::new(self.world().recorder(), false);
-            let life = {
+            let incarnation = {
                 let mut state = self.state();
                 state.stops.insert(node.name().to_string(), stop.clone());
-                let life = state.lives.entry(node.name().to_string()).or_default();
-                *life += 1;
-                *life
+                let incarnation = state.incarnations.entry(node.name().to_string()).or_default();
+                *incarnation += 1;
+                *incarnation
             };
             let process = Process {
                 node: node.clone(),
-                life,
+                incarnation,
                 settings: self.shared.settings.clone(),
                 endpoints: self.shared.nodes.iter().map(|node| node.name().to_string()).collect(),
                 world: self.world().clone(),
             };
-            // One that fails, on a disk error for example, ends as one that is killed does.
+            // A process that fails, on a disk error for example, ends like one that is killed.
             let ended = node.spawn("process", process.run(stop)).await;
             if matches!(ended, Ok(Err(_))) {
                 self.world().note("metadata server: failed");
@@ -102,7 +102,7 @@ impl Servers {
         }
     }
 
-    /// Asks the process to stop gracefully.
+    /// Requests an orderly shutdown of the process.
     pub fn stop(&self, node: &Node) {
         if let Some(stop) = self.state().stops.get(node.name()) {
             stop.set(true);
@@ -123,7 +123,7 @@ impl Servers {
         }
     }
 
-    /// Takes in what the members have told since, and reports what does not hold.
+    /// Reads what the members have reported since the last call, and reports violated invariants.
     pub fn look(&self) {
         let recorder = self.world().recorder();
         let mut state = self.state();
@@ -145,13 +145,13 @@ impl Servers {
         }
     }
 
-    /// The last term that had a leader, and who that was.
+    /// Returns the last term that had a leader, and the leader.
     pub fn leader(&self) -> Option<(u64, String)> {
         self.look();
         self.state().check.last_leader().map(|(term, leader)| (term, leader.to_string()))
     }
 
-    /// Whether all have applied as much as anybody.
+    /// Returns whether all servers have applied as much as the most advanced one.
     pub fn are_equal(&self) -> bool {
         self.look();
         let state = self.state();
@@ -159,7 +159,7 @@ impl Servers {
         most > 0 && self.nodes().iter().all(|node| state.applied.get(node.name()) == Some(&most))
     }
 
-    /// Waits until all have applied as much as anybody.
+    /// Waits until all servers have applied as much as the most advanced one.
     pub async fn until_equal(&self) {
         while !self.are_equal() {
             rt::sleep(Duration::from_millis(100)).await;
@@ -167,10 +167,10 @@ impl Servers {
     }
 }
 
-/// One life of a server.
+/// One process of a server.
 struct Process {
     node: Node,
-    life: u32,
+    incarnation: u32,
     settings: MetadataSettings,
     endpoints: Vec<String>,
     world: World,
@@ -194,21 +194,22 @@ impl Process {
         let store = store.map_err(|error| error.to_string())?;
         let config = ServerConfig {
             name: self.node.name().to_string(),
-            incarnation: self.life,
+            life: self.incarnation,
             settings: self.settings.raft.clone(),
         };
         let server = MetadataServer::new(config, self.world.seed(), host, store, incoming, known);
         server.with_stop_signal(stop).run(listener).await.map_err(|error| error.to_string())
     }
 
-    /// Enters the node in the configuration, as every start does, and asks for the newest from then on.
+    /// Adds the node to the configuration, as every start does, and fetches the newest
+    /// configuration from then on.
     fn enter(&self, known: NodesWatch) -> impl Future<Output = ()> + Send + use<> {
         let (name, settings) = (self.node.name().to_string(), self.settings.clone());
         let host = self.node.host().clone();
         let client = MetadataClient::new(
             host,
             &name,
-            self.life,
+            self.incarnation,
             settings.metadata_client,
             &self.endpoints,
             self.world.seed(),
@@ -241,11 +242,11 @@ impl Process {
     }
 }
 
-/// Asks one server, once.
+/// Sends one request to one server.
 ///
 /// # Errors
 ///
-/// Its refusal, or one that says whether the request may have taken effect.
+/// The server's refusal, or one that says whether the request may have taken effect.
 pub async fn ask(host: &Host, server: &str, request: Request, limit: Duration) -> Answer {
     let channel = host.channel::<Request, Answer>(host.network().host(server).address(FABRIC_PORT));
     let deadline = rt::now() + limit;
@@ -260,14 +261,15 @@ pub async fn ask(host: &Host, server: &str, request: Request, limit: Duration) -
     }
 }
 
-/// A write of this value on condition that the key has this version; the value's own is the next.
+/// Returns a write of this value on condition that the key has version `found`; the new version is
+/// the next one.
 pub fn swap(key: &str, found: Option<u64>, bytes: Vec<u8>) -> Write {
     let precondition = found.map_or(Precondition::DoesNotExist, Precondition::MatchesVersion);
     let value = sim_raft::Value { version: found.unwrap_or(0) + 1, bytes };
     Write::Put { key: key.into(), value, precondition }
 }
 
-/// The host of a client, on a machine of its own.
+/// Returns the host of a client, on a machine of its own.
 pub(crate) fn client_host(world: &World, number: u32) -> Host {
     let name = format!("client-{number}");
     world.node_on(&name, &name).host().clone()

@@ -16,51 +16,56 @@ use stormglass_sim::{ParameterSet, Parameters, Preset, SettingsError, Values};
 pub struct MetadataSettings {
     /// The metadata server.
     pub raft: RaftSettings,
-    /// The client with which a node enters itself.
+    /// The client with which a node adds itself to the configuration.
     pub metadata_client: ClientSettings,
-    /// What is done to the servers.
+    /// The faults and what the servers have to survive.
     pub chaos: ChaosSettings,
 }
 
-/// What is done to the servers, and what they have to stand.
+/// The faults, and the deadlines of the recovery.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ChaosSettings {
-    /// How many servers. Range: 1 to 9. Default: 3.
+    /// The number of servers. Range: 1 to 9. Default: 3.
     pub servers: u32,
-    /// So many members stay when members come and go. Range: 1 to 9. Default: 3. With fewer the store can stand still for ever: one that is
-    /// taken in, and dies before it hears of that, starts as a standby again, who votes for nobody, and may be needed for a majority.
+    /// The number of members that stay when members join and leave. Range: 1 to 9. Default: 3.
+    /// With fewer the store can stall for ever: a server that is added, and is killed before it
+    /// learns of that, starts as a standby again, which votes for no candidate and may be needed
+    /// for a majority.
     pub members_least: u32,
-    /// How long faults come. Default: 20 s, as in Restate's test; none in `raft-smoke`.
+    /// For how long faults are injected. Default: 20 s, as in Restate's test; none in
+    /// `raft-smoke`.
     #[serde(with = "HumanDuration")]
     pub duration: Duration,
-    /// How many things break at once. Range: 0 to 9. Default: 2.
+    /// The number of faults at once. Range: 0 to 9. Default: 2.
     pub faults: u32,
-    /// A fault lasts for between a tenth of this and this. Default: 2 s.
+    /// The maximal duration of a fault; the minimum is a tenth of it. Default: 2 s.
     #[serde(with = "HumanDuration")]
     pub fault_longest: Duration,
-    /// As long, at most, nothing is broken on purpose after a fault. Default: 1 s.
+    /// The maximal pause after a fault before the next one. Default: 1 s.
     #[serde(with = "HumanDuration")]
     pub calm_longest: Duration,
-    /// How many clients write and read. Range: 1 to 9. Default: 3.
+    /// The number of clients that write and read. Range: 1 to 9. Default: 3.
     pub clients: u32,
-    /// Over how many keys. Range: 1 to 9. Default: 3.
+    /// The number of keys that they use. Range: 1 to 9. Default: 3.
     pub keys: u32,
-    /// A client gives a request up after this. Default: 2 s.
+    /// The limit of a client's request. Default: 2 s.
     #[serde(with = "HumanDuration")]
     pub request_timeout: Duration,
-    /// A client pauses for at most this between requests. Default: 100 ms.
+    /// The maximal pause of a client between requests. Default: 100 ms.
     #[serde(with = "HumanDuration")]
     pub pause_longest: Duration,
-    /// How often a node asks for the newest configuration (`metadata-update-interval`; 10 s in 1.7, which is a long time here). Default: 1 s.
+    /// How often a node fetches the newest configuration (`metadata-update-interval`; 10 s in 1.7,
+    /// which is a long time here). Default: 1 s.
     #[serde(with = "HumanDuration")]
     pub refresh_interval: Duration,
-    /// After the last fault a write has to be acknowledged within this, and all members to be equal within as much again. Default: 10 s, the
-    /// deadline of Restate's test.
+    /// The deadline for an acknowledged write after the last fault, and again for all members to
+    /// be equal. Default: 10 s, the deadline of Restate's test.
     #[serde(with = "HumanDuration")]
     #[schemars(extend("x-observer" = true))]
     pub recovery_deadline: Duration,
-    /// After members have come and gone all servers have to be members again within this. Default: 20 s.
+    /// The deadline for all servers to be members again after members have left and joined.
+    /// Default: 20 s.
     #[serde(with = "HumanDuration")]
     #[schemars(extend("x-observer" = true))]
     pub members_deadline: Duration,
@@ -87,30 +92,31 @@ impl Default for ChaosSettings {
 }
 
 impl ChaosSettings {
-    /// The names of the servers' nodes.
+    /// Returns the names of the servers' nodes.
     pub(crate) fn names(&self) -> Vec<String> {
         node_names(self.servers)
     }
 
-    /// The deadline of what has to work again after a fault.
+    /// Returns the deadline of the recovery after a fault.
     pub(crate) fn recovery(&self) -> Limit {
         Limit::of("chaos.recovery-deadline", self.recovery_deadline)
     }
 
-    /// The deadline of all servers' being members again.
+    /// Returns the deadline for all servers to be members again.
     pub(crate) fn members(&self) -> Limit {
         Limit::of("chaos.members-deadline", self.members_deadline)
     }
 }
 
 impl MetadataSettings {
-    /// Nothing is broken.
+    /// Returns parameters without faults.
     pub fn unbroken() -> MetadataSettings {
         let chaos = ChaosSettings { duration: Duration::ZERO, faults: 0, ..ChaosSettings::default() };
         MetadataSettings { chaos, ..MetadataSettings::default() }
     }
 
-    /// What the chaos tests set: 5 and 2 ticks; and a low threshold, so that snapshots are taken and sent within seconds.
+    /// Returns what the chaos tests set: 5 and 2 ticks; and a low threshold, so that snapshots are
+    /// taken and sent within seconds.
     pub fn of_the_tests() -> toml::Table {
         toml::toml! {
             [raft]

@@ -1,7 +1,8 @@
 //! The cluster marker: a small file that ties a data directory to its cluster.
 //!
-//! As `cluster_marker.rs`: written to a temporary file, synced, renamed over the old one, and the directory synced:
-//! two syncs at each start, and two more once the node has joined for the first time (`init.rs`).
+//! As in `cluster_marker.rs`: written to a temporary file, synced, renamed over the old one, and
+//! the directory synced: two syncs at each start, and two more once the node has joined for the
+//! first time (`init.rs`).
 
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -17,8 +18,8 @@ struct Marker {
     provisioned: bool,
 }
 
-/// Creates the marker of a new directory, or rewrites that of an old one, which updates the version in it. Says whether the cluster is
-/// provisioned.
+/// Creates the marker of a new directory, or rewrites that of an old one, which updates the
+/// version in it. Returns whether the cluster is provisioned.
 pub(super) async fn validate_or_create(disk: &Disk) -> io::Result<bool> {
     disk.create_dir_all(DIRECTORY).await?;
     let marker = if disk.try_exists(MARKER).await? { read(disk).await? } else { Marker::default() };
@@ -26,7 +27,7 @@ pub(super) async fn validate_or_create(disk: &Disk) -> io::Result<bool> {
     Ok(marker.provisioned)
 }
 
-/// Notes that the cluster is provisioned.
+/// Marks the cluster as provisioned.
 pub(super) async fn mark_provisioned(disk: &Disk) -> io::Result<()> {
     let marker = read(disk).await?;
     write(disk, &Marker { provisioned: true, ..marker }).await

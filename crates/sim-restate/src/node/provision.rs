@@ -1,9 +1,9 @@
-//! Provisioning a new cluster, as node-1 does by itself or when it is asked to.
+//! Provisioning a new cluster, which node-1 does by itself or on request.
 //!
-//! The own metadata server is asked to become the first member; then logs and partition table are written, each
-//! repeated until it works. Whoever finds a document there leaves it.
+//! Node-1 asks its own metadata server to become the first member; then it writes the logs and the
+//! partition table, each repeated until it succeeds. Documents that exist already are kept.
 
-use crate::log::Logs;
+use crate::log::chain::Logs;
 use crate::metadata::{Metadata, learn};
 use crate::partition::table::PartitionTable;
 use sim_raft::api::Precondition;
@@ -26,12 +26,13 @@ pub(super) struct Provisioning {
     pub(super) back_off: Symbol,
     pub(super) metadata: Metadata,
     pub(super) recorder: Recorder,
-    /// The partition table to begin with.
+    /// The first version of the partition table.
     pub(super) table: PartitionTable,
 }
 
 impl Provisioning {
-    /// Provisions whenever somebody asks for it; what is done already is left as it is. The answer is whether it worked.
+    /// Provisions on each request; what is done already is kept. The answer is whether it
+    /// succeeded.
     pub(super) async fn when_asked(self, mut asked: Service<(), bool>) {
         while let Some(call) = asked.next().await {
             let ((), reply) = call.split();
@@ -39,24 +40,24 @@ impl Provisioning {
         }
     }
 
-    /// Provisions; `None` if that was tried as often as it may be.
+    /// Provisions; `None` if all attempts failed.
     pub(super) async fn run(&self) -> Option<()> {
         let Provisioning { client, name, metadata, recorder, .. } = self;
-        // Auto-provisioning talks to the node's own server and keeps to it.
+        // Auto-provisioning sends all its requests to the node's own server.
         client.prefer(name);
         let first = NodesConfiguration::first(CLUSTER, name);
         let provision = || client.call(Request::Provision { nodes: first.clone() });
-        self.persistently(provision).await?;
+        self.retry(provision).await?;
         let first = Logs::first();
-        let logs = self.persistently(|| write_if_absent(client, Logs::KEY, &first)).await?;
+        let logs = self.retry(|| write_if_absent(client, Logs::KEY, &first)).await?;
         learn(&metadata.logs, logs);
-        self.persistently(|| self.write_table()).await?;
+        self.retry(|| self.write_table()).await?;
         let subject = recorder.symbol("cluster provisioned");
         recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
         Some(())
     }
 
-    /// Writes the partition table, unless there is one, without a look at what is there.
+    /// Writes the partition table unless it exists, without reading it first.
     async fn write_table(&self) -> Result<(), ClientError> {
         match self.client.put(PartitionTable::KEY, &self.table, Precondition::DoesNotExist).await {
             Ok(()) => learn(&self.metadata.partition_table, self.table.clone()),
@@ -66,8 +67,8 @@ impl Provisioning {
         Ok(())
     }
 
-    /// Tries as often as there are delays.
-    async fn persistently<T, F: Future<Output = Result<T, ClientError>>>(
+    /// Repeats an attempt as often as there are delays.
+    async fn retry<T, F: Future<Output = Result<T, ClientError>>>(
         &self,
         attempt: impl Fn() -> F,
     ) -> Option<T> {
@@ -82,7 +83,7 @@ impl Provisioning {
     }
 }
 
-/// Writes a document unless there is one, and gives the one that is there then.
+/// Writes a document unless it exists, and returns the one that is stored afterwards.
 pub(super) async fn write_if_absent<D: Document + Clone>(
     client: &MetadataClient,
     key: &str,

@@ -1,26 +1,35 @@
-//! What a node's roles are made of, once it belongs to the cluster.
+//! The roles of a node: how each is built and started, and how they are shut down.
 
-use super::{Process, StartError};
-use crate::control::Desk;
+use super::control::ControlService;
+use super::provision::Provisioning;
+use super::{Healthy, PROVISION_PORT, Process, StartError};
 use crate::controller::{self, Controller};
 use crate::gossip;
-use crate::health::{IngressStatus, LogServerStatus, NodeRpcStatus, NodeStatus, WorkerStatus};
+use crate::health::{
+    AdminStatus, IngressStatus, LogServerStatus, MetadataServerStatus, NodeRpcStatus, NodeStatus,
+    WorkerStatus,
+};
 use crate::ingress;
-use crate::log::Log;
-use crate::log::client::Parts;
+use crate::log::client::{Log, Parts};
 use crate::log::server::{LOG_SERVER_PORT, LogServer};
 use crate::log::settings::Reconfigures;
 use crate::partition::manager::Manager;
-use crate::partition::processor::Worker;
 use crate::partition::service::SERVICE_PORT;
 use crate::partition::snapshots::Repository;
 use crate::partition::store::PartitionStore;
+use crate::partition::table::PartitionTable;
+use crate::partition::worker::Worker;
 use crate::peers::Peers;
-use crate::settings::Step;
+use crate::settings::{Provision, Step};
+use sim_raft::{MetadataServer, ServerConfig, StorageState};
+use sim_rocksdb::Batch;
 use std::io;
+use std::time::Duration;
+use stormglass_core::Kind;
+use stormglass_rt as rt;
 
 impl Process {
-    /// Whether the node has the role that a step is for.
+    /// Returns whether the node has the role that a step is for.
     pub(super) fn has_role_for(&self, step: Step) -> bool {
         match step {
             Step::OpenMetadataStore | Step::StartMetadataServer => self.roles.metadata_server,
@@ -30,6 +39,116 @@ impl Process {
             Step::BindAdmin | Step::Admin => self.roles.admin,
             _ => true,
         }
+    }
+
+    /// Sets roles to starting up as soon as a part of them is created, long before they are
+    /// started.
+    pub(super) fn begin_roles_of(&self, step: Step) {
+        let health = &self.running.health;
+        match step {
+            Step::OpenMetadataStore => health.set(MetadataServerStatus::StartingUp),
+            Step::OpenLogStore => health.set(LogServerStatus::StartingUp),
+            Step::OpenPartitionStore => health.set(WorkerStatus::StartingUp),
+            Step::BuildRoles => {
+                if self.roles.worker {
+                    health.set(WorkerStatus::StartingUp);
+                }
+                if self.roles.ingress {
+                    health.set(IngressStatus::StartingUp);
+                }
+                if self.roles.admin {
+                    health.set(AdminStatus::StartingUp);
+                }
+            }
+            Step::ServeFabric => health.set(NodeRpcStatus::StartingUp),
+            _ => {}
+        }
+    }
+
+    /// Forwards every request over the fabric to the metadata server's queue.
+    pub(super) fn serve_fabric(&mut self) {
+        let mut fabric = self.fabric.take().expect("the order of steps is checked");
+        let requests = self.requests.0.clone();
+        rt::spawn(&self.recorder, "fabric", async move {
+            while let Some(call) = fabric.next().await {
+                requests.send(call.split());
+            }
+        });
+    }
+
+    pub(super) fn start_metadata_server(&mut self) -> std::io::Result<()> {
+        let config = ServerConfig {
+            name: self.name.clone(),
+            life: self.incarnation,
+            settings: self.settings.raft.clone(),
+        };
+        let store = self.metadata_store.take().expect("the order of steps is checked");
+        let requests = self.requests.1.take().expect("the server starts once");
+        let peers = self.peers.take().expect("the order of steps is checked");
+        let nodes = self.metadata.nodes.clone();
+        let server = MetadataServer::new(config, self.seed, self.node.host().clone(), store, requests, nodes);
+        let server = server.stopped_by(self.running.stop.clone()).telling(self.running.status.clone());
+        let (recorder, serving) = (self.recorder.clone(), self.running.serving.clone());
+        serving.set(true);
+        rt::spawn(&self.recorder, "metadata server", async move {
+            let ended = server.run(peers).await;
+            serving.set(false);
+            if let Err(error) = ended {
+                let subject = recorder.symbol(&format!("metadata server failed: {error}"));
+                recorder.record(rt::now(), Kind::Note, subject, Duration::ZERO, 0);
+            }
+        });
+        if self.provisions {
+            let delays = self.delays("provision", &self.settings.node.network_retry);
+            let partition = &self.settings.partition;
+            let provisioning = Provisioning {
+                client: self.client.clone(),
+                name: self.name.clone(),
+                delays,
+                back_off: self.symbol("provision back-off"),
+                metadata: self.metadata.clone(),
+                recorder: self.recorder.clone(),
+                table: PartitionTable::first(partition.count, partition.replication),
+            };
+            match self.settings.cluster.provision {
+                Provision::Auto => rt::spawn(&self.recorder, "auto-provision", async move {
+                    provisioning.run().await;
+                }),
+                Provision::Explicit => {
+                    let asked = self.node.host().serve(PROVISION_PORT)?;
+                    rt::spawn(&self.recorder, "provision", provisioning.when_asked(asked))
+                }
+            };
+        }
+        Ok(())
+    }
+
+    pub(super) async fn start_log_server(&mut self) -> Result<(), StartError> {
+        let nodes = self.metadata.nodes.get().expect("known since the node has joined");
+        let (id, own) = nodes.find(&self.name).expect("entered by the join");
+        if own.storage != StorageState::Provisioning {
+            return self.serve_log();
+        }
+        let store = self.log_store.as_mut().expect("the order of steps is checked");
+        let mut marker = Batch::new();
+        marker.put(1, b"storage-marker", &id.0.to_be_bytes());
+        store.write_synced(marker).await?;
+        let delays = self.delays("log-server", &self.settings.node.network_retry);
+        let registration = self.registration(delays, "log server back-off", |own| {
+            std::mem::replace(&mut own.storage, StorageState::ReadWrite) != StorageState::ReadWrite
+        });
+        registration.await?;
+        self.serve_log()
+    }
+
+    pub(super) fn serve_admin(&mut self) {
+        let mut admin = self.admin.take().expect("the order of steps is checked");
+        let healthy = Healthy { since: rt::now(), cause: self.recorder.scope().last() };
+        rt::spawn(&self.recorder, "admin api", async move {
+            while let Some(call) = admin.next().await {
+                call.reply(healthy);
+            }
+        });
     }
 
     pub(super) fn start_failure_detector(&self) -> io::Result<()> {
@@ -47,7 +166,7 @@ impl Process {
         })
     }
 
-    /// The log server answers from now on, the node itself too.
+    /// Starts the log server, for other nodes and for the node itself.
     pub(super) fn serve_log(&mut self) -> Result<(), StartError> {
         let store = self.log_store.take().expect("the order of steps is checked");
         let (health, canary) = (self.running.health.clone(), self.settings.cluster.canary);
@@ -59,7 +178,7 @@ impl Process {
         Ok(())
     }
 
-    /// The log, from the first role on that uses it.
+    /// Returns the node's handle to the log, created for the first role that uses it.
     fn log(&mut self) -> io::Result<Log> {
         if let Some(log) = &self.log {
             return Ok(log.clone());
@@ -67,7 +186,7 @@ impl Process {
         let log = Log::new(&Parts {
             host: self.node.host(),
             me: self.me(),
-            near: self.log_server.clone(),
+            local: self.log_server.clone(),
             metadata: &self.metadata,
             client: &self.client,
             liveness: &self.liveness,
@@ -85,7 +204,7 @@ impl Process {
         let work = self.settings.node.work.open_partition_store;
         let store = PartitionStore::new(&self.node, work, self.partition_store.take());
         let repository = self.repository.as_ref().map(|disk| {
-            let jitter = self.seed.stream(("snapshot repository", &self.name, u64::from(self.life)));
+            let jitter = self.seed.stream(("snapshot repository", &self.name, u64::from(self.incarnation)));
             Repository::new(disk, &self.settings.partition.repository_retry, jitter)
         });
         let worker = Worker {
@@ -144,9 +263,9 @@ impl Process {
         Ok(())
     }
 
-    /// Others are answered from now on.
+    /// Serves requests of other nodes from now on.
     pub(super) fn serve_control(&self) -> io::Result<()> {
-        let desk = Desk {
+        let service = ControlService {
             me: self.me(),
             liveness: self.liveness.clone(),
             views: self.views.clone(),
@@ -154,10 +273,11 @@ impl Process {
             manager: self.manager.clone(),
             controller: self.controller.clone(),
         };
-        desk.serve(self.node.host())
+        service.serve(self.node.host())
     }
 
-    /// Runs until it is told to stop, and stops what has to be stopped in order: partitions first, then the segments whose sequencer is here, then the log server.
+    /// Runs until the process gets SIGTERM, then shuts down in order: partitions first, then the
+    /// segments whose sequencer is this node, then the log server.
     pub(super) async fn until_stopped(self) {
         self.running.stop.until(|stop| *stop).await;
         let health = &self.running.health;

@@ -1,14 +1,19 @@
-//! Which partitions run on a node, and what happens when one stops.
+//! The partition processor manager: which partitions run on a node, and what happens when one
+//! stops.
 //!
-//! A partition starts when the controller says so, or since 1.7 when the node hears that it is one of its replicas. One that met a gap in its log starts again
-//! from a snapshot that is beyond the gap, if there is a repository; the target is forgotten once the start has been made with it.
+//! A partition starts on an order of the controller, or since 1.7 when gossip says that the node
+//! is one of its replicas. A partition that met a gap in its log starts again from a snapshot
+//! beyond the gap, if there is a repository; the target of this fast-forward holds for one start.
 
 use super::PartitionId;
-use super::processor::{self, Board, Ended, Event, Invoke, Invoked, NoSnapshot, Status, Worker};
+use super::log_lines::gap_text;
+use super::processor::{self, Ended, Event, SharedStatus};
+use super::protocol::{Invoke, Invoked, PARTITION_PORT, Role, SnapshotError, Status};
 use super::settings::{PlacedBy, Restarts};
 use super::snapshots::Snapshot;
 use super::state::State;
 use super::table::EpochMetadata;
+use super::worker::Worker;
 use crate::log::Lsn;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -20,21 +25,7 @@ use stormglass_rt as rt;
 use stormglass_rt::Watch;
 use stormglass_rt::channel::{self, Receiver, Sender};
 
-/// The port that a node's partitions are asked at. In Restate it shares the fabric's.
-pub const PARTITION_PORT: u16 = 5126;
-
-/// How a partition shall run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Applying what others append.
-    Follower,
-    /// Appending.
-    Leader,
-    /// Not at all.
-    Stopped,
-}
-
-/// What the manager is told.
+/// A message to the manager.
 enum Order {
     Control(PartitionId, Role),
     Ended(PartitionId, u64, Ended),
@@ -46,39 +37,41 @@ enum Order {
 pub(crate) struct Manager {
     worker: Arc<Worker>,
     slots: Arc<Mutex<BTreeMap<PartitionId, Slot>>>,
-    /// The number of the last slot; none is given out any more when the node stops.
+    /// The number of the last slot; `None` once the node shuts down and no partition starts any
+    /// more.
     last: Arc<Mutex<Option<u64>>>,
     orders: Sender<Order>,
 }
 
 struct Slot {
     events: Sender<Event>,
-    board: Board,
+    status: SharedStatus,
     started: Watch<bool>,
     /// Whether an epoch is being obtained for it.
     claiming: bool,
-    /// Whether it was told to stop: until it has, no other of the same partition starts.
-    stopping: Option<Then>,
-    /// Tells it from an earlier one of the same partition.
+    /// Set once the partition has to stop: until it has stopped, no other one of the same id
+    /// starts.
+    stopping: Option<AfterStop>,
+    /// Distinguishes it from earlier slots of the same partition.
     number: u64,
 }
 
-/// What follows when a partition has stopped that was told to.
+/// What follows when a partition has stopped on request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
+enum AfterStop {
     Nothing,
     StartAgain,
 }
 
 impl Slot {
-    /// Whether it runs, or will again.
-    fn goes_on(&self) -> bool {
-        self.stopping != Some(Then::Nothing)
+    /// Returns whether the partition runs, or will run again.
+    fn will_run(&self) -> bool {
+        self.stopping != Some(AfterStop::Nothing)
     }
 }
 
 impl Manager {
-    /// Starts with no partitions.
+    /// Starts a manager without partitions.
     ///
     /// # Errors
     ///
@@ -107,36 +100,41 @@ impl Manager {
         Ok(manager)
     }
 
-    /// Has a partition run so from now on.
+    /// Runs a partition in this role from now on.
     pub(crate) fn control(&self, partition: PartitionId, role: Role) {
         self.orders.send(Order::Control(partition, role));
     }
 
-    /// How the partitions stand that have started.
+    /// Returns the statuses of the partitions that have started.
     pub(crate) fn statuses(&self) -> BTreeMap<PartitionId, Status> {
         let slots = self.lock();
         let started = slots.iter().filter(|(_, slot)| slot.started.get() && slot.stopping.is_none());
-        started.map(|(&id, slot)| (id, slot.board.get())).collect()
+        started.map(|(&id, slot)| (id, slot.status.get())).collect()
     }
 
-    /// Has a partition make a snapshot with this record at least.
-    pub(crate) async fn snapshot(&self, partition: PartitionId, least: Lsn) -> Result<Snapshot, NoSnapshot> {
+    /// Has a partition create a snapshot that includes this record.
+    pub(crate) async fn snapshot(
+        &self,
+        partition: PartitionId,
+        least: Lsn,
+    ) -> Result<Snapshot, SnapshotError> {
         let (reply, mut answer) = channel::channel(&self.worker.recorder);
         match self.lock().get(&partition).filter(|slot| slot.started.get()) {
             Some(slot) => slot.events.send(Event::Snapshot(least, reply)),
-            None => return Err(format!("{partition} does not run here")),
+            None => return Err(format!("{partition} does not run here").into()),
         }
-        answer.recv().await.unwrap_or_else(|| Err(format!("{partition} has stopped")))
+        answer.recv().await.unwrap_or_else(|| Err(format!("{partition} has stopped").into()))
     }
 
-    /// The state of a partition, for whoever compares.
-    pub(crate) async fn look(&self, partition: PartitionId) -> Option<Arc<State>> {
+    /// Returns the state of a partition, for comparisons.
+    pub(crate) async fn state(&self, partition: PartitionId) -> Option<Arc<State>> {
         let (reply, mut answer) = channel::channel(&self.worker.recorder);
-        self.lock().get(&partition).filter(|slot| slot.started.get())?.events.send(Event::Look(reply));
+        self.lock().get(&partition).filter(|slot| slot.started.get())?.events.send(Event::GetState(reply));
         answer.recv().await
     }
 
-    /// Stops all partitions, and starts none any more; what they have applied is durable then.
+    /// Stops all partitions and starts none any more; afterwards everything they have applied is
+    /// durable.
     pub(crate) async fn stop(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let slots = std::mem::take(&mut *self.lock());
@@ -161,8 +159,8 @@ impl Manager {
                 for (&id, view) in &*seen {
                     let runs = self.runs(id);
                     match view.has(worker.me.id) {
-                        true if !runs => self.begin(id, &mut fast_forward),
-                        false if runs && view.current.is_some() => self.end(id),
+                        true if !runs => self.start_partition(id, &mut fast_forward),
+                        false if runs && view.current.is_some() => self.stop_partition(id),
                         _ => {}
                     }
                 }
@@ -179,7 +177,7 @@ impl Manager {
             })
             .await;
             match order {
-                Ok(Some(order)) => self.obey(order, &mut fast_forward),
+                Ok(Some(order)) => self.handle(order, &mut fast_forward),
                 Ok(None) => return,
                 Err(views) => {
                     seen = views;
@@ -189,12 +187,12 @@ impl Manager {
         }
     }
 
-    fn obey(&self, order: Order, fast_forward: &mut BTreeMap<PartitionId, Lsn>) {
+    fn handle(&self, order: Order, fast_forward: &mut BTreeMap<PartitionId, Lsn>) {
         match order {
-            Order::Control(id, Role::Stopped) => self.end(id),
+            Order::Control(id, Role::Stopped) => self.stop_partition(id),
             Order::Control(id, role) => {
                 if !self.runs(id) {
-                    self.begin(id, fast_forward);
+                    self.start_partition(id, fast_forward);
                 }
                 if role == Role::Leader {
                     self.lead(id);
@@ -202,35 +200,35 @@ impl Manager {
             }
             Order::Again(id) => {
                 if !self.lock().contains_key(&id) && self.is_wanted(id) {
-                    self.begin(id, fast_forward);
+                    self.start_partition(id, fast_forward);
                 }
             }
             Order::Ended(id, number, ended) => {
                 let mut slots = self.lock();
-                // When the node stops it forgets them all.
+                // A shutdown of the node removes all slots.
                 if slots.get(&id).is_none_or(|slot| slot.number != number) {
                     return;
                 }
                 let slot = slots.remove(&id);
                 drop(slots);
                 match slot.as_ref().and_then(|slot| slot.stopping) {
-                    Some(Then::Nothing) => {}
-                    Some(Then::StartAgain) => self.begin(id, fast_forward),
+                    Some(AfterStop::Nothing) => {}
+                    Some(AfterStop::StartAgain) => self.start_partition(id, fast_forward),
                     None => {
                         let started = slot.is_some_and(|slot| slot.started.get());
-                        self.ended(id, started, ended, fast_forward);
+                        self.on_ended(id, started, ended, fast_forward);
                     }
                 }
             }
         }
     }
 
-    /// Whether the partition shall run here, as far as is known.
+    /// Returns whether this node is a replica of the partition, as far as it knows.
     fn is_wanted(&self, id: PartitionId) -> bool {
         self.worker.views.get().get(&id).is_some_and(|view| view.has(self.worker.me.id))
     }
 
-    /// The next slot's number, unless the node stops.
+    /// Returns the number of the next slot, or `None` once the node shuts down.
     fn next_number(&self) -> Option<u64> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = last.map(|last| last + 1);
@@ -238,22 +236,22 @@ impl Manager {
     }
 
     fn runs(&self, id: PartitionId) -> bool {
-        self.lock().get(&id).is_some_and(Slot::goes_on)
+        self.lock().get(&id).is_some_and(Slot::will_run)
     }
 
-    /// Starts a partition, or has it start again when it has stopped.
-    fn begin(&self, id: PartitionId, fast_forward: &mut BTreeMap<PartitionId, Lsn>) {
+    /// Starts a partition, or has it start again after it has stopped.
+    fn start_partition(&self, id: PartitionId, fast_forward: &mut BTreeMap<PartitionId, Lsn>) {
         if let Some(slot) = self.lock().get_mut(&id) {
-            slot.stopping = slot.stopping.map(|_| Then::StartAgain);
+            slot.stopping = slot.stopping.map(|_| AfterStop::StartAgain);
             return;
         }
         let Worker { recorder, settings, .. } = &*self.worker;
         let (events, inbox) = channel::channel(recorder);
-        let (board, started) = (Board::default(), Watch::new(recorder, false));
+        let (status, started) = (SharedStatus::default(), Watch::new(recorder, false));
         let Some(number) = self.next_number() else { return };
         let slot = Slot {
             events: events.clone(),
-            board: board.clone(),
+            status: status.clone(),
             started: started.clone(),
             claiming: false,
             stopping: None,
@@ -266,23 +264,23 @@ impl Manager {
         rt::spawn(recorder, &format!("{id}"), async move {
             let has_log = !creates_log || ensure_log(&worker, id).await;
             let ended = match has_log {
-                true => processor::run(worker, id, target, mailbox, board, started).await,
+                true => processor::run(worker, id, target, mailbox, status, started).await,
                 false => Ended::NotStarted,
             };
             orders.send(Order::Ended(id, number, ended));
         });
     }
 
-    fn end(&self, id: PartitionId) {
+    fn stop_partition(&self, id: PartitionId) {
         if let Some(slot) = self.lock().get_mut(&id)
-            && slot.stopping.replace(Then::Nothing).is_none()
+            && slot.stopping.replace(AfterStop::Nothing).is_none()
         {
             let (done, _) = channel::channel(&self.worker.recorder);
             slot.events.send(Event::Stop(done));
         }
     }
 
-    fn ended(
+    fn on_ended(
         &self,
         id: PartitionId,
         started: bool,
@@ -318,12 +316,13 @@ impl Manager {
         }
     }
 
-    /// Obtains an epoch for a partition, which then announces it, unless it leads already or is about to.
+    /// Obtains an epoch for a partition, which then announces itself as the leader, unless it
+    /// leads already or is about to.
     fn lead(&self, id: PartitionId) {
         {
             let mut slots = self.lock();
             let Some(slot) = slots.get_mut(&id) else { return };
-            let Status { leads, campaigns, .. } = slot.board.get();
+            let Status { leads, campaigns, .. } = slot.status.get();
             if slot.claiming || slot.stopping.is_some() || campaigns || leads.is_some() {
                 return;
             }
@@ -341,7 +340,7 @@ impl Manager {
             if let Some(slot) = manager.lock().get_mut(&id) {
                 slot.claiming = false;
                 if let Ok(Some(claimed)) = claimed {
-                    slot.board.set(|status| status.campaigns = true);
+                    slot.status.set(|status| status.campaigns = true);
                     slot.events.send(Event::Lead(claimed.epoch));
                 }
             }
@@ -353,12 +352,7 @@ impl Manager {
     }
 }
 
-/// What a partition is noted with that cannot go on.
-pub fn gap_text(id: PartitionId, to: Lsn) -> String {
-    format!("{id} stopped due to a log gap up to {to}, and no snapshot repository is configured")
-}
-
-/// Makes sure that a partition has its log, with some patience.
+/// Makes sure that a partition has its log, with up to four attempts.
 async fn ensure_log(worker: &Worker, id: PartitionId) -> bool {
     const FIRST: Duration = Duration::from_secs(1);
     let mut pause = FIRST;

@@ -1,22 +1,34 @@
-//! Partitions: each a state machine that is fed by a log and runs on some of the nodes, on one of them as the leader.
+//! Partitions: state machines, each fed by its log; they run on some of the nodes, one of which
+//! leads.
 //!
-//! In reading order: [`table`] (how many there are and where: documents of the metadata store), [`views`] (what a node has heard of them), [`state`] (the state machine, without
-//! clock or network), [`store`] (its databases), [`snapshots`] (the repository), [`processor`] (a partition at work on a node), [`manager`] (which ones are,
-//! and what happens when one stops), [`service`] (the user's code that a leader calls).
+//! In reading order, which is the order of dependence: [`table`] (how many there are and where:
+//! documents of the metadata store), [`views`] (what a node knows of them from gossip), [`state`]
+//! (the state machine, without clock or network), [`service`] (the user's code that a leader
+//! calls), [`protocol`] (requests to a node's partitions), [`store`] (the database), [`snapshots`]
+//! (the repository), `trim` (the log up to a snapshot), `worker` (what a node's partitions share),
+//! `open` (load, import or create), [`processor`] (a running partition), [`manager`] (which
+//! partitions run, and what happens when one stops).
 //!
-//! **Invariant:** a state follows from the log alone. What a leader does beside (calling a service, answering) it may do again or not at all.
+//! **Invariant:** a state follows from the log alone. The side effects of a leader (calls of the
+//! service, answers) may happen more than once or not at all.
 //!
-//! Source: restatedev/restate `crates/worker/src/{partition_processor_manager.rs,partition}`, `crates/partition-store`.
+//! Source: restatedev/restate `crates/worker/src/{partition_processor_manager.rs,partition}`,
+//! `crates/partition-store`.
 
+pub mod log_lines;
 pub mod manager;
+mod open;
 pub mod processor;
+pub mod protocol;
 pub mod service;
 pub mod settings;
 pub mod snapshots;
 pub mod state;
 pub mod store;
 pub mod table;
+pub(crate) mod trim;
 pub mod views;
+pub(crate) mod worker;
 
 pub use settings::PartitionSettings;
 
@@ -24,18 +36,19 @@ use crate::log::LogId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The number of a partition, from 0. Its log has the same.
+/// The id of a partition, from 0. Its log has the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PartitionId(pub u16);
 
 impl PartitionId {
-    /// The partition that has an object, of so many. Restate takes ranges of a hash of the key.
+    /// Returns the partition of an object, out of `partitions`. Restate takes ranges of a hash of
+    /// the key.
     pub fn of(object: u64, partitions: u16) -> PartitionId {
         PartitionId((object % u64::from(partitions)) as u16)
     }
 
-    /// Its log.
+    /// Returns the id of its log.
     pub fn log(self) -> LogId {
         LogId(self.0)
     }

@@ -1,122 +1,37 @@
-//! A partition at work on a node: it reads its log and applies it, and if it leads, proposes, runs and answers.
+//! The partition processor: reads the log of its partition and applies it; if it leads, it also
+//! proposes records, calls the service and answers clients.
 
 use super::PartitionId;
+use super::log_lines::started_text;
+use super::open::open;
+use super::protocol::{Invoke, Invoked, SnapshotError, Status};
 use super::service;
 use super::settings::{PartitionSettings, PlacedBy};
-use super::snapshots::{Repository, Snapshot};
-use super::state::{Command, Effect, Handler, InvocationId, State, Task};
-use super::store::PartitionStore;
-use super::views::{PartitionViews, Views};
+use super::snapshots::Snapshot;
+use super::state::{Command, Effect, InvocationId, State, Task};
+use super::views::PartitionViews;
+use super::worker::Worker;
 use crate::canary::Canary;
-use crate::journal::Journal;
-use crate::log::client::NotReconfigured;
-use crate::log::{Entry, Generation, Log, Lsn, Record};
-use crate::logging::{Lines, Logging};
-use crate::metadata::Metadata;
-use crate::oracle::Oracle;
-use crate::peers::Peers;
-use crate::settings::ClusterSettings;
-use sim_raft::MetadataClient;
-use sim_rocksdb::EngineError;
+use crate::log::reader::Entry;
+use crate::log::{Generation, Lsn, Record};
+use crate::logging::Lines;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
-use stormglass_core::{Kind, Recorder, Seed};
+use stormglass_core::Kind;
 use stormglass_net::rpc;
 use stormglass_rt as rt;
 use stormglass_rt::channel::{self, Receiver, Sender};
 use stormglass_rt::{JoinHandle, Watch};
-use stormglass_sim::Node;
 
-/// What the partitions of a node have in common.
-pub(crate) struct Worker {
-    pub(crate) node: Node,
-    pub(crate) me: Generation,
-    pub(crate) log: Log,
-    pub(crate) client: MetadataClient,
-    pub(crate) metadata: Metadata,
-    pub(crate) views: Views,
-    pub(crate) store: PartitionStore,
-    pub(crate) repository: Option<Repository>,
-    pub(crate) services: Peers<service::Ask, i64>,
-    pub(crate) settings: Arc<ClusterSettings>,
-    pub(crate) recorder: Recorder,
-    pub(crate) oracle: Oracle,
-    pub(crate) journal: Journal,
-    pub(crate) logging: Logging,
-    pub(crate) seed: Seed,
-}
-
-impl Worker {
-    /// Trims a partition's log up to what a snapshot has.
-    async fn trim(&self, id: PartitionId, archived: Lsn) -> Result<(), NotReconfigured> {
-        trim_to_snapshot(&self.log, &self.oracle, self.settings.cluster.canary, id, archived).await
-    }
-
-    pub(crate) fn note(&self, what: &str) {
-        self.journal.note(self.node.name(), what.to_string());
-    }
-}
-
-/// Trims a partition's log up to what a snapshot has.
-pub(crate) async fn trim_to_snapshot(
-    log: &Log,
-    oracle: &Oracle,
-    canary: Canary,
-    id: PartitionId,
-    archived: Lsn,
-) -> Result<(), NotReconfigured> {
-    let to = if canary == Canary::TrimsBeyondTheSnapshot { archived.next() } else { archived };
-    let trimmed = log.trim(id.log(), to).await?;
-    oracle.trimmed(id.log(), trimmed, archived);
-    Ok(())
-}
-
-/// What an ingress asks a partition's leader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Invoke {
-    /// Of this partition.
-    pub partition: PartitionId,
-    /// Under this name.
-    pub id: InvocationId,
-    /// To do this.
-    pub handler: Handler,
-}
-
-/// What it answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Invoked {
-    /// The counter's value then.
-    Value(i64),
-    /// Ask somebody else: the partition does not lead here, or leads no more.
-    NotLeader,
-}
-
-/// How a partition stands on a node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// Whether it has read all that was in the log when it started.
-    pub active: bool,
-    /// The epoch that it leads in, if it does.
-    pub leads: Option<u64>,
-    /// Whether it is about to lead: it has an epoch, and its announcement is on its way.
-    pub campaigns: bool,
-    /// The last record that it has applied.
-    pub applied: Lsn,
-    /// The last record that is durable here.
-    pub durable: Lsn,
-    /// The last record that is in a snapshot which it has published.
-    pub archived: Lsn,
-}
-
-/// A status that is written by the partition and read by whoever asks.
+/// A partition's status, written by its processor and read by the manager.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Board(Arc<Mutex<(Status, Arc<State>)>>);
+pub(crate) struct SharedStatus(Arc<Mutex<(Status, Arc<State>)>>);
 
-impl Board {
+impl SharedStatus {
     pub(crate) fn get(&self) -> Status {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0
     }
@@ -126,28 +41,25 @@ impl Board {
     }
 }
 
-/// Why there is no snapshot.
-pub type NoSnapshot = String;
-
-/// What a partition is told.
+/// A message to a partition.
 pub(crate) enum Event {
-    /// The log has more.
+    /// The next entry of the log.
     Entry(Entry),
     /// Lead, in this epoch.
     Lead(u64),
-    /// An ingress asks.
+    /// An ingress sends an invocation.
     Invoke(Invoke, rpc::Reply<Invoked>),
     /// An invocation has run here, in this epoch, with this result.
     Ran(u64, InvocationId, i64),
-    /// A flush has ended: everything up to here is durable.
+    /// A flush has completed: everything up to this record is durable.
     Durable(Lsn),
-    /// Make a snapshot with this record at least.
-    Snapshot(Lsn, Sender<Result<Snapshot, NoSnapshot>>),
-    /// A snapshot was published.
+    /// Create a snapshot that includes this record.
+    Snapshot(Lsn, Sender<Result<Snapshot, SnapshotError>>),
+    /// A snapshot up to this record was published.
     Archived(Lsn),
-    /// Somebody wants to see the state.
-    Look(Sender<Arc<State>>),
-    /// Somebody else leads, in a later epoch.
+    /// Return the state.
+    GetState(Sender<Arc<State>>),
+    /// Another node leads, in a later epoch.
     Overtaken,
     /// Stop.
     Stop(Sender<()>),
@@ -156,11 +68,11 @@ pub(crate) enum Event {
 /// Why a partition has stopped.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// It was told to.
+    /// On request.
     Stopped,
     /// It could not start.
     NotStarted,
-    /// The records up to this one are gone from the log, and it does not have them.
+    /// The records up to this one were trimmed from the log, and this replica does not have them.
     Gap(Lsn),
 }
 
@@ -170,7 +82,7 @@ pub(crate) async fn run(
     id: PartitionId,
     fast_forward: Option<Lsn>,
     mailbox: (Sender<Event>, Receiver<Event>),
-    board: Board,
+    status: SharedStatus,
     started: Watch<bool>,
 ) -> Ended {
     let began = rt::now();
@@ -187,7 +99,7 @@ pub(crate) async fn run(
     let (sender, inbox) = mailbox;
     let reader = read(&worker, id, state.applied().next(), sender.clone());
     let durable = state.applied();
-    board.set(|status| {
+    status.set(|status| {
         *status = Status { applied: durable, durable, active: durable.next() >= tail, ..Status::default() };
     });
     let subject = worker.recorder.symbol(&started_text(id));
@@ -200,7 +112,7 @@ pub(crate) async fn run(
         exporting: durable,
         state: Arc::new(state),
         tail,
-        board,
+        status,
         sender,
         leadership: None,
         asked: BTreeMap::new(),
@@ -209,75 +121,6 @@ pub(crate) async fn run(
     let ended = processor.work(inbox).await;
     reader.abort();
     ended
-}
-
-/// What a partition's start is recorded as.
-pub fn started_text(id: PartitionId) -> String {
-    format!("partition {} started", id.0)
-}
-
-/// Whether this is what a partition's start is recorded as.
-pub(crate) fn is_started_text(text: &str) -> bool {
-    text.starts_with("partition ") && text.ends_with(" started")
-}
-
-/// Loads a partition, imports it or makes it, by what is there.
-async fn open(worker: &Worker, id: PartitionId, fast_forward: Option<Lsn>) -> Result<State, EngineError> {
-    let Worker { store, repository, settings, .. } = worker;
-    let local = store.load(id).await?;
-    if fast_forward.is_none()
-        && let Some(state) = local
-    {
-        return Ok(state);
-    }
-    let latest = match repository {
-        Some(repository) => repository.latest(id).await?,
-        None => None,
-    };
-    match (latest, fast_forward) {
-        (Some(snapshot), target) if target.is_none_or(|target| snapshot.min_applied_lsn >= target) => {
-            import(worker, id, &snapshot).await
-        }
-        (latest, Some(target)) => {
-            let newest = latest.map(|latest| latest.min_applied_lsn);
-            worker.oracle.stuck(id, target, newest);
-            if settings.partition.unsuitable_snapshot.is_zero() {
-                return Err(EngineError::Io(std::io::Error::other("no snapshot is new enough")));
-            }
-            let pause = settings.partition.unsuitable_snapshot;
-            let more = worker.seed.stream(("unsuitable snapshot", u64::from(id.0), rt::now().as_nanos()));
-            let pause = pause + Duration::from_nanos(more.clone().below(pause.as_nanos() as u64));
-            rt::pause(&worker.recorder, worker.recorder.symbol("unsuitable snapshot pause"), pause).await;
-            match local {
-                Some(state) => Ok(state),
-                None => store.create(id).await,
-            }
-        }
-        (_, None) => store.create(id).await,
-    }
-}
-
-/// What an import is noted as.
-pub fn import_text(snapshot: &str) -> String {
-    format!("importing snapshot {snapshot}")
-}
-
-async fn import(worker: &Worker, id: PartitionId, snapshot: &Snapshot) -> Result<State, EngineError> {
-    let Worker { repository, node, store, recorder, settings, .. } = worker;
-    let repository = repository.as_ref().expect("where the snapshot was found");
-    let began = rt::now();
-    let staging = Path::new("/data/pp-snapshots").join(&snapshot.id);
-    let file = repository.download(id, snapshot, node.disk(), &staging).await?;
-    store.remove(id).await?;
-    worker.note(&import_text(&snapshot.id));
-    let mut state = store.import(id, &file).await?;
-    node.disk().remove_dir_all(&staging).await?;
-    if settings.cluster.canary == Canary::SnapshotsAreAhead {
-        state.pretend_one_more();
-    }
-    let subject = recorder.symbol("import snapshot");
-    recorder.record(rt::now(), Kind::Step, subject, rt::now() - began, u64::from(id.0));
-    Ok(state)
 }
 
 /// Reads a partition's log in a task of its own.
@@ -297,28 +140,28 @@ fn read(worker: &Arc<Worker>, id: PartitionId, from: Lsn, events: Sender<Event>)
     })
 }
 
-/// A partition at work.
+/// A running partition.
 struct Processor {
     worker: Arc<Worker>,
     id: PartitionId,
     state: Arc<State>,
-    /// Where the log ended when it started.
+    /// The log's tail when the partition started.
     tail: Lsn,
-    board: Board,
+    status: SharedStatus,
     sender: Sender<Event>,
     leadership: Option<Leadership>,
-    /// The ingresses that wait for each invocation.
+    /// The replies that are due for each invocation.
     asked: BTreeMap<InvocationId, Vec<rpc::Reply<Invoked>>>,
-    /// What was last sent to be flushed.
+    /// The last record of the last flush that was started.
     flushing: Lsn,
-    /// What was last sent to be a snapshot of its own accord.
+    /// The last record of the last snapshot that was started because of `snapshot-records`.
     exporting: Lsn,
 }
 
-/// An epoch of its own, from the attempt to its end.
+/// The partition's own epoch, from its campaign to its end.
 struct Leadership {
     epoch: u64,
-    /// Whether its announcement was read back.
+    /// Whether its announcement was read back from the log.
     won: bool,
     proposals: Sender<Command>,
     appender: JoinHandle<()>,
@@ -343,16 +186,16 @@ impl Processor {
                 Event::Lead(epoch) => self.campaign(epoch),
                 Event::Invoke(invoke, reply) => self.invoke(invoke, reply),
                 Event::Ran(epoch, id, value) => self.propose(epoch, Command::Finish { epoch, id, value }),
-                Event::Durable(lsn) => self.board.set(|status| status.durable = lsn.max(status.durable)),
+                Event::Durable(lsn) => self.status.set(|status| status.durable = lsn.max(status.durable)),
                 Event::Archived(lsn) => {
-                    self.board.set(|status| status.archived = lsn.max(status.archived));
+                    self.status.set(|status| status.archived = lsn.max(status.archived));
                     self.trim(lsn);
                 }
                 Event::Snapshot(least, reply) => self.snapshot(least, reply),
-                Event::Look(reply) => reply.send(self.state.clone()),
+                Event::GetState(reply) => reply.send(self.state.clone()),
                 Event::Stop(done) => {
                     self.step_down();
-                    // What was applied is durable when a node stops as it should.
+                    // An orderly shutdown makes everything that was applied durable.
                     let flushed = self.worker.store.flush(self.id, &self.state).await;
                     if let Err(error) = flushed {
                         self.worker.note(&format!("{} is not flushed: {error}", self.id));
@@ -366,8 +209,9 @@ impl Processor {
         Ended::Stopped
     }
 
-    /// What there is to do next. Who leads steps down as soon as it hears by gossip of a later epoch (1.7): the log may not tell it any more, if the sequencer of the one who
-    /// overtook it is gone. Source: restatedev/restate 1.7 `crates/worker/src/partition/mod.rs`, `watch_leader_changes`.
+    /// Returns the next event. A leader steps down as soon as gossip reports a later epoch (1.7):
+    /// the log may never show it, if the sequencer of the later leader is gone. Source:
+    /// restatedev/restate 1.7 `crates/worker/src/partition/mod.rs`, `watch_leader_changes`.
     async fn next(&self, inbox: &mut Receiver<Event>) -> Option<Event> {
         let own = self.leadership.as_ref().map(|own| own.epoch);
         let own = own.filter(|_| self.worker.settings.partition.placed_by == PlacedBy::Epochs);
@@ -390,7 +234,7 @@ impl Processor {
         let effect = Arc::make_mut(&mut self.state).apply(lsn, command, self.worker.settings.cluster.canary);
         self.worker.oracle.applied(self.id, lsn, command, effect);
         let active = lsn.next() >= self.tail;
-        self.board.set(|status| {
+        self.status.set(|status| {
             status.applied = lsn;
             status.active |= active;
         });
@@ -411,18 +255,19 @@ impl Processor {
         }
         if snapshot_records > 0 && self.has_won() && lsn.0 >= self.exporting.0 + snapshot_records {
             self.exporting = lsn;
-            // Who wants to know is told by the board.
+            // No caller waits for this snapshot: the status shows it.
             let (reply, _) = channel::channel(&self.worker.recorder);
             self.snapshot(lsn, reply);
         }
     }
 
-    /// Whether its own epoch leads.
+    /// Returns whether its own epoch leads.
     fn has_won(&self) -> bool {
         self.leadership.as_ref().is_some_and(|own| own.won)
     }
 
-    /// What is in a snapshot is of no use in the log any more.
+    /// Trims the log up to a published snapshot, after `trim-delay`, if leaders create snapshots
+    /// by themselves.
     fn trim(&self, archived: Lsn) {
         let delay = self.worker.settings.partition.trim_delay;
         if self.worker.settings.partition.snapshot_records == 0 {
@@ -431,12 +276,12 @@ impl Processor {
         let (worker, id) = (self.worker.clone(), self.id);
         rt::spawn(&self.worker.recorder, "trim", async move {
             rt::sleep(delay).await;
-            // What is not trimmed now is with the next snapshot.
+            // If this fails, the next snapshot trims these records too.
             let _ = worker.trim(id, archived).await;
         });
     }
 
-    /// Makes what is applied durable, beside the work.
+    /// Makes the applied state durable, in a task of its own.
     fn flush(&mut self) {
         self.flushing = self.state.applied();
         let (worker, id, state) = (self.worker.clone(), self.id, self.state.clone());
@@ -448,7 +293,8 @@ impl Processor {
         });
     }
 
-    /// An announcement that comes after that of a later epoch: if it was its own, the campaign is lost.
+    /// Handles a command that came after the announcement of a later epoch: if it announces this
+    /// partition's own epoch, the campaign is lost.
     fn lost(&mut self, command: Command) {
         if let Command::AnnounceLeader { epoch, leader } = command
             && leader == self.worker.me
@@ -458,14 +304,14 @@ impl Processor {
         }
     }
 
-    /// A leader has been announced: perhaps this one.
+    /// Handles the announcement of a leader, which may be this partition.
     fn leads(&mut self, epoch: u64, leader: Generation) {
         self.worker.views.lead(self.id, epoch, leader);
         match &mut self.leadership {
             Some(own) if own.epoch == epoch => {
                 own.won = true;
                 self.worker.oracle.leads(self.id, epoch, self.worker.me.id);
-                self.board.set(|status| (status.leads, status.campaigns) = (Some(epoch), false));
+                self.status.set(|status| (status.leads, status.campaigns) = (Some(epoch), false));
                 self.worker.note(&format!("{} leads {} in epoch {epoch}", self.worker.me, self.id));
                 self.state.runnable().into_iter().for_each(|task| self.run(task));
             }
@@ -483,14 +329,14 @@ impl Processor {
         let (proposals, queue) = channel::channel(&self.worker.recorder);
         let appender = append(&self.worker, self.id, queue);
         proposals.send(Command::AnnounceLeader { epoch, leader: self.worker.me });
-        self.board.set(|status| status.campaigns = true);
+        self.status.set(|status| status.campaigns = true);
         self.leadership = Some(Leadership { epoch, won: false, proposals, appender });
     }
 
     fn step_down(&mut self) {
         if let Some(own) = self.leadership.take() {
             own.appender.abort();
-            self.board.set(|status| (status.leads, status.campaigns) = (None, false));
+            self.status.set(|status| (status.leads, status.campaigns) = (None, false));
             for reply in std::mem::take(&mut self.asked).into_values().flatten() {
                 reply.send(Invoked::NotLeader);
             }
@@ -521,7 +367,7 @@ impl Processor {
         }
     }
 
-    /// Calls the user's service, if this is the leader's business.
+    /// Calls the user's service, if this partition leads.
     fn run(&self, task: Task) {
         let Some(epoch) = self.leadership.as_ref().filter(|own| own.won).map(|own| own.epoch) else { return };
         let (worker, events) = (self.worker.clone(), self.sender.clone());
@@ -532,8 +378,10 @@ impl Processor {
             while !events.is_closed() {
                 let host = worker.metadata.schema.get().and_then(|schema| schema.deployments.last().cloned());
                 if let Some(host) = host
-                    && let Ok(value) =
-                        worker.services.call(&host, LIMIT, service::Ask::Run(task.handler, task.value)).await
+                    && let Ok(value) = worker
+                        .services
+                        .call(&host, LIMIT, service::ServiceRequest::Run(task.handler, task.value))
+                        .await
                 {
                     return events.send(Event::Ran(epoch, task.id, value));
                 }
@@ -545,17 +393,17 @@ impl Processor {
         });
     }
 
-    /// Exports what is applied and publishes it, beside the work.
-    fn snapshot(&self, least: Lsn, reply: Sender<Result<Snapshot, NoSnapshot>>) {
+    /// Exports the applied state and publishes it, in a task of its own.
+    fn snapshot(&self, least: Lsn, reply: Sender<Result<Snapshot, SnapshotError>>) {
         let applied = self.state.applied();
         let Some(repository) = self.worker.repository.clone() else {
             return reply.send(Err("no snapshot repository is configured".into()));
         };
-        if !self.board.get().active {
-            return reply.send(Err(format!("{} is not active", self.id)));
+        if !self.status.get().active {
+            return reply.send(Err(format!("{} is not active", self.id).into()));
         }
         if applied < least {
-            return reply.send(Err(format!("{} has applied {applied}, not yet {least}", self.id)));
+            return reply.send(Err(format!("{} has applied {applied}, not yet {least}", self.id).into()));
         }
         let (worker, id, state) = (self.worker.clone(), self.id, self.state.clone());
         let events = self.sender.clone();
@@ -572,7 +420,7 @@ impl Processor {
                 disk.remove_dir_all(&directory).await.map_err(|error| error.to_string())?;
                 Ok(snapshot)
             };
-            let made = made.await;
+            let made: Result<Snapshot, SnapshotError> = made.await;
             if made.is_ok() {
                 events.send(Event::Archived(applied));
             }
@@ -581,7 +429,7 @@ impl Processor {
     }
 }
 
-/// Appends what a leader proposes, all that has come in the meantime at once.
+/// Appends a leader's proposals, all that have arrived in the meantime at once.
 fn append(worker: &Arc<Worker>, id: PartitionId, mut queue: Receiver<Command>) -> JoinHandle<()> {
     let (log, oracle) = (worker.log.clone(), worker.oracle.clone());
     rt::spawn(&worker.recorder, &format!("{id} appender"), async move {

@@ -1,4 +1,5 @@
-//! The user's service: a counter, as the tests mock it. It runs outside of the cluster and keeps nothing: a call brings the state along.
+//! The user's service: a counter, as the tests mock it. It runs outside of the cluster and is
+//! stateless: each call carries the counter's value.
 
 use super::state::Handler;
 use std::io;
@@ -6,37 +7,37 @@ use std::time::Duration;
 use stormglass_rt as rt;
 use stormglass_sim::Node;
 
-/// Where the tests' mock listens.
+/// The port of the tests' mock service.
 pub const SERVICE_PORT: u16 = 9080;
 
-/// A call of the service.
+/// A request to the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
-    /// Which services are there: the discovery of a deployment.
+pub enum ServiceRequest {
+    /// Returns its handlers: the discovery of a deployment.
     Discover,
-    /// To run a handler on a counter with this value; the answer is the value then.
+    /// Runs a handler on a counter with this value; returns the value after it.
     Run(Handler, i64),
 }
 
-/// Starts the service on a node; a call takes so much CPU time.
+/// Starts the service on a node; each call takes `work` CPU time.
 ///
 /// # Errors
 ///
 /// `AddrInUse`.
 pub fn start(node: &Node, work: Duration) -> io::Result<()> {
-    let mut service = node.host().serve::<Ask, i64>(SERVICE_PORT)?;
+    let mut service = node.host().serve::<ServiceRequest, i64>(SERVICE_PORT)?;
     let (recorder, cpu) = (node.disk().recorder().clone(), node.cpu().clone());
     let subject = recorder.symbol("service");
     node.spawn("service", async move {
         while let Some(call) = service.next().await {
-            let (ask, reply) = call.split();
+            let (request, reply) = call.split();
             let cpu = cpu.clone();
             rt::spawn(&recorder, "service call", async move {
                 cpu.compute(subject, work).await;
-                reply.send(match ask {
-                    Ask::Discover => 0,
-                    Ask::Run(Handler::Add(more), value) => value + more,
-                    Ask::Run(Handler::Get, value) => value,
+                reply.send(match request {
+                    ServiceRequest::Discover => 0,
+                    ServiceRequest::Run(Handler::Add(more), value) => value + more,
+                    ServiceRequest::Run(Handler::Get, value) => value,
                 });
             });
         }

@@ -7,62 +7,73 @@ use sim_raft::RetryPolicy;
 use std::time::Duration;
 use stormglass_core::latency::HumanDuration;
 
-/// How partitions run. Source: restatedev/restate `crates/types/src/config/worker.rs`, `crates/worker/src/partition_processor_manager.rs`.
+/// How partitions run. Source: restatedev/restate `crates/types/src/config/worker.rs`,
+/// `crates/worker/src/partition_processor_manager.rs`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct PartitionSettings {
-    /// How many there are (`default-num-partitions`; the measured cluster has 4). Range: 1 to 1024. Default: 4.
+    /// The number of partitions (`default-num-partitions`; the measured cluster has 4). Range: 1
+    /// to 1024. Default: 4.
     pub count: u16,
-    /// On how many nodes each is: a number, or `everywhere`. Default: 2.
+    /// The number of replicas of each partition, or `everywhere`. Default: 2.
     pub replication: Replication,
-    /// A partition is made durable after so many records (`persist-lsn-threshold`); 0 leaves it to a stop or a snapshot. Default: 0.
+    /// The number of records after which a partition's state is flushed (`persist-lsn-threshold`);
+    /// with 0 only a stop or a snapshot flushes it. Default: 0.
     pub flush_records: u64,
-    /// A leader makes a snapshot by itself after so many records (`snapshots.snapshot-interval-num-records`), and trims its log up to it; 0 leaves both to the
-    /// admin tool. Default: 0.
+    /// The number of records after which a leader creates a snapshot by itself
+    /// (`snapshots.snapshot-interval-num-records`) and trims its log up to it; with 0 only the
+    /// admin tool does either. Default: 0.
     pub snapshot_records: u64,
-    /// The pause between such a snapshot and the trim (`worker.trim-delay-interval`). Default: 10 min.
+    /// The pause between such a snapshot and the trim (`worker.trim-delay-interval`). Default: 10
+    /// min.
     #[serde(with = "HumanDuration")]
     pub trim_delay: Duration,
-    /// Who starts a partition again that has stopped. Default: `manager`.
+    /// Which component restarts a partition that has stopped. Default: `manager`.
     pub restarts: Restarts,
-    /// The pause before it starts again after a failed start. Default: 1 s.
+    /// The pause before a restart after a failed start. Default: 1 s.
     #[serde(with = "HumanDuration")]
     pub restart_failed: Duration,
-    /// The pause when it cannot go on without a snapshot, plus up to 30 %. Default: 30 s.
+    /// The pause before a restart when the partition needs a snapshot and has no repository, plus
+    /// up to 30 %. Default: 30 s.
     #[serde(with = "HumanDuration")]
     pub restart_blocked: Duration,
-    /// The least pause when the repository has no snapshot that is new enough; the most is twice that. 0 s fails the start instead. Default: 0 s.
+    /// The minimal pause when the repository has no snapshot that is new enough; the maximum is
+    /// twice that. With 0 s the start fails instead. Default: 0 s.
     #[serde(with = "HumanDuration")]
     pub unsuitable_snapshot: Duration,
-    /// How a request of the ingress to a partition's leader is repeated. Default: 50 ms × 2 up to 1 s, without end.
+    /// How an ingress repeats a failed request to a partition's leader. Default: 50 ms × 2 up to 1
+    /// s, without end.
     pub ingress_retry: RetryPolicy,
-    /// How a call of the user's service is repeated (`invoker.retry-policy`). Default: 50 ms × 2 up to 10 s, without end.
+    /// How a leader repeats a failed call of the user's service (`invoker.retry-policy`). Default:
+    /// 50 ms × 2 up to 10 s, without end.
     pub invoker_retry: RetryPolicy,
-    /// How a request to the snapshot repository is repeated (`snapshots.object-store-retry-policy`). Default: 100 ms × 2, 10 times, up to 10 s.
+    /// How a node repeats a failed request to the snapshot repository
+    /// (`snapshots.object-store-retry-policy`). Default: 100 ms × 2, 10 times, up to 10 s.
     pub repository_retry: RetryPolicy,
-    /// CPU time of the user's service for a call. Default: 200 µs.
+    /// CPU time of one call of the user's service. Default: 200 µs.
     #[serde(with = "HumanDuration")]
     pub service_work: Duration,
-    /// Whether the epochs' documents say where partitions are, and nodes hear of it by gossip, or the partition table says it, and the controller tells them.
-    /// Default: `epochs`.
+    /// Where the placement of partitions is stored: in one document for each partition, which
+    /// nodes learn of by gossip (`epochs`), or in the partition table, from which the controller
+    /// gives nodes orders (`table`). Default: `epochs`.
     pub placed_by: PlacedBy,
 }
 
-/// Who starts a partition again that has stopped.
+/// Which component restarts a partition that has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Restarts {
-    /// Its node, after a pause that depends on the reason (1.7).
+    /// The node's partition processor manager, after a pause that depends on the reason (1.7).
     Manager,
-    /// The cluster controller, when it sees that it does not run (March 2025).
+    /// The cluster controller, when it observes that the partition does not run (March 2025).
     Controller,
 }
 
-/// Which documents say where partitions are.
+/// The documents that store the placement of partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PlacedBy {
-    /// One for each partition (1.7).
+    /// One document for each partition (1.7).
     Epochs,
     /// The partition table (March 2025).
     Table,
@@ -90,6 +101,6 @@ impl Default for PartitionSettings {
 }
 
 impl PartitionSettings {
-    /// Everywhere, as a value.
+    /// The value `everywhere`.
     pub const EVERYWHERE: Replication = Replication::Everywhere(Everywhere::Everywhere);
 }

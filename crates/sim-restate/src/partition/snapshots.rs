@@ -1,8 +1,10 @@
-//! The snapshot repository: a directory that all nodes reach.
+//! The snapshot repository: a directory that all nodes can reach.
 //!
-//! A snapshot is a directory with the partition's files and a description; `latest.json` points to the newest. Files are put there as the `object_store` crate's
-//! `LocalFileSystem` does, under another name first and without a sync; the pointer goes forward only. Source: restatedev/restate
-//! `crates/partition-store/src/snapshots/repository.rs` (March 2025: `crates/worker/src/partition/snapshots`).
+//! A snapshot is a directory with the partition's files and a description; `latest.json` points to
+//! the newest one. Files are written as the `object_store` crate's `LocalFileSystem` does, under
+//! another name first and without a sync; the pointer only moves to newer snapshots. Source:
+//! restatedev/restate `crates/partition-store/src/snapshots/repository.rs` (March 2025:
+//! `crates/worker/src/partition/snapshots`).
 
 use super::PartitionId;
 use crate::log::Lsn;
@@ -14,18 +16,18 @@ use stormglass_core::{Recorder, Stream};
 use stormglass_fs::{Disk, FileExt};
 use stormglass_rt as rt;
 
-/// What `latest.json` says.
+/// The contents of `latest.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Its name.
     pub id: String,
-    /// The last record that is in it.
+    /// The last record that it includes.
     pub min_applied_lsn: Lsn,
     /// Its file.
     pub file: String,
 }
 
-/// A repository, as one node reaches it. Clones are handles to the same one.
+/// The repository, as one node reaches it. Clones are handles to the same one.
 #[derive(Clone, Debug)]
 pub struct Repository {
     disk: Disk,
@@ -34,19 +36,19 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// The repository on this disk; `jitter` is the node's own.
+    /// Returns the repository on this disk; `jitter` is the node's own stream.
     pub fn new(disk: &Disk, retry: &RetryPolicy, jitter: Stream) -> Repository {
         Repository { disk: disk.clone(), retry: retry.clone(), jitter }
     }
 
-    /// The newest snapshot of a partition, if there is one.
+    /// Returns the newest snapshot of a partition, if there is one.
     ///
     /// # Errors
     ///
-    /// Those of the disk, as often as the retry policy says.
+    /// Those of the disk, once all attempts of the retry policy have failed.
     pub async fn latest(&self, partition: PartitionId) -> io::Result<Option<Snapshot>> {
         let (disk, path) = (&self.disk, &directory(partition).join("latest.json"));
-        self.persistently(|| async move {
+        self.retry_io(|| async move {
             if !disk.try_exists(path).await? {
                 return Ok(None);
             }
@@ -55,11 +57,12 @@ impl Repository {
         .await
     }
 
-    /// Takes a file of a node as the snapshot of a partition, and makes it the newest unless there is a newer one.
+    /// Publishes a file of a node as a snapshot of a partition, and makes it the newest unless
+    /// there is a newer one.
     ///
     /// # Errors
     ///
-    /// Those of both disks, as often as the retry policy says.
+    /// Those of both disks, once all attempts of the retry policy have failed.
     pub async fn publish(
         &self,
         partition: PartitionId,
@@ -72,7 +75,7 @@ impl Repository {
         let snapshot = Snapshot { id: id.to_string(), min_applied_lsn: lsn, file: name };
         let directory = directory(partition);
         let own = directory.join(id);
-        self.persistently(|| self.disk.create_dir_all(&own)).await?;
+        self.retry_io(|| self.disk.create_dir_all(&own)).await?;
         let bytes = from.read(file).await?;
         self.put(&own.join(&snapshot.file), &bytes).await?;
         let description = serde_json::to_vec(&snapshot).map_err(io::Error::other)?;
@@ -84,11 +87,12 @@ impl Repository {
         Ok(snapshot)
     }
 
-    /// Copies a snapshot's file to a node's disk, into a new directory, and gives its path there.
+    /// Copies a snapshot's file to a node's disk, into a new directory, and returns its path
+    /// there.
     ///
     /// # Errors
     ///
-    /// Those of both disks, as often as the retry policy says.
+    /// Those of both disks, once all attempts of the retry policy have failed.
     pub async fn download(
         &self,
         partition: PartitionId,
@@ -99,8 +103,8 @@ impl Repository {
         let own = directory(partition).join(&snapshot.id);
         let from = own.join(&snapshot.file);
         let description = own.join("metadata.json");
-        self.persistently(|| self.disk.read(&description)).await?;
-        let bytes = self.persistently(|| self.disk.read(&from)).await?;
+        self.retry_io(|| self.disk.read(&description)).await?;
+        let bytes = self.retry_io(|| self.disk.read(&from)).await?;
         to.create_dir_all(staging).await?;
         let path = staging.join(&snapshot.file);
         let file = to.create(&path).await?;
@@ -108,10 +112,10 @@ impl Repository {
         Ok(path)
     }
 
-    /// Puts a file there as a whole.
+    /// Writes a file under a temporary name, then renames it.
     async fn put(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let (disk, temporary) = (&self.disk, &path.with_extension("part"));
-        self.persistently(|| async move {
+        self.retry_io(|| async move {
             let file = disk.create(temporary).await?;
             file.write_all_at(bytes, 0).await?;
             disk.rename(temporary, path).await
@@ -119,10 +123,7 @@ impl Repository {
         .await
     }
 
-    async fn persistently<T, F: Future<Output = io::Result<T>>>(
-        &self,
-        attempt: impl Fn() -> F,
-    ) -> io::Result<T> {
+    async fn retry_io<T, F: Future<Output = io::Result<T>>>(&self, attempt: impl Fn() -> F) -> io::Result<T> {
         let mut delays = None;
         loop {
             match attempt().await {

@@ -1,15 +1,16 @@
 //! A partition's state machine: counters, one invocation at a time on each.
 //!
-//! An invocation is two records: the leader proposes it, runs it when it has read it back and its counter's earlier ones are done, and proposes its result.
-//! Whatever a leader proposes carries its epoch; after the announcement of a later one it counts for nothing. A result is kept under the invocation's
-//! idempotency key, so whoever asks again gets the same.
+//! An invocation is two records: the leader proposes it, runs it once it has read it back and the
+//! earlier invocations of its counter are done, and proposes its result. Everything that a leader
+//! proposes carries its epoch; after the announcement of a later epoch it is ignored. A result is
+//! stored under the invocation's idempotency key, so a repeated request gets the same result.
 
 use crate::canary::Canary;
 use crate::log::{Generation, Lsn};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
-/// Names an invocation: who asks again with the same name asks for the same.
+/// The id of an invocation: requests with the same id are one invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct InvocationId {
     /// The counter.
@@ -18,75 +19,75 @@ pub struct InvocationId {
     pub key: Key,
 }
 
-/// What tells one invocation of a counter from another.
+/// What distinguishes the invocations of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Key {
     /// The client's idempotency key.
     Idempotent(u64),
-    /// The client gave none: the ingress that took it, and a number.
+    /// The client gave no key: the ingress that received it, and a number.
     Once(Generation, u64),
 }
 
-/// What is asked of a counter.
+/// The handler of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Handler {
-    /// Add this, and tell the value then.
+    /// Adds this and returns the new value.
     Add(i64),
-    /// Tell the value.
+    /// Returns the value.
     Get,
 }
 
 /// A record of a partition's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
-    /// From here on this epoch counts, and no earlier one.
+    /// From here on this epoch is valid, and no earlier one.
     AnnounceLeader {
         /// The epoch.
         epoch: u64,
-        /// Whose it is.
+        /// The node that leads in it.
         leader: Generation,
     },
-    /// An invocation was taken.
+    /// An invocation was accepted.
     Invoke {
-        /// By the leader of this epoch.
+        /// The epoch of the leader that proposed it.
         epoch: u64,
-        /// Its name.
+        /// Its id.
         id: InvocationId,
-        /// What is asked.
+        /// Its handler.
         handler: Handler,
     },
     /// An invocation has run.
     Finish {
-        /// By the leader of this epoch.
+        /// The epoch of the leader that ran it.
         epoch: u64,
-        /// Its name.
+        /// Its id.
         id: InvocationId,
-        /// The counter's value then.
+        /// The counter's value after it.
         value: i64,
     },
 }
 
-/// What a leader has to do about a record.
+/// What a leader has to do after a record is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Nothing.
     Nothing,
-    /// A leader is at work.
+    /// A new leader is valid.
     Leads(u64, Generation),
-    /// The invocation is next on its counter.
+    /// The invocation is the next one on its counter.
     Run(Task),
-    /// The invocation is over, with this result; the next one on its counter may run.
+    /// The invocation is done, with this result; the next one on its counter may run.
     Done(InvocationId, i64, Option<Task>),
 }
 
 /// An invocation to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// Its name.
+    /// Its id.
     pub id: InvocationId,
-    /// What is asked.
+    /// Its handler.
     pub handler: Handler,
-    /// The counter's value now.
+    /// The counter's value before it.
     pub value: i64,
 }
 
@@ -96,39 +97,39 @@ pub struct State {
     applied: Lsn,
     leader: Option<(u64, Generation)>,
     counters: BTreeMap<u64, i64>,
-    /// What each invocation was asked, and its result if it has run.
+    /// The handler of each invocation, and its result if it has run.
     invocations: BTreeMap<InvocationId, (Handler, Option<i64>)>,
     /// The invocations of each counter that have not run, in order.
     waiting: BTreeMap<u64, VecDeque<InvocationId>>,
 }
 
 impl State {
-    /// The last record that is in it.
+    /// Returns the last record that it includes.
     pub fn applied(&self) -> Lsn {
         self.applied
     }
 
-    /// The leader that was announced last.
+    /// Returns the leader that was announced last.
     pub fn leader(&self) -> Option<(u64, Generation)> {
         self.leader
     }
 
-    /// A counter's value.
+    /// Returns a counter's value.
     pub fn counter(&self, object: u64) -> i64 {
         self.counters.get(&object).copied().unwrap_or(0)
     }
 
-    /// What is known of an invocation: nothing, that it is to run, or its result.
+    /// Returns what is known of an invocation: nothing, that it has not run yet, or its result.
     pub fn find(&self, id: InvocationId) -> Option<Option<i64>> {
         self.invocations.get(&id).map(|(_, result)| *result)
     }
 
-    /// The invocations that a new leader has to run.
+    /// Returns the invocations that a new leader has to run.
     pub fn runnable(&self) -> Vec<Task> {
         self.waiting.keys().filter_map(|&object| self.next_on(object)).collect()
     }
 
-    /// Says that it has a record more than it has: the bug of a canary.
+    /// Claims one record more than it has: the bug of a canary.
     pub(crate) fn pretend_one_more(&mut self) {
         self.applied = self.applied.next();
     }
@@ -137,7 +138,7 @@ impl State {
     ///
     /// # Panics
     ///
-    /// When it is not the next.
+    /// If `lsn` is not the next one.
     pub fn apply(&mut self, lsn: Lsn, command: Command, canary: Canary) -> Effect {
         assert_eq!(lsn, self.applied.next(), "records are applied one after the other");
         self.applied = lsn;
@@ -255,7 +256,8 @@ mod tests {
         assert_eq!((state.counter(1), state.find(invocation(1))), (2, Some(Some(2))));
     }
 
-    /// What the leader of epoch 1 has under way when epoch 2 begins counts for nothing; the new one runs it.
+    /// What the leader of epoch 1 has in flight when epoch 2 begins is ignored; the new leader
+    /// runs it.
     #[test]
     fn an_old_leader_changes_nothing() {
         let (state, effects) =

@@ -1,6 +1,7 @@
-//! The database of a node's partitions: a column family for each, without a write-ahead log.
+//! The database of a node's partitions: one column family for each, without a write-ahead log.
 //!
-//! What is applied is in memory until it is flushed, so a process that is killed falls back to the last flush, and reads the log from there.
+//! Applied records are in memory until the state is flushed, so after a kill a partition goes back
+//! to its last flush and reads the log from there.
 
 use super::PartitionId;
 use super::state::State;
@@ -14,14 +15,14 @@ use stormglass_rt::{self as rt, worker};
 use stormglass_sim::Node;
 use tokio::sync::Mutex;
 
-/// Where it lies.
+/// The path of the database.
 pub(crate) const PATH: &str = "/data/db";
-/// The family that is always there.
+/// The column family that always exists.
 pub(crate) const DEFAULT_FAMILY: &str = "default";
 
 const STATE: &[u8] = b"state";
 
-/// The database, opened when it is first used unless it is given open. Clones share it.
+/// The database, opened at its first use unless it was opened before. Clones share it.
 #[derive(Clone)]
 pub struct PartitionStore {
     shared: Arc<Shared>,
@@ -34,12 +35,12 @@ struct Shared {
 }
 
 impl PartitionStore {
-    /// The database of this node; `work` is the CPU time of opening it.
+    /// Returns the database of this node; `work` is the CPU time of opening it.
     pub(crate) fn new(node: &Node, work: Duration, open: Option<Engine>) -> PartitionStore {
         PartitionStore { shared: Arc::new(Shared { node: node.clone(), work, engine: Mutex::new(open) }) }
     }
 
-    /// Opens the database with the families that it has.
+    /// Opens the database with the column families that it has.
     pub(crate) async fn open(node: &Node, work: Duration) -> Result<Engine, EngineError> {
         let recorder = node.disk().recorder();
         node.cpu().compute(recorder.symbol("open partition database"), work).await;
@@ -51,7 +52,7 @@ impl PartitionStore {
         worker::offload(Engine::open(node.disk(), PATH, &names)).await
     }
 
-    /// A partition as it was last flushed, if it has ever been here.
+    /// Returns a partition's state as of its last flush, or `None` if the node has never had it.
     ///
     /// # Errors
     ///
@@ -64,7 +65,7 @@ impl PartitionStore {
         Ok(Some(state.unwrap_or_default()))
     }
 
-    /// Makes an empty partition.
+    /// Creates an empty partition.
     ///
     /// # Errors
     ///
@@ -75,7 +76,7 @@ impl PartitionStore {
         Ok(State::default())
     }
 
-    /// Makes a partition durable as it is.
+    /// Makes a partition's state durable.
     ///
     /// # Errors
     ///
@@ -88,7 +89,8 @@ impl PartitionStore {
         worker::offload(engine.flush(&name(partition))).await
     }
 
-    /// As [`PartitionStore::flush`], and puts the file into a new directory on the same disk.
+    /// Flushes like [`PartitionStore::flush`], and exports the file to a new directory on the same
+    /// disk.
     ///
     /// # Errors
     ///
@@ -106,7 +108,7 @@ impl PartitionStore {
         worker::offload(engine.export_family(&name(partition), to)).await
     }
 
-    /// Removes a partition, if it is there.
+    /// Removes a partition, if it exists.
     ///
     /// # Errors
     ///
@@ -121,7 +123,7 @@ impl PartitionStore {
         Ok(())
     }
 
-    /// Makes a partition of an exported file that lies on the same disk.
+    /// Creates a partition from an exported file on the same disk.
     ///
     /// # Errors
     ///
@@ -129,7 +131,7 @@ impl PartitionStore {
     ///
     /// # Panics
     ///
-    /// When the partition is there.
+    /// If the partition exists.
     pub async fn import(&self, partition: PartitionId, file: &Path) -> Result<State, EngineError> {
         let mut slot = self.shared.engine.lock().await;
         let engine = self.opened(&mut slot).await?;

@@ -1,4 +1,5 @@
-//! How many partitions there are, on which nodes, and who leads each: documents of the metadata store.
+//! How many partitions there are, on which nodes, and which node leads each: documents of the
+//! metadata store.
 
 use super::PartitionId;
 use crate::log::Generation;
@@ -13,38 +14,38 @@ use std::collections::BTreeMap;
 pub struct PartitionTable {
     /// From 1.
     pub version: u64,
-    /// How many there are.
+    /// The number of partitions.
     pub partitions: u16,
-    /// On how many nodes each is; nothing stands for all that are up.
+    /// The number of replicas of each; `None` stands for all live nodes.
     pub replicas: Option<u8>,
-    /// Where each is, in a model that keeps that here.
+    /// Where each partition runs, in a model that stores that here.
     pub placement: BTreeMap<PartitionId, Placement>,
 }
 
-/// On how many nodes a partition is.
+/// The number of replicas of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected \"everywhere\" or a number of nodes, from 1")]
 pub enum Replication {
-    /// On so many.
+    /// This number.
     Nodes(u8),
-    /// On all that are up.
+    /// One on each live node.
     Everywhere(Everywhere),
 }
 
-/// The word for all nodes.
+/// The keyword for all nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Everywhere {
-    /// All that are up.
+    /// All live nodes.
     Everywhere,
 }
 
-/// Where a partition is.
+/// Where a partition runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
     /// The nodes that run it.
     pub replicas: Vec<NodeId>,
-    /// The one that shall lead it.
+    /// The node that is to lead it.
     pub leader: Option<NodeId>,
 }
 
@@ -58,7 +59,7 @@ impl PartitionTable {
     /// The document's key.
     pub const KEY: &str = "partition_table";
 
-    /// The first version: so many partitions, nowhere yet.
+    /// Returns the first version: `partitions` partitions, not placed yet.
     pub fn first(partitions: u16, replication: Replication) -> PartitionTable {
         let replicas = match replication {
             Replication::Nodes(count) => Some(count),
@@ -67,31 +68,32 @@ impl PartitionTable {
         PartitionTable { version: 1, partitions, replicas, placement: BTreeMap::new() }
     }
 
-    /// The partitions.
+    /// Returns the ids of the partitions.
     pub fn ids(&self) -> impl Iterator<Item = PartitionId> + use<> {
         (0..self.partitions).map(PartitionId)
     }
 }
 
-/// Who leads a partition, and since 1.7 on which nodes it is: a document for each partition.
+/// Which node leads a partition, and since 1.7 on which nodes it runs: one document for each
+/// partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochMetadata {
     /// From 1.
     pub version: u64,
-    /// The last epoch that was given out; each belongs to one node.
+    /// The last epoch that was assigned; each belongs to one node.
     pub epoch: u64,
-    /// To this one.
+    /// The node that has this epoch.
     pub leader: Option<Generation>,
-    /// Where the partition is.
+    /// Where the partition runs.
     pub current: Option<Configuration>,
-    /// Where it will be once it has caught up there.
+    /// Where it will run once a new replica has caught up.
     pub next: Option<Configuration>,
 }
 
-/// On which nodes a partition is, since when.
+/// The nodes that run a partition, with a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Configuration {
-    /// From 1; each change makes a new one.
+    /// From 1; each change is a new version.
     pub version: u64,
     /// The nodes.
     pub replicas: Vec<NodeId>,
@@ -104,12 +106,12 @@ impl Document for EpochMetadata {
 }
 
 impl EpochMetadata {
-    /// The key of a partition's document.
+    /// Returns the key of a partition's document.
     pub fn key(partition: PartitionId) -> String {
         format!("pp_epoch_{}", partition.0)
     }
 
-    /// Gives the next epoch to a node.
+    /// Assigns the next epoch to a node.
     #[must_use]
     pub fn claimed_by(mut self, node: Generation) -> EpochMetadata {
         self.version += 1;

@@ -1,4 +1,4 @@
-//! What a node has heard of partitions: where they are and who leads them. Nodes tell each other with their gossip.
+//! A node's view of partitions: where they run and which nodes lead them. Gossip spreads it.
 
 use super::PartitionId;
 use super::table::Configuration;
@@ -9,22 +9,22 @@ use std::sync::Arc;
 use stormglass_core::Recorder;
 use stormglass_rt::Watch;
 
-/// What is known of each partition.
+/// The view of all partitions.
 pub type PartitionViews = BTreeMap<PartitionId, PartitionView>;
 
-/// What is known of a partition.
+/// The view of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartitionView {
-    /// Where it is.
+    /// Where it runs.
     pub current: Option<Arc<Configuration>>,
-    /// Where it will be.
+    /// Where it will run.
     pub next: Option<Arc<Configuration>>,
-    /// The leader with the highest epoch that anybody has seen at work.
+    /// The leader with the highest epoch that any node has observed.
     pub leader: Option<(u64, Generation)>,
 }
 
 impl PartitionView {
-    /// Whether a node shall run the partition.
+    /// Returns whether a node is to run the partition.
     pub fn has(&self, node: NodeId) -> bool {
         self.current.iter().chain(&self.next).any(|configuration| configuration.replicas.contains(&node))
     }
@@ -49,32 +49,32 @@ impl PartitionView {
     }
 }
 
-/// A node's views. Clones share them.
+/// The view of one node. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Views {
     watch: Watch<Arc<PartitionViews>>,
 }
 
 impl Views {
-    /// Nothing heard yet.
+    /// Returns an empty view.
     pub fn new(recorder: &Recorder) -> Views {
         Views { watch: Watch::new(recorder, Arc::default()) }
     }
 
-    /// What is known now.
+    /// Returns the view.
     pub fn get(&self) -> Arc<PartitionViews> {
         self.watch.get()
     }
 
-    /// For whoever waits for something to change.
+    /// Returns the view as a watch, to wait for changes.
     pub fn watch(&self) -> &Watch<Arc<PartitionViews>> {
         &self.watch
     }
 
-    /// Takes in what somebody else knows.
+    /// Merges another node's view.
     pub fn merge(&self, others: &PartitionViews) {
         self.watch.change(|views| {
-            // Most of the time there is nothing new: look before anything is copied.
+            // Usually nothing is new: compare before anything is copied.
             let news = |(id, other): (&PartitionId, &PartitionView)| {
                 views.get(id).cloned().unwrap_or_default().merge(other)
             };
@@ -89,7 +89,7 @@ impl Views {
         });
     }
 
-    /// Takes in where a partition is.
+    /// Adds where a partition runs.
     pub fn place(
         &self,
         partition: PartitionId,
@@ -101,7 +101,7 @@ impl Views {
         self.merge(&BTreeMap::from([(partition, view)]));
     }
 
-    /// Takes in that a leader was seen at work.
+    /// Adds that a leader was observed.
     pub fn lead(&self, partition: PartitionId, epoch: u64, leader: Generation) {
         let view = PartitionView { leader: Some((epoch, leader)), ..PartitionView::default() };
         self.merge(&BTreeMap::from([(partition, view)]));

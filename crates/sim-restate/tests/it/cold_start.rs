@@ -1,7 +1,7 @@
-//! The cold start of a cluster: what it must show, and how near it comes to a real one.
+//! The cold start of a cluster: what it must show, and how close it comes to a real one.
 
 use sim_restate::fidelity::trim_gap::{self, Comparison, Wait};
-use sim_restate::fidelity::{JUDGED, LATER, StartKind, TOLERANCE, Way, compare};
+use sim_restate::fidelity::{JUDGED, LATER, RecoveryPath, StartKind, TOLERANCE, compare};
 use sim_restate::phases::{NodeStart, Phase, phases, starts};
 use sim_restate::runner::Signal;
 use sim_restate::{ColdStart, Restarts};
@@ -18,9 +18,11 @@ fn play(sets: &[(&str, &str)], seed: u64) -> Played {
     Run::new(&ColdStart, settings, Seed(seed)).play(Keep::Events)
 }
 
-/// Medians of cold starts and of restarts, after each signal too, at 100 and 200 ms a sync within 15 % of the real cluster's; without slow syncs,
-/// where the start is CPU time and stalls of connections, within 30 %. The first partition, which the failure detector decides on, too, after a restart on each of the two ways to it, which are taken as often
-/// as in the real cluster. The share of cold starts over 10 s; the spread within a factor of 1.5.
+/// Medians of cold starts and of restarts, after each signal too, at 100 and 200 ms a sync within
+/// 15 % of the real cluster's; without slow syncs, where the start is CPU time and stalls of
+/// connections, within 30 %. The same for the first partition, which depends on the failure
+/// detector, and after a restart on each of the two recovery paths, whose shares are those of the
+/// real cluster. The share of cold starts over 10 s; the spread within a factor of 1.5.
 #[test]
 fn phases_are_near_those_of_a_real_cluster() {
     for comparison in compare(200) {
@@ -33,7 +35,8 @@ fn phases_are_near_those_of_a_real_cluster() {
             let name = phase.name();
             assert!(difference.abs() < tolerance, "{delay} {name}: {real} s real, {simulated} s simulated");
         }
-        for Way { name, starts: (taken, of), share_simulated, medians } in &comparison.ways {
+        for RecoveryPath { name, starts: (taken, of), share_simulated, medians } in &comparison.recovery_paths
+        {
             let share = clopper_pearson(*taken, *of, 0.95);
             assert!(share.contains(share_simulated), "{delay}, {name}: {share:?} {share_simulated}");
             for (phase, (real, simulated)) in medians.iter().filter(|_| delay != "0s") {
@@ -46,7 +49,7 @@ fn phases_are_near_those_of_a_real_cluster() {
             let share = clopper_pearson(late, starts, 0.95);
             assert!(share.contains(&comparison.late_simulated), "{delay}: {share:?} {comparison:?}");
         }
-        // Three or four real starts after a signal have no spread to speak of.
+        // Three or four real starts after a signal are too few for a spread.
         if matches!(comparison.kind, StartKind::Cold | StartKind::Restart) {
             let (real, simulated) = comparison.spread;
             assert!((real / simulated).max(simulated / real) < 1.5, "{delay}: {real} {simulated}");
@@ -56,7 +59,7 @@ fn phases_are_near_those_of_a_real_cluster() {
 
 /// The first start and the import of the trim-gap test, at 100 ms a sync.
 #[test]
-fn a_snapshot_is_imported_when_a_real_one_is() {
+fn a_snapshot_is_imported_as_late_as_a_real_one() {
     let slow = trim_gap::compare(50).into_iter().filter(|comparison| comparison.sync_delay == "100ms");
     let judged = slow.filter(|comparison| matches!(comparison.wait, Wait::PartitionStarted | Wait::Import));
     let near =
@@ -65,9 +68,10 @@ fn a_snapshot_is_imported_when_a_real_one_is() {
     assert!(near.len() == 2 && far.is_empty(), "{far:?}");
 }
 
-/// A process is up before its first sync, so that its delay changes nothing about it: the two measured medians of cold starts are 30 and 42 ms for that, and the simulated one is between them.
+/// A process is up before its first sync, so the delay of syncs does not change when: the two
+/// measured medians of cold starts are 30 and 42 ms, and the simulated one is between them.
 #[test]
-fn a_traced_process_is_up_when_the_real_one_is() {
+fn a_traced_process_is_up_as_soon_as_the_real_one() {
     let [mut least, mut most] = [f64::MAX, f64::MIN];
     let mut cold = Vec::new();
     for comparison in compare(20).iter().filter(|comparison| comparison.sync_delay != "0s") {
@@ -85,7 +89,7 @@ fn a_traced_process_is_up_when_the_real_one_is() {
 
 /// The time of the first phases is the number of syncs: 2 for the marker and 12 for each database.
 #[test]
-fn opening_is_counted_in_syncs() {
+fn opening_a_database_takes_twelve_syncs() {
     let syncs_before = |trace: &Trace, phase: Phase| {
         let reached = &phases(trace)[&phase];
         let count = |node: &str| {
@@ -102,9 +106,10 @@ fn opening_is_counted_in_syncs() {
     assert_eq!(syncs_before(&trace, Phase::LogDbOpen), BTreeSet::from([26]));
 }
 
-/// Restarts as they are written down. The marker says from the first start on that the cluster is provisioned, which is not written again: a node that is started again has two syncs less.
+/// Restarts that are written down. The marker says from the first start on that the cluster is
+/// provisioned, and is not marked again: a restarted node has two syncs less.
 #[test]
-fn a_restart_marks_nothing_anew() {
+fn a_restart_does_not_rewrite_the_provisioned_mark() {
     let script = r#"[{ pause = "9s", node = "node-2", signal = "kill" }, { pause = "8s", node = "node-3", signal = "term" }]"#;
     let settings =
         |script| Settings::resolve(&Restarts, Some("restate-1.7"), "quiet", &[("cluster.script", script)]);
@@ -132,9 +137,10 @@ fn a_slow_disk_reproduces_the_flake() {
     assert!(exceeded("200ms") > 45, "of 90 waits");
 }
 
-/// Every node ends as a member of the metadata cluster or is on its way, has an id of its own, and answers.
+/// Every node becomes a member of the metadata cluster or is about to, has an id of its own, and
+/// answers.
 #[test]
-fn every_node_gets_there() {
+fn every_node_completes_its_start() {
     for seed in 0..40 {
         let played = play(&[("disk.sync.delay", "50ms")], seed);
         let reached = phases(&played.trace);
@@ -153,9 +159,10 @@ fn every_node_gets_there() {
     }
 }
 
-/// Common random numbers: another election timeout leaves every disk latency before the cluster exists as it was.
+/// Common random numbers: another election timeout leaves every disk latency before the cluster
+/// exists unchanged.
 #[test]
-fn the_same_seed_is_the_same_weather_under_other_timeouts() {
+fn the_same_seed_has_the_same_disk_latencies_under_other_timeouts() {
     let opens = |ticks: &str| {
         let trace = play(&[("raft.election-ticks", ticks)], 5).trace;
         let syncs = trace.events.iter().filter(|event| event.kind.category() == Category::Sync);
@@ -168,7 +175,7 @@ fn the_same_seed_is_the_same_weather_under_other_timeouts() {
     assert_eq!(opens("10"), opens("20"));
 }
 
-/// A model file may reorder steps, and a step without what it needs is refused.
+/// A model file may reorder steps; a step without the steps that it needs is refused.
 #[test]
 fn the_order_of_steps_is_data() {
     let order = |steps: &str| Settings::resolve(&ColdStart, None, "quiet", &[("node.startup", steps)]);
@@ -178,7 +185,7 @@ fn the_order_of_steps_is_data() {
     assert!(error.contains("unknown variant `joint`"), "{error}");
 }
 
-/// One node alone is its own cluster.
+/// One node alone is a cluster.
 #[test]
 fn a_cluster_of_one_starts_too() {
     let played = play(&[("cluster.nodes", "1")], 1);
@@ -190,7 +197,8 @@ fn play_m25(sets: &[(&str, &str)], seed: u64) -> Played {
     Run::new(&ColdStart, settings, Seed(seed)).play(Keep::Events)
 }
 
-/// In March 2025 a node opened four databases before its admin API answered, and nobody could connect to that before.
+/// In March 2025 a node opened four databases before its admin API answered, and until then
+/// connections to that were refused.
 #[test]
 fn the_model_of_march_2025_opens_four_databases_and_binds_late() {
     let trace = play_m25(&[], 1).trace;
@@ -209,9 +217,10 @@ fn the_model_of_march_2025_opens_four_databases_and_binds_late() {
     assert!(trace.counters["refuse"] > 0, "{:?}", trace.counters);
 }
 
-/// Whoever polls has waited for what the node was doing, and not for its own pauses but the last one.
+/// A client that polls has waited for what the node was doing; of its own pauses only the last one
+/// counts.
 #[test]
-fn polling_is_not_to_blame() {
+fn pauses_between_polls_are_not_part_of_the_explanation() {
     let played = play_m25(&[("cluster.nodes", "2"), ("disk.sync.delay", "50ms")], 1);
     let wait = &played.outcome.waits[0];
     let slept: Duration = critical_path(&played.trace, wait.began, wait.end)
@@ -226,9 +235,10 @@ fn polling_is_not_to_blame() {
     assert!(slept <= Duration::from_millis(260), "{slept:?} of polling");
 }
 
-/// A slow start that gets on is no failure when each step has a budget; one whose step does not end is, and is named.
+/// A slow start that makes progress is no failure when each step has a budget; a step that does
+/// not end is one, and is named.
 #[test]
-fn following_steps_tells_slow_from_stuck() {
+fn following_steps_distinguishes_a_slow_start_from_one_that_hangs() {
     let strategy = ("admin.strategy", "progress");
     let slow = play_m25(&[strategy, ("disk.sync.delay", "300ms")], 1).outcome;
     assert!(slow.verdict.is_passed(), "{}", slow.verdict);
@@ -239,7 +249,7 @@ fn following_steps_tells_slow_from_stuck() {
     assert!(stuck.verdict.to_string().contains("admin, step open metadata database"), "{}", stuck.verdict);
 }
 
-/// Pauses that grow see it later, and change nothing else.
+/// Growing pauses notice it later, and change nothing else.
 #[test]
 fn back_off_is_an_observer() {
     let node_ids = |strategy, seed| {
@@ -248,14 +258,15 @@ fn back_off_is_an_observer() {
         let micros = |time: &SimTime| time.as_nanos() / 100_000;
         phases(&trace)[&Phase::NodeId].values().map(micros).collect::<Vec<_>>()
     };
-    // Now and then that decides which of two messages comes first.
+    // In some runs this decides which of two messages comes first.
     let equal = (0..200).filter(|&seed| node_ids("poll", seed) == node_ids("back-off", seed)).count();
     assert!(equal >= 160, "{equal} of 200");
 }
 
-/// A node that is killed or stopped starts again on what its disk has kept: with a new generation, without a new cluster, and sooner.
+/// A node that is killed or terminated starts again with the data on its disk: with a new
+/// generation, without a new cluster, and faster.
 #[test]
-fn nodes_start_again() {
+fn nodes_restart_with_the_data_on_their_disks() {
     let settings =
         Settings::resolve(&Restarts, Some("restate-1.7"), "quiet", &[("disk.sync.delay", "50ms")]).unwrap();
     let mut signals = BTreeSet::new();
@@ -265,8 +276,8 @@ fn nodes_start_again() {
         let all = starts(&played.trace);
         assert_eq!(all.len(), 5);
         let admin = |start: &NodeStart| start.reached[&Phase::AdminListening];
-        let slowest_again = all.iter().filter(|start| start.life > 1).map(admin).max().unwrap();
-        assert!(all.iter().filter(|start| start.life == 1).all(|start| admin(start) > slowest_again));
+        let slowest_again = all.iter().filter(|start| start.incarnation > 1).map(admin).max().unwrap();
+        assert!(all.iter().filter(|start| start.incarnation == 1).all(|start| admin(start) > slowest_again));
         let notes = played.trace.events.iter().filter(|event| event.kind == Kind::Note);
         let texts: Vec<&str> = notes.map(|event| played.trace.text(event.subject)).collect();
         assert_eq!(texts.iter().filter(|text| **text == "cluster provisioned").count(), 1);
@@ -277,10 +288,10 @@ fn nodes_start_again() {
     assert!(signals.contains("Kill") && signals.contains("Term"), "{signals:?}");
 }
 
-/// Seed 6: in March 2025 a node said at its join that it shall be a member. Taking another one in first must not take that back: it asked
-/// for ever, without a pause.
+/// Seed 6: in March 2025 a node entered itself at its join as a member. Adding another node first
+/// must not undo that: the node repeated its request for ever, without a pause.
 #[test]
-fn a_member_to_be_stays_one_when_another_is_taken_in() {
+fn a_joining_member_stays_one_when_another_is_added() {
     let settings = Settings::resolve(&Restarts, Some("restate-m25"), "quiet", &[]).unwrap();
     let played = Run::new(&Restarts, settings, Seed(6)).play(Keep::Events);
     let members = starts(&played.trace);
@@ -288,7 +299,7 @@ fn a_member_to_be_stays_one_when_another_is_taken_in() {
     assert!(played.outcome.events < 20_000, "{}", played.outcome.events);
 }
 
-/// A list of nodes, one that is none of this cluster among them: refused, by field, with the reason.
+/// A list of nodes with a name that is not in this cluster is refused, by key, with the reason.
 #[test]
 fn an_unknown_member_is_refused() {
     let resolve = |list| Settings::resolve(&ColdStart, None, "quiet", &[("node.metadata-addresses", list)]);

@@ -1,4 +1,4 @@
-//! What nodes tell of their roles: in which order, and when the disk fails one.
+//! The statuses of a node's roles: their order, and the status after a disk failure.
 
 use expect_test::{Expect, expect};
 use sim_restate::ClusterChaos;
@@ -13,22 +13,23 @@ fn play(model: &str, sets: &[(&str, &str)], seed: u64) -> Played {
     Run::new(&ClusterChaos, settings, Seed(seed)).play(Keep::Events)
 }
 
-fn told(trace: &Trace, node: &str) -> Vec<String> {
+fn statuses(trace: &Trace, node: &str) -> Vec<String> {
     let own = trace.events.iter().filter(|event| trace.text(event.node) == node);
     let statuses = own.filter(|event| event.kind == Kind::Status);
     statuses.map(|event| trace.text(event.subject).to_string()).collect()
 }
 
-/// First all are unknown, then each begins when something is made of it. In the order in which Restate starts them at both dates.
+/// At first all are unknown, then each is starting up when its first part is created. In the order
+/// in which Restate starts them at both dates.
 #[test]
 fn roles_start_in_the_order_of_their_model() {
     let check = |model, expected: Expect| {
         let trace = play(model, &[("cluster-chaos.duration", "1s")], 3).trace;
-        let mut told = told(&trace, "node-2");
-        told.truncate(1 + told.iter().position(|status| status == "node: alive").expect("it starts"));
-        let unknown: Vec<String> = told.drain(..7).collect();
+        let mut statuses = statuses(&trace, "node-2");
+        statuses.truncate(1 + statuses.iter().position(|status| status == "node: alive").expect("it starts"));
+        let unknown: Vec<String> = statuses.drain(..7).collect();
         assert!(unknown.iter().all(|status| status.ends_with(": unknown")), "{unknown:?}");
-        expected.assert_eq(&(told.join("\n") + "\n"));
+        expected.assert_eq(&(statuses.join("\n") + "\n"));
     };
     check(
         "restate-m25",
@@ -74,31 +75,51 @@ fn roles_start_in_the_order_of_their_model() {
     );
 }
 
-/// Asks a cluster how its roles are, before it has started, when it has, and after a restart.
-struct Asks;
+/// Reads the statuses of a cluster's roles before it has started, after it has, and after a
+/// restart.
+struct ReadStatuses;
 
-#[scenario(about = "asks nodes for the status of their roles")]
-impl Scenario for Asks {
-    async fn play(&self, world: World, settings: ClusterSettings) {
-        let limit: Limit = Duration::from_secs(60).into();
-        let mut cluster = Cluster::start(&world, settings);
-        let tell = |cluster: &Cluster, place| world.note(&format!("told: {}", cluster.statuses(place)));
-        tell(&cluster, 0);
-        cluster.wait_provisioned().await;
-        cluster.wait_healthy(limit).await;
-        tell(&cluster, 0);
-        cluster.restart(1, Signal::Kill).await;
-        tell(&cluster, 1);
-        cluster.wait_healthy(limit).await;
-        tell(&cluster, 1);
+impl Scenario for ReadStatuses {
+    fn name(&self) -> &str {
+        "asks"
+    }
+
+    fn about(&self) -> &str {
+        "asks nodes for the status of their roles"
+    }
+
+    fn models(&self) -> &[Preset] {
+        ColdStart.models()
+    }
+
+    fn defaults(&self) -> Parameters {
+        ClusterSettings::defaults()
+    }
+
+    fn play(&self, world: World, settings: &Settings) -> Play {
+        let settings = ClusterSettings::with_logs(settings).expect("these are right");
+        Box::pin(async move {
+            let limit: Limit = Duration::from_secs(60).into();
+            let mut cluster = Cluster::start(&world, settings);
+            let note = |cluster: &Cluster, place| world.note(&format!("told: {}", cluster.statuses(place)));
+            note(&cluster, 0);
+            cluster.wait_provisioned().await;
+            cluster.wait_healthy(limit).await;
+            note(&cluster, 0);
+            cluster.restart(1, Signal::Kill).await;
+            note(&cluster, 1);
+            cluster.wait_healthy(limit).await;
+            note(&cluster, 1);
+        })
     }
 }
 
-/// Also the metadata server's, which is told by itself.
+/// The metadata server's too, which has a status of its own.
 #[test]
-fn whoever_asks_is_told_how_all_roles_are() {
-    let settings = Settings::resolve(&Asks, Some("restate-1.7"), "quiet", &[]).expect("these are right");
-    let played = Run::new(&Asks, settings, Seed(3)).play(Keep::Events);
+fn statuses_of_all_roles_can_be_read() {
+    let settings =
+        Settings::resolve(&ReadStatuses, Some("restate-1.7"), "quiet", &[]).expect("these are right");
+    let played = Run::new(&ReadStatuses, settings, Seed(3)).play(Keep::Events);
     assert_eq!(played.outcome.verdict, Verdict::Passed);
     let notes = played.trace.events.iter().map(|event| played.trace.text(event.subject));
     let told: String =
@@ -108,15 +129,15 @@ fn whoever_asks_is_told_how_all_roles_are() {
         node alive, fabric ready, metadata server member, log server ready, worker ready, admin ready, ingress ready
         node unknown, fabric unknown, metadata server unknown, log server unknown, worker unknown, admin unknown, ingress unknown
         node alive, fabric ready, metadata server member, log server ready, worker ready, admin ready, ingress ready
-    "#]].assert_eq(&told);
+    "#]].assert_eq(&statuses);
 }
 
-/// A kill ends what a node has told; SIGTERM is told before the end.
+/// A kill makes the statuses unknown; SIGTERM is reported before the end.
 #[test]
-fn a_restart_begins_with_nothing_known() {
+fn statuses_are_unknown_after_a_restart() {
     let trace = play("restate-1.7", &[("cluster-chaos.duration", "20s")], 3).trace;
-    let all: Vec<String> = (1..=3).flat_map(|number| told(&trace, &format!("node-{number}"))).collect();
-    let count = |status: &str| all.iter().filter(|told| *told == status).count();
+    let all: Vec<String> = (1..=3).flat_map(|number| statuses(&trace, &format!("node-{number}"))).collect();
+    let count = |status: &str| all.iter().filter(|statuses| *statuses == status).count();
     assert!(count("node: unknown") > 6);
     assert_eq!(count("node: starting up"), count("node: unknown"));
     assert!(count("node: shutting down") > 1);
@@ -124,8 +145,9 @@ fn a_restart_begins_with_nothing_known() {
     assert_eq!(count("log server: failsafe"), 0);
 }
 
-/// A log server whose disk fails takes no more records, and no promise is broken. The two others are enough, unless one of them is just being restarted: a segment that begins then has one log server that stores,
-/// and a log that needs two stands still until the test ends.
+/// A log server whose disk fails stores no more records, and no invariant is violated. The two
+/// others are enough, unless one of them is just being restarted: a segment that begins then has
+/// one log server that stores, and a log that needs two stalls until the test ends.
 #[test]
 fn a_log_server_whose_disk_fails_goes_failsafe() {
     let fault = "[{ kind = 'disk-error', node = 'node-2', path = '/data/log-store/*.log', operations = ['fdatasync'], error = 'io', \
@@ -136,8 +158,8 @@ fn a_log_server_whose_disk_fails_goes_failsafe() {
         let played = play("restate-1.7", &sets, seed);
         let verdict = played.outcome.verdict;
         assert!(matches!(verdict, Verdict::Passed | Verdict::TimedOut { .. }), "seed {seed}: {verdict}");
-        let told = told(&played.trace, "node-2");
-        let failsafe = told.iter().filter(|told| *told == "log server: failsafe").count();
+        let statuses = statuses(&played.trace, "node-2");
+        let failsafe = statuses.iter().filter(|statuses| *statuses == "log server: failsafe").count();
         failed += failsafe;
         enough += usize::from(failsafe > 0 && verdict.is_passed());
     }

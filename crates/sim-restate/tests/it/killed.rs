@@ -1,4 +1,4 @@
-//! A sweep that is killed (SIGKILL) at any moment goes on to the same table.
+//! A sweep that is killed (SIGKILL) at any moment resumes to the same table.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,8 +25,9 @@ fn sweep(file: &Path, out: &Path) -> Command {
     command
 }
 
-/// Twenty times it is killed after some tens of milliseconds: before the folder is there, while rows are written, while the table is. No row is lost or there
-/// twice, whichever of these it hits, and it ends with the bytes of a sweep that nobody disturbed.
+/// The sweep is killed twenty times after some tens of milliseconds: before the folder exists,
+/// while rows are written, while the table is. No row is lost or duplicated, whichever of these a
+/// kill hits, and it ends with the bytes of a sweep without kills.
 #[test]
 fn a_killed_sweep_goes_on_to_the_same_table() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("killed");

@@ -1,4 +1,4 @@
-//! Metadata servers under fire: they hold, and those that are wrong on purpose are found out.
+//! Metadata servers under faults: their invariants hold, and planted bugs are found.
 
 use sim_restate::{MetadataChaos, MetadataFailover, MetadataReconfiguration, MetadataSmoke};
 use stormglass_core::{Keep, Outcome, Seed, Verdict};
@@ -23,10 +23,11 @@ fn every_property_holds() {
     }
 }
 
-/// Whoever wakes first among two followers has no stream to the other, and what it says is not kept: the later one of two draws from 10 to 19
-/// ticks wins. The median of the larger of two is 17.1 ticks, and the leader's last heartbeat is up to two old.
+/// The first of two followers that times out has no stream to the other, and its messages are not
+/// kept: the later one of two draws from 10 to 19 ticks wins. The median of the larger of two is
+/// 17.1 ticks, and the leader's last heartbeat is up to two old.
 #[test]
-fn the_later_of_two_timeouts_elects() {
+fn the_later_of_two_election_timeouts_wins() {
     let mut lengths = Vec::new();
     for seed in 0..40 {
         let outcome = play(&MetadataFailover, &[], seed);
@@ -38,9 +39,9 @@ fn the_later_of_two_timeouts_elects() {
     assert!((1_450..=1_750).contains(&lengths[20]), "{lengths:?}");
 }
 
-/// Chaos happens, and clients get something done all the same.
+/// Faults happen, and clients make progress all the same.
 #[test]
-fn chaos_is_chaos() {
+fn faults_happen_and_clients_make_progress() {
     let outcome = play(&MetadataChaos, &[], 3);
     let count = |kind: &str| outcome.counters.get(kind).copied().unwrap_or_default();
     assert!(count("lose") > 10 && count("refuse") > 10, "{:?}", outcome.counters);
@@ -48,8 +49,8 @@ fn chaos_is_chaos() {
 }
 
 #[test]
-fn runs_are_the_same_twice() {
-    for scenario in [&MetadataChaos as &dyn AnyScenario, &MetadataReconfiguration] {
+fn runs_are_deterministic() {
+    for scenario in [&MetadataChaos as &dyn Scenario, &MetadataReconfiguration] {
         for seed in 0..3 {
             assert_eq!(check(&run(scenario, &[], seed)).1, None, "{} with seed {seed}", scenario.name());
         }
@@ -58,7 +59,7 @@ fn runs_are_the_same_twice() {
 
 /// The first seeds of `docs/canaries.md`: each bug is named by the checker that is there for it.
 #[test]
-fn known_bugs_are_found() {
+fn planted_bugs_are_found() {
     for (canary, seed, found_by) in [
         ("acknowledges-before-sync", 0, "applied-is-committed"),
         ("forgets-its-vote", 10, "one-vote-per-term"),
@@ -73,8 +74,8 @@ fn known_bugs_are_found() {
     }
 }
 
-/// A log that ends in a damaged record, as a power loss leaves it: in March 2025 the database did not open any more
-/// (restatedev/restate#3154), and the fix of April 2025 is a parameter.
+/// A log that ends in a damaged record, as a power loss leaves it: in March 2025 the database did
+/// not open any more (restatedev/restate#3154), and the fix of April 2025 is a parameter.
 #[test]
 fn a_torn_log_kept_a_server_from_starting() {
     let settings = |more: &[(&str, &str)]| {
@@ -87,17 +88,18 @@ fn a_torn_log_kept_a_server_from_starting() {
     assert_eq!(verdict(settings(&[("raft.tolerates-torn-log", "true")])), Verdict::Passed);
 }
 
-/// A leader that was elected, and paused before it knew, lacks what an even later term has committed; a join that was answered after its
-/// member was let go again.
+/// A leader that was elected, and paused before it learned of that, lacks what an even later term
+/// has committed; a join was answered after its member was removed again.
 #[test]
 fn seeds_that_have_failed_pass() {
     assert_eq!(play(&MetadataChaos, &[], 1926).verdict, Verdict::Passed);
     assert_eq!(play(&MetadataReconfiguration, &[], 1728).verdict, Verdict::Passed);
 }
 
-/// Taken in and dead before it heard of that: with too few others the store stands still, and the scenario says so.
+/// A server was added, and killed before it learned of that: with too few others the store stalls,
+/// and the scenario reports it.
 #[test]
-fn a_cluster_of_two_can_stand_still() {
+fn a_cluster_of_two_can_stall() {
     let verdict = play(&MetadataReconfiguration, &[("chaos.members-least", "1")], 114).verdict;
     let Verdict::TimedOut { wait, .. } = &verdict else { panic!("{verdict:?}") };
     assert_eq!(wait, "all members again");

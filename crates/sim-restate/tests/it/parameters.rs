@@ -1,4 +1,5 @@
-//! Every parameter says what it means, and those that are called observers are nothing but deadlines of waits.
+//! Every parameter is documented, and parameters that are marked as observers are only deadlines
+//! of waits.
 
 use sim_restate::{
     ClusterChaos, ColdStart, MetadataChaos, MetadataFailover, MetadataReconfiguration, MetadataSmoke,
@@ -39,7 +40,8 @@ fn every_parameter_has_a_meaning_and_a_form() {
     }
 }
 
-/// A wait's parameter is an observer, and every observer of a test is the limit of one of its waits.
+/// A wait's parameter is an observer, and every observer of a test is the limit of one of its
+/// waits.
 #[test]
 fn observers_are_the_limits_of_waits() {
     for scenario in SCENARIOS {
@@ -67,7 +69,8 @@ fn observers_are_the_limits_of_waits() {
     }
 }
 
-/// What is read off one run for another deadline is what a run with that deadline says, seed by seed.
+/// The verdict that one run gives for another deadline is that of a run with that deadline, seed
+/// by seed.
 #[test]
 fn one_run_answers_every_deadline() {
     const SEEDS: u64 = 24;
@@ -91,10 +94,10 @@ fn one_run_answers_every_deadline() {
     }
 }
 
-/// Its next life finds the progress port free, although its last one has ended only just now.
+/// Its next process finds the progress port free, although the last one has only just ended.
 #[test]
-fn a_node_that_is_followed_step_by_step_can_be_started_again() {
-    let scenarios: [&dyn AnyScenario; 2] = [&TrimGap, &ClusterChaos];
+fn a_node_whose_steps_are_followed_can_be_restarted() {
+    let scenarios: [&dyn Scenario; 2] = [&TrimGap, &ClusterChaos];
     for scenario in scenarios {
         for seed in 0..4 {
             let verdict = play(scenario, "quiet", &[("admin.strategy", "progress")], seed).verdict;

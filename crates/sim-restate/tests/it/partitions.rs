@@ -1,4 +1,5 @@
-//! Whole clusters with logs and partitions: both of Restate's tests to their ends, in both models, and what has to be found when it is wrong.
+//! Whole clusters with logs and partitions: both of Restate's tests from start to end, in both
+//! models, and planted bugs that have to be found.
 
 use sim_restate::phases::Phase;
 use sim_restate::{ClusterChaos, TrimGap};
@@ -7,7 +8,8 @@ use stormglass_sim::{AnyScenario, Run, Settings, check};
 
 const MODELS: [&str; 2] = ["restate-1.7", "restate-m25"];
 
-/// Snapshots of its own accord, and trims: killed nodes fall back behind them.
+/// Leaders create snapshots by themselves, and trim: killed nodes fall behind the trimmed part of
+/// the log.
 const TRIMMING: [(&str, &str); 3] = [
     ("cluster-chaos.repository", "true"),
     ("partition.snapshot-records", "50"),
@@ -50,7 +52,7 @@ fn both_tests_pass_on_a_quiet_machine() {
     }
 }
 
-/// The steps of the tables are waits of these names, in this order.
+/// The steps of the test are waits with these names, in this order.
 #[test]
 fn every_step_of_trim_gap_is_a_wait() {
     let names = |model| {
@@ -75,18 +77,19 @@ fn every_step_of_trim_gap_is_a_wait() {
     assert_eq!(names("restate-1.7"), new.concat());
 }
 
-/// As a real node-2 logged it: it meets the gap, is told that there is no repository, and after its restart meets it again before it fast-forwards.
+/// As a real node-2 logged it: it meets the gap without a repository, and after its restart meets
+/// the gap again before it fast-forwards.
 #[test]
 fn a_gap_is_met_twice_before_the_snapshot_is_imported() {
     for model in MODELS {
         let played = run(&TrimGap, model, "quiet", &[], 2).play(Keep::Events);
-        let told: Vec<&str> =
+        let notes: Vec<&str> =
             notes(&played.trace).filter(|note| note.contains("P0") || note.contains("snap")).collect();
-        let place = |text: &str| told.iter().position(|note| note.contains(text));
+        let place = |text: &str| notes.iter().position(|note| note.contains(text));
         let blocked = place("and no snapshot repository is configured");
         let again = place("will fast-forward");
         let import = place("importing snapshot");
-        assert!(blocked.is_some() && blocked < again && again < import, "{model}: {told:?}");
+        assert!(blocked.is_some() && blocked < again && again < import, "{model}: {notes:?}");
     }
 }
 
@@ -95,8 +98,9 @@ fn notes(trace: &Trace) -> impl Iterator<Item = &str> {
     notes.map(|event| trace.text(event.subject))
 }
 
-/// The wait for the gap is the wait for the new node to be trusted: 5 s of suspicion, and what the controller and the gossip of partitions take. The real
-/// one took 7.0 s on a quiet machine; with a suspicion of 1 s it is 4 s less.
+/// The wait for the gap is the wait until the new node is alive: 5 s as suspect, and the time that
+/// the controller and the gossip of partitions need. The real wait took 7.0 s on a quiet machine;
+/// with 1 s as suspect it is 4 s shorter.
 #[test]
 fn the_gap_waits_for_the_failure_detector() {
     let waited = |suspect| {
@@ -104,15 +108,16 @@ fn the_gap_waits_for_the_failure_detector() {
         let wait = outcome.waits.iter().find(|wait| wait.name == "trim gap met").unwrap();
         wait.length.duration().as_secs_f64()
     };
-    let (trusted_late, trusted_soon) = (waited("5s"), waited("1s"));
-    assert!((5.0..8.0).contains(&trusted_late), "{trusted_late}");
-    assert!((2.9..5.1).contains(&(trusted_late - trusted_soon)), "{trusted_late} {trusted_soon}");
+    let (with_5_s, with_1_s) = (waited("5s"), waited("1s"));
+    assert!((5.0..8.0).contains(&with_5_s), "{with_5_s}");
+    assert!((2.9..5.1).contains(&(with_5_s - with_1_s)), "{with_5_s} {with_1_s}");
 }
 
-/// The reported flake: on the CI machine of March 2025 some of the seeds fail, at a wait that has a name, and most pass.
+/// The reported flake: on the CI machine of March 2025 some of the seeds fail, at a wait with a
+/// name, and most pass.
 #[test]
-fn the_bad_days_of_march_2025_fail_now_and_then() {
-    let failed = |scenario: &dyn AnyScenario, seeds: u64| {
+fn the_tests_are_flaky_on_the_ci_machine_of_march_2025() {
+    let failed = |scenario: &dyn Scenario, seeds: u64| {
         let verdicts =
             (0..seeds).map(|seed| outcome(scenario, "restate-m25", "ci-2025-03", &[], seed).verdict);
         verdicts.filter(|verdict| *verdict != Verdict::Passed).count()
@@ -124,7 +129,7 @@ fn the_bad_days_of_march_2025_fail_now_and_then() {
 }
 
 #[test]
-fn runs_are_the_same_twice() {
+fn runs_are_deterministic() {
     for model in MODELS {
         // Seed 22 times out in the older model.
         for seed in [0, 22] {
@@ -136,9 +141,10 @@ fn runs_are_the_same_twice() {
     }
 }
 
-/// Each bug is found within a few seeds, by an oracle that is there for it. (Some first show in a wait.)
+/// Each bug is found within a few seeds, by the oracle that is there for it. (Some first show in a
+/// wait.)
 #[test]
-fn known_bugs_are_found() {
+fn planted_bugs_are_found() {
     for (canary, seeds, found_by) in [
         ("forgets-idempotency-keys", 2, "state-follows-from-the-log"),
         ("acknowledges-before-the-quorum", 4, "log-agreement"),
@@ -157,49 +163,55 @@ fn known_bugs_are_found() {
     }
 }
 
-/// Who sealed a segment told readers the tail that it had found before the chain said which tail counts: they read records that were never in the log.
+/// The node that sealed a segment reported its tail to readers before the chain said which tail is
+/// valid: they read records that were never in the log.
 #[test]
-fn regression_a_tail_is_told_by_the_chain_alone() {
+fn regression_only_the_chain_says_where_a_segment_ends() {
     for (model, seed) in [("restate-1.7", 178), ("restate-m25", 107)] {
         let verdict = outcome(&ClusterChaos, model, "ci-2025-03", &[], seed).verdict;
         assert!(!matches!(verdict, Verdict::Violated { .. }), "{model}, seed {seed}: {verdict}");
     }
 }
 
-/// An appender that was aborted left a hole in its sequencer's places, and all later appends waited behind it for ever (seed 2); a reader never saw the last
-/// record of a segment whose sequencer was gone, and an old leader stayed one (135).
+/// An aborted append left a hole in its sequencer's offsets, and all later appends waited behind
+/// it for ever (seed 2); a reader never saw the last record of a segment whose sequencer was gone,
+/// and an old leader stayed leader (135).
 #[test]
-fn regression_nobody_waits_for_ever() {
+fn regression_appends_and_reads_do_not_wait_for_ever() {
     for (model, seed) in [("restate-m25", 2), ("restate-1.7", 135), ("restate-1.7", 140)] {
         let verdict = outcome(&ClusterChaos, model, "quiet", &[], seed).verdict;
         assert_eq!(verdict, Verdict::Passed, "{model}, seed {seed}");
     }
 }
 
-/// A leader whose successor was gone before its announcement could be read stayed leader for itself and for nobody else (seed 87); a replica asked the same two of three
-/// log servers again and again for the tail, and one of them had not been there for the last record (127); replicas waited at the end of a segment that a stopping node had sealed,
-/// and nobody had anything to write, which would have opened the next (947).
+/// A leader whose successor was gone before its announcement could be read stayed leader in its
+/// own view alone (seed 87); a replica asked the same two of three log servers again and again for
+/// the tail, and one of them had missed the last record (127); replicas waited at the end of a
+/// segment that a node had sealed at its shutdown, and no leader had anything to append, which
+/// would have opened the next segment (947).
 #[test]
-fn regression_nobody_waits_for_a_leader_who_is_gone() {
+fn regression_partitions_recover_from_a_leader_that_is_gone() {
     for (profile, seed) in [("ci-2025-03", 87), ("ci-2025-03", 127), ("quiet", 947)] {
         let verdict = outcome(&ClusterChaos, "restate-1.7", profile, &[], seed).verdict;
         assert_eq!(verdict, Verdict::Passed, "seed {seed}");
     }
 }
 
-/// Power went before the first documents were written and again when node-1 had noted that the cluster is provisioned: nobody was there any more for the harness to
-/// ask, and nobody wrote the rest.
+/// Power was lost before the first documents were written, and again when node-1 had noted that
+/// the cluster is provisioned: the harness could not ask any node any more, and no node wrote the
+/// remaining documents.
 #[test]
-fn regression_whoever_is_asked_to_provision_answers_also_later() {
+fn regression_provisioning_is_answered_after_a_restart() {
     let plan = "[{ kind = 'power-loss', node = 'node-1', loss = 'suffix', at = '250ms', lasts = '710ms' }, \
                 { kind = 'power-loss', node = 'node-1', loss = 'suffix', at = '1900ms', lasts = '1ms' }]";
     let verdict = outcome(&TrimGap, "restate-1.7", "quiet", &[("plan.fault", plan)], 19).verdict;
     assert_eq!(verdict, Verdict::Passed);
 }
 
-/// Kills, power losses, pauses, cuts and slow disks beside the test's own restarts: what is late is late, and no promise is broken.
+/// Kills, power losses, pauses, cuts and slow disks beside the test's own restarts: waits may time
+/// out, and no invariant is violated.
 #[test]
-fn a_storm_breaks_no_promise() {
+fn a_storm_violates_no_invariant() {
     for model in MODELS {
         let verdicts =
             (0..25).map(|seed| outcome(&ClusterChaos, model, "quiet", &[("plan", "storm")], seed).verdict);
@@ -210,28 +222,31 @@ fn a_storm_breaks_no_promise() {
     }
 }
 
-/// A partition that was told to stop, or whose node stops, and one that starts in its place made the same column family.
+/// A partition that was being stopped, alone or with its node, and its successor created the same
+/// column family.
 #[test]
 fn regression_a_partition_starts_when_the_one_before_it_has_stopped() {
     for seed in [246, 859, 941] {
-        // Seed 859 has a start on a slow disk that takes longer than the 10 s of the test; that is no wrong one.
+        // Seed 859 has a start on a slow disk that takes longer than the 10 s of the test; that
+        // start is correct.
         let sets = [("cluster-chaos.healthy", "30s")];
         let played = run(&ClusterChaos, "restate-1.7", "ci-2025-03", &sets, seed).play(Keep::Events);
         assert_eq!(played.outcome.verdict, Verdict::Passed, "seed {seed}");
-        let mut told = played.trace.events.iter().map(|event| played.trace.text(event.subject));
-        assert!(!told.any(|text| text.contains("does not start")), "seed {seed}");
+        let mut texts = played.trace.events.iter().map(|event| played.trace.text(event.subject));
+        assert!(!texts.any(|text| text.contains("does not start")), "seed {seed}");
     }
 }
 
-/// Clusters that start side by side on one machine make each other late; strangers on its cores do too; a quieter log does not make anybody later.
+/// Clusters that start in parallel on one machine slow each other down; so does background load on
+/// its cores; a quieter log slows no node down.
 #[test]
-fn what_shares_the_machine_costs_time() {
+fn clusters_and_load_on_the_same_machine_cost_time() {
     let booted = |sets: &[(&str, &str)]| {
         let starts = (0..6).flat_map(|seed| {
             let played = run(&TrimGap, "restate-m25", "quiet", sets, seed).play(Keep::Events);
             sim_restate::phases::starts(&played.trace)
         });
-        // Nodes without a metadata server have no such moment.
+        // Nodes without a metadata server do not reach this phase.
         let joining = starts.filter_map(|start| start.reached.get(&Phase::Joining).copied());
         joining.sum::<std::time::Duration>().as_secs_f64()
     };
@@ -243,7 +258,7 @@ fn what_shares_the_machine_costs_time() {
 }
 
 #[test]
-fn wrong_values_are_refused_by_field() {
+fn wrong_values_are_refused_by_key() {
     for (scenario, sets, problem) in [
         (
             &TrimGap as &dyn AnyScenario,
