@@ -1,7 +1,9 @@
 //! What a program offers on its command line.
 
 use crate::args::{Args, Command};
-use crate::commands::{self, Context};
+use crate::catalog::Catalog;
+use crate::commands;
+use crate::context::Context;
 use crate::error::Exit;
 use crate::output::Output;
 use clap::Parser;
@@ -14,35 +16,33 @@ use stormglass_sim::{Preset, Scenario};
 /// The scenarios of a program, and the files that it ships for them.
 #[derive(Default)]
 pub struct App {
-    pub(crate) scenarios: Vec<Box<dyn Scenario>>,
-    pub(crate) sweeps: &'static [Preset],
-    pub(crate) mappings: &'static [Preset],
+    catalog: Catalog,
 }
 
 impl App {
     /// An app with these scenarios. The first one is what `list parameters` shows unless another is named.
     pub fn new(scenarios: Vec<Box<dyn Scenario>>) -> App {
-        App { scenarios, ..App::default() }
+        App { catalog: Catalog { scenarios, ..Catalog::default() } }
     }
 
     /// Ships sweeps, which `sweep NAME` plays. Default: none.
     #[must_use]
     pub fn with_sweeps(mut self, sweeps: &'static [Preset]) -> App {
-        self.sweeps = sweeps;
+        self.catalog.sweeps = sweeps;
         self
     }
 
     /// Ships mappings of log lines, which `calibrate --mapping NAME` reads; the first one is the default. Default: none.
     #[must_use]
     pub fn with_mappings(mut self, mappings: &'static [Preset]) -> App {
-        self.mappings = mappings;
+        self.catalog.mappings = mappings;
         self
     }
 
     /// Adds a scenario.
     #[must_use]
     pub fn with_scenario(mut self, scenario: impl Scenario + 'static) -> App {
-        self.scenarios.push(Box::new(scenario));
+        self.catalog.scenarios.push(Box::new(scenario));
         self
     }
 
@@ -72,7 +72,7 @@ impl App {
                 return Exit::Held;
             }
         };
-        let context = Context { app: self, json: args.json };
+        let context = Context { catalog: &self.catalog, json: args.json };
         let done = catch_unwind(AssertUnwindSafe(|| match args.command {
             Command::List(list) => commands::list::list(&context, list, output),
             Command::Run(run) => commands::run::run(&context, run, output),
@@ -107,7 +107,7 @@ impl App {
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scenarios: Vec<&str> = self.scenarios.iter().map(|scenario| scenario.name()).collect();
+        let scenarios: Vec<&str> = self.catalog.scenarios.iter().map(|scenario| scenario.name()).collect();
         f.debug_struct("App").field("scenarios", &scenarios).finish_non_exhaustive()
     }
 }

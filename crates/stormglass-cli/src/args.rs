@@ -2,9 +2,12 @@
 
 #[cfg(feature = "sweep")]
 mod sweep;
+mod what;
 
 #[cfg(feature = "sweep")]
 pub(crate) use sweep::{Calibrate, Gate, Merge, Rare, Report, Sweep, Told};
+
+pub(crate) use what::What;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use regex_lite::Regex;
@@ -86,31 +89,6 @@ pub(crate) enum Listed {
     Sweeps,
     Mappings,
     Parameters,
-}
-
-/// What is played: the inputs of a run but its seed.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct What {
-    /// Which version of the system: a shipped model or a TOML file. The scenario's first if left out.
-    #[arg(long)]
-    pub(crate) model: Option<String>,
-    /// How fast disks, links and CPUs are: a shipped profile or a TOML file.
-    #[arg(long, default_value = "ci-disk")]
-    pub(crate) profile: String,
-    /// What breaks, and when: a shipped plan or a TOML file of faults, written down or for each seed to choose.
-    #[arg(long)]
-    pub(crate) plan: Option<String>,
-    /// Set one parameter, for example disk.sync.delay=200ms; `list parameters` names them all. Repeatable.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
-    pub(crate) sets: Vec<(String, String)>,
-}
-
-impl What {
-    /// Everything that is set, in order: the plan is a parameter too.
-    pub(crate) fn assignments(&self) -> Vec<(&str, &str)> {
-        let plan = self.plan.iter().map(|file| ("plan", file.as_str()));
-        plan.chain(self.sets.iter().map(|(key, value)| (key.as_str(), value.as_str()))).collect()
-    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -203,13 +181,4 @@ fn branch(text: &str) -> Result<Branch, String> {
     let at = humantime::parse_duration(at).map_err(|_| form())?;
     let seed = number.parse().ok().filter(|&number| number > 0).ok_or_else(form)?;
     Ok(Branch { at: SimTime::from(at), seed: Seed(seed) })
-}
-
-fn assignment(text: &str) -> Result<(String, String), String> {
-    let (key, value) =
-        text.split_once('=').ok_or("expected KEY=VALUE, for example disk.sync.delay=200ms".to_string())?;
-    if key.is_empty() {
-        return Err("the key before = is missing; `list parameters` names them all".into());
-    }
-    Ok((key.trim().into(), value.trim().into()))
 }

@@ -1,6 +1,7 @@
 //! Exit codes, and what can go wrong by the user's doing.
 
 use std::path::PathBuf;
+use stormglass_core::Verdict;
 use stormglass_sim::SettingsError;
 #[cfg(feature = "sweep")]
 use stormglass_sweep::{ResultsError, SpaceError};
@@ -19,6 +20,13 @@ pub enum Exit {
     Nondeterminism = 3,
     /// A defect of Stormglass.
     Internal = 4,
+}
+
+impl Exit {
+    /// Returns the exit code for a run with this verdict.
+    pub(crate) fn of(verdict: &Verdict) -> Exit {
+        if verdict.held() { Exit::Held } else { Exit::Failed }
+    }
 }
 
 /// An input that the command cannot work with.

@@ -19,15 +19,21 @@
 //! }
 //! ```
 //!
-//! In reading order: [`App`], `args` (the grammar), `commands`, `runfile`, `progress`, `output`, `error`. Exit codes: see [`Exit`].
+//! In reading order, which is the order of dependence: `error` (exit codes: see [`Exit`]), `output`, `progress`,
+//! `files`, `args` (the grammar), `shell` (command lines to paste), `runfile`, `catalog`, `context` (resolves
+//! names), `commands`, `app`.
 
 mod app;
 mod args;
+mod catalog;
 mod commands;
+mod context;
 mod error;
+mod files;
 mod output;
 mod progress;
 mod runfile;
+mod shell;
 
 pub use app::App;
 pub use error::Exit;

@@ -1,7 +1,7 @@
 //! A run as a file: all that is needed to play it again anywhere.
 
-use crate::commands::write;
 use crate::error::CliError;
+use crate::files::write;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use stormglass_core::Identity;

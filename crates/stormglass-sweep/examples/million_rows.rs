@@ -12,9 +12,8 @@ use stormglass_core::identity::Build;
 use stormglass_core::trace::TraceHash;
 use stormglass_core::{EventId, Length, Outcome, Seed, SimTime, Verdict, Wait};
 use stormglass_sweep::plan::Resolved;
-use stormglass_sweep::results::merge::merge;
 use stormglass_sweep::stats::stopping::Target;
-use stormglass_sweep::{Keep, Manifest, Plan, Shard, Space, pool, sweep};
+use stormglass_sweep::{Keep, Manifest, Plan, Shard, Space, merge, pool, sweep};
 
 const SPACE: &str = "
 scenario = 'none'

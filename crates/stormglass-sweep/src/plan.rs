@@ -137,6 +137,16 @@ impl Plan {
         self.cells.iter().filter(move |planned| seen.insert(&planned.cell.case))
     }
 
+    /// Returns the names of the cases, in the order of the file.
+    pub fn cases(&self) -> impl Iterator<Item = &str> {
+        self.firsts().map(|planned| planned.cell.case.as_str())
+    }
+
+    /// Returns the histories of a case, in order.
+    pub fn histories_of<'a>(&'a self, case: &'a str) -> impl Iterator<Item = usize> + 'a {
+        (0..self.histories.len()).filter(move |&history| self.histories[history].case == case)
+    }
+
     /// Whether waits with this parameter as their deadline count.
     pub fn counts(&self, parameter: &str) -> bool {
         self.objective.is_empty() || self.objective.iter().any(|other| other == parameter)

@@ -22,11 +22,12 @@ mod sampling;
 
 pub use axis::{Axis, Scale};
 pub use formula::Formula;
-pub use level::Level;
+pub use level::{Assignments, Level};
 pub use sampling::Sampling;
 
 use crate::seeds::parse_seeds;
 use crate::stats::stopping::{Stop, Target};
+use level::text_of;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -117,9 +118,6 @@ pub struct Variant {
     #[serde(default)]
     pub only: Vec<String>,
 }
-
-/// Parameters and their values.
-pub type Assignments = BTreeMap<String, toml::Value>;
 
 /// A value, or a list of some.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -396,11 +394,6 @@ impl Space {
         point.iter().for_each(|(key, value)| put(key, value.clone()));
         sets
     }
-}
-
-/// A value as it is written in an assignment.
-fn text_of(value: &toml::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_string)
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //! and by turmoil's sockets; and nodes that gossip, ten of them and a hundred.
 
 use madsim::runtime::{NodeHandle, Runtime};
-use stormglass_bench::{Case, Ratios, in_turn, timed};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
+use stormglass_bench::{Case, Ratios, in_turn, timed};
 use stormglass_core::{Latency, Seed};
 use stormglass_net::network::Mount;
 use stormglass_net::{Host, LinkProfile, NetProfile, Network};

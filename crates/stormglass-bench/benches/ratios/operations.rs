@@ -1,9 +1,9 @@
 //! What operations cost the host, as ratios to turmoil-fs in the same run, on two mixes of open, write, sync, rename and read,
 //! without and with simulated latency. turmoil-fs is driven alone, by its asynchronous files on tokio's paused clock.
 
-use stormglass_bench::{Case, Ratios, in_turn};
 use std::io;
 use std::time::Duration;
+use stormglass_bench::{Case, Ratios, in_turn};
 
 /// How often a mix's round is played in one execution.
 const ROUNDS: u64 = 500;

@@ -3,8 +3,8 @@
 
 use madsim::net::Endpoint;
 use madsim::runtime::Runtime;
-use stormglass_bench::{Case, Ratios, in_turn};
 use std::time::Duration;
+use stormglass_bench::{Case, Ratios, in_turn};
 use stormglass_core::{Keep, Latency, Recorder, Seed};
 use stormglass_fs::{Disk, DiskProfile};
 use stormglass_net::{LinkProfile, NetProfile, Network};

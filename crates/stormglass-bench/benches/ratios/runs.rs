@@ -1,8 +1,8 @@
 //! Runs of each shipped scenario, in units of a million of madsim's sleeps, and what keeping a run's events costs.
 
 use crate::primitives::{self, SLEEPS};
-use stormglass_bench::{Case, Ratios, in_turn};
 use sim_restate::ColdStart;
+use stormglass_bench::{Case, Ratios, in_turn};
 use stormglass_core::{Keep, Seed};
 use stormglass_sim::{Run, Scenario, Settings};
 

@@ -1,6 +1,6 @@
 //! The grammar of the commands that play many runs and compute statistics.
 
-use super::{What, assignment};
+use super::what::{What, assignment};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;

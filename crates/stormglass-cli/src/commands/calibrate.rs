@@ -1,8 +1,9 @@
 //! `calibrate`
 
-use super::{Context, read, write};
 use crate::args::{self, What};
+use crate::context::Context;
 use crate::error::{CliError, Exit};
+use crate::files::{read, write};
 use crate::output::Output;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -93,7 +94,7 @@ pub(crate) fn calibrate(
 
 /// A mapping file, or a shipped one.
 fn mapping(context: &Context<'_>, given: Option<&str>) -> Result<Mapping, CliError> {
-    let shipped = context.app.mappings;
+    let shipped = context.catalog.mappings;
     match given {
         Some(file) if file.ends_with(".toml") || file.contains('/') => {
             Ok(Mapping::parse(file, &read(Path::new(file))?)?)

@@ -1,10 +1,11 @@
 //! `check`
 
-use super::{Context, replay_line};
 use crate::args;
+use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::shell::replay_line;
 use serde::Serialize;
 use std::ops::ControlFlow;
 use stormglass_core::Seed;

@@ -1,8 +1,7 @@
 //! `explain`
 
-use super::run::longest;
-use super::{Context, exit_of};
 use crate::args::Explain;
+use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
 use crate::runfile::current_build;
@@ -72,7 +71,7 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
             reasons,
             blocked,
         });
-        return Ok(exit_of(&outcome.verdict));
+        return Ok(Exit::of(&outcome.verdict));
     }
     let mut text = explanation.render();
     text += &legend(&explanation.by_category());
@@ -83,7 +82,13 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
         others.iter().for_each(|wait| text += &format!("  {}\n", wait_line(wait)));
     }
     output.print(&text);
-    Ok(exit_of(&outcome.verdict))
+    Ok(Exit::of(&outcome.verdict))
+}
+
+/// Returns the wait to explain: one that exceeded its deadline if there is one, and the longest of those.
+fn longest<'a>(waits: &'a [Wait], node: Option<&str>) -> Option<&'a Wait> {
+    let candidates = waits.iter().filter(|wait| node.is_none_or(|node| wait.node == node));
+    candidates.max_by_key(|wait| (wait.exceeded(), wait.length.duration()))
 }
 
 /// What the headings mean, for those that are there.

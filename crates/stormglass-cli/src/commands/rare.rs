@@ -1,9 +1,10 @@
 //! `rare`
 
-use super::{Context, replay_line};
 use crate::args;
+use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
+use crate::shell::replay_line;
 use std::fmt::Write;
 use stormglass_core::{Keep, Seed};
 use stormglass_report::table;

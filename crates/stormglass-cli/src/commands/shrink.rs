@@ -1,10 +1,12 @@
 //! `shrink`
 
-use super::{Context, exit_of, quote, write};
 use crate::args;
+use crate::context::Context;
 use crate::error::{CliError, Exit};
+use crate::files::write;
 use crate::output::Output;
 use crate::runfile::current_build;
+use crate::shell::quote;
 use serde::Serialize;
 use std::fmt::Write;
 use stormglass_core::{Identity, Keep, Outcome, Verdict};
@@ -52,7 +54,7 @@ pub(crate) fn shrink(
             faults,
             outcome: &outcome,
         });
-        return Ok(exit_of(&outcome.verdict));
+        return Ok(Exit::of(&outcome.verdict));
     }
     let (name, before, tried) = (&args.one.run, all.len(), found.tried);
     let mut text = format!("{name}: what matters of {before} faults, after {tried} plans\n\n");
@@ -72,7 +74,7 @@ pub(crate) fn shrink(
         );
     }
     output.print(&text);
-    Ok(exit_of(&outcome.verdict))
+    Ok(Exit::of(&outcome.verdict))
 }
 
 /// Whether two runs fail alike: the same wait, property or panic, however long it took and whatever the evidence.

@@ -1,11 +1,13 @@
 //! `sweep`, `merge` and `report`
 
-use super::{Context, read, replay_line, write};
 use crate::args::{self, Gate, Told, What};
+use crate::context::Context;
 use crate::error::{CliError, Exit};
+use crate::files::{read, write};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::runfile::current_build;
+use crate::shell::replay_line;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -20,7 +22,6 @@ use stormglass_sweep::answers::deadlines::Needed;
 use stormglass_sweep::answers::frontier::Best;
 use stormglass_sweep::answers::sensitivity::{Interaction, Sensitivity};
 use stormglass_sweep::plan::Resolved;
-use stormglass_sweep::results::merge;
 use stormglass_sweep::space::Sampling;
 use stormglass_sweep::stats::binomial::upper_limit;
 use stormglass_sweep::stats::stopping::Side;
@@ -115,7 +116,7 @@ pub(crate) fn merge(
     args: &args::Merge,
     output: &mut Output,
 ) -> Result<Exit, CliError> {
-    let manifest = merge::merge(&args.shards, &args.out)?;
+    let manifest = stormglass_sweep::merge(&args.shards, &args.out)?;
     let tally = Tally::read(&manifest.plan, &args.out)?;
     tell(context, &manifest, &tally, &args.told, output)
 }
@@ -251,8 +252,8 @@ fn space(context: &Context<'_>, given: &str) -> Result<(String, Space), CliError
         let name = Path::new(given).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         return Ok((name, Space::parse(given, &text)?));
     }
-    let Some(preset) = context.app.sweeps.iter().find(|preset| preset.name == given) else {
-        let known = context.app.sweeps.iter().map(|preset| preset.name.to_string()).collect();
+    let Some(preset) = context.catalog.sweeps.iter().find(|preset| preset.name == given) else {
+        let known = context.catalog.sweeps.iter().map(|preset| preset.name.to_string()).collect();
         return Err(unknown("SWEEP", "sweep", given, known).into());
     };
     Ok((given.into(), Space::parse(given, preset.layers[0])?))

@@ -1,7 +1,7 @@
 //! Charts as SVG inside a page: no scripts, no fonts from elsewhere, the same bytes for the same findings.
 
-use super::Found;
-use super::page::Curve;
+use super::curves::Curve;
+use super::findings::Found;
 use super::tables::{interval, percent, share as share_text};
 use std::fmt::Write;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Findings as JUnit XML: a suite for each case, a test for each cell.
 
-use super::Findings;
+use super::findings::Findings;
 use super::tables::{causes, interval, share};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use stormglass_sweep::stats::stopping::Side;

@@ -1,12 +1,14 @@
 //! Findings as tables, for a terminal and for a CI summary.
 
-use super::{Best, Cost, Findings, Found, Sensitivity, found};
+use super::findings::{Cost, Findings, Found, found};
 use crate::table;
 use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 use stormglass_sweep::answers::deadlines::Needed;
+use stormglass_sweep::answers::frontier::Best;
+use stormglass_sweep::answers::sensitivity::Sensitivity;
 use stormglass_sweep::answers::worth::Shift;
 use stormglass_sweep::stats::quantile::Quantile;
 use stormglass_sweep::stats::stopping::Target;

@@ -1,7 +1,6 @@
 //! What a lower flake rate costs: a check that waits longer finds a dead node later.
 
 use super::deadlines::ended;
-use super::{cases, histories_of};
 use crate::plan::Plan;
 use crate::stats::deadline::{Smallest, smallest_deadline};
 use crate::stats::stopping::Target;
@@ -32,8 +31,8 @@ pub const RATES: [f64; 8] = [0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
 /// than.
 pub fn frontier(plan: &Plan, tally: &Tally, target: Target) -> Vec<Best> {
     let mut all = Vec::new();
-    for case in cases(plan) {
-        let histories: Vec<usize> = histories_of(plan, case).collect();
+    for case in plan.cases() {
+        let histories: Vec<usize> = plan.histories_of(case).collect();
         if histories.len() < 2 {
             continue;
         }

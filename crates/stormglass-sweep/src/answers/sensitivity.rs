@@ -1,6 +1,5 @@
 //! Which parameters matter, and which pairs of them act together.
 
-use super::cases;
 use crate::plan::Plan;
 use crate::stats::pairs::{holm, mcnemar};
 use crate::tally::Tally;
@@ -66,7 +65,7 @@ struct Axis<'a> {
 /// What each parameter of each case does. In a space that is sampled the other parameters differ by chance between two values.
 pub fn sensitivities(plan: &Plan, tally: &Tally) -> Vec<Sensitivity> {
     let mut all = Vec::new();
-    for case in cases(plan) {
+    for case in plan.cases() {
         for axis in axes(plan, tally, case) {
             let rates: Vec<f64> = axis.levels.iter().map(|(_, cells)| rate(tally, cells)).collect();
             let by_rate = |&a: &usize, &b: &usize| rates[a].total_cmp(&rates[b]);
@@ -92,7 +91,7 @@ pub fn sensitivities(plan: &Plan, tally: &Tally) -> Vec<Sensitivity> {
 /// Every pair of parameters of each case.
 pub fn interactions(plan: &Plan, tally: &Tally) -> Vec<Interaction> {
     let mut all = Vec::new();
-    for case in cases(plan) {
+    for case in plan.cases() {
         let axes = axes(plan, tally, case);
         for (place, down) in axes.iter().enumerate() {
             for across in &axes[place + 1..] {

@@ -1,6 +1,7 @@
 //! The values of parameters under which simulated starts are most like real ones.
 
-use super::{Comparison, Mapping, Start, compare};
+use super::comparison::{Comparison, compare};
+use super::mapping::{Mapping, Start};
 use crate::space::Level;
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 //! Logs as files, plain or gzipped.
 
-use super::{Mapping, Start};
+use super::mapping::{Mapping, Start};
 use crate::results::ResultsError;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;

@@ -1,6 +1,7 @@
 //! Rows as they come, one line of JSON each, so that whatever ends the process leaves every finished row.
 
-use super::{ResultsError, Row};
+use super::files::ResultsError;
+use super::row::Row;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

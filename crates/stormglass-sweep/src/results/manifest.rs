@@ -1,6 +1,6 @@
 //! What a folder of results is.
 
-use super::{ResultsError, replace};
+use super::files::{ResultsError, replace};
 use crate::plan::Plan;
 use crate::shard::Shard;
 use crate::stats::stopping::{Stop, Target};

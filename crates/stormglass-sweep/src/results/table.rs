@@ -15,7 +15,8 @@
 //!
 //! DuckDB reads it as it is: `select settings, avg((verdict <> 'passed')::int) from 'runs.parquet' group by 1`.
 
-use super::{ResultsError, Row, replace};
+use super::files::{ResultsError, replace};
+use super::row::Row;
 use crate::plan::Plan;
 use crate::space::Cell;
 use parquet::basic::{Compression, Type};

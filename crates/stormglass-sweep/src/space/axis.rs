@@ -1,8 +1,7 @@
 //! A parameter that is varied.
 
 use super::formula::Formula;
-use super::level::Level;
-use super::{Assignments, text_of};
+use super::level::{Assignments, Level, text_of};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

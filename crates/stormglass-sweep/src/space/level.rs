@@ -1,5 +1,6 @@
 //! A value of a parameter.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -61,4 +62,12 @@ impl fmt::Display for Level {
             Level::Text(text) => text.fmt(f),
         }
     }
+}
+
+/// Parameters and their values.
+pub type Assignments = BTreeMap<String, toml::Value>;
+
+/// A value as it is written in an assignment.
+pub(super) fn text_of(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_string)
 }

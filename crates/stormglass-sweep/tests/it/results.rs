@@ -10,9 +10,9 @@ use stormglass_core::identity::Build;
 use stormglass_core::trace::TraceHash;
 use stormglass_core::{EventId, Length, Outcome, Seed, SimTime, Verdict, Wait};
 use stormglass_sweep::plan::Resolved;
-use stormglass_sweep::results::{Journal, merge::merge, table};
+use stormglass_sweep::results::{Journal, table};
 use stormglass_sweep::stats::stopping::{Stop, Target};
-use stormglass_sweep::{Keep, Manifest, Plan, Row, Shard, Space, Tally, sweep};
+use stormglass_sweep::{Keep, Manifest, Plan, Row, Shard, Space, Tally, merge, sweep};
 
 const SPACE: &str = "
 scenario = 'fake'

@@ -1,6 +1,6 @@
 //! Shards put together.
 
-use super::{Manifest, ResultsError, Row, table};
+use crate::results::{Manifest, ResultsError, Row, table};
 use crate::schedule::Schedule;
 use crate::shard::Shard;
 use crate::tally::Tally;

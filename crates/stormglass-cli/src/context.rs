@@ -1,0 +1,91 @@
+//! Resolves the names on a command line: scenarios, exhibits, settings, and the run that is meant.
+
+use crate::args::{One, What};
+use crate::catalog::Catalog;
+use crate::error::CliError;
+use crate::output::Output;
+use crate::runfile::{RunFile, current_build};
+use std::path::Path;
+use stormglass_core::Seed;
+use stormglass_sim::settings::unknown;
+use stormglass_sim::{Exhibit, Run, Scenario, Settings};
+
+/// What every command is given.
+pub(crate) struct Context<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) json: bool,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn scenario(&self, name: &str) -> Result<&'a dyn Scenario, CliError> {
+        if self.exhibit(name).is_some() {
+            let message = format!("{name} is one run, not a scenario: `replay` and `explain` take it");
+            return Err(CliError::Conflict(message));
+        }
+        let found = self.catalog.scenarios.iter().find(|scenario| scenario.name() == name);
+        found.map(AsRef::as_ref).ok_or_else(|| {
+            let exhibits = self.catalog.scenarios.iter().flat_map(|scenario| scenario.exhibits());
+            let names = self.catalog.scenarios.iter().map(|scenario| scenario.name());
+            let known = names.chain(exhibits.map(|exhibit| exhibit.name)).map(str::to_string).collect();
+            unknown("SCENARIO", "scenario", name, known).into()
+        })
+    }
+
+    /// The scenario of this name, or the first one.
+    pub(crate) fn scenario_or_first(&self, name: Option<&str>) -> Result<&'a dyn Scenario, CliError> {
+        match (name, self.catalog.scenarios.first()) {
+            (Some(name), _) => self.scenario(name),
+            (None, Some(first)) => Ok(first.as_ref()),
+            (None, None) => Err(CliError::Conflict("this program has no scenario".into())),
+        }
+    }
+
+    /// The run of this name, and its scenario.
+    fn exhibit(&self, name: &str) -> Option<(&'a dyn Scenario, &'a Exhibit)> {
+        self.catalog.scenarios.iter().find_map(|scenario| {
+            let exhibit = scenario.exhibits().iter().find(|exhibit| exhibit.name == name)?;
+            Some((scenario.as_ref(), exhibit))
+        })
+    }
+
+    pub(crate) fn settings(&self, scenario: &dyn Scenario, what: &What) -> Result<Settings, CliError> {
+        Ok(Settings::resolve(scenario, what.model.as_deref(), &what.profile, &what.assignments())?)
+    }
+
+    /// The one run that is meant. One from a file tells what has changed since.
+    pub(crate) fn one(&self, one: &One, output: &mut Output) -> Result<Run<'a>, CliError> {
+        if let Some((scenario, exhibit)) = self.exhibit(&one.run) {
+            if one.seed.is_some() || one.what.model.is_some() {
+                let message = format!("{} has its seed and model; leave out --seed and --model", one.run);
+                return Err(CliError::Conflict(message));
+            }
+            let sets: Vec<(&str, &str)> =
+                exhibit.sets.iter().copied().chain(one.what.assignments()).collect();
+            let settings = Settings::resolve(scenario, Some(exhibit.model), exhibit.profile, &sets)?;
+            return Ok(Run::new(scenario, settings, Seed(exhibit.seed)).branching(one.branches.clone()));
+        }
+        if !one.run.ends_with(".toml") {
+            let scenario = self.scenario(&one.run)?;
+            let settings = self.settings(scenario, &one.what)?;
+            let run = Run::new(scenario, settings, Seed(one.seed.unwrap_or(0)));
+            return Ok(run.branching(one.branches.clone()));
+        }
+        let more = one.seed.is_some() || one.what.model.is_some() || !one.branches.is_empty();
+        if more || !one.what.assignments().is_empty() {
+            let message = format!(
+                "{} says all about the run; leave out --seed, --branch, --model, --plan and --set",
+                one.run
+            );
+            return Err(CliError::Conflict(message));
+        }
+        let file = RunFile::read(Path::new(&one.run))?;
+        let identity = &file.identity;
+        let scenario = self.scenario(&identity.scenario)?;
+        let settings =
+            Settings::restore(scenario, &identity.model, &identity.profile, &one.run, &file.settings)?;
+        for difference in current_build().differences(&identity.build) {
+            output.tell(&format!("note: {} was written by another build ({difference})\n", one.run));
+        }
+        Ok(Run::new(scenario, settings, Seed(identity.seed)).branching(identity.branches.clone()))
+    }
+}

@@ -1,0 +1,177 @@
+//! What a sweep found, computed from its counts.
+
+use super::curves::{Curve, curves};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use stormglass_sweep::answers::deadlines::{Needed, needed};
+use stormglass_sweep::answers::frontier::{Best, frontier};
+use stormglass_sweep::answers::sensitivity::{Interaction, Sensitivity, interactions, sensitivities};
+use stormglass_sweep::answers::worth::{Compared, compared};
+use stormglass_sweep::stats::stopping::{Side, Target};
+use stormglass_sweep::tally::HistoryTally;
+use stormglass_sweep::{Cell, Manifest, Tally};
+
+/// What a sweep has found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Findings {
+    /// The sweep's name.
+    pub sweep: String,
+    /// The commit that played it.
+    pub commit: String,
+    /// Cell by cell.
+    pub cells: Vec<Found>,
+    /// For the first cell of each case, what each deadline would have to be.
+    pub deadlines: Vec<Needed>,
+    /// What a lower flake rate costs, where several cells compete.
+    pub frontier: Vec<Best>,
+    /// What each parameter does.
+    pub sensitivities: Vec<Sensitivity>,
+    /// What each pair of parameters does.
+    pub interactions: Vec<Interaction>,
+    /// How long waits take.
+    #[serde(skip)]
+    pub curves: Vec<Curve>,
+    /// What it took.
+    pub cost: Cost,
+    /// What is asked for.
+    pub target: Target,
+}
+
+/// A cell.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Found {
+    /// The case's name.
+    pub case: String,
+    /// What tells it from other cells of its case.
+    pub cell: String,
+    /// What is set.
+    pub sets: Vec<(String, String)>,
+    /// How many runs there are.
+    pub runs: u64,
+    /// How many failed.
+    pub failed: u64,
+    /// The interval of the flake rate.
+    pub rate: RangeInclusive<f64>,
+    /// On which side of the target it is, if that is known.
+    pub side: Option<Side>,
+    /// What failed runs, and how often.
+    pub causes: BTreeMap<String, u64>,
+    /// The first seed that failed.
+    pub first_failed_seed: Option<u64>,
+    /// The command that explains it.
+    pub explain: Option<String>,
+    /// Beside the first variant: nothing for that itself, or without variants.
+    pub compared: Option<Compared>,
+}
+
+/// What a sweep took.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Cost {
+    /// Runs that were played.
+    pub runs: u64,
+    /// Runs that there would have been with each cell played by itself, with all its seeds.
+    pub brute_force_runs: u64,
+    /// Simulated time of what was played, in seconds.
+    pub simulated_s: f64,
+    /// Simulated time of a grid of fixed size that is as sure, in seconds: each cell played by itself, with as many runs as the cell of its case that took most, and with
+    /// seeds of its own, so as many times more as comparing without pairs takes (the median of the case's comparisons).
+    pub grid_s: f64,
+}
+
+/// Returns what is known of each cell. `explain` gives the command that explains a cell's seed.
+pub(super) fn found(
+    manifest: &Manifest,
+    tally: &Tally,
+    explain: impl Fn(&Cell, u64) -> String,
+) -> Vec<Found> {
+    let (plan, target) = (&manifest.plan, manifest.target);
+    let compared = compared(plan, tally, target);
+    let found = |(place, compared): (usize, Option<Compared>)| {
+        let (cell, counts) = (&plan.cells[place].cell, &tally.cells[place]);
+        let rate = tally.rate(plan, place, target, manifest.stop);
+        Found {
+            case: cell.case.clone(),
+            cell: cell.label(),
+            sets: cell.sets.clone(),
+            runs: counts.runs(),
+            failed: counts.failures(),
+            side: target.side(&rate),
+            rate,
+            causes: counts.causes.clone(),
+            first_failed_seed: counts.first,
+            explain: counts.first.map(|seed| explain(cell, seed)),
+            compared,
+        }
+    };
+    compared.into_iter().enumerate().map(found).collect()
+}
+
+impl Findings {
+    /// Works them out. `explain` gives the command that explains a cell's seed.
+    pub fn of(manifest: &Manifest, tally: &Tally, explain: impl Fn(&Cell, u64) -> String) -> Findings {
+        let (plan, target) = (&manifest.plan, manifest.target);
+        let frontier = frontier(plan, tally, target);
+        let cells = found(manifest, tally, explain);
+        Findings {
+            sweep: manifest.sweep.clone(),
+            commit: manifest.build.commit.clone(),
+            cost: Cost::of(manifest, tally, &cells),
+            cells,
+            deadlines: needed(plan, tally, target),
+            curves: curves(manifest, tally, &frontier),
+            frontier,
+            sensitivities: sensitivities(plan, tally),
+            interactions: interactions(plan, tally),
+            target,
+        }
+    }
+
+    /// The cases, each with its cells, in order.
+    pub(super) fn cases(&self) -> Vec<(&str, Vec<&Found>)> {
+        let mut cases: Vec<(&str, Vec<&Found>)> = Vec::new();
+        for cell in &self.cells {
+            match cases.iter_mut().find(|(case, _)| *case == cell.case) {
+                Some((_, cells)) => cells.push(cell),
+                None => cases.push((&cell.case, vec![cell])),
+            }
+        }
+        cases
+    }
+}
+
+impl Cost {
+    fn of(manifest: &Manifest, tally: &Tally, cells: &[Found]) -> Cost {
+        let plan = &manifest.plan;
+        let played = |history: &HistoryTally| history.seeds.len() as u64;
+        let grid_s = |case: &str| {
+            let histories = plan.histories.iter().zip(&tally.histories).filter(|(cell, _)| cell.case == case);
+            let (runs, most, simulated) = histories.fold((0, 0, 0.0), |(runs, most, simulated), (_, it)| {
+                (runs + played(it), played(it).max(most), simulated + it.simulated.as_secs_f64())
+            });
+            let of_case = cells.iter().filter(|cell| cell.case == case);
+            let mut unpaired: Vec<f64> =
+                of_case.clone().filter_map(|cell| Some(cell.compared.as_ref()?.unpaired)).collect();
+            unpaired.sort_by(f64::total_cmp);
+            let times = unpaired.get(unpaired.len() / 2).map_or(1.0, |times| times.max(1.0));
+            of_case.count() as f64 * most as f64 * times * simulated / runs.max(1) as f64
+        };
+        let cases: BTreeSet<&str> = cells.iter().map(|cell| cell.case.as_str()).collect();
+        Cost {
+            runs: tally.histories.iter().map(played).sum(),
+            brute_force_runs: plan.brute_force_runs(),
+            simulated_s: tally.histories.iter().map(|history| history.simulated.as_secs_f64()).sum(),
+            grid_s: cases.into_iter().map(grid_s).sum(),
+        }
+    }
+
+    /// How many times as many runs each cell by itself would have been.
+    pub(super) fn runs_saved(&self) -> f64 {
+        self.brute_force_runs as f64 / self.runs.max(1) as f64
+    }
+
+    /// How many times as much simulated time that grid would have been.
+    pub(super) fn time_saved(&self) -> f64 {
+        self.grid_s / self.simulated_s.max(f64::MIN_POSITIVE)
+    }
+}

@@ -1,0 +1,15 @@
+//! One run of a sweep, as it is kept.
+
+use serde::{Deserialize, Serialize};
+use stormglass_core::Outcome;
+
+/// A run of a sweep.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The place of its history in the plan.
+    pub history: usize,
+    /// The seed.
+    pub seed: u64,
+    /// How it ended, under its history's own deadlines.
+    pub outcome: Outcome,
+}
