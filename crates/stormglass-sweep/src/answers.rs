@@ -1,4 +1,4 @@
-//! What counts come to: which deadlines hold, what each cell is worth beside the first, what a longer wait costs, and which parameters matter.
+//! The answers that a sweep's counts give: which deadlines hold, how each variant compares with the first, what a lower failure rate costs, and which parameters matter.
 
 pub mod deadlines;
 pub mod frontier;

@@ -1,4 +1,4 @@
-//! What a lower flake rate costs: a check that waits longer finds a dead node later.
+//! The Pareto frontier of failure rate and deadline: a check that waits longer fails less often, and finds a dead node later.
 
 use super::deadlines::ended;
 use crate::plan::Plan;
@@ -8,27 +8,27 @@ use crate::tally::Tally;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// The best that there is for a flake rate: every other cell needs a longer deadline for it.
+/// A point of the frontier: for this failure rate every other cell needs a longer deadline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Best {
     /// The case's name.
     pub case: String,
     /// The parameter that is the deadline.
     pub parameter: String,
-    /// The flake rate of its waits.
+    /// The upper limit of the failure rate of its waits.
     pub flake: f64,
-    /// The deadline, in seconds: what a node that is dead from the start costs a test.
+    /// The deadline, in seconds: how long a test waits for a node that never starts.
     pub deadline_s: f64,
     /// The cell's label.
     pub cell: String,
 }
 
-/// The flake rates that are asked for.
+/// The failure rates for which points are computed.
 pub const RATES: [f64; 8] = [0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
 
-/// For each case and deadline the frontier between flake rate and time lost, where there are several histories to choose from. A flake rate holds for all of a case's cells together with the target's confidence, so the
-/// smallest of their deadlines is not best by luck. (Bonferroni.) Rates that no cell's runs are enough for are left out, and those that a lower one costs nothing more
-/// than.
+/// Returns, for each case and deadline with several histories, the frontier of failure rate and deadline.
+///
+/// The target's confidence holds for all cells of a case together (Bonferroni correction), so the smallest of their deadlines is not the smallest by luck. Rates for which no cell has enough runs are left out, and so are rates whose deadline a lower rate has as well.
 pub fn frontier(plan: &Plan, tally: &Tally, target: Target) -> Vec<Best> {
     let mut all = Vec::new();
     for case in plan.cases() {

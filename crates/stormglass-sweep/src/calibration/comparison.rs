@@ -5,16 +5,16 @@ use crate::stats::quantile::value;
 use serde::Serialize;
 use std::time::Duration;
 
-/// A phase, in logs and in runs.
+/// One phase, in real logs and in simulated runs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Compared {
     /// The phase's name.
     pub phase: String,
-    /// How many real starts came there.
+    /// The number of real starts that reached the phase.
     pub real: usize,
-    /// How many simulated ones.
+    /// The number of simulated starts that reached it.
     pub simulated: usize,
-    /// Seconds from the start: the 10th percentile, the median and the 90th, real.
+    /// Real seconds since the process's start: 10th percentile, median, 90th percentile.
     pub real_s: [f64; 3],
     /// The same, simulated.
     pub simulated_s: [f64; 3],
@@ -23,13 +23,13 @@ pub struct Compared {
 /// Real and simulated starts, phase by phase.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// The phases that both came to, in the mapping's order.
+    /// The phases that both reached, in the mapping's order.
     pub phases: Vec<Compared>,
-    /// How far medians are apart: the mean of the absolute logarithms of their ratios. 0.1 is a tenth more or less; endless without a phase.
+    /// The distance of the medians: the mean of the absolute logarithms of their ratios. 0.1 is about 10 % more or less; infinite without a phase.
     pub distance: f64,
 }
 
-/// Puts them side by side.
+/// Compares real and simulated starts.
 pub fn compare(mapping: &Mapping, real: &[Start], simulated: &[Start]) -> Comparison {
     let times = |starts: &[Start], phase: &str| {
         let mut times: Vec<f64> =
@@ -58,7 +58,7 @@ pub fn compare(mapping: &Mapping, real: &[Start], simulated: &[Start]) -> Compar
 
 impl Comparison {
     fn of(phases: Vec<Compared>) -> Comparison {
-        // What takes no time at all differs by no factor.
+        // Below 1 ms a ratio says nothing.
         const LEAST: f64 = 1e-3;
         let apart = |it: &Compared| (it.simulated_s[1].max(LEAST) / it.real_s[1].max(LEAST)).ln().abs();
         let sum: f64 = phases.iter().map(apart).sum();
@@ -66,7 +66,7 @@ impl Comparison {
         Comparison { phases, distance }
     }
 
-    /// The comparison of the phases that another has, all of them: which phases runs come to before they end changes with how slow they are, and must not decide.
+    /// Returns the comparison restricted to the phases of `other`, or without any phase if one of those is missing. How many phases a run reaches before it ends depends on how slow it is, and must not decide the fit.
     pub(super) fn in_phases_of(mut self, other: &Comparison) -> Comparison {
         self.phases.retain(|phase| other.phases.iter().any(|it| it.phase == phase.phase));
         if self.phases.len() < other.phases.len() {

@@ -6,15 +6,15 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What lines of a log mean.
+/// A mapping file: which log lines and trace events are the phases of a start.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Mapping {
-    /// Where a line has its time: the first group, as RFC 3339 has it.
+    /// Finds the time in a line: the first group has to match an RFC 3339 timestamp.
     pub timestamp: Pattern,
-    /// With what a process begins.
+    /// The moment at which a process starts.
     pub start: Mark,
-    /// The moments of a start.
+    /// The phases of a start.
     #[serde(rename = "phase")]
     pub phases: Vec<Phase>,
 }
@@ -23,21 +23,21 @@ pub struct Mapping {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Mark {
-    /// The line.
+    /// Matches the log line.
     pub line: Pattern,
-    /// The step or note.
+    /// Matches the step or note in the trace.
     pub event: Pattern,
 }
 
-/// A moment with a name.
+/// A named moment of a start.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Phase {
     /// Its name.
     pub name: String,
-    /// The line.
+    /// Matches the log line.
     pub line: Pattern,
-    /// The step or note.
+    /// Matches the step or note in the trace.
     pub event: Pattern,
 }
 
@@ -50,11 +50,13 @@ impl TryFrom<String> for Pattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Pattern, String> {
-        Regex::new(&text).map(Pattern).map_err(|error| format!("{text:?} is no regular expression: {error}"))
+        Regex::new(&text)
+            .map(Pattern)
+            .map_err(|error| format!("{text:?} is not a regular expression: {error}"))
     }
 }
 
-/// One start of a process: how long after its beginning it came to each phase.
+/// One start of a process: the time from the process's start to each phase.
 pub type Start = BTreeMap<String, Duration>;
 
 impl Mapping {
@@ -62,11 +64,12 @@ impl Mapping {
     ///
     /// # Errors
     ///
-    /// Names the field and the remedy.
+    /// Returns an error that names the field and a valid value.
     pub fn parse(file: &str, text: &str) -> Result<Mapping, SpaceError> {
         let mapping: Mapping = from_toml(file, text)?;
         if mapping.timestamp.0.captures_len() < 2 {
-            let problem = "needs a group around the time: '\"timestamp\":\"([^\"]+)\"'";
+            let problem =
+                "has no group; put parentheses around the time, for example '\"timestamp\":\"([^\"]+)\"'";
             return Err(SpaceError::new(file, "timestamp", problem));
         }
         Ok(mapping)

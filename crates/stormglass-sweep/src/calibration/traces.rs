@@ -4,16 +4,16 @@ use super::mapping::{Mapping, Start};
 use std::collections::BTreeMap;
 use stormglass_core::{Kind, SimTime, Trace};
 
-/// The first start of each node of a run.
+/// Returns the first start of each node of a run.
 pub fn simulated(trace: &Trace, mapping: &Mapping) -> Vec<Start> {
     let mut starts: BTreeMap<&str, (SimTime, Start, bool)> = BTreeMap::new();
-    let told = |event: &&stormglass_core::Event| matches!(event.kind, Kind::Step | Kind::Note);
-    for event in trace.events.iter().filter(told) {
+    let is_moment = |event: &&stormglass_core::Event| matches!(event.kind, Kind::Step | Kind::Note);
+    for event in trace.events.iter().filter(is_moment) {
         let (subject, node) = (trace.text(event.subject), trace.text(event.node));
         let at = SimTime::from_nanos(event.at_nanos);
         if mapping.start.event.0.is_match(subject) {
             match starts.get_mut(node) {
-                // What comes after another start belongs to that.
+                // Later events belong to the node's second start.
                 Some((_, _, over)) => *over = true,
                 None => drop(starts.insert(node, (at, Start::new(), false))),
             }

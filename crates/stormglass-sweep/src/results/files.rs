@@ -2,25 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-/// What is wrong with a folder of results, or with writing one.
+/// An error in a results folder, or in writing one.
 #[derive(Debug, thiserror::Error)]
 pub enum ResultsError {
-    /// The file system says no.
+    /// An I/O error.
     #[error("{file}: {doing}: {source}", file = file.display())]
     File {
         /// The file or folder.
         file: PathBuf,
-        /// What was tried.
+        /// The operation that failed.
         doing: &'static str,
-        /// Why it did not work.
+        /// The cause.
         source: std::io::Error,
     },
-    /// The file is not what it should be.
+    /// The file's content is wrong.
     #[error("{file}: {problem}", file = file.display())]
     Wrong {
         /// The file or folder.
         file: PathBuf,
-        /// What is wrong, and the remedy.
+        /// What is wrong, and what to do.
         problem: String,
     },
 }
@@ -35,23 +35,24 @@ impl ResultsError {
     }
 }
 
-/// Writes a file so that it is there whole or not at all: under another name, made durable, then renamed.
+/// Writes a file atomically: to a temporary file, fsync, rename.
 pub(super) fn replace(
     path: &Path,
     write: impl FnOnce(&mut std::fs::File) -> Result<(), ResultsError>,
 ) -> Result<(), ResultsError> {
-    // Two processes that write the same part do not write the same temporary file.
+    // The process id keeps two processes that write the same shard from sharing a temporary file.
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
     let written = std::fs::File::create(&temporary)
-        .map_err(ResultsError::file(&temporary, "cannot be made"))
+        .map_err(ResultsError::file(&temporary, "cannot be created"))
         .and_then(|mut file| {
             write(&mut file)?;
-            file.sync_all().map_err(ResultsError::file(&temporary, "cannot be made durable"))?;
-            std::fs::rename(&temporary, path).map_err(ResultsError::file(path, "cannot be put in place"))
+            file.sync_all().map_err(ResultsError::file(&temporary, "fsync failed"))?;
+            std::fs::rename(&temporary, path)
+                .map_err(ResultsError::file(path, "the temporary file cannot be renamed to it"))
         });
     if written.is_err() {
-        // What is left of it is of no use; the error that is told is the first one.
+        // A failure to remove it is ignored: the first error is the one to report.
         let _ = std::fs::remove_file(&temporary);
     }
     written

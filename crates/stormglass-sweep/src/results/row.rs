@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use stormglass_core::Outcome;
 
-/// A run of a sweep.
+/// One run of a sweep.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// The place of its history in the plan.
+    /// The index of its history in the plan.
     pub history: usize,
     /// The seed.
     pub seed: u64,
-    /// How it ended, under its history's own deadlines.
+    /// Its outcome, under its history's own deadlines.
     pub outcome: Outcome,
 }
