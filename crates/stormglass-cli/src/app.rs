@@ -1,4 +1,4 @@
-//! What a program offers on its command line.
+//! The command line of a program: its scenarios, and the files that it ships for them.
 
 use crate::args::{Args, Command};
 use crate::catalog::Catalog;
@@ -20,12 +20,12 @@ pub struct App {
 }
 
 impl App {
-    /// An app with these scenarios. The first one is what `list parameters` shows unless another is named.
+    /// Creates an app with these scenarios. `list parameters` shows those of the first one unless another is named.
     pub fn new(scenarios: Vec<Box<dyn Scenario>>) -> App {
         App { catalog: Catalog { scenarios, ..Catalog::default() } }
     }
 
-    /// Ships sweeps, which `sweep NAME` plays. Default: none.
+    /// Ships sweep files, which `sweep NAME` plays. Default: none.
     #[must_use]
     pub fn with_sweeps(mut self, sweeps: &'static [Preset]) -> App {
         self.catalog.sweeps = sweeps;
@@ -54,7 +54,7 @@ impl App {
         ExitCode::from(exit as u8)
     }
 
-    /// Runs a command line and writes to `output`. For tests, and for embedding.
+    /// Runs a command line and writes to `output`, for tests and for embedding.
     pub fn run<I, T>(&self, arguments: I, output: &mut Output) -> Exit
     where
         I: IntoIterator<Item = T>,
@@ -65,7 +65,7 @@ impl App {
             Err(error) => {
                 let text = error.render().to_string();
                 if error.use_stderr() {
-                    output.tell(&text);
+                    output.report(&text);
                     return Exit::Usage;
                 }
                 output.print(&text);
@@ -94,11 +94,11 @@ impl App {
         match done {
             Ok(Ok(exit)) => exit,
             Ok(Err(error)) => {
-                output.tell(&format!("error: {error}\n"));
+                output.report(&format!("error: {error}\n"));
                 error.exit()
             }
             Err(_) => {
-                output.tell("error: this is a defect of Stormglass; the message above says where\n");
+                output.report("error: Stormglass has a defect; the panic message above names the source line. Please report it with this command line\n");
                 Exit::Internal
             }
         }
@@ -112,7 +112,7 @@ impl fmt::Debug for App {
     }
 }
 
-/// A panic inside a run is an outcome, and is reported as one.
+/// Silences the panic hook on run threads: a panic inside a run is an outcome, and is reported as one.
 fn quiet_panics_of_runs() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {

@@ -10,7 +10,7 @@ use stormglass_core::Seed;
 use stormglass_sim::settings::unknown;
 use stormglass_sim::{Exhibit, Run, Scenario, Settings};
 
-/// What every command is given.
+/// The context of a command: the program's catalog and the output format.
 pub(crate) struct Context<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) json: bool,
@@ -19,7 +19,9 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     pub(crate) fn scenario(&self, name: &str) -> Result<&'a dyn Scenario, CliError> {
         if self.exhibit(name).is_some() {
-            let message = format!("{name} is one run, not a scenario: `replay` and `explain` take it");
+            let message = format!(
+                "{name} is an exhibit (one run), not a scenario: use `replay {name}` or `explain {name}`"
+            );
             return Err(CliError::Conflict(message));
         }
         let found = self.catalog.scenarios.iter().find(|scenario| scenario.name() == name);
@@ -31,16 +33,18 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The scenario of this name, or the first one.
+    /// Returns the scenario with this name, or the first one.
     pub(crate) fn scenario_or_first(&self, name: Option<&str>) -> Result<&'a dyn Scenario, CliError> {
         match (name, self.catalog.scenarios.first()) {
             (Some(name), _) => self.scenario(name),
             (None, Some(first)) => Ok(first.as_ref()),
-            (None, None) => Err(CliError::Conflict("this program has no scenario".into())),
+            (None, None) => {
+                Err(CliError::Conflict("this program has no scenario: pass one to `App::new`".into()))
+            }
         }
     }
 
-    /// The run of this name, and its scenario.
+    /// Returns the exhibit with this name, and its scenario.
     fn exhibit(&self, name: &str) -> Option<(&'a dyn Scenario, &'a Exhibit)> {
         self.catalog.scenarios.iter().find_map(|scenario| {
             let exhibit = scenario.exhibits().iter().find(|exhibit| exhibit.name == name)?;
@@ -52,11 +56,14 @@ impl<'a> Context<'a> {
         Ok(Settings::resolve(scenario, what.model.as_deref(), &what.profile, &what.assignments())?)
     }
 
-    /// The one run that is meant. One from a file tells what has changed since.
+    /// Resolves the run that is meant. For a run file, reports differences between its build and this one.
     pub(crate) fn one(&self, one: &One, output: &mut Output) -> Result<Run<'a>, CliError> {
         if let Some((scenario, exhibit)) = self.exhibit(&one.run) {
             if one.seed.is_some() || one.what.model.is_some() {
-                let message = format!("{} has its seed and model; leave out --seed and --model", one.run);
+                let message = format!(
+                    "{} is an exhibit with its own seed and model: leave out --seed and --model",
+                    one.run
+                );
                 return Err(CliError::Conflict(message));
             }
             let sets: Vec<(&str, &str)> =
@@ -73,7 +80,7 @@ impl<'a> Context<'a> {
         let more = one.seed.is_some() || one.what.model.is_some() || !one.branches.is_empty();
         if more || !one.what.assignments().is_empty() {
             let message = format!(
-                "{} says all about the run; leave out --seed, --branch, --model, --plan and --set",
+                "{} defines the whole run: leave out --seed, --branch, --model, --plan and --set",
                 one.run
             );
             return Err(CliError::Conflict(message));
@@ -84,7 +91,7 @@ impl<'a> Context<'a> {
         let settings =
             Settings::restore(scenario, &identity.model, &identity.profile, &one.run, &file.settings)?;
         for difference in current_build().differences(&identity.build) {
-            output.tell(&format!("note: {} was written by another build ({difference})\n", one.run));
+            output.report(&format!("note: {} was written by another build ({difference})\n", one.run));
         }
         Ok(Run::new(scenario, settings, Seed(identity.seed)).branching(identity.branches.clone()))
     }

@@ -1,5 +1,4 @@
-//! The command line for any set of scenarios. It knows none itself: a program gives its own to [`main`], or an [`App`] with what else it
-//! ships.
+//! The command line for any set of scenarios. It contains none itself: a program passes its own to [`main`], or builds an [`App`] that also ships sweeps and mappings.
 //!
 //! ```no_run
 //! use stormglass_sim::{Play, Scenario, Settings, World};

@@ -1,17 +1,16 @@
-//! How far a command has come, on standard error: a bar on a terminal, a line now and then in a pipe or a CI log, nothing for a
-//! command whose output a program has taken over.
+//! The progress of a command on standard error: a bar on a terminal, a line every 15 s in a pipe or a CI log, nothing in an embedding program.
 
-use crate::output::{Output, Watched};
+use crate::output::{ErrorStream, Output};
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
-/// The time between two lines in a log. The first comes after 2 s, so that a short command writes none.
+/// The time between two lines in a log. The first is written after 2 s, so that a short command writes none.
 const BETWEEN_LINES: Duration = Duration::from_secs(15);
 const FIRST_LINE: Duration = Duration::from_secs(2);
 
-/// The progress of so many runs.
+/// The progress of a number of runs.
 pub(crate) struct Progress {
-    watched: Watched,
+    error_stream: ErrorStream,
     bar: ProgressBar,
     failed: u64,
     began: Instant,
@@ -19,11 +18,11 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Begins to show how many of `total` runs are done.
+    /// Starts to show how many of `total` runs are done.
     pub(crate) fn new(total: u64, output: &Output) -> Progress {
-        let target = match output.watched() {
-            Watched::Terminal => ProgressDrawTarget::stderr(),
-            Watched::Log | Watched::Nobody => ProgressDrawTarget::hidden(),
+        let target = match output.error_stream() {
+            ErrorStream::Terminal => ProgressDrawTarget::stderr(),
+            ErrorStream::Log | ErrorStream::Embedded => ProgressDrawTarget::hidden(),
         };
         let style = ProgressStyle::with_template(
             "{bar:40} {human_pos}/{human_len} runs  {per_sec}  {eta} left  {msg}",
@@ -31,30 +30,30 @@ impl Progress {
         .expect("the template is well-formed");
         let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style);
         bar.tick();
-        Progress { watched: output.watched(), bar, failed: 0, began: now(), next_line: FIRST_LINE }
+        Progress { error_stream: output.error_stream(), bar, failed: 0, began: now(), next_line: FIRST_LINE }
     }
 
-    /// Counts a run that is done. `more` is what else is known by then; it is asked for only when it is shown.
+    /// Counts a finished run. `more` returns further text; it is called only when a line is shown.
     pub(crate) fn run_done(&mut self, failed: bool, more: impl FnOnce() -> String) {
         self.failed += u64::from(failed);
         self.bar.inc(1);
-        match self.watched {
-            Watched::Nobody => {}
-            Watched::Terminal => {
+        match self.error_stream {
+            ErrorStream::Embedded => {}
+            ErrorStream::Terminal => {
                 if self.bar.position().is_multiple_of(50) {
                     self.bar.set_message(self.message(more));
                 }
             }
-            Watched::Log => self.log_line(more),
+            ErrorStream::Log => self.log_line(more),
         }
     }
 
-    /// Writes above the bar.
+    /// Hides the bar while `write` writes.
     pub(crate) fn interrupt(&self, write: impl FnOnce()) {
         self.bar.suspend(write);
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
@@ -81,7 +80,7 @@ impl Progress {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a command takes is no part of a run")]
+#[expect(clippy::disallowed_methods, reason = "the duration of a command is not part of a run")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -4,7 +4,7 @@ use crate::args::What;
 use std::path::Path;
 use stormglass_core::Seed;
 
-/// The line that plays a run again.
+/// Returns the command line that plays a run again.
 pub(crate) fn replay_line(command: &str, scenario: &str, what: &What, seed: Seed) -> String {
     let mut words = vec![program(), command.into(), scenario.into()];
     if let Some(model) = &what.model {
@@ -21,8 +21,8 @@ pub(crate) fn replay_line(command: &str, scenario: &str, what: &What, seed: Seed
     words.join(" ")
 }
 
-/// How this program was started: through cargo, or by its own name.
-#[expect(clippy::disallowed_methods, reason = "only the words of a line to paste hang on it")]
+/// Returns the words that start this program: a cargo command, or its own name.
+#[expect(clippy::disallowed_methods, reason = "it changes only the printed command lines")]
 fn program() -> String {
     if std::env::var("CARGO").is_ok() {
         return if cfg!(debug_assertions) { "cargo run --" } else { "cargo run --release --" }.into();
@@ -33,7 +33,7 @@ fn program() -> String {
     name.into_owned()
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell, if necessary.
 pub(crate) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }

@@ -1,9 +1,9 @@
-//! Tables for a terminal: columns apart by space, numbers to the right, no lines.
+//! Tables for a terminal: columns separated by spaces, numbers right-aligned, no lines.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use std::time::Duration;
 
-/// A table with these headings. Columns from the second on are numbers.
+/// Creates a table with these headings. Columns from the second on are right-aligned.
 pub fn numbers(headings: impl IntoIterator<Item = String>) -> Table {
     let mut table = plain();
     table.set_header(headings);
@@ -13,7 +13,7 @@ pub fn numbers(headings: impl IntoIterator<Item = String>) -> Table {
     table
 }
 
-/// A table without headings or lines.
+/// Creates a table without headings and lines.
 pub fn plain() -> Table {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
@@ -21,12 +21,12 @@ pub fn plain() -> Table {
     table
 }
 
-/// The table's text without spaces at the ends of lines.
+/// Returns the table's text without trailing spaces.
 pub fn text(table: &Table) -> String {
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// Seconds with milliseconds, the one way in which reports give durations.
+/// Formats a duration as seconds with three decimals, as all reports do.
 pub fn seconds(duration: Duration) -> String {
     format!("{:.3}", duration.as_secs_f64())
 }

@@ -1,4 +1,4 @@
-//! What a sweep's findings look like, in every form.
+//! The report of a sweep in every form.
 
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
@@ -71,7 +71,7 @@ fn findings() -> Findings {
 }
 
 #[test]
-fn a_terminal_gets_tables() {
+fn terminal_report_has_tables() {
     expect![[r#"
         start <b>&
 
@@ -111,14 +111,14 @@ fn a_terminal_gets_tables() {
 }
 
 #[test]
-fn a_ci_summary_gets_markdown() {
+fn ci_summary_is_markdown() {
     let markdown = tables::markdown(&findings());
     assert!(markdown.starts_with("### start <b>&\n\n| cell "), "{markdown}");
     assert!(markdown.contains("\n### Which parameters matter\n\n| parameter "), "{markdown}");
 }
 
 #[test]
-fn junit_has_a_test_for_each_cell() {
+fn junit_has_one_test_per_cell() {
     let xml = junit(&findings());
     let lines: Vec<&str> = xml.lines().map(str::trim).collect();
     let after = |cell: &str| {
@@ -129,30 +129,32 @@ fn junit_has_a_test_for_each_cell() {
     assert_eq!(lines[1], r#"<testsuites name="start" tests="8" skipped="1" failures="3" errors="0">"#);
     let above = after("as it was, admin.deadline=5s, nodes=3");
     assert!(
-        above.contains("<failure message=\"74 of 400 runs fail: 14.81 to 22.66 %, more than 5 %\""),
+        above.contains("<failure message=\"74 of 400 runs failed: failure rate 18.50 % (14.81 to 22.66 %), above the target of 5 %\""),
         "{above}"
     );
     assert!(above.contains("explain as it was, admin.deadline=5s, nodes=3 --seed 3</failure>"), "{above}");
     let open = after("twice as fast, admin.deadline=5s, nodes=3");
     assert!(
-        open.contains("<skipped message=\"16 of 400 runs fail: 2.30 to 6.41 %, which does not tell"),
+        open.contains(
+            "<skipped message=\"16 of 400 runs failed: failure rate 4.00 % (2.30 to 6.41 %), undecided"
+        ),
         "{open}"
     );
     let below = after("as it was, admin.deadline=20s, nodes=3");
     assert!(below.lines().next().unwrap().ends_with("/>"), "{below}");
 }
 
-/// Everything is there, whatever has a failing run links to its command, and nothing is fetched from anywhere.
+/// The page has all sections, every failed cell links to its command, and nothing is loaded from elsewhere.
 #[test]
-fn a_page_needs_nothing_else() {
+fn page_needs_no_other_resources() {
     let findings = findings();
     let page = html(&findings);
     assert_eq!(page, html(&findings), "the same bytes for the same findings");
     for heading in [
-        "How long waits take",
-        "What a lower flake rate costs",
+        "Survival curves of waits",
+        "The cost of a lower failure rate",
         "Which parameters matter",
-        "Which act together",
+        "Which parameters interact",
     ] {
         assert!(page.contains(heading), "{heading}");
     }

@@ -1,4 +1,4 @@
-//! `check`
+//! `check`: plays every seed twice and compares the traces.
 
 use crate::args;
 use crate::context::Context;
@@ -33,7 +33,7 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
     let mut digest = TraceHash::EMPTY;
     let play = |seed| {
         let (played, divergence) = stormglass_sim::check(&Run::new(scenario, settings.clone(), Seed(seed)));
-        // The events have been compared; only their sum travels on.
+        // The events have been compared; only the outcome is kept.
         (played.outcome, divergence)
     };
     in_order(args.seeds.clone(), jobs, play, |seed, (outcome, divergence)| {
@@ -64,7 +64,7 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
     } else if let Some((seed, divergence)) = &first {
         let line = replay_line("replay", scenario.name(), &args.what, Seed(*seed));
         output.print(&format!(
-            "{}: {diverged} of {seeds} seeds are not the same run twice\n\nseed {seed}: {divergence}\n\n  {line} --all\n",
+            "{}: {diverged} of {seeds} seeds diverge between two runs\n\nseed {seed}: {divergence}\n\n  {line} --all\n",
             scenario.name(),
         ));
     } else {

@@ -1,4 +1,4 @@
-//! `list`
+//! `list`: the scenarios, files and parameters of the program.
 
 use crate::args::{List, Listed, What};
 use crate::context::Context;
@@ -16,7 +16,7 @@ struct Item {
     about: String,
 }
 
-/// A parameter of a scenario. Its default is that of the first model in the profile `quiet`.
+/// A parameter of a scenario, with its value in the first model and the profile `quiet`.
 #[derive(Serialize)]
 struct Parameter {
     kind: &'static str,
@@ -105,7 +105,7 @@ fn parameters_of(context: &Context<'_>, scenario: Option<&str>) -> Result<Vec<Pa
     Ok(described.collect())
 }
 
-/// Adds shipped files; several scenarios may share one.
+/// Adds shipped files, once each: several scenarios may share one.
 fn add_presets<'a>(items: &mut Vec<Item>, kind: &'static str, presets: impl IntoIterator<Item = &'a Preset>) {
     for preset in presets {
         if !items.iter().any(|item| item.kind == kind && item.name == preset.name) {

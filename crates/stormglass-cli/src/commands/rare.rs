@@ -1,4 +1,4 @@
-//! `rare`
+//! `rare`: the probability of a rare long wait, by importance splitting.
 
 use crate::args;
 use crate::context::Context;
@@ -42,15 +42,14 @@ pub(crate) fn rare(context: &Context<'_>, args: &args::Rare, output: &mut Output
             for branch in branches {
                 let _ = write!(line, " --branch {}ns:{}", branch.at.as_nanos(), branch.seed);
             }
-            output.print(&format!("\none that is:\n  {line}\n"));
+            output.print(&format!("\nexplain one such run:\n  {line}\n"));
         }
     }
     Ok(Exit::Held)
 }
 
 fn text(args: &args::Rare, rare: &Rare) -> String {
-    let mut table =
-        table::numbers(["the wait has lasted", "share of runs", "chance so far"].map(String::from));
+    let mut table = table::numbers(["length of the wait", "share of runs", "probability"].map(String::from));
     let mut chance = 1.0;
     for level in &rare.levels {
         chance *= level.share;
@@ -65,12 +64,15 @@ fn text(args: &args::Rare, rare: &Rare) -> String {
     let Rare { chance, low, high, confidence, runs, one_by_one, .. } = rare;
     let _ = writeln!(
         text,
-        "\n{wait}: a wait is longer than {beyond} in {chance:.2e} of the runs ({low:.2e} to {high:.2e} at {:.0} %)",
+        "\n{wait}: a wait is longer than {beyond} with probability {chance:.2e} ({:.0} % CI {low:.2e} to {high:.2e})",
         confidence * 100.0
     );
     let _ = match chance {
-        0.0 => writeln!(text, "{runs} runs; none came there: a higher --effort looks further"),
-        _ => writeln!(text, "{runs} runs; one by one it would take about {one_by_one:.0} to know it as well"),
+        0.0 => writeln!(text, "{runs} runs, none of which reached that length: increase --effort"),
+        _ => writeln!(
+            text,
+            "{runs} runs; independent runs would take about {one_by_one:.0} for the same precision"
+        ),
     };
     text
 }

@@ -1,4 +1,4 @@
-//! `replay`
+//! `replay`: the timeline of one run.
 
 use crate::args::Replay;
 use crate::context::Context;

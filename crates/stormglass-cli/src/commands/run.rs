@@ -1,4 +1,4 @@
-//! `run`
+//! `run`: plays one or many seeds and summarizes the waits.
 
 use crate::args;
 use crate::context::Context;
@@ -30,7 +30,7 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
     let settings = context.settings(scenario, &args.what)?;
     let seeds = args.seeds.unwrap_or_else(|| {
         let seed = args.seed.unwrap_or(0);
-        // The last seed of all has no range of its own; nobody will miss it.
+        // The largest seed cannot be the start of a range; the one before it is used.
         seed.min(u64::MAX - 1)..seed.min(u64::MAX - 1) + 1
     });
     let runs = seeds.end - seeds.start;
@@ -65,7 +65,7 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
     if let Some(path) = &args.save {
         let seed = first_failed.as_ref().map_or(seeds.start, |(seed, _)| *seed);
         RunFile::of(&Run::new(scenario, settings.clone(), Seed(seed))).write(path)?;
-        output.tell(&format!("wrote seed {seed} to {}\n", path.display()));
+        output.report(&format!("wrote seed {seed} to {}\n", path.display()));
     }
     if context.json {
         output.print_json(&Line::Summary { runs, failed, digest });

@@ -7,20 +7,20 @@ use stormglass_sweep::answers::frontier::Best;
 use stormglass_sweep::stats::survival::{Step, kaplan_meier};
 use stormglass_sweep::{Manifest, Tally};
 
-/// How long waits of one deadline take in a case.
+/// The survival curves of the waits of one deadline in a case.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     /// The case's name.
     pub case: String,
     /// The parameter that is the deadline.
     pub parameter: String,
-    /// The first history's curve, then those of cells that are best for some flake rate; with their labels.
+    /// The curve of the first history, then those of cells on the frontier, with their labels.
     pub lines: Vec<(String, Vec<Step>)>,
-    /// The values of the deadline among the case's cells.
+    /// The values of the deadline in the case's cells.
     pub deadlines: Vec<Duration>,
 }
 
-/// The curves of each case, one for each deadline.
+/// Returns the curves of each case and deadline.
 pub(super) fn curves(manifest: &Manifest, tally: &Tally, frontier: &[Best]) -> Vec<Curve> {
     let plan = &manifest.plan;
     let mut curves = Vec::new();

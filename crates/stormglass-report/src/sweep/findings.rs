@@ -12,74 +12,73 @@ use stormglass_sweep::stats::stopping::{Side, Target};
 use stormglass_sweep::tally::HistoryTally;
 use stormglass_sweep::{Cell, Manifest, Tally};
 
-/// What a sweep has found.
+/// The findings of a sweep.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Findings {
     /// The sweep's name.
     pub sweep: String,
     /// The commit that played it.
     pub commit: String,
-    /// Cell by cell.
+    /// The cells.
     pub cells: Vec<Found>,
-    /// For the first cell of each case, what each deadline would have to be.
+    /// The smallest deadlines that meet the target, for the first cell of each case.
     pub deadlines: Vec<Needed>,
-    /// What a lower flake rate costs, where several cells compete.
+    /// The frontier of failure rate and deadline, for cases with several histories.
     pub frontier: Vec<Best>,
-    /// What each parameter does.
+    /// The main effect of each parameter.
     pub sensitivities: Vec<Sensitivity>,
-    /// What each pair of parameters does.
+    /// The failure rates for each pair of parameters.
     pub interactions: Vec<Interaction>,
-    /// How long waits take.
+    /// The survival curves of waits.
     #[serde(skip)]
     pub curves: Vec<Curve>,
-    /// What it took.
+    /// The runs and simulated time of the sweep.
     pub cost: Cost,
-    /// What is asked for.
+    /// The target failure rate.
     pub target: Target,
 }
 
-/// A cell.
+/// The findings for one cell.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Found {
     /// The case's name.
     pub case: String,
-    /// What tells it from other cells of its case.
+    /// The text that distinguishes it from other cells of its case.
     pub cell: String,
-    /// What is set.
+    /// The parameters that are set.
     pub sets: Vec<(String, String)>,
-    /// How many runs there are.
+    /// The number of runs.
     pub runs: u64,
-    /// How many failed.
+    /// The number of failed runs.
     pub failed: u64,
-    /// The interval of the flake rate.
+    /// The confidence interval of the failure rate.
     pub rate: RangeInclusive<f64>,
-    /// On which side of the target it is, if that is known.
+    /// The side of the target on which the rate is, if that is known.
     pub side: Option<Side>,
-    /// What failed runs, and how often.
+    /// The number of failed runs by cause.
     pub causes: BTreeMap<String, u64>,
     /// The first seed that failed.
     pub first_failed_seed: Option<u64>,
-    /// The command that explains it.
+    /// The command that explains that seed.
     pub explain: Option<String>,
-    /// Beside the first variant: nothing for that itself, or without variants.
+    /// The comparison with the first variant; `None` for the first variant and without variants.
     pub compared: Option<Compared>,
 }
 
-/// What a sweep took.
+/// The cost of a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Cost {
-    /// Runs that were played.
+    /// The number of runs played.
     pub runs: u64,
-    /// Runs that there would have been with each cell played by itself, with all its seeds.
+    /// The number of runs if each cell were played separately with all its seeds.
     pub brute_force_runs: u64,
-    /// Simulated time of what was played, in seconds.
+    /// The simulated time of the runs played, in seconds.
     pub simulated_s: f64,
-    /// Simulated time of a grid of fixed size that is as sure, in seconds: each cell played by itself, with as many runs as the cell of its case that took most, and with
-    /// seeds of its own, so as many times more as comparing without pairs takes (the median of the case's comparisons).
+    /// The simulated time, in seconds, of a grid of fixed size with the same precision: each cell played separately with as many runs as the cell of its case that took most, multiplied by the factor that independent seeds need in comparisons (the median over the case's comparisons).
     pub grid_s: f64,
 }
 
-/// Returns what is known of each cell. `explain` gives the command that explains a cell's seed.
+/// Returns the findings for each cell. `explain` returns the command that explains a seed of a cell.
 pub(super) fn found(
     manifest: &Manifest,
     tally: &Tally,
@@ -108,7 +107,7 @@ pub(super) fn found(
 }
 
 impl Findings {
-    /// Works them out. `explain` gives the command that explains a cell's seed.
+    /// Computes the findings. `explain` returns the command that explains a seed of a cell.
     pub fn of(manifest: &Manifest, tally: &Tally, explain: impl Fn(&Cell, u64) -> String) -> Findings {
         let (plan, target) = (&manifest.plan, manifest.target);
         let frontier = frontier(plan, tally, target);
@@ -127,7 +126,7 @@ impl Findings {
         }
     }
 
-    /// The cases, each with its cells, in order.
+    /// Returns the cases with their cells, in order.
     pub(super) fn cases(&self) -> Vec<(&str, Vec<&Found>)> {
         let mut cases: Vec<(&str, Vec<&Found>)> = Vec::new();
         for cell in &self.cells {
@@ -165,12 +164,12 @@ impl Cost {
         }
     }
 
-    /// How many times as many runs each cell by itself would have been.
+    /// Returns the ratio of the runs of separate cells to the runs played.
     pub(super) fn runs_saved(&self) -> f64 {
         self.brute_force_runs as f64 / self.runs.max(1) as f64
     }
 
-    /// How many times as much simulated time that grid would have been.
+    /// Returns the ratio of the simulated time of that grid to the simulated time played.
     pub(super) fn time_saved(&self) -> f64 {
         self.grid_s / self.simulated_s.max(f64::MIN_POSITIVE)
     }

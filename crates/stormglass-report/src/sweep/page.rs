@@ -1,9 +1,9 @@
-//! Findings as a page: one file, without scripts, that needs nothing else.
+//! The findings as an HTML page: one file without scripts and external resources.
 
 use super::chart;
 use super::findings::{Findings, Found};
 use super::tables::{
-    best, causes, compared, cost, deadline, interval, percent, sensitivity, share, shift, shift_of,
+    best, causes, compared, cost, deadline, percent, rate, sensitivity, share, shift, shift_of,
 };
 use askama::Template;
 use stormglass_sweep::answers::frontier::Best;
@@ -64,11 +64,11 @@ struct Line<'a> {
     explain: &'a str,
 }
 
-/// The page.
+/// Renders the page.
 ///
 /// # Panics
 ///
-/// Never: writing to a text does not fail.
+/// Never: writing to a string does not fail.
 pub fn html(findings: &Findings) -> String {
     let page = Page {
         findings,
@@ -80,7 +80,7 @@ pub fn html(findings: &Findings) -> String {
             .interactions
             .iter()
             .map(|map| {
-                (format!("{}: {} down, {} across", map.case, map.down, map.across), chart::heat_map(map))
+                (format!("{}: rows {}, columns {}", map.case, map.down, map.across), chart::heat_map(map))
             })
             .collect(),
         frontiers: frontiers(findings),
@@ -99,7 +99,7 @@ pub fn html(findings: &Findings) -> String {
             })
             .collect(),
     };
-    page.render().expect("writing to a text does not fail")
+    page.render().expect("writing to a string does not fail")
 }
 
 fn case<'a>(findings: &'a Findings, name: &'a str) -> Case<'a> {
@@ -119,7 +119,7 @@ fn case<'a>(findings: &'a Findings, name: &'a str) -> Case<'a> {
                 cell: &cell.cell,
                 runs: cell.runs,
                 failed: cell.failed,
-                rate: interval(&cell.rate),
+                rate: rate(cell),
                 bar: chart::bar(cell, findings.target.flake, most),
                 compared: compared(cell),
                 shift: shift_of(cell).map(shift).unwrap_or_default(),
