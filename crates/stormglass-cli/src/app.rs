@@ -20,7 +20,8 @@ pub struct App {
 }
 
 impl App {
-    /// Creates an app with these scenarios. `list parameters` shows those of the first one unless another is named.
+    /// Creates an app with these scenarios. `list parameters` shows those of the first one unless
+    /// another is named.
     pub fn new(scenarios: Vec<Box<dyn Scenario>>) -> App {
         App { catalog: Catalog { scenarios, ..Catalog::default() } }
     }
@@ -32,7 +33,8 @@ impl App {
         self
     }
 
-    /// Ships mappings of log lines, which `calibrate --mapping NAME` reads; the first one is the default. Default: none.
+    /// Ships mappings of log lines, which `calibrate --mapping NAME` reads; the first one is the
+    /// default. Default: none.
     #[must_use]
     pub fn with_mappings(mut self, mappings: &'static [Preset]) -> App {
         self.catalog.mappings = mappings;
@@ -112,7 +114,8 @@ impl fmt::Debug for App {
     }
 }
 
-/// Silences the panic hook on run threads: a panic inside a run is an outcome, and is reported as one.
+/// Silences the panic hook on run threads: a panic inside a run is an outcome, and is reported as
+/// one.
 fn quiet_panics_of_runs() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {

@@ -18,7 +18,8 @@ use std::time::Duration;
 use stormglass_core::{Branch, Seed, SimTime};
 use stormglass_sweep::seeds::parse_seeds;
 
-/// Simulates clusters deterministically: replays a failure from its seed, explains which waits took the time, and computes which timeouts hold.
+/// Simulates clusters deterministically: replays a failure from its seed, explains which waits took
+/// the time, and computes which timeouts hold.
 #[derive(Debug, Parser)]
 #[command(
     name = "stormglass",
@@ -49,7 +50,8 @@ pub(crate) enum Command {
     Shrink(Shrink),
     /// Check determinism: play every seed twice and compare the traces event by event.
     Check(Check),
-    /// Play a parameter space: failure rates with confidence intervals, and the deadlines that would hold.
+    /// Play a parameter space: failure rates with confidence intervals, and the deadlines that
+    /// would hold.
     #[cfg(feature = "sweep")]
     Sweep(Sweep),
     /// Merge the shards of a sweep.
@@ -61,7 +63,8 @@ pub(crate) enum Command {
     /// Estimate the probability of a rare long wait by importance splitting.
     #[cfg(feature = "sweep")]
     Rare(Rare),
-    /// Fit a machine profile to the logs of real starts, and compare real and simulated starts phase by phase.
+    /// Fit a machine profile to the logs of real starts, and compare real and simulated starts
+    /// phase by phase.
     #[cfg(feature = "sweep")]
     Calibrate(Calibrate),
 }
@@ -131,7 +134,8 @@ pub(crate) struct One {
 pub(crate) struct Replay {
     #[command(flatten)]
     pub(crate) one: One,
-    /// Show every event. Default: steps, notes, waits, back-offs and events that took 50 ms or longer.
+    /// Show every event. Default: steps, notes, waits, back-offs and events that took 50 ms or
+    /// longer.
     #[arg(long)]
     pub(crate) all: bool,
     /// Show nothing after this simulated time, for example 2s.

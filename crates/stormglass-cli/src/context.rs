@@ -56,7 +56,8 @@ impl<'a> Context<'a> {
         Ok(Settings::resolve(scenario, what.model.as_deref(), &what.profile, &what.assignments())?)
     }
 
-    /// Resolves the run that is meant. For a run file, reports differences between its build and this one.
+    /// Resolves the run that is meant. For a run file, reports differences between its build and
+    /// this one.
     pub(crate) fn one(&self, one: &One, output: &mut Output) -> Result<Run<'a>, CliError> {
         if let Some((scenario, exhibit)) = self.exhibit(&one.run) {
             if one.seed.is_some() || one.what.model.is_some() {

@@ -1,4 +1,5 @@
-//! The command line for any set of scenarios. It contains none itself: a program passes its own to [`main`], or builds an [`App`] that also ships sweeps and mappings.
+//! The command line for any set of scenarios. It contains none itself: a program passes its own to
+//! [`main`], or builds an [`App`] that also ships sweeps and mappings.
 //!
 //! ```no_run
 //! use stormglass_sim::{Play, Scenario, Settings, World};
@@ -18,9 +19,9 @@
 //! }
 //! ```
 //!
-//! In reading order, which is the order of dependence: `error` (exit codes: see [`Exit`]), `output`, `progress`,
-//! `files`, `args` (the grammar), `shell` (command lines to paste), `runfile`, `catalog`, `context` (resolves
-//! names), `commands`, `app`.
+//! In reading order, which is the order of dependence: `error` (exit codes: see [`Exit`]),
+//! `output`, `progress`, `files`, `args` (the grammar), `shell` (command lines to paste),
+//! `runfile`, `catalog`, `context` (resolves names), `commands`, `app`.
 
 mod app;
 mod args;

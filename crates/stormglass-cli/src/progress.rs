@@ -1,10 +1,12 @@
-//! The progress of a command on standard error: a bar on a terminal, a line every 15 s in a pipe or a CI log, nothing in an embedding program.
+//! The progress of a command on standard error: a bar on a terminal, a line every 15 s in a pipe or
+//! a CI log, nothing in an embedding program.
 
 use crate::output::{ErrorStream, Output};
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
-/// The time between two lines in a log. The first is written after 2 s, so that a short command writes none.
+/// The time between two lines in a log. The first is written after 2 s, so that a short command
+/// writes none.
 const BETWEEN_LINES: Duration = Duration::from_secs(15);
 const FIRST_LINE: Duration = Duration::from_secs(2);
 

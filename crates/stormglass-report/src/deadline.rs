@@ -1,4 +1,5 @@
-//! The state of a node at the deadline of a wait: the step it was executing, its status, and the last lines of its log, which the real test harness shows too.
+//! The state of a node at the deadline of a wait: the step it was executing, its status, and the
+//! last lines of its log, which the real test harness shows too.
 
 use crate::table::seconds;
 use crate::timeline::{Filter, Line, lines};
@@ -10,7 +11,9 @@ use stormglass_core::{Kind, SimTime, Trace, Wait};
 /// The number of log lines shown, the same as in Restate's harness.
 const LINES: usize = 20;
 
-/// Returns what the wait's node was executing at the deadline, the last reported status of its parts ([`Kind::Status`]), and the last lines of its log. `None` if the wait met its deadline or its node has no events.
+/// Returns what the wait's node was executing at the deadline, the last reported status of its
+/// parts ([`Kind::Status`]), and the last lines of its log. `None` if the wait met its deadline or
+/// its node has no events.
 ///
 /// ```
 /// use std::time::Duration;

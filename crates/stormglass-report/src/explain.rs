@@ -18,7 +18,8 @@ pub struct Explanation {
     blocked: Vec<Blocked>,
 }
 
-/// A task that blocked its worker thread while no other worker of the process was awake, so that nothing polled the I/O and time drivers; all occurrences during the wait together.
+/// A task that blocked its worker thread while no other worker of the process was awake, so that
+/// nothing polled the I/O and time drivers; all occurrences during the wait together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Blocked {
     /// The node that was blocked.
@@ -45,7 +46,8 @@ pub struct Reason {
 }
 
 impl Explanation {
-    /// Explains a wait. A wait that did not end is explained from the last event of its node; the time after that event has no cause. `None` if there is no event to explain it from.
+    /// Explains a wait. A wait that did not end is explained from the last event of its node; the
+    /// time after that event has no cause. `None` if there is no event to explain it from.
     pub fn of(trace: &Trace, wait: &Wait) -> Option<Explanation> {
         let length = wait.length.duration();
         let end = match wait.length {
@@ -88,7 +90,8 @@ impl Explanation {
         sums
     }
 
-    /// Renders the explanation: a headline, the table of steps and categories, the longest reasons, and blocked processes.
+    /// Renders the explanation: a headline, the table of steps and categories, the longest reasons,
+    /// and blocked processes.
     pub fn render(&self) -> String {
         let Wait { name, node, length, deadline, .. } = &self.wait;
         let took = match length {

@@ -1,8 +1,9 @@
-//! The report of a sweep: failure rates cell by cell, comparisons of variants, the deadlines that hold, what a lower
-//! failure rate costs, and the parameters that matter; as [`tables`], as a [`page`] and as [`junit`].
+//! The report of a sweep: failure rates cell by cell, comparisons of variants, the deadlines that
+//! hold, what a lower failure rate costs, and the parameters that matter; as [`tables`], as a
+//! [`page`] and as [`junit`].
 //!
-//! In reading order: [`Findings`] are computed once, with the survival curves of waits; `tables` has the texts of all
-//! forms; `chart` draws the page's SVG.
+//! In reading order: [`Findings`] are computed once, with the survival curves of waits; `tables`
+//! has the texts of all forms; `chart` draws the page's SVG.
 
 mod chart;
 mod curves;

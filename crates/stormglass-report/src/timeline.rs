@@ -21,7 +21,8 @@ pub struct Filter {
 /// The level of detail of a timeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// Steps with the number of their syncs, notes, waits, back-offs, and other events that took 50 ms or longer.
+    /// Steps with the number of their syncs, notes, waits, back-offs, and other events that took 50
+    /// ms or longer.
     #[default]
     Story,
     /// Every event.
@@ -59,7 +60,8 @@ pub fn lines<'a>(trace: &'a Trace, filter: &Filter) -> Vec<Line<'a>> {
     lines
 }
 
-/// Returns the times at which waits exceeded their deadlines, with their lines. They are not events, since the run continues.
+/// Returns the times at which waits exceeded their deadlines, with their lines. They are not
+/// events, since the run continues.
 pub fn deadlines(trace: &Trace, filter: &Filter) -> Vec<(SimTime, String)> {
     let until = filter.until.unwrap_or(SimTime::from_nanos(u64::MAX));
     let mut open: BTreeMap<Symbol, (SimTime, &Event)> = BTreeMap::new();
@@ -104,7 +106,8 @@ pub fn render(lines: &[Line<'_>], deadlines: &[(SimTime, String)]) -> String {
     text
 }
 
-/// What the story needs: which operations are covered by a step, and the number of syncs of each step.
+/// What the story needs: which operations are covered by a step, and the number of syncs of each
+/// step.
 struct Story {
     covered: Vec<bool>,
     syncs_in_step: Vec<usize>,

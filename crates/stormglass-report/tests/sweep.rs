@@ -144,7 +144,8 @@ fn junit_has_one_test_per_cell() {
     assert!(below.lines().next().unwrap().ends_with("/>"), "{below}");
 }
 
-/// The page has all sections, every failed cell links to its command, and nothing is loaded from elsewhere.
+/// The page has all sections, every failed cell links to its command, and nothing is loaded from
+/// elsewhere.
 #[test]
 fn page_needs_no_other_resources() {
     let findings = findings();
@@ -169,7 +170,8 @@ fn page_needs_no_other_resources() {
         assert!(page.contains(&format!("href=\"#cell-{place}\"")), "a link to {place}");
         assert_eq!(page.matches(&format!("id=\"cell-{place}\"")).count(), 1, "what it leads to");
     }
-    // A curve for each deadline with its values drawn in; a square for each pair of values of two pairs of parameters.
+    // A curve for each deadline with its values drawn in; a square for each pair of values of two
+    // pairs of parameters.
     assert_eq!(page.matches("class=\"deadline\"").count(), 2);
     assert!(page.matches("<rect").count() >= 4);
 }

@@ -1,8 +1,10 @@
-//! Calibration: finds the machine profile under which simulated starts take as long as the starts in real logs.
+//! Calibration: finds the machine profile under which simulated starts take as long as the starts
+//! in real logs.
 //!
-//! In reading order: a [`Mapping`] says which log lines and which trace events mark the phases of a start; [`logs`]
-//! reads real starts, [`simulated`] reads simulated ones from a trace; [`compare`] compares them phase by phase; and
-//! [`fit()`] searches for the parameter values with the smallest distance.
+//! In reading order: a [`Mapping`] says which log lines and which trace events mark the phases of a
+//! start; [`logs`] reads real starts, [`simulated`] reads simulated ones from a trace; [`compare`]
+//! compares them phase by phase; and [`fit()`] searches for the parameter values with the smallest
+//! distance.
 
 mod comparison;
 pub mod fit;

@@ -1,21 +1,25 @@
-//! Many runs: which runs there are, playing them, storing them, and the statistics of their outcomes.
+//! Many runs: which runs there are, playing them, storing them, and the statistics of their
+//! outcomes.
 //!
 //! In reading order, which is the order of dependence:
 //!
-//! - [`seeds`] parses a range of seeds, [`pool`] plays runs on worker threads and hands results over in order;
+//! - [`seeds`] parses a range of seeds, [`pool`] plays runs on worker threads and hands results
+//!   over in order;
 //! - [`stats`] has confidence intervals and tests;
 //! - [`space`] reads a sweep file into cells; [`plan`] finds which runs answer for which cells;
 //! - [`shard`] is a part of a sweep; [`results`] stores rows; [`tally`] counts them cell by cell;
-//! - [`schedule`] decides which runs to play next; [`mod@sweep`] plays them, [`mod@merge`] joins shards;
+//! - [`schedule`] decides which runs to play next; [`mod@sweep`] plays them, [`mod@merge`] joins
+//!   shards;
 //! - [`answers`] turns counts into deadlines, comparisons, a frontier and sensitivities;
 //! - [`splitting`] estimates probabilities that are too small to count (importance splitting);
 //! - [`calibration`] fits a machine profile to real logs.
 //!
-//! Without the feature `sweep` there are only [`pool`], [`seeds`] and [`stats::waits`], which need no other crate.
+//! Without the feature `sweep` there are only [`pool`], [`seeds`] and [`stats::waits`], which need
+//! no other crate.
 //!
-//! **Invariant:** only the order in which runs are *played* may differ between machines. Results are handed over by
-//! number, so everything that is printed or stored is the same for any number of workers, shards and interruptions.
-//! This crate knows no scenario and no Raft.
+//! **Invariant:** only the order in which runs are *played* may differ between machines. Results
+//! are handed over by number, so everything that is printed or stored is the same for any number of
+//! workers, shards and interruptions. This crate knows no scenario and no Raft.
 
 pub mod pool;
 pub mod seeds;

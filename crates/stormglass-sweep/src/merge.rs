@@ -6,7 +6,10 @@ use crate::shard::Shard;
 use crate::tally::Tally;
 use std::path::{Path, PathBuf};
 
-/// Merges the shards of a sweep: the result is byte for byte the table that a single machine writes. Without a stopping rule the shards are read one after the other, so memory does not grow with the number of rows or shards; with one, all shards are read at once, and each row takes some bytes.
+/// Merges the shards of a sweep: the result is byte for byte the table that a single machine
+/// writes. Without a stopping rule the shards are read one after the other, so memory does not grow
+/// with the number of rows or shards; with one, all shards are read at once, and each row takes
+/// some bytes.
 ///
 /// # Errors
 ///

@@ -1,6 +1,7 @@
 //! Which runs give the results of which cells.
 //!
-//! Cells that differ only in observers' deadlines share a history: one run gives the results of all of them.
+//! Cells that differ only in observers' deadlines share a history: one run gives the results of all
+//! of them.
 
 use crate::space::Cell;
 use serde::{Deserialize, Serialize};
@@ -17,12 +18,14 @@ pub struct Plan {
     pub cells: Vec<PlannedCell>,
     /// The histories that are played, one run per seed, each with the settings of its first cell.
     pub histories: Vec<Cell>,
-    /// By history, a hash of its resolved settings: a profile or a fault plan may be a file, which may change.
+    /// By history, a hash of its resolved settings: a profile or a fault plan may be a file, which
+    /// may change.
     pub settings: Vec<TraceHash>,
     /// The parameters whose waits count, see [`crate::Space::objective`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objective: Vec<String>,
-    /// If a boundary is searched: the indexes of the cells along each line of the axis, in the order of its values.
+    /// If a boundary is searched: the indexes of the cells along each line of the axis, in the
+    /// order of its values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<Vec<Vec<usize>>>,
 }
@@ -104,11 +107,13 @@ impl Plan {
         self.lines = Some(lines.into_iter().map(|(_, line)| line).collect());
     }
 
-    /// Returns the group number of each history. Which runs of a group are played does not depend on other groups. A group is one history, or all histories of the lines that share one.
+    /// Returns the group number of each history. Which runs of a group are played does not depend
+    /// on other groups. A group is one history, or all histories of the lines that share one.
     pub fn groups(&self) -> Vec<u64> {
         let mut smallest: Vec<usize> = (0..self.histories.len()).collect();
         let lines = self.lines.as_deref().unwrap_or_default();
-        // Lines that share a history are one group: the smallest index spreads until nothing changes.
+        // Lines that share a history are one group: the smallest index spreads until nothing
+        // changes.
         let mut changed = true;
         while changed {
             changed = false;
@@ -152,7 +157,8 @@ impl Plan {
         self.objective.is_empty() || self.objective.iter().any(|other| other == parameter)
     }
 
-    /// Returns the index of the cell that a variant is compared with: the first of its case with the same parameter values. `None` for that cell itself and without variants.
+    /// Returns the index of the cell that a variant is compared with: the first of its case with
+    /// the same parameter values. `None` for that cell itself and without variants.
     ///
     /// # Panics
     ///
@@ -164,7 +170,8 @@ impl Plan {
         self.cells.iter().position(alike).filter(|base| *base != place)
     }
 
-    /// Returns the label that distinguishes a history within its case: the label of its first cell without observers' deadlines.
+    /// Returns the label that distinguishes a history within its case: the label of its first cell
+    /// without observers' deadlines.
     ///
     /// # Panics
     ///

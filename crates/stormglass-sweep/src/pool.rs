@@ -11,7 +11,9 @@ pub fn default_jobs() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Calls `work` for every number of the range on `jobs` threads, and `done` with each result on the calling thread, in the order of the numbers. `done` can stop early; work in progress is then finished and its results are dropped.
+/// Calls `work` for every number of the range on `jobs` threads, and `done` with each result on the
+/// calling thread, in the order of the numbers. `done` can stop early; work in progress is then
+/// finished and its results are dropped.
 ///
 /// ```
 /// use std::num::NonZeroUsize;

@@ -1,5 +1,5 @@
-//! The results of a sweep on disk: a journal while it runs, a Parquet table when it has ended, and a
-//! manifest that describes both.
+//! The results of a sweep on disk: a journal while it runs, a Parquet table when it has ended, and
+//! a manifest that describes both.
 
 mod files;
 pub mod journal;

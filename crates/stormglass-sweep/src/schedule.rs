@@ -19,7 +19,11 @@ pub struct Job {
 
 /// Rounds of runs, each sorted by seed and then by history.
 ///
-/// Without a stopping rule there is one round with all runs. With one, a round has the runs that each history needs until its next interim analysis (look); in a search for a boundary, only of the histories whose side the search has to know. Rounds follow only from the rows of earlier rounds, so a sweep that is resumed after an interruption, or split into shards, plays the same runs as an uninterrupted one.
+/// Without a stopping rule there is one round with all runs. With one, a round has the runs that
+/// each history needs until its next interim analysis (look); in a search for a boundary, only of
+/// the histories whose side the search has to know. Rounds follow only from the rows of earlier
+/// rounds, so a sweep that is resumed after an interruption, or split into shards, plays the same
+/// runs as an uninterrupted one.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     stop: Option<Stop>,
@@ -44,7 +48,8 @@ impl Schedule {
         Schedule { stop, target, shard, round: 0 }
     }
 
-    /// Returns the next round, if there is one. `tally` has to contain the rows of all earlier rounds; without a stopping rule it is not used.
+    /// Returns the next round, if there is one. `tally` has to contain the rows of all earlier
+    /// rounds; without a stopping rule it is not used.
     pub fn next<'a>(&mut self, plan: &'a Plan, tally: &Tally) -> Option<Round<'a>> {
         let first = self.round == 0;
         self.round += 1;
@@ -72,7 +77,8 @@ impl Schedule {
         cells.into_iter().map(|cell| plan.cells[cell].history).collect()
     }
 
-    /// Returns the cells that the search along a line needs next: first its ends, then by bisection the middle between the nearest cells on either side.
+    /// Returns the cells that the search along a line needs next: first its ends, then by bisection
+    /// the middle between the nearest cells on either side.
     fn searched(&self, plan: &Plan, tally: &Tally, line: &[usize]) -> Vec<usize> {
         let (Some(&first), Some(&last)) = (line.first(), line.last()) else { return Vec::new() };
         let ends = [first, last];
@@ -193,7 +199,8 @@ mod tests {
     use std::collections::BTreeMap;
     use stormglass_core::{Outcome, SimTime, TraceHash, Verdict};
 
-    /// Plays a search with a given failure rate (per mille) for each level; returns the number of runs of each level.
+    /// Plays a search with a given failure rate (per mille) for each level; returns the number of
+    /// runs of each level.
     fn search(seeds: u64, rate: impl Fn(usize) -> u64, shard: Shard) -> Vec<u64> {
         let text = format!(
             "scenario = 's'\nseeds = '0..{seeds}'\nsampling = {{ boundary = 'x' }}\n[[parameter]]\nkey = 'x'\nrange = {{ from = 0, to = 32, steps = 33 }}\n"
@@ -228,7 +235,8 @@ mod tests {
         tally.cells.iter().map(crate::tally::CellTally::runs).collect()
     }
 
-    /// 10 % of the runs fail below level 20, none from there on: five bisections find that among 33 levels.
+    /// 10 % of the runs fail below level 20, none from there on: five bisections find that among 33
+    /// levels.
     #[test]
     fn boundary_is_found_by_bisection() {
         let runs = search(3_200, |level| if level < 20 { 100 } else { 0 }, Shard::WHOLE);
@@ -243,7 +251,8 @@ mod tests {
         assert_eq!(runs.iter().filter(|&&runs| runs > 0).count(), 2);
     }
 
-    /// At level 16 the rate equals the target: no number of seeds decides it, so it is the boundary.
+    /// At level 16 the rate equals the target: no number of seeds decides it, so it is the
+    /// boundary.
     #[test]
     fn undecided_cell_ends_the_search() {
         let runs =

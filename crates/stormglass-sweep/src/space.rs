@@ -45,7 +45,8 @@ pub struct Space {
     /// The profiles of every case that names none itself. Default: `ci-disk`.
     #[serde(default)]
     pub profile: OneOrMany,
-    /// The fault plan (a shipped name or a file) of every case that names none itself: written faults, and a generator of faults for each seed. Default: no faults.
+    /// The fault plan (a shipped name or a file) of every case that names none itself: written
+    /// faults, and a generator of faults for each seed. Default: no faults.
     pub plan: Option<String>,
     /// The seeds of every case that names none itself, for example `"0..1000"`. Default: 0 to 999.
     pub seeds: Option<Seeds>,
@@ -64,13 +65,16 @@ pub struct Space {
     /// Which combinations of parameter values are played. Default: all.
     #[serde(default)]
     pub sampling: Sampling,
-    /// The deadline parameters whose exceeded waits count as failures. Default: every failure of a run counts.
+    /// The deadline parameters whose exceeded waits count as failures. Default: every failure of a
+    /// run counts.
     #[serde(default)]
     pub objective: Vec<String>,
     /// The target failure rate and the confidence level. Default: 1 % at 95 %.
     #[serde(default)]
     pub target: Target,
-    /// The stopping rule of the sequential test: a cell ends as soon as its failure rate is known to be on one side of the target. Default: a cell plays all its seeds, unless a boundary is searched.
+    /// The stopping rule of the sequential test: a cell ends as soon as its failure rate is known
+    /// to be on one side of the target. Default: a cell plays all its seeds, unless a boundary is
+    /// searched.
     pub stop: Option<Stop>,
 }
 
@@ -349,7 +353,8 @@ impl Space {
                             point: point.named.clone(),
                             sets: self.sets(&case, variant, &point.sets),
                         };
-                        // Two points are equal if they differ only in a parameter whose `when` excludes it.
+                        // Two points are equal if they differ only in a parameter whose `when`
+                        // excludes it.
                         if !cells.contains(&cell) {
                             cells.push(cell);
                         }
@@ -372,7 +377,8 @@ impl Space {
         self.variants.iter().filter(has).map(Some).collect()
     }
 
-    /// Returns the variants to apply for one, in order: those of its `together`, recursively, then itself.
+    /// Returns the variants to apply for one, in order: those of its `together`, recursively, then
+    /// itself.
     fn with_together<'a>(&'a self, variant: &'a Variant) -> Vec<&'a Variant> {
         let named =
             variant.together.iter().filter_map(|name| self.variants.iter().find(|other| other.name == *name));

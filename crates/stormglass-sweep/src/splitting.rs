@@ -1,8 +1,15 @@
-//! Importance splitting: estimates the probability that a wait is longer than a length that is rarely reached.
+//! Importance splitting: estimates the probability that a wait is longer than a length that is
+//! rarely reached.
 //!
-//! The length is divided into levels. A run whose wait lasts as long as a level is continued from that moment in several branches with other random draws; those that reach the next level are continued again. The share of runs that reach a level from the one before is large enough to be counted, and the product of the shares is the probability. (Kahn and Harris, 1951; with a fixed number of runs at each level the product is unbiased: Garvels, The splitting method in rare event simulation, 2000.)
+//! The length is divided into levels. A run whose wait lasts as long as a level is continued from
+//! that moment in several branches with other random draws; those that reach the next level are
+//! continued again. The share of runs that reach a level from the one before is large enough to be
+//! counted, and the product of the shares is the probability. (Kahn and Harris, 1951; with a fixed
+//! number of runs at each level the product is unbiased: Garvels, The splitting method in rare
+//! event simulation, 2000.)
 //!
-//! A [`Branch`] is the run up to the moment at which its wait reached a level, with other draws from there on.
+//! A [`Branch`] is the run up to the moment at which its wait reached a level, with other draws
+//! from there on.
 
 use crate::pool::in_order;
 use serde::Serialize;
@@ -21,7 +28,8 @@ pub struct Question {
     pub beyond: Duration,
     /// The number of runs at each level. Range: 20 and up.
     pub effort: u64,
-    /// The number of independent repetitions, whose spread gives the confidence interval. Range: 2 and up.
+    /// The number of independent repetitions, whose spread gives the confidence interval. Range: 2
+    /// and up.
     pub repeats: u32,
     /// The first seed.
     pub seed: u64,
@@ -38,7 +46,7 @@ pub struct Path {
 
 /// The estimate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Rare {
+pub struct Estimate {
     /// The estimated probability that a run's longest wait exceeds the length.
     pub chance: f64,
     /// The lower end of the confidence interval, from the spread of the repetitions (Student's t).
@@ -47,7 +55,8 @@ pub struct Rare {
     pub high: f64,
     /// The confidence level of the interval.
     pub confidence: f64,
-    /// The levels, with the share of runs that reach each from the one before, over all repetitions.
+    /// The levels, with the share of runs that reach each from the one before, over all
+    /// repetitions.
     pub levels: Vec<Level>,
     /// The number of runs played, including the pilot that finds the levels.
     pub runs: u64,
@@ -73,12 +82,13 @@ const CONFIDENCE: f64 = 0.95;
 /// Levels are at least 1/24 of the whole length apart.
 const NEAREST: u32 = 24;
 
-/// Estimates the probability from runs that `play` plays, on many threads. A pilot finds the levels; its runs do not count for the estimate.
+/// Estimates the probability from runs that `play` plays, on many threads. A pilot finds the
+/// levels; its runs do not count for the estimate.
 ///
 /// # Panics
 ///
 /// If the question's `effort` or `repeats` are out of range.
-pub fn split(question: &Question, jobs: NonZeroUsize, play: impl Fn(&Path) -> Outcome + Sync) -> Rare {
+pub fn split(question: &Question, jobs: NonZeroUsize, play: impl Fn(&Path) -> Outcome + Sync) -> Estimate {
     assert!(question.effort >= 20 && question.repeats >= 2, "{question:?} is out of range");
     let mut splitting = Splitting { question, jobs, play: &play, runs: 0 };
     let levels = splitting.find_levels();
@@ -111,7 +121,7 @@ pub fn split(question: &Question, jobs: NonZeroUsize, play: impl Fn(&Path) -> Ou
     let variance = chances.iter().map(|chance| (chance - mean).powi(2)).sum::<f64>() / (count - 1.0) / count;
     let student = StudentsT::new(0.0, 1.0, count - 1.0).expect("two repeats at least");
     let width = student.inverse_cdf(f64::midpoint(1.0, CONFIDENCE)) * variance.sqrt();
-    Rare {
+    Estimate {
         chance: mean,
         low: (mean - width).max(0.0),
         high: (mean + width).min(1.0),
@@ -146,7 +156,8 @@ impl<P: Fn(&Path) -> Outcome + Sync> Splitting<'_, P> {
         paths.into_iter().zip(outcomes).collect()
     }
 
-    /// Finds the levels with a pilot: a fifth of the runs that reach one level reach the next. The last level is the length of the question.
+    /// Finds the levels with a pilot: a fifth of the runs that reach one level reach the next. The
+    /// last level is the length of the question.
     fn find_levels(&mut self) -> Vec<Duration> {
         let (question, mut pilot) = (self.question, Repeat::new(self.question, 0));
         let mut levels: Vec<Duration> = Vec::new();
@@ -200,7 +211,8 @@ impl Repeat {
         }
     }
 
-    /// Returns the runs of a level: at the first level new seeds, then branches of the runs that reached the level before, the same number of each or one more.
+    /// Returns the runs of a level: at the first level new seeds, then branches of the runs that
+    /// reached the level before, the same number of each or one more.
     fn paths(&mut self, effort: u64, level: usize) -> Vec<Path> {
         if level == 0 {
             return (0..effort)
@@ -261,7 +273,8 @@ mod tests {
     use stormglass_core::trace::TraceHash;
     use stormglass_core::{EventId, Verdict, Wait};
 
-    /// A wait of steps of 1 s, each of which is the last with probability 1/2, so P(longer than k s) = 2⁻ᵏ. It begins after 1 s that does not count.
+    /// A wait of steps of 1 s, each of which is the last with probability 1/2, so P(longer than k
+    /// s) = 2⁻ᵏ. It begins after 1 s that does not count.
     fn play(path: &Path) -> Outcome {
         let (mut stream, mut branches) = (Seed(path.seed).stream("steps"), path.branches.iter().peekable());
         let began = SimTime::from(Duration::from_secs(1));
@@ -295,7 +308,8 @@ mod tests {
         Question { parameter, beyond, effort: 100, repeats: 10, seed }
     }
 
-    /// P(longer than 20 s) is 2⁻²⁰, about one in a million. Fewer than 15,000 runs estimate it within a factor of 5, and the interval covers the truth about as often as stated.
+    /// P(longer than 20 s) is 2⁻²⁰, about one in a million. Fewer than 15,000 runs estimate it
+    /// within a factor of 5, and the interval covers the truth about as often as stated.
     #[test]
     fn probability_of_a_millionth_needs_only_thousands_of_runs() {
         let truth = 0.5f64.powi(20);

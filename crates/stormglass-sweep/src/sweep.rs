@@ -20,11 +20,14 @@ pub enum Keep<'a> {
     Resume(&'a Path),
 }
 
-/// Plays the sweep of a manifest and returns its counts. `play` plays one seed of a history, on many threads at once. `progress` is called for each row, in order, with true if the row was already stored; it can stop the sweep, which can then be resumed.
+/// Plays the sweep of a manifest and returns its counts. `play` plays one seed of a history, on
+/// many threads at once. `progress` is called for each row, in order, with true if the row was
+/// already stored; it can stop the sweep, which can then be resumed.
 ///
 /// # Errors
 ///
-/// If the folder cannot be written or has results of another sweep, or the disk is full. Rows that were written remain.
+/// If the folder cannot be written or has results of another sweep, or the disk is full. Rows that
+/// were written remain.
 pub fn sweep(
     manifest: &Manifest,
     keep: Keep<'_>,
@@ -110,7 +113,8 @@ pub fn sweep(
     Ok(tally)
 }
 
-/// Creates the folder, or checks that its content belongs to this sweep; returns true if that sweep has finished.
+/// Creates the folder, or checks that its content belongs to this sweep; returns true if that sweep
+/// has finished.
 fn prepare(folder: &Path, manifest: &Manifest, resume: bool) -> Result<bool, ResultsError> {
     std::fs::create_dir_all(folder).map_err(ResultsError::file(folder, "cannot be created"))?;
     match Manifest::read(folder)? {

@@ -39,7 +39,8 @@ pub struct HistoryTally {
     pub simulated: Duration,
 }
 
-/// The longest wait of a run in eight bytes: twice its nanoseconds, plus one if it is a censored observation.
+/// The longest wait of a run in eight bytes: twice its nanoseconds, plus one if it is a censored
+/// observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Packed(u64);
 
@@ -65,7 +66,8 @@ impl HistoryTally {
         self.longest.keys().map(String::as_str)
     }
 
-    /// Returns, seed by seed, the longest wait whose deadline is this parameter; `None` for a run without such a wait.
+    /// Returns, seed by seed, the longest wait whose deadline is this parameter; `None` for a run
+    /// without such a wait.
     pub fn longest(&self, parameter: &str) -> impl Iterator<Item = Option<Length>> {
         self.longest.get(parameter).into_iter().flatten().map(|packed| packed.length())
     }
@@ -90,7 +92,8 @@ impl HistoryTally {
     }
 }
 
-/// Returns the longer of two lengths; if one is censored, the result is censored at the larger value.
+/// Returns the longer of two lengths; if one is censored, the result is censored at the larger
+/// value.
 fn longer(one: Length, other: Length) -> Length {
     let duration = one.duration().max(other.duration());
     match (one, other) {
@@ -120,7 +123,8 @@ impl Tally {
         }
     }
 
-    /// Returns the confidence interval of a cell's failure rate, corrected for the number of looks if there is a stopping rule; 0 to 1 for a cell without runs.
+    /// Returns the confidence interval of a cell's failure rate, corrected for the number of looks
+    /// if there is a stopping rule; 0 to 1 for a cell without runs.
     ///
     /// # Panics
     ///
@@ -142,7 +146,9 @@ impl Tally {
         target.side(&self.rate(plan, place, target, stop))
     }
 
-    /// Whether the cells of a case have all the runs that they will get: all their seeds, or with a stopping rule as many as it takes to decide them. Always false in a search for a boundary, which ends only with the sweep.
+    /// Whether the cells of a case have all the runs that they will get: all their seeds, or with a
+    /// stopping rule as many as it takes to decide them. Always false in a search for a boundary,
+    /// which ends only with the sweep.
     pub fn is_complete(&self, manifest: &Manifest, case: &str) -> bool {
         let Manifest { plan, target, stop, .. } = manifest;
         let is_decided = |place: usize| {
@@ -189,7 +195,8 @@ impl Tally {
     }
 }
 
-/// Returns the cause of a run's failure under these deadlines, if it fails: any cause, or only waits of the objective if there is one.
+/// Returns the cause of a run's failure under these deadlines, if it fails: any cause, or only
+/// waits of the objective if there is one.
 fn failure(objective: &[String], outcome: &Outcome, deadlines: &[(&str, Duration)]) -> Option<String> {
     if objective.is_empty() {
         let verdict = outcome.with_deadlines(deadlines);

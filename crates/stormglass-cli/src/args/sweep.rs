@@ -19,13 +19,15 @@ pub(crate) struct Sweep {
     /// Worker threads. Default: one per core.
     #[arg(long)]
     pub(crate) jobs: Option<NonZeroUsize>,
-    /// Store every run in this folder: a journal while the sweep runs, then runs.parquet and manifest.json.
+    /// Store every run in this folder: a journal while the sweep runs, then runs.parquet and
+    /// manifest.json.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Continue an interrupted sweep with the runs in the folder.
     #[arg(long, requires = "out")]
     pub(crate) resume: bool,
-    /// Play part I of N, for `merge`: I/N with I from 0; `auto` takes both from a Slurm array task, `auto/N` takes I from an indexed Kubernetes job.
+    /// Play part I of N, for `merge`: I/N with I from 0; `auto` takes both from a Slurm array task,
+    /// `auto/N` takes I from an indexed Kubernetes job.
     #[arg(long, requires = "out")]
     pub(crate) shard: Option<String>,
     #[command(flatten)]
@@ -59,7 +61,8 @@ pub(crate) struct Rare {
     pub(crate) scenario: String,
     #[command(flatten)]
     pub(crate) what: What,
-    /// The deadline parameter of the waits, for example admin.deadline; the longest wait of a run counts.
+    /// The deadline parameter of the waits, for example admin.deadline; the longest wait of a run
+    /// counts.
     #[arg(long, value_name = "PARAMETER")]
     pub(crate) wait: String,
     /// The length whose probability of being exceeded is estimated, for example 30s.
@@ -81,10 +84,12 @@ pub(crate) struct Rare {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Calibrate {
-    /// The folder of logs, one file per process: .jsonl, .json, .log or .txt, also with .gz; subfolders are searched too.
+    /// The folder of logs, one file per process: .jsonl, .json, .log or .txt, also with .gz;
+    /// subfolders are searched too.
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
-    /// The meaning of log lines: a shipped mapping (`list mappings`) or a TOML file with a regular expression for each phase of a start. Default: the first shipped mapping.
+    /// The meaning of log lines: a shipped mapping (`list mappings`) or a TOML file with a regular
+    /// expression for each phase of a start. Default: the first shipped mapping.
     #[arg(long, value_name = "NAME|MAPPING.toml")]
     pub(crate) mapping: Option<String>,
     /// The scenario whose starts are compared. Default: the first one.
@@ -116,16 +121,19 @@ pub(crate) struct Calibrate {
 /// The forms of a sweep's report, and the gate.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct ReportArgs {
-    /// Exit with 1 unless the one-sided upper confidence limit of every cell's failure rate is below a limit, for example flake<0.001@95%.
+    /// Exit with 1 unless the one-sided upper confidence limit of every cell's failure rate is
+    /// below a limit, for example flake<0.001@95%.
     #[arg(long)]
     pub(crate) gate: Option<Gate>,
     /// Print Markdown tables, for a CI summary.
     #[arg(long)]
     pub(crate) markdown: bool,
-    /// Write an HTML page (works offline): failure rates, survival curves, heat maps, the cost of a lower failure rate, and the command that explains each failure.
+    /// Write an HTML page (works offline): failure rates, survival curves, heat maps, the cost of a
+    /// lower failure rate, and the command that explains each failure.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
-    /// Write JUnit XML: one test per cell, failed if its failure rate is above the target, skipped if that is undecided.
+    /// Write JUnit XML: one test per cell, failed if its failure rate is above the target, skipped
+    /// if that is undecided.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
 }

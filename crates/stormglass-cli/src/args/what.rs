@@ -3,16 +3,19 @@
 /// The inputs of a run other than scenario and seed.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct What {
-    /// The version of the system under test: a shipped model or a TOML file. Default: the scenario's first model.
+    /// The version of the system under test: a shipped model or a TOML file. Default: the
+    /// scenario's first model.
     #[arg(long)]
     pub(crate) model: Option<String>,
     /// The latencies of disks, network and CPUs: a shipped profile or a TOML file.
     #[arg(long, default_value = "ci-disk")]
     pub(crate) profile: String,
-    /// The faults: a shipped plan or a TOML file, with written faults or a generator that draws them from each seed.
+    /// The faults: a shipped plan or a TOML file, with written faults or a generator that draws
+    /// them from each seed.
     #[arg(long)]
     pub(crate) plan: Option<String>,
-    /// Set a parameter, for example disk.sync.delay=200ms; `list parameters` lists them. Repeatable.
+    /// Set a parameter, for example disk.sync.delay=200ms; `list parameters` lists them.
+    /// Repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
     pub(crate) sets: Vec<(String, String)>,
 }

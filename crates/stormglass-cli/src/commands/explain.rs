@@ -90,7 +90,8 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
     Ok(Exit::of(&outcome.verdict))
 }
 
-/// Returns the wait to explain: one that exceeded its deadline if there is one, and the longest of those.
+/// Returns the wait to explain: one that exceeded its deadline if there is one, and the longest of
+/// those.
 fn longest<'a>(waits: &'a [Wait], node: Option<&str>) -> Option<&'a Wait> {
     let candidates = waits.iter().filter(|wait| node.is_none_or(|node| wait.node == node));
     candidates.max_by_key(|wait| (wait.exceeded(), wait.length.duration()))

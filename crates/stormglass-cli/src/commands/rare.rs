@@ -11,7 +11,7 @@ use stormglass_report::table;
 use stormglass_sim::Run;
 use stormglass_sim::settings::{known, unknown};
 use stormglass_sweep::pool;
-use stormglass_sweep::splitting::{Path, Question, Rare, split};
+use stormglass_sweep::splitting::{Estimate, Path, Question, split};
 
 pub(crate) fn rare(context: &Context<'_>, args: &args::Rare, output: &mut Output) -> Result<Exit, CliError> {
     let scenario = context.scenario(&args.scenario)?;
@@ -48,7 +48,7 @@ pub(crate) fn rare(context: &Context<'_>, args: &args::Rare, output: &mut Output
     Ok(Exit::Held)
 }
 
-fn text(args: &args::Rare, rare: &Rare) -> String {
+fn text(args: &args::Rare, rare: &Estimate) -> String {
     let mut table = table::numbers(["length of the wait", "share of runs", "probability"].map(String::from));
     let mut chance = 1.0;
     for level in &rare.levels {
@@ -61,7 +61,7 @@ fn text(args: &args::Rare, rare: &Rare) -> String {
     }
     let mut text = table::text(&table);
     let (wait, beyond) = (&args.wait, humantime::format_duration(args.beyond));
-    let Rare { chance, low, high, confidence, runs, one_by_one, .. } = rare;
+    let Estimate { chance, low, high, confidence, runs, one_by_one, .. } = rare;
     let _ = writeln!(
         text,
         "\n{wait}: a wait is longer than {beyond} with probability {chance:.2e} ({:.0} % CI {low:.2e} to {high:.2e})",

@@ -78,7 +78,8 @@ pub(crate) fn shrink(
     Ok(Exit::of(&outcome.verdict))
 }
 
-/// Whether two runs fail in the same way: the same wait, property or panic message, regardless of lengths and evidence.
+/// Whether two runs fail in the same way: the same wait, property or panic message, regardless of
+/// lengths and evidence.
 fn is_same_failure(one: &Verdict, other: &Verdict) -> bool {
     match (one, other) {
         (Verdict::TimedOut { wait: one, .. }, Verdict::TimedOut { wait: other, .. }) => one == other,

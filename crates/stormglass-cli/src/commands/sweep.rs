@@ -18,8 +18,8 @@ use stormglass_report::sweep::page::html;
 use stormglass_report::sweep::{Cost, Findings, Found, tables};
 use stormglass_sim::settings::{known, unknown};
 use stormglass_sim::{Meaning, Run, Scenario, Settings};
-use stormglass_sweep::answers::deadlines::Needed;
-use stormglass_sweep::answers::frontier::Best;
+use stormglass_sweep::answers::deadlines::RequiredDeadline;
+use stormglass_sweep::answers::frontier::FrontierPoint;
 use stormglass_sweep::answers::sensitivity::{Interaction, Sensitivity};
 use stormglass_sweep::plan::Resolved;
 use stormglass_sweep::space::Sampling;
@@ -31,8 +31,8 @@ use stormglass_sweep::{Cell, Manifest, Plan, Shard, Space, SpaceError, Tally, po
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum Line<'a> {
     Cell(&'a Found),
-    Deadline(&'a Needed),
-    Frontier(&'a Best),
+    Deadline(&'a RequiredDeadline),
+    Frontier(&'a FrontierPoint),
     Sensitivity(&'a Sensitivity),
     Interaction(&'a Interaction),
     Cost(&'a Cost),
@@ -133,7 +133,8 @@ pub(crate) fn report(
     write_report(context, &manifest, &tally, &args.report, output)
 }
 
-/// Whether the newest run of a history may be the last of its case: a cheap check before the expensive one.
+/// Whether the newest run of a history may be the last of its case: a cheap check before the
+/// expensive one.
 fn may_complete(manifest: &Manifest, tally: &Tally, history: usize) -> bool {
     let (played, all) =
         (tally.histories[history].seeds.len() as u64, manifest.plan.histories[history].runs());
@@ -228,7 +229,8 @@ fn objective(plan: &Plan, keys: &[String], file: &str) -> Result<Vec<String>, Sp
     }
 }
 
-/// Checks the gate: the upper confidence limit of every cell's failure rate has to be below its limit.
+/// Checks the gate: the upper confidence limit of every cell's failure rate has to be below its
+/// limit.
 fn check(Gate(target): Gate, findings: &Findings, output: &mut Output) -> Exit {
     let mut exit = Exit::Held;
     for cell in &findings.cells {
@@ -279,7 +281,8 @@ fn resolve(
     Ok(Resolved { behaviour, deadlines })
 }
 
-/// Parses `I/N`; `auto` takes both from a Slurm array task, `auto/N` takes I from an indexed Kubernetes job.
+/// Parses `I/N`; `auto` takes both from a Slurm array task, `auto/N` takes I from an indexed
+/// Kubernetes job.
 #[expect(clippy::disallowed_methods, reason = "a scheduler passes the task number in the environment")]
 fn shard(text: &str) -> Result<Shard, CliError> {
     let variable = |name: &str| {

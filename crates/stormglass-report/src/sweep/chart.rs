@@ -1,11 +1,12 @@
-//! The page's charts as inline SVG, without scripts and external fonts; the same findings give the same bytes.
+//! The page's charts as inline SVG, without scripts and external fonts; the same findings give the
+//! same bytes.
 
 use super::curves::Curve;
 use super::findings::Found;
 use super::tables::{percent, rate as rate_text, share as share_text};
 use std::fmt::Write;
 use std::time::Duration;
-use stormglass_sweep::answers::frontier::Best;
+use stormglass_sweep::answers::frontier::FrontierPoint;
 use stormglass_sweep::answers::sensitivity::Interaction;
 use stormglass_sweep::stats::stopping::Side;
 use stormglass_sweep::stats::survival::Step;
@@ -16,7 +17,8 @@ const TOP: f64 = 10.0;
 const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 200.0;
 
-/// Draws the confidence interval of a rate as a bar, with the target; all bars of a table have the same scale.
+/// Draws the confidence interval of a rate as a bar, with the target; all bars of a table have the
+/// same scale.
 pub(super) fn bar(cell: &Found, target: f64, most: f64) -> String {
     let x = |rate: f64| 4.0 + 142.0 * (rate / most).min(1.0);
     let class = match cell.side {
@@ -84,7 +86,7 @@ pub(super) fn survival(curve: &Curve) -> String {
 }
 
 /// Draws the frontier of failure rate and deadline, with the best cell at each point.
-pub(super) fn frontier(points: &[&Best]) -> String {
+pub(super) fn frontier(points: &[&FrontierPoint]) -> String {
     let right = points.iter().map(|point| point.deadline_s).fold(0.0, f64::max) * 1.1;
     let bottom = points.iter().map(|point| point.flake).fold(1.0, f64::min) / 2.0;
     let plot = Plot { right, bottom };
@@ -109,7 +111,8 @@ pub(super) fn frontier(points: &[&Best]) -> String {
     svg + "</svg>"
 }
 
-/// Draws a heat map with a square for each pair of values. A square with a failed run links to the command that explains it.
+/// Draws a heat map with a square for each pair of values. A square with a failed run links to the
+/// command that explains it.
 pub(super) fn heat_map(map: &Interaction) -> String {
     const SIDE: f64 = 64.0;
     const LINE: f64 = 30.0;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 use stormglass_core::Length;
-use stormglass_sweep::answers::frontier::Best;
+use stormglass_sweep::answers::frontier::FrontierPoint;
 use stormglass_sweep::stats::survival::{Step, kaplan_meier};
 use stormglass_sweep::{Manifest, Tally};
 
@@ -21,7 +21,7 @@ pub struct Curve {
 }
 
 /// Returns the curves of each case and deadline.
-pub(super) fn curves(manifest: &Manifest, tally: &Tally, frontier: &[Best]) -> Vec<Curve> {
+pub(super) fn curves(manifest: &Manifest, tally: &Tally, frontier: &[FrontierPoint]) -> Vec<Curve> {
     let plan = &manifest.plan;
     let mut curves = Vec::new();
     for planned in plan.firsts() {

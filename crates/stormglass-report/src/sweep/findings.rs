@@ -4,10 +4,10 @@ use super::curves::{Curve, curves};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-use stormglass_sweep::answers::deadlines::{Needed, needed};
-use stormglass_sweep::answers::frontier::{Best, frontier};
+use stormglass_sweep::answers::comparison::{Compared, compared};
+use stormglass_sweep::answers::deadlines::{RequiredDeadline, required_deadlines};
+use stormglass_sweep::answers::frontier::{FrontierPoint, frontier};
 use stormglass_sweep::answers::sensitivity::{Interaction, Sensitivity, interactions, sensitivities};
-use stormglass_sweep::answers::worth::{Compared, compared};
 use stormglass_sweep::stats::stopping::{Side, Target};
 use stormglass_sweep::tally::HistoryTally;
 use stormglass_sweep::{Cell, Manifest, Tally};
@@ -22,9 +22,9 @@ pub struct Findings {
     /// The cells.
     pub cells: Vec<Found>,
     /// The smallest deadlines that meet the target, for the first cell of each case.
-    pub deadlines: Vec<Needed>,
+    pub deadlines: Vec<RequiredDeadline>,
     /// The frontier of failure rate and deadline, for cases with several histories.
-    pub frontier: Vec<Best>,
+    pub frontier: Vec<FrontierPoint>,
     /// The main effect of each parameter.
     pub sensitivities: Vec<Sensitivity>,
     /// The failure rates for each pair of parameters.
@@ -74,11 +74,15 @@ pub struct Cost {
     pub brute_force_runs: u64,
     /// The simulated time of the runs played, in seconds.
     pub simulated_s: f64,
-    /// The simulated time, in seconds, of a grid of fixed size with the same precision: each cell played separately with as many runs as the cell of its case that took most, multiplied by the factor that independent seeds need in comparisons (the median over the case's comparisons).
+    /// The simulated time, in seconds, of a grid of fixed size with the same precision: each cell
+    /// played separately with as many runs as the cell of its case that took most, multiplied by
+    /// the factor that independent seeds need in comparisons (the median over the case's
+    /// comparisons).
     pub grid_s: f64,
 }
 
-/// Returns the findings for each cell. `explain` returns the command that explains a seed of a cell.
+/// Returns the findings for each cell. `explain` returns the command that explains a seed of a
+/// cell.
 pub(super) fn found(
     manifest: &Manifest,
     tally: &Tally,
@@ -117,7 +121,7 @@ impl Findings {
             commit: manifest.build.commit.clone(),
             cost: Cost::of(manifest, tally, &cells),
             cells,
-            deadlines: needed(plan, tally, target),
+            deadlines: required_deadlines(plan, tally, target),
             curves: curves(manifest, tally, &frontier),
             frontier,
             sensitivities: sensitivities(plan, tally),

@@ -5,7 +5,8 @@ use super::tables::{causes, rate as rate_text, share};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use stormglass_sweep::stats::stopping::Side;
 
-/// Returns the JUnit report. A cell's test fails if its failure rate is above the target at the target's confidence, and is skipped if its side of the target is unknown.
+/// Returns the JUnit report. A cell's test fails if its failure rate is above the target at the
+/// target's confidence, and is skipped if its side of the target is unknown.
 ///
 /// # Panics
 ///

@@ -6,7 +6,7 @@ use super::tables::{
     best, causes, compared, cost, deadline, percent, rate, sensitivity, share, shift, shift_of,
 };
 use askama::Template;
-use stormglass_sweep::answers::frontier::Best;
+use stormglass_sweep::answers::frontier::FrontierPoint;
 
 #[derive(Template)]
 #[template(path = "sweep.html")]
@@ -154,7 +154,7 @@ fn case<'a>(findings: &'a Findings, name: &'a str) -> Case<'a> {
 }
 
 fn frontiers(findings: &Findings) -> Vec<Frontier> {
-    let mut all: Vec<(String, Vec<&Best>)> = Vec::new();
+    let mut all: Vec<(String, Vec<&FrontierPoint>)> = Vec::new();
     for point in &findings.frontier {
         let name = format!("{}: {}", point.case, point.parameter);
         match all.last_mut().filter(|(other, _)| *other == name) {

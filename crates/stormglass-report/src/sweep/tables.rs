@@ -5,10 +5,10 @@ use crate::table;
 use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
 use std::fmt::Write;
-use stormglass_sweep::answers::deadlines::Needed;
-use stormglass_sweep::answers::frontier::Best;
+use stormglass_sweep::answers::comparison::Shift;
+use stormglass_sweep::answers::deadlines::RequiredDeadline;
+use stormglass_sweep::answers::frontier::FrontierPoint;
 use stormglass_sweep::answers::sensitivity::Sensitivity;
-use stormglass_sweep::answers::worth::Shift;
 use stormglass_sweep::stats::quantile::Quantile;
 use stormglass_sweep::stats::stopping::Target;
 use stormglass_sweep::{Manifest, Tally};
@@ -33,7 +33,8 @@ pub fn markdown(findings: &Findings) -> String {
     write(findings, &Form { table: markdown, mark: "### " })
 }
 
-/// Renders the table of one case while other cases are still being played: without p-values, whose Holm correction needs all comparisons.
+/// Renders the table of one case while other cases are still being played: without p-values, whose
+/// Holm correction needs all comparisons.
 pub fn preview(manifest: &Manifest, tally: &Tally, case: &str) -> String {
     let cells = found(manifest, tally, |_, _| String::new());
     let cells: Vec<&Found> = cells.iter().filter(|cell| cell.case == case).collect();
@@ -43,7 +44,8 @@ pub fn preview(manifest: &Manifest, tally: &Tally, case: &str) -> String {
     text + &causes_line(&cells)
 }
 
-/// Returns the line below a case's table: the causes of failure in the first cell with a failed run.
+/// Returns the line below a case's table: the causes of failure in the first cell with a failed
+/// run.
 fn causes_line(cells: &[&Found]) -> String {
     let first = cells.iter().find(|cell| cell.failed > 0);
     let line = first.map(|first| format!("\nCauses of failure in \"{}\": {}\n", first.cell, causes(first)));
@@ -78,7 +80,8 @@ fn write(findings: &Findings, form: &Form) -> String {
         section(&mut text, form, &heading, table);
         text += "\n";
     }
-    let pressing: Vec<&Best> = findings.frontier.iter().filter(|best| findings.is_pressing(best)).collect();
+    let pressing: Vec<&FrontierPoint> =
+        findings.frontier.iter().filter(|best| findings.is_pressing(best)).collect();
     if !pressing.is_empty() {
         let heading = format!(
             "The cost of a lower failure rate at {confidence} confidence: a longer deadline finds a dead node later (for each case, the deadline that most runs exceed)"
@@ -144,7 +147,7 @@ pub(super) fn shift_of(cell: &Found) -> Option<&Shift> {
 
 impl Findings {
     /// Whether a deadline is the one of its case that most runs of the first cell exceed.
-    fn is_pressing(&self, best: &Best) -> bool {
+    fn is_pressing(&self, best: &FrontierPoint) -> bool {
         let of_case = self.deadlines.iter().filter(|needed| needed.case == best.case);
         let most =
             of_case.rev().max_by_key(|needed| needed.exceeded_now).filter(|needed| needed.exceeded_now > 0);
@@ -179,7 +182,7 @@ pub(super) fn compared(cell: &Found) -> [String; 3] {
 }
 
 /// Returns the columns of a point of the frontier.
-pub(super) fn best(point: &Best) -> [String; 3] {
+pub(super) fn best(point: &FrontierPoint) -> [String; 3] {
     [format!("< {}", share(point.flake)), format!("{:.3} s", point.deadline_s), point.cell.clone()]
 }
 
@@ -197,7 +200,7 @@ pub(super) fn sensitivity(found: &Sensitivity) -> [String; 5] {
 }
 
 /// Returns the columns of a deadline.
-pub(super) fn deadline(needed: &Needed) -> [String; 6] {
+pub(super) fn deadline(needed: &RequiredDeadline) -> [String; 6] {
     let Quantile { low, high, .. } = needed.p99_s;
     let high = high.map_or_else(|| "?".into(), length);
     [
@@ -215,7 +218,7 @@ fn length(seconds: f64) -> String {
 }
 
 /// Returns the smallest deadline, or why there is none.
-fn smallest(needed: &Needed) -> String {
+fn smallest(needed: &RequiredDeadline) -> String {
     match (needed.smallest_s, needed.needs_runs) {
         (Some(smallest), _) => format!("{smallest:.3} s"),
         (None, Some(runs)) => format!("needs {runs} runs"),

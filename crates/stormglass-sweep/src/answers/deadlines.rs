@@ -11,14 +11,15 @@ use stormglass_core::Length;
 
 /// The smallest value of one deadline that meets the target, with the distribution of its waits.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Needed {
+pub struct RequiredDeadline {
     /// The case's name.
     pub case: String,
     /// The parameter whose value is the deadline.
     pub parameter: String,
     /// Its value in the sweep, in seconds.
     pub now_s: f64,
-    /// The median over the runs of a run's longest wait, in seconds; infinite if that wait never ended.
+    /// The median over the runs of a run's longest wait, in seconds; infinite if that wait never
+    /// ended.
     pub median_s: Quantile<f64>,
     /// The 99th percentile of the same.
     pub p99_s: Quantile<f64>,
@@ -26,14 +27,16 @@ pub struct Needed {
     pub exceeded_now: u64,
     /// The number of runs that have such a wait.
     pub runs: u64,
-    /// The smallest deadline that meets the target, in seconds; `None` if the runs are too few or too many waits never end.
+    /// The smallest deadline that meets the target, in seconds; `None` if the runs are too few or
+    /// too many waits never end.
     pub smallest_s: Option<f64>,
     /// The number of runs that a smallest deadline needs at least, if these are too few.
     pub needs_runs: Option<u64>,
 }
 
-/// Returns, for the first cell of each case, the smallest value of each deadline that keeps the failure rate of its waits within the target.
-pub fn needed(plan: &Plan, tally: &Tally, target: Target) -> Vec<Needed> {
+/// Returns, for the first cell of each case, the smallest value of each deadline that keeps the
+/// failure rate of its waits within the target.
+pub fn required_deadlines(plan: &Plan, tally: &Tally, target: Target) -> Vec<RequiredDeadline> {
     let mut found = Vec::new();
     for planned in plan.firsts() {
         let history = &tally.histories[planned.history];
@@ -51,7 +54,7 @@ pub fn needed(plan: &Plan, tally: &Tally, target: Target) -> Vec<Needed> {
                 Smallest::None => (None, None),
                 Smallest::Needs { runs } => (None, Some(runs)),
             };
-            found.push(Needed {
+            found.push(RequiredDeadline {
                 case: planned.cell.case.clone(),
                 parameter: parameter.into(),
                 now_s: now.as_secs_f64(),
@@ -75,7 +78,8 @@ fn seconds(length: Length) -> f64 {
     }
 }
 
-/// Returns the length of the longest wait of each run that has one; `None` for a censored observation.
+/// Returns the length of the longest wait of each run that has one; `None` for a censored
+/// observation.
 pub(super) fn ended(history: &HistoryTally, parameter: &str) -> Vec<Option<Duration>> {
     let ended = |length| match length {
         Length::Observed(length) => Some(length),

@@ -1,4 +1,5 @@
-//! The Pareto frontier of failure rate and deadline: a check that waits longer fails less often, and finds a dead node later.
+//! The Pareto frontier of failure rate and deadline: a check that waits longer fails less often,
+//! and finds a dead node later.
 
 use super::deadlines::ended;
 use crate::plan::Plan;
@@ -10,7 +11,7 @@ use std::collections::BTreeSet;
 
 /// A point of the frontier: for this failure rate every other cell needs a longer deadline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Best {
+pub struct FrontierPoint {
     /// The case's name.
     pub case: String,
     /// The parameter that is the deadline.
@@ -26,10 +27,13 @@ pub struct Best {
 /// The failure rates for which points are computed.
 pub const RATES: [f64; 8] = [0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
 
-/// Returns, for each case and deadline with several histories, the frontier of failure rate and deadline.
+/// Returns, for each case and deadline with several histories, the frontier of failure rate and
+/// deadline.
 ///
-/// The target's confidence holds for all cells of a case together (Bonferroni correction), so the smallest of their deadlines is not the smallest by luck. Rates for which no cell has enough runs are left out, and so are rates whose deadline a lower rate has as well.
-pub fn frontier(plan: &Plan, tally: &Tally, target: Target) -> Vec<Best> {
+/// The target's confidence holds for all cells of a case together (Bonferroni correction), so the
+/// smallest of their deadlines is not the smallest by luck. Rates for which no cell has enough runs
+/// are left out, and so are rates whose deadline a lower rate has as well.
+pub fn frontier(plan: &Plan, tally: &Tally, target: Target) -> Vec<FrontierPoint> {
     let mut all = Vec::new();
     for case in plan.cases() {
         let histories: Vec<usize> = plan.histories_of(case).collect();
@@ -42,7 +46,7 @@ pub fn frontier(plan: &Plan, tally: &Tally, target: Target) -> Vec<Best> {
         for limit in limits.into_iter().filter(|limit| plan.counts(limit)) {
             let mut waits: Vec<_> =
                 histories.iter().map(|&history| (history, ended(&tally.histories[history], limit))).collect();
-            let mut points: Vec<Best> = Vec::new();
+            let mut points: Vec<FrontierPoint> = Vec::new();
             for flake in RATES {
                 let target = Target { flake, confidence, margin: None };
                 let best = waits.iter_mut().filter_map(|(history, lengths)| {
@@ -55,7 +59,7 @@ pub fn frontier(plan: &Plan, tally: &Tally, target: Target) -> Vec<Best> {
                 let deadline_s = deadline.as_secs_f64();
                 points.retain(|point| point.deadline_s < deadline_s);
                 let (case, parameter) = (case.to_string(), limit.to_string());
-                points.push(Best { case, parameter, flake, deadline_s, cell: plan.label(history) });
+                points.push(FrontierPoint { case, parameter, flake, deadline_s, cell: plan.label(history) });
             }
             all.extend(points);
         }

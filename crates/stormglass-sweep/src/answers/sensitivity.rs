@@ -19,9 +19,11 @@ pub struct Sensitivity {
     pub levels: Vec<(String, f64)>,
     /// The difference between the highest and the lowest share.
     pub effect: f64,
-    /// The number of seeds that fail in more cells under the value with the highest share than under the one with the lowest, and the number of seeds for which it is the other way round.
+    /// The number of seeds that fail in more cells under the value with the highest share than
+    /// under the one with the lowest, and the number of seeds for which it is the other way round.
     pub seeds: (u64, u64),
-    /// The p-value of the sign test over these seeds, corrected for all pairs of values (Bonferroni) and all parameters (Holm correction).
+    /// The p-value of the sign test over these seeds, corrected for all pairs of values
+    /// (Bonferroni) and all parameters (Holm correction).
     pub p: f64,
 }
 
@@ -62,7 +64,8 @@ struct Axis<'a> {
     levels: Vec<(String, Vec<usize>)>,
 }
 
-/// Returns the main effect of each parameter of each case. In a sampled space the other parameters differ at random between two values.
+/// Returns the main effect of each parameter of each case. In a sampled space the other parameters
+/// differ at random between two values.
 pub fn sensitivities(plan: &Plan, tally: &Tally) -> Vec<Sensitivity> {
     let mut all = Vec::new();
     for case in plan.cases() {
@@ -71,7 +74,7 @@ pub fn sensitivities(plan: &Plan, tally: &Tally) -> Vec<Sensitivity> {
             let by_rate = |&a: &usize, &b: &usize| rates[a].total_cmp(&rates[b]);
             let Some(low) = (0..rates.len()).min_by(by_rate) else { continue };
             let Some(high) = (0..rates.len()).max_by(by_rate) else { continue };
-            let seeds = uneven(plan, tally, &axis.levels[high].1, &axis.levels[low].1);
+            let seeds = discordant_seeds(plan, tally, &axis.levels[high].1, &axis.levels[low].1);
             let pairs = rates.len() * (rates.len() - 1) / 2;
             all.push(Sensitivity {
                 case: case.into(),
@@ -165,8 +168,10 @@ fn rate(tally: &Tally, cells: &[usize]) -> f64 {
     failed as f64 / runs.max(1) as f64
 }
 
-/// With how many seeds a larger share of the first cells fails than of the second, and the other way round. Seeds are independent of each other, cells are not.
-fn uneven(plan: &Plan, tally: &Tally, first: &[usize], second: &[usize]) -> (u64, u64) {
+/// Returns the number of seeds with which a larger share of the first cells fails than of the
+/// second, and the number with which it is smaller. Seeds are independent of each other; cells with
+/// the same seed are not.
+fn discordant_seeds(plan: &Plan, tally: &Tally, first: &[usize], second: &[usize]) -> (u64, u64) {
     let shares = |cells: &[usize]| {
         let mut shares: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
         for &cell in cells {

@@ -25,7 +25,8 @@ pub struct Compared {
 pub struct Comparison {
     /// The phases that both reached, in the mapping's order.
     pub phases: Vec<Compared>,
-    /// The distance of the medians: the mean of the absolute logarithms of their ratios. 0.1 is about 10 % more or less; infinite without a phase.
+    /// The distance of the medians: the mean of the absolute logarithms of their ratios. 0.1 is
+    /// about 10 % more or less; infinite without a phase.
     pub distance: f64,
 }
 
@@ -66,7 +67,9 @@ impl Comparison {
         Comparison { phases, distance }
     }
 
-    /// Returns the comparison restricted to the phases of `other`, or without any phase if one of those is missing. How many phases a run reaches before it ends depends on how slow it is, and must not decide the fit.
+    /// Returns the comparison restricted to the phases of `other`, or without any phase if one of
+    /// those is missing. How many phases a run reaches before it ends depends on how slow it is,
+    /// and must not decide the fit.
     pub(super) fn in_phases_of(mut self, other: &Comparison) -> Comparison {
         self.phases.retain(|phase| other.phases.iter().any(|it| it.phase == phase.phase));
         if self.phases.len() < other.phases.len() {

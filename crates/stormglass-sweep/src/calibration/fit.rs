@@ -27,10 +27,14 @@ pub struct Fitted {
 
 /// The number of values of a parameter that are tried in one round.
 const VALUES: u32 = 9;
-/// The number of rounds; each one searches between the neighbours of the best value, a quarter of the range before.
+/// The number of rounds; each one searches between the neighbours of the best value, a quarter of
+/// the range before.
 const ROUNDS: u32 = 4;
 
-/// Searches for the values with the smallest distance: coordinate descent, one parameter after the other, each from its whole range down to a few thousandths of it; twice if there are several parameters. `play` returns the starts of runs with these values; they are compared in the phases of `before`. A result without a phase means that no value had all of them.
+/// Searches for the values with the smallest distance: coordinate descent, one parameter after the
+/// other, each from its whole range down to a few thousandths of it; twice if there are several
+/// parameters. `play` returns the starts of runs with these values; they are compared in the phases
+/// of `before`. A result without a phase means that no value had all of them.
 pub fn fit(
     mapping: &Mapping,
     real: &[Start],

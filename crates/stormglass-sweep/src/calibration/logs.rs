@@ -8,7 +8,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Reads the first start in each log file of a folder and its subfolders: files that end in `.jsonl`, `.json`, `.log` or `.txt`, with or without `.gz`. Lines before the one that marks the process's start are skipped, and so are files without such a line.
+/// Reads the first start in each log file of a folder and its subfolders: files that end in
+/// `.jsonl`, `.json`, `.log` or `.txt`, with or without `.gz`. Lines before the one that marks the
+/// process's start are skipped, and so are files without such a line.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! The journal, `rows.jsonl`: one line of JSON per finished row, so that a killed process loses no finished row.
+//! The journal, `rows.jsonl`: one line of JSON per finished row, so that a killed process loses no
+//! finished row.
 
 use super::files::ResultsError;
 use super::row::Row;
@@ -19,7 +20,8 @@ impl Journal {
         folder.join("rows.jsonl")
     }
 
-    /// Opens the journal of a folder for appending, or creates it. An incomplete last line, which a killed process leaves, is truncated.
+    /// Opens the journal of a folder for appending, or creates it. An incomplete last line, which a
+    /// killed process leaves, is truncated.
     ///
     /// # Errors
     ///
@@ -58,11 +60,13 @@ impl Journal {
         Ok(Rows { path, lines: BufReader::new(file), number: 0, line: Vec::new() })
     }
 
-    /// Appends a row. After this returns, killing the process does not lose it (a power loss may: there is no fsync).
+    /// Appends a row. After this returns, killing the process does not lose it (a power loss may:
+    /// there is no fsync).
     ///
     /// # Errors
     ///
-    /// If the write fails, for example on a full disk. The row is then not in the journal; earlier rows remain.
+    /// If the write fails, for example on a full disk. The row is then not in the journal; earlier
+    /// rows remain.
     pub fn append(&mut self, row: &Row) -> Result<(), ResultsError> {
         let mut line = serde_json::to_vec(row).expect("a row is plain data");
         line.push(b'\n');

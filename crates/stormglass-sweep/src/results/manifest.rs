@@ -101,7 +101,8 @@ impl Manifest {
         })
     }
 
-    /// Returns why rows of `other` cannot be combined with rows of this manifest; `None` if they can.
+    /// Returns why rows of `other` cannot be combined with rows of this manifest; `None` if they
+    /// can.
     pub fn difference(&self, other: &Manifest) -> Option<String> {
         if let Some(difference) = self.build.differences(&other.build).first() {
             return Some(format!("was played by another build ({difference})"));

@@ -1,4 +1,4 @@
-//! One run of a sweep, as it is kept.
+//! A row: the stored outcome of one run.
 
 use serde::{Deserialize, Serialize};
 use stormglass_core::Outcome;

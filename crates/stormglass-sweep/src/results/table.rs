@@ -1,6 +1,7 @@
 //! The table of a sweep's rows as Parquet, `runs.parquet`.
 //!
-//! One row per run, sorted by the index of its seed and then by history. Times are nanoseconds of simulated time.
+//! One row per run, sorted by the index of its seed and then by history. Times are nanoseconds of
+//! simulated time.
 //!
 //! | column | meaning |
 //! | --- | --- |
@@ -13,7 +14,8 @@
 //! | `counters` | events by kind |
 //! | `events`, `ended_ns`, `trace_hash` | the number of events, the time at which the run ended, the hash over all events |
 //!
-//! DuckDB reads it directly: `select settings, avg((verdict <> 'passed')::int) from 'runs.parquet' group by 1`.
+//! DuckDB reads it directly: `select settings, avg((verdict <> 'passed')::int) from 'runs.parquet'
+//! group by 1`.
 
 use super::files::{ResultsError, replace};
 use super::row::Row;
@@ -205,7 +207,8 @@ struct Columns {
 }
 
 struct Leaf {
-    /// The largest Dremel definition level (the number of optional or repeated groups around a value), and whether one of them is repeated.
+    /// The largest Dremel definition level (the number of optional or repeated groups around a
+    /// value), and whether one of them is repeated.
     defined: i16,
     repeats: bool,
     definitions: Vec<i16>,

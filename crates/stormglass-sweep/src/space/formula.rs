@@ -1,6 +1,7 @@
 //! Formulas over other parameters: `2 * raft.heartbeat-ticks + 1`.
 //!
-//! Operands and operators are separated by spaces, since keys contain dashes. `*` and `/` bind tighter than `+` and `-`. There are no parentheses.
+//! Operands and operators are separated by spaces, since keys contain dashes. `*` and `/` bind
+//! tighter than `+` and `-`. There are no parentheses.
 
 use super::level::Level;
 use serde::Deserialize;

@@ -15,11 +15,16 @@ pub enum Sampling {
     Grid,
     /// This many points with independent uniform values.
     Random(u32),
-    /// A Latin hypercube with this many points: each parameter's range is divided into as many strata, and each stratum has one point. (McKay, Beckman and Conover, Technometrics 21, 1979.)
+    /// A Latin hypercube with this many points: each parameter's range is divided into as many
+    /// strata, and each stratum has one point. (McKay, Beckman and Conover, Technometrics 21,
+    /// 1979.)
     LatinHypercube(u32),
-    /// This many points of a Sobol sequence with Owen scrambling (crate `sobol_burley`), which fills the space and its projections evenly.
+    /// This many points of a Sobol sequence with Owen scrambling (crate `sobol_burley`), which
+    /// fills the space and its projections evenly.
     Sobol(u32),
-    /// A search for the value of this parameter at which the failure rate crosses the target, for each combination of the others: the ends of the grid first, then bisection. The failure rate has to be monotonic in the parameter.
+    /// A search for the value of this parameter at which the failure rate crosses the target, for
+    /// each combination of the others: the ends of the grid first, then bisection. The failure rate
+    /// has to be monotonic in the parameter.
     Boundary(String),
 }
 

@@ -3,10 +3,13 @@
 use statrs::function::beta::beta_reg;
 use std::ops::RangeInclusive;
 
-/// Returns the exact Clopper-Pearson confidence interval of a probability after `events` in `trials`. Whatever the probability is, the interval covers it with at least the stated confidence. (Clopper and Pearson, Biometrika 26, 1934.)
+/// Returns the exact Clopper-Pearson confidence interval of a probability after `events` in
+/// `trials`. Whatever the probability is, the interval covers it with at least the stated
+/// confidence. (Clopper and Pearson, Biometrika 26, 1934.)
 ///
-/// The ends are quantiles of beta distributions, found by bisection of the regularized incomplete beta function, which is monotonic:
-/// `statrs`'s own inverse is 1e-4 off for a million trials and does not return for ten.
+/// The ends are quantiles of beta distributions, found by bisection of the regularized incomplete
+/// beta function, which is monotonic: `statrs`'s own inverse is 1e-4 off for a million trials and
+/// does not return for ten.
 ///
 /// ```
 /// // Nothing in 3,000: below 1 in 1,000, as the rule of three has it, one-sided.
@@ -81,7 +84,8 @@ mod tests {
         }
     }
 
-    /// No event in n trials has the closed form 1 - (α/2)^(1/n), also for n at which the library's own inverse does not return.
+    /// No event in n trials has the closed form 1 - (α/2)^(1/n), also for n at which the library's
+    /// own inverse does not return.
     #[test]
     fn interval_without_events_has_the_closed_form() {
         for trials in [1_000u64, 1_000_000, 10_000_000, 100_000_000] {
@@ -91,7 +95,8 @@ mod tests {
         }
     }
 
-    /// Sums the probabilities of all outcomes: the interval covers the truth with at least the stated confidence.
+    /// Sums the probabilities of all outcomes: the interval covers the truth with at least the
+    /// stated confidence.
     #[test]
     fn interval_has_the_stated_coverage() {
         const TRIALS: u64 = 40;

@@ -23,9 +23,13 @@ pub enum Smallest {
     },
 }
 
-/// Returns the smallest observed length that, as a deadline, keeps the failure rate within the target. `None` in `lengths` is a wait that never ended.
+/// Returns the smallest observed length that, as a deadline, keeps the failure rate within the
+/// target. `None` in `lengths` is a wait that never ended.
 ///
-/// How many of n runs may exceed it follows from n alone: the largest k whose one-sided Clopper-Pearson upper limit is within the target. So the length at that rank is a distribution-free upper confidence limit of a quantile. (Wilks, Annals of Mathematical Statistics 12, 1941.)
+/// How many of n runs may exceed it follows from n alone: the largest k whose one-sided
+/// Clopper-Pearson upper limit is within the target. So the length at that rank is a
+/// distribution-free upper confidence limit of a quantile. (Wilks, Annals of Mathematical
+/// Statistics 12, 1941.)
 pub fn smallest_deadline(lengths: &mut [Option<Duration>], target: Target) -> Smallest {
     let runs = lengths.len() as u64;
     let upper = |exceeded: u64| upper_limit(exceeded, runs, target.confidence);
@@ -57,7 +61,8 @@ mod tests {
 
     const TARGET: Target = Target { flake: 0.01, confidence: 0.95, margin: None };
 
-    /// 299 clean runs are the least for 1 % at 95 % (0.99^299 < 0.05); with 473 one may fail. (Wilks.)
+    /// 299 clean runs are the least for 1 % at 95 % (0.99^299 < 0.05); with 473 one may fail.
+    /// (Wilks.)
     #[test]
     fn allowed_failures_follow_from_the_number_of_runs() {
         let of = |runs: u64| {
@@ -76,7 +81,8 @@ mod tests {
         assert_eq!(smallest_deadline(&mut lengths, TARGET), Smallest::None);
     }
 
-    /// Exponential waits: P(longer than d) = exp(-d). In 1,000 experiments of 500 runs the deadline is too short in no more than 5 % of them.
+    /// Exponential waits: P(longer than d) = exp(-d). In 1,000 experiments of 500 runs the deadline
+    /// is too short in no more than 5 % of them.
     #[test]
     fn deadline_has_the_stated_coverage() {
         let mut stream = Seed(3).stream("deadlines");

@@ -1,9 +1,12 @@
-//! Paired comparisons: two cells with the same seeds have the same random environment (common random numbers).
+//! Paired comparisons: two cells with the same seeds have the same random environment (common
+//! random numbers).
 
 use crate::stats::binomial::clopper_pearson;
 use statrs::function::beta::beta_reg;
 
-/// Returns the two-sided p-value of McNemar's exact test for the discordant pairs: `only_before` seeds failed only before, `only_after` only after. 1 without discordant pairs. (McNemar, Psychometrika 12, 1947; with the binomial distribution instead of his approximation.)
+/// Returns the two-sided p-value of McNemar's exact test for the discordant pairs: `only_before`
+/// seeds failed only before, `only_after` only after. 1 without discordant pairs. (McNemar,
+/// Psychometrika 12, 1947; with the binomial distribution instead of his approximation.)
 ///
 /// ```
 /// // Ten seeds that failed pass with the remedy, and none that passed fails: 2 · 0.5¹⁰.
@@ -19,7 +22,8 @@ pub fn mcnemar(only_before: u64, only_after: u64) -> f64 {
     (2.0 * beta_reg((all - fewer) as f64, fewer as f64 + 1.0, 0.5)).min(1.0)
 }
 
-/// Returns the p-values adjusted by the Holm correction for multiple comparisons, in the order given. (Holm, Scandinavian Journal of Statistics 6, 1979.)
+/// Returns the p-values adjusted by the Holm correction for multiple comparisons, in the order
+/// given. (Holm, Scandinavian Journal of Statistics 6, 1979.)
 ///
 /// ```
 /// // The smallest is multiplied by 3, the next by 2, and none is smaller than the one before it.
@@ -38,7 +42,9 @@ pub fn holm(chances: &[f64]) -> Vec<f64> {
     adjusted
 }
 
-/// Returns the median of paired differences with its distribution-free confidence interval, the inversion of the sign test. `None` without pairs. With too few pairs for the confidence, the ends are the smallest and the largest difference.
+/// Returns the median of paired differences with its distribution-free confidence interval, the
+/// inversion of the sign test. `None` without pairs. With too few pairs for the confidence, the
+/// ends are the smallest and the largest difference.
 ///
 /// # Panics
 ///
@@ -52,7 +58,8 @@ pub fn median_difference(differences: &mut [f64], confidence: f64) -> Option<(f6
     } else {
         f64::midpoint(differences[middle - 1], differences[middle])
     };
-    // The largest number of smaller differences for which the share of smaller ones is still significantly below 1/2.
+    // The largest number of smaller differences for which the share of smaller ones is still
+    // significantly below 1/2.
     let too_few = |count: usize| *clopper_pearson(count as u64 + 1, pairs as u64, confidence).end() < 0.5;
     let below = (0..pairs / 2).take_while(|&count| too_few(count)).count();
     Some((median, differences[below], differences[pairs - 1 - below]))
@@ -63,7 +70,8 @@ mod tests {
     use super::*;
     use stormglass_core::Seed;
 
-    /// The sign test's interval for n = 10 at 95 % is from the 2nd to the 9th value (covers 97.9 %).
+    /// The sign test's interval for n = 10 at 95 % is from the 2nd to the 9th value (covers 97.9
+    /// %).
     #[test]
     fn median_interval_agrees_with_the_sign_test() {
         let mut differences: Vec<f64> = (1..=10).map(f64::from).collect();
@@ -72,7 +80,8 @@ mod tests {
         assert_eq!(median_difference(&mut [3.0], 0.95), Some((3.0, 3.0, 3.0)));
     }
 
-    /// 2,000 samples of 25 from a skewed distribution with median 1: the interval covers it in at least 95 % of them.
+    /// 2,000 samples of 25 from a skewed distribution with median 1: the interval covers it in at
+    /// least 95 % of them.
     #[test]
     fn median_interval_has_the_stated_coverage() {
         let mut stream = Seed(1).stream("coverage");

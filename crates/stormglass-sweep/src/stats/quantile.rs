@@ -2,10 +2,14 @@
 
 use statrs::function::beta::beta_reg;
 
-/// A quantile of a sample with its distribution-free confidence interval. The ends are order statistics, chosen by the binomial distribution of the number of values below the true quantile. (Conover, Practical Nonparametric Statistics, 1999, section 3.2.) An end is `None` if the sample is too small for it.
+/// A quantile of a sample with its distribution-free confidence interval. The ends are order
+/// statistics, chosen by the binomial distribution of the number of values below the true quantile.
+/// (Conover, Practical Nonparametric Statistics, 1999, section 3.2.) An end is `None` if the sample
+/// is too small for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Quantile<T> {
-    /// The sample quantile: the smallest value that at least this share of the sample does not exceed.
+    /// The sample quantile: the smallest value that at least this share of the sample does not
+    /// exceed.
     pub value: T,
     /// The lower end.
     pub low: Option<T>,
@@ -53,7 +57,8 @@ pub fn quantile<T: Copy>(sorted: &[T], share: f64, confidence: f64) -> Option<Qu
     Some(Quantile { value: value(sorted, share)?, low, high: sorted.get(high).copied() })
 }
 
-/// Returns the smallest value of a sorted sample that at least this share of it does not exceed; `None` for an empty sample.
+/// Returns the smallest value of a sorted sample that at least this share of it does not exceed;
+/// `None` for an empty sample.
 pub fn value<T: Copy>(sorted: &[T], share: f64) -> Option<T> {
     let count = sorted.len();
     let rank = ((count as f64 * share).ceil() as usize).clamp(1, count.max(1));
@@ -74,7 +79,8 @@ mod tests {
         assert_eq!(quantile(&sorted, 0.5, 0.95), Some(Quantile { value: 5, low: Some(2), high: Some(9) }));
     }
 
-    /// For 2,000 samples of exponential values the interval covers the true quantile in about 95 % or more.
+    /// For 2,000 samples of exponential values the interval covers the true quantile in about 95 %
+    /// or more.
     #[test]
     fn intervals_have_the_stated_coverage() {
         let mut stream = Seed(9).stream("coverage");

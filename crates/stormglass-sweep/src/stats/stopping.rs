@@ -1,4 +1,5 @@
-//! A sequential test with doubling looks: ends a cell when the side of the target is known on which its failure rate is.
+//! A sequential test with doubling looks: ends a cell when the side of the target is known on which
+//! its failure rate is.
 
 use super::binomial::clopper_pearson;
 use serde::{Deserialize, Serialize};
@@ -8,11 +9,14 @@ use std::ops::RangeInclusive;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Target {
-    /// The failure rate (share of runs that fail) that a cell may have. Range: between 0 and 1. Default: 0.01.
+    /// The failure rate (share of runs that fail) that a cell may have. Range: between 0 and 1.
+    /// Default: 0.01.
     pub flake: f64,
     /// The confidence level of intervals and decisions. Range: between 0 and 1. Default: 0.95.
     pub confidence: f64,
-    /// The indifference zone, as a factor: a rate whose interval lies between target / margin and target · margin counts as near the target, and its side need not be decided. Range: above 1. Default: none, so that such a cell plays all its seeds and stays open.
+    /// The indifference zone, as a factor: a rate whose interval lies between target / margin and
+    /// target · margin counts as near the target, and its side need not be decided. Range: above 1.
+    /// Default: none, so that such a cell plays all its seeds and stays open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub margin: Option<f64>,
 }
@@ -56,9 +60,13 @@ impl Target {
     }
 }
 
-/// The stopping rule of the sequential test: looks (interim analyses) after `first` runs and after each doubling, until all seeds are played.
+/// The stopping rule of the sequential test: looks (interim analyses) after `first` runs and after
+/// each doubling, until all seeds are played.
 ///
-/// Each look has an equal part of the error that the target's confidence allows (Bonferroni correction), so all looks together, and the interval that is reported at the end, have at least the stated confidence. Since looks are at doubling numbers, there are few of them, and the correction costs little.
+/// Each look has an equal part of the error that the target's confidence allows (Bonferroni
+/// correction), so all looks together, and the interval that is reported at the end, have at least
+/// the stated confidence. Since looks are at doubling numbers, there are few of them, and the
+/// correction costs little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Stop {
@@ -136,9 +144,11 @@ mod tests {
         assert_eq!(Stop { first: 50 }.looks(30), [30]);
     }
 
-    /// Of 1,000 sequential tests at each known rate, no more than 5 % end on the wrong side, and the interval at the end covers the truth in at least 95 %. Far from the target they end early.
+    /// Of 1,000 sequential tests at each known rate, no more than 5 % end on the wrong side, and
+    /// the interval at the end covers the truth in at least 95 %. Far from the target they end
+    /// early.
     #[test]
-    fn the_rule_keeps_the_error_that_it_states() {
+    fn sequential_test_has_the_stated_error_rate() {
         let (target, stop) = (Target { flake: 0.05, ..Target::default() }, Stop { first: 50 });
         let near = Target { margin: Some(2.0), ..target };
         let looks = stop.looks(1_600);

@@ -16,7 +16,9 @@ pub struct Step {
     pub high: f64,
 }
 
-/// Returns the Kaplan-Meier estimate with pointwise 95 % confidence intervals, from Greenwood's variance on the log-log scale. (Kaplan and Meier, JASA 53, 1958; Kalbfleisch and Prentice, 1980.) A censored observation is at risk until its length.
+/// Returns the Kaplan-Meier estimate with pointwise 95 % confidence intervals, from Greenwood's
+/// variance on the log-log scale. (Kaplan and Meier, JASA 53, 1958; Kalbfleisch and Prentice,
+/// 1980.) A censored observation is at risk until its length.
 ///
 /// ```
 /// use std::time::Duration;
@@ -84,7 +86,8 @@ mod tests {
             .collect()
     }
 
-    /// The 6-MP arm of Freireich's leukaemia trial (1963), the textbook's example: 21 patients, 9 relapses.
+    /// The 6-MP arm of Freireich's leukaemia trial (1963), the textbook's example: 21 patients, 9
+    /// relapses.
     #[test]
     fn estimate_agrees_with_the_textbook() {
         let weeks = [

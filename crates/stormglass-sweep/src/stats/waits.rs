@@ -39,7 +39,9 @@ impl WaitStats {
         self.lengths.iter().filter(|length| matches!(length, Length::Censored(_))).count()
     }
 
-    /// Returns the sample quantile: the smallest length that at least `per_mille` of a thousand waits do not exceed. Censored observations rank as longest and give a lower bound. `None` without waits.
+    /// Returns the sample quantile: the smallest length that at least `per_mille` of a thousand
+    /// waits do not exceed. Censored observations rank as longest and give a lower bound. `None`
+    /// without waits.
     pub fn quantile(&self, per_mille: u32) -> Option<Length> {
         let mut lengths = self.lengths.clone();
         // Censored observations rank last.
@@ -73,7 +75,8 @@ mod tests {
         stats
     }
 
-    /// For waits of 1 to 20 s the median is the 10th and the 95th percentile the 19th; ten exceed 10 s.
+    /// For waits of 1 to 20 s the median is the 10th and the 95th percentile the 19th; ten exceed
+    /// 10 s.
     #[test]
     fn quantiles_are_ranks() {
         let stats = stats((1..=20).map(|s| Length::Observed(Duration::from_secs(s))));

@@ -1,4 +1,5 @@
-//! Comparison of each variant with the first one, seed by seed: the same seeds give the same random environment (common random numbers).
+//! Comparison of each variant with the first one, seed by seed: the same seeds give the same random
+//! environment (common random numbers).
 
 use crate::plan::Plan;
 use crate::stats::pairs::{holm, mcnemar, median_difference};
@@ -8,22 +9,28 @@ use serde::Serialize;
 use std::time::Duration;
 use stormglass_core::Length;
 
-/// A cell compared, seed by seed, with the cell that has the first variant and the same parameter values.
+/// A cell compared, seed by seed, with the cell that has the first variant and the same parameter
+/// values.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Compared {
     /// The number of seeds that failed with the first variant and pass with this one.
     pub no_longer_fail: u64,
     /// The number of seeds that passed with the first variant and fail with this one.
     pub fail_now: u64,
-    /// The p-value of McNemar's exact test, with the Holm correction for all comparisons of the sweep.
+    /// The p-value of McNemar's exact test, with the Holm correction for all comparisons of the
+    /// sweep.
     pub p: f64,
-    /// The variance of the difference without pairing, divided by the variance with it: how many times as many runs independent seeds would need for the same precision. 1 if pairing gains nothing.
+    /// The variance of the difference without pairing, divided by the variance with it: how many
+    /// times as many runs independent seeds would need for the same precision. 1 if pairing gains
+    /// nothing.
     pub unpaired: f64,
-    /// The change of the waits whose deadline most runs with the first variant exceed or come nearest to.
+    /// The change of the waits whose deadline most runs with the first variant exceed or come
+    /// nearest to.
     pub wait: Option<Shift>,
 }
 
-/// The change in wait: the median over the seeds of the paired differences, with its confidence interval.
+/// The change in wait: the median over the seeds of the paired differences, with its confidence
+/// interval.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Shift {
     /// The parameter that is the waits' deadline.
@@ -36,7 +43,8 @@ pub struct Shift {
     pub high_s: f64,
 }
 
-/// Compares each cell with that of the first variant; `None` for the first variant and without variants.
+/// Compares each cell with that of the first variant; `None` for the first variant and without
+/// variants.
 pub fn compared(plan: &Plan, tally: &Tally, target: Target) -> Vec<Option<Compared>> {
     let mut all: Vec<Option<Compared>> =
         (0..plan.cells.len()).map(|place| compare(plan, tally, target, place)).collect();
@@ -57,7 +65,8 @@ fn compare(plan: &Plan, tally: &Tally, target: Target, place: usize) -> Option<C
         here.iter().zip(there).filter(|(here, there)| (**there, **here) == (this, that)).count() as u64
     };
     let (no_longer_fail, fail_now, both) = (count(true, false), count(false, true), count(true, true));
-    // The variances of the difference of two rates, and of the mean of the differences of pairs, both times the number of pairs.
+    // The variances of the difference of two rates, and of the mean of the differences of pairs,
+    // both times the number of pairs.
     let share = |events: u64| events as f64 / pairs as f64;
     let variance = |share: f64| share * (1.0 - share);
     let unpaired = variance(share(both + no_longer_fail)) + variance(share(both + fail_now));
