@@ -75,38 +75,38 @@ fn terminal_report_has_tables() {
     expect![[r#"
         start <b>&
 
-         cell                                        runs  failed  flake rate, 95 %  no longer fail  fail now        p  admin.deadline: waits longer by  first seed
-         as it was, admin.deadline=5s, nodes=3        400      74  14.81 to 22.66 %                                                                               3
-         as it was, admin.deadline=20s, nodes=3       400       0    0.00 to 0.92 %
-         as it was, admin.deadline=5s, nodes=5        400     144  31.29 to 40.92 %                                                                               3
-         as it was, admin.deadline=20s, nodes=5       400       8    0.87 to 3.90 %                                                                             101
-         twice as fast, admin.deadline=5s, nodes=3    400      16    2.30 to 6.41 %              58         0  < 0.001      -1.015 s (-1.201 to -0.865)           3
-         twice as fast, admin.deadline=20s, nodes=3   400       0    0.00 to 0.92 %               0         0    1.000      -1.015 s (-1.201 to -0.865)
-         twice as fast, admin.deadline=5s, nodes=5    400      55  10.53 to 17.52 %              89         0  < 0.001      -1.691 s (-2.001 to -1.442)           3
-         twice as fast, admin.deadline=20s, nodes=5   400       0    0.00 to 0.92 %               8         0    0.016      -1.691 s (-2.001 to -1.442)
+         cell                                        runs  failed      failure rate (95 % CI)  no longer fail  fail now        p  admin.deadline: change in wait, median (95 % CI)  first seed
+         as it was, admin.deadline=5s, nodes=3        400      74  18.50 % (14.81 to 22.66 %)                                                                                                3
+         as it was, admin.deadline=20s, nodes=3       400       0     0.00 % (0.00 to 0.92 %)
+         as it was, admin.deadline=5s, nodes=5        400     144  36.00 % (31.29 to 40.92 %)                                                                                                3
+         as it was, admin.deadline=20s, nodes=5       400       8     2.00 % (0.87 to 3.90 %)                                                                                              101
+         twice as fast, admin.deadline=5s, nodes=3    400      16     4.00 % (2.30 to 6.41 %)              58         0  < 0.001                       -1.015 s (-1.201 to -0.865)           3
+         twice as fast, admin.deadline=20s, nodes=3   400       0     0.00 % (0.00 to 0.92 %)               0         0    1.000                       -1.015 s (-1.201 to -0.865)
+         twice as fast, admin.deadline=5s, nodes=5    400      55  13.75 % (10.53 to 17.52 %)              89         0  < 0.001                       -1.691 s (-2.001 to -1.442)           3
+         twice as fast, admin.deadline=20s, nodes=5   400       0     0.00 % (0.00 to 0.92 %)               8         0    0.016                       -1.691 s (-2.001 to -1.442)
 
-        What fails in "as it was, admin.deadline=5s, nodes=3": admin (74)
+        Causes of failure in "as it was, admin.deadline=5s, nodes=3": admin (74)
 
-        The smallest deadlines that keep their waits' flake rate under 5 % at 95 %, in the first cell of each case
+        The smallest deadlines that keep the failure rate of their waits under 5 % at 95 % confidence, in the first cell of each case
 
-         deadline                    now  runs   median           p99, 95 %  exceed it now  smallest
-         start <b>&: admin.deadline  5 s   400  2.023 s  11.670 to 18.759 s             74  10.976 s
+         deadline                    now  runs   median       p99 (95 % CI)  runs over it  smallest
+         start <b>&: admin.deadline  5 s   400  2.023 s  11.670 to 18.759 s            74  10.976 s
 
-        What a lower flake rate costs at 95 %: a longer deadline finds a dead node later (the deadline of each case that most runs outlast)
+        The cost of a lower failure rate at 95 % confidence: a longer deadline finds a dead node later (for each case, the deadline that most runs exceed)
 
-         deadline                    flake rate  found after                    with
-         start <b>&: admin.deadline      < 20 %      2.840 s  twice as fast, nodes=3
-         start <b>&: admin.deadline      < 10 %      4.050 s  twice as fast, nodes=3
-         start <b>&: admin.deadline       < 5 %      5.538 s  twice as fast, nodes=3
-         start <b>&: admin.deadline       < 2 %      9.372 s  twice as fast, nodes=3
+         deadline                    failure rate  shortest value             in the cell
+         start <b>&: admin.deadline        < 20 %         2.840 s  twice as fast, nodes=3
+         start <b>&: admin.deadline        < 10 %         4.050 s  twice as fast, nodes=3
+         start <b>&: admin.deadline         < 5 %         5.538 s  twice as fast, nodes=3
+         start <b>&: admin.deadline         < 2 %         9.372 s  twice as fast, nodes=3
 
         Which parameters matter
 
-         parameter                       flake rate by value   effect  seeds worse, better        p
+         parameter                     failure rate by value   effect  seeds worse, better        p
          start <b>&: admin.deadline  5s: 18.06 %, 20s: 0.5 %  17.56 %               144, 0  < 0.001
          start <b>&: nodes             3: 5.63 %, 5: 12.94 %   7.31 %               117, 0  < 0.001
 
-        1600 runs, 4759 s of simulated time. Each cell by itself, with all its seeds, would have been 3200 runs (2.0 times as many); a grid of fixed size that is as sure, with other seeds in each cell, 14524 s (3.1 times)
+        1600 runs, 4759 s of simulated time. Playing each cell separately with all its seeds takes 3200 runs (2.0 times as many); a grid of fixed size with the same precision and other seeds in each cell takes 14524 s (3.1 times)
     "#]].assert_eq(&tables::text(&findings()));
 }
 
