@@ -1,8 +1,8 @@
-//! Scenarios with planted leaks, for the tests that show that `check` can fail.
+//! Scenarios with planted nondeterminism, for the tests that show that `check` detects it.
 
 #![allow(
     clippy::disallowed_macros,
-    reason = "planted; the lint looks at the crate's root for what a macro expands to"
+    reason = "planted nondeterminism; for macros the lint level at the crate's root applies"
 )]
 
 pub mod leaks;

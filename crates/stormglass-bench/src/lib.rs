@@ -1,10 +1,11 @@
-//! Paired measurements: cases run in turn, round by round, and each ratio is taken within a round, so that a change in the
-//! machine's speed affects both sides of it.
+//! Paired measurements: cases run in turn, round by round, and each ratio is computed within a
+//! round, so that a change of the machine's speed affects both of its sides.
 
 use comfy_table::{CellAlignment, Table, presets};
 use std::time::{Duration, Instant};
 
-/// One thing to measure: a name, how many units of work one execution does, and a function that returns how long these took.
+/// A case to measure: a name, the number of units of work in one execution, and a function that
+/// returns the time they took.
 pub struct Case<'a> {
     name: &'a str,
     units: u64,
@@ -12,12 +13,12 @@ pub struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// A case whose whole execution counts.
+    /// Creates a case whose whole execution is measured.
     pub fn new(name: &'a str, units: u64, run: impl Fn() + 'a) -> Case<'a> {
         Case::with_setup(name, units, move || timed(&run))
     }
 
-    /// A case that prepares something first, and returns how long the rest took.
+    /// Creates a case that first prepares something, and returns the time of the rest.
     pub fn with_setup(name: &'a str, units: u64, run: impl Fn() -> Duration + 'a) -> Case<'a> {
         Case { name, units, run: Box::new(run) }
     }
@@ -35,7 +36,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Executes all cases once without counting, and then `rounds` times in turn.
+/// Executes all cases once without measuring, then `rounds` times in turn.
 pub fn in_turn(rounds: usize, cases: &[Case]) -> Samples {
     let mut samples = vec![Vec::with_capacity(rounds); cases.len()];
     for round in 0..=rounds {
@@ -69,12 +70,12 @@ impl Samples {
 pub struct Series(Vec<f64>);
 
 impl Series {
-    /// Returns what remains, round by round, without what `other` took in the same round.
+    /// Returns the difference to `other`, round by round.
     pub fn minus(&self, other: &Series) -> Series {
         Series(self.0.iter().zip(&other.0).map(|(whole, part)| whole - part).collect())
     }
 
-    /// Returns what so many units take.
+    /// Returns the time of this number of units.
     pub fn times(&self, count: f64) -> Series {
         Series(self.0.iter().map(|seconds| seconds * count).collect())
     }
@@ -95,9 +96,9 @@ impl Series {
         (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0
     }
 
-    /// Returns the 95 % confidence interval of the median, whatever the distribution: from the k-th smallest to the k-th largest sample,
-    /// where fewer than k of n fair coins show heads with a probability of at most 2.5 %. Below six samples there is no such k; then it
-    /// is the range.
+    /// Returns the 95 % confidence interval of the median, whatever the distribution: from the k-th
+    /// smallest to the k-th largest sample, where fewer than k of n fair coins show heads with a
+    /// probability of at most 2.5 %. Below six samples there is no such k; then it is the range.
     fn interval(&self) -> (f64, f64) {
         let sorted = self.sorted();
         let count = sorted.len();
@@ -121,12 +122,12 @@ impl Default for Ratios {
         let mut table = Table::new();
         table.load_style(presets::ASCII_MARKDOWN);
         table.set_header([
-            "what",
+            "measured",
             "reference",
             "ratio",
-            "95 % interval",
+            "95 % CI",
             "time",
-            "reference's",
+            "reference time",
             "per second",
         ]);
         Ratios(table)
@@ -134,7 +135,7 @@ impl Default for Ratios {
 }
 
 impl Ratios {
-    /// Adds the ratio of one to the other. Below 1 the first is cheaper.
+    /// Adds the ratio of `value` to `reference`. Below 1, `value` is cheaper.
     pub fn add(&mut self, what: &str, value: &Series, reference_name: &str, reference: &Series) {
         let ratio = value.over(reference);
         let (low, high) = ratio.interval();
@@ -161,7 +162,8 @@ impl std::fmt::Display for Ratios {
     }
 }
 
-/// Writes a number with three significant digits, as far as it is at least 0.001; all of them before the point.
+/// Formats a number with three significant digits if it is at least 0.001, and without decimals
+/// from 100 on.
 fn significant(value: f64) -> String {
     match value.abs() {
         size if size < 0.01 => format!("{value:.5}"),
@@ -195,13 +197,14 @@ mod tests {
     }
 
     #[test]
-    fn interval_of_a_median_follows_the_binomial_distribution() {
+    fn median_interval_follows_the_binomial_distribution() {
         let series = |count: u32| Series((1..=count).map(f64::from).collect());
         // 1 of 32 is more than 2.5 %: the range.
         assert_eq!(series(5).interval(), (1.0, 5.0));
         // 1 of 64 is less.
         assert_eq!(series(6).interval(), (1.0, 6.0));
-        // Up to 5 heads of 20 coins: 2.07 %; up to 6: 5.8 %. From the sixth to the fifteenth, as tables of the sign test have it.
+        // Up to 5 heads of 20 coins: 2.07 %; up to 6: 5.8 %. From the sixth to the fifteenth, as
+        // tables of the sign test have it.
         assert_eq!(series(20).interval(), (6.0, 15.0));
         assert_eq!(series(20).median(), 10.5);
     }

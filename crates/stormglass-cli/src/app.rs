@@ -1,7 +1,9 @@
-//! What a program offers on its command line.
+//! The command line of a program: its scenarios, and the files that it ships for them.
 
 use crate::args::{Args, Command};
-use crate::commands::{self, Context};
+use crate::catalog::Catalog;
+use crate::commands;
+use crate::context::Context;
 use crate::error::Exit;
 use crate::output::Output;
 use clap::Parser;
@@ -14,42 +16,41 @@ use stormglass_sim::{AnyScenario, Preset, Scenario};
 /// The scenarios of a program, and the files that it ships for them.
 #[derive(Default)]
 pub struct App {
-    pub(crate) scenarios: Vec<Box<dyn AnyScenario>>,
-    pub(crate) sweeps: &'static [Preset],
-    pub(crate) mappings: &'static [Preset],
+    catalog: Catalog,
 }
 
 impl App {
-    /// Returns an app without scenarios.
+    /// Creates an app without scenarios.
     pub fn new() -> App {
         App::default()
     }
 
-    /// Ships sweeps, which `sweep NAME` plays. Default: none.
+    /// Ships sweep files, which `sweep NAME` plays. Default: none.
     #[must_use]
     pub fn with_sweeps(mut self, sweeps: &'static [Preset]) -> App {
-        self.sweeps = sweeps;
+        self.catalog.sweeps = sweeps;
         self
     }
 
-    /// Ships mappings of log lines, which `calibrate --mapping NAME` reads; the first one is the default. Default: none.
+    /// Ships mappings of log lines, which `calibrate --mapping NAME` reads; the first one is the
+    /// default. Default: none.
     #[must_use]
     pub fn with_mappings(mut self, mappings: &'static [Preset]) -> App {
-        self.mappings = mappings;
+        self.catalog.mappings = mappings;
         self
     }
 
     /// Adds a scenario. `list parameters` shows the first one unless another is named.
     #[must_use]
     pub fn with_scenario(mut self, scenario: impl Scenario + 'static) -> App {
-        self.scenarios.push(Box::new(scenario));
+        self.catalog.scenarios.push(Box::new(scenario));
         self
     }
 
     /// Adds scenarios of several types.
     #[must_use]
     pub fn with_scenarios(mut self, scenarios: Vec<Box<dyn AnyScenario>>) -> App {
-        self.scenarios.extend(scenarios);
+        self.catalog.scenarios.extend(scenarios);
         self
     }
 
@@ -61,7 +62,7 @@ impl App {
         ExitCode::from(exit as u8)
     }
 
-    /// Runs a command line and writes to `output`. For tests, and for embedding.
+    /// Runs a command line and writes to `output`, for tests and for embedding.
     pub fn run<I, T>(&self, arguments: I, output: &mut Output) -> Exit
     where
         I: IntoIterator<Item = T>,
@@ -72,14 +73,14 @@ impl App {
             Err(error) => {
                 let text = error.render().to_string();
                 if error.use_stderr() {
-                    output.tell(&text);
+                    output.report(&text);
                     return Exit::Usage;
                 }
                 output.print(&text);
                 return Exit::Held;
             }
         };
-        let context = Context { app: self, json: args.json };
+        let context = Context { catalog: &self.catalog, json: args.json };
         let done = catch_unwind(AssertUnwindSafe(|| match args.command {
             Command::List(list) => commands::list::list(&context, list, output),
             Command::Run(run) => commands::run::run(&context, run, output),
@@ -101,11 +102,11 @@ impl App {
         match done {
             Ok(Ok(exit)) => exit,
             Ok(Err(error)) => {
-                output.tell(&format!("error: {error}\n"));
+                output.report(&format!("error: {error}\n"));
                 error.exit()
             }
             Err(_) => {
-                output.tell("error: this is a defect of Stormglass; the message above says where\n");
+                output.report("error: Stormglass has a defect; the panic message above names the source line. Please report it with this command line\n");
                 Exit::Internal
             }
         }
@@ -114,12 +115,13 @@ impl App {
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scenarios: Vec<&str> = self.scenarios.iter().map(|scenario| scenario.name()).collect();
+        let scenarios: Vec<&str> = self.catalog.scenarios.iter().map(|scenario| scenario.name()).collect();
         f.debug_struct("App").field("scenarios", &scenarios).finish_non_exhaustive()
     }
 }
 
-/// A panic inside a run is an outcome, and is reported as one.
+/// Silences the panic hook on run threads: a panic inside a run is an outcome, and is reported as
+/// one.
 fn quiet_panics_of_runs() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {

@@ -1,10 +1,13 @@
-//! The command line's grammar.
+//! The arguments of the command line.
 
 #[cfg(feature = "sweep")]
 mod sweep;
+mod what;
 
 #[cfg(feature = "sweep")]
-pub(crate) use sweep::{Calibrate, Gate, Merge, Rare, Report, Sweep, Told};
+pub(crate) use sweep::{Calibrate, Gate, Merge, Rare, Report, ReportArgs, Sweep};
+
+pub(crate) use what::What;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use regex_lite::Regex;
@@ -15,16 +18,17 @@ use std::time::Duration;
 use stormglass_core::{Branch, Seed, SimTime};
 use stormglass_sweep::seeds::parse_seeds;
 
-/// Replays a cluster's bad day from a seed, names the waits that ate the budget, and says which timeouts hold.
+/// Simulates clusters deterministically: replays a failure from its seed, explains which waits took
+/// the time, and computes which timeouts hold.
 #[derive(Debug, Parser)]
 #[command(
     name = "stormglass",
     version,
-    after_help = "Exit codes: 0 held, 1 a wait timed out or a property was violated, 2 wrong input, \
+    after_help = "Exit codes: 0 passed, 1 a wait timed out or a property was violated, 2 invalid input, \
                   3 nondeterminism, 4 a defect of Stormglass."
 )]
 pub(crate) struct Args {
-    /// One JSON object per line on standard output.
+    /// Print results as JSON, one object per line, on standard output.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
@@ -34,44 +38,46 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// What there is: scenarios, models, profiles, parameters.
+    /// List scenarios, exhibits, models, profiles, plans, sweeps, mappings and parameters.
     List(List),
-    /// Play a scenario with one seed or many, and sum up its waits.
+    /// Play a scenario with one or many seeds and summarize its waits.
     Run(Run),
-    /// Play one run again and show its timeline.
+    /// Replay one run and show its timeline.
     Replay(Replay),
-    /// Say where the longest or the failed wait of a run went, by step and by category.
+    /// Explain the failed or longest wait of a run: its critical path by step and category.
     Explain(Explain),
-    /// Find the smallest plan of faults that still fails a run, and write it down.
+    /// Find the smallest fault plan with which a run still fails.
     Shrink(Shrink),
-    /// Play every seed twice and compare the traces event by event.
+    /// Check determinism: play every seed twice and compare the traces event by event.
     Check(Check),
-    /// Play a space of parameters, and say how often what fails and which deadlines would hold.
+    /// Play a parameter space: failure rates with confidence intervals, and the deadlines that
+    /// would hold.
     #[cfg(feature = "sweep")]
     Sweep(Sweep),
-    /// Put the shards of a sweep together.
+    /// Merge the shards of a sweep.
     #[cfg(feature = "sweep")]
     Merge(Merge),
-    /// Tell again what the results of a sweep say.
+    /// Print the report of a sweep's results again.
     #[cfg(feature = "sweep")]
     Report(Report),
-    /// Say how likely a wait is to be longer than it hardly ever is, by splitting runs.
+    /// Estimate the probability of a rare long wait by importance splitting.
     #[cfg(feature = "sweep")]
     Rare(Rare),
-    /// Find the profile of a machine from the logs of real starts, and compare them phase by phase.
+    /// Fit a machine profile to the logs of real starts, and compare real and simulated starts
+    /// phase by phase.
     #[cfg(feature = "sweep")]
     Calibrate(Calibrate),
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct List {
-    /// What to list; everything but the parameters if left out.
+    /// What to list. Default: everything but parameters.
     #[arg(value_enum)]
     pub(crate) what: Option<Listed>,
-    /// The scenario whose parameters are listed; the first one if left out.
+    /// The scenario whose parameters are listed. Default: the first one.
     #[arg(long)]
     pub(crate) scenario: Option<String>,
-    /// Only what matches this regular expression.
+    /// Show only entries that match this regular expression.
     #[arg(long)]
     pub(crate) grep: Option<Regex>,
 }
@@ -88,31 +94,6 @@ pub(crate) enum Listed {
     Parameters,
 }
 
-/// What is played: the inputs of a run but its seed.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct What {
-    /// Which version of the system: a shipped model or a TOML file. The scenario's first if left out.
-    #[arg(long)]
-    pub(crate) model: Option<String>,
-    /// How fast disks, links and CPUs are: a shipped profile or a TOML file.
-    #[arg(long, default_value = "ci-disk")]
-    pub(crate) profile: String,
-    /// What breaks, and when: a shipped plan or a TOML file of faults, written down or for each seed to choose.
-    #[arg(long)]
-    pub(crate) plan: Option<String>,
-    /// Set one parameter, for example disk.sync.delay=200ms; `list parameters` names them all. Repeatable.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
-    pub(crate) sets: Vec<(String, String)>,
-}
-
-impl What {
-    /// Everything that is set, in order: the plan is a parameter too.
-    pub(crate) fn assignments(&self) -> Vec<(&str, &str)> {
-        let plan = self.plan.iter().map(|file| ("plan", file.as_str()));
-        plan.chain(self.sets.iter().map(|(key, value)| (key.as_str(), value.as_str()))).collect()
-    }
-}
-
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
     /// The scenario.
@@ -122,13 +103,13 @@ pub(crate) struct Run {
     /// One seed.
     #[arg(long, conflicts_with = "seeds")]
     pub(crate) seed: Option<u64>,
-    /// Many seeds: A..B without B, or A..=B.
+    /// Several seeds: A..B (without B) or A..=B.
     #[arg(long, value_parser = parse_seeds)]
     pub(crate) seeds: Option<Range<u64>>,
-    /// Worker threads; one for each core if left out.
+    /// Worker threads. Default: one per core.
     #[arg(long)]
     pub(crate) jobs: Option<NonZeroUsize>,
-    /// Write the run, or the first one that failed, to this file for `replay`.
+    /// Write the first failed run (or the first run) to this file, for `replay` and `explain`.
     #[arg(long, value_name = "RUN.toml")]
     pub(crate) save: Option<PathBuf>,
 }
@@ -136,15 +117,15 @@ pub(crate) struct Run {
 /// One run: a scenario and a seed, or a file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct One {
-    /// The scenario, a run that has a name (`list exhibits`), or a file that `run --save` wrote.
+    /// A scenario, an exhibit (`list exhibits`), or a file that `run --save` wrote.
     #[arg(value_name = "SCENARIO|EXHIBIT|RUN.toml")]
     pub(crate) run: String,
     #[command(flatten)]
     pub(crate) what: What,
-    /// The seed; 0 if left out.
+    /// The seed. Default: 0.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// From this time on other draws, as `rare` prints it. Repeatable.
+    /// From this simulated time on, use other random draws, as `rare` prints it. Repeatable.
     #[arg(long = "branch", value_name = "TIME:NUMBER", value_parser = branch)]
     pub(crate) branches: Vec<Branch>,
 }
@@ -153,13 +134,14 @@ pub(crate) struct One {
 pub(crate) struct Replay {
     #[command(flatten)]
     pub(crate) one: One,
-    /// Show every event; otherwise steps, notes, waits, back-offs and whatever took 50 ms or longer.
+    /// Show every event. Default: steps, notes, waits, back-offs and events that took 50 ms or
+    /// longer.
     #[arg(long)]
     pub(crate) all: bool,
-    /// Nothing after this simulated time, for example 2s.
+    /// Show nothing after this simulated time, for example 2s.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub(crate) until: Option<Duration>,
-    /// Only lines that match this regular expression.
+    /// Show only lines that match this regular expression.
     #[arg(long)]
     pub(crate) grep: Option<Regex>,
 }
@@ -168,7 +150,7 @@ pub(crate) struct Replay {
 pub(crate) struct Explain {
     #[command(flatten)]
     pub(crate) one: One,
-    /// The node whose wait is explained; the longest wait if left out.
+    /// The node whose wait is explained. Default: the node with the longest exceeded wait.
     #[arg(long)]
     pub(crate) node: Option<String>,
 }
@@ -177,7 +159,7 @@ pub(crate) struct Explain {
 pub(crate) struct Shrink {
     #[command(flatten)]
     pub(crate) one: One,
-    /// Write the plan that is left to this file, for --plan.
+    /// Write the smallest plan to this file, for --plan.
     #[arg(short, long, value_name = "PLAN.toml")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -188,28 +170,19 @@ pub(crate) struct Check {
     pub(crate) scenario: String,
     #[command(flatten)]
     pub(crate) what: What,
-    /// The seeds: A..B without B, or A..=B.
+    /// The seeds: A..B (without B) or A..=B.
     #[arg(long, value_parser = parse_seeds, default_value = "0..20")]
     pub(crate) seeds: Range<u64>,
-    /// Worker threads; one for each core if left out.
+    /// Worker threads. Default: one per core.
     #[arg(long)]
     pub(crate) jobs: Option<NonZeroUsize>,
 }
 
-/// Reads `3200000000ns:17`.
+/// Parses `3200000000ns:17`.
 fn branch(text: &str) -> Result<Branch, String> {
     let form = || "expected TIME:NUMBER, for example 3200000000ns:17".to_string();
     let (at, number) = text.split_once(':').ok_or_else(form)?;
     let at = humantime::parse_duration(at).map_err(|_| form())?;
     let seed = number.parse().ok().filter(|&number| number > 0).ok_or_else(form)?;
     Ok(Branch { at: SimTime::from(at), seed: Seed(seed) })
-}
-
-fn assignment(text: &str) -> Result<(String, String), String> {
-    let (key, value) =
-        text.split_once('=').ok_or("expected KEY=VALUE, for example disk.sync.delay=200ms".to_string())?;
-    if key.is_empty() {
-        return Err("the key before = is missing; `list parameters` names them all".into());
-    }
-    Ok((key.trim().into(), value.trim().into()))
 }

@@ -1,27 +1,35 @@
-//! Exit codes, and what can go wrong by the user's doing.
+//! Exit codes, and the errors of wrong input.
 
 use std::path::PathBuf;
+use stormglass_core::Verdict;
 use stormglass_sim::SettingsError;
 #[cfg(feature = "sweep")]
 use stormglass_sweep::{ResultsError, SpaceError};
 
-/// What the exit code of the command means.
+/// The exit code of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Everything held.
+    /// Every run passed.
     Held = 0,
-    /// A wait timed out, a property was violated, a run stalled or panicked.
+    /// A run failed: a wait timed out, a property was violated, the run stalled or panicked.
     Failed = 1,
-    /// The command line or a file is wrong.
+    /// The command line or a file is invalid.
     Usage = 2,
-    /// A run was not the same run twice.
+    /// Two runs with the same seed diverged.
     Nondeterminism = 3,
     /// A defect of Stormglass.
     Internal = 4,
 }
 
-/// An input that the command cannot work with.
+impl Exit {
+    /// Returns the exit code for a run with this verdict.
+    pub(crate) fn of(verdict: &Verdict) -> Exit {
+        if verdict.held() { Exit::Held } else { Exit::Failed }
+    }
+}
+
+/// An invalid input.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
     #[error(transparent)]
@@ -41,7 +49,7 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
-    /// The exit code for it.
+    /// Returns the exit code for the error.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             CliError::Settings(_)

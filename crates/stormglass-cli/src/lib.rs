@@ -1,5 +1,5 @@
-//! The command line for any set of scenarios. It contains none itself: a program passes its scenarios to [`main!`], or to an [`App`] with the
-//! other files that it ships.
+//! The command line for any set of scenarios. It contains none itself: a program passes its scenarios to
+//! [`main!`], or builds an [`App`] that also ships sweeps and mappings.
 //!
 //! ```no_run
 //! use stormglass_sim::{Scenario, World, scenario};
@@ -17,15 +17,21 @@
 //! stormglass_cli::main![MyService];
 //! ```
 //!
-//! In reading order: [`App`], `args` (the grammar), `commands`, `runfile`, `progress`, `output`, `error`. Exit codes: see [`Exit`].
+//! In reading order, which is the order of dependence: `error` (exit codes: see [`Exit`]),
+//! `output`, `progress`, `files`, `args` (the grammar), `shell` (command lines to paste),
+//! `runfile`, `catalog`, `context` (resolves names), `commands`, `app`.
 
 mod app;
 mod args;
+mod catalog;
 mod commands;
+mod context;
 mod error;
+mod files;
 mod output;
 mod progress;
 mod runfile;
+mod shell;
 
 pub use app::App;
 pub use error::Exit;

@@ -1,40 +1,40 @@
-//! Where the command writes: results to standard output, everything else to standard error.
+//! The two output streams: results go to standard output, messages to standard error.
 
 use std::io::{self, IsTerminal, Write};
 
-/// Who sees standard error while a command runs.
+/// Where standard error goes while a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Watched {
-    /// A person at a terminal.
+pub(crate) enum ErrorStream {
+    /// To a terminal.
     Terminal,
-    /// A pipe or a file, such as a CI log.
+    /// To a pipe or a file, such as a CI log.
     Log,
-    /// A program that has given streams of its own.
-    Nobody,
+    /// To a stream of the embedding program; no progress is shown.
+    Embedded,
 }
 
-/// The two streams of a command.
+/// The standard output and standard error of a command.
 pub struct Output {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
-    watched: Watched,
-    /// The reader of standard output has gone, as `head` does: what is left to print is of no interest.
+    error_stream: ErrorStream,
+    /// Standard output is a closed pipe (for example after `| head`); further results are dropped.
     closed: bool,
 }
 
 impl Output {
-    /// This process's streams.
+    /// Uses this process's streams.
     pub fn of_process() -> Output {
-        let watched = if io::stderr().is_terminal() { Watched::Terminal } else { Watched::Log };
-        Output { out: Box::new(io::stdout()), err: Box::new(io::stderr()), watched, closed: false }
+        let error_stream = if io::stderr().is_terminal() { ErrorStream::Terminal } else { ErrorStream::Log };
+        Output { out: Box::new(io::stdout()), err: Box::new(io::stderr()), error_stream, closed: false }
     }
 
-    /// These streams; no progress is shown.
+    /// Uses these streams; no progress is shown.
     pub fn to(out: impl Write + 'static, err: impl Write + 'static) -> Output {
-        Output { out: Box::new(out), err: Box::new(err), watched: Watched::Nobody, closed: false }
+        Output { out: Box::new(out), err: Box::new(err), error_stream: ErrorStream::Embedded, closed: false }
     }
 
-    /// Prints a result.
+    /// Prints a result to standard output.
     pub fn print(&mut self, text: &str) {
         if !self.closed {
             self.closed = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()).is_err();
@@ -47,18 +47,18 @@ impl Output {
         self.print(&(line + "\n"));
     }
 
-    /// Tells something that is no result.
-    pub fn tell(&mut self, text: &str) {
-        // Nobody is left to hear of a failure to write to standard error.
+    /// Writes a message that is not a result to standard error.
+    pub fn report(&mut self, text: &str) {
+        // A failure to write to standard error cannot be reported anywhere.
         let _ = self.err.write_all(text.as_bytes());
     }
 
-    /// Who sees standard error.
-    pub(crate) fn watched(&self) -> Watched {
-        self.watched
+    /// Returns where standard error goes.
+    pub(crate) fn error_stream(&self) -> ErrorStream {
+        self.error_stream
     }
 
-    /// Whether results are still read.
+    /// Whether standard output is closed.
     pub(crate) fn closed(&self) -> bool {
         self.closed
     }
@@ -66,6 +66,9 @@ impl Output {
 
 impl std::fmt::Debug for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Output").field("watched", &self.watched).field("closed", &self.closed).finish()
+        f.debug_struct("Output")
+            .field("error_stream", &self.error_stream)
+            .field("closed", &self.closed)
+            .finish()
     }
 }

@@ -1,16 +1,17 @@
-//! The progress of a command on standard error: a bar on a terminal, a line now and then in a pipe or a CI log, nothing for a
-//! command whose output a program has taken over. Without the feature `sweep` a terminal gets lines too.
+//! The progress of a command on standard error: a bar on a terminal, a line every 15 s in a pipe or a CI log, nothing in an
+//! embedding program. Without the feature `sweep` a terminal gets lines too.
 
-use crate::output::{Output, Watched};
+use crate::output::{ErrorStream, Output};
 use std::time::{Duration, Instant};
 
-/// The time between two lines in a log. The first comes after 2 s, so that a short command writes none.
+/// The time between two lines in a log. The first is written after 2 s, so that a short command
+/// writes none.
 const BETWEEN_LINES: Duration = Duration::from_secs(15);
 const FIRST_LINE: Duration = Duration::from_secs(2);
 
-/// The progress of so many runs.
+/// The progress of a number of runs.
 pub(crate) struct Progress {
-    watched: Watched,
+    error_stream: ErrorStream,
     bar: bar::Bar,
     done: u64,
     total: u64,
@@ -20,14 +21,14 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Begins to show how many of `total` runs are done.
+    /// Starts to show how many of `total` runs are done.
     pub(crate) fn new(total: u64, output: &Output) -> Progress {
-        let watched = match output.watched() {
-            Watched::Terminal if !bar::Bar::EXISTS => Watched::Log,
-            watched => watched,
+        let error_stream = match output.error_stream() {
+            ErrorStream::Terminal if !bar::Bar::EXISTS => ErrorStream::Log,
+            error_stream => error_stream,
         };
-        let bar = bar::Bar::new(total, watched == Watched::Terminal);
-        Progress { watched, bar, done: 0, total, failed: 0, began: now(), next_line: FIRST_LINE }
+        let bar = bar::Bar::new(total, error_stream == ErrorStream::Terminal);
+        Progress { error_stream, bar, done: 0, total, failed: 0, began: now(), next_line: FIRST_LINE }
     }
 
     /// Counts a run that is done. `more` is what else is known by then; it is called only when it is shown.
@@ -35,14 +36,14 @@ impl Progress {
         self.failed += u64::from(failed);
         self.done += 1;
         self.bar.increment();
-        match self.watched {
-            Watched::Nobody => {}
-            Watched::Terminal => {
+        match self.error_stream {
+            ErrorStream::Embedded => {}
+            ErrorStream::Terminal => {
                 if self.done.is_multiple_of(50) {
                     self.bar.set_message(self.message(more));
                 }
             }
-            Watched::Log => self.log_line(more),
+            ErrorStream::Log => self.log_line(more),
         }
     }
 
@@ -152,7 +153,7 @@ mod bar {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a command takes is no part of a run")]
+#[expect(clippy::disallowed_methods, reason = "the duration of a command is not part of a run")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -1,14 +1,14 @@
-//! A run as a file: all that is needed to play it again anywhere.
+//! Run files: everything needed to replay a run on any machine.
 
-use crate::commands::write;
 use crate::error::CliError;
+use crate::files::write;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use stormglass_core::Identity;
 use stormglass_core::identity::Build;
 use stormglass_sim::Run;
 
-/// The build at work.
+/// Returns the build of this binary.
 pub(crate) fn current_build() -> Build {
     Build {
         commit: env!("STORMGLASS_COMMIT").into(),
@@ -17,7 +17,7 @@ pub(crate) fn current_build() -> Build {
     }
 }
 
-/// The form of the file.
+/// The content of a run file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct RunFile {
@@ -34,12 +34,12 @@ impl RunFile {
         let fail = |problem: String| CliError::RunFile { file: path.into(), problem };
         let text = std::fs::read_to_string(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
         let file: RunFile = toml::from_str(&text).map_err(|error| {
-            fail(format!("is no run file as `run --save` writes it: {}", error.to_string().trim_end()))
+            fail(format!("is not a run file that `run --save` wrote: {}", error.to_string().trim_end()))
         })?;
         if file.identity.schema != Identity::SCHEMA {
             let found = file.identity.schema;
             return Err(fail(format!(
-                "has schema {found}, this version reads {}; write it anew",
+                "schema {found} is unknown, this version reads {}: write the file again with `run --save`",
                 Identity::SCHEMA
             )));
         }

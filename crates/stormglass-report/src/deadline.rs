@@ -1,4 +1,5 @@
-//! What a node was at when a wait for it had been too long: what the real harness shows of it, its last lines, and what it was doing.
+//! The state of a node at the deadline of a wait: the step it was executing, its status, and the
+//! last lines of its log, which the real test harness shows too.
 
 use crate::table::seconds;
 use crate::timeline::{Filter, Line, lines};
@@ -7,10 +8,12 @@ use std::fmt::Write;
 use std::time::Duration;
 use stormglass_core::{Kind, SimTime, Trace, Wait};
 
-/// How many lines of a node's log are shown, as Restate's harness does.
+/// The number of log lines shown, the same as in Restate's harness.
 const LINES: usize = 20;
 
-/// What the wait's node was doing at the deadline, how its parts were as far as it had told ([`Kind::Status`]), and the last lines of its log until then. Nothing for a wait that was not too long, or whose node has told nothing.
+/// Returns what the wait's node was executing at the deadline, the last reported status of its
+/// parts ([`Kind::Status`]), and the last lines of its log. `None` if the wait met its deadline or
+/// its node has no events.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,8 +31,8 @@ const LINES: usize = 20;
 /// assert_eq!(
 ///     text.as_deref(),
 ///     Some(
-///         "\nAt the deadline, 2.000s, node-1 was at: open database, for 1.000 s, done after another 1.000 s\n\
-///          Its status then: database opening\n"
+///         "\nAt the deadline, 2.000s, node-1 was executing: open database, for 1.000 s, finished after another 1.000 s\n\
+///          Its status at that time: database opening\n"
 ///     )
 /// );
 /// ```
@@ -58,30 +61,30 @@ pub fn at_deadline(trace: &Trace, wait: &Wait) -> Option<String> {
             let rest = Duration::from_nanos(end - deadline.as_nanos());
             let step = trace.text(line.event.subject);
             let (since, rest) = (seconds(since), seconds(rest));
-            let _ = writeln!(text, " was at: {step}, for {since} s, done after another {rest} s");
+            let _ = writeln!(text, " was executing: {step}, for {since} s, finished after another {rest} s");
         }
         None if past.is_empty() => return None,
-        None => text += " was at no step of its own\n",
+        None => text += " was executing no step\n",
     }
     text += &statuses(trace, wait, deadline);
     let last = &past[past.len().saturating_sub(LINES)..];
     if !last.is_empty() {
-        let _ = writeln!(text, "\nThe last lines of its log until then:\n");
+        let _ = writeln!(text, "\nThe last lines of its log at that time:\n");
         last.iter().for_each(|line| text += &format!("{}\n", line.text));
     }
     Some(text)
 }
 
-/// What the node had told of its parts until then, in a line; nothing if it tells nothing.
+/// Returns the last status of each of the node's parts in one line; empty if it reports none.
 fn statuses(trace: &Trace, wait: &Wait, deadline: SimTime) -> String {
-    let told = trace.events.iter().filter(|event| {
+    let reported = trace.events.iter().filter(|event| {
         event.kind == Kind::Status
             && event.at_nanos <= deadline.as_nanos()
             && trace.text(event.node) == wait.node
     });
-    // In the order in which they were first heard of.
+    // In the order of their first report.
     let mut now: IndexMap<&str, &str> = IndexMap::new();
-    for event in told {
+    for event in reported {
         if let Some((what, state)) = trace.text(event.subject).split_once(": ") {
             now.insert(what, state);
         }
@@ -90,5 +93,5 @@ fn statuses(trace: &Trace, wait: &Wait, deadline: SimTime) -> String {
         return String::new();
     }
     let all: Vec<String> = now.iter().map(|(what, state)| format!("{what} {state}")).collect();
-    format!("Its status then: {}\n", all.join(", "))
+    format!("Its status at that time: {}\n", all.join(", "))
 }

@@ -1,4 +1,4 @@
-//! Where a wait went.
+//! The explanation of a wait: its critical path by step, category and cause.
 
 use crate::table::{self, seconds};
 use serde::Serialize;
@@ -18,35 +18,36 @@ pub struct Explanation {
     blocked: Vec<Blocked>,
 }
 
-/// A task that blocked its thread while nobody else of its process was up, so that the process heard of nothing; all occurrences during the wait together.
+/// A task that blocked its worker thread while no other worker of the process was awake, so that
+/// nothing polled the I/O and time drivers; all occurrences during the wait together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Blocked {
-    /// The node that stood still.
+    /// The node that was blocked.
     pub node: String,
     /// The task that blocked it.
     pub task: String,
-    /// How often.
+    /// The number of occurrences.
     pub count: usize,
-    /// How long in all, in seconds.
+    /// The total length in seconds.
     pub seconds: f64,
 }
 
-/// One thing on the critical path, with all its occurrences together.
+/// One kind of event on the critical path, all occurrences together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reason {
-    /// What it was: the event's kind and subject, numbers of files left out.
+    /// The event's kind and subject, without file numbers.
     pub what: String,
-    /// On which nodes.
+    /// The nodes on which it occurred.
     pub nodes: BTreeSet<String>,
-    /// How often.
+    /// The number of occurrences.
     pub count: usize,
-    /// How long in all, in seconds.
+    /// The total length in seconds.
     pub seconds: f64,
 }
 
 impl Explanation {
-    /// Explains a wait. One that did not end is explained from the last event of its node; what follows that is
-    /// silence. `None` if there is no event to explain it from.
+    /// Explains a wait. A wait that did not end is explained from the last event of its node; the
+    /// time after that event has no cause. `None` if there is no event to explain it from.
     pub fn of(trace: &Trace, wait: &Wait) -> Option<Explanation> {
         let length = wait.length.duration();
         let end = match wait.length {
@@ -65,22 +66,22 @@ impl Explanation {
         Some(Explanation { wait: wait.clone(), parts, reasons, blocked })
     }
 
-    /// The parts of the wait: the steps of its node, joined end to end.
+    /// Returns the parts of the wait: the steps of its node, which follow each other without gaps.
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    /// What is on the critical path, longest first.
+    /// Returns the reasons on the critical path, longest first.
     pub fn reasons(&self) -> &[Reason] {
         &self.reasons
     }
 
-    /// What has blocked whole processes during the wait, longest first.
+    /// Returns the tasks that blocked whole processes during the wait, longest first.
     pub fn blocked(&self) -> &[Blocked] {
         &self.blocked
     }
 
-    /// Time on the critical path by category.
+    /// Returns the time on the critical path by category.
     pub fn by_category(&self) -> BTreeMap<Category, Duration> {
         let mut sums = BTreeMap::new();
         for (category, duration) in self.parts.iter().flat_map(|part| &part.by_category) {
@@ -89,12 +90,13 @@ impl Explanation {
         sums
     }
 
-    /// The explanation as text: a headline, the table of steps and categories, the longest reasons.
+    /// Renders the explanation: a headline, the table of steps and categories, the longest reasons,
+    /// and blocked processes.
     pub fn render(&self) -> String {
         let Wait { name, node, length, deadline, .. } = &self.wait;
         let took = match length {
             Length::Observed(_) => "took",
-            Length::Censored(_) => "did not end; it takes more than",
+            Length::Censored(_) => "did not end and takes more than",
         };
         let (length, limit) = (length.duration(), seconds(*deadline));
         let verdict = if self.wait.exceeded() {
@@ -120,7 +122,7 @@ impl Explanation {
         text + &self.blocked_table()
     }
 
-    /// Half a dozen at most, and none that rounds to nothing.
+    /// Renders at most 6 blocked tasks, without those that round to 0.
     fn blocked_table(&self) -> String {
         let mut blocked = table::plain();
         for Blocked { node, task, count, seconds } in
@@ -131,17 +133,17 @@ impl Explanation {
         if blocked.is_empty() {
             return String::new();
         }
-        format!("\nTasks that blocked all else on their nodes meanwhile:\n\n{}", table::text(&blocked))
+        format!("\nTasks that blocked their node's event loop during the wait:\n\n{}", table::text(&blocked))
     }
 
-    /// A dozen at most, and none that rounds to nothing.
+    /// Returns the number of reasons to show: at most 12, without those that round to 0.
     fn shown_reasons(&self) -> usize {
         self.reasons.iter().take(12).take_while(|reason| reason.seconds >= 0.000_5).count()
     }
 
     fn parts_table(&self) -> String {
         let sums = self.by_category();
-        // What rounds to nothing is left out; the sum keeps it.
+        // Values that round to 0 are not shown, but are in the sum.
         let shown = |duration: &Duration| duration.as_micros() >= 500;
         let columns: Vec<Category> =
             Category::ALL.into_iter().filter(|category| sums.get(category).is_some_and(shown)).collect();
@@ -165,13 +167,13 @@ impl Explanation {
     }
 }
 
-/// How long, how often, what and where.
+/// Returns a table row: length, count, name and nodes.
 fn row(seconds: f64, count: usize, what: &str, on: String) -> [String; 4] {
     let count = format!("{count} ×");
     [format!("{seconds:>8.3} s"), format!("{count:>6}"), what.to_string(), on]
 }
 
-/// The last event of a node.
+/// Returns the last event of a node.
 fn last_of(trace: &Trace, node: &str) -> Option<EventId> {
     let index = trace.events.iter().rposition(|event| trace.text(event.node) == node)?;
     Some(EventId::at(index))
@@ -185,7 +187,7 @@ fn reasons(trace: &Trace, path: &[Segment]) -> Vec<Reason> {
         let what = match event.kind {
             Kind::Sleep | Kind::Tick | Kind::Step | Kind::Note => subject,
             Kind::Compute => format!("cpu: {subject}"),
-            // Links go every way between the nodes; their names would hide the sum.
+            // The names of the many links would hide the sum.
             Kind::Deliver | Kind::Connect | Kind::Send | Kind::Refuse => format!("network: {}", event.kind),
             Kind::Stall => format!("network: {subject}"),
             kind => format!("{kind} {subject}"),
@@ -229,7 +231,7 @@ fn blocked(trace: &Trace, from: SimTime, to: SimTime) -> Vec<Blocked> {
     blocked
 }
 
-/// A path with the numbers of its files as `N`, so that one log and its successor are one thing.
+/// Replaces the numbers in a file name by `N`, so that a log file and its successor count as one.
 fn without_numbers(subject: &str) -> String {
     let Some((directory, file)) = subject.rsplit_once('/') else { return subject.to_string() };
     let mut name = String::new();
@@ -243,7 +245,7 @@ fn without_numbers(subject: &str) -> String {
     format!("{directory}/{name}")
 }
 
-/// When a wait began and ended, for a list of waits.
+/// Returns a wait's line for a list of waits: its length, deadline and start.
 pub fn wait_line(wait: &Wait) -> String {
     let mark = if wait.exceeded() { "✗" } else { "✓" };
     let (name, node) = (&wait.name, &wait.node);
@@ -261,9 +263,9 @@ mod tests {
     use expect_test::expect;
     use stormglass_core::{Keep, Recorder, Scope};
 
-    /// Two steps with five fsyncs, a message and a back-off: the table sums to the wait.
+    /// Two steps with four fsyncs, a message and a back-off: the table sums to the wait.
     #[test]
-    fn an_explanation_names_steps_and_reasons() {
+    fn explanation_names_steps_and_reasons() {
         let recorder = Recorder::new(Keep::Events);
         let scope = Scope { node: recorder.symbol("node-1"), ..Scope::default() };
         recorder.enter(scope);
@@ -315,9 +317,9 @@ mod tests {
         expect!["✗ admin on node-1: 1.137 s (deadline 1.000 s)"].assert_eq(&wait_line(&wait));
     }
 
-    /// Of a process that stood still, the part that lies in the wait counts.
+    /// Only the part of a block that lies within the wait counts.
     #[test]
-    fn an_explanation_says_who_blocked_a_process() {
+    fn explanation_names_tasks_that_blocked_a_process() {
         let recorder = Recorder::new(Keep::Events);
         let ms = Duration::from_millis;
         let at = |millis: u64| SimTime::from_nanos(millis * 1_000_000);
@@ -348,7 +350,7 @@ mod tests {
         let text = explanation.render();
         let blocked = &text[text.find("Tasks").unwrap()..];
         expect![[r#"
-            Tasks that blocked all else on their nodes meanwhile:
+            Tasks that blocked their node's event loop during the wait:
 
                 0.200 s     2 ×  metadata server  on node-1
                 0.020 s     1 ×  metadata server  on node-2

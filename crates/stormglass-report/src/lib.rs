@@ -1,5 +1,6 @@
-//! What people read: the [`timeline`] of a run, the [`explain`]ation of a wait, and what a node was at when a wait was too long ([`deadline`]), as text for a
-//! terminal.
+//! Reports for people: the [`timeline`] of a run, the explanation of a wait ([`explain`]), the
+//! state of a node at the deadline of a wait ([`deadline`]), and, with the feature `sweep`, the
+//! report of a sweep. [`table`] formats tables for a terminal.
 
 pub mod deadline;
 pub mod explain;

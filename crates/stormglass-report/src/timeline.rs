@@ -1,4 +1,4 @@
-//! The timeline of a run: time, node, what, how long.
+//! The timeline of a run: one line per event with time, node, description and duration.
 
 use crate::table::seconds;
 use regex_lite::Regex;
@@ -7,48 +7,49 @@ use std::time::Duration;
 use stormglass_core::event::Category;
 use stormglass_core::{Event, Kind, SimTime, Symbol, Trace};
 
-/// Which events are shown.
+/// Selects the events that are shown.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// How much.
+    /// The level of detail.
     pub detail: Detail,
-    /// Nothing after this moment.
+    /// No events after this time.
     pub until: Option<SimTime>,
-    /// Only lines that match.
+    /// Only lines that match this expression.
     pub grep: Option<Regex>,
 }
 
-/// How much a timeline shows.
+/// The level of detail of a timeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {
-    /// Steps with the number of their syncs, notes, waits, back-offs, and whatever else took 50 ms or longer.
+    /// Steps with the number of their syncs, notes, waits, back-offs, and other events that took 50
+    /// ms or longer.
     #[default]
     Story,
     /// Every event.
     Everything,
 }
 
-/// What takes at least so long is part of the story whatever it is.
+/// Events of at least this length are shown whatever their kind.
 const LONG: Duration = Duration::from_millis(50);
 
 /// One line of a timeline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line<'a> {
-    /// The place of its event in the trace.
+    /// The index of its event in the trace.
     pub index: usize,
     /// The event.
     pub event: &'a Event,
-    /// The line.
+    /// The text of the line.
     pub text: String,
 }
 
-/// The lines of a timeline.
+/// Returns the lines of a timeline.
 pub fn lines<'a>(trace: &'a Trace, filter: &Filter) -> Vec<Line<'a>> {
     let until = filter.until.map_or(u64::MAX, SimTime::as_nanos);
     let mut lines = Vec::new();
     let story = Story::of(trace);
     for (index, event) in trace.events.iter().enumerate().filter(|(_, event)| event.at_nanos <= until) {
-        if filter.detail == Detail::Story && !story.tells(index, event) {
+        if filter.detail == Detail::Story && !story.shows(index, event) {
             continue;
         }
         let text = line(trace, event, story.syncs_in_step[index]);
@@ -59,7 +60,8 @@ pub fn lines<'a>(trace: &'a Trace, filter: &Filter) -> Vec<Line<'a>> {
     lines
 }
 
-/// The moments at which a harness that keeps to its deadlines would have given up: not events, for the run goes on.
+/// Returns the times at which waits exceeded their deadlines, with their lines. They are not
+/// events, since the run continues.
 pub fn deadlines(trace: &Trace, filter: &Filter) -> Vec<(SimTime, String)> {
     let until = filter.until.unwrap_or(SimTime::from_nanos(u64::MAX));
     let mut open: BTreeMap<Symbol, (SimTime, &Event)> = BTreeMap::new();
@@ -89,7 +91,7 @@ pub fn deadlines(trace: &Trace, filter: &Filter) -> Vec<(SimTime, String)> {
     passed
 }
 
-/// A timeline as text, a heading first, with the deadlines that passed.
+/// Renders a timeline with a heading and the deadlines that passed.
 pub fn render(lines: &[Line<'_>], deadlines: &[(SimTime, String)]) -> String {
     let mut text = format!("{:>9}  {:<8} {:<58} {:>9}\n", "time", "node", "what", "took");
     let mut deadlines = deadlines.iter().peekable();
@@ -104,7 +106,8 @@ pub fn render(lines: &[Line<'_>], deadlines: &[(SimTime, String)]) -> String {
     text
 }
 
-/// What is needed to tell the story: which operations a step speaks for, and how many syncs each step made.
+/// What the story needs: which operations are covered by a step, and the number of syncs of each
+/// step.
 struct Story {
     covered: Vec<bool>,
     syncs_in_step: Vec<usize>,
@@ -137,7 +140,7 @@ impl Story {
         story
     }
 
-    fn tells(&self, index: usize, event: &Event) -> bool {
+    fn shows(&self, index: usize, event: &Event) -> bool {
         match event.kind {
             Kind::Note | Kind::WaitBegin | Kind::WaitEnd | Kind::Refuse | Kind::Step | Kind::Sleep => true,
             Kind::Tick => false,
@@ -146,7 +149,7 @@ impl Story {
     }
 }
 
-/// One event in one line.
+/// Renders an event as one line.
 fn line(trace: &Trace, event: &Event, syncs: usize) -> String {
     let node = match trace.text(event.node) {
         "" => "-",
@@ -167,7 +170,7 @@ fn line(trace: &Trace, event: &Event, syncs: usize) -> String {
     text.trim_end().to_string()
 }
 
-/// What an event is, in words.
+/// Returns an event's description.
 pub fn describe(trace: &Trace, event: &Event) -> String {
     let subject = trace.text(event.subject);
     match event.kind {
@@ -214,7 +217,7 @@ mod tests {
         recorder.finish()
     }
 
-    /// The text with its left edge visible.
+    /// Renders the timeline with its left edge visible.
     fn fenced(filter: &Filter) -> String {
         let trace = trace();
         render(&lines(&trace, filter), &deadlines(&trace, filter))
@@ -224,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_story_leaves_out_what_is_short() {
+    fn story_omits_short_events() {
         expect![[r#"
             |     time  node     what                                                            took
             |   0.000s  node-1   … begins to wait for admin on node-1
@@ -237,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_can_be_cut_and_searched() {
+    fn until_and_grep_filter_all_events() {
         let filter = Filter {
             detail: Detail::Everything,
             until: Some(SimTime::from_nanos(300_000_000)),

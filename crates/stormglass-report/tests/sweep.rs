@@ -1,4 +1,4 @@
-//! What a sweep's findings look like, in every form.
+//! The report of a sweep in every form.
 
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
@@ -71,54 +71,54 @@ fn findings() -> Findings {
 }
 
 #[test]
-fn a_terminal_gets_tables() {
+fn terminal_report_has_tables() {
     expect![[r#"
         start <b>&
 
-         cell                                        runs  failed  flake rate, 95 %  no longer fail  fail now        p  admin.deadline: waits longer by  first seed
-         as it was, admin.deadline=5s, nodes=3        400      74  14.81 to 22.66 %                                                                               3
-         as it was, admin.deadline=20s, nodes=3       400       0    0.00 to 0.92 %
-         as it was, admin.deadline=5s, nodes=5        400     144  31.29 to 40.92 %                                                                               3
-         as it was, admin.deadline=20s, nodes=5       400       8    0.87 to 3.90 %                                                                             101
-         twice as fast, admin.deadline=5s, nodes=3    400      16    2.30 to 6.41 %              58         0  < 0.001      -1.015 s (-1.201 to -0.865)           3
-         twice as fast, admin.deadline=20s, nodes=3   400       0    0.00 to 0.92 %               0         0    1.000      -1.015 s (-1.201 to -0.865)
-         twice as fast, admin.deadline=5s, nodes=5    400      55  10.53 to 17.52 %              89         0  < 0.001      -1.691 s (-2.001 to -1.442)           3
-         twice as fast, admin.deadline=20s, nodes=5   400       0    0.00 to 0.92 %               8         0    0.016      -1.691 s (-2.001 to -1.442)
+         cell                                        runs  failed      failure rate (95 % CI)  no longer fail  fail now        p  admin.deadline: change in wait, median (95 % CI)  first seed
+         as it was, admin.deadline=5s, nodes=3        400      74  18.50 % (14.81 to 22.66 %)                                                                                                3
+         as it was, admin.deadline=20s, nodes=3       400       0     0.00 % (0.00 to 0.92 %)
+         as it was, admin.deadline=5s, nodes=5        400     144  36.00 % (31.29 to 40.92 %)                                                                                                3
+         as it was, admin.deadline=20s, nodes=5       400       8     2.00 % (0.87 to 3.90 %)                                                                                              101
+         twice as fast, admin.deadline=5s, nodes=3    400      16     4.00 % (2.30 to 6.41 %)              58         0  < 0.001                       -1.015 s (-1.201 to -0.865)           3
+         twice as fast, admin.deadline=20s, nodes=3   400       0     0.00 % (0.00 to 0.92 %)               0         0    1.000                       -1.015 s (-1.201 to -0.865)
+         twice as fast, admin.deadline=5s, nodes=5    400      55  13.75 % (10.53 to 17.52 %)              89         0  < 0.001                       -1.691 s (-2.001 to -1.442)           3
+         twice as fast, admin.deadline=20s, nodes=5   400       0     0.00 % (0.00 to 0.92 %)               8         0    0.016                       -1.691 s (-2.001 to -1.442)
 
-        What fails in "as it was, admin.deadline=5s, nodes=3": admin (74)
+        Causes of failure in "as it was, admin.deadline=5s, nodes=3": admin (74)
 
-        The smallest deadlines that keep their waits' flake rate under 5 % at 95 %, in the first cell of each case
+        The smallest deadlines that keep the failure rate of their waits under 5 % at 95 % confidence, in the first cell of each case
 
-         deadline                    now  runs   median           p99, 95 %  exceed it now  smallest
-         start <b>&: admin.deadline  5 s   400  2.023 s  11.670 to 18.759 s             74  10.976 s
+         deadline                    now  runs   median       p99 (95 % CI)  runs over it  smallest
+         start <b>&: admin.deadline  5 s   400  2.023 s  11.670 to 18.759 s            74  10.976 s
 
-        What a lower flake rate costs at 95 %: a longer deadline finds a dead node later (the deadline of each case that most runs outlast)
+        The cost of a lower failure rate at 95 % confidence: a longer deadline finds a dead node later (for each case, the deadline that most runs exceed)
 
-         deadline                    flake rate  found after                    with
-         start <b>&: admin.deadline      < 20 %      2.840 s  twice as fast, nodes=3
-         start <b>&: admin.deadline      < 10 %      4.050 s  twice as fast, nodes=3
-         start <b>&: admin.deadline       < 5 %      5.538 s  twice as fast, nodes=3
-         start <b>&: admin.deadline       < 2 %      9.372 s  twice as fast, nodes=3
+         deadline                    failure rate  shortest value             in the cell
+         start <b>&: admin.deadline        < 20 %         2.840 s  twice as fast, nodes=3
+         start <b>&: admin.deadline        < 10 %         4.050 s  twice as fast, nodes=3
+         start <b>&: admin.deadline         < 5 %         5.538 s  twice as fast, nodes=3
+         start <b>&: admin.deadline         < 2 %         9.372 s  twice as fast, nodes=3
 
         Which parameters matter
 
-         parameter                       flake rate by value   effect  seeds worse, better        p
+         parameter                     failure rate by value   effect  seeds worse, better        p
          start <b>&: admin.deadline  5s: 18.06 %, 20s: 0.5 %  17.56 %               144, 0  < 0.001
          start <b>&: nodes             3: 5.63 %, 5: 12.94 %   7.31 %               117, 0  < 0.001
 
-        1600 runs, 4759 s of simulated time. Each cell by itself, with all its seeds, would have been 3200 runs (2.0 times as many); a grid of fixed size that is as sure, with other seeds in each cell, 14524 s (3.1 times)
+        1600 runs, 4759 s of simulated time. Playing each cell separately with all its seeds takes 3200 runs (2.0 times as many); a grid of fixed size with the same precision and other seeds in each cell takes 14524 s (3.1 times)
     "#]].assert_eq(&tables::text(&findings()));
 }
 
 #[test]
-fn a_ci_summary_gets_markdown() {
+fn ci_summary_is_markdown() {
     let markdown = tables::markdown(&findings());
     assert!(markdown.starts_with("### start <b>&\n\n| cell "), "{markdown}");
     assert!(markdown.contains("\n### Which parameters matter\n\n| parameter "), "{markdown}");
 }
 
 #[test]
-fn junit_has_a_test_for_each_cell() {
+fn junit_has_one_test_per_cell() {
     let xml = junit(&findings());
     let lines: Vec<&str> = xml.lines().map(str::trim).collect();
     let after = |cell: &str| {
@@ -129,30 +129,33 @@ fn junit_has_a_test_for_each_cell() {
     assert_eq!(lines[1], r#"<testsuites name="start" tests="8" skipped="1" failures="3" errors="0">"#);
     let above = after("as it was, admin.deadline=5s, nodes=3");
     assert!(
-        above.contains("<failure message=\"74 of 400 runs fail: 14.81 to 22.66 %, more than 5 %\""),
+        above.contains("<failure message=\"74 of 400 runs failed: failure rate 18.50 % (14.81 to 22.66 %), above the target of 5 %\""),
         "{above}"
     );
     assert!(above.contains("explain as it was, admin.deadline=5s, nodes=3 --seed 3</failure>"), "{above}");
     let open = after("twice as fast, admin.deadline=5s, nodes=3");
     assert!(
-        open.contains("<skipped message=\"16 of 400 runs fail: 2.30 to 6.41 %, which does not tell"),
+        open.contains(
+            "<skipped message=\"16 of 400 runs failed: failure rate 4.00 % (2.30 to 6.41 %), undecided"
+        ),
         "{open}"
     );
     let below = after("as it was, admin.deadline=20s, nodes=3");
     assert!(below.lines().next().unwrap().ends_with("/>"), "{below}");
 }
 
-/// Everything is there, whatever has a failing run links to its command, and nothing is fetched from anywhere.
+/// The page has all sections, every failed cell links to its command, and nothing is loaded from
+/// elsewhere.
 #[test]
-fn a_page_needs_nothing_else() {
+fn page_needs_no_other_resources() {
     let findings = findings();
     let page = html(&findings);
     assert_eq!(page, html(&findings), "the same bytes for the same findings");
     for heading in [
-        "How long waits take",
-        "What a lower flake rate costs",
+        "Survival curves of waits",
+        "The cost of a lower failure rate",
         "Which parameters matter",
-        "Which act together",
+        "Which parameters interact",
     ] {
         assert!(page.contains(heading), "{heading}");
     }
@@ -167,7 +170,8 @@ fn a_page_needs_nothing_else() {
         assert!(page.contains(&format!("href=\"#cell-{place}\"")), "a link to {place}");
         assert_eq!(page.matches(&format!("id=\"cell-{place}\"")).count(), 1, "what it leads to");
     }
-    // A curve for each deadline with its values drawn in; a square for each pair of values of two pairs of parameters.
+    // A curve for each deadline with its values drawn in; a square for each pair of values of two
+    // pairs of parameters.
     assert_eq!(page.matches("class=\"deadline\"").count(), 2);
     assert!(page.matches("<rect").count() >= 4);
 }

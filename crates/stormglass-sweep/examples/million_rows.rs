@@ -1,4 +1,5 @@
-//! A sweep of a million rows, none of which takes any time to play: what the sweep itself takes, in seconds and at its peak in memory, alone and as eight shards that are merged.
+//! Measures the overhead of a sweep of a million rows that take no time to play: seconds and peak
+//! memory, as one process and as eight merged shards.
 //!
 //!     cargo run --release --package stormglass-sweep --example million_rows
 
@@ -12,9 +13,8 @@ use stormglass_core::identity::Build;
 use stormglass_core::trace::TraceHash;
 use stormglass_core::{EventId, Length, Outcome, Seed, SimTime, Verdict, Wait};
 use stormglass_sweep::plan::Resolved;
-use stormglass_sweep::results::merge::merge;
 use stormglass_sweep::stats::stopping::Target;
-use stormglass_sweep::{Keep, Manifest, Plan, Shard, Space, pool, sweep};
+use stormglass_sweep::{Keep, Manifest, Plan, Shard, Space, merge, pool, sweep};
 
 const SPACE: &str = "
 scenario = 'none'
@@ -27,7 +27,7 @@ key = 'admin.deadline'
 range = { from = '2s', to = '60s', steps = 12, scale = 'log' }
 ";
 
-/// As many waits and counters as a run of the trim-gap test has.
+/// Returns an outcome with as many waits and counters as a run of the trim-gap test.
 fn play(seed: u64) -> Outcome {
     let mut stream = Seed(seed).stream("waits");
     let mut wait = |number: u64| Wait {
@@ -69,18 +69,18 @@ fn run(shard: Shard, folder: &Path) {
     .unwrap();
 }
 
-/// The most memory that this process has had at once, in MiB; on Linux.
+/// Returns the peak memory of this process in MiB, on Linux.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).map_or(0, |kib: u64| kib / 1_024)
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long it takes is what it tells")]
+#[expect(clippy::disallowed_methods, reason = "the example measures real time")]
 fn timed(what: &str, work: impl FnOnce()) {
     let began = std::time::Instant::now();
     work();
-    println!("{what}: {:.1} s, {} MiB at the peak so far", began.elapsed().as_secs_f64(), peak());
+    println!("{what}: {:.1} s, peak memory so far {} MiB", began.elapsed().as_secs_f64(), peak());
 }
 
 fn main() {

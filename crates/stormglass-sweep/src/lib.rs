@@ -1,35 +1,48 @@
-//! Many runs: which there are, playing them, keeping them, and what they come to.
+//! Many runs: which runs there are, playing them, storing them, and the statistics of their
+//! outcomes.
 //!
-//! In reading order: [`space`] reads a sweep file into cells; [`plan`] finds which runs answer for which cells, [`schedule`] in which order they are played
-//! and when enough is known; [`mod@sweep`] plays them on the threads of [`pool`], [`results`] keeps them and puts shards together; [`tally`] counts,
-//! [`stats`] says how sure one can be, and [`answers`] what that comes to. [`splitting`] plays
-//! runs of another kind, for what is too rare to be counted; [`calibration`] puts real logs beside simulated runs.
+//! In reading order, which is the order of dependence:
 //!
-//! Without the feature `sweep` there are only [`pool`], [`seeds`] and [`stats::waits`], which need no other crate.
+//! - [`seeds`] parses a range of seeds, [`pool`] plays runs on worker threads and hands results
+//!   over in order;
+//! - [`stats`] has confidence intervals and tests;
+//! - [`space`] reads a sweep file into cells; [`plan`] finds which runs answer for which cells;
+//! - [`shard`] is a part of a sweep; [`results`] stores rows; [`tally`] counts them cell by cell;
+//! - [`schedule`] decides which runs to play next; [`mod@sweep`] plays them, [`mod@merge`] joins
+//!   shards;
+//! - [`answers`] turns counts into deadlines, comparisons, a frontier and sensitivities;
+//! - [`splitting`] estimates probabilities that are too small to count (importance splitting);
+//! - [`calibration`] fits a machine profile to real logs.
 //!
-//! **Invariant:** only the order in which runs are *done* may differ between machines; results are handed over by
-//! number, so everything that is printed or stored is the same for any number of workers, of shards and of interruptions. This crate knows no
-//! scenario and no Raft.
+//! Without the feature `sweep` there are only [`pool`], [`seeds`] and [`stats::waits`], which need
+//! no other crate.
+//!
+//! **Invariant:** only the order in which runs are *played* may differ between machines. Results
+//! are handed over by number, so everything that is printed or stored is the same for any number of
+//! workers, shards and interruptions. This crate knows no scenario and no Raft.
+
+pub mod pool;
+pub mod seeds;
+pub mod stats;
 
 #[cfg(feature = "sweep")]
 pub mod answers;
 #[cfg(feature = "sweep")]
 pub mod calibration;
 #[cfg(feature = "sweep")]
+pub mod merge;
+#[cfg(feature = "sweep")]
 pub mod plan;
-pub mod pool;
 #[cfg(feature = "sweep")]
 pub mod results;
 #[cfg(feature = "sweep")]
 pub mod schedule;
-pub mod seeds;
 #[cfg(feature = "sweep")]
 pub mod shard;
 #[cfg(feature = "sweep")]
 pub mod space;
 #[cfg(feature = "sweep")]
 pub mod splitting;
-pub mod stats;
 #[cfg(feature = "sweep")]
 pub mod sweep;
 #[cfg(feature = "sweep")]
@@ -40,6 +53,7 @@ pub use stats::waits::WaitStats;
 
 #[cfg(feature = "sweep")]
 pub use self::{
+    merge::merge,
     plan::Plan,
     results::{Manifest, ResultsError, Row},
     shard::Shard,

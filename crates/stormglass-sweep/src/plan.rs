@@ -1,6 +1,7 @@
-//! Which runs answer for which cells.
+//! Which runs give the results of which cells.
 //!
-//! Cells that differ in nothing but the deadlines of observers have the same history: one run answers for all of them.
+//! Cells that differ only in observers' deadlines share a history: one run gives the results of all
+//! of them.
 
 use crate::space::Cell;
 use serde::{Deserialize, Serialize};
@@ -9,59 +10,61 @@ use std::time::Duration;
 use stormglass_core::TraceHash;
 use stormglass_core::latency::HumanDuration;
 
-/// A sweep's cells and the histories that answer for them.
+/// A sweep's cells, and the histories that are played for them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Plan {
-    /// What rates are told of.
+    /// The cells: each has a failure rate.
     pub cells: Vec<PlannedCell>,
-    /// What is played: runs that differ in their seeds, with the settings of the first cell that they answer for.
+    /// The histories that are played, one run per seed, each with the settings of its first cell.
     pub histories: Vec<Cell>,
-    /// By history, a hash of all that its settings come to: a profile or a plan of faults may be a file, which may change.
+    /// By history, a hash of its resolved settings: a profile or a fault plan may be a file, which
+    /// may change.
     pub settings: Vec<TraceHash>,
     /// The parameters whose waits count, see [`crate::Space::objective`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub objective: Vec<String>,
-    /// Where a boundary is searched: the places of the cells along each line of the axis, in the order of its values.
+    /// If a boundary is searched: the indexes of the cells along each line of the axis, in the
+    /// order of its values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<Vec<Vec<usize>>>,
 }
 
-/// A cell, and where its answer comes from.
+/// A cell, and the history that gives its results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PlannedCell {
     /// The cell.
     #[serde(flatten)]
     pub cell: Cell,
-    /// The place of its history.
+    /// The index of its history.
     pub history: usize,
     /// Its deadlines, by parameter.
     pub deadlines: Vec<Deadline>,
 }
 
-/// A parameter that is nothing but the deadline of waits, and its value.
+/// An observer (a parameter that is only the deadline of waits) and its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deadline(pub String, #[serde(with = "HumanDuration")] pub Duration);
 
-/// What the settings of a cell come to.
+/// The resolved settings of a cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
-    /// Everything but the deadlines of observers, in any form in which equal settings are equal texts.
+    /// All settings but observers' deadlines, as a text that is equal for equal settings.
     pub behaviour: String,
-    /// The deadlines of observers.
+    /// The observers' deadlines.
     pub deadlines: Vec<(String, Duration)>,
 }
 
 impl PlannedCell {
-    /// Its deadlines as [`stormglass_core::Outcome::with_deadlines`] takes them.
+    /// Returns its deadlines in the form of [`stormglass_core::Outcome::with_deadlines`].
     pub fn limits(&self) -> Vec<(&str, Duration)> {
         self.deadlines.iter().map(|Deadline(key, value)| (key.as_str(), *value)).collect()
     }
 }
 
 impl Plan {
-    /// Gathers cells into histories. `resolve` says what a cell's settings come to.
+    /// Groups cells into histories. `resolve` returns the resolved settings of a cell.
     ///
     /// # Errors
     ///
@@ -89,7 +92,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Searches for the boundary along a parameter, in place of playing every cell.
+    /// Makes the sweep a search for the boundary along a parameter, instead of playing every cell.
     pub fn search(&mut self, axis: &str) {
         let mut lines: Vec<(Cell, Vec<usize>)> = Vec::new();
         for (place, planned) in self.cells.iter().enumerate() {
@@ -104,11 +107,13 @@ impl Plan {
         self.lines = Some(lines.into_iter().map(|(_, line)| line).collect());
     }
 
-    /// By history, the number of the group that it belongs to: what is played of a group hangs on no other. A history by itself, or all those of the lines that it is on.
+    /// Returns the group number of each history. Which runs of a group are played does not depend
+    /// on other groups. A group is one history, or all histories of the lines that share one.
     pub fn groups(&self) -> Vec<u64> {
         let mut smallest: Vec<usize> = (0..self.histories.len()).collect();
         let lines = self.lines.as_deref().unwrap_or_default();
-        // Lines that share a history are one group: the smallest number goes round until nothing changes.
+        // Lines that share a history are one group: the smallest index spreads until nothing
+        // changes.
         let mut changed = true;
         while changed {
             changed = false;
@@ -126,28 +131,38 @@ impl Plan {
         smallest.iter().map(|group| numbers[group]).collect()
     }
 
-    /// The cells that a history answers for.
+    /// Returns the cells whose results a history gives, with their indexes.
     pub fn cells_of(&self, history: usize) -> impl Iterator<Item = (usize, &PlannedCell)> {
         self.cells.iter().enumerate().filter(move |(_, cell)| cell.history == history)
     }
 
-    /// The first cell of each case.
+    /// Returns the first cell of each case.
     pub fn firsts(&self) -> impl Iterator<Item = &PlannedCell> {
         let mut seen = BTreeSet::new();
         self.cells.iter().filter(move |planned| seen.insert(&planned.cell.case))
     }
 
-    /// Whether waits with this parameter as their deadline count.
+    /// Returns the names of the cases, in the order of the file.
+    pub fn cases(&self) -> impl Iterator<Item = &str> {
+        self.firsts().map(|planned| planned.cell.case.as_str())
+    }
+
+    /// Returns the histories of a case, in order.
+    pub fn histories_of<'a>(&'a self, case: &'a str) -> impl Iterator<Item = usize> + 'a {
+        (0..self.histories.len()).filter(move |&history| self.histories[history].case == case)
+    }
+
+    /// Whether waits with this deadline parameter count towards the objective.
     pub fn counts(&self, parameter: &str) -> bool {
         self.objective.is_empty() || self.objective.iter().any(|other| other == parameter)
     }
 
-    /// The place of the cell that a variant is compared with: the first of its case with the same values of the parameters. Nothing for that itself, and without
-    /// variants.
+    /// Returns the index of the cell that a variant is compared with: the first of its case with
+    /// the same parameter values. `None` for that cell itself and without variants.
     ///
     /// # Panics
     ///
-    /// When there is no such cell.
+    /// If there is no cell with this index.
     pub fn base(&self, place: usize) -> Option<usize> {
         let cell = &self.cells[place].cell;
         let alike = |other: &PlannedCell| (&other.cell.case, &other.cell.point) == (&cell.case, &cell.point);
@@ -155,11 +170,12 @@ impl Plan {
         self.cells.iter().position(alike).filter(|base| *base != place)
     }
 
-    /// What tells a history from the others of its case: the label of its first cell, without the deadlines that it answers for.
+    /// Returns the label that distinguishes a history within its case: the label of its first cell
+    /// without observers' deadlines.
     ///
     /// # Panics
     ///
-    /// When there is no such history.
+    /// If there is no history with this index.
     pub fn label(&self, history: usize) -> String {
         let deadlines: BTreeSet<&str> =
             self.cells_of(history).flat_map(|(_, planned)| planned.limits()).map(|(key, _)| key).collect();
@@ -168,12 +184,12 @@ impl Plan {
         cell.label()
     }
 
-    /// How many runs there are at most.
+    /// Returns the largest number of runs that the sweep can play.
     pub fn runs(&self) -> u64 {
         self.histories.iter().map(Cell::runs).sum()
     }
 
-    /// How many runs it would be if each cell were played by itself.
+    /// Returns the number of runs if each cell were played separately.
     pub fn brute_force_runs(&self) -> u64 {
         self.cells.iter().map(|planned| planned.cell.runs()).sum()
     }

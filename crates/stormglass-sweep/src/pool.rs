@@ -1,4 +1,4 @@
-//! Worker threads.
+//! Plays runs on worker threads and hands the results over in order.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -6,13 +6,14 @@ use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 
-/// How many workers there are unless someone says otherwise: one for each core.
+/// Returns the default number of worker threads: one per core.
 pub fn default_jobs() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Does `work` for every number of the range on `jobs` threads and hands the results to `done` on this thread, in
-/// the order of the numbers. `done` can stop early; work that is under way is then finished and dropped.
+/// Calls `work` for every number of the range on `jobs` threads, and `done` with each result on the
+/// calling thread, in the order of the numbers. `done` can stop early; work in progress is then
+/// finished and its results are dropped.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -29,7 +30,7 @@ pub fn default_jobs() -> NonZeroUsize {
 ///
 /// # Panics
 ///
-/// When `work` panics.
+/// If `work` panics.
 pub fn in_order<T: Send>(
     numbers: Range<u64>,
     jobs: NonZeroUsize,
@@ -38,7 +39,7 @@ pub fn in_order<T: Send>(
 ) {
     let next = AtomicU64::new(numbers.start);
     let end = numbers.end;
-    // A bound keeps fast workers from running far ahead of a slow first result.
+    // The bound keeps fast workers from running far ahead of one slow run.
     let (sender, results) = mpsc::sync_channel(4 * jobs.get());
     std::thread::scope(|scope| {
         for _ in 0..jobs.get() {
@@ -59,7 +60,7 @@ pub fn in_order<T: Send>(
             early.insert(number, result);
             while let Some(result) = early.remove(&expected) {
                 if done(expected, result).is_break() {
-                    // Workers stop when their next result finds nobody.
+                    // A worker stops when it cannot send its next result.
                     drop(results);
                     return;
                 }

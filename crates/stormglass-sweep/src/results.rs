@@ -1,79 +1,13 @@
-//! What a sweep leaves on the disk: a journal while it runs, a Parquet table when it has ended, and a manifest that says what they are.
+//! The results of a sweep on disk: a journal while it runs, a Parquet table when it has ended, and
+//! a manifest that describes both.
 
+mod files;
 pub mod journal;
 pub mod manifest;
-pub mod merge;
+mod row;
 pub mod table;
 
+pub use files::ResultsError;
 pub use journal::Journal;
 pub use manifest::Manifest;
-
-use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
-use stormglass_core::Outcome;
-
-/// A run of a sweep.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// The place of its history in the plan.
-    pub history: usize,
-    /// The seed.
-    pub seed: u64,
-    /// How it ended, under its history's own deadlines.
-    pub outcome: Outcome,
-}
-
-/// What is wrong with a folder of results, or with writing one.
-#[derive(Debug, thiserror::Error)]
-pub enum ResultsError {
-    /// The file system says no.
-    #[error("{file}: {doing}: {source}", file = file.display())]
-    File {
-        /// The file or folder.
-        file: PathBuf,
-        /// What was tried.
-        doing: &'static str,
-        /// Why it did not work.
-        source: std::io::Error,
-    },
-    /// The file is not what it should be.
-    #[error("{file}: {problem}", file = file.display())]
-    Wrong {
-        /// The file or folder.
-        file: PathBuf,
-        /// What is wrong, and the remedy.
-        problem: String,
-    },
-}
-
-impl ResultsError {
-    pub(crate) fn file(file: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> ResultsError {
-        move |source| ResultsError::File { file: file.into(), doing, source }
-    }
-
-    pub(crate) fn wrong(file: &Path, problem: impl Into<String>) -> ResultsError {
-        ResultsError::Wrong { file: file.into(), problem: problem.into() }
-    }
-}
-
-/// Writes a file so that it is there whole or not at all: under another name, made durable, then renamed.
-fn replace(
-    path: &Path,
-    write: impl FnOnce(&mut std::fs::File) -> Result<(), ResultsError>,
-) -> Result<(), ResultsError> {
-    // Two processes that write the same part do not write the same temporary file.
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = std::fs::File::create(&temporary)
-        .map_err(ResultsError::file(&temporary, "cannot be made"))
-        .and_then(|mut file| {
-            write(&mut file)?;
-            file.sync_all().map_err(ResultsError::file(&temporary, "cannot be made durable"))?;
-            std::fs::rename(&temporary, path).map_err(ResultsError::file(path, "cannot be put in place"))
-        });
-    if written.is_err() {
-        // What is left of it is of no use; the error that is told is the first one.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
-}
+pub use row::Row;

@@ -1,4 +1,4 @@
-//! In which order runs are played, and when a history has been played enough.
+//! The order in which runs are played, and when a history has enough of them.
 
 use crate::plan::Plan;
 use crate::shard::Shard;
@@ -6,22 +6,24 @@ use crate::stats::stopping::{Side, Stop, Target};
 use crate::tally::Tally;
 use std::collections::BTreeSet;
 
-/// A run to play: the history's place, and the seed.
+/// A run to play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Job {
-    /// How manyth seed of its history it is.
+    /// The index of the seed within its history.
     pub index: u64,
-    /// The history's place.
+    /// The index of the history.
     pub history: usize,
     /// The seed.
     pub seed: u64,
 }
 
-/// Rounds of runs, each in the order of seeds and then of histories.
+/// Rounds of runs, each sorted by seed and then by history.
 ///
-/// Without a rule for stopping there is one round with everything. With one, a round has what each history needs until the next look at it; where a boundary is searched,
-/// of those histories alone whose side the search needs to know. Either follows from the rows of earlier rounds and nothing else: so a sweep that goes on after an
-/// interruption, and one that is cut into shards, plays what one piece would have.
+/// Without a stopping rule there is one round with all runs. With one, a round has the runs that
+/// each history needs until its next interim analysis (look); in a search for a boundary, only of
+/// the histories whose side the search has to know. Rounds follow only from the rows of earlier
+/// rounds, so a sweep that is resumed after an interruption, or split into shards, plays the same
+/// runs as an uninterrupted one.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     stop: Option<Stop>,
@@ -30,23 +32,24 @@ pub struct Schedule {
     round: u64,
 }
 
-/// What is known of a cell.
+/// The state of a cell in the sequential test.
 enum Known {
-    /// On which side of the target it is.
+    /// Its side of the target is known.
     Side(Side),
-    /// All its seeds are played, and that does not tell.
+    /// All its seeds are played, and its side is still unknown.
     Spent,
-    /// Not enough yet.
+    /// It needs more runs.
     Nothing,
 }
 
 impl Schedule {
-    /// The first round is next.
+    /// Creates a schedule that starts with the first round.
     pub fn new(stop: Option<Stop>, target: Target, shard: Shard) -> Schedule {
         Schedule { stop, target, shard, round: 0 }
     }
 
-    /// The next round, if there is one. The tally has the rows of those before; without a rule for stopping nothing is asked of it.
+    /// Returns the next round, if there is one. `tally` has to contain the rows of all earlier
+    /// rounds; without a stopping rule it is not used.
     pub fn next<'a>(&mut self, plan: &'a Plan, tally: &Tally) -> Option<Round<'a>> {
         let first = self.round == 0;
         self.round += 1;
@@ -55,7 +58,7 @@ impl Schedule {
             let chunks: Vec<Chunk> = (0..plan.histories.len()).map(whole).collect();
             return first.then(|| Round::new(plan, chunks, self.shard));
         };
-        // A shard has whole histories here, since what is played next hangs on all of a history.
+        // Here a shard has whole histories, since the next round depends on all rows of a history.
         let groups = plan.groups();
         let mut wanted = self.wanted(plan, tally);
         wanted.retain(|&history| self.shard.has(groups[history]));
@@ -64,7 +67,7 @@ impl Schedule {
         (!chunks.is_empty()).then(|| Round::new(plan, chunks, Shard::WHOLE))
     }
 
-    /// The histories that are not played enough.
+    /// Returns the histories that need more runs.
     fn wanted(&self, plan: &Plan, tally: &Tally) -> BTreeSet<usize> {
         let open = |cell: &usize| matches!(self.known(plan, tally, *cell), Known::Nothing);
         let cells: Vec<usize> = match &plan.lines {
@@ -74,7 +77,8 @@ impl Schedule {
         cells.into_iter().map(|cell| plan.cells[cell].history).collect()
     }
 
-    /// What the search for the boundary along a line needs to know next: first its ends, then the middle between the nearest cells on either side.
+    /// Returns the cells that the search along a line needs next: first its ends, then by bisection
+    /// the middle between the nearest cells on either side.
     fn searched(&self, plan: &Plan, tally: &Tally, line: &[usize]) -> Vec<usize> {
         let (Some(&first), Some(&last)) = (line.first(), line.last()) else { return Vec::new() };
         let ends = [first, last];
@@ -98,7 +102,7 @@ impl Schedule {
             let middle = usize::midpoint(below, above);
             match self.known(plan, tally, line[middle]) {
                 Known::Nothing => return vec![line[middle]],
-                // As near to the boundary as the margin asks, or as the seeds can tell.
+                // As near to the boundary as the margin requires, or as the seeds can resolve.
                 Known::Side(Side::Near) | Known::Spent => return Vec::new(),
                 Known::Side(side) if side == low => below = middle,
                 Known::Side(_) => above = middle,
@@ -116,7 +120,7 @@ impl Schedule {
     }
 }
 
-/// A history's runs until the next look at it.
+/// Returns a history's runs until its next look.
 fn next_look(plan: &Plan, tally: &Tally, history: usize, stop: Stop) -> Chunk {
     let from = tally.histories[history].seeds.len() as u64;
     let most = plan.histories[history].runs();
@@ -124,7 +128,7 @@ fn next_look(plan: &Plan, tally: &Tally, history: usize, stop: Stop) -> Chunk {
     Chunk { history, from, until }
 }
 
-/// Some of a history's seeds, by how manyth they are.
+/// A range of a history's seeds, by index.
 #[derive(Clone, Copy, Debug)]
 struct Chunk {
     history: usize,
@@ -132,7 +136,7 @@ struct Chunk {
     until: u64,
 }
 
-/// The runs of a round, or a shard's part of it: one after the other, so that there may be any number of them.
+/// The runs of a round, or a shard's part of it, as an iterator that needs no memory per run.
 #[derive(Clone, Debug)]
 pub struct Round<'a> {
     plan: &'a Plan,
@@ -145,7 +149,7 @@ pub struct Round<'a> {
 
 impl<'a> Round<'a> {
     fn new(plan: &'a Plan, chunks: Vec<Chunk>, shard: Shard) -> Round<'a> {
-        // How many runs have a smaller index than this.
+        // The number of runs with a smaller seed index.
         let before = |index: u64| -> u64 {
             chunks.iter().map(|chunk| index.clamp(chunk.from, chunk.until) - chunk.from).sum()
         };
@@ -195,7 +199,8 @@ mod tests {
     use std::collections::BTreeMap;
     use stormglass_core::{Outcome, SimTime, TraceHash, Verdict};
 
-    /// Plays a search with a flake rate that falls along the axis; gives the runs of each level.
+    /// Plays a search with a given failure rate (per mille) for each level; returns the number of
+    /// runs of each level.
     fn search(seeds: u64, rate: impl Fn(usize) -> u64, shard: Shard) -> Vec<u64> {
         let text = format!(
             "scenario = 's'\nseeds = '0..{seeds}'\nsampling = {{ boundary = 'x' }}\n[[parameter]]\nkey = 'x'\nrange = {{ from = 0, to = 32, steps = 33 }}\n"
@@ -212,7 +217,7 @@ mod tests {
             let jobs: Vec<Job> = round.collect();
             assert!(jobs.is_sorted(), "seeds first, then histories");
             for job in jobs {
-                // Failures lie evenly among the seeds.
+                // Failures are spread evenly over the seeds.
                 let failed = job.seed * 617 % 1_000 < rate(job.history);
                 let evidence = String::new();
                 let violated = Verdict::Violated { property: "p".into(), evidence };
@@ -230,24 +235,26 @@ mod tests {
         tally.cells.iter().map(crate::tally::CellTally::runs).collect()
     }
 
-    /// 10 % of the runs fail below 20, none from there on: five halvings find that among 33 levels.
+    /// 10 % of the runs fail below level 20, none from there on: five bisections find that among 33
+    /// levels.
     #[test]
-    fn a_boundary_is_found_by_halving() {
+    fn boundary_is_found_by_bisection() {
         let runs = search(3_200, |level| if level < 20 { 100 } else { 0 }, Shard::WHOLE);
         let played: Vec<usize> = (0..33).filter(|&level| runs[level] > 0).collect();
         assert_eq!(played, [0, 16, 18, 19, 20, 24, 32]);
-        assert!(runs.iter().all(|&runs| runs <= 800), "each ends when it is decided: {runs:?}");
+        assert!(runs.iter().all(|&runs| runs <= 800), "each cell ends when its side is known: {runs:?}");
     }
 
     #[test]
-    fn without_a_boundary_only_the_ends_are_played() {
+    fn line_without_boundary_plays_only_its_ends() {
         let runs = search(3_200, |_| 200, Shard::WHOLE);
         assert_eq!(runs.iter().filter(|&&runs| runs > 0).count(), 2);
     }
 
-    /// At 16 the rate is the target itself: that is not decided by any number of seeds, and is the boundary.
+    /// At level 16 the rate equals the target: no number of seeds decides it, so it is the
+    /// boundary.
     #[test]
-    fn what_cannot_be_decided_is_the_boundary() {
+    fn undecided_cell_ends_the_search() {
         let runs =
             search(1_600, |level| if level < 16 { 100 } else { 10 * u64::from(level == 16) }, Shard::WHOLE);
         assert_eq!((0..33).filter(|&level| runs[level] > 0).collect::<Vec<_>>(), [0, 16, 32]);
@@ -255,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_belongs_to_one_shard() {
+    fn each_line_belongs_to_one_shard() {
         let of = |index| search(800, |level| if level < 20 { 100 } else { 0 }, Shard { index, count: 2 });
         assert_eq!(of(0), search(800, |level| if level < 20 { 100 } else { 0 }, Shard::WHOLE));
         assert!(of(1).iter().all(|&runs| runs == 0));

@@ -1,30 +1,30 @@
-//! A part of a sweep, for one of several machines.
+//! A shard: the part of a sweep that one of several machines plays.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-/// Part `index` of `count`, from 0.
+/// Part `index` of `count` of a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Shard {
-    /// Which one, from 0.
+    /// The number of the part, from 0.
     pub index: u64,
-    /// Of how many.
+    /// The number of parts.
     pub count: u64,
 }
 
 impl Shard {
-    /// Everything.
+    /// The whole sweep as one shard.
     pub const WHOLE: Shard = Shard { index: 0, count: 1 };
 
-    /// Its part of so many things: a stretch of them, as long as any other shard's or one more.
+    /// Returns its contiguous part of `things` items; the sizes of the parts differ by at most one.
     pub fn part(self, things: u64) -> Range<u64> {
         let cut = |index: u64| (u128::from(things) * u128::from(index) / u128::from(self.count)) as u64;
         cut(self.index)..cut(self.index + 1)
     }
 
-    /// Whether the thing at this place belongs to it, where things are dealt out in turn.
+    /// Whether the item with this index belongs to the shard when items are dealt out round-robin.
     pub fn has(self, place: u64) -> bool {
         place % self.count == self.index
     }
@@ -36,12 +36,13 @@ impl fmt::Display for Shard {
     }
 }
 
-/// Reads `3/16`.
+/// Parses `3/16`.
 impl FromStr for Shard {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Shard, String> {
-        let form = || format!("`{text}` is no shard: give I/N, with I from 0 to N - 1, for example 0/16");
+        let form =
+            || format!("`{text}` is not a shard: expected I/N with I from 0 to N - 1, for example 0/16");
         let (index, count) = text.split_once('/').ok_or_else(form)?;
         let (index, count) =
             (index.trim().parse().map_err(|_| form())?, count.trim().parse().map_err(|_| form())?);
@@ -71,10 +72,10 @@ mod tests {
     }
 
     #[test]
-    fn the_form_is_checked() {
+    fn invalid_shards_are_rejected() {
         assert_eq!("3/16".parse(), Ok(Shard { index: 3, count: 16 }));
         for wrong in ["16/16", "1", "0/0", "-1/2", "a/b"] {
-            assert!(wrong.parse::<Shard>().unwrap_err().contains("give I/N"), "{wrong}");
+            assert!(wrong.parse::<Shard>().unwrap_err().contains("expected I/N"), "{wrong}");
         }
     }
 }

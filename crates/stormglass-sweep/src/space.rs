@@ -1,4 +1,4 @@
-//! A sweep as data: which runs there are.
+//! A sweep file: the space of parameters to play.
 //!
 //! ```toml
 //! scenario = "cold-start"
@@ -11,7 +11,7 @@
 //! values = [5, 10, 20]
 //!
 //! [[parameter]]
-//! key = "admin.deadline"          # an observer: its values cost no runs
+//! key = "admin.deadline"          # an observer: its values need no runs of their own
 //! range = { from = "5s", to = "60s", steps = 12, scale = "log" }
 //! ```
 
@@ -22,11 +22,12 @@ mod sampling;
 
 pub use axis::{Axis, Scale};
 pub use formula::Formula;
-pub use level::Level;
+pub use level::{Assignments, Level};
 pub use sampling::Sampling;
 
 use crate::seeds::parse_seeds;
 use crate::stats::stopping::{Stop, Target};
+use level::text_of;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,46 +39,50 @@ use std::ops::Range;
 pub struct Space {
     /// The scenario, unless there are cases.
     pub scenario: Option<String>,
-    /// The models, of every case that has none of its own; the scenario's first if there are none at all.
+    /// The models of every case that names none itself. Default: the scenario's first model.
     #[serde(default)]
     pub model: OneOrMany,
-    /// The profiles, of every case that has none of its own.
+    /// The profiles of every case that names none itself. Default: `ci-disk`.
     #[serde(default)]
     pub profile: OneOrMany,
-    /// The file of the plan of faults, of every case that has none of its own: what is written down, and what each seed chooses. Default: nothing breaks.
+    /// The fault plan (a shipped name or a file) of every case that names none itself: written
+    /// faults, and a generator of faults for each seed. Default: no faults.
     pub plan: Option<String>,
-    /// The seeds, of every case that has none of its own: `"0..1000"`.
+    /// The seeds of every case that names none itself, for example `"0..1000"`. Default: 0 to 999.
     pub seeds: Option<Seeds>,
-    /// What is set in every cell.
+    /// Parameters that are set in every cell.
     #[serde(default)]
     pub set: Assignments,
-    /// Several scenarios, or one under several circumstances.
+    /// Several scenarios, or one scenario with several settings.
     #[serde(default, rename = "case")]
     pub cases: Vec<Case>,
-    /// What is varied, each with each.
+    /// The parameters that are varied.
     #[serde(default, rename = "parameter")]
     pub parameters: Vec<Axis>,
-    /// Sets of values with a name; the first is what the others are compared with.
+    /// Named sets of values; the others are compared with the first.
     #[serde(default, rename = "variant")]
     pub variants: Vec<Variant>,
-    /// Which combinations of parameters are played. Default: all.
+    /// Which combinations of parameter values are played. Default: all.
     #[serde(default)]
     pub sampling: Sampling,
-    /// What counts as a failure: a wait that outlasts one of these deadlines, by their parameters. Default: whatever fails a run.
+    /// The deadline parameters whose exceeded waits count as failures. Default: every failure of a
+    /// run counts.
     #[serde(default)]
     pub objective: Vec<String>,
-    /// The flake rate that is asked for, and how sure the answer shall be. Default: 1 % at 95 %.
+    /// The target failure rate and the confidence level. Default: 1 % at 95 %.
     #[serde(default)]
     pub target: Target,
-    /// Whether a cell ends as soon as its flake rate is known to be on one side of the target. Default: it plays all its seeds, unless a boundary is searched.
+    /// The stopping rule of the sequential test: a cell ends as soon as its failure rate is known
+    /// to be on one side of the target. Default: a cell plays all its seeds, unless a boundary is
+    /// searched.
     pub stop: Option<Stop>,
 }
 
-/// A scenario under circumstances.
+/// A scenario with its settings.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Case {
-    /// Its name in tables. Default: the scenario's.
+    /// Its name in tables. Default: the scenario's name.
     pub name: Option<String>,
     /// The scenario.
     pub scenario: String,
@@ -87,50 +92,47 @@ pub struct Case {
     /// The profiles.
     #[serde(default)]
     pub profile: OneOrMany,
-    /// The file of the plan of faults.
+    /// The fault plan.
     pub plan: Option<String>,
     /// The seeds.
     pub seeds: Option<Seeds>,
-    /// What is set in every cell of it.
+    /// Parameters that are set in every cell of the case.
     #[serde(default)]
     pub set: Assignments,
-    /// Which variants it has, by their names. Default: all that are not for other cases only.
+    /// The names of its variants. Default: all variants whose `only` does not exclude the case.
     pub variants: Option<Vec<String>>,
 }
 
-/// Values with a name: a remedy, a configuration.
+/// A named set of values, such as a remedy or a configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Variant {
     /// Its name in tables.
     pub name: String,
-    /// What is set.
+    /// Parameters that are set.
     #[serde(default)]
     pub set: Assignments,
-    /// What is set instead in some scenarios, by their names.
+    /// Parameters that are set instead in some scenarios, by the scenario's name.
     #[serde(default, rename = "in")]
     pub instead: BTreeMap<String, Assignments>,
-    /// Other variants that are set first, by their names.
+    /// The names of other variants that are applied first.
     #[serde(default)]
     pub together: Vec<String>,
-    /// In which cases, by the name or the scenario, there is this variant. Default: in all.
+    /// The cases that have this variant, by case name or scenario. Default: all.
     #[serde(default)]
     pub only: Vec<String>,
 }
 
-/// Parameters and their values.
-pub type Assignments = BTreeMap<String, toml::Value>;
-
-/// A value, or a list of some.
+/// A text, a list of texts, or nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "expected a text or a list of texts")]
 pub enum OneOrMany {
     /// None.
     #[default]
     None,
-    /// One.
+    /// One text.
     One(String),
-    /// Some.
+    /// A list.
     Many(Vec<String>),
 }
 
@@ -148,7 +150,7 @@ impl OneOrMany {
     }
 }
 
-/// The seeds of a case, from a text such as `"0..1000"` or `"0..=999"`.
+/// The seeds of a case, parsed from a text such as `"0..1000"` or `"0..=999"`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Seeds(pub Range<u64>);
@@ -161,7 +163,7 @@ impl TryFrom<String> for Seeds {
     }
 }
 
-/// What is wrong with a sweep file: the file, the field and the remedy.
+/// An error in a sweep file, with file, field, problem and remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {}{problem}", if field.is_empty() { String::new() } else { format!("`{field}`: ") })]
 pub struct SpaceError {
@@ -169,18 +171,18 @@ pub struct SpaceError {
     pub file: String,
     /// The field, with its table.
     pub field: String,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and a valid value.
     pub problem: String,
 }
 
 impl SpaceError {
-    /// An error at this field.
+    /// Creates an error at this field.
     pub fn new(file: &str, field: &str, problem: &str) -> SpaceError {
         SpaceError { file: file.into(), field: field.into(), problem: problem.trim_end().into() }
     }
 }
 
-/// Reads a TOML file; what is wrong is told with its field.
+/// Parses a TOML file; errors name the field.
 pub(crate) fn from_toml<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, SpaceError> {
     let table: toml::Table = text
         .parse()
@@ -191,7 +193,7 @@ pub(crate) fn from_toml<T: DeserializeOwned>(file: &str, text: &str) -> Result<T
     })
 }
 
-/// One combination of values of one case: what a flake rate is told of.
+/// One combination of values of one case; it has a failure rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Cell {
@@ -209,30 +211,30 @@ pub struct Cell {
     pub variant: Option<String>,
     /// The values of the parameters, by key or name.
     pub point: BTreeMap<String, String>,
-    /// Everything that is set, in order.
+    /// All parameters that are set, in order.
     pub sets: Vec<(String, String)>,
 }
 
 impl Cell {
-    /// What tells it from other cells of its case.
+    /// Returns the text that distinguishes it from other cells of its case.
     pub fn label(&self) -> String {
         let point = self.point.iter().map(|(key, value)| format!("{key}={value}"));
         let words: Vec<String> = self.variant.iter().cloned().chain(point).collect();
         if words.is_empty() { "as it is".into() } else { words.join(", ") }
     }
 
-    /// How many seeds it has.
+    /// Returns the number of its seeds.
     pub fn runs(&self) -> u64 {
         self.seeds.end - self.seeds.start
     }
 }
 
 impl Space {
-    /// Reads a sweep file. `file` is named in errors.
+    /// Parses a sweep file. `file` is the name in errors.
     ///
     /// # Errors
     ///
-    /// Names the field and the remedy.
+    /// Returns an error that names the field, the problem and the remedy.
     pub fn parse(file: &str, text: &str) -> Result<Space, SpaceError> {
         let space: Space = from_toml(file, text)?;
         space.check().map_err(|(field, problem)| SpaceError::new(file, &field, &problem))?;
@@ -243,10 +245,16 @@ impl Space {
         let wrong = |field: &str, problem: String| Err((field.to_string(), problem));
         match (&self.scenario, self.cases.is_empty()) {
             (None, true) => {
-                return wrong("scenario", "is missing; name one, or write a [[case]] for each".into());
+                return wrong(
+                    "scenario",
+                    "is missing: name one scenario, or write a [[case]] for each".into(),
+                );
             }
             (Some(_), false) => {
-                return wrong("scenario", "stands beside [[case]]; keep one of the two".into());
+                return wrong(
+                    "scenario",
+                    "cannot be used together with [[case]]: keep one of the two".into(),
+                );
             }
             _ => {}
         }
@@ -258,24 +266,26 @@ impl Space {
         for (place, variant) in self.variants.iter().enumerate() {
             let field = format!("variant[{place}]");
             if names[..place].contains(&variant.name.as_str()) {
-                return wrong(&format!("{field}.name"), format!("there are two variants {:?}", variant.name));
+                return wrong(
+                    &format!("{field}.name"),
+                    format!("two variants are named {:?}: rename one", variant.name),
+                );
             }
             if let Some(other) =
                 variant.together.iter().find(|other| !names[..place].contains(&other.as_str()))
             {
                 return wrong(
                     &format!("{field}.together"),
-                    format!("no variant before this one is called {other:?}"),
+                    format!("no variant before this one is named {other:?}; define it first"),
                 );
             }
         }
         for (place, case) in self.cases.iter().enumerate() {
-            if let Some(stranger) =
-                case.variants.iter().flatten().find(|name| !names.contains(&name.as_str()))
+            if let Some(unknown) = case.variants.iter().flatten().find(|name| !names.contains(&name.as_str()))
             {
                 return wrong(
                     &format!("case[{place}].variants"),
-                    format!("no variant is called {stranger:?}"),
+                    format!("no variant is named {unknown:?}; the variants are {}", names.join(", ")),
                 );
             }
         }
@@ -286,7 +296,7 @@ impl Space {
             .map_or(Ok(()), |stop| stop.check().map_err(|problem| ("stop".to_string(), problem)))
     }
 
-    /// The cases: those that there are, or the one that the file is about.
+    /// Returns the cases, or one for `scenario`.
     fn all_cases(&self) -> Vec<Case> {
         let only = self.scenario.as_ref().map(|scenario| Case {
             name: None,
@@ -301,16 +311,16 @@ impl Space {
         only.into_iter().chain(self.cases.iter().cloned()).collect()
     }
 
-    /// The rule for stopping: a search for a boundary always has one.
+    /// Returns the stopping rule; a search for a boundary always has one.
     pub fn stop(&self) -> Option<Stop> {
         self.stop.or_else(|| matches!(self.sampling, Sampling::Boundary(_)).then(Stop::default))
     }
 
-    /// Every cell, case by case, variant by variant, point by point.
+    /// Returns all cells, by case, then by variant, then by point.
     ///
     /// # Errors
     ///
-    /// A formula that cannot be worked out, in words.
+    /// Returns a message if a formula cannot be evaluated.
     pub fn cells(&self) -> Result<Vec<Cell>, String> {
         let points = self.sampling.points(&self.parameters)?;
         let mut cells: Vec<Cell> = Vec::new();
@@ -343,7 +353,8 @@ impl Space {
                             point: point.named.clone(),
                             sets: self.sets(&case, variant, &point.sets),
                         };
-                        // A parameter that does not apply leaves two points alike.
+                        // Two points are equal if they differ only in a parameter whose `when`
+                        // excludes it.
                         if !cells.contains(&cell) {
                             cells.push(cell);
                         }
@@ -366,12 +377,13 @@ impl Space {
         self.variants.iter().filter(has).map(Some).collect()
     }
 
-    /// The variants that one sets, in order: those that it names, with all that they name, and itself.
-    fn with_those_before<'a>(&'a self, variant: &'a Variant) -> Vec<&'a Variant> {
+    /// Returns the variants to apply for one, in order: those of its `together`, recursively, then
+    /// itself.
+    fn with_together<'a>(&'a self, variant: &'a Variant) -> Vec<&'a Variant> {
         let named =
             variant.together.iter().filter_map(|name| self.variants.iter().find(|other| other.name == *name));
-        // Each names only variants before it, so this ends.
-        named.flat_map(|other| self.with_those_before(other)).chain([variant]).collect()
+        // Each names only variants before it, so the recursion ends.
+        named.flat_map(|other| self.with_together(other)).chain([variant]).collect()
     }
 
     fn sets(
@@ -391,16 +403,11 @@ impl Space {
         let mut set = |values: &Assignments| values.iter().for_each(|(key, value)| put(key, text_of(value)));
         set(&self.set);
         set(&case.set);
-        let chain = variant.map(|variant| self.with_those_before(variant)).unwrap_or_default();
+        let chain = variant.map(|variant| self.with_together(variant)).unwrap_or_default();
         chain.iter().for_each(|variant| set(variant.instead.get(&case.scenario).unwrap_or(&variant.set)));
         point.iter().for_each(|(key, value)| put(key, value.clone()));
         sets
     }
-}
-
-/// A value as it is written in an assignment.
-fn text_of(value: &toml::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_string)
 }
 
 #[cfg(test)]
@@ -414,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_meets_every_other() {
+    fn grid_combines_all_values() {
         let labels = labels(
             "scenario = 'a'\nmodel = ['m', 'n']\n[[parameter]]\nkey = 'x'\nvalues = [1, 2]\n[[parameter]]\nkey = 'y'\nvalues = ['1s', '2s']\n",
         );
@@ -423,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_does_not_apply_makes_no_cells() {
+    fn excluded_parameter_adds_no_cells() {
         let text = "scenario = 'a'\n[[parameter]]\nkey = 'strategy'\nvalues = ['poll', 'steps']\n\
                     [[parameter]]\nkey = 'budget'\nvalues = ['1s', '2s']\nwhen = { strategy = 'steps' }\n";
         assert_eq!(
@@ -433,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn variants_are_combined_and_may_differ_by_scenario() {
+    fn variants_combine_and_may_differ_by_scenario() {
         let text = "[[case]]\nscenario = 'a'\n[[case]]\nscenario = 'b'\n[[variant]]\nname = 'none'\n\
                     [[variant]]\nname = 'long'\nset = { 'admin.deadline' = '60s' }\nin.b = { 'b.healthy' = '60s' }\n\
                     [[variant]]\nname = 'both'\ntogether = ['long']\nset = { ticks = 5 }\n[[variant]]\nname = 'x'\nonly = ['a']\n";
@@ -444,9 +451,9 @@ mod tests {
         assert_eq!(cells[6].sets, [set("b.healthy", "60s"), set("ticks", "5")]);
     }
 
-    /// A variant that sets nothing itself still brings what it names along.
+    /// A variant without values of its own applies those of its `together`.
     #[test]
-    fn together_reaches_through_variants() {
+    fn together_is_recursive() {
         let text = "scenario = 'a'\n[[variant]]\nname = 'x'\nset = { k = 1 }\n[[variant]]\nname = 'xs'\ntogether = ['x']\n\
                     [[variant]]\nname = 'all'\ntogether = ['xs']\nset = { j = 2 }\n";
         let cells = Space::parse("s.toml", text).unwrap().cells().unwrap();
@@ -454,39 +461,41 @@ mod tests {
     }
 
     #[track_caller]
-    fn says(text: &str, expected: Expect) {
+    fn assert_error(text: &str, expected: Expect) {
         expected.assert_eq(&Space::parse("s.toml", text).unwrap_err().to_string());
     }
 
     #[test]
-    fn a_mistake_is_named_with_its_field_and_its_remedy() {
-        says(
+    fn errors_name_field_and_remedy() {
+        assert_error(
             "seeds = '0..3'",
-            expect!["s.toml: `scenario`: is missing; name one, or write a [[case]] for each"],
+            expect!["s.toml: `scenario`: is missing: name one scenario, or write a [[case]] for each"],
         );
-        says(
+        assert_error(
             "scenario = 'a'\nseeds = '3..3'",
-            expect!["s.toml: `seeds`: the range is empty; expected A..B or A..=B, for example 0..100"],
+            expect!["s.toml: `seeds`: the range `3..3` is empty; expected A..B or A..=B, for example 0..100"],
         );
-        says(
+        assert_error(
             "scenario = 'a'\nsede = '3..3'",
             expect![
                 "s.toml: `sede`: unknown field `sede`, expected one of `scenario`, `model`, `profile`, `plan`, `seeds`, `set`, `case`, `parameter`, `variant`, `sampling`, `objective`, `target`, `stop`"
             ],
         );
-        says(
+        assert_error(
             "scenario = 'a'\n[[parameter]]\nkey = 'x'",
-            expect!["s.toml: `parameter[0]`: x has no values; give one of values, range and formula"],
+            expect!["s.toml: `parameter[0]`: x has no values: give one of `values`, `range` and `formula`"],
         );
-        says(
+        assert_error(
             "scenario = 'a'\n[[parameter]]\nkey = 'x'\nformula = 'y * 2'",
             expect![
-                "s.toml: `parameter[0]`: the formula `y * 2` needs y, which is no parameter before this one"
+                "s.toml: `parameter[0]`: the formula `y * 2` uses y, which is not a parameter before this one: define y first"
             ],
         );
-        says(
+        assert_error(
             "scenario = 'a'\n[[variant]]\nname = 'v'\ntogether = ['w']",
-            expect![[r#"s.toml: `variant[0].together`: no variant before this one is called "w""#]],
+            expect![[
+                r#"s.toml: `variant[0].together`: no variant before this one is named "w"; define it first"#
+            ]],
         );
     }
 }

@@ -1,10 +1,15 @@
-//! How often waits are longer than something that hardly ever happens.
+//! Importance splitting: estimates the probability that a wait is longer than a length that is
+//! rarely reached.
 //!
-//! Importance splitting: runs are stopped, in thought, as soon as their wait has lasted so long, and those that came so far go on in several futures each; from these again
-//! those that came to the next level. The shares that come from one level to the next are large enough to be counted, and their product is the chance of all. (Kahn and
-//! Harris, 1951; with a fixed number of runs at each level the product is unbiased: Garvels, The splitting method in rare event simulation, 2000.)
+//! The length is divided into levels. A run whose wait lasts as long as a level is continued from
+//! that moment in several branches with other random draws; those that reach the next level are
+//! continued again. The share of runs that reach a level from the one before is large enough to be
+//! counted, and the product of the shares is the probability. (Kahn and Harris, 1951; with a fixed
+//! number of runs at each level the product is unbiased: Garvels, The splitting method in rare
+//! event simulation, 2000.)
 //!
-//! A future is a [`Branch`]: the run up to the moment at which its wait had lasted that long, and other draws from there on.
+//! A [`Branch`] is the run up to the moment at which its wait reached a level, with other draws
+//! from there on.
 
 use crate::pool::in_order;
 use serde::Serialize;
@@ -14,73 +19,76 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 use stormglass_core::{Branch, Length, Outcome, Seed, SimTime, Stream};
 
-/// What is asked.
+/// The question: how likely is a wait longer than `beyond`?
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
-    /// The parameter that is the deadline of the waits that are meant; the longest of a run counts.
+    /// The deadline parameter of the waits; the longest of a run counts.
     pub parameter: String,
-    /// How long they shall hardly ever take.
+    /// The length whose probability of being exceeded is estimated.
     pub beyond: Duration,
-    /// How many runs are played at each level. Range: 20 and up.
+    /// The number of runs at each level. Range: 20 and up.
     pub effort: u64,
-    /// How often all of it is done anew, which says how sure the answer is. Range: 2 and up.
+    /// The number of independent repetitions, whose spread gives the confidence interval. Range: 2
+    /// and up.
     pub repeats: u32,
     /// The first seed.
     pub seed: u64,
 }
 
-/// A run: a seed, and the branches that were taken.
+/// A run: a seed and its branches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Path {
     /// The seed.
     pub seed: u64,
-    /// The branches.
+    /// The branches, in order of time.
     pub branches: Vec<Branch>,
 }
 
-/// The answer.
+/// The estimate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Rare {
-    /// How likely it is that a run's wait is longer.
+pub struct Estimate {
+    /// The estimated probability that a run's longest wait exceeds the length.
     pub chance: f64,
-    /// The lower end of the interval, from the spread of the repeats (Student's t).
+    /// The lower end of the confidence interval, from the spread of the repetitions (Student's t).
     pub low: f64,
     /// The upper end.
     pub high: f64,
-    /// How sure that interval is.
+    /// The confidence level of the interval.
     pub confidence: f64,
-    /// The lengths at which runs are split, and the share that comes to each from the one before, in all repeats together.
+    /// The levels, with the share of runs that reach each from the one before, over all
+    /// repetitions.
     pub levels: Vec<Level>,
-    /// How many runs were played, those that found the levels included.
+    /// The number of runs played, including the pilot that finds the levels.
     pub runs: u64,
-    /// How many runs, one by one, would leave an interval as wide.
+    /// The number of independent runs (brute force) that would give an interval of the same width.
     pub one_by_one: f64,
-    /// A run that is that long.
+    /// A run whose wait exceeds the length.
     pub example: Option<Path>,
 }
 
 /// A length at which runs are split.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Level {
-    /// How long the wait has lasted, in seconds.
+    /// The length of the wait at this level, in seconds.
     pub lasted_s: f64,
-    /// The share of runs that come there.
+    /// The share of runs that reach it from the level before.
     pub share: f64,
 }
 
-/// Of a pilot's runs this share comes to the next level.
+/// The share of the pilot's runs that reaches the next level.
 const SHARE: f64 = 0.2;
-/// How sure intervals are.
+/// The confidence level of intervals.
 const CONFIDENCE: f64 = 0.95;
-/// Levels are at least this part of the whole length apart.
+/// Levels are at least 1/24 of the whole length apart.
 const NEAREST: u32 = 24;
 
-/// Answers a question with runs that `play` plays, on many threads. The levels are found by a pilot, whose runs do not count for the answer.
+/// Estimates the probability from runs that `play` plays, on many threads. A pilot finds the
+/// levels; its runs do not count for the estimate.
 ///
 /// # Panics
 ///
-/// When the question's effort or repeats are out of range.
-pub fn split(question: &Question, jobs: NonZeroUsize, play: impl Fn(&Path) -> Outcome + Sync) -> Rare {
+/// If the question's `effort` or `repeats` are out of range.
+pub fn split(question: &Question, jobs: NonZeroUsize, play: impl Fn(&Path) -> Outcome + Sync) -> Estimate {
     assert!(question.effort >= 20 && question.repeats >= 2, "{question:?} is out of range");
     let mut splitting = Splitting { question, jobs, play: &play, runs: 0 };
     let levels = splitting.find_levels();
@@ -89,19 +97,19 @@ pub fn split(question: &Question, jobs: NonZeroUsize, play: impl Fn(&Path) -> Ou
     let mut shares = Vec::new();
     let mut example = None;
     for (place, &level) in levels.iter().enumerate() {
-        // The runs of all repeats at once, so that no worker waits for one of them.
+        // The runs of all repetitions at once, so that no worker thread is idle between them.
         let paths: Vec<Path> =
             repeats.iter_mut().flat_map(|repeat| repeat.paths(question.effort, place)).collect();
         let outcomes = splitting.play_all(paths);
         let all = outcomes.len();
-        let mut came = 0;
+        let mut reached = 0;
         let mut outcomes = outcomes.into_iter();
         for repeat in &mut repeats {
             let here = if repeat.chance > 0.0 { question.effort as usize } else { 0 };
-            repeat.came(outcomes.by_ref().take(here), question, level);
-            came += repeat.survivors.len();
+            repeat.keep_survivors(outcomes.by_ref().take(here), question, level);
+            reached += repeat.survivors.len();
         }
-        shares.push(Level { lasted_s: level.as_secs_f64(), share: came as f64 / all.max(1) as f64 });
+        shares.push(Level { lasted_s: level.as_secs_f64(), share: reached as f64 / all.max(1) as f64 });
         if place + 1 == levels.len() {
             example =
                 repeats.iter().find_map(|repeat| repeat.survivors.first()).map(|(path, _)| path.clone());
@@ -113,7 +121,7 @@ pub fn split(question: &Question, jobs: NonZeroUsize, play: impl Fn(&Path) -> Ou
     let variance = chances.iter().map(|chance| (chance - mean).powi(2)).sum::<f64>() / (count - 1.0) / count;
     let student = StudentsT::new(0.0, 1.0, count - 1.0).expect("two repeats at least");
     let width = student.inverse_cdf(f64::midpoint(1.0, CONFIDENCE)) * variance.sqrt();
-    Rare {
+    Estimate {
         chance: mean,
         low: (mean - width).max(0.0),
         high: (mean + width).min(1.0),
@@ -148,7 +156,8 @@ impl<P: Fn(&Path) -> Outcome + Sync> Splitting<'_, P> {
         paths.into_iter().zip(outcomes).collect()
     }
 
-    /// Lengths that a fifth each of those runs exceed that exceed the one before; the last is the one that is asked for.
+    /// Finds the levels with a pilot: a fifth of the runs that reach one level reach the next. The
+    /// last level is the length of the question.
     fn find_levels(&mut self) -> Vec<Duration> {
         let (question, mut pilot) = (self.question, Repeat::new(self.question, 0));
         let mut levels: Vec<Duration> = Vec::new();
@@ -162,16 +171,16 @@ impl<P: Fn(&Path) -> Outcome + Sync> Splitting<'_, P> {
                 .collect();
             lengths.sort_unstable();
             let rank = (question.effort as f64 * (1.0 - SHARE)) as usize;
-            // Runs without such a wait are shorter than all that have one.
+            // Runs without such a wait rank below all runs that have one.
             let without = question.effort as usize - lengths.len();
             let fifth =
                 rank.checked_sub(without).and_then(|rank| lengths.get(rank).copied()).unwrap_or_default();
-            // A level that is hardly further than the one before it costs as much as any other.
+            // A level close to the one before it costs as many runs as any other.
             let next = levels.last().map_or(fifth, |last| fifth.max(*last + question.beyond / NEAREST));
             if next.is_zero() || next >= question.beyond {
                 break;
             }
-            pilot.came(outcomes.into_iter(), question, next);
+            pilot.keep_survivors(outcomes.into_iter(), question, next);
             if pilot.survivors.is_empty() {
                 break;
             }
@@ -182,7 +191,7 @@ impl<P: Fn(&Path) -> Outcome + Sync> Splitting<'_, P> {
     }
 }
 
-/// One of several answers that are independent of each other.
+/// One of several independent repetitions.
 struct Repeat {
     number: u64,
     stream: Stream,
@@ -202,7 +211,8 @@ impl Repeat {
         }
     }
 
-    /// The runs of a level: with seeds of their own at first, then futures of those that came to the level before, of each as many or one more.
+    /// Returns the runs of a level: at the first level new seeds, then branches of the runs that
+    /// reached the level before, the same number of each or one more.
     fn paths(&mut self, effort: u64, level: usize) -> Vec<Path> {
         if level == 0 {
             return (0..effort)
@@ -212,7 +222,7 @@ impl Repeat {
         if self.survivors.is_empty() {
             return Vec::new();
         }
-        // Whose one more it is must not hang on who they are.
+        // Shuffled, so that which runs get one branch more does not depend on their outcome.
         self.stream.shuffle(&mut self.survivors);
         let survivors = self.survivors.iter().cycle().take(effort as usize);
         let mut paths = Vec::new();
@@ -225,8 +235,8 @@ impl Repeat {
         paths
     }
 
-    /// Keeps those that came to the level, and when they did.
-    fn came(
+    /// Keeps the runs that reached the level, and when they did.
+    fn keep_survivors(
         &mut self,
         outcomes: impl Iterator<Item = (Path, Outcome)>,
         question: &Question,
@@ -244,13 +254,13 @@ impl Repeat {
     }
 }
 
-/// The longest wait.
+/// Returns the longest wait with this deadline parameter.
 fn longest(outcome: &Outcome, parameter: &str) -> Option<Length> {
     let waits = outcome.waits.iter().filter(|wait| wait.parameter.as_deref() == Some(parameter));
     waits.map(|wait| wait.length).max_by_key(|length| length.duration())
 }
 
-/// When the first of these waits had lasted so long, if one did.
+/// Returns the time at which the first of these waits reached the level, if one did.
 fn reached(outcome: &Outcome, parameter: &str, level: Duration) -> Option<SimTime> {
     let waits = outcome.waits.iter().filter(|wait| wait.parameter.as_deref() == Some(parameter));
     waits.filter(|wait| wait.length.duration() > level).map(|wait| wait.began + level).min()
@@ -263,7 +273,8 @@ mod tests {
     use stormglass_core::trace::TraceHash;
     use stormglass_core::{EventId, Verdict, Wait};
 
-    /// A wait of steps, each of them over with a chance of a half after 1 s: P(longer than k s) = 2⁻ᵏ⁻¹... with a pause before that never counts.
+    /// A wait of steps of 1 s, each of which is the last with probability 1/2, so P(longer than k
+    /// s) = 2⁻ᵏ. It begins after 1 s that does not count.
     fn play(path: &Path) -> Outcome {
         let (mut stream, mut branches) = (Seed(path.seed).stream("steps"), path.branches.iter().peekable());
         let began = SimTime::from(Duration::from_secs(1));
@@ -297,9 +308,10 @@ mod tests {
         Question { parameter, beyond, effort: 100, repeats: 10, seed }
     }
 
-    /// P(longer than 20 s) is 2⁻²⁰, a millionth; some thousands of runs find that within a half of itself, and the interval holds the truth as often as it says.
+    /// P(longer than 20 s) is 2⁻²⁰, about one in a million. Fewer than 15,000 runs estimate it
+    /// within a factor of 5, and the interval covers the truth about as often as stated.
     #[test]
-    fn a_millionth_is_found_with_thousands_of_runs() {
+    fn probability_of_a_millionth_needs_only_thousands_of_runs() {
         let truth = 0.5f64.powi(20);
         let mut held = 0;
         for trial in 0..20 {
@@ -311,9 +323,9 @@ mod tests {
         assert!(held >= 16, "{held} of 20");
     }
 
-    /// On the average over many answers nothing is left of the spread: 2⁻⁵.
+    /// The mean of 60 estimates is within 3 % of the truth, 2⁻⁵.
     #[test]
-    fn the_answer_is_unbiased() {
+    fn estimate_is_unbiased() {
         let truth = 0.5f64.powi(5);
         let answers =
             (0..60).map(|trial| split(&question(5, trial * 1_000_000), NonZeroUsize::MIN, play).chance);
@@ -322,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_of_workers_gives_the_same_answer_and_an_example() {
+    fn estimate_does_not_depend_on_the_number_of_threads() {
         let rare = split(&question(12, 7), NonZeroUsize::MIN, play);
         assert_eq!(rare, split(&question(12, 7), NonZeroUsize::new(3).unwrap(), play));
         let example = rare.example.unwrap();
@@ -330,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_happens_and_what_is_common_are_told_too() {
+    fn impossible_and_certain_events_are_estimated_too() {
         let never =
             split(&Question { parameter: "no.deadline".into(), ..question(5, 1) }, NonZeroUsize::MIN, play);
         assert_eq!((never.chance, never.example), (0.0, None));

@@ -1,4 +1,4 @@
-//! How sure one can be.
+//! Statistics: confidence intervals, tests, quantiles, survival curves.
 
 #[cfg(feature = "sweep")]
 pub mod binomial;

@@ -1,4 +1,4 @@
-//! A sweep at work.
+//! Plays a sweep.
 
 use crate::pool::in_order;
 use crate::results::{Journal, Manifest, ResultsError, Row, table};
@@ -9,23 +9,25 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use stormglass_core::Outcome;
 
-/// Where rows are kept.
+/// Where the rows of a sweep are stored.
 #[derive(Clone, Copy, Debug)]
 pub enum Keep<'a> {
-    /// Nowhere: only their counts.
+    /// Nowhere; only their counts are kept in memory.
     Counts,
     /// In a new folder.
     In(&'a Path),
-    /// In a folder that has some already, or in a new one.
+    /// In a folder that may already have rows of this sweep, which are not played again.
     Resume(&'a Path),
 }
 
-/// Plays what a manifest says and gives the counts. `play` plays a history's seed, on many threads; `progress` hears of each row, in order, and whether
-/// it was there already; it can end the sweep, which can then be resumed.
+/// Plays the sweep of a manifest and returns its counts. `play` plays one seed of a history, on
+/// many threads at once. `progress` is called for each row, in order, with true if the row was
+/// already stored; it can stop the sweep, which can then be resumed.
 ///
 /// # Errors
 ///
-/// A folder that cannot be written, or has other results; a disk that is full. Rows that were written stay.
+/// If the folder cannot be written or has results of another sweep, or the disk is full. Rows that
+/// were written remain.
 pub fn sweep(
     manifest: &Manifest,
     keep: Keep<'_>,
@@ -67,7 +69,7 @@ pub fn sweep(
             };
             if (row.history, row.seed) != (job.history, job.seed) {
                 let problem = format!(
-                    "a row of seed {} is not what this sweep plays there: take the folder away and play it again",
+                    "a row of seed {} is not the run that this sweep plays next: delete the folder and play the sweep again",
                     row.seed
                 );
                 return Err(ResultsError::wrong(rows.path(), problem));
@@ -111,18 +113,19 @@ pub fn sweep(
     Ok(tally)
 }
 
-/// Makes the folder, or finds that what is in it is of the same sweep; says whether that has ended.
+/// Creates the folder, or checks that its content belongs to this sweep; returns true if that sweep
+/// has finished.
 fn prepare(folder: &Path, manifest: &Manifest, resume: bool) -> Result<bool, ResultsError> {
-    std::fs::create_dir_all(folder).map_err(ResultsError::file(folder, "cannot be made"))?;
+    std::fs::create_dir_all(folder).map_err(ResultsError::file(folder, "cannot be created"))?;
     match Manifest::read(folder)? {
         None => manifest.write(folder).map(|()| false),
         Some(_) if !resume => {
-            let problem = "has the results of a sweep already: go on with --resume, or choose another folder";
+            let problem = "already has results of a sweep: continue with --resume, or choose another folder";
             Err(ResultsError::wrong(folder, problem))
         }
         Some(there) => {
             let shard = (there.shard != manifest.shard)
-                .then(|| format!("is shard {}, not {}", there.shard, manifest.shard));
+                .then(|| format!("has shard {}, not {}", there.shard, manifest.shard));
             match manifest.difference(&there).or(shard) {
                 Some(difference) => {
                     Err(ResultsError::wrong(folder, format!("{difference}: choose another folder")))
@@ -133,7 +136,7 @@ fn prepare(folder: &Path, manifest: &Manifest, resume: bool) -> Result<bool, Res
     }
 }
 
-/// Turns the journal into the table. Interrupted anywhere, it can be done again.
+/// Converts the journal into the table. If interrupted, it can be repeated.
 fn finish(folder: &Path, manifest: &Manifest) -> Result<(), ResultsError> {
     let rows = table::write(folder, &manifest.plan, |put| {
         for row in Journal::rows(folder)? {
@@ -143,5 +146,5 @@ fn finish(folder: &Path, manifest: &Manifest) -> Result<(), ResultsError> {
     })?;
     Manifest { rows: Some(rows), ..manifest.clone() }.write(folder)?;
     let journal = Journal::path(folder);
-    std::fs::remove_file(&journal).map_err(ResultsError::file(&journal, "cannot be taken away"))
+    std::fs::remove_file(&journal).map_err(ResultsError::file(&journal, "cannot be removed"))
 }

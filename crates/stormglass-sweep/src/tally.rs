@@ -1,4 +1,4 @@
-//! What rows come to, cell by cell: kept small, so that a million rows fit into memory.
+//! Counts rows cell by cell, in a few bytes per row, so that a million rows fit into memory.
 
 use crate::plan::Plan;
 use crate::results::{Manifest, ResultsError, Row, table};
@@ -21,9 +21,9 @@ pub struct Tally {
 /// The counts of a cell.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CellTally {
-    /// Which runs failed, in the order of its history's seeds.
+    /// Whether each run failed, in the order of its history's seeds.
     pub failed: Vec<bool>,
-    /// How often each cause failed a run: the wait, the property, a panic.
+    /// The number of failed runs by cause: a wait, a property, a stall or a panic.
     pub causes: BTreeMap<String, u64>,
     /// The first seed that failed.
     pub first: Option<u64>,
@@ -32,14 +32,15 @@ pub struct CellTally {
 /// The counts of a history.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HistoryTally {
-    /// The seeds that were played, in their order.
+    /// The played seeds, in order.
     pub seeds: Vec<u64>,
     longest: BTreeMap<String, Vec<Packed>>,
-    /// How long the runs took in simulated time, all together.
+    /// The sum of the runs' simulated time.
     pub simulated: Duration,
 }
 
-/// The longest wait of a run, in eight bytes: nanoseconds twice, plus one if it was cut short.
+/// The longest wait of a run in eight bytes: twice its nanoseconds, plus one if it is a censored
+/// observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Packed(u64);
 
@@ -60,12 +61,13 @@ impl Packed {
 }
 
 impl HistoryTally {
-    /// The parameters that are limits of its waits.
+    /// Returns the parameters that are deadlines of its waits.
     pub fn limits(&self) -> impl Iterator<Item = &str> {
         self.longest.keys().map(String::as_str)
     }
 
-    /// The longest wait of each run that this parameter is the limit of, seed by seed; `None` in a run without.
+    /// Returns, seed by seed, the longest wait whose deadline is this parameter; `None` for a run
+    /// without such a wait.
     pub fn longest(&self, parameter: &str) -> impl Iterator<Item = Option<Length>> {
         self.longest.get(parameter).into_iter().flatten().map(|packed| packed.length())
     }
@@ -90,7 +92,8 @@ impl HistoryTally {
     }
 }
 
-/// The longer of two: at least the longer bound, if one of them was cut short.
+/// Returns the longer of two lengths; if one is censored, the result is censored at the larger
+/// value.
 fn longer(one: Length, other: Length) -> Length {
     let duration = one.duration().max(other.duration());
     match (one, other) {
@@ -100,19 +103,19 @@ fn longer(one: Length, other: Length) -> Length {
 }
 
 impl CellTally {
-    /// How many runs there are.
+    /// Returns the number of runs.
     pub fn runs(&self) -> u64 {
         self.failed.len() as u64
     }
 
-    /// How many of them failed.
+    /// Returns the number of failed runs.
     pub fn failures(&self) -> u64 {
         self.causes.values().sum()
     }
 }
 
 impl Tally {
-    /// Nothing yet.
+    /// Creates a tally without rows.
     pub fn new(plan: &Plan) -> Tally {
         Tally {
             cells: vec![CellTally::default(); plan.cells.len()],
@@ -120,11 +123,12 @@ impl Tally {
         }
     }
 
-    /// The interval of a cell's flake rate, with a rule for stopping that of its last look; everything for a cell that was not played.
+    /// Returns the confidence interval of a cell's failure rate, corrected for the number of looks
+    /// if there is a stopping rule; 0 to 1 for a cell without runs.
     ///
     /// # Panics
     ///
-    /// When there is no such cell.
+    /// If there is no cell with this index.
     pub fn rate(&self, plan: &Plan, place: usize, target: Target, stop: Option<Stop>) -> RangeInclusive<f64> {
         let (cell, most) = (&self.cells[place], plan.cells[place].cell.runs());
         if cell.runs() == 0 {
@@ -133,17 +137,18 @@ impl Tally {
         interval(cell.failures(), cell.runs(), target, Stop::times(stop, most))
     }
 
-    /// On which side of the target a cell's flake rate is, if that is known.
+    /// Returns the side of the target on which a cell's failure rate is, if that is known.
     ///
     /// # Panics
     ///
-    /// When there is no such cell.
+    /// If there is no cell with this index.
     pub fn side(&self, plan: &Plan, place: usize, target: Target, stop: Option<Stop>) -> Option<Side> {
         target.side(&self.rate(plan, place, target, stop))
     }
 
-    /// Returns whether the cells of a case have all the runs that they will get: all their seeds, or with a rule for stopping as many
-    /// as it took to decide them. A search for a boundary is over only when the sweep is: then the answer is `false`.
+    /// Whether the cells of a case have all the runs that they will get: all their seeds, or with a
+    /// stopping rule as many as it takes to decide them. Always false in a search for a boundary,
+    /// which ends only with the sweep.
     pub fn is_complete(&self, manifest: &Manifest, case: &str) -> bool {
         let Manifest { plan, target, stop, .. } = manifest;
         let is_decided = |place: usize| {
@@ -162,7 +167,7 @@ impl Tally {
     ///
     /// # Errors
     ///
-    /// A table that cannot be read.
+    /// If the table cannot be read.
     pub fn read(plan: &Plan, folder: &Path) -> Result<Tally, ResultsError> {
         let mut tally = Tally::new(plan);
         for row in table::Reader::open(folder)? {
@@ -171,11 +176,11 @@ impl Tally {
         Ok(tally)
     }
 
-    /// Counts a row.
+    /// Adds a row to the counts.
     ///
     /// # Panics
     ///
-    /// When the row's history is not in the plan.
+    /// If the row's history is not in the plan.
     pub fn add(&mut self, plan: &Plan, row: &Row) {
         for (place, cell) in plan.cells_of(row.history) {
             let cause = failure(&plan.objective, &row.outcome, &cell.limits());
@@ -190,7 +195,8 @@ impl Tally {
     }
 }
 
-/// What fails a run under these deadlines, if anything does: anything at all, or a wait that the objective is about.
+/// Returns the cause of a run's failure under these deadlines, if it fails: any cause, or only
+/// waits of the objective if there is one.
 fn failure(objective: &[String], outcome: &Outcome, deadlines: &[(&str, Duration)]) -> Option<String> {
     if objective.is_empty() {
         let verdict = outcome.with_deadlines(deadlines);
@@ -205,7 +211,7 @@ fn failure(objective: &[String], outcome: &Outcome, deadlines: &[(&str, Duration
     exceeded.min().map(|(_, name)| name.clone())
 }
 
-/// What failed a run, in a few words.
+/// Returns the cause of a verdict in a few words.
 pub fn cause(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Passed => "passed".into(),

@@ -1,4 +1,4 @@
-//! The profile of a machine from its logs.
+//! `calibrate`: fitting a machine profile to logs.
 
 use crate::console::{folder, refused, stormglass};
 use expect_test::expect;
@@ -12,10 +12,10 @@ use stormglass_cli::Exit;
 use stormglass_core::{Keep, Kind, Seed, Trace};
 use stormglass_sim::{Run, Settings};
 
-/// The log that each node of a run would have written, at some time of the real world.
+/// Returns the log that each node of a run would have written, with timestamps of the real clock.
 fn logs(trace: &Trace, line: impl Fn(&str, &str) -> Option<String>) -> Vec<(String, String)> {
-    let told = |node: &str| {
-        let mut log = String::from("what stands before the first start is left out\n");
+    let log_of = |node: &str| {
+        let mut log = String::from("lines before the first start are skipped\n");
         let steps = trace.events.iter().filter(|event| event.kind == Kind::Step);
         for event in steps.filter(|event| trace.text(event.node) == node) {
             let (seconds, nanos) = (event.at_nanos / 1_000_000_000, event.at_nanos % 1_000_000_000);
@@ -26,10 +26,11 @@ fn logs(trace: &Trace, line: impl Fn(&str, &str) -> Option<String>) -> Vec<(Stri
         }
         log
     };
-    ["node-1", "node-2", "node-3"].map(|node| (node.to_string(), told(node))).into()
+    ["node-1", "node-2", "node-3"].map(|node| (node.to_string(), log_of(node))).into()
 }
 
-/// A run that goes on when all are healthy, as real clusters do: its logs have more phases than a cold start that is ended there.
+/// Plays a run that continues after all nodes are healthy, as real clusters do: its logs have more
+/// phases than those of a cold start.
 fn trace(seed: u64) -> Trace {
     let settings =
         Settings::resolve(&Restarts, Some("restate-1.7"), "quiet", &[("disk.sync.delay", "137ms")]).unwrap();
@@ -43,9 +44,10 @@ fn fresh(name: &str) -> PathBuf {
     folder
 }
 
-/// Of a machine whose syncs take 137 ms the logs of six starts are enough to find that, from other seeds than theirs; and the profile that is written gives it again.
+/// The logs of six starts on a machine with syncs of 137 ms are enough to find that value within 5
+/// ms, from other seeds than theirs; and the written profile can be played.
 #[test]
-fn logs_tell_how_slow_a_disk_is() {
+fn sync_delay_is_fitted_to_logs() {
     let folder = fresh("restate-logs");
     for seed in [1_000, 1_001] {
         let line = |time: &str, step: &str| {
@@ -92,9 +94,9 @@ line = 'admin is up'
 event = '^start admin api$'
 ";
 
-/// Any log will do, with a mapping of its own.
+/// Logs in any format can be read with their own mapping.
 #[test]
-fn a_mapping_says_what_lines_mean() {
+fn mapping_file_reads_plain_logs() {
     let folder = fresh("plain-logs");
     let line = |time: &str, step: &str| match step {
         "process boot" => Some(format!("{time} hello")),
@@ -114,14 +116,14 @@ fn a_mapping_says_what_lines_mean() {
 }
 
 #[test]
-fn wrong_logs_and_mappings_are_named_with_their_remedy() {
+fn invalid_logs_and_mappings_are_rejected_with_a_remedy() {
     let folder = fresh("no-logs");
     let text = folder.to_str().unwrap();
     std::fs::write(folder.join("a.log"), "nothing of interest\n").unwrap();
     refused(
         &["calibrate", text],
         expect![
-            "error: TMP/no-logs: has no start of a process in 1 logs: the mapping's `start.line` or `timestamp` fits no line"
+            "error: TMP/no-logs: no line of its 1 log files matches the mapping's `start.line` and `timestamp`; correct the mapping or name another folder"
         ],
     );
     refused(
@@ -147,14 +149,14 @@ fn wrong_logs_and_mappings_are_named_with_their_remedy() {
     refused(
         &["calibrate", text, "--mapping", given],
         expect![[
-            r#"error: TMP/no-logs/mapping.toml: `timestamp`: needs a group around the time: '"timestamp":"([^"]+)"'"#
+            r#"error: TMP/no-logs/mapping.toml: `timestamp`: has no group; put parentheses around the time, for example '"timestamp":"([^"]+)"'"#
         ]],
     );
     std::fs::write(&mapping, PLAIN.replace("'hello'", "'('")).unwrap();
     refused(
         &["calibrate", text, "--mapping", given],
         expect![[
-            r#"error: TMP/no-logs/mapping.toml: `start.line`: "(" is no regular expression: found open group without closing ')'"#
+            r#"error: TMP/no-logs/mapping.toml: `start.line`: "(" is not a regular expression: found open group without closing ')'"#
         ]],
     );
 }

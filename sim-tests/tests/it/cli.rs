@@ -1,4 +1,4 @@
-//! The command line as its users meet it: what it prints, and what it says to wrong input.
+//! The command line: its output, and its errors for invalid input.
 
 use crate::console::{folder, refused, stormglass};
 use expect_test::expect;
@@ -7,7 +7,7 @@ use stormglass_cli::Exit;
 const SLOW: [&str; 2] = ["--set", "disk.sync.delay=200ms"];
 
 #[test]
-fn wrong_input_is_named_with_its_remedy() {
+fn invalid_input_is_rejected_with_a_remedy() {
     refused(
         &["run", "cold-stark"],
         expect!["error: SCENARIO: unknown scenario `cold-stark`; did you mean `cold-start`?"],
@@ -52,7 +52,7 @@ fn wrong_input_is_named_with_its_remedy() {
     refused(
         &["run", "cold-start", "--seeds", "5..5"],
         expect![[r#"
-        error: invalid value '5..5' for '--seeds <SEEDS>': the range is empty; expected A..B or A..=B, for example 0..100
+        error: invalid value '5..5' for '--seeds <SEEDS>': the range `5..5` is empty; expected A..B or A..=B, for example 0..100
 
         For more information, try '--help'."#]],
     );
@@ -69,7 +69,9 @@ fn wrong_input_is_named_with_its_remedy() {
     );
     refused(
         &["explain", "cold-start", "--node", "node-9", "--seed", "1"],
-        expect!["error: --node node-9: this run has no wait on it (it has: node-1, node-2, node-3)"],
+        expect![
+            "error: --node node-9: this run has no wait for that node; it has waits for node-1, node-2, node-3"
+        ],
     );
     let file = folder().join("broken.toml");
     std::fs::write(&file, "[disk\n").unwrap();
@@ -86,7 +88,7 @@ fn wrong_input_is_named_with_its_remedy() {
     refused(
         &["replay", file.to_str().unwrap()],
         expect![[r#"
-        error: TMP/broken.toml: is no run file as `run --save` writes it: TOML parse error at line 2, column 10
+        error: TMP/broken.toml: is not a run file that `run --save` wrote: TOML parse error at line 2, column 10
           |
         2 | schema = 'new'
           |          ^^^^^
@@ -95,7 +97,7 @@ fn wrong_input_is_named_with_its_remedy() {
 }
 
 #[test]
-fn list_names_what_there_is() {
+fn list_shows_scenarios_files_and_parameters() {
     let (exit, out, _) = stormglass(&["list"]);
     assert_eq!(exit, Exit::Held);
     for name in ["cold-start", "leak-none", "restate-1.7", "quiet", "ci-disk"] {
@@ -109,9 +111,10 @@ fn list_names_what_there_is() {
     }
 }
 
-/// The summary does not depend on the number of workers, and a slow disk fails most runs.
+/// The summary does not depend on the number of worker threads, and with a slow disk most runs
+/// fail.
 #[test]
-fn run_sums_up_the_same_for_any_number_of_workers() {
+fn summary_does_not_depend_on_the_number_of_threads() {
     let run =
         |jobs: &str| stormglass(&["run", "cold-start", SLOW[0], SLOW[1], "--seeds", "0..12", "--jobs", jobs]);
     let (exit, out, err) = run("1");
@@ -124,16 +127,16 @@ fn run_sums_up_the_same_for_any_number_of_workers() {
 }
 
 #[test]
-fn a_run_that_holds_exits_with_0() {
+fn passing_run_exits_with_0() {
     let (exit, out, _) = stormglass(&["run", "cold-start", "--profile", "quiet", "--seed", "3"]);
     assert_eq!(exit, Exit::Held);
     assert!(out.starts_with("seed 3: passed"), "{out}");
     assert!(!out.contains("replay"), "nothing to replay: {out}");
 }
 
-/// The line that a failure ends in is pasted, and gives the same verdict and trace.
+/// The command line printed with a failure gives the same verdict and trace.
 #[test]
-fn a_failure_ends_in_the_line_that_replays_it() {
+fn failure_prints_the_command_that_replays_it() {
     let (_, out, _) = stormglass(&["run", "cold-start", SLOW[0], SLOW[1], "--seed", "4"]);
     let trace = out.lines().find_map(|line| line.split("trace ").nth(1)).unwrap().to_string();
     let line = out.lines().find(|line| line.contains(" replay ")).unwrap();
@@ -144,14 +147,14 @@ fn a_failure_ends_in_the_line_that_replays_it() {
 }
 
 #[test]
-fn a_saved_run_is_played_again_from_its_file() {
+fn saved_run_is_replayed_from_its_file() {
     let file = folder().join("run.toml");
     let path = file.to_str().unwrap();
     let (_, out, _) = stormglass(&["run", "cold-start", SLOW[0], SLOW[1], "--seed", "4", "--save", path]);
     let trace = out.lines().find_map(|line| line.split("trace ").nth(1)).unwrap().to_string();
     let (_, replayed, err) = stormglass(&["replay", path]);
     assert!(replayed.contains(&trace) && err.is_empty(), "{trace}: {replayed}{err}");
-    // Another build is told, not hidden.
+    // A difference in builds is reported.
     let text = std::fs::read_to_string(&file).unwrap();
     let commit = text.lines().find(|line| line.starts_with("commit")).unwrap();
     std::fs::write(&file, text.replace(commit, "commit = \"0123456789ab\"")).unwrap();
@@ -162,7 +165,7 @@ fn a_saved_run_is_played_again_from_its_file() {
 }
 
 #[test]
-fn a_timeline_can_be_cut_and_searched() {
+fn timeline_can_be_limited_and_searched() {
     let replay = |more: &[&str]| {
         let base = ["replay", "cold-start", SLOW[0], SLOW[1], "--seed", "4"];
         stormglass(&base.iter().chain(more).copied().collect::<Vec<_>>()).1
@@ -176,9 +179,9 @@ fn a_timeline_can_be_cut_and_searched() {
     assert!(replay(&["--all"]).lines().count() > 5 * story.lines().count());
 }
 
-/// The parts of an explanation sum to the wait.
+/// The parts and the reasons of an explanation each sum to the wait.
 #[test]
-fn an_explanation_sums_to_the_wait() {
+fn explanation_sums_to_the_wait() {
     let (exit, out, _) =
         stormglass(&["explain", "cold-start", SLOW[0], SLOW[1], "--seed", "4", "--node", "node-2", "--json"]);
     assert_eq!(exit, Exit::Failed);
@@ -193,7 +196,7 @@ fn an_explanation_sums_to_the_wait() {
 }
 
 #[test]
-fn json_is_one_object_a_line() {
+fn json_output_is_one_object_per_line() {
     let commands: [&[&str]; 5] = [
         &["list", "--json"],
         &["run", "cold-start", "--seeds", "0..3", "--json"],
@@ -225,17 +228,19 @@ fn check_exits_with_3_for_a_leak_and_0_without() {
     );
 }
 
-/// The README's transcript is what its commands print. A changed model changes it; `UPDATE_EXPECT=1` pastes it anew.
+/// The README's transcript is the output of its commands. A change of the model changes it;
+/// `UPDATE_EXPECT=1` rewrites it.
 #[test]
-fn the_readme_shows_what_is_printed() {
-    shows_what_is_printed(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
+fn readme_transcript_is_current() {
+    assert_transcript_is_current(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
 }
 
-/// The exhibit of the reported failure: node-1's id at 7.3 s, the admin check's deadline at 10.0 s, and why.
+/// The page of the reported incident is current: node-1's id at 7.3 s, the deadline of the admin
+/// check at 10.0 s.
 #[test]
-fn the_incident_is_what_its_page_shows() {
+fn incident_transcript_is_current() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/incident-2973.md");
-    shows_what_is_printed(path);
+    assert_transcript_is_current(path);
     let page = std::fs::read_to_string(path).unwrap();
     let moment = |what: &str| {
         let line = page.lines().find(|line| line.contains(what)).unwrap();
@@ -245,7 +250,7 @@ fn the_incident_is_what_its_page_shows() {
     assert!((moment("✗ deadline of admin on node-1") - 10.0).abs() < 0.001);
 }
 
-fn shows_what_is_printed(path: &str) {
+fn assert_transcript_is_current(path: &str) {
     const PROGRAM: &str = "cargo run --release --";
     let readme = std::fs::read_to_string(path).unwrap();
     let shown = readme.split("```console\n").nth(1).unwrap().split("```").next().unwrap();
@@ -255,7 +260,7 @@ fn shows_what_is_printed(path: &str) {
     for command in commands {
         let words = words_of(command.split_once(PROGRAM).unwrap().1);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        // A debug build names itself in the lines to paste.
+        // The commands printed by a debug build differ from the page's.
         let output = stormglass(&words).1.replace("cargo run -- ", &format!("{PROGRAM} "));
         printed += &format!("{command}\n{output}");
     }
@@ -266,7 +271,7 @@ fn shows_what_is_printed(path: &str) {
     }
 }
 
-/// The words of a line, with what stands in double quotes as one.
+/// Splits a command line into words; a text in double quotes is one word.
 fn words_of(line: &str) -> Vec<String> {
     let parts = line.split('"').enumerate();
     let words = parts.flat_map(|(place, part)| match place % 2 {
@@ -277,18 +282,18 @@ fn words_of(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_exhibit_has_its_seed_and_model() {
+fn exhibit_has_its_own_seed_and_model() {
     let (exit, _, err) = stormglass(&["replay", "incident-2973", "--seed", "1"]);
     assert_eq!(exit, Exit::Usage);
-    assert!(err.contains("incident-2973 has its seed and model"), "{err}");
+    assert!(err.contains("incident-2973 is an exhibit with its own seed and model"), "{err}");
     let (exit, _, err) = stormglass(&["run", "incident-2973"]);
     assert_eq!(exit, Exit::Usage);
-    assert!(err.contains("`replay` and `explain` take it"), "{err}");
+    assert!(err.contains("use `replay incident-2973` or `explain incident-2973`"), "{err}");
     let (_, _, err) = stormglass(&["replay", "incident-2937"]);
     assert!(err.contains("incident-2973"), "{err}");
     let (_, out, _) = stormglass(&["list", "exhibits"]);
     assert!(out.contains("incident-2973"), "{out}");
-    // What would have held can be asked of it.
+    // It can be played with another deadline.
     let (exit, out, _) = stormglass(&["explain", "incident-2973", "--set", "admin.deadline=60s"]);
     assert_eq!(exit, Exit::Held);
     assert!(out.contains("less than the deadline of 60.000 s"), "{out}");

@@ -1,4 +1,4 @@
-//! The command line as its users meet it, inside of this process.
+//! Runs command lines inside this process, for tests.
 
 use expect_test::Expect;
 use sim_tests::leaks::{Leak, Leaky};
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use stormglass_cli::{App, Exit, Output};
 
-/// A stream that keeps what is written.
+/// A stream that stores what is written to it.
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
 
@@ -27,13 +27,13 @@ impl Sink {
     }
 }
 
-/// Runs a command line and gives exit code, standard output and standard error.
+/// Runs a command line and returns exit code, standard output and standard error.
 pub(crate) fn stormglass(arguments: &[&str]) -> (Exit, String, String) {
     let app = Leak::ALL.into_iter().fold(sim_restate::app(), |app, leak| app.with_scenario(Leaky(leak)));
     app_with(&app, arguments)
 }
 
-/// The same with another app.
+/// Runs a command line of another app.
 pub(crate) fn app_with(app: &App, arguments: &[&str]) -> (Exit, String, String) {
     let (out, err) = (Sink::default(), Sink::default());
     let arguments = ["stormglass"].iter().chain(arguments).copied();
@@ -41,18 +41,19 @@ pub(crate) fn app_with(app: &App, arguments: &[&str]) -> (Exit, String, String) 
     (exit, out.text(), err.text())
 }
 
+/// Returns the folder for the tests' files.
 pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// A file of this name in the tests' folder; its path.
+/// Writes a file in the tests' folder and returns its path.
 pub(crate) fn file(name: &str, text: &str) -> String {
     let path = folder().join(name);
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().into()
 }
 
-/// Wrong input: exit code 2, nothing on standard output, one message.
+/// Asserts that input is rejected: exit code 2, nothing on standard output, and this message.
 pub(crate) fn refused(arguments: &[&str], expected: Expect) {
     let (exit, out, err) = stormglass(arguments);
     assert_eq!((exit, out.as_str()), (Exit::Usage, ""), "{arguments:?}: {err}");

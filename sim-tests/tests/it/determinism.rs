@@ -1,4 +1,4 @@
-//! Runs are the same run twice, and a leak is found and named.
+//! Two runs with the same seed are equal, and planted nondeterminism is detected and classified.
 
 use expect_test::expect;
 use sim_restate::ColdStart;
@@ -18,15 +18,19 @@ fn cold_starts_do_not_diverge() {
         for seed in 0..10 {
             let (played, divergence) = check(&run(&ColdStart, &[("disk.sync.delay", delay)], seed));
             assert_eq!(divergence, None, "seed {seed} at {delay}");
-            assert_eq!(!played.outcome.verdict.is_passed(), failing, "failing runs are compared too");
+            assert_eq!(
+                !played.outcome.verdict.is_passed(),
+                failing,
+                "seed {seed} at {delay}: failing runs are compared too"
+            );
         }
     }
 }
 
-/// What a seed means in this version: the same in every build and process, on every machine. A change of the model
-/// changes these on purpose; anything else that does has broken replay.
+/// The trace hashes of some seeds are the same in every build and process and on every machine. A
+/// change of the model changes them on purpose; any other change breaks replay.
 #[test]
-fn hashes_are_those_of_every_build() {
+fn trace_hashes_are_equal_in_every_build() {
     let hash = |delay: &str, seed: u64| {
         let played = run(&ColdStart, &[("disk.sync.delay", delay)], seed).play(Keep::Nothing);
         format!("{} {}", played.outcome.events, played.outcome.trace_hash)
@@ -42,23 +46,24 @@ fn hashes_are_those_of_every_build() {
 }
 
 fn suspect(leak: Leak) -> Option<Suspect> {
-    // One choice of eight can coincide; eight in a row do so once in 17 million pairs.
+    // One choice of eight coincides by chance; eight in a row do so once in 17 million pairs.
     let scenario = Leaky(leak);
     let (_, divergence) = check(&run(&scenario, &[], 1));
     divergence.map(|divergence| divergence.suspect)
 }
 
 #[test]
-fn planted_leaks_are_caught_and_named() {
+fn planted_nondeterminism_is_detected_and_classified() {
     assert_eq!(suspect(Leak::ThreadRng), Some(Suspect::Ambient));
     assert_eq!(suspect(Leak::UnbiasedSelect), Some(Suspect::Ambient));
     assert_eq!(suspect(Leak::HashMapOrder), Some(Suspect::HashOrder));
     assert_eq!(suspect(Leak::None), None);
 }
 
-/// The first difference is shown with what both runs have before it. Which key comes first is chance, the rest is not.
+/// The first difference is shown with both runs' events. Which key is first is random; everything
+/// else is fixed.
 #[test]
-fn a_divergence_shows_both_sides() {
+fn divergence_shows_the_events_of_both_runs() {
     let scenario = Leaky(Leak::HashMapOrder);
     let (_, divergence) = check(&run(&scenario, &[], 1));
     let divergence = divergence.unwrap();

@@ -1,4 +1,5 @@
-//! A service of somebody else's making, hyper on sockets and files named after tokio's, gets every tool that ours gets.
+//! A third-party service, hyper on the simulated sockets and files with tokio's API, works with
+//! every tool.
 
 use expect_test::expect;
 use http_body_util::{BodyExt, Full};
@@ -14,10 +15,11 @@ use stormglass_rt as rt;
 use stormglass_sim::net::fault::{LinkEffect, LinkRule};
 use stormglass_sim::{Run, Scenario, Settings, World, check, fs, net, scenario};
 
-/// A client has a server store something: connects, asks, reads the answer. The first segment that the server sends is lost.
+/// A client connects, sends a request to store a body, and reads the response. The first segment
+/// that the server sends is lost.
 struct Store;
 
-/// Makes what it is sent durable, then answers.
+/// Makes the request's body durable, then responds.
 async fn store(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
     let body = request.into_body().collect().await?.to_bytes();
     fs::write("stored", &body).await?;
@@ -63,10 +65,11 @@ fn run(scenario: &Store) -> Run<'_> {
     Run::new(scenario, settings, Seed(1))
 }
 
-/// 220 ms for the retransmission, 20 ms to connect, 10 ms there and 10 ms back, 50 ms for the sync: all of it is named, though the tasks in between
-/// are hyper's and talk through tokio's channels.
+/// 220 ms for the retransmission, 20 ms to connect, 10 ms for the request and 10 ms for the
+/// response, 50 ms for the sync: the explanation has all of it, although the tasks in between are
+/// hyper's and communicate through tokio's channels.
 #[test]
-fn the_wait_is_explained() {
+fn wait_is_explained_through_hyper() {
     let played = run(&Store).play(Keep::Events);
     assert!(matches!(played.outcome.verdict, Verdict::TimedOut { .. }), "{:?}", played.outcome.verdict);
     let explanation = Explanation::of(&played.trace, &played.outcome.waits[0]).unwrap();
@@ -89,6 +92,6 @@ fn the_wait_is_explained() {
 }
 
 #[test]
-fn the_run_is_the_same_twice() {
+fn runs_do_not_diverge() {
     assert_eq!(check(&run(&Store)).1, None);
 }

@@ -1,4 +1,4 @@
-//! Stories across crates.
+//! Integration tests across crates, as modules of one binary.
 
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 

@@ -1,4 +1,4 @@
-//! Plans of faults as their users meet them: on code of one's own that knows nothing of Stormglass but the scenario.
+//! Fault plans on a user's own scenario, which uses nothing else of Stormglass.
 
 use crate::console::{app_with, file, folder, refused};
 use expect_test::{Expect, expect};
@@ -11,7 +11,8 @@ use stormglass_sim::{Scenario, World, scenario};
 
 const SERVER: &str = "server";
 
-/// A server that counts in memory, on madsim's own network, and a client that adds to the count. The bug: what is acknowledged is nowhere but in memory.
+/// A server that counts in memory, on madsim's own network, and a client that increments the count.
+/// The bug: acknowledged increments are only in memory.
 struct Counter;
 
 #[scenario(about = "a counter that forgets")]
@@ -68,9 +69,10 @@ fn counter(arguments: &[&str]) -> (Exit, String, String) {
 const STORM: &str =
     "[generate]\ncount = 8\nuntil = '18s'\nlasts = { uniform = { min = '100ms', max = '2s' } }\n";
 
-/// Without a plan it passes; with one some seeds fail; and the smallest plan that fails names the fault that matters and nothing else.
+/// Without a plan all seeds pass, with one some fail, and the smallest failing plan has only the
+/// fault that causes the failure.
 #[test]
-fn a_storm_is_shrunk_to_the_fault_that_matters() {
+fn random_plan_is_shrunk_to_the_fault_that_matters() {
     let (exit, ..) = counter(&["run", "counter", "--profile", "quiet", "--seeds", "0..20"]);
     assert_eq!(exit, Exit::Held);
 
@@ -90,7 +92,7 @@ fn a_storm_is_shrunk_to_the_fault_that_matters() {
     let (exit, out, err) = counter(&[&["shrink"], &run[..], &["--out", &small]].concat());
     assert_eq!((exit, err.as_str()), (Exit::Failed, ""));
     expect![[r#"
-        counter: what matters of 8 faults, after 18 plans
+        counter: the smallest plan that still fails, of 8 faults, after trying 18 plans
 
           5s: power loss of server (everything), for 1ms
 
@@ -109,7 +111,7 @@ fn a_storm_is_shrunk_to_the_fault_that_matters() {
 }
 
 #[test]
-fn a_saved_run_has_its_plan() {
+fn saved_run_contains_its_plan() {
     let plan = file("kill.toml", "[[fault]]\nkind = 'kill'\nnode = 'server'\nat = '3s'\nlasts = '1s'\n");
     let saved = folder().join("counter-run.toml").to_str().unwrap().to_string();
     let (exit, ..) = counter(&["run", "counter", "--profile", "quiet", "--plan", &plan, "--save", &saved]);
@@ -120,9 +122,10 @@ fn a_saved_run_has_its_plan() {
     assert!(out.contains("kill server") && out.contains("start server"), "{out}");
 }
 
-/// A sweep's cells can differ in what the seed chooses; a plan that has changed since is another sweep.
+/// A sweep can vary the generator of a plan; after a change of the plan file its results cannot be
+/// resumed.
 #[test]
-fn a_sweep_plays_what_each_seed_chooses() {
+fn sweep_varies_the_plan_generator() {
     let storm = file("sweep-storm.toml", STORM);
     let space = format!(
         "scenario = 'counter'\nprofile = 'quiet'\nplan = '{storm}'\nseeds = '0..40'\n\
@@ -154,39 +157,41 @@ fn a_sweep_plays_what_each_seed_chooses() {
 }
 
 #[track_caller]
-fn says(text: &str, expected: Expect) {
+fn assert_rejected(text: &str, expected: Expect) {
     let plan = file("wrong.toml", text);
     refused(&["run", "cold-start", "--plan", &plan], expected);
 }
 
 #[test]
-fn wrong_plans_are_refused() {
+fn invalid_plans_are_rejected() {
     refused(
         &["run", "cold-start", "--plan", "nowhere.toml"],
         expect!["error: nowhere.toml: cannot be read: No such file or directory (os error 2)"],
     );
-    says(
+    assert_rejected(
         "[[fault]]\nkind = 'kill'\nat = '1s'\nnodes = 'x'",
         expect!["error: TMP/wrong.toml: `plan.fault[0]`: unknown field `nodes`, expected `node`"],
     );
-    says(
+    assert_rejected(
         "[generate]\ncount = -1",
         expect![
             "error: TMP/wrong.toml: `plan.generate.count`: invalid value: integer `-1`, expected a whole number from 0 to 4294967295"
         ],
     );
-    says(
+    assert_rejected(
         "kind = 'kill'",
         expect!["error: TMP/wrong.toml: unknown parameter `plan.kind`; did you mean `plan.generate.down`?"],
     );
     refused(
         &["shrink", "cold-start", "--profile", "quiet"],
         expect![
-            "error: the run passes, so there is no failure to keep; `run --seeds A..B` finds a seed that fails"
+            "error: the run passes, so there is no failure to shrink: find a seed that fails with `run --seeds A..B`"
         ],
     );
     refused(
         &["shrink", "incident-2973", "--seed", "1"],
-        expect!["error: incident-2973 has its seed and model; leave out --seed and --model"],
+        expect![
+            "error: incident-2973 is an exhibit with its own seed and model: leave out --seed and --model"
+        ],
     );
 }

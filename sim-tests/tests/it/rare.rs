@@ -1,4 +1,4 @@
-//! Branches of a run, and what is too rare to be counted.
+//! Branches of a run, and importance splitting (`rare`).
 
 use crate::console::{refused, stormglass};
 use expect_test::expect;
@@ -19,9 +19,10 @@ fn settings() -> Settings {
     Settings::resolve(&ColdStart, Some("restate-m25"), "ci-2025-03", &[]).unwrap()
 }
 
-/// Until the branch it is the same run, event by event; then it is another, and each branch a different one. None of them diverges.
+/// Branches have the same events until the branch time and different ones after it, and none of
+/// them diverges between two runs.
 #[test]
-fn branches_have_the_past_in_common() {
+fn branches_share_the_events_before_the_branch_time() {
     let (settings, at) = (settings(), SimTime::from(Duration::from_millis(400)));
     let branch = |numbers: &[u64]| {
         let branches = numbers.iter().map(|&number| Branch { at, seed: Seed(number) }).collect();
@@ -40,7 +41,8 @@ fn branches_have_the_past_in_common() {
     assert_eq!(branch(&[1, 2]).hash, branch(&[1, 2]).hash);
 }
 
-/// The chance that the longest wait of a cold start exceeds 8 s on the CI machine of March 2025, by splitting and one run after the other: the intervals meet.
+/// The probability that the longest wait of a cold start exceeds 8 s on the CI machine of March
+/// 2025: the confidence intervals of splitting and of 1,500 independent runs overlap.
 #[test]
 fn splitting_agrees_with_brute_force() {
     let settings = settings();
@@ -62,18 +64,21 @@ fn splitting_agrees_with_brute_force() {
     let counted = clopper_pearson(exceeded, 1_500, 0.95);
     assert!(rare.low <= *counted.end() && rare.high >= *counted.start(), "{rare:?} {counted:?}");
     let example = play(&rare.example.clone().unwrap());
-    assert!(example.waits.iter().any(|wait| wait.length.exceeds(beyond)), "the example is one");
+    assert!(
+        example.waits.iter().any(|wait| wait.length.exceeds(beyond)),
+        "the example's wait exceeds the length"
+    );
 }
 
-/// What it prints explains a run that is that long.
+/// The printed command explains a run whose wait exceeds the length.
 #[test]
-fn the_line_that_is_printed_explains_it() {
+fn printed_command_explains_a_rare_run() {
     let what =
         ["--model", "restate-m25", "--profile", "ci-2025-03", "--wait", "admin.deadline", "--beyond", "5s"];
     let (exit, out, err) =
         stormglass(&[&["rare", "cold-start"][..], &what, &["--effort", "40", "--repeats", "2"]].concat());
     assert_eq!((exit, err.as_str()), (Exit::Held, ""));
-    assert!(out.contains("admin.deadline: a wait is longer than 5s in "), "{out}");
+    assert!(out.contains("admin.deadline: a wait is longer than 5s with probability "), "{out}");
     let line = out.lines().last().unwrap();
     let words: Vec<&str> = line.split_whitespace().skip_while(|word| *word != "explain").collect();
     assert!(words.contains(&"--branch"), "{line}");
@@ -83,7 +88,7 @@ fn the_line_that_is_printed_explains_it() {
 }
 
 #[test]
-fn wrong_questions_are_named_with_their_remedy() {
+fn invalid_arguments_are_rejected_with_a_remedy() {
     refused(
         &["rare", "cold-start", "--wait", "admin.dedline", "--beyond", "5s"],
         expect!["error: --wait: unknown deadline `admin.dedline`; did you mean `admin.deadline`?"],

@@ -1,4 +1,4 @@
-//! Sweeps as their users meet them.
+//! The commands `sweep`, `merge` and `report`.
 
 use crate::console::{app_with, file, folder, refused, stormglass};
 use expect_test::{Expect, expect};
@@ -19,9 +19,10 @@ key = 'admin.deadline'
 values = ['500ms', '10s']
 ";
 
-/// One command: tables, a page, JUnit, results; `report` and shards that are merged tell the same.
+/// One sweep writes tables, a page, JUnit XML and results; `report` and merged shards print the
+/// same report.
 #[test]
-fn a_sweep_tells_what_it_found_in_every_form() {
+fn report_is_equal_for_sweep_report_and_merge() {
     let space = file("forms.toml", SPACE);
     let [results, page, junit, again] = ["forms", "forms.html", "forms.xml", "again.html"]
         .map(|name| folder().join(name).to_str().unwrap().to_string());
@@ -34,8 +35,8 @@ fn a_sweep_tells_what_it_found_in_every_form() {
         out.contains("\n  ") && out.contains("explain cold-start --model restate-m25 --profile quiet"),
         "{out}"
     );
-    let (_, told, _) = stormglass(&["report", &results, "--html", &again]);
-    assert_eq!(told, out);
+    let (_, reported, _) = stormglass(&["report", &results, "--html", &again]);
+    assert_eq!(reported, out);
     let read = |path: &str| std::fs::read_to_string(path).unwrap();
     assert_eq!(read(&page), read(&again));
     assert!(read(&page).contains("<svg") && read(&junit).contains("<testsuites name=\"forms\" tests=\"4\""));
@@ -48,13 +49,13 @@ fn a_sweep_tells_what_it_found_in_every_form() {
         part
     });
     let merged = folder().join("merged").to_str().unwrap().to_string();
-    let (exit, told, _) = stormglass(&["merge", &parts[0], &parts[1], &parts[2], "--out", &merged]);
-    assert_eq!((exit, told), (Exit::Held, out));
+    let (exit, reported, _) = stormglass(&["merge", &parts[0], &parts[1], &parts[2], "--out", &merged]);
+    assert_eq!((exit, reported), (Exit::Held, out));
     let table = |folder: &str| std::fs::read(PathBuf::from(folder).join("runs.parquet")).unwrap();
     assert!(table(&merged) == table(&results));
 }
 
-/// A scenario whose runs pass, panic, wait for nothing until the horizon, or only yield, by their seeds.
+/// A scenario whose runs, depending on the seed, pass, panic, never become ready, or yield forever.
 struct Ends;
 
 #[scenario(about = "ends in every way")]
@@ -71,9 +72,9 @@ impl Scenario for Ends {
     }
 }
 
-/// A run that panics, or spends its budget, is a row like any other.
+/// A run that panics or exceeds its budget of polls is a row like any other.
 #[test]
-fn no_end_of_a_run_ends_a_sweep() {
+fn sweep_continues_after_panics_and_stalls() {
     let space = file(
         "ends.toml",
         "scenario = 'ends'\nprofile = 'quiet'\nseeds = '0..8'\nset = { 'run.turns' = 1000 }\n",
@@ -84,24 +85,25 @@ fn no_end_of_a_run_ends_a_sweep() {
     expect![[r####"
         ### ends
 
-        | cell     | runs | failed | flake rate, 95 % | first seed |
-        |----------|------|--------|------------------|------------|
-        | as it is |    8 |      4 | 15.70 to 84.30 % |          1 |
+        | cell     | runs | failed |     failure rate (95 % CI) | first seed |
+        |----------|------|--------|----------------------------|------------|
+        | as it is |    8 |      4 | 50.00 % (15.70 to 84.30 %) |          1 |
 
-        What fails in "as it is": panicked on harness (2), stalled (2)
+        Causes of failure in "as it is": panicked on harness (2), stalled (2)
     "####]]
     .assert_eq(out.split_inclusive("stalled (2)\n").next().unwrap());
 }
 
-/// Half a second is too short for any start: the gate says so, and by how much.
+/// Half a second is too short for any start: the gate fails with the cells and their upper
+/// confidence limits.
 #[test]
-fn a_gate_says_why() {
+fn failed_gate_prints_cells_and_limits() {
     let space = file("gate.toml", SPACE);
     let (exit, _, err) = stormglass(&["sweep", &space, "--gate", "flake<0.5@95%"]);
     assert_eq!(exit, Exit::Failed);
     expect![[r#"
-        gate: cold-start, admin.deadline=500ms, raft.election-ticks=5: 8 of 8 runs fail; the flake rate may be 1.000000, which is not below 0.5
-        gate: cold-start, admin.deadline=500ms, raft.election-ticks=20: 8 of 8 runs fail; the flake rate may be 1.000000, which is not below 0.5
+        gate: cold-start, admin.deadline=500ms, raft.election-ticks=5: 8 of 8 runs failed; the upper confidence limit of the failure rate is 1.000000, which is not below 0.5
+        gate: cold-start, admin.deadline=500ms, raft.election-ticks=20: 8 of 8 runs failed; the upper confidence limit of the failure rate is 1.000000, which is not below 0.5
     "#]].assert_eq(&err);
     let (exit, _, err) =
         stormglass(&["sweep", &file("gate.toml", &SPACE.replace("500ms", "9s")), "--gate", "flake<0.5@95%"]);
@@ -109,7 +111,7 @@ fn a_gate_says_why() {
 }
 
 #[test]
-fn shipped_sweeps_are_listed() {
+fn list_shows_shipped_sweeps() {
     let (exit, out, _) = stormglass(&["list", "sweeps"]);
     assert_eq!(exit, Exit::Held);
     let names: Vec<&str> = out.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
@@ -118,7 +120,7 @@ fn shipped_sweeps_are_listed() {
 }
 
 #[test]
-fn wrong_sweeps_are_named_with_their_remedy() {
+fn invalid_sweeps_are_rejected_with_a_remedy() {
     let wrong = |name: &str, change: &dyn Fn(&str) -> String, expected: Expect| {
         refused(&["sweep", &file(name, &change(SPACE))], expected);
     };
@@ -126,7 +128,7 @@ fn wrong_sweeps_are_named_with_their_remedy() {
         "objective.toml",
         &|space| format!("objective = ['admin.dedline']\n{space}"),
         expect![
-            "error: TMP/objective.toml: `objective`: admin.dedline is the deadline of no wait here; `list parameters --grep observer` has those that are"
+            "error: TMP/objective.toml: `objective`: admin.dedline is not the deadline of a wait in this sweep: `list parameters --grep observer` lists those that are"
         ],
     );
     wrong(
@@ -137,16 +139,16 @@ fn wrong_sweeps_are_named_with_their_remedy() {
                 space.replace("['500ms', '10s']", "['1s', '2s', '3s']")
             )
         },
-        expect![
-            "error: TMP/observer.toml: `sampling`: admin.deadline only observes: all its values cost no more runs than one, so leave the search out"
-        ],
+        expect![[
+            r#"error: TMP/observer.toml: `sampling`: admin.deadline is an observer: all its values share the same runs, so use sampling = "grid""#
+        ]],
     );
     wrong(
         "boundary.toml",
         &|space| format!("sampling = {{ boundary = 'raft.ticks' }}\n{space}"),
-        expect![
-            "error: TMP/boundary.toml: `sampling`: the boundary along raft.ticks: that is no parameter of this file"
-        ],
+        expect![[
+            r#"error: TMP/boundary.toml: `sampling`: boundary = "raft.ticks" is not a parameter of this file: name one that has values"#
+        ]],
     );
     wrong(
         "margin.toml",
@@ -159,7 +161,9 @@ fn wrong_sweeps_are_named_with_their_remedy() {
             let case = "case = [{ scenario = 'cold-start', variants = ['b'] }]\nvariant = [{ name = 'a' }]\n";
             space.replace("scenario = 'cold-start'", case)
         },
-        expect![[r#"error: TMP/variants.toml: `case[0].variants`: no variant is called "b""#]],
+        expect![[
+            r#"error: TMP/variants.toml: `case[0].variants`: no variant is named "b"; the variants are a"#
+        ]],
     );
     refused(
         &["sweep", "remedies", "--html", "/no/such/folder/page.html"],

@@ -1,4 +1,4 @@
-//! What primitives and runs cost, as ratios to a reference in the same run.
+//! Benchmarks of primitives and runs, as ratios to a reference in the same process.
 
 mod messages;
 mod operations;
@@ -8,11 +8,11 @@ mod runs;
 use stormglass_bench::Ratios;
 
 fn main() {
-    // As a test, or to be listed, it is called without this flag of `cargo bench`.
+    // `cargo test` and `--list` call the binary without the flag `--bench`.
     let arguments: Vec<String> = std::env::args().collect();
     let is_asked_for = |flag: &str| arguments.iter().any(|argument| argument == flag);
     if !is_asked_for("--bench") || is_asked_for("--test") || is_asked_for("--list") {
-        println!("0 tests: `scripts/bench` measures");
+        println!("0 tests: run the benchmarks with `scripts/bench`");
         return;
     }
     let mut ratios = Ratios::default();

@@ -1,5 +1,5 @@
-//! What messages cost the host, as ratios in one run: 64 bytes there and back over links of 1 to 10 ms, by ours, by madsim's Endpoint
-//! and by turmoil's sockets; and nodes that gossip, ten of them and a hundred.
+//! The host time of messages: 64 bytes echoed over links of 1 to 10 ms with stormglass-net,
+//! madsim's Endpoint and turmoil's sockets; and gossip among 10 and 100 nodes.
 
 use madsim::runtime::{NodeHandle, Runtime};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,14 +13,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const ROUNDS: usize = 15;
 /// Echoes of one execution; two messages each.
 const ECHOES: u64 = 2_000;
-/// Messages of one execution of gossip. turmoil gets fewer, since it takes longer.
+/// Messages of one execution of gossip; fewer for turmoil, which takes longer.
 const GOSSIP: u64 = 200_000;
 const GOSSIP_OF_TURMOIL: u64 = 20_000;
 const LEAST: Duration = Duration::from_millis(1);
 const MOST: Duration = Duration::from_millis(10);
 const MESSAGE: [u8; 64] = [7; 64];
 
-/// What each echo costs at the least: two timers.
+/// The lower bound of an echo: two timers.
 fn timers() {
     Runtime::new().block_on(async {
         for _ in 0..2 * ECHOES {
@@ -34,7 +34,7 @@ fn network() -> Network {
     Network::new(NetProfile { link, ..NetProfile::instant() }, Seed(1))
 }
 
-/// A runtime with nodes, and a host on each.
+/// Creates a runtime with nodes, each with a host.
 fn nodes(count: u64) -> (Runtime, Network, Vec<(NodeHandle, Host, Mount)>) {
     let (runtime, network) = (Runtime::new(), network());
     let node = |number| {
@@ -92,7 +92,7 @@ fn calls() {
     });
 }
 
-/// Echoes over sockets that are named after tokio's, word for word on whatever is called `net`.
+/// Echoes over sockets with tokio's API, with the same source for every module named `net`.
 macro_rules! sockets {
     () => {
         pub async fn udp_server() -> std::io::Result<()> {
@@ -134,7 +134,8 @@ macro_rules! sockets {
             Ok(())
         }
 
-        /// Sends its share to one after the other, with a pause after each, and takes what comes.
+        /// Sends its share of the messages to one peer after the other, with a pause after each,
+        /// and receives what has arrived.
         pub async fn gossip(
             me: u64,
             count: u64,
@@ -246,12 +247,12 @@ fn turmoil_tcp() {
     sim.run().expect("it works");
 }
 
-/// A server whose client has gone has done its work.
+/// Treats the error that a server gets when its client is gone as success.
 fn ended(_: std::io::Error) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Runs a task on each of the nodes, which are numbered, until all are done.
+/// Runs a task on each node, by number, until all are finished.
 fn on_each<F>(runtime: &Runtime, nodes: &[(NodeHandle, Host, Mount)], task: impl Fn(u64) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -264,7 +265,7 @@ where
     });
 }
 
-/// Gossip among so many nodes, whose links are there: a message has passed over each before.
+/// Measures gossip among `count` nodes over existing links: a message has used each link before.
 fn gossip(count: u64, pause: Duration) -> Duration {
     let (runtime, _network, nodes) = nodes(count);
     let gossip = |messages| {
@@ -276,7 +277,8 @@ fn gossip(count: u64, pause: Duration) -> Duration {
     timed(|| gossip(GOSSIP))
 }
 
-/// What gossip costs beside its messages: so many tasks, each with a pause and a timer in place of a message.
+/// Measures the cost of gossip without its messages: the same tasks, with a pause and a timer for
+/// each message.
 fn pauses(count: u64, pause: Duration) -> Duration {
     let (runtime, _network, nodes) = nodes(count);
     let pauses = |me| async move {
@@ -331,8 +333,8 @@ fn echo(ratios: &mut Ratios) {
     add("TCP, 64 bytes", "TCP", "turmoil TCP", "turmoil TCP");
 }
 
-/// Ten hosts; a hundred that gossip as often each; and a hundred that gossip a tenth as often each, so that as many messages are in
-/// flight as among ten.
+/// Measures 10 hosts, 100 hosts that gossip at the same rate each, and 100 hosts that gossip at a
+/// tenth of the rate, so that the number of messages in flight is that of 10 hosts.
 fn gossip_among_hosts(ratios: &mut Ratios) {
     const ROUNDS: usize = 12;
     let ours = |name, run: fn() -> Duration| Case::with_setup(name, GOSSIP, run);

@@ -1,23 +1,24 @@
-//! What operations cost the host, as ratios to turmoil-fs in the same run, on two mixes of open, write, sync, rename and read,
-//! without and with simulated latency. turmoil-fs is driven alone, by its asynchronous files on tokio's paused clock.
+//! The host time of disk operations, as ratios to turmoil-fs, for three mixes of open, write, sync,
+//! rename and read, without and with simulated latency. turmoil-fs runs alone, with its
+//! asynchronous files on tokio's paused clock.
 
 use std::io;
 use std::time::Duration;
 use stormglass_bench::{Case, Ratios, in_turn};
 
-/// How often a mix's round is played in one execution.
+/// The number of rounds of a mix in one execution.
 const ROUNDS: u64 = 500;
 const PART: [u8; 512] = [7; 512];
 
-/// What a round does, and how many operations that are.
+/// A mix of operations.
 #[derive(Clone, Copy)]
 enum Mix {
-    /// A file is written aside, synced, moved to its name, its directory synced, and read back, under a hundred names in
-    /// turn: create, 4 writes, sync, rename, open and sync of the directory, open and read.
+    /// Atomic replacement of a file, under 100 names in turn: create a temporary file, 4 writes,
+    /// sync, rename, open and sync the directory, open and read the file.
     Replace,
-    /// A record is appended to a log, every eighth time with a sync; every hundredth time the log is read to its end.
+    /// Append a record to a log, with a sync every 8th time; every 100th time read the whole log.
     Log,
-    /// A table is written in blocks of 512 bytes, all over 1 MiB, read back block by block and synced at the end.
+    /// Write blocks of 512 bytes spread over 1 MiB, read blocks back, and sync at the end.
     Table,
 }
 
@@ -37,7 +38,7 @@ fn name(number: u64) -> String {
     format!("/data/{}", number % 100)
 }
 
-/// The mixes, word for word on whatever is called `fs`.
+/// The mixes, with the same source for every module named `fs`.
 macro_rules! play {
     () => {
         async fn play(mix: Mix) -> io::Result<()> {
@@ -112,7 +113,7 @@ mod ours {
     play!();
 }
 
-/// The same on turmoil's.
+/// The mixes on the files of `turmoil-fs`.
 mod turmoils {
     use super::*;
     use turmoil_fs::shim::tokio::fs;

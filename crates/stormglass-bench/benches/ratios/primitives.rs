@@ -1,4 +1,4 @@
-//! What the simulation's own primitives cost, as ratios to madsim's in the same run: a disk operation to a bare
+//! The host time of the simulation's primitives, as ratios to madsim's: a disk operation to a bare
 //! `madsim::time::sleep`, a one-way message to one of `madsim::net::Endpoint`.
 
 use madsim::net::Endpoint;
@@ -10,7 +10,7 @@ use stormglass_fs::{Disk, DiskProfile};
 use stormglass_net::{LinkProfile, NetProfile, Network};
 
 const ROUNDS: usize = 40;
-/// Operations of one execution, so that building the runtime does not count.
+/// The number of operations in one execution: so many that creating the runtime does not matter.
 const COUNT: u64 = 10_000;
 const LATENCY: Duration = Duration::from_millis(1);
 /// Sleeps of one execution of [`sleeps`].
@@ -88,7 +88,7 @@ fn messages_of_ours() {
     });
 }
 
-/// The senders pause between messages; this is what the pauses alone cost.
+/// Measures the senders' pauses between messages alone.
 fn pauses() {
     let runtime = Runtime::new();
     let sender = runtime.create_node().name("sender").build();

@@ -1,4 +1,5 @@
-//! Runs of each shipped scenario, in units of a million of madsim's sleeps, and what keeping a run's events costs.
+//! The host time of runs of each shipped scenario, in units of a million madsim sleeps, and the
+//! cost of keeping a run's events.
 
 use crate::primitives::{self, SLEEPS};
 use sim_restate::ColdStart;

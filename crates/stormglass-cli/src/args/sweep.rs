@@ -1,6 +1,6 @@
-//! The grammar of the commands that play many runs and compute statistics.
+//! The arguments of the commands that play many runs and compute statistics.
 
-use super::{What, assignment};
+use super::what::{What, assignment};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -16,41 +16,43 @@ pub(crate) struct Sweep {
     /// A sweep file, or the name of a shipped one (`list sweeps`).
     #[arg(value_name = "SWEEP.toml|NAME")]
     pub(crate) sweep: String,
-    /// Worker threads; one for each core if left out.
+    /// Worker threads. Default: one per core.
     #[arg(long)]
     pub(crate) jobs: Option<NonZeroUsize>,
-    /// Keep every run in this folder: a journal while the sweep runs, then runs.parquet and manifest.json.
+    /// Store every run in this folder: a journal while the sweep runs, then runs.parquet and
+    /// manifest.json.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Go on with what is in the folder.
+    /// Continue an interrupted sweep with the runs in the folder.
     #[arg(long, requires = "out")]
     pub(crate) resume: bool,
-    /// Play one part of N, for `merge`: I/N with I from 0, or `auto` (a Slurm array's task), or `auto/N` (an indexed Kubernetes job's).
+    /// Play part I of N, for `merge`: I/N with I from 0; `auto` takes both from a Slurm array task,
+    /// `auto/N` takes I from an indexed Kubernetes job.
     #[arg(long, requires = "out")]
     pub(crate) shard: Option<String>,
     #[command(flatten)]
-    pub(crate) told: Told,
+    pub(crate) report: ReportArgs,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Merge {
-    /// The shards' folders.
+    /// The folders of all shards.
     #[arg(value_name = "DIR", required = true)]
     pub(crate) shards: Vec<PathBuf>,
-    /// Where the whole goes.
+    /// The folder for the merged results.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
-    pub(crate) told: Told,
+    pub(crate) report: ReportArgs,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Report {
-    /// A folder of results.
+    /// A results folder.
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
     #[command(flatten)]
-    pub(crate) told: Told,
+    pub(crate) report: ReportArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -59,86 +61,91 @@ pub(crate) struct Rare {
     pub(crate) scenario: String,
     #[command(flatten)]
     pub(crate) what: What,
-    /// The deadline whose waits are meant, for example admin.deadline; the longest wait of a run counts.
+    /// The deadline parameter of the waits, for example admin.deadline; the longest wait of a run
+    /// counts.
     #[arg(long, value_name = "PARAMETER")]
     pub(crate) wait: String,
-    /// How long they shall hardly ever take, for example 30s.
+    /// The length whose probability of being exceeded is estimated, for example 30s.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub(crate) beyond: Duration,
-    /// Runs at each level.
+    /// The number of runs at each level.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(20..))]
     pub(crate) effort: u64,
-    /// How often all of it is done anew, which says how sure the answer is.
+    /// The number of independent repetitions, whose spread gives the confidence interval.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
     pub(crate) repeats: u32,
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Worker threads; one for each core if left out.
+    /// Worker threads. Default: one per core.
     #[arg(long)]
     pub(crate) jobs: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Calibrate {
-    /// The logs: files that end in .jsonl, .json, .log or .txt, also with .gz, one for each process; folders in it are searched too.
+    /// The folder of logs, one file per process: .jsonl, .json, .log or .txt, also with .gz;
+    /// subfolders are searched too.
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
-    /// What lines mean: a shipped mapping (`list mappings`), or a TOML file with a regular expression for each phase of a start. The
-    /// first shipped one if left out.
+    /// The meaning of log lines: a shipped mapping (`list mappings`) or a TOML file with a regular
+    /// expression for each phase of a start. Default: the first shipped mapping.
     #[arg(long, value_name = "NAME|MAPPING.toml")]
     pub(crate) mapping: Option<String>,
-    /// The scenario whose starts are compared; the first one if left out.
+    /// The scenario whose starts are compared. Default: the first one.
     #[arg(long)]
     pub(crate) scenario: Option<String>,
-    /// The model; the scenario's first if left out.
+    /// The model. Default: the scenario's first model.
     #[arg(long)]
     pub(crate) model: Option<String>,
-    /// The profile to begin with: a shipped one or a TOML file.
+    /// The profile to start from: a shipped one or a TOML file.
     #[arg(long, default_value = "quiet")]
     pub(crate) profile: String,
-    /// Set one parameter for all runs. Repeatable.
+    /// Set a parameter in all runs. Repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
     pub(crate) sets: Vec<(String, String)>,
-    /// A parameter of the profile to look for, and between which values. Repeatable.
+    /// A profile parameter to fit, and the range to search. Repeatable.
     #[arg(long = "fit", value_name = "KEY=FROM..TO", value_parser = fit, default_value = "disk.sync.delay=0ms..1s")]
     pub(crate) fits: Vec<calibration::Axis>,
-    /// The seeds that each value is tried with: A..B without B, or A..=B.
+    /// The seeds played for each value: A..B (without B) or A..=B.
     #[arg(long, value_parser = parse_seeds, default_value = "0..10")]
     pub(crate) seeds: Range<u64>,
-    /// Worker threads; one for each core if left out.
+    /// Worker threads. Default: one per core.
     #[arg(long)]
     pub(crate) jobs: Option<NonZeroUsize>,
-    /// Write the profile that was found to this file, for --profile.
+    /// Write the fitted profile to this file, for --profile.
     #[arg(long, value_name = "PROFILE.toml")]
     pub(crate) out: Option<PathBuf>,
 }
 
-/// How findings are told, and what is asked of them.
+/// The forms of a sweep's report, and the gate.
 #[derive(Debug, Default, clap::Args)]
-pub(crate) struct Told {
-    /// Exit with 1 unless every cell's flake rate is surely below this, for example flake<0.001@95%.
+pub(crate) struct ReportArgs {
+    /// Exit with 1 unless the one-sided upper confidence limit of every cell's failure rate is
+    /// below a limit, for example flake<0.001@95%.
     #[arg(long)]
     pub(crate) gate: Option<Gate>,
-    /// Markdown instead of plain tables, for a CI summary.
+    /// Print Markdown tables, for a CI summary.
     #[arg(long)]
     pub(crate) markdown: bool,
-    /// Write a page as well: heat maps, survival curves, what a lower flake rate costs, and the command behind each failure. It opens offline.
+    /// Write an HTML page (works offline): failure rates, survival curves, heat maps, the cost of a
+    /// lower failure rate, and the command that explains each failure.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
-    /// Write JUnit XML as well: a test for each cell, which fails if its flake rate is surely above the target and is skipped if that is not known.
+    /// Write JUnit XML: one test per cell, failed if its failure rate is above the target, skipped
+    /// if that is undecided.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
 }
 
-impl Told {
-    /// The files that are asked for.
+impl ReportArgs {
+    /// Returns the report files to write.
     pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.html.iter().chain(&self.junit)
     }
 }
 
-/// A condition on flake rates.
+/// A condition on the failure rates of all cells.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Gate(pub(crate) Target);
 
@@ -158,7 +165,7 @@ impl FromStr for Gate {
     }
 }
 
-/// Reads `disk.sync.delay=0ms..1s`.
+/// Parses `disk.sync.delay=0ms..1s`.
 fn fit(text: &str) -> Result<calibration::Axis, String> {
     let form = || "expected KEY=FROM..TO, for example disk.sync.delay=0ms..1s".to_string();
     let (key, range) = text.split_once('=').ok_or_else(form)?;

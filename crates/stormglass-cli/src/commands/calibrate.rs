@@ -1,8 +1,9 @@
-//! `calibrate`
+//! `calibrate`: fits a machine profile to real logs.
 
-use super::{Context, read, write};
 use crate::args::{self, What};
+use crate::context::Context;
 use crate::error::{CliError, Exit};
+use crate::files::{read, write};
 use crate::output::Output;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -14,7 +15,7 @@ use stormglass_sim::{Run, Settings, SettingsError};
 use stormglass_sweep::calibration::{Comparison, Mapping, Start, compare, fit, fit::Fitted, logs, simulated};
 use stormglass_sweep::{in_order, pool};
 
-/// What belongs to a profile.
+/// The tables of a profile.
 const PROFILE: [&str; 4] = ["disk", "net", "cpu", "machine"];
 
 #[derive(Serialize)]
@@ -37,7 +38,7 @@ pub(crate) fn calibrate(
             &What { model: args.model.clone(), profile: args.profile.clone(), plan: None, sets },
         )
     };
-    // A parameter that there is not is told before anything is read.
+    // Reports an unknown parameter before any log is read.
     for axis in &args.fits {
         for end in [&axis.from, &axis.to] {
             settings(&[(axis.key.clone(), end.to_string())])?;
@@ -59,7 +60,7 @@ pub(crate) fn calibrate(
     let before = compare(&mapping, &real, &play(&settings(&[])?));
     if before.phases.is_empty() {
         let message = format!(
-            "{}: no phase of the mapping is both in the logs and in the runs of {}",
+            "{}: no phase of the mapping occurs both in the logs and in the runs of {}: correct the `line` or `event` patterns of its [[phase]] entries",
             args.folder.display(),
             scenario.name()
         );
@@ -68,15 +69,14 @@ pub(crate) fn calibrate(
     let mut wrong = None;
     let fitted = fit(&mapping, &real, &before, &args.fits, |values| match settings(values) {
         Ok(settings) => play(&settings),
-        // Between two values that are right one may be wrong: it fits nothing.
+        // A value between two valid ones may be invalid: it fits nothing.
         Err(error) => {
             wrong = Some(error);
             Vec::new()
         }
     });
     if fitted.comparison.phases.is_empty() {
-        let message =
-            "no value of the parameters that --fit names has all phases that the profile itself has";
+        let message = "with no value of the --fit parameters do runs reach all phases that they reach with the profile itself: narrow the --fit ranges";
         return Err(wrong.unwrap_or_else(|| CliError::Conflict(message.into())));
     }
     if let Some(file) = &args.out {
@@ -90,16 +90,16 @@ pub(crate) fn calibrate(
     Ok(Exit::Held)
 }
 
-/// A mapping file, or a shipped one.
+/// Reads a mapping file or a shipped mapping.
 fn mapping(context: &Context<'_>, given: Option<&str>) -> Result<Mapping, CliError> {
-    let shipped = context.app.mappings;
+    let shipped = context.catalog.mappings;
     match given {
         Some(file) if file.ends_with(".toml") || file.contains('/') => {
             Ok(Mapping::parse(file, &read(Path::new(file))?)?)
         }
-        None if shipped.is_empty() => {
-            Err(CliError::Conflict("--mapping is missing, and this program ships none".into()))
-        }
+        None if shipped.is_empty() => Err(CliError::Conflict(
+            "--mapping is missing, and this program ships no mapping: name a mapping file".into(),
+        )),
         _ => {
             let name = given.unwrap_or(shipped[0].name);
             let Some(preset) = shipped.iter().find(|preset| preset.name == name) else {
@@ -111,13 +111,13 @@ fn mapping(context: &Context<'_>, given: Option<&str>) -> Result<Mapping, CliErr
     }
 }
 
-/// The profile as a file: the whole of it, so that it hangs on no other.
+/// Returns the complete profile as a file that depends on no other.
 fn profile(args: &args::Calibrate, fitted: &Fitted, settings: &Settings) -> String {
     let values: Vec<String> = fitted.values.iter().map(|(key, value)| format!("{key} = {value}")).collect();
     let mut table = settings.table().clone();
     table.retain(|key, _| PROFILE.contains(&key));
     format!(
-        "# Calibrated from logs, beginning with the profile {}: {}.\n\n{}",
+        "# Calibrated from logs, starting from the profile {}: {}.\n\n{}",
         args.profile,
         values.join(", "),
         toml::to_string(&table).expect("settings are plain data")
@@ -125,8 +125,16 @@ fn profile(args: &args::Calibrate, fitted: &Fitted, settings: &Settings) -> Stri
 }
 
 fn text(profile: &str, starts: usize, before: &Comparison, fitted: &Fitted) -> String {
-    let headings =
-        ["phase", "n", "real, s", "p10 to p90", "simulated, s", "p10 to p90", "difference", "as it was, s"];
+    let headings = [
+        "phase",
+        "n",
+        "real, s",
+        "p10 to p90",
+        "simulated, s",
+        "p10 to p90",
+        "difference",
+        "before the fit, s",
+    ];
     let mut table = table::numbers(headings.map(String::from));
     for (found, was) in fitted.comparison.phases.iter().zip(&before.phases) {
         let [low, real, high] = found.real_s;
@@ -149,7 +157,7 @@ fn text(profile: &str, starts: usize, before: &Comparison, fitted: &Fitted) -> S
     let percent = |distance: f64| (distance.exp() - 1.0) * 100.0;
     let _ = writeln!(
         text,
-        "medians are {:.1} % apart on the average; with the profile {profile} they are {:.1} %",
+        "mean difference of the medians: {:.1} % (with the profile {profile} as it is: {:.1} %)",
         percent(fitted.comparison.distance),
         percent(before.distance)
     );

@@ -1,10 +1,11 @@
-//! `check`
+//! `check`: plays every seed twice and compares the traces.
 
-use super::{Context, replay_line};
 use crate::args;
+use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::shell::replay_line;
 use serde::Serialize;
 use std::ops::ControlFlow;
 use stormglass_core::Seed;
@@ -32,7 +33,7 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
     let mut digest = TraceHash::EMPTY;
     let play = |seed| {
         let (played, divergence) = stormglass_sim::check(&Run::new(scenario, settings.clone(), Seed(seed)));
-        // The events have been compared; only their sum travels on.
+        // The events have been compared; only the outcome is kept.
         (played.outcome, divergence)
     };
     in_order(args.seeds.clone(), jobs, play, |seed, (outcome, divergence)| {
@@ -63,7 +64,7 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
     } else if let Some((seed, divergence)) = &first {
         let line = replay_line("replay", scenario.name(), &args.what, Seed(*seed));
         output.print(&format!(
-            "{}: {diverged} of {seeds} seeds are not the same run twice\n\nseed {seed}: {divergence}\n\n  {line} --all\n",
+            "{}: {diverged} of {seeds} seeds diverge between two runs\n\nseed {seed}: {divergence}\n\n  {line} --all\n",
             scenario.name(),
         ));
     } else {

@@ -1,8 +1,7 @@
-//! `explain`
+//! `explain`: the critical path of a wait.
 
-use super::run::longest;
-use super::{Context, exit_of};
 use crate::args::Explain;
+use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
 use crate::runfile::current_build;
@@ -42,14 +41,19 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
     let Some(wait) = longest(&outcome.waits, args.node.as_deref()) else {
         let nodes: Vec<&str> = outcome.waits.iter().map(|wait| wait.node.as_str()).collect();
         let message = match args.node {
-            Some(node) => format!("--node {node}: this run has no wait on it (it has: {})", nodes.join(", ")),
-            None => format!("this run has no wait; it {}", outcome.verdict),
+            Some(node) => format!(
+                "--node {node}: this run has no wait for that node; it has waits for {}",
+                nodes.join(", ")
+            ),
+            None => format!("this run has no wait to explain; it {}", outcome.verdict),
         };
         return Err(CliError::Conflict(message));
     };
     let Some(explanation) = Explanation::of(&played.trace, wait) else {
-        let message =
-            format!("{}: nothing happened on its node, so there is nothing to explain", wait_line(wait));
+        let message = format!(
+            "{}: its node has no event in the trace, so there is nothing to explain",
+            wait_line(wait)
+        );
         return Err(CliError::Conflict(message));
     };
     if context.json {
@@ -72,7 +76,7 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
             reasons,
             blocked,
         });
-        return Ok(exit_of(&outcome.verdict));
+        return Ok(Exit::of(&outcome.verdict));
     }
     let mut text = explanation.render();
     text += &legend(&explanation.by_category());
@@ -83,21 +87,28 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
         others.iter().for_each(|wait| text += &format!("  {}\n", wait_line(wait)));
     }
     output.print(&text);
-    Ok(exit_of(&outcome.verdict))
+    Ok(Exit::of(&outcome.verdict))
 }
 
-/// What the headings mean, for those that are there.
+/// Returns the wait to explain: one that exceeded its deadline if there is one, and the longest of
+/// those.
+fn longest<'a>(waits: &'a [Wait], node: Option<&str>) -> Option<&'a Wait> {
+    let candidates = waits.iter().filter(|wait| node.is_none_or(|node| wait.node == node));
+    candidates.max_by_key(|wait| (wait.exceeded(), wait.length.duration()))
+}
+
+/// Explains the table's headings.
 fn legend(categories: &BTreeMap<Category, std::time::Duration>) -> String {
     let meaning = |category: &Category| match category {
         Category::Sync => {
-            "fsync: making data durable (fsync, fdatasync), on whichever node the wait depended on"
+            "fsync: making data durable (fsync, fdatasync), on any node that the wait depended on"
         }
         Category::Disk => "other disk: reads, writes, renames and so on",
-        Category::Network => "network: connecting and messages under way",
-        Category::Sleep => "back-off: pauses on purpose before another attempt",
+        Category::Network => "network: connection setup and messages in transit",
+        Category::Sleep => "back-off: deliberate pauses before another attempt",
         Category::Tick => "timer tick: waiting for a periodic timer, such as Raft's",
         Category::Cpu => "cpu: computing, and waiting for a core",
-        Category::Other => "other: what has no better name",
+        Category::Other => "other: events of no other category",
     };
     let shown = categories.iter().filter(|(_, time)| time.as_micros() >= 500);
     let lines: String = shown.map(|(category, _)| format!("  {}\n", meaning(category))).collect();

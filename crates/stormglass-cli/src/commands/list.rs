@@ -1,7 +1,7 @@
-//! `list`
+//! `list`: the scenarios, files and parameters of the program.
 
-use super::Context;
 use crate::args::{List, Listed, What};
+use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
 use serde::Serialize;
@@ -15,7 +15,7 @@ struct Item {
     about: String,
 }
 
-/// A parameter of a scenario. Its default is that of the first model in the profile `quiet`.
+/// A parameter of a scenario, with its value in the first model and the profile `quiet`.
 #[derive(Serialize)]
 struct Parameter {
     kind: &'static str,
@@ -41,7 +41,7 @@ pub(crate) fn list(context: &Context<'_>, args: List, output: &mut Output) -> Re
     let wanted = |what: Listed| args.what.is_none() && what != Listed::Parameters || args.what == Some(what);
     let mut items = Vec::new();
     if wanted(Listed::Scenarios) {
-        for scenario in &context.app.scenarios {
+        for scenario in &context.catalog.scenarios {
             items.push(Item {
                 kind: "scenario",
                 name: scenario.name().into(),
@@ -50,26 +50,26 @@ pub(crate) fn list(context: &Context<'_>, args: List, output: &mut Output) -> Re
         }
     }
     if wanted(Listed::Exhibits) {
-        for exhibit in context.app.scenarios.iter().flat_map(|scenario| scenario.exhibits()) {
+        for exhibit in context.catalog.scenarios.iter().flat_map(|scenario| scenario.exhibits()) {
             items.push(Item { kind: "exhibit", name: exhibit.name.into(), about: exhibit.about.into() });
         }
     }
     if wanted(Listed::Models) {
-        let presets = context.app.scenarios.iter().flat_map(|scenario| scenario.models());
+        let presets = context.catalog.scenarios.iter().flat_map(|scenario| scenario.models());
         add_presets(&mut items, "model", presets);
     }
     if wanted(Listed::Profiles) {
-        let own = context.app.scenarios.iter().flat_map(|scenario| scenario.profiles());
+        let own = context.catalog.scenarios.iter().flat_map(|scenario| scenario.profiles());
         add_presets(&mut items, "profile", Profile::PRESETS.iter().chain(own));
     }
     if wanted(Listed::Plans) {
         add_presets(&mut items, "plan", PLANS);
     }
     if wanted(Listed::Sweeps) {
-        add_presets(&mut items, "sweep", context.app.sweeps);
+        add_presets(&mut items, "sweep", context.catalog.sweeps);
     }
     if wanted(Listed::Mappings) {
-        add_presets(&mut items, "mapping", context.app.mappings);
+        add_presets(&mut items, "mapping", context.catalog.mappings);
     }
     let matches = |text: &str| args.grep.as_ref().is_none_or(|pattern| pattern.is_match(text));
     items.retain(|item| matches(&format!("{} {}", item.name, item.about)));
@@ -104,7 +104,7 @@ fn parameters_of(context: &Context<'_>, scenario: Option<&str>) -> Result<Vec<Pa
     Ok(described.collect())
 }
 
-/// Adds shipped files; several scenarios may share one.
+/// Adds shipped files, once each: several scenarios may share one.
 fn add_presets<'a>(items: &mut Vec<Item>, kind: &'static str, presets: impl IntoIterator<Item = &'a Preset>) {
     for preset in presets {
         if !items.iter().any(|item| item.kind == kind && item.name == preset.name) {

@@ -1,15 +1,16 @@
-//! `rare`
+//! `rare`: the probability of a rare long wait, by importance splitting.
 
-use super::{Context, replay_line};
 use crate::args;
+use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
+use crate::shell::replay_line;
 use std::fmt::Write;
 use stormglass_core::{Keep, Seed};
 use stormglass_report::table;
 use stormglass_sim::{Run, SettingsError, all_parameters};
 use stormglass_sweep::pool;
-use stormglass_sweep::splitting::{Path, Question, Rare, split};
+use stormglass_sweep::splitting::{Estimate, Path, Question, split};
 
 pub(crate) fn rare(context: &Context<'_>, args: &args::Rare, output: &mut Output) -> Result<Exit, CliError> {
     let scenario = context.scenario(&args.scenario)?;
@@ -40,15 +41,14 @@ pub(crate) fn rare(context: &Context<'_>, args: &args::Rare, output: &mut Output
             for branch in branches {
                 let _ = write!(line, " --branch {}ns:{}", branch.at.as_nanos(), branch.seed);
             }
-            output.print(&format!("\none that is:\n  {line}\n"));
+            output.print(&format!("\nexplain one such run:\n  {line}\n"));
         }
     }
     Ok(Exit::Held)
 }
 
-fn text(args: &args::Rare, rare: &Rare) -> String {
-    let mut table =
-        table::numbers(["the wait has lasted", "share of runs", "chance so far"].map(String::from));
+fn text(args: &args::Rare, rare: &Estimate) -> String {
+    let mut table = table::numbers(["length of the wait", "share of runs", "probability"].map(String::from));
     let mut chance = 1.0;
     for level in &rare.levels {
         chance *= level.share;
@@ -60,15 +60,18 @@ fn text(args: &args::Rare, rare: &Rare) -> String {
     }
     let mut text = table::text(&table);
     let (wait, beyond) = (&args.wait, humantime::format_duration(args.beyond));
-    let Rare { chance, low, high, confidence, runs, one_by_one, .. } = rare;
+    let Estimate { chance, low, high, confidence, runs, one_by_one, .. } = rare;
     let _ = writeln!(
         text,
-        "\n{wait}: a wait is longer than {beyond} in {chance:.2e} of the runs ({low:.2e} to {high:.2e} at {:.0} %)",
+        "\n{wait}: a wait is longer than {beyond} with probability {chance:.2e} ({:.0} % CI {low:.2e} to {high:.2e})",
         confidence * 100.0
     );
     let _ = match chance {
-        0.0 => writeln!(text, "{runs} runs; none came there: a higher --effort looks further"),
-        _ => writeln!(text, "{runs} runs; one by one it would take about {one_by_one:.0} to know it as well"),
+        0.0 => writeln!(text, "{runs} runs, none of which reached that length: increase --effort"),
+        _ => writeln!(
+            text,
+            "{runs} runs; independent runs would take about {one_by_one:.0} for the same precision"
+        ),
     };
     text
 }

@@ -1,7 +1,7 @@
-//! `replay`
+//! `replay`: the timeline of one run.
 
-use super::{Context, exit_of};
 use crate::args::Replay;
+use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
 use crate::runfile::current_build;
@@ -55,7 +55,7 @@ pub(crate) fn replay(context: &Context<'_>, args: Replay, output: &mut Output) -
             });
         }
         output.print_json(&Line::Run { identity: run.identity(current_build()), outcome });
-        return Ok(exit_of(&outcome.verdict));
+        return Ok(Exit::of(&outcome.verdict));
     }
     let lines = timeline::lines(trace, &filter);
     let shown = lines.len();
@@ -74,5 +74,5 @@ pub(crate) fn replay(context: &Context<'_>, args: Replay, output: &mut Output) -
     let more = if hidden > 0 && !args.all { "; --all shows every event" } else { "" };
     let _ = writeln!(text, "{shown} of {} events shown{more}; trace {}", trace.count, outcome.trace_hash);
     output.print(&text);
-    Ok(exit_of(&outcome.verdict))
+    Ok(Exit::of(&outcome.verdict))
 }

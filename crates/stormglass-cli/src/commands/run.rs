@@ -1,17 +1,18 @@
-//! `run`
+//! `run`: plays one or many seeds and summarizes the waits.
 
-use super::{Context, exit_of, replay_line};
 use crate::args;
+use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::runfile::{RunFile, current_build};
+use crate::shell::replay_line;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::ControlFlow;
 use stormglass_core::trace::TraceHash;
-use stormglass_core::{Identity, Keep, Length, Outcome, Seed, Verdict, Wait};
+use stormglass_core::{Identity, Keep, Length, Outcome, Seed, Verdict};
 use stormglass_report::explain::wait_line;
 use stormglass_report::table::{self, seconds};
 use stormglass_sim::Run;
@@ -29,7 +30,7 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
     let settings = context.settings(scenario, &args.what)?;
     let seeds = args.seeds.unwrap_or_else(|| {
         let seed = args.seed.unwrap_or(0);
-        // The last seed of all has no range of its own; nobody will miss it.
+        // The largest seed cannot be the start of a range; the one before it is used.
         seed.min(u64::MAX - 1)..seed.min(u64::MAX - 1) + 1
     });
     let runs = seeds.end - seeds.start;
@@ -64,7 +65,7 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
     if let Some(path) = &args.save {
         let seed = first_failed.as_ref().map_or(seeds.start, |(seed, _)| *seed);
         RunFile::of(&Run::new(scenario, settings.clone(), Seed(seed))).write(path)?;
-        output.tell(&format!("wrote seed {seed} to {}\n", path.display()));
+        output.report(&format!("wrote seed {seed} to {}\n", path.display()));
     }
     if context.json {
         output.print_json(&Line::Summary { runs, failed, digest });
@@ -84,7 +85,7 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
         };
         output.print(&format!("\n{which}  {}\n  {}\n", line("replay"), line("explain")));
     }
-    Ok(first_failed.map_or(Exit::Held, |(_, outcome)| exit_of(&outcome.verdict)))
+    Ok(first_failed.map_or(Exit::Held, |(_, outcome)| Exit::of(&outcome.verdict)))
 }
 
 fn word(verdict: &Verdict) -> &'static str {
@@ -144,10 +145,4 @@ fn summary(
         let _ = writeln!(text, "\n{never} waits did not end before their run did");
     }
     text
-}
-
-/// Waits of the longest kind first, for a choice of one.
-pub(crate) fn longest<'a>(waits: &'a [Wait], node: Option<&str>) -> Option<&'a Wait> {
-    let candidates = waits.iter().filter(|wait| node.is_none_or(|node| wait.node == node));
-    candidates.max_by_key(|wait| (wait.exceeded(), wait.length.duration()))
 }

@@ -1,10 +1,12 @@
-//! `shrink`
+//! `shrink`: the smallest fault plan with which a run still fails.
 
-use super::{Context, exit_of, quote, write};
 use crate::args;
+use crate::context::Context;
 use crate::error::{CliError, Exit};
+use crate::files::write;
 use crate::output::Output;
 use crate::runfile::current_build;
+use crate::shell::quote;
 use serde::Serialize;
 use std::fmt::Write;
 use stormglass_core::{Identity, Keep, Outcome, Verdict};
@@ -24,17 +26,16 @@ pub(crate) fn shrink(
     let run = context.one(&args.one, output)?;
     let all = run.faults();
     let with = |faults: &[Fault]| run.clone().with_faults(faults.to_vec());
-    // That of the last plan that failed, which is the smallest in the end.
+    // The outcome of the last plan that failed, which is the smallest one found.
     let mut outcome = with(&all).play(Keep::Nothing).outcome;
     let failure = outcome.verdict.clone();
     if failure.is_passed() {
-        let message =
-            "the run passes, so there is no failure to keep; `run --seeds A..B` finds a seed that fails";
+        let message = "the run passes, so there is no failure to shrink: find a seed that fails with `run --seeds A..B`";
         return Err(CliError::Conflict(message.into()));
     }
     let found = smallest(&all, |faults| {
         let played = with(faults).play(Keep::Nothing).outcome;
-        let fails = alike(&played.verdict, &failure);
+        let fails = is_same_failure(&played.verdict, &failure);
         if fails {
             outcome = played;
         }
@@ -52,12 +53,14 @@ pub(crate) fn shrink(
             faults,
             outcome: &outcome,
         });
-        return Ok(exit_of(&outcome.verdict));
+        return Ok(Exit::of(&outcome.verdict));
     }
     let (name, before, tried) = (&args.one.run, all.len(), found.tried);
-    let mut text = format!("{name}: what matters of {before} faults, after {tried} plans\n\n");
+    let mut text = format!(
+        "{name}: the smallest plan that still fails, of {before} faults, after trying {tried} plans\n\n"
+    );
     if found.faults.is_empty() {
-        let _ = writeln!(text, "  nothing: it fails so by itself");
+        let _ = writeln!(text, "  no faults: the run fails without any");
     }
     for fault in &found.faults {
         let _ = writeln!(text, "  {fault}");
@@ -72,11 +75,12 @@ pub(crate) fn shrink(
         );
     }
     output.print(&text);
-    Ok(exit_of(&outcome.verdict))
+    Ok(Exit::of(&outcome.verdict))
 }
 
-/// Whether two runs fail alike: the same wait, property or panic, however long it took and whatever the evidence.
-fn alike(one: &Verdict, other: &Verdict) -> bool {
+/// Whether two runs fail in the same way: the same wait, property or panic message, regardless of
+/// lengths and evidence.
+fn is_same_failure(one: &Verdict, other: &Verdict) -> bool {
     match (one, other) {
         (Verdict::TimedOut { wait: one, .. }, Verdict::TimedOut { wait: other, .. }) => one == other,
         (Verdict::Violated { property: one, .. }, Verdict::Violated { property: other, .. }) => one == other,

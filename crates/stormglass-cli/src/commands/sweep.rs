@@ -1,11 +1,13 @@
-//! `sweep`, `merge` and `report`
+//! `sweep`, `merge` and `report`: failure rates over a parameter space.
 
-use super::{Context, read, replay_line, write};
-use crate::args::{self, Gate, Told, What};
+use crate::args::{self, Gate, ReportArgs, What};
+use crate::context::Context;
 use crate::error::{CliError, Exit};
+use crate::files::{read, write};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::runfile::current_build;
+use crate::shell::replay_line;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -15,11 +17,10 @@ use stormglass_report::sweep::junit::junit;
 use stormglass_report::sweep::page::html;
 use stormglass_report::sweep::{Cost, Findings, Found, tables};
 use stormglass_sim::{AnyScenario, Meaning, Run, Settings, SettingsError, all_parameters};
-use stormglass_sweep::answers::deadlines::Needed;
-use stormglass_sweep::answers::frontier::Best;
+use stormglass_sweep::answers::deadlines::RequiredDeadline;
+use stormglass_sweep::answers::frontier::FrontierPoint;
 use stormglass_sweep::answers::sensitivity::{Interaction, Sensitivity};
 use stormglass_sweep::plan::Resolved;
-use stormglass_sweep::results::merge;
 use stormglass_sweep::space::Sampling;
 use stormglass_sweep::stats::binomial::upper_limit;
 use stormglass_sweep::stats::stopping::Side;
@@ -29,8 +30,8 @@ use stormglass_sweep::{Cell, Manifest, Plan, Shard, Space, SpaceError, Tally, po
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum Line<'a> {
     Cell(&'a Found),
-    Deadline(&'a Needed),
-    Frontier(&'a Best),
+    Deadline(&'a RequiredDeadline),
+    Frontier(&'a FrontierPoint),
     Sensitivity(&'a Sensitivity),
     Interaction(&'a Interaction),
     Cost(&'a Cost),
@@ -54,7 +55,7 @@ pub(crate) fn sweep(
         searchable(&plan, axis, &args.sweep)?;
         plan.search(axis);
     }
-    args.told.files().try_for_each(|file| claim(file))?;
+    args.report.files().try_for_each(|file| ensure_writable(file))?;
     let histories = plan.histories.iter().map(|history| {
         let scenario = context.scenario(&history.scenario)?;
         Ok((scenario, context.settings(scenario, &what(history))?))
@@ -92,21 +93,23 @@ pub(crate) fn sweep(
         |row, tally, _| {
             progress.run_done(!row.outcome.verdict.is_passed(), || known(tally));
             let case = manifest.plan.histories[row.history].case.as_str();
-            // The last case's table is the answer itself.
+            // The last case's table is part of the report itself.
             let is_open = shown.len() + 1 < cases.len() && !shown.contains(case);
             if is_open && may_complete(&manifest, tally, row.history) && tally.is_complete(&manifest, case) {
                 shown.insert(case);
                 let table = tables::preview(&manifest, tally, case);
-                progress.interrupt(|| output.tell(&table));
+                progress.interrupt(|| output.report(&table));
             }
             ControlFlow::Continue(())
         },
     )?;
     progress.finish();
     if shard != Shard::WHOLE {
-        output.tell(&format!("this is shard {shard} alone; `merge` puts all of them together\n"));
+        output.report(&format!(
+            "these are the results of shard {shard} only; combine all shards with `merge`\n"
+        ));
     }
-    tell(context, &manifest, &tally, &args.told, output)
+    write_report(context, &manifest, &tally, &args.report, output)
 }
 
 pub(crate) fn merge(
@@ -114,9 +117,9 @@ pub(crate) fn merge(
     args: &args::Merge,
     output: &mut Output,
 ) -> Result<Exit, CliError> {
-    let manifest = merge::merge(&args.shards, &args.out)?;
+    let manifest = stormglass_sweep::merge(&args.shards, &args.out)?;
     let tally = Tally::read(&manifest.plan, &args.out)?;
-    tell(context, &manifest, &tally, &args.told, output)
+    write_report(context, &manifest, &tally, &args.report, output)
 }
 
 pub(crate) fn report(
@@ -126,17 +129,18 @@ pub(crate) fn report(
 ) -> Result<Exit, CliError> {
     let manifest = Manifest::finished(&args.folder)?;
     let tally = Tally::read(&manifest.plan, &args.folder)?;
-    tell(context, &manifest, &tally, &args.told, output)
+    write_report(context, &manifest, &tally, &args.report, output)
 }
 
-/// Whether the newest run of a history can be the last of its case: asked first, since it is cheap.
+/// Whether the newest run of a history may be the last of its case: a cheap check before the
+/// expensive one.
 fn may_complete(manifest: &Manifest, tally: &Tally, history: usize) -> bool {
     let (played, all) =
         (tally.histories[history].seeds.len() as u64, manifest.plan.histories[history].runs());
     played == all || manifest.stop.is_some_and(|stop| stop.looks(all).contains(&played))
 }
 
-/// The answer so far, in a few words.
+/// Returns how many cells are decided so far.
 fn known_cells(manifest: &Manifest) -> impl Fn(&Tally) -> String {
     move |tally| {
         let Manifest { plan, target, stop, .. } = manifest;
@@ -144,30 +148,30 @@ fn known_cells(manifest: &Manifest) -> impl Fn(&Tally) -> String {
             (0..plan.cells.len()).map(|place| tally.side(plan, place, *target, *stop)).collect();
         let count = |side: Option<Side>| sides.iter().filter(|other| **other == side).count();
         let (hold, do_not) = (count(Some(Side::Below)), count(Some(Side::Above)));
-        format!("of {} cells {hold} hold, {do_not} do not", sides.len())
+        format!("of {} cells {hold} are below the target, {do_not} above", sides.len())
     }
 }
 
-/// What is played in a cell, as the other commands take it.
+/// Returns the arguments with which other commands play a cell.
 fn what(cell: &Cell) -> What {
     let (plans, sets): (Vec<_>, Vec<_>) = cell.sets.iter().cloned().partition(|(key, _)| key == "plan");
     let plan = plans.into_iter().next().map(|(_, file)| file);
     What { model: cell.model.clone(), profile: cell.profile.clone(), plan, sets }
 }
 
-fn tell(
+fn write_report(
     context: &Context<'_>,
     manifest: &Manifest,
     tally: &Tally,
-    told: &Told,
+    args: &ReportArgs,
     output: &mut Output,
 ) -> Result<Exit, CliError> {
     let explain = |cell: &Cell, seed: u64| replay_line("explain", &cell.scenario, &what(cell), Seed(seed));
     let findings = Findings::of(manifest, tally, explain);
-    if let Some(file) = &told.html {
+    if let Some(file) = &args.html {
         write(file, &html(&findings))?;
     }
-    if let Some(file) = &told.junit {
+    if let Some(file) = &args.junit {
         write(file, &junit(&findings))?;
     }
     if context.json {
@@ -178,25 +182,24 @@ fn tell(
         findings.interactions.iter().for_each(|map| output.print_json(&Line::Interaction(map)));
         output.print_json(&Line::Cost(&findings.cost));
     } else {
-        output.print(&if told.markdown { tables::markdown(&findings) } else { tables::text(&findings) });
+        output.print(&if args.markdown { tables::markdown(&findings) } else { tables::text(&findings) });
         if let Some((cell, line)) =
             findings.cells.iter().find_map(|cell| Some((cell, cell.explain.as_ref()?)))
         {
             let Found { case, cell, .. } = cell;
-            output
-                .print(&format!("\nwhy the first run of \"{case}, {cell}\" that failed did so:\n  {line}\n"));
+            output.print(&format!("\nexplain the first failed run of \"{case}, {cell}\":\n  {line}\n"));
         }
     }
-    Ok(told.gate.map_or(Exit::Held, |gate| check(gate, &findings, output)))
+    Ok(args.gate.map_or(Exit::Held, |gate| check(gate, &findings, output)))
 }
 
-/// Makes sure that a file can be written before the work begins whose result it shall have.
-fn claim(file: &Path) -> Result<(), CliError> {
+/// Makes sure that a report file can be written before the sweep starts.
+fn ensure_writable(file: &Path) -> Result<(), CliError> {
     let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);
     opened.map(drop).map_err(|source| CliError::Write { file: file.into(), source })
 }
 
-/// A boundary is searched along what costs runs.
+/// Checks that a boundary is searched along a parameter that changes runs.
 fn searchable(plan: &Plan, axis: &str, file: &str) -> Result<(), SpaceError> {
     if plan.cells.iter().all(|cell| cell.limits().iter().all(|(key, _)| *key != axis)) {
         return Ok(());
@@ -205,36 +208,37 @@ fn searchable(plan: &Plan, axis: &str, file: &str) -> Result<(), SpaceError> {
         file: file.into(),
         field: "sampling".into(),
         problem: format!(
-            "{axis} only observes: all its values cost no more runs than one, so leave the search out"
+            "{axis} is an observer: all its values share the same runs, so use sampling = \"grid\""
         ),
     })
 }
 
-/// The deadlines whose waits count: of some wait of some cell, each.
+/// Checks that each deadline of the objective is the deadline of some wait.
 fn objective(plan: &Plan, keys: &[String], file: &str) -> Result<Vec<String>, SpaceError> {
     let known = |key: &String| plan.cells.iter().any(|cell| cell.limits().iter().any(|(it, _)| it == key));
     match keys.iter().find(|key| !known(key)) {
         None => Ok(keys.to_vec()),
-        Some(stranger) => Err(SpaceError {
+        Some(unknown) => Err(SpaceError {
             file: file.into(),
             field: "objective".into(),
             problem: format!(
-                "{stranger} is the deadline of no wait here; `list parameters --grep observer` has those that are"
+                "{unknown} is not the deadline of a wait in this sweep: `list parameters --grep observer` lists those that are"
             ),
         }),
     }
 }
 
-/// Whether every cell's flake rate is surely below the gate's.
+/// Checks the gate: the upper confidence limit of every cell's failure rate has to be below its
+/// limit.
 fn check(Gate(target): Gate, findings: &Findings, output: &mut Output) -> Exit {
     let mut exit = Exit::Held;
     for cell in &findings.cells {
-        // One-sided: nobody minds a rate that is lower still.
+        // One-sided: a rate that is lower still is fine.
         let upper = if cell.runs == 0 { 1.0 } else { upper_limit(cell.failed, cell.runs, target.confidence) };
         if upper >= target.flake {
             let Found { case, cell, runs, failed, .. } = cell;
-            output.tell(&format!(
-                "gate: {case}, {cell}: {failed} of {runs} runs fail; the flake rate may be {upper:.6}, which is not below {}\n",
+            output.report(&format!(
+                "gate: {case}, {cell}: {failed} of {runs} runs failed; the upper confidence limit of the failure rate is {upper:.6}, which is not below {}\n",
                 target.flake
             ));
             exit = Exit::Failed;
@@ -243,21 +247,21 @@ fn check(Gate(target): Gate, findings: &Findings, output: &mut Output) -> Exit {
     exit
 }
 
-/// A sweep file, or a shipped one; with its name.
+/// Reads a sweep file or a shipped sweep; returns its name too.
 fn space(context: &Context<'_>, given: &str) -> Result<(String, Space), CliError> {
     if given.ends_with(".toml") || given.contains('/') {
         let text = read(Path::new(given))?;
         let name = Path::new(given).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         return Ok((name, Space::parse(given, &text)?));
     }
-    let Some(preset) = context.app.sweeps.iter().find(|preset| preset.name == given) else {
-        let known = context.app.sweeps.iter().map(|preset| preset.name.to_string()).collect();
+    let Some(preset) = context.catalog.sweeps.iter().find(|preset| preset.name == given) else {
+        let known = context.catalog.sweeps.iter().map(|preset| preset.name.to_string()).collect();
         return Err(SettingsError::unknown("SWEEP", "sweep", given, known).into());
     };
     Ok((given.into(), Space::parse(given, preset.layers[0])?))
 }
 
-/// What the settings of a cell come to. `meanings` are those of the scenarios that were met before.
+/// Resolves the settings of a cell. `meanings` caches the parameters of each scenario.
 fn resolve(
     context: &Context<'_>,
     cell: &Cell,
@@ -277,19 +281,27 @@ fn resolve(
     Ok(Resolved { behaviour, deadlines })
 }
 
-/// `I/N`; `auto` is the task of a Slurm array, `auto/N` that of an indexed Kubernetes job.
-#[expect(clippy::disallowed_methods, reason = "a scheduler tells its task's number in the environment")]
+/// Parses `I/N`; `auto` takes both from a Slurm array task, `auto/N` takes I from an indexed
+/// Kubernetes job.
+#[expect(clippy::disallowed_methods, reason = "a scheduler passes the task number in the environment")]
 fn shard(text: &str) -> Result<Shard, CliError> {
     let variable = |name: &str| {
-        let missing = || CliError::Conflict(format!("--shard {text}: {name} is not set; give I/N"));
+        let missing = || {
+            CliError::Conflict(format!(
+                "--shard {text}: the environment variable {name} is not set; give I/N"
+            ))
+        };
         std::env::var(name).map_err(|_| missing())
     };
     let given = match text.split_once('/') {
         None if text == "auto" => {
             let number = |name: &str| -> Result<u64, CliError> {
                 let text = variable(name)?;
-                text.parse()
-                    .map_err(|_| CliError::Conflict(format!("{name} is `{text}`, which is no number")))
+                text.parse().map_err(|_| {
+                    CliError::Conflict(format!(
+                        "--shard auto: the environment variable {name} is `{text}`, which is not a number"
+                    ))
+                })
             };
             let first = number("SLURM_ARRAY_TASK_MIN").unwrap_or(0);
             format!(

@@ -1,22 +1,24 @@
-//! Charts as SVG inside a page: no scripts, no fonts from elsewhere, the same bytes for the same findings.
+//! The page's charts as inline SVG, without scripts and external fonts; the same findings give the
+//! same bytes.
 
-use super::Found;
-use super::page::Curve;
-use super::tables::{interval, percent, share as share_text};
+use super::curves::Curve;
+use super::findings::Found;
+use super::tables::{percent, rate as rate_text, share as share_text};
 use std::fmt::Write;
 use std::time::Duration;
-use stormglass_sweep::answers::frontier::Best;
+use stormglass_sweep::answers::frontier::FrontierPoint;
 use stormglass_sweep::answers::sensitivity::Interaction;
 use stormglass_sweep::stats::stopping::Side;
 use stormglass_sweep::stats::survival::Step;
 
-/// Where a chart's area is.
+/// The position and size of a chart's area, in pixels.
 const LEFT: f64 = 52.0;
 const TOP: f64 = 10.0;
 const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 200.0;
 
-/// The interval of a rate as a bar, with the rate that is asked for; all of a table have the same scale.
+/// Draws the confidence interval of a rate as a bar, with the target; all bars of a table have the
+/// same scale.
 pub(super) fn bar(cell: &Found, target: f64, most: f64) -> String {
     let x = |rate: f64| 4.0 + 142.0 * (rate / most).min(1.0);
     let class = match cell.side {
@@ -26,7 +28,7 @@ pub(super) fn bar(cell: &Found, target: f64, most: f64) -> String {
     };
     format!(
         r#"<svg class="bar {class}" width="150" height="16" role="img" aria-label="{label}"><line class="target" x1="{t:.1}" x2="{t:.1}" y1="0" y2="16"/><line class="range" x1="{low:.1}" x2="{high:.1}" y1="8" y2="8"/><circle cx="{middle:.1}" cy="8" r="3"/></svg>"#,
-        label = interval(&cell.rate),
+        label = rate_text(cell),
         t = x(target),
         low = x(*cell.rate.start()),
         high = x(*cell.rate.end()),
@@ -34,7 +36,7 @@ pub(super) fn bar(cell: &Found, target: f64, most: f64) -> String {
     )
 }
 
-/// How many waits are longer than so long, on a logarithmic scale, with the deadlines drawn in.
+/// Draws survival curves on a logarithmic scale, with the deadlines as vertical lines.
 pub(super) fn survival(curve: &Curve) -> String {
     let ends = curve.lines.iter().filter_map(|(_, steps)| steps.last());
     let longest = ends.map(|step| step.at.as_secs_f64()).fold(0.0, f64::max).max(1e-3);
@@ -83,12 +85,12 @@ pub(super) fn survival(curve: &Curve) -> String {
     svg + "</svg>"
 }
 
-/// The flake rates that deadlines give, and which cell is best.
-pub(super) fn frontier(points: &[&Best]) -> String {
+/// Draws the frontier of failure rate and deadline, with the best cell at each point.
+pub(super) fn frontier(points: &[&FrontierPoint]) -> String {
     let right = points.iter().map(|point| point.deadline_s).fold(0.0, f64::max) * 1.1;
     let bottom = points.iter().map(|point| point.flake).fold(1.0, f64::min) / 2.0;
     let plot = Plot { right, bottom };
-    let mut svg = plot.begin("flake rate");
+    let mut svg = plot.begin("failure rate");
     let mut path = String::new();
     for point in points {
         let (x, y) = (plot.x(point.deadline_s), plot.y(point.flake));
@@ -109,7 +111,8 @@ pub(super) fn frontier(points: &[&Best]) -> String {
     svg + "</svg>"
 }
 
-/// A square for each pair of values, the redder the more runs fail. A square with a failing run links to its line.
+/// Draws a heat map with a square for each pair of values. A square with a failed run links to the
+/// command that explains it.
 pub(super) fn heat_map(map: &Interaction) -> String {
     const SIDE: f64 = 64.0;
     const LINE: f64 = 30.0;
@@ -117,7 +120,7 @@ pub(super) fn heat_map(map: &Interaction) -> String {
     let left = 16.0 + 7.5 * longest.max(3) as f64;
     let (width, height) = (left + SIDE * map.columns.len() as f64 + 8.0, 24.0 + LINE * map.rows.len() as f64);
     let mut svg = format!(
-        r#"<svg class="heat" width="{width:.0}" height="{height:.0}" role="img" aria-label="flake rate by {} and {}">"#,
+        r#"<svg class="heat" width="{width:.0}" height="{height:.0}" role="img" aria-label="failure rate by {} and {}">"#,
         escaped(&map.down),
         escaped(&map.across)
     );
@@ -165,7 +168,7 @@ pub(super) fn heat_map(map: &Interaction) -> String {
     svg + "</svg>"
 }
 
-/// Seconds to the right, shares downwards on a logarithmic scale.
+/// A plot: x is seconds, y is a share on a logarithmic scale.
 struct Plot {
     right: f64,
     bottom: f64,
@@ -180,7 +183,7 @@ impl Plot {
         TOP + HEIGHT * (share.max(self.bottom).log10() / self.bottom.log10())
     }
 
-    /// The frame with its axes.
+    /// Draws the frame and the axes.
     fn begin(&self, meaning: &str) -> String {
         let mut svg = format!(
             r#"<svg class="plot" viewBox="0 0 {} {}" width="{}" role="img" aria-label="{meaning}, by seconds"><rect class="area" x="{LEFT}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}"/>"#,
@@ -234,7 +237,7 @@ impl Plot {
         for (x, y) in self.corners(steps, |step| step.high) {
             let _ = write!(path, "H{x:.1}V{y:.1}");
         }
-        // Back along the lower ends.
+        // Back along the lower ends of the intervals.
         let mut low = self.corners(steps, |step| step.low);
         while let Some((x, y)) = low.pop() {
             let _ = write!(path, "L{x:.1} {y:.1}");
@@ -244,7 +247,7 @@ impl Plot {
         path + "Z"
     }
 
-    /// The corners of a curve, without those that are nowhere else than the one before them.
+    /// Returns the corners of a curve, without those less than half a pixel from the one before.
     fn corners(&self, steps: &[Step], share: impl Fn(&Step) -> f64) -> Vec<(f64, f64)> {
         let mut corners: Vec<(f64, f64)> = Vec::new();
         for (place, step) in steps.iter().enumerate() {
@@ -258,7 +261,7 @@ impl Plot {
     }
 }
 
-/// 1, 2 or 5 times a power of ten, at least this much.
+/// Returns the smallest of 1, 2 or 5 times a power of ten that is at least this much.
 fn round_step(least: f64) -> f64 {
     let power = 10f64.powf(least.log10().floor());
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|times| times * power).find(|step| *step >= least).unwrap_or(power)
@@ -273,14 +276,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_round() {
+    fn tick_distances_are_round() {
         for (least, step) in [(0.7, 1.0), (1.0, 1.0), (1.1, 2.0), (2.3, 5.0), (0.021, 0.05), (60.0, 100.0)] {
             assert!((round_step(least) - step).abs() < 1e-9, "{least}: {}", round_step(least));
         }
     }
 
     #[test]
-    fn a_curve_goes_down_to_the_right_and_stays_inside() {
+    fn curve_is_monotonic_and_inside_the_frame() {
         let at = |at: u64, longer: f64| Step {
             at: Duration::from_secs(at),
             longer,

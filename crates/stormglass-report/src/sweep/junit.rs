@@ -1,27 +1,29 @@
-//! Findings as JUnit XML: a suite for each case, a test for each cell.
+//! The findings as JUnit XML: a test suite per case, a test per cell.
 
-use super::Findings;
-use super::tables::{causes, interval, share};
+use super::findings::Findings;
+use super::tables::{causes, rate as rate_text, share};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use stormglass_sweep::stats::stopping::Side;
 
-/// The report. A cell fails if its flake rate is surely above the target, and is skipped if that is not known.
+/// Returns the JUnit report. A cell's test fails if its failure rate is above the target at the
+/// target's confidence, and is skipped if its side of the target is unknown.
 ///
 /// # Panics
 ///
-/// Never: what is written is plain text.
+/// Never: the texts are valid XML text.
 pub fn junit(findings: &Findings) -> String {
     let mut report = Report::new(findings.sweep.clone());
     for (case, cells) in findings.cases() {
         let mut suite = TestSuite::new(case);
         for cell in cells {
-            let rate = format!("{} of {} runs fail: {}", cell.failed, cell.runs, interval(&cell.rate));
+            let rate =
+                format!("{} of {} runs failed: failure rate {}", cell.failed, cell.runs, rate_text(cell));
             let target = share(findings.target.flake);
             let status = match cell.side {
                 Some(Side::Below) => TestCaseStatus::success(),
                 Some(Side::Above) => {
                     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                    status.set_type("flake").set_message(format!("{rate}, more than {target}"));
+                    status.set_type("flake").set_message(format!("{rate}, above the target of {target}"));
                     let lines: Vec<String> = [causes(cell)].into_iter().chain(cell.explain.clone()).collect();
                     status.set_description(lines.join("\n"));
                     status
@@ -29,8 +31,10 @@ pub fn junit(findings: &Findings) -> String {
                 side @ (Some(Side::Near) | None) => {
                     let mut status = TestCaseStatus::skipped();
                     status.set_message(match side {
-                        Some(_) => format!("{rate}, about {target}"),
-                        None => format!("{rate}, which does not tell whether it is under {target}"),
+                        Some(_) => format!("{rate}, within the margin of the target of {target}"),
+                        None => format!(
+                            "{rate}, undecided: more seeds are needed to tell whether it is below {target}"
+                        ),
                     });
                     status
                 }

@@ -1,65 +1,12 @@
-//! Findings as a page: one file, without scripts, that needs nothing else.
+//! The findings as an HTML page: one file without scripts and external resources.
 
+use super::chart;
+use super::findings::{Findings, Found};
 use super::tables::{
-    best, causes, compared, cost, deadline, interval, percent, sensitivity, share, shift, shift_of,
+    best, causes, compared, cost, deadline, percent, rate, sensitivity, share, shift, shift_of,
 };
-use super::{Findings, chart};
 use askama::Template;
-use std::collections::BTreeSet;
-use std::time::Duration;
-use stormglass_core::Length;
-use stormglass_sweep::answers::frontier::Best;
-use stormglass_sweep::stats::survival::{Step, kaplan_meier};
-use stormglass_sweep::{Manifest, Tally};
-
-/// How long waits of one deadline take in a case.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Curve {
-    /// The case's name.
-    pub case: String,
-    /// The parameter that is the deadline.
-    pub parameter: String,
-    /// The first history's curve, then those of cells that are best for some flake rate; with their labels.
-    pub lines: Vec<(String, Vec<Step>)>,
-    /// The values of the deadline among the case's cells.
-    pub deadlines: Vec<Duration>,
-}
-
-/// The curves of each case, one for each deadline.
-pub(super) fn curves(manifest: &Manifest, tally: &Tally, frontier: &[Best]) -> Vec<Curve> {
-    let plan = &manifest.plan;
-    let mut curves = Vec::new();
-    for planned in plan.firsts() {
-        let case = &planned.cell.case;
-        for parameter in tally.histories[planned.history].limits() {
-            let of_case = plan.cells.iter().filter(|other| other.cell.case == *case);
-            let deadlines: BTreeSet<Duration> = of_case
-                .flat_map(|other| other.limits())
-                .filter(|(key, _)| *key == parameter)
-                .map(|(_, deadline)| deadline)
-                .collect();
-            let best = frontier.iter().filter(|best| best.case == *case && best.parameter == parameter);
-            let best: BTreeSet<&str> = best.map(|best| best.cell.as_str()).collect();
-            let others = (0..plan.histories.len()).filter(|&history| {
-                history != planned.history
-                    && plan.histories[history].case == *case
-                    && best.contains(plan.label(history).as_str())
-            });
-            let line = |history: usize| {
-                let mut lengths: Vec<Length> =
-                    tally.histories[history].longest(parameter).flatten().collect();
-                (plan.label(history), kaplan_meier(&mut lengths))
-            };
-            curves.push(Curve {
-                case: case.clone(),
-                parameter: parameter.into(),
-                lines: [planned.history].into_iter().chain(others.take(3)).map(line).collect(),
-                deadlines: deadlines.into_iter().collect(),
-            });
-        }
-    }
-    curves
-}
+use stormglass_sweep::answers::frontier::FrontierPoint;
 
 #[derive(Template)]
 #[template(path = "sweep.html")]
@@ -117,11 +64,11 @@ struct Line<'a> {
     explain: &'a str,
 }
 
-/// The page.
+/// Renders the page.
 ///
 /// # Panics
 ///
-/// Never: writing to a text does not fail.
+/// Never: writing to a string does not fail.
 pub fn html(findings: &Findings) -> String {
     let page = Page {
         findings,
@@ -133,7 +80,7 @@ pub fn html(findings: &Findings) -> String {
             .interactions
             .iter()
             .map(|map| {
-                (format!("{}: {} down, {} across", map.case, map.down, map.across), chart::heat_map(map))
+                (format!("{}: rows {}, columns {}", map.case, map.down, map.across), chart::heat_map(map))
             })
             .collect(),
         frontiers: frontiers(findings),
@@ -152,11 +99,11 @@ pub fn html(findings: &Findings) -> String {
             })
             .collect(),
     };
-    page.render().expect("writing to a text does not fail")
+    page.render().expect("writing to a string does not fail")
 }
 
 fn case<'a>(findings: &'a Findings, name: &'a str) -> Case<'a> {
-    let cells: Vec<(usize, &super::Found)> =
+    let cells: Vec<(usize, &Found)> =
         findings.cells.iter().enumerate().filter(|(_, cell)| cell.case == name && cell.runs > 0).collect();
     let ends = cells.iter().map(|(_, cell)| *cell.rate.end());
     let most = ends.fold(2.0 * findings.target.flake, f64::max).min(1.0);
@@ -172,7 +119,7 @@ fn case<'a>(findings: &'a Findings, name: &'a str) -> Case<'a> {
                 cell: &cell.cell,
                 runs: cell.runs,
                 failed: cell.failed,
-                rate: interval(&cell.rate),
+                rate: rate(cell),
                 bar: chart::bar(cell, findings.target.flake, most),
                 compared: compared(cell),
                 shift: shift_of(cell).map(shift).unwrap_or_default(),
@@ -207,7 +154,7 @@ fn case<'a>(findings: &'a Findings, name: &'a str) -> Case<'a> {
 }
 
 fn frontiers(findings: &Findings) -> Vec<Frontier> {
-    let mut all: Vec<(String, Vec<&Best>)> = Vec::new();
+    let mut all: Vec<(String, Vec<&FrontierPoint>)> = Vec::new();
     for point in &findings.frontier {
         let name = format!("{}: {}", point.case, point.parameter);
         match all.last_mut().filter(|(other, _)| *other == name) {

@@ -1,49 +1,52 @@
-//! Findings as tables, for a terminal and for a CI summary.
+//! The findings as tables, plain for a terminal and Markdown for a CI summary.
 
-use super::{Best, Cost, Findings, Found, Sensitivity, found};
+use super::findings::{Cost, Findings, Found, found};
 use crate::table::{self, Table};
 use std::fmt::Write;
-use std::ops::RangeInclusive;
-use stormglass_sweep::answers::deadlines::Needed;
-use stormglass_sweep::answers::worth::Shift;
+use stormglass_sweep::answers::comparison::Shift;
+use stormglass_sweep::answers::deadlines::RequiredDeadline;
+use stormglass_sweep::answers::frontier::FrontierPoint;
+use stormglass_sweep::answers::sensitivity::Sensitivity;
 use stormglass_sweep::stats::quantile::Quantile;
 use stormglass_sweep::stats::stopping::Target;
 use stormglass_sweep::{Manifest, Tally};
 
-/// How tables and headings are written.
+/// The format of tables and headings.
 struct Form {
     table: fn(Table) -> String,
     mark: &'static str,
 }
 
-/// For a terminal.
+/// Renders the findings for a terminal.
 pub fn text(findings: &Findings) -> String {
     write(findings, &Form { table: |table| table::text(&table), mark: "" })
 }
 
-/// For a CI summary.
+/// Renders the findings as Markdown, for a CI summary.
 pub fn markdown(findings: &Findings) -> String {
     write(findings, &Form { table: |table| table::markdown(&table), mark: "### " })
 }
 
-/// The table of one case while other cases are still played: without p, whose correction for multiple comparisons takes all of them.
+/// Renders the table of one case while other cases are still being played: without p-values, whose
+/// Holm correction needs all comparisons.
 pub fn preview(manifest: &Manifest, tally: &Tally, case: &str) -> String {
     let cells = found(manifest, tally, |_, _| String::new());
     let cells: Vec<&Found> = cells.iter().filter(|cell| cell.case == case).collect();
     let (mut text, form) = (String::new(), Form { table: |table| table::text(&table), mark: "" });
     let heading = format!("{case} (complete; p follows at the end)");
     section(&mut text, &form, &heading, cells_table(manifest.target, &cells, Correction::Open));
-    text + &what_fails(&cells)
+    text + &causes_line(&cells)
 }
 
-/// The line below a case's table: what failed the runs of the first cell with a failure.
-fn what_fails(cells: &[&Found]) -> String {
+/// Returns the line below a case's table: the causes of failure in the first cell with a failed
+/// run.
+fn causes_line(cells: &[&Found]) -> String {
     let first = cells.iter().find(|cell| cell.failed > 0);
-    let line = first.map(|first| format!("\nWhat fails in \"{}\": {}\n", first.cell, causes(first)));
+    let line = first.map(|first| format!("\nCauses of failure in \"{}\": {}\n", first.cell, causes(first)));
     line.unwrap_or_default() + "\n"
 }
 
-/// Whether p is corrected for all comparisons of the sweep yet.
+/// Whether p-values have the Holm correction for all comparisons of the sweep.
 #[derive(Clone, Copy, PartialEq)]
 enum Correction {
     Open,
@@ -54,15 +57,15 @@ fn write(findings: &Findings, form: &Form) -> String {
     let mut text = String::new();
     for (case, cells) in findings.cases() {
         section(&mut text, form, case, cells_table(findings.target, &cells, Correction::Done));
-        text += &what_fails(&cells);
+        text += &causes_line(&cells);
     }
     let (rate, confidence) = (share(findings.target.flake), percent(findings.target.confidence));
     if !findings.deadlines.is_empty() {
         let heading = format!(
-            "The smallest deadlines that keep their waits' flake rate under {rate} at {confidence}, in the first cell of each case"
+            "The smallest deadlines that keep the failure rate of their waits under {rate} at {confidence} confidence, in the first cell of each case"
         );
-        let p99 = format!("p99, {confidence}");
-        let mut table = headed(["deadline", "now", "runs", "median", &p99, "exceed it now", "smallest"]);
+        let p99 = format!("p99 ({confidence} CI)");
+        let mut table = headed(["deadline", "now", "runs", "median", &p99, "runs over it", "smallest"]);
         for needed in &findings.deadlines {
             table.add_row(
                 [[format!("{}: {}", needed.case, needed.parameter)].as_slice(), &deadline(needed)].concat(),
@@ -71,12 +74,13 @@ fn write(findings: &Findings, form: &Form) -> String {
         section(&mut text, form, &heading, table);
         text += "\n";
     }
-    let pressing: Vec<&Best> = findings.frontier.iter().filter(|best| findings.is_pressing(best)).collect();
+    let pressing: Vec<&FrontierPoint> =
+        findings.frontier.iter().filter(|best| findings.is_pressing(best)).collect();
     if !pressing.is_empty() {
         let heading = format!(
-            "What a lower flake rate costs at {confidence}: a longer deadline finds a dead node later (the deadline of each case that most runs outlast)"
+            "The cost of a lower failure rate at {confidence} confidence: a longer deadline finds a dead node later (for each case, the deadline that most runs exceed)"
         );
-        let mut table = headed(["deadline", "flake rate", "found after", "with"]);
+        let mut table = headed(["deadline", "failure rate", "shortest value", "in the cell"]);
         for point in pressing {
             table.add_row(
                 [[format!("{}: {}", point.case, point.parameter)].as_slice(), &best(point)].concat(),
@@ -86,7 +90,7 @@ fn write(findings: &Findings, form: &Form) -> String {
         text += "\n";
     }
     if !findings.sensitivities.is_empty() {
-        let mut table = headed(["parameter", "flake rate by value", "effect", "seeds worse, better", "p"]);
+        let mut table = headed(["parameter", "failure rate by value", "effect", "seeds worse, better", "p"]);
         for found in &findings.sensitivities {
             table.add_row(sensitivity(found));
         }
@@ -112,16 +116,15 @@ fn cells_table(target: Target, cells: &[&Found], correction: Correction) -> Tabl
     let comparison = ["no longer fail", "fail now", "p"];
     let shown = if !compares { 0 } else { comparison.len() - usize::from(correction == Correction::Open) };
     let mut headings = vec!["cell".to_string(), "runs".into(), "failed".into()];
-    headings.push(format!("flake rate, {}", percent(target.confidence)));
+    headings.push(format!("failure rate ({} CI)", percent(target.confidence)));
     headings.extend(comparison[..shown].iter().map(ToString::to_string));
     if let Some(parameter) = shifted {
-        headings.push(format!("{parameter}: waits longer by"));
+        headings.push(format!("{parameter}: change in wait, median ({} CI)", percent(target.confidence)));
     }
     headings.push("first seed".into());
     let mut table = table::numbers(headings);
     for cell in cells.iter().filter(|cell| cell.runs > 0) {
-        let mut row =
-            vec![cell.cell.clone(), cell.runs.to_string(), cell.failed.to_string(), interval(&cell.rate)];
+        let mut row = vec![cell.cell.clone(), cell.runs.to_string(), cell.failed.to_string(), rate(cell)];
         row.extend(compared(cell).into_iter().take(shown));
         if shifted.is_some() {
             row.push(shift_of(cell).map(shift).unwrap_or_default());
@@ -137,8 +140,8 @@ pub(super) fn shift_of(cell: &Found) -> Option<&Shift> {
 }
 
 impl Findings {
-    /// Whether a deadline is the one of its case that most runs of the first cell outlast.
-    fn is_pressing(&self, best: &Best) -> bool {
+    /// Whether a deadline is the one of its case that most runs of the first cell exceed.
+    fn is_pressing(&self, best: &FrontierPoint) -> bool {
         let of_case = self.deadlines.iter().filter(|needed| needed.case == best.case);
         let most =
             of_case.rev().max_by_key(|needed| needed.exceeded_now).filter(|needed| needed.exceeded_now > 0);
@@ -146,7 +149,7 @@ impl Findings {
     }
 }
 
-/// How much longer waits are; nothing if that is less than a millisecond.
+/// Returns the change in wait with its interval; empty if the median is below a millisecond.
 pub(super) fn shift(shift: &Shift) -> String {
     let [median, low, high] =
         [shift.median_s, shift.low_s, shift.high_s].map(|s| (s * 1e3).round() / 1e3 + 0.0);
@@ -156,7 +159,7 @@ pub(super) fn shift(shift: &Shift) -> String {
     format!("{median:+.3} s ({low:+.3} to {high:+.3})")
 }
 
-/// What failed a cell's runs, the most frequent first.
+/// Returns the causes of failure of a cell, most frequent first.
 pub(super) fn causes(cell: &Found) -> String {
     let mut causes: Vec<(&String, &u64)> = cell.causes.iter().collect();
     causes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
@@ -164,20 +167,20 @@ pub(super) fn causes(cell: &Found) -> String {
     causes.join(", ")
 }
 
-/// What is told of a comparison: nothing without one.
+/// Returns the columns of a comparison; empty without one.
 pub(super) fn compared(cell: &Found) -> [String; 3] {
     cell.compared.as_ref().map_or_else(
         || [const { String::new() }; 3],
-        |it| [it.no_longer_fail.to_string(), it.fail_now.to_string(), chance(it.p)],
+        |it| [it.no_longer_fail.to_string(), it.fail_now.to_string(), p_value(it.p)],
     )
 }
 
-/// What is told of a point of a frontier.
-pub(super) fn best(point: &Best) -> [String; 3] {
+/// Returns the columns of a point of the frontier.
+pub(super) fn best(point: &FrontierPoint) -> [String; 3] {
     [format!("< {}", share(point.flake)), format!("{:.3} s", point.deadline_s), point.cell.clone()]
 }
 
-/// What is told of a parameter.
+/// Returns the columns of a parameter.
 pub(super) fn sensitivity(found: &Sensitivity) -> [String; 5] {
     let levels: Vec<String> =
         found.levels.iter().map(|(level, rate)| format!("{level}: {}", percent(*rate))).collect();
@@ -186,12 +189,12 @@ pub(super) fn sensitivity(found: &Sensitivity) -> [String; 5] {
         levels.join(", "),
         percent(found.effect),
         format!("{}, {}", found.seeds.0, found.seeds.1),
-        chance(found.p),
+        p_value(found.p),
     ]
 }
 
-/// What is told of a deadline.
-pub(super) fn deadline(needed: &Needed) -> [String; 6] {
+/// Returns the columns of a deadline.
+pub(super) fn deadline(needed: &RequiredDeadline) -> [String; 6] {
     let Quantile { low, high, .. } = needed.p99_s;
     let high = high.map_or_else(|| "?".into(), length);
     [
@@ -205,41 +208,44 @@ pub(super) fn deadline(needed: &Needed) -> [String; 6] {
 }
 
 fn length(seconds: f64) -> String {
-    if seconds.is_finite() { format!("{seconds:.3}") } else { "endless".into() }
+    if seconds.is_finite() { format!("{seconds:.3}") } else { "infinite".into() }
 }
 
-/// A smallest deadline, or why there is none.
-fn smallest(needed: &Needed) -> String {
+/// Returns the smallest deadline, or why there is none.
+fn smallest(needed: &RequiredDeadline) -> String {
     match (needed.smallest_s, needed.needs_runs) {
         (Some(smallest), _) => format!("{smallest:.3} s"),
-        (None, Some(runs)) => format!("takes {runs} runs to tell"),
-        (None, None) => "none: too many never end".into(),
+        (None, Some(runs)) => format!("needs {runs} runs"),
+        (None, None) => "none: too many waits never end".into(),
     }
 }
 
-pub(super) fn interval(rate: &RangeInclusive<f64>) -> String {
-    format!("{:.2} to {:.2} %", rate.start() * 100.0, rate.end() * 100.0)
+/// Returns a cell's failure rate with its confidence interval.
+pub(super) fn rate(cell: &Found) -> String {
+    let rate = cell.failed as f64 / cell.runs.max(1) as f64;
+    let (low, high) = (cell.rate.start() * 100.0, cell.rate.end() * 100.0);
+    format!("{:.2} % ({low:.2} to {high:.2} %)", rate * 100.0)
 }
 
-/// A rate that somebody has chosen.
+/// Formats a rate that was configured, with all its digits.
 pub(super) fn share(rate: f64) -> String {
     format!("{} %", (rate * 1e8).round() / 1e6)
 }
 
-/// A rate that was counted.
+/// Formats a measured rate with at most two decimals.
 pub(super) fn percent(rate: f64) -> String {
     format!("{} %", (rate * 1e4).round() / 1e2)
 }
 
-fn chance(p: f64) -> String {
+fn p_value(p: f64) -> String {
     if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
 }
 
-/// What it took, and what it would have taken.
+/// Returns the cost of the sweep, compared with playing each cell separately.
 pub(super) fn cost(cost: &Cost) -> String {
     let Cost { runs, brute_force_runs, simulated_s, grid_s } = *cost;
     format!(
-        "{runs} runs, {simulated_s:.0} s of simulated time. Each cell by itself, with all its seeds, would have been {brute_force_runs} runs ({:.1} times as many); a grid of fixed size that is as sure, with other seeds in each cell, {grid_s:.0} s ({:.1} times)",
+        "{runs} runs, {simulated_s:.0} s of simulated time. Playing each cell separately with all its seeds takes {brute_force_runs} runs ({:.1} times as many); a grid of fixed size with the same precision and other seeds in each cell takes {grid_s:.0} s ({:.1} times)",
         cost.runs_saved(),
         cost.time_saved(),
     )

@@ -1,4 +1,4 @@
-//! What each deadline would have to be.
+//! The smallest deadline that keeps the failure rate of its waits within the target.
 
 use crate::plan::Plan;
 use crate::stats::deadline::{Smallest, smallest_deadline};
@@ -9,31 +9,34 @@ use serde::Serialize;
 use std::time::Duration;
 use stormglass_core::Length;
 
-/// What a deadline would have to be.
+/// The smallest value of one deadline that meets the target, with the distribution of its waits.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Needed {
+pub struct RequiredDeadline {
     /// The case's name.
     pub case: String,
-    /// The parameter.
+    /// The parameter whose value is the deadline.
     pub parameter: String,
-    /// Its value now, in seconds.
+    /// Its value in the sweep, in seconds.
     pub now_s: f64,
-    /// How long the longest wait of a run takes in the median, in seconds; endless if it never ends.
+    /// The median over the runs of a run's longest wait, in seconds; infinite if that wait never
+    /// ended.
     pub median_s: Quantile<f64>,
-    /// And in all but one of a hundred runs.
+    /// The 99th percentile of the same.
     pub p99_s: Quantile<f64>,
-    /// In how many of the runs a wait outlasts it.
+    /// The number of runs in which a wait exceeds the present value.
     pub exceeded_now: u64,
-    /// How many runs have such a wait.
+    /// The number of runs that have such a wait.
     pub runs: u64,
-    /// The smallest that holds, in seconds, if the runs tell one.
+    /// The smallest deadline that meets the target, in seconds; `None` if the runs are too few or
+    /// too many waits never end.
     pub smallest_s: Option<f64>,
-    /// How many runs it takes to tell one, if these are too few.
+    /// The number of runs that a smallest deadline needs at least, if these are too few.
     pub needs_runs: Option<u64>,
 }
 
-/// For the first cell of each case, the smallest value of each deadline that keeps its waits' flake rate within the target.
-pub fn needed(plan: &Plan, tally: &Tally, target: Target) -> Vec<Needed> {
+/// Returns, for the first cell of each case, the smallest value of each deadline that keeps the
+/// failure rate of its waits within the target.
+pub fn required_deadlines(plan: &Plan, tally: &Tally, target: Target) -> Vec<RequiredDeadline> {
     let mut found = Vec::new();
     for planned in plan.firsts() {
         let history = &tally.histories[planned.history];
@@ -51,7 +54,7 @@ pub fn needed(plan: &Plan, tally: &Tally, target: Target) -> Vec<Needed> {
                 Smallest::None => (None, None),
                 Smallest::Needs { runs } => (None, Some(runs)),
             };
-            found.push(Needed {
+            found.push(RequiredDeadline {
                 case: planned.cell.case.clone(),
                 parameter: parameter.into(),
                 now_s: now.as_secs_f64(),
@@ -67,7 +70,7 @@ pub fn needed(plan: &Plan, tally: &Tally, target: Target) -> Vec<Needed> {
     found
 }
 
-/// Endless if it was cut short.
+/// Returns seconds; infinity for a censored observation.
 fn seconds(length: Length) -> f64 {
     match length {
         Length::Observed(length) => length.as_secs_f64(),
@@ -75,7 +78,8 @@ fn seconds(length: Length) -> f64 {
     }
 }
 
-/// How long the longest wait of each run that has one took; `None` if it never ended.
+/// Returns the length of the longest wait of each run that has one; `None` for a censored
+/// observation.
 pub(super) fn ended(history: &HistoryTally, parameter: &str) -> Vec<Option<Duration>> {
     let ended = |length| match length {
         Length::Observed(length) => Some(length),

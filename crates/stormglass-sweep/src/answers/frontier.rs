@@ -1,7 +1,7 @@
-//! What a lower flake rate costs: a check that waits longer finds a dead node later.
+//! The Pareto frontier of failure rate and deadline: a check that waits longer fails less often,
+//! and finds a dead node later.
 
 use super::deadlines::ended;
-use super::{cases, histories_of};
 use crate::plan::Plan;
 use crate::stats::deadline::{Smallest, smallest_deadline};
 use crate::stats::stopping::Target;
@@ -9,31 +9,34 @@ use crate::tally::Tally;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// The best that there is for a flake rate: every other cell needs a longer deadline for it.
+/// A point of the frontier: for this failure rate every other cell needs a longer deadline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Best {
+pub struct FrontierPoint {
     /// The case's name.
     pub case: String,
     /// The parameter that is the deadline.
     pub parameter: String,
-    /// The flake rate of its waits.
+    /// The upper limit of the failure rate of its waits.
     pub flake: f64,
-    /// The deadline, in seconds: what a node that is dead from the start costs a test.
+    /// The deadline, in seconds: how long a test waits for a node that never starts.
     pub deadline_s: f64,
     /// The cell's label.
     pub cell: String,
 }
 
-/// The flake rates that are asked for.
+/// The failure rates for which points are computed.
 pub const RATES: [f64; 8] = [0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
 
-/// For each case and deadline the frontier between flake rate and time lost, where there are several histories to choose from. A flake rate holds for all of a case's cells together with the target's confidence, so the
-/// smallest of their deadlines is not best by luck. (Bonferroni.) Rates that no cell's runs are enough for are left out, and those that a lower one costs nothing more
-/// than.
-pub fn frontier(plan: &Plan, tally: &Tally, target: Target) -> Vec<Best> {
+/// Returns, for each case and deadline with several histories, the frontier of failure rate and
+/// deadline.
+///
+/// The target's confidence holds for all cells of a case together (Bonferroni correction), so the
+/// smallest of their deadlines is not the smallest by luck. Rates for which no cell has enough runs
+/// are left out, and so are rates whose deadline a lower rate has as well.
+pub fn frontier(plan: &Plan, tally: &Tally, target: Target) -> Vec<FrontierPoint> {
     let mut all = Vec::new();
-    for case in cases(plan) {
-        let histories: Vec<usize> = histories_of(plan, case).collect();
+    for case in plan.cases() {
+        let histories: Vec<usize> = plan.histories_of(case).collect();
         if histories.len() < 2 {
             continue;
         }
@@ -43,7 +46,7 @@ pub fn frontier(plan: &Plan, tally: &Tally, target: Target) -> Vec<Best> {
         for limit in limits.into_iter().filter(|limit| plan.counts(limit)) {
             let mut waits: Vec<_> =
                 histories.iter().map(|&history| (history, ended(&tally.histories[history], limit))).collect();
-            let mut points: Vec<Best> = Vec::new();
+            let mut points: Vec<FrontierPoint> = Vec::new();
             for flake in RATES {
                 let target = Target { flake, confidence, margin: None };
                 let best = waits.iter_mut().filter_map(|(history, lengths)| {
@@ -56,7 +59,7 @@ pub fn frontier(plan: &Plan, tally: &Tally, target: Target) -> Vec<Best> {
                 let deadline_s = deadline.as_secs_f64();
                 points.retain(|point| point.deadline_s < deadline_s);
                 let (case, parameter) = (case.to_string(), limit.to_string());
-                points.push(Best { case, parameter, flake, deadline_s, cell: plan.label(history) });
+                points.push(FrontierPoint { case, parameter, flake, deadline_s, cell: plan.label(history) });
             }
             all.extend(points);
         }

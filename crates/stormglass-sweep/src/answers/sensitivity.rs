@@ -1,6 +1,5 @@
-//! Which parameters matter, and which pairs of them act together.
+//! Sensitivity: which parameters change the failure rate, and how pairs of them interact.
 
-use super::cases;
 use crate::plan::Plan;
 use crate::stats::pairs::{holm, mcnemar};
 use crate::tally::Tally;
@@ -9,24 +8,26 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// What a parameter does to the flake rate, over all values of the others.
+/// The main effect of a parameter on the failure rate, over all values of the others.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sensitivity {
     /// The case's name.
     pub case: String,
     /// The parameter.
     pub parameter: String,
-    /// Its values, each with the share of runs that failed.
+    /// Its values, each with the share of failed runs.
     pub levels: Vec<(String, f64)>,
-    /// How far the lowest and the highest share are apart.
+    /// The difference between the highest and the lowest share.
     pub effect: f64,
-    /// Seeds that fail in more cells under the value with the higher share than under that with the lower, and seeds with which it is the other way round.
+    /// The number of seeds that fail in more cells under the value with the highest share than
+    /// under the one with the lowest, and the number of seeds for which it is the other way round.
     pub seeds: (u64, u64),
-    /// The chance that these are as uneven as that by chance: the sign test over seeds, for all pairs of values and (Holm) all parameters.
+    /// The p-value of the sign test over these seeds, corrected for all pairs of values
+    /// (Bonferroni) and all parameters (Holm correction).
     pub p: f64,
 }
 
-/// How often runs fail under each pair of two parameters' values.
+/// The failure rate for each pair of values of two parameters.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Interaction {
     /// The case's name.
@@ -39,40 +40,41 @@ pub struct Interaction {
     pub columns: Vec<String>,
     /// The rows' values.
     pub rows: Vec<String>,
-    /// Row by row: what was played there.
+    /// Row by row: the runs with each pair of values.
     pub squares: Vec<Vec<Square>>,
 }
 
-/// A pair of values.
+/// The runs with one pair of values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Square {
-    /// How many runs there are.
+    /// The number of runs.
     pub runs: u64,
-    /// How many failed.
+    /// The number of failed runs.
     pub failed: u64,
-    /// The first cell, by its place, in which one failed.
+    /// The index of the first cell in which a run failed.
     pub failing: Option<usize>,
 }
 
-/// More values than this are cut in two halves.
+/// A parameter with more values than this is split into a lower and an upper half.
 const MOST_LEVELS: usize = 12;
 
-/// The cells of a case that were played, by the value of a parameter.
+/// The played cells of a case, grouped by the value of one parameter.
 struct Axis<'a> {
     parameter: &'a str,
     levels: Vec<(String, Vec<usize>)>,
 }
 
-/// What each parameter of each case does. In a space that is sampled the other parameters differ by chance between two values.
+/// Returns the main effect of each parameter of each case. In a sampled space the other parameters
+/// differ at random between two values.
 pub fn sensitivities(plan: &Plan, tally: &Tally) -> Vec<Sensitivity> {
     let mut all = Vec::new();
-    for case in cases(plan) {
+    for case in plan.cases() {
         for axis in axes(plan, tally, case) {
             let rates: Vec<f64> = axis.levels.iter().map(|(_, cells)| rate(tally, cells)).collect();
             let by_rate = |&a: &usize, &b: &usize| rates[a].total_cmp(&rates[b]);
             let Some(low) = (0..rates.len()).min_by(by_rate) else { continue };
             let Some(high) = (0..rates.len()).max_by(by_rate) else { continue };
-            let seeds = uneven(plan, tally, &axis.levels[high].1, &axis.levels[low].1);
+            let seeds = discordant_seeds(plan, tally, &axis.levels[high].1, &axis.levels[low].1);
             let pairs = rates.len() * (rates.len() - 1) / 2;
             all.push(Sensitivity {
                 case: case.into(),
@@ -89,10 +91,10 @@ pub fn sensitivities(plan: &Plan, tally: &Tally) -> Vec<Sensitivity> {
     all
 }
 
-/// Every pair of parameters of each case.
+/// Returns the failure rates for every pair of parameters of each case.
 pub fn interactions(plan: &Plan, tally: &Tally) -> Vec<Interaction> {
     let mut all = Vec::new();
-    for case in cases(plan) {
+    for case in plan.cases() {
         let axes = axes(plan, tally, case);
         for (place, down) in axes.iter().enumerate() {
             for across in &axes[place + 1..] {
@@ -125,7 +127,7 @@ pub fn interactions(plan: &Plan, tally: &Tally) -> Vec<Interaction> {
     all
 }
 
-/// The parameters of a case that have several values.
+/// Returns the parameters of a case that have several values.
 fn axes<'a>(plan: &'a Plan, tally: &Tally, case: &str) -> Vec<Axis<'a>> {
     let played = |place: &usize| plan.cells[*place].cell.case == case && tally.cells[*place].runs() > 0;
     let cells: Vec<usize> = (0..plan.cells.len()).filter(played).collect();
@@ -146,7 +148,7 @@ fn axes<'a>(plan: &'a Plan, tally: &Tally, case: &str) -> Vec<Axis<'a>> {
     axes
 }
 
-/// Values by themselves, or two halves of many.
+/// Returns one level per value, or two halves if there are more than [`MOST_LEVELS`].
 fn grouped(levels: BTreeMap<Value<'_>, Vec<usize>>) -> Vec<(String, Vec<usize>)> {
     if levels.len() <= MOST_LEVELS {
         return levels.into_iter().map(|(Value(level), cells)| (level.into(), cells)).collect();
@@ -166,8 +168,10 @@ fn rate(tally: &Tally, cells: &[usize]) -> f64 {
     failed as f64 / runs.max(1) as f64
 }
 
-/// With how many seeds a larger share of the first cells fails than of the second, and the other way round. Seeds are independent of each other, cells are not.
-fn uneven(plan: &Plan, tally: &Tally, first: &[usize], second: &[usize]) -> (u64, u64) {
+/// Returns the number of seeds with which a larger share of the first cells fails than of the
+/// second, and the number with which it is smaller. Seeds are independent of each other; cells with
+/// the same seed are not.
+fn discordant_seeds(plan: &Plan, tally: &Tally, first: &[usize], second: &[usize]) -> (u64, u64) {
     let shares = |cells: &[usize]| {
         let mut shares: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
         for &cell in cells {
@@ -192,7 +196,7 @@ fn uneven(plan: &Plan, tally: &Tally, first: &[usize], second: &[usize]) -> (u64
     (more, fewer)
 }
 
-/// A value, in the order of numbers and durations where both are, else of texts.
+/// A value, ordered by size if both are numbers or durations, otherwise by text.
 #[derive(Clone, Copy, Debug)]
 struct Value<'a>(&'a str);
 
@@ -207,7 +211,7 @@ impl Ord for Value<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         let sizes = match (self.size(), other.size()) {
             (Some(ours), Some(theirs)) => ours.total_cmp(&theirs),
-            // Numbers before texts: an order for all values, whichever there are.
+            // Numbers sort before texts, so that the order is total.
             (ours, theirs) => theirs.is_some().cmp(&ours.is_some()),
         };
         sizes.then_with(|| self.0.cmp(other.0))

@@ -1,10 +1,11 @@
-//! The values of parameters under which simulated starts are most like real ones.
+//! Searches for the parameter values under which simulated starts are closest to real ones.
 
-use super::{Comparison, Mapping, Start, compare};
+use super::comparison::{Comparison, compare};
+use super::mapping::{Mapping, Start};
 use crate::space::Level;
 use serde::Serialize;
 
-/// A parameter that is looked for, and between which values.
+/// A parameter to fit, and the range to search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
     /// The parameter.
@@ -15,22 +16,25 @@ pub struct Axis {
     pub to: Level,
 }
 
-/// What was found.
+/// The result of a fit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Fitted {
-    /// The values, by parameter.
+    /// The best values, by parameter.
     pub values: Vec<(String, String)>,
-    /// Real and simulated with these values.
+    /// Real starts compared with simulated starts under these values.
     pub comparison: Comparison,
 }
 
-/// Values of a parameter that are tried at once.
+/// The number of values of a parameter that are tried in one round.
 const VALUES: u32 = 9;
-/// How often the way between the neighbours of the best value is searched again: each makes it a quarter as long.
+/// The number of rounds; each one searches between the neighbours of the best value, a quarter of
+/// the range before.
 const ROUNDS: u32 = 4;
 
-/// Looks for the values with the smallest distance, one parameter after the other, each from its whole way down to a few thousandths of it; with several parameters twice. `play`
-/// gives the starts of runs with these values; they are compared in the phases of `before`. Without a phase in the answer, no value had them all.
+/// Searches for the values with the smallest distance: coordinate descent, one parameter after the
+/// other, each from its whole range down to a few thousandths of it; twice if there are several
+/// parameters. `play` returns the starts of runs with these values; they are compared in the phases
+/// of `before`. A result without a phase means that no value had all of them.
 pub fn fit(
     mapping: &Mapping,
     real: &[Start],

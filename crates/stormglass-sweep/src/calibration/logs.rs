@@ -1,6 +1,6 @@
-//! Logs as files, plain or gzipped.
+//! Reads the phases of real starts from log files, plain or gzipped.
 
-use super::{Mapping, Start};
+use super::mapping::{Mapping, Start};
 use crate::results::ResultsError;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
@@ -8,8 +8,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The first start in each log of a folder and of the folders in it: files that end in `.jsonl`, `.json`, `.log` or `.txt`, with or without `.gz`. What stands before the line with which
-/// a process begins is left out, and so are files without one.
+/// Reads the first start in each log file of a folder and its subfolders: files that end in
+/// `.jsonl`, `.json`, `.log` or `.txt`, with or without `.gz`. Lines before the one that marks the
+/// process's start are skipped, and so are files without such a line.
 ///
 /// # Errors
 ///
@@ -24,7 +25,7 @@ pub fn read(folder: &Path, mapping: &Mapping) -> Result<Vec<Start>, ResultsError
     }
     if starts.is_empty() {
         let problem = format!(
-            "has no start of a process in {} logs: the mapping's `start.line` or `timestamp` fits no line",
+            "no line of its {} log files matches the mapping's `start.line` and `timestamp`; correct the mapping or name another folder",
             files.len()
         );
         return Err(ResultsError::wrong(folder, problem));
@@ -58,7 +59,7 @@ fn read_file(path: &Path, mapping: &Mapping) -> Result<Option<Start>, ResultsErr
         let Some(at) = time_of(&line, mapping) else { continue };
         let begins = mapping.start.line.0.is_match(&line);
         match &mut found {
-            // The next start is another.
+            // Only the first start counts.
             Some(_) if begins => break,
             None if begins => found = Some((at, Start::new())),
             None => {}
@@ -72,8 +73,8 @@ fn read_file(path: &Path, mapping: &Mapping) -> Result<Option<Start>, ResultsErr
     Ok(found.map(|(_, start)| start))
 }
 
-/// Since 1970.
-#[expect(clippy::disallowed_types, reason = "what a log says of its own time")]
+/// Returns the time of a line since 1970; `None` if the mapping's `timestamp` does not match.
+#[expect(clippy::disallowed_types, reason = "a log line has a time of the real clock")]
 fn time_of(line: &str, mapping: &Mapping) -> Option<Duration> {
     let text = mapping.timestamp.0.captures(line)?.get(1)?.as_str();
     let at = humantime::parse_rfc3339_weak(text).ok()?;

@@ -1,11 +1,13 @@
-//! Rows as they come, one line of JSON each, so that whatever ends the process leaves every finished row.
+//! The journal, `rows.jsonl`: one line of JSON per finished row, so that a killed process loses no
+//! finished row.
 
-use super::{ResultsError, Row};
+use super::files::ResultsError;
+use super::row::Row;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// `rows.jsonl`, open for more.
+/// The journal `rows.jsonl`, open for appending.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -13,16 +15,17 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Its place in a folder.
+    /// Returns the journal's path in a folder.
     pub fn path(folder: &Path) -> PathBuf {
         folder.join("rows.jsonl")
     }
 
-    /// Opens that of a folder for more, and makes it if there is none. A line that was cut short, by whatever ended the process that wrote it, is taken away.
+    /// Opens the journal of a folder for appending, or creates it. An incomplete last line, which a
+    /// killed process leaves, is truncated.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read or written, or that another process writes.
+    /// If the file cannot be read or written, or another process has it open for writing.
     pub fn open(folder: &Path) -> Result<Journal, ResultsError> {
         let path = Journal::path(folder);
         let mut options = OpenOptions::new();
@@ -36,32 +39,34 @@ impl Journal {
         file.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => ResultsError::wrong(
                 &path,
-                "is being written by another process: wait for it, or choose another folder",
+                "another process is writing it: wait for that process, or choose another folder",
             ),
             TryLockError::Error(error) => ResultsError::file(&path, "cannot be locked")(error),
         })?;
         let whole = end_of_last_line(&mut file).map_err(ResultsError::file(&path, "cannot be read"))?;
         let cut = file.set_len(whole).and_then(|()| file.seek(SeekFrom::Start(whole)));
-        cut.map_err(ResultsError::file(&path, "cannot be cut"))?;
+        cut.map_err(ResultsError::file(&path, "cannot be truncated"))?;
         Ok(Journal { path, file })
     }
 
-    /// The rows of a folder's journal, one by one.
+    /// Reads the rows of a folder's journal, one by one.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read; from the iterator, a line that is no row.
+    /// If the file cannot be read. The iterator returns an error for a line that is not a row.
     pub fn rows(folder: &Path) -> Result<Rows, ResultsError> {
         let path = Journal::path(folder);
         let file = File::open(&path).map_err(ResultsError::file(&path, "cannot be opened"))?;
         Ok(Rows { path, lines: BufReader::new(file), number: 0, line: Vec::new() })
     }
 
-    /// Appends a row. When this returns, no end of this process takes it away.
+    /// Appends a row. After this returns, killing the process does not lose it (a power loss may:
+    /// there is no fsync).
     ///
     /// # Errors
     ///
-    /// A disk that is full, for example: the row is then not in the journal, and what is before it stays.
+    /// If the write fails, for example on a full disk. The row is then not in the journal; earlier
+    /// rows remain.
     pub fn append(&mut self, row: &Row) -> Result<(), ResultsError> {
         let mut line = serde_json::to_vec(row).expect("a row is plain data");
         line.push(b'\n');
@@ -79,7 +84,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// The journal.
+    /// Returns the journal's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -97,7 +102,7 @@ impl Iterator for Rows {
             Ok(_) => Some(serde_json::from_slice(&self.line).map_err(|error| {
                 let number = self.number;
                 let problem = format!(
-                    "line {number} is no row ({error}): take the folder away and play the sweep again"
+                    "line {number} is not a row of a sweep ({error}): delete the folder and play the sweep again"
                 );
                 ResultsError::wrong(&self.path, problem)
             })),
@@ -105,7 +110,7 @@ impl Iterator for Rows {
     }
 }
 
-/// Where the last whole line ends.
+/// Returns the offset at which the last complete line ends.
 fn end_of_last_line(file: &mut File) -> std::io::Result<u64> {
     const STEP: u64 = 1 << 16;
     let mut end = file.seek(SeekFrom::End(0))?;

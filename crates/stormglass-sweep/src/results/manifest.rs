@@ -1,6 +1,6 @@
-//! What a folder of results is.
+//! The manifest, `manifest.json`: which sweep a results folder belongs to.
 
-use super::{ResultsError, replace};
+use super::files::{ResultsError, replace};
 use crate::plan::Plan;
 use crate::shard::Shard;
 use crate::stats::stopping::{Stop, Target};
@@ -9,42 +9,42 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use stormglass_core::identity::Build;
 
-/// What the runs of a folder are, and by which code: `manifest.json`.
+/// The sweep, build and shard of a results folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Manifest {
-    /// The version of this form.
+    /// The version of the format.
     pub schema: u32,
-    /// The sweep's name: that of its file.
+    /// The sweep's name: its file name without extension.
     pub sweep: String,
-    /// The code that played it.
+    /// The build that played it.
     pub build: Build,
     /// Its cells and histories.
     pub plan: Plan,
-    /// The flake rate that is asked for.
+    /// The target failure rate.
     pub target: Target,
-    /// When a cell ends.
+    /// The stopping rule, if there is one.
     pub stop: Option<Stop>,
-    /// Which part of it this is.
+    /// The part of the sweep in this folder.
     pub shard: Shard,
-    /// How many rows the table has; nothing while the sweep runs.
+    /// The number of rows of the table; `None` while the sweep runs.
     pub rows: Option<u64>,
 }
 
 impl Manifest {
-    /// The version of the form that this code writes and reads.
+    /// The version of the format that this code writes and reads.
     pub const SCHEMA: u32 = 1;
 
-    /// Its place in a folder.
+    /// Returns the manifest's path in a folder.
     pub fn path(folder: &Path) -> PathBuf {
         folder.join("manifest.json")
     }
 
-    /// Reads that of a folder; `None` if there is none.
+    /// Reads the manifest of a folder; `None` if there is none.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, or is no manifest of this version.
+    /// If the file cannot be read, or is not a manifest of this version.
     pub fn read(folder: &Path) -> Result<Option<Manifest>, ResultsError> {
         let path = Manifest::path(folder);
         let text = match std::fs::read_to_string(&path) {
@@ -53,10 +53,10 @@ impl Manifest {
             Err(error) => return Err(ResultsError::file(&path, "cannot be read")(error)),
         };
         let manifest: Manifest = serde_json::from_str(&text)
-            .map_err(|error| ResultsError::wrong(&path, format!("is no manifest of a sweep: {error}")))?;
+            .map_err(|error| ResultsError::wrong(&path, format!("is not a manifest of a sweep: {error}")))?;
         if manifest.schema != Manifest::SCHEMA {
             let problem = format!(
-                "has schema {}, this version reads {}: play the sweep again",
+                "schema {} is unknown, this version reads {}: play the sweep again",
                 manifest.schema,
                 Manifest::SCHEMA
             );
@@ -65,21 +65,21 @@ impl Manifest {
         Ok(Some(manifest))
     }
 
-    /// Reads that of a folder whose sweep has ended.
+    /// Reads the manifest of a folder whose sweep has finished.
     ///
     /// # Errors
     ///
-    /// As [`Manifest::read`]; no manifest, or a sweep that has not ended.
+    /// Those of [`Manifest::read`]; also if there is no manifest, or the sweep has not finished.
     pub fn finished(folder: &Path) -> Result<Manifest, ResultsError> {
         let Some(manifest) = Manifest::read(folder)? else {
             return Err(ResultsError::wrong(
                 folder,
-                "has no manifest.json: it is no folder of a sweep's results",
+                "has no manifest.json, so it is not a results folder: name a folder that `sweep --out` or `merge --out` wrote",
             ));
         };
         if manifest.rows.is_none() {
             let problem = format!(
-                "is not finished: go on with `sweep … --shard {} --out {} --resume`",
+                "the sweep is not finished: continue it with `sweep … --shard {} --out {} --resume`",
                 manifest.shard,
                 folder.display()
             );
@@ -88,11 +88,11 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Writes it into a folder.
+    /// Writes the manifest into a folder.
     ///
     /// # Errors
     ///
-    /// A folder that cannot be written.
+    /// If the folder cannot be written.
     pub fn write(&self, folder: &Path) -> Result<(), ResultsError> {
         let path = Manifest::path(folder);
         let text = serde_json::to_string_pretty(self).expect("a manifest is plain data");
@@ -101,18 +101,21 @@ impl Manifest {
         })
     }
 
-    /// What keeps rows of `other` from standing beside rows of this one, in words; nothing if nothing does.
+    /// Returns why rows of `other` cannot be combined with rows of this manifest; `None` if they
+    /// can.
     pub fn difference(&self, other: &Manifest) -> Option<String> {
         if let Some(difference) = self.build.differences(&other.build).first() {
             return Some(format!("was played by another build ({difference})"));
         }
         if self.sweep != other.sweep {
-            return Some(format!("is of the sweep {}, not {}", other.sweep, self.sweep));
+            return Some(format!("has results of the sweep {}, not {}", other.sweep, self.sweep));
         }
         let is_the_same_but =
             |other: &Plan| Plan { settings: self.plan.settings.clone(), ..other.clone() } == self.plan;
         if self.plan.settings != other.plan.settings && is_the_same_but(&other.plan) {
-            return Some("is of a model, profile or plan whose file has changed since".into());
+            return Some(
+                "was played with a model, profile or fault plan whose file has changed since".into(),
+            );
         }
         if self.plan != other.plan {
             let cell = self.plan.cells.iter().zip(&other.plan.cells).find(|(ours, theirs)| ours != theirs);
@@ -133,12 +136,13 @@ impl Manifest {
                     )
                 },
             );
-            return Some(format!("is of a sweep file that has changed since ({where_})"));
+            return Some(format!("was played with a sweep file that has changed since ({where_})"));
         }
         if (self.target, self.stop) != (other.target, other.stop) {
-            return Some("is of a sweep file whose target or stop rule has changed since".into());
+            return Some("was played with a sweep file whose `target` or `stop` has changed since".into());
         }
-        (self.shard.count != other.shard.count)
-            .then(|| format!("is shard {}, of another number of shards than {}", other.shard, self.shard))
+        (self.shard.count != other.shard.count).then(|| {
+            format!("has shard {}, which has another number of shards than {}", other.shard, self.shard)
+        })
     }
 }

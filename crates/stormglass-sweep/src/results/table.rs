@@ -1,21 +1,24 @@
-//! Rows as Parquet: `runs.parquet`.
+//! The table of a sweep's rows as Parquet, `runs.parquet`.
 //!
-//! One row for each run, sorted by the place of its seed and then by its history. Times are nanoseconds of simulated time.
+//! One row per run, sorted by the index of its seed and then by history. Times are nanoseconds of
+//! simulated time.
 //!
-//! | column | what it is |
+//! | column | meaning |
 //! | --- | --- |
-//! | `history` | the place of what was played in the manifest's `plan.histories` |
-//! | `case`, `scenario`, `model`, `profile`, `settings` | what that is |
+//! | `history` | the index of the run's history in the manifest's `plan.histories` |
+//! | `case`, `scenario`, `model`, `profile`, `settings` | that history's fields |
 //! | `seed` | the seed |
 //! | `verdict` | `passed`, `timed-out`, `violated`, `stalled`, `panicked`, under the history's own deadlines |
-//! | `verdict_json` | the verdict with all that it tells |
-//! | `waits` | a list: `name`, `node`, `parameter` (whose value the deadline is), `began_ns`, `deadline_ns`, `length_ns`, `ended` (or cut short) |
+//! | `verdict_json` | the verdict with all its fields |
+//! | `waits` | a list: `name`, `node`, `parameter` (whose value the deadline is), `began_ns`, `deadline_ns`, `length_ns`, `ended` (false: a censored observation, `length_ns` is a lower bound) |
 //! | `counters` | events by kind |
-//! | `events`, `ended_ns`, `trace_hash` | how many events, when the run ended, the hash over all of them |
+//! | `events`, `ended_ns`, `trace_hash` | the number of events, the time at which the run ended, the hash over all events |
 //!
-//! DuckDB reads it as it is: `select settings, avg((verdict <> 'passed')::int) from 'runs.parquet' group by 1`.
+//! DuckDB reads it directly: `select settings, avg((verdict <> 'passed')::int) from 'runs.parquet'
+//! group by 1`.
 
-use super::{ResultsError, Row, replace};
+use super::files::{ResultsError, replace};
+use super::row::Row;
 use crate::plan::Plan;
 use crate::space::Cell;
 use parquet::basic::{Compression, Type};
@@ -72,9 +75,9 @@ message run {
 }
 ";
 
-/// Rows that are written at once: some megabytes of memory.
+/// Rows per row group: some megabytes of memory.
 const GROUP: usize = 4_096;
-/// Rows that are read at once.
+/// Rows per read.
 const BATCH: usize = 256;
 
 /// The schema, and its leaves in order.
@@ -83,16 +86,16 @@ static DESCRIPTION: LazyLock<SchemaDescriptor> = LazyLock::new(|| {
     SchemaDescriptor::new(Arc::new(message))
 });
 
-/// Its place in a folder.
+/// Returns the table's path in a folder.
 pub fn path(folder: &Path) -> PathBuf {
     folder.join("runs.parquet")
 }
 
-/// Writes a table, whole or not at all, from rows that are handed over one by one. Gives how many there were.
+/// Writes a table atomically from rows that `rows` hands over one by one, and returns their number.
 ///
 /// # Errors
 ///
-/// A disk that is full, for example; what `rows` says.
+/// If the file cannot be written, for example on a full disk, and the errors of `rows`.
 pub fn write(
     folder: &Path,
     plan: &Plan,
@@ -123,11 +126,11 @@ pub fn write(
     Ok(count)
 }
 
-/// The rows of a table, some at a time.
+/// Reads the rows of a table, some at a time.
 pub struct Reader {
     path: PathBuf,
     reader: SerializedFileReader<File>,
-    /// The next group, and what is left of the one before.
+    /// The index of the next row group; `left` rows of the group before are unread.
     group: usize,
     columns: Vec<ColumnReader>,
     left: usize,
@@ -135,24 +138,27 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens that of a folder.
+    /// Opens the table of a folder.
     ///
     /// # Errors
     ///
-    /// A file that is not there or no table of runs.
+    /// If the file does not exist or is not a table of runs.
     pub fn open(folder: &Path) -> Result<Reader, ResultsError> {
         let path = path(folder);
         let file = File::open(&path).map_err(ResultsError::file(&path, "cannot be opened"))?;
         let reader = SerializedFileReader::new(file)
-            .map_err(|error| ResultsError::wrong(&path, format!("is no Parquet file: {error}")))?;
+            .map_err(|error| ResultsError::wrong(&path, format!("is not a Parquet file: {error}")))?;
         if reader.metadata().file_metadata().schema_descr().num_columns() != DESCRIPTION.num_columns() {
-            return Err(ResultsError::wrong(&path, "is no table of runs of this version"));
+            return Err(ResultsError::wrong(
+                &path,
+                "is not a table of runs of this version: play the sweep again",
+            ));
         }
         let (columns, rows) = (Vec::new(), Vec::new().into_iter());
         Ok(Reader { path, reader, group: 0, columns, left: 0, rows })
     }
 
-    /// Reads some more rows, if there are any.
+    /// Reads the next rows; returns false at the end.
     fn read(&mut self) -> Result<bool, ResultsError> {
         let fail = |error: ParquetError| ResultsError::wrong(&self.path, format!("cannot be read: {error}"));
         if self.left == 0 {
@@ -194,14 +200,15 @@ impl Iterator for Reader {
     }
 }
 
-/// A group of rows, leaf by leaf.
+/// A group of rows, leaf column by leaf column.
 struct Columns {
     rows: usize,
     leaves: Vec<Leaf>,
 }
 
 struct Leaf {
-    /// Dremel's levels of a value that is there: how many optional or repeated groups are around it, and whether one is repeated.
+    /// The largest Dremel definition level (the number of optional or repeated groups around a
+    /// value), and whether one of them is repeated.
     defined: i16,
     repeats: bool,
     definitions: Vec<i16>,
@@ -324,7 +331,7 @@ impl Columns {
         let mut next = || leaves.next().expect("there are as many leaves as the schema has");
         let histories = next().into_numbers();
         for _ in 0..6 {
-            // What a history is, its row in the manifest says.
+            // The history's fields are in the manifest.
             next();
         }
         let seeds = next().into_numbers();
@@ -406,7 +413,7 @@ impl Leaf {
         text.into_iter().for_each(|text| self.value_text(text));
     }
 
-    /// The values of a list. An empty one has a level and no value.
+    /// Appends a list. An empty list has a level and no value.
     fn list<T>(&mut self, items: &[T], mut value: impl FnMut(&mut Leaf, &T)) {
         self.levels_of_list(items.len(), |_| true);
         items.iter().for_each(|item| value(self, item));
@@ -447,12 +454,12 @@ impl Leaf {
     fn into_optional_texts(self) -> Result<Vec<Option<String>>, String> {
         let (definitions, most) = (self.definitions.clone(), self.defined);
         let mut texts = self.into_texts()?.into_iter();
-        // What belongs to an empty list is no value at all.
+        // The level of an empty list stands for no value.
         let there = definitions.into_iter().filter(|&level| level > 0);
         Ok(there.map(|level| if level == most { texts.next() } else { None }).collect())
     }
 
-    /// The values, row by row.
+    /// Returns the values, row by row.
     fn into_lists<T>(
         self,
         rows: usize,
@@ -467,8 +474,8 @@ impl Leaf {
                 lists.push(Vec::new());
             }
             if definition > 0 {
-                let value = values.next().ok_or("a list is shorter than its levels say")?;
-                lists.last_mut().ok_or("a list goes on before it begins")?.push(value);
+                let value = values.next().ok_or("a list has fewer values than levels")?;
+                lists.last_mut().ok_or("a list continues before it starts")?.push(value);
             }
         }
         if lists.len() == rows { Ok(lists) } else { Err(format!("{} lists for {rows} rows", lists.len())) }

@@ -1,8 +1,7 @@
 //! A parameter that is varied.
 
 use super::formula::Formula;
-use super::level::Level;
-use super::{Assignments, text_of};
+use super::level::{Assignments, Level, text_of};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -12,31 +11,31 @@ use std::collections::BTreeMap;
 pub struct Axis {
     /// The parameter that is set.
     pub key: Option<String>,
-    /// A name that formulas use, for what is no parameter itself.
+    /// A name for formulas, instead of `key`, for a value that is not set itself.
     pub name: Option<String>,
-    /// Its values.
+    /// Its values, as a list.
     pub values: Option<Vec<toml::Value>>,
-    /// Or a range of them.
+    /// Its values, as a range.
     pub range: Option<Span>,
-    /// Or how it follows from others: `"2 * raft.heartbeat-ticks"`.
+    /// Its value, as a formula over other parameters: `"2 * raft.heartbeat-ticks"`.
     pub formula: Option<Formula>,
-    /// It is set only where other parameters have these values.
+    /// A condition: it is set only where other parameters have these values.
     #[serde(default)]
     pub when: Assignments,
 }
 
-/// From one value to another.
+/// A range of values.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Span {
-    /// The first.
+    /// The first value.
     pub from: toml::Value,
-    /// The last.
+    /// The last value.
     pub to: toml::Value,
-    /// How many in a grid, the ends included. Range: 2 and up. Default: 5.
+    /// The number of values in a grid, including both ends. Range: 2 and up. Default: 5.
     #[serde(default = "five")]
     pub steps: u32,
-    /// How they lie between. Default: `linear`.
+    /// The spacing of the values. Default: `linear`.
     #[serde(default)]
     pub scale: Scale,
 }
@@ -45,19 +44,19 @@ fn five() -> u32 {
     5
 }
 
-/// How values lie between the ends of a range.
+/// The spacing of values in a range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scale {
-    /// At equal distances.
+    /// Equal differences.
     #[default]
     Linear,
-    /// At equal ratios.
+    /// Equal ratios.
     Log,
 }
 
 impl Axis {
-    /// What it is called.
+    /// Returns its key, or its name.
     pub fn id(&self) -> &str {
         self.key.as_deref().or(self.name.as_deref()).unwrap_or_default()
     }
@@ -65,37 +64,37 @@ impl Axis {
     pub(super) fn check(&self, before: &[Axis]) -> Result<(), String> {
         let id = self.id();
         if self.key.is_some() == self.name.is_some() {
-            return Err("needs a key, or a name for what only formulas use; not both".into());
+            return Err("needs either a `key`, or a `name` for a value that only formulas use".into());
         }
         if before.iter().any(|other| other.id() == id) {
-            return Err(format!("{id} is varied twice"));
+            return Err(format!("{id} is varied twice: keep one of the two"));
         }
         let ways = [self.values.is_some(), self.range.is_some(), self.formula.is_some()];
         match ways.iter().filter(|way| **way).count() {
-            0 => return Err(format!("{id} has no values; give one of values, range and formula")),
+            0 => return Err(format!("{id} has no values: give one of `values`, `range` and `formula`")),
             1 => {}
-            _ => return Err(format!("{id} has several of values, range and formula; keep one")),
+            _ => return Err(format!("{id} has several of `values`, `range` and `formula`: keep one")),
         }
         if self.values.as_ref().is_some_and(Vec::is_empty) {
-            return Err(format!("{id} has an empty list of values"));
+            return Err(format!("{id} has an empty list of `values`: give at least one"));
         }
         let known = |name: &str| before.iter().any(|other| other.id() == name);
         if let Some(formula) = &self.formula
-            && let Some(stranger) = formula.names().find(|name| !known(name))
+            && let Some(unknown) = formula.names().find(|name| !known(name))
         {
             return Err(format!(
-                "the formula `{formula}` needs {stranger}, which is no parameter before this one"
+                "the formula `{formula}` uses {unknown}, which is not a parameter before this one: define {unknown} first"
             ));
         }
-        if let Some(stranger) = self.when.keys().find(|name| !known(name)) {
+        if let Some(unknown) = self.when.keys().find(|name| !known(name)) {
             return Err(format!(
-                "{id} is set when {stranger} has a value, which is no parameter before this one"
+                "the `when` of {id} uses {unknown}, which is not a parameter before this one: define {unknown} first"
             ));
         }
         self.range.as_ref().map_or(Ok(()), |span| span.check(id))
     }
 
-    /// Its values in a grid; none for a formula.
+    /// Returns its values in a grid; none for a formula.
     pub fn levels(&self) -> Vec<Level> {
         if let Some(values) = &self.values {
             return values.iter().map(Level::of).collect();
@@ -107,7 +106,7 @@ impl Axis {
         levels
     }
 
-    /// Its value at this share of its way, from 0 to below 1: any value of a range, one of a list.
+    /// Returns the value at a fraction (0 to below 1) of its range or list; `None` for a formula.
     pub fn at(&self, share: f64) -> Option<Level> {
         if let Some(span) = &self.range {
             return Some(span.at(share));
@@ -117,7 +116,7 @@ impl Axis {
         Some(Level::of(&values[place]))
     }
 
-    /// Whether it is set where others have these values.
+    /// Whether its `when` holds at a point.
     pub(super) fn applies(&self, point: &BTreeMap<String, Level>) -> bool {
         self.when
             .iter()
@@ -129,19 +128,23 @@ impl Span {
     fn check(&self, id: &str) -> Result<(), String> {
         let (from, to) = (Level::of(&self.from), Level::of(&self.to));
         let (Some(low), Some(high)) = (from.size(), to.size()) else {
-            return Err(format!("the range of {id} needs numbers or durations at its ends"));
+            return Err(format!("the range of {id} needs numbers or durations as `from` and `to`"));
         };
         if std::mem::discriminant(&from) != std::mem::discriminant(&to) {
-            return Err(format!("the range of {id} has ends of different kinds: {from} and {to}"));
+            return Err(format!(
+                "the range of {id} has `from` and `to` of different kinds, {from} and {to}: give both as numbers or both as durations"
+            ));
         }
         if low >= high {
-            return Err(format!("the range of {id} ends at {to}, which is not above {from}"));
+            return Err(format!("the range of {id} has `to` = {to}, which must be above `from` = {from}"));
         }
         if self.steps < 2 {
-            return Err(format!("the range of {id} needs 2 steps at least"));
+            return Err(format!("the range of {id} has `steps` = {}, which must be at least 2", self.steps));
         }
         if self.scale == Scale::Log && low <= 0.0 {
-            return Err(format!("the range of {id} begins at {from}: a log scale begins above 0"));
+            return Err(format!(
+                "the range of {id} has `from` = {from}, which must be above 0 on a log scale"
+            ));
         }
         Ok(())
     }
@@ -167,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_has_equal_distances_or_ratios() {
+    fn range_values_have_equal_differences_or_ratios() {
         assert_eq!(texts("key = 'x'\nrange = { from = 1, to = 9, steps = 3 }"), ["1", "5", "9"]);
         assert_eq!(
             texts("key = 'x'\nrange = { from = '1s', to = '16s', steps = 5, scale = 'log' }"),

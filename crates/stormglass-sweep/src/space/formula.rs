@@ -1,13 +1,14 @@
-//! Values that follow from others: `2 * raft.heartbeat-ticks + 1`.
+//! Formulas over other parameters: `2 * raft.heartbeat-ticks + 1`.
 //!
-//! Words are apart by spaces, since keys have dashes in them; `*` and `/` before `+` and `-`; no parentheses.
+//! Operands and operators are separated by spaces, since keys contain dashes. `*` and `/` bind
+//! tighter than `+` and `-`. There are no parentheses.
 
 use super::level::Level;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Sums of products.
+/// A parsed formula: a sum of products.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Formula {
@@ -22,7 +23,7 @@ enum Word {
     Name(String),
 }
 
-/// A number, or one with the unit of time.
+/// A number with a power of seconds as its unit.
 #[derive(Clone, Copy)]
 struct Amount {
     size: f64,
@@ -64,7 +65,7 @@ impl Formula {
             words.iter().enumerate().all(|(place, word)| matches!(word, Word::Sign(_)) == (place % 2 == 1));
         if !alternate || words.len().is_multiple_of(2) {
             return Err(format!(
-                "the formula `{text}` is none: write values and + - * / in turn, with spaces between"
+                "`{text}` is not a formula: write operands and + - * / in turn, separated by spaces"
             ));
         }
         Ok(Formula { text: text.into(), words })
@@ -82,11 +83,13 @@ impl Formula {
             let level = match word {
                 Word::Value(level) => level,
                 Word::Name(name) => {
-                    point.get(name).ok_or_else(|| wrong(&format!("needs {name}, which is not set here")))?
+                    point.get(name).ok_or_else(|| wrong(&format!("uses {name}, which has no value here")))?
                 }
-                Word::Sign(_) => return Err(wrong("has a sign where a value should be")),
+                Word::Sign(_) => return Err(wrong("has an operator where an operand is expected")),
             };
-            let size = level.size().ok_or_else(|| wrong(&format!("needs a number, and {level} is none")))?;
+            let size = level
+                .size()
+                .ok_or_else(|| wrong(&format!("uses {level}, which is not a number or a duration")))?;
             Ok(Amount {
                 size,
                 seconds: i32::from(matches!(level, Level::Time(_))),
@@ -110,17 +113,19 @@ impl Formula {
         }
         let first = terms[0].1;
         if terms.iter().any(|(_, term)| term.seconds != first.seconds) {
-            return Err(wrong("adds a duration and a number"));
+            return Err(wrong("adds a duration and a number: add two of the same kind"));
         }
         let size: f64 =
             terms.iter().map(|(sign, term)| if *sign == '-' { -term.size } else { term.size }).sum();
         let whole = terms.iter().all(|(_, term)| term.whole);
         match first.seconds {
-            _ if !size.is_finite() || size < 0.0 => Err(wrong(&format!("gives {size}"))),
+            _ if !size.is_finite() || size < 0.0 => {
+                Err(wrong(&format!("gives {size}, which must be at least 0")))
+            }
             0 if whole => Ok(Level::Whole(size.round() as i64)),
             0 => Ok(Level::Number(size)),
             1 => Ok(Level::Time(std::time::Duration::from_secs_f64(size))),
-            _ => Err(wrong("gives neither a number nor a duration")),
+            _ => Err(wrong("gives neither a number nor a duration: check the units")),
         }
     }
 }
@@ -138,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn products_come_before_sums_and_durations_keep_their_unit() {
+    fn precedence_and_units_are_respected() {
         assert_eq!(value("k * 2 + 1").unwrap(), "7");
         assert_eq!(value("1 + k * 2").unwrap(), "7");
         assert_eq!(value("k / 2").unwrap(), "2");
@@ -148,8 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
-        assert!(value("k *").unwrap_err().contains("write values and + - * / in turn"));
+    fn invalid_formulas_are_rejected() {
+        assert!(value("k *").unwrap_err().contains("write operands and + - * / in turn"));
         assert!(value("k + 1s").unwrap_err().contains("adds a duration and a number"));
         assert!(value("k - 4").unwrap_err().contains("gives -1"));
         assert!(value("1s * 1s").unwrap_err().contains("neither a number nor a duration"));

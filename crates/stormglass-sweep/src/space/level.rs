@@ -1,9 +1,10 @@
 //! A value of a parameter.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// A value: a number, a duration, or something else.
+/// A parameter value: a number, a duration, or a text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Level {
     /// A whole number.
@@ -12,12 +13,12 @@ pub enum Level {
     Number(f64),
     /// A duration.
     Time(Duration),
-    /// Anything else, as it is written.
+    /// Any other value, as written.
     Text(String),
 }
 
 impl Level {
-    /// Reads a value of a sweep file.
+    /// Converts a TOML value; a text that is a duration becomes one.
     pub fn of(value: &toml::Value) -> Level {
         match value {
             toml::Value::Integer(number) => Level::Whole(*number),
@@ -29,7 +30,7 @@ impl Level {
         }
     }
 
-    /// Its size: seconds for a duration; nothing for a text.
+    /// Returns its size as a number, for a duration in seconds; `None` for a text.
     pub fn size(&self) -> Option<f64> {
         match self {
             Level::Whole(number) => Some(*number as f64),
@@ -39,7 +40,7 @@ impl Level {
         }
     }
 
-    /// A value of the same kind with this size; durations to the millisecond, as people set them.
+    /// Returns a value of the same kind with this size; durations are rounded to milliseconds.
     pub fn like(&self, size: f64) -> Level {
         match self {
             Level::Whole(_) => Level::Whole(size.round() as i64),
@@ -61,4 +62,12 @@ impl fmt::Display for Level {
             Level::Text(text) => text.fmt(f),
         }
     }
+}
+
+/// Parameters and the values they are set to.
+pub type Assignments = BTreeMap<String, toml::Value>;
+
+/// Returns a value as it is written in `--set KEY=VALUE`.
+pub(super) fn text_of(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_string)
 }

@@ -1,4 +1,4 @@
-//! Which combinations of parameters are played.
+//! Which combinations of parameter values are played.
 
 use super::axis::Axis;
 use super::level::Level;
@@ -10,47 +10,55 @@ use stormglass_core::Seed;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Sampling {
-    /// Every value with every other.
+    /// The full grid: every combination of values.
     #[default]
     Grid,
-    /// So many points, each value by chance.
+    /// This many points with independent uniform values.
     Random(u32),
-    /// So many points; each parameter's way is cut into as many parts, and each part is met once. (McKay, Beckman and Conover, Technometrics 21, 1979.)
+    /// A Latin hypercube with this many points: each parameter's range is divided into as many
+    /// strata, and each stratum has one point. (McKay, Beckman and Conover, Technometrics 21,
+    /// 1979.)
     LatinHypercube(u32),
-    /// So many points that fill the space evenly, also in its projections. (Sobol's sequence with Owen's scrambling, as crate `sobol_burley` has it.)
+    /// This many points of a Sobol sequence with Owen scrambling (crate `sobol_burley`), which
+    /// fills the space and its projections evenly.
     Sobol(u32),
-    /// Of the grid only what it takes to find where the flake rate crosses the target along this parameter, for each combination of the others: its ends first, then half
-    /// by half. The flake rate has to rise or to fall along it.
+    /// A search for the value of this parameter at which the failure rate crosses the target, for
+    /// each combination of the others: the ends of the grid first, then bisection. The failure rate
+    /// has to be monotonic in the parameter.
     Boundary(String),
 }
 
-/// A point: the values by name, and those that are set.
+/// A point of the space: the values by name, and the parameters that are set.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Point {
     pub(super) named: BTreeMap<String, String>,
     pub(super) sets: Vec<(String, String)>,
 }
 
-/// Points depend on nothing but the space.
+/// A fixed seed: points depend only on the space.
 const SEED: Seed = Seed(0);
 
-/// What `sobol_burley` has.
+/// The number of points that `sobol_burley` has.
 const SOBOL_LARGEST: u32 = 1 << 16;
 
 impl Sampling {
     pub(super) fn check(&self, axes: &[Axis]) -> Result<(), String> {
         match *self {
             Sampling::Random(0) | Sampling::LatinHypercube(0) | Sampling::Sobol(0) => {
-                Err("needs a point at least".into())
+                Err("needs at least 1 point".into())
             }
             Sampling::Sobol(points) if points > SOBOL_LARGEST => {
-                Err(format!("the sequence has {SOBOL_LARGEST} points"))
+                Err(format!("{points} points are too many: the Sobol sequence has {SOBOL_LARGEST}"))
             }
             Sampling::Boundary(ref axis) => {
                 let found = axes.iter().find(|other| other.id() == axis);
                 match found.map(|axis| axis.levels().len()) {
-                    None => Err(format!("the boundary along {axis}: that is no parameter of this file")),
-                    Some(0..3) => Err(format!("the boundary along {axis} needs 3 values of it at least")),
+                    None => Err(format!(
+                        "boundary = {axis:?} is not a parameter of this file: name one that has values"
+                    )),
+                    Some(0..3) => {
+                        Err(format!("boundary = {axis:?} needs at least 3 values of that parameter"))
+                    }
                     Some(_) => Ok(()),
                 }
             }
@@ -102,7 +110,7 @@ fn grid(axes: &[&Axis]) -> Vec<Vec<Level>> {
     })
 }
 
-/// A share in each of so many equal parts, in an order by chance.
+/// Returns one fraction in each of `points` equal strata, shuffled.
 fn stratified(points: u32, dimension: usize) -> Vec<f64> {
     let mut stream = SEED.stream(("latin hypercube", dimension as u64));
     let mut shares: Vec<f64> =
@@ -111,13 +119,13 @@ fn stratified(points: u32, dimension: usize) -> Vec<f64> {
     shares
 }
 
-/// Values in the order of the free axes, with what follows from them.
+/// Builds a point from the values of the axes without formula, and evaluates the formulas.
 fn point(axes: &[Axis], free: Vec<Level>) -> Result<Point, String> {
     let mut free = free.into_iter();
     let mut levels: BTreeMap<String, Level> = BTreeMap::new();
     let mut point = Point { named: BTreeMap::new(), sets: Vec::new() };
     for axis in axes {
-        // A free axis has its value even where it does not apply.
+        // An axis without formula takes its value even where its `when` excludes it.
         let given = if axis.formula.is_none() { free.next() } else { None };
         if !axis.applies(&levels) {
             continue;
@@ -150,20 +158,20 @@ mod tests {
     }
 
     #[test]
-    fn a_formula_follows_the_point() {
+    fn formulas_are_evaluated_at_each_point() {
         for sampling in
             [Sampling::Grid, Sampling::Random(20), Sampling::LatinHypercube(20), Sampling::Sobol(20)]
         {
             for point in sampling.points(&axes()).unwrap() {
                 let number = |name: &str| point.named[name].parse::<u32>().unwrap();
                 assert_eq!(number("election"), number("k") * number("beat"), "{sampling:?}");
-                assert_eq!(point.sets.len(), 2, "k only has a name");
+                assert_eq!(point.sets.len(), 2, "k has only a name");
             }
         }
     }
 
     #[test]
-    fn a_latin_hypercube_meets_each_part_once() {
+    fn latin_hypercube_has_one_point_per_stratum() {
         let mut parts: Vec<u32> = stratified(50, 1).iter().map(|share| (share * 50.0) as u32).collect();
         assert_ne!(parts, (0..50).collect::<Vec<_>>());
         parts.sort_unstable();
@@ -171,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sobol_sequence_fills_halves_evenly() {
+    fn sobol_points_fill_both_halves_evenly() {
         let points = Sampling::Sobol(64).points(&axes()).unwrap();
         let low = points.iter().filter(|point| point.named["beat"].parse::<u32>().unwrap() <= 50).count();
         assert!((30..=34).contains(&low), "{low}");

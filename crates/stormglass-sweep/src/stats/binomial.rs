@@ -1,13 +1,15 @@
-//! How sure one can be of a rate that was counted.
+//! The Clopper-Pearson interval of a counted rate.
 
 use statrs::function::beta::beta_reg;
 use std::ops::RangeInclusive;
 
-/// The exact interval of Clopper and Pearson for the probability of something that happened `events` times in `trials`: whatever the
-/// probability is, such an interval holds it at least as often as `confidence` says. (Clopper and Pearson, Biometrika 26, 1934.)
+/// Returns the exact Clopper-Pearson confidence interval of a probability after `events` in
+/// `trials`. Whatever the probability is, the interval covers it with at least the stated
+/// confidence. (Clopper and Pearson, Biometrika 26, 1934.)
 ///
-/// The ends are quantiles of beta distributions, found by bisection of the regularized incomplete beta function, which is monotonic:
-/// `statrs`'s own inverse is 1e-4 off for a million trials and does not return for ten.
+/// The ends are quantiles of beta distributions, found by bisection of the regularized incomplete
+/// beta function, which is monotonic: `statrs`'s own inverse is 1e-4 off for a million trials and
+/// does not return for ten.
 ///
 /// ```
 /// // Nothing in 3,000: below 1 in 1,000, as the rule of three has it, one-sided.
@@ -17,7 +19,7 @@ use std::ops::RangeInclusive;
 ///
 /// # Panics
 ///
-/// When there are no trials, or fewer than events, or `confidence` is not between 0 and 1.
+/// If `trials` is 0 or less than `events`, or `confidence` is not between 0 and 1.
 pub fn clopper_pearson(events: u64, trials: u64, confidence: f64) -> RangeInclusive<f64> {
     let tail = (1.0 - confidence) / 2.0;
     let high = upper_limit(events, trials, 1.0 - tail);
@@ -26,7 +28,7 @@ pub fn clopper_pearson(events: u64, trials: u64, confidence: f64) -> RangeInclus
     low..=high
 }
 
-/// The exact one-sided upper limit: whatever the probability is, it is below this at least as often as `confidence` says.
+/// Returns the exact one-sided upper confidence limit of a probability (Clopper-Pearson).
 ///
 /// ```
 /// // The rule of three: nothing in 3,000 is below 1 in 1,000 at 95 %.
@@ -46,11 +48,11 @@ pub fn upper_limit(events: u64, trials: u64, confidence: f64) -> f64 {
     }
 }
 
-/// Where the distribution function of Beta(a, b) has this value.
+/// Returns the quantile of Beta(a, b) at which its distribution function has this value.
 fn beta_quantile(a: f64, b: f64, value: f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     loop {
-        // In the logarithm while that is shorter: rates may be tiny.
+        // Bisects the logarithm until there is a lower end: rates may be tiny.
         let middle: f64 = if low > 0.0 { f64::midpoint(low, high) } else { high / 16.0 };
         if middle <= low || middle >= high || high < f64::MIN_POSITIVE {
             return high;
@@ -69,7 +71,7 @@ mod tests {
 
     /// scipy 1.17: `scipy.stats.binomtest(k, n).proportion_ci(0.95)`.
     #[test]
-    fn intervals_are_those_of_scipy() {
+    fn intervals_agree_with_scipy() {
         for (events, trials, low, high) in [
             (0, 10, 0.0, 0.308_497_10),
             (5, 10, 0.187_086_03, 0.812_913_97),
@@ -82,9 +84,10 @@ mod tests {
         }
     }
 
-    /// Nothing in n has the closed form 1 - (α/2)^(1/n), also where the library's own inverse does not return.
+    /// No event in n trials has the closed form 1 - (α/2)^(1/n), also for n at which the library's
+    /// own inverse does not return.
     #[test]
-    fn clean_cells_have_the_closed_form() {
+    fn interval_without_events_has_the_closed_form() {
         for trials in [1_000u64, 1_000_000, 10_000_000, 100_000_000] {
             let high = *clopper_pearson(0, trials, 0.95).end();
             let exact = -f64::exp_m1(0.025f64.ln() / trials as f64);
@@ -92,9 +95,10 @@ mod tests {
         }
     }
 
-    /// Exactly, by summing over all outcomes: the interval holds the truth at least as often as it says.
+    /// Sums the probabilities of all outcomes: the interval covers the truth with at least the
+    /// stated confidence.
     #[test]
-    fn the_interval_covers_what_it_says() {
+    fn interval_has_the_stated_coverage() {
         const TRIALS: u64 = 40;
         for percent in [1, 5, 20, 50, 90] {
             let truth = f64::from(percent) / 100.0;

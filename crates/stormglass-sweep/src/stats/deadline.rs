@@ -1,33 +1,35 @@
-//! The smallest deadline that holds.
+//! The smallest deadline that keeps the failure rate within a target.
 
 use super::binomial::upper_limit;
 use super::stopping::Target;
 use std::time::Duration;
 
-/// What the lengths of a run's longest wait say about its deadline.
+/// The smallest deadline that a sample of waits supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Smallest {
-    /// With this deadline so many of the runs fail, and the flake rate is below the target as surely as it says.
+    /// The failure rate with this deadline is within the target at its confidence.
     Is {
         /// The deadline.
         deadline: Duration,
-        /// How many of the runs exceed it.
+        /// The number of runs that exceed it.
         exceeded: u64,
     },
-    /// More runs never end than the target allows: no deadline is long enough.
+    /// More waits never end than the target allows, so no deadline is long enough.
     None,
-    /// It takes so many runs without a failure to say anything.
+    /// There are too few runs.
     Needs {
-        /// So many.
+        /// The number of runs without failure that the target needs.
         runs: u64,
     },
 }
 
-/// The smallest deadline, among the lengths that were seen, under which no more than the target's share of runs fails.
+/// Returns the smallest observed length that, as a deadline, keeps the failure rate within the
+/// target. `None` in `lengths` is a wait that never ended.
 ///
-/// How many of n runs may exceed it follows from n alone (the largest k for which the one-sided upper limit of Clopper and Pearson is within the target), so the
-/// length at that rank is an upper confidence limit of a quantile, whatever the distribution. (Wilks, Annals of Mathematical Statistics 12, 1941.) `None` is a
-/// wait that never ended.
+/// How many of n runs may exceed it follows from n alone: the largest k whose one-sided
+/// Clopper-Pearson upper limit is within the target. So the length at that rank is a
+/// distribution-free upper confidence limit of a quantile. (Wilks, Annals of Mathematical
+/// Statistics 12, 1941.)
 pub fn smallest_deadline(lengths: &mut [Option<Duration>], target: Target) -> Smallest {
     let runs = lengths.len() as u64;
     let upper = |exceeded: u64| upper_limit(exceeded, runs, target.confidence);
@@ -40,7 +42,7 @@ pub fn smallest_deadline(lengths: &mut [Option<Duration>], target: Target) -> Sm
         let middle = u64::midpoint(most, beyond);
         if upper(middle) <= target.flake { most = middle } else { beyond = middle }
     }
-    // Whatever never ends is longest.
+    // Waits that never end are the longest.
     lengths.sort_by_key(|length| length.unwrap_or(Duration::MAX));
     match lengths[(runs - 1 - most) as usize] {
         Some(deadline) => {
@@ -59,9 +61,10 @@ mod tests {
 
     const TARGET: Target = Target { flake: 0.01, confidence: 0.95, margin: None };
 
-    /// 299 clean runs are the least for 1 % at 95 % (0.99^299 < 0.05); with 473 one may fail. (Wilks.)
+    /// 299 clean runs are the least for 1 % at 95 % (0.99^299 < 0.05); with 473 one may fail.
+    /// (Wilks.)
     #[test]
-    fn how_many_may_fail_follows_from_the_number_of_runs() {
+    fn allowed_failures_follow_from_the_number_of_runs() {
         let of = |runs: u64| {
             let mut lengths: Vec<_> = (1..=runs).map(|s| Some(Duration::from_secs(s))).collect();
             smallest_deadline(&mut lengths, TARGET)
@@ -72,15 +75,16 @@ mod tests {
     }
 
     #[test]
-    fn what_never_ends_has_no_deadline() {
+    fn endless_wait_has_no_deadline() {
         let mut lengths = vec![Some(Duration::from_secs(1)); 299];
         lengths[7] = None;
         assert_eq!(smallest_deadline(&mut lengths, TARGET), Smallest::None);
     }
 
-    /// Exponential waits: P(longer than d) = exp(-d). In 1,000 experiments of 500 runs the deadline is too short in no more than 5 % of them.
+    /// Exponential waits: P(longer than d) = exp(-d). In 1,000 experiments of 500 runs the deadline
+    /// is too short in no more than 5 % of them.
     #[test]
-    fn the_deadline_holds_as_often_as_it_says() {
+    fn deadline_has_the_stated_coverage() {
         let mut stream = Seed(3).stream("deadlines");
         let mut draw = || -stream.uniform().ln();
         let short = (0..1_000).filter(|_| {

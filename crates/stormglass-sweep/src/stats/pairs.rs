@@ -1,13 +1,15 @@
-//! Two cells with the same seeds, so the same weather.
+//! Paired comparisons: two cells with the same seeds have the same random environment (common
+//! random numbers).
 
 use crate::stats::binomial::clopper_pearson;
 use statrs::function::beta::beta_reg;
 
-/// The chance that pairs which differ do so at least this unevenly if neither side is better: McNemar's exact test, two-sided. 1 without pairs
-/// that differ. (McNemar, Psychometrika 12, 1947; the binomial distribution in place of his approximation.)
+/// Returns the two-sided p-value of McNemar's exact test for the discordant pairs: `only_before`
+/// seeds failed only before, `only_after` only after. 1 without discordant pairs. (McNemar,
+/// Psychometrika 12, 1947; with the binomial distribution instead of his approximation.)
 ///
 /// ```
-/// // Ten runs that failed pass with the remedy, and none that passed fails: 2 · 0.5¹⁰.
+/// // Ten seeds that failed pass with the remedy, and none that passed fails: 2 · 0.5¹⁰.
 /// assert!((stormglass_sweep::mcnemar(10, 0) - 0.001953125).abs() < 1e-12);
 /// assert_eq!(stormglass_sweep::mcnemar(3, 3), 1.0);
 /// ```
@@ -20,11 +22,11 @@ pub fn mcnemar(only_before: u64, only_after: u64) -> f64 {
     (2.0 * beta_reg((all - fewer) as f64, fewer as f64 + 1.0, 0.5)).min(1.0)
 }
 
-/// Holm's correction for having compared so often: the chance that *any* of the comparisons looks that uneven if none is. In the order given. (Holm,
-/// Scandinavian Journal of Statistics 6, 1979.)
+/// Returns the p-values adjusted by the Holm correction for multiple comparisons, in the order
+/// given. (Holm, Scandinavian Journal of Statistics 6, 1979.)
 ///
 /// ```
-/// // The smallest counts three times, the next twice, and none less than one that was smaller.
+/// // The smallest is multiplied by 3, the next by 2, and none is smaller than the one before it.
 /// let adjusted = stormglass_sweep::stats::pairs::holm(&[0.01, 0.04, 0.03]);
 /// assert!(adjusted.iter().zip([0.03, 0.06, 0.06]).all(|(p, expected): (&f64, f64)| (p - expected).abs() < 1e-12));
 /// ```
@@ -40,12 +42,13 @@ pub fn holm(chances: &[f64]) -> Vec<f64> {
     adjusted
 }
 
-/// The middle of paired differences, and the interval that holds the true median with this confidence, whatever the distribution: the sign test turned
-/// around. `None` without pairs; the interval's ends are the extremes where there are too few pairs for anything narrower.
+/// Returns the median of paired differences with its distribution-free confidence interval, the
+/// inversion of the sign test. `None` without pairs. With too few pairs for the confidence, the
+/// ends are the smallest and the largest difference.
 ///
 /// # Panics
 ///
-/// When `confidence` is not between 0 and 1.
+/// If `confidence` is not between 0 and 1.
 pub fn median_difference(differences: &mut [f64], confidence: f64) -> Option<(f64, f64, f64)> {
     differences.sort_by(f64::total_cmp);
     let pairs = differences.len();
@@ -55,7 +58,8 @@ pub fn median_difference(differences: &mut [f64], confidence: f64) -> Option<(f6
     } else {
         f64::midpoint(differences[middle - 1], differences[middle])
     };
-    // The largest count of smaller ones under which a half is still too much.
+    // The largest number of smaller differences for which the share of smaller ones is still
+    // significantly below 1/2.
     let too_few = |count: usize| *clopper_pearson(count as u64 + 1, pairs as u64, confidence).end() < 0.5;
     let below = (0..pairs / 2).take_while(|&count| too_few(count)).count();
     Some((median, differences[below], differences[pairs - 1 - below]))
@@ -66,18 +70,20 @@ mod tests {
     use super::*;
     use stormglass_core::Seed;
 
-    /// The sign test's interval for n = 10 at 95 % is from the 2nd to the 9th value (covers 97.9 %).
+    /// The sign test's interval for n = 10 at 95 % is from the 2nd to the 9th value (covers 97.9
+    /// %).
     #[test]
-    fn the_medians_interval_is_that_of_the_sign_test() {
+    fn median_interval_agrees_with_the_sign_test() {
         let mut differences: Vec<f64> = (1..=10).map(f64::from).collect();
         assert_eq!(median_difference(&mut differences, 0.95), Some((5.5, 2.0, 9.0)));
         assert_eq!(median_difference(&mut [], 0.95), None);
         assert_eq!(median_difference(&mut [3.0], 0.95), Some((3.0, 3.0, 3.0)));
     }
 
-    /// 2,000 samples of 25 from a skewed distribution with median 1: the interval holds it in 95 % of them at least.
+    /// 2,000 samples of 25 from a skewed distribution with median 1: the interval covers it in at
+    /// least 95 % of them.
     #[test]
-    fn the_medians_interval_covers_what_it_says() {
+    fn median_interval_has_the_stated_coverage() {
         let mut stream = Seed(1).stream("coverage");
         let mut draw = || -stream.uniform().ln() / std::f64::consts::LN_2;
         let held = (0..2_000).filter(|_| {

@@ -1,13 +1,15 @@
-//! Quantiles, and how sure they are.
+//! Quantiles with confidence intervals.
 
 use statrs::function::beta::beta_reg;
 
-/// A quantile of a sample and the interval that holds the true one, whatever the distribution: its ends are values of the sample, chosen so that too many or too few values lie
-/// below the true quantile no more often than the confidence allows. (Conover, Practical Nonparametric Statistics, 1999, section 3.2.) `None` for an end that the
-/// sample is too small for.
+/// A quantile of a sample with its distribution-free confidence interval. The ends are order
+/// statistics, chosen by the binomial distribution of the number of values below the true quantile.
+/// (Conover, Practical Nonparametric Statistics, 1999, section 3.2.) An end is `None` if the sample
+/// is too small for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Quantile<T> {
-    /// The smallest value that at least that share of the sample does not exceed.
+    /// The sample quantile: the smallest value that at least this share of the sample does not
+    /// exceed.
     pub value: T,
     /// The lower end.
     pub low: Option<T>,
@@ -15,7 +17,7 @@ pub struct Quantile<T> {
     pub high: Option<T>,
 }
 
-/// The quantile of a sorted sample; `None` for an empty one.
+/// Returns the quantile of a sorted sample with its interval; `None` for an empty sample.
 ///
 /// ```
 /// use stormglass_sweep::stats::quantile::{Quantile, quantile};
@@ -23,30 +25,30 @@ pub struct Quantile<T> {
 /// let sorted: Vec<u32> = (1..=100).collect();
 /// // The median of 100 values: the 40th and the 61st are its interval.
 /// assert_eq!(quantile(&sorted, 0.5, 0.95), Some(Quantile { value: 50, low: Some(40), high: Some(61) }));
-/// // No value of 100 is surely beyond the quantile of 99 %.
+/// // 100 values are too few for an upper limit of the 99th percentile.
 /// assert_eq!(quantile(&sorted, 0.99, 0.95).unwrap().high, None);
 /// ```
 ///
 /// # Panics
 ///
-/// When the share or the confidence is not between 0 and 1.
+/// If `share` or `confidence` is not between 0 and 1.
 pub fn quantile<T: Copy>(sorted: &[T], share: f64, confidence: f64) -> Option<Quantile<T>> {
     assert!(0.0 < share && share < 1.0 && 0.0 < confidence && confidence < 1.0, "{share} at {confidence}");
     let count = sorted.len();
     let tail = (1.0 - confidence) / 2.0;
-    // How likely it is that no more than so many of the values are below the true quantile.
+    // The probability that at most `below` values are below the true quantile.
     let at_most = |below: usize| match below {
         _ if below >= count => 1.0,
         _ => beta_reg((count - below) as f64, below as f64 + 1.0, 1.0 - share),
     };
-    // The first number of values for which that is more likely than the tail is.
+    // The smallest number of values for which that probability exceeds the tail.
     let (mut too_few, mut enough) = (0, count);
     while too_few < enough {
         let middle = usize::midpoint(too_few, enough);
         if at_most(middle) <= tail { too_few = middle + 1 } else { enough = middle }
     }
     let low = too_few.checked_sub(1).map(|place| sorted[place]);
-    // The first place with fewer values below the true quantile nearly always.
+    // The smallest number of values for which it reaches 1 minus the tail.
     let (mut too_low, mut high) = (0, count);
     while too_low < high {
         let middle = usize::midpoint(too_low, high);
@@ -55,7 +57,8 @@ pub fn quantile<T: Copy>(sorted: &[T], share: f64, confidence: f64) -> Option<Qu
     Some(Quantile { value: value(sorted, share)?, low, high: sorted.get(high).copied() })
 }
 
-/// The smallest value of a sorted sample that at least that share of it does not exceed; `None` for an empty one.
+/// Returns the smallest value of a sorted sample that at least this share of it does not exceed;
+/// `None` for an empty sample.
 pub fn value<T: Copy>(sorted: &[T], share: f64) -> Option<T> {
     let count = sorted.len();
     let rank = ((count as f64 * share).ceil() as usize).clamp(1, count.max(1));
@@ -68,7 +71,7 @@ mod tests {
     use stormglass_core::Seed;
 
     #[test]
-    fn small_samples_have_open_ends() {
+    fn small_samples_have_open_intervals() {
         assert_eq!(quantile::<u32>(&[], 0.5, 0.95), None);
         assert_eq!(quantile(&[7], 0.5, 0.95), Some(Quantile { value: 7, low: None, high: None }));
         // The sign test's interval for n = 10: the 2nd and the 9th.
@@ -76,9 +79,10 @@ mod tests {
         assert_eq!(quantile(&sorted, 0.5, 0.95), Some(Quantile { value: 5, low: Some(2), high: Some(9) }));
     }
 
-    /// Of 2,000 samples of exponential values the interval holds the true quantile in 95 % at least.
+    /// For 2,000 samples of exponential values the interval covers the true quantile in about 95 %
+    /// or more.
     #[test]
-    fn intervals_cover_what_they_say() {
+    fn intervals_have_the_stated_coverage() {
         let mut stream = Seed(9).stream("coverage");
         for (share, count) in [(0.5, 30), (0.95, 200)] {
             let truth = -f64::ln(1.0 - share);

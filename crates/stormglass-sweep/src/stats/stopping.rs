@@ -1,19 +1,22 @@
-//! Ending a cell when it is known on which side of the target its flake rate is.
+//! A sequential test with doubling looks: ends a cell when the side of the target is known on which
+//! its failure rate is.
 
 use super::binomial::clopper_pearson;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
-/// The flake rate that is asked for, and how sure the answer shall be.
+/// The target failure rate and the confidence level.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Target {
-    /// The share of runs that may fail. Range: between 0 and 1. Default: 0.01.
+    /// The failure rate (share of runs that fail) that a cell may have. Range: between 0 and 1.
+    /// Default: 0.01.
     pub flake: f64,
-    /// How often, at least, an answer is right. Range: between 0 and 1. Default: 0.95.
+    /// The confidence level of intervals and decisions. Range: between 0 and 1. Default: 0.95.
     pub confidence: f64,
-    /// A rate that is surely less than this many times as high and less than this many times as low is as good as the target itself: nobody need know on which side it is.
-    /// Range: above 1. Default: none, so that it takes all its seeds to leave such a cell open.
+    /// The indifference zone, as a factor: a rate whose interval lies between target / margin and
+    /// target · margin counts as near the target, and its side need not be decided. Range: above 1.
+    /// Default: none, so that such a cell plays all its seeds and stays open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub margin: Option<f64>,
 }
@@ -29,7 +32,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// Says in words which number is out of its range.
+    /// Returns a message that names the number, its value and its range.
     pub fn check(self) -> Result<(), String> {
         for (name, value) in [("flake", self.flake), ("confidence", self.confidence)] {
             if !(0.0 < value && value < 1.0) {
@@ -44,7 +47,7 @@ impl Target {
 }
 
 impl Target {
-    /// On which side of it a rate with this interval is, if that is known.
+    /// Returns the side of the target of a rate with this interval, if it is known.
     pub fn side(self, rate: &RangeInclusive<f64>) -> Option<Side> {
         if *rate.end() <= self.flake {
             Some(Side::Below)
@@ -57,10 +60,13 @@ impl Target {
     }
 }
 
-/// When one looks whether a cell is decided: after `first` runs, and each time when there are twice as many, until its seeds are spent.
+/// The stopping rule of the sequential test: looks (interim analyses) after `first` runs and after
+/// each doubling, until all seeds are played.
 ///
-/// Each look spends an equal part of the error that the target's confidence allows (Bonferroni), so that all of them together, with the interval that is told
-/// at the end, are wrong no more often than stated. As the looks are at doubling numbers there are few of them, and little is lost.
+/// Each look has an equal part of the error that the target's confidence allows (Bonferroni
+/// correction), so all looks together, and the interval that is reported at the end, have at least
+/// the stated confidence. Since looks are at doubling numbers, there are few of them, and the
+/// correction costs little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Stop {
@@ -74,24 +80,24 @@ impl Default for Stop {
     }
 }
 
-/// On which side of the target a flake rate is.
+/// The side of the target on which a failure rate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
-    /// It holds.
+    /// Below the target: the target is met.
     Below,
-    /// It does not.
+    /// Above the target.
     Above,
-    /// It is about the target, within its margin.
+    /// Within the target's margin.
     Near,
 }
 
 impl Stop {
     pub(crate) fn check(self) -> Result<(), String> {
-        if self.first == 0 { Err("first is 0, it must be at least 1".into()) } else { Ok(()) }
+        if self.first == 0 { Err("`first` is 0, it must be at least 1".into()) } else { Ok(()) }
     }
 
-    /// After how many runs one looks, when there are so many at most.
+    /// Returns the numbers of runs at which looks are made, for a cell with `most` seeds.
     pub fn looks(self, most: u64) -> Vec<u64> {
         let mut looks = Vec::new();
         let mut next = self.first;
@@ -103,13 +109,13 @@ impl Stop {
         looks
     }
 
-    /// How often one looks at a cell with so many seeds: once without a rule.
+    /// Returns the number of looks for a cell with `most` seeds; 1 without a stopping rule.
     pub fn times(stop: Option<Stop>, most: u64) -> usize {
         stop.map_or(1, |stop| stop.looks(most).len())
     }
 }
 
-/// The interval of a flake rate when one looks so often.
+/// Returns the Clopper-Pearson interval of a failure rate, corrected for this number of looks.
 ///
 /// # Panics
 ///
@@ -118,7 +124,7 @@ pub fn interval(failed: u64, runs: u64, target: Target, looks: usize) -> RangeIn
     clopper_pearson(failed, runs, 1.0 - (1.0 - target.confidence) / looks.max(1) as f64)
 }
 
-/// Whether it is decided, when one looks so often.
+/// Returns the side of the target, if it is known with this number of looks.
 ///
 /// # Panics
 ///
@@ -133,15 +139,16 @@ mod tests {
     use stormglass_core::Seed;
 
     #[test]
-    fn one_looks_at_doubling_numbers() {
+    fn looks_are_at_doubling_numbers() {
         assert_eq!(Stop { first: 50 }.looks(400), [50, 100, 200, 400]);
         assert_eq!(Stop { first: 50 }.looks(30), [30]);
     }
 
-    /// Of 1,000 sequential trials each at a known rate, no more than 5 % end on the wrong side, and the interval at the end holds the truth in 95 % at
-    /// least; and far from the target they end early.
+    /// Of 1,000 sequential tests at each known rate, no more than 5 % end on the wrong side, and
+    /// the interval at the end covers the truth in at least 95 %. Far from the target they end
+    /// early.
     #[test]
-    fn the_rule_keeps_the_error_that_it_states() {
+    fn sequential_test_has_the_stated_error_rate() {
         let (target, stop) = (Target { flake: 0.05, ..Target::default() }, Stop { first: 50 });
         let near = Target { margin: Some(2.0), ..target };
         let looks = stop.looks(1_600);
@@ -177,7 +184,7 @@ mod tests {
             }
             assert!(wrong <= 50 && outside <= 50, "{truth}: {wrong} wrong, {outside} outside");
             if [0.005, 0.3].contains(&truth) || target.margin.is_some() {
-                // Without a margin the target itself would take all 1,600.
+                // Without a margin a rate at the target would need all 1,600 runs.
                 assert!(
                     spent < 1_000 * if truth == 0.05 { 1_300 } else { 400 },
                     "{truth}: {} runs each",

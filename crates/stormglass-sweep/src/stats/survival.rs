@@ -1,23 +1,24 @@
-//! How many waits are still not over after so long, when some were cut short.
+//! The Kaplan-Meier estimate of a survival curve with censored observations.
 
 use std::time::Duration;
 use stormglass_core::Length;
 
-/// A step of a survival curve: from this length on, this share is longer.
+/// A step of a survival curve: from this length on, this share of waits is longer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     /// The length.
     pub at: Duration,
     /// The share of waits that are longer.
     pub longer: f64,
-    /// The lower end of the share's interval.
+    /// The lower end of the share's confidence interval.
     pub low: f64,
     /// The upper end.
     pub high: f64,
 }
 
-/// The estimate of Kaplan and Meier, with Greenwood's variance on the log-log scale (Kaplan and Meier, JASA 53, 1958; Kalbfleisch and Prentice, 1980): pointwise
-/// intervals of 95 %. Waits that were cut short count as long as they were watched.
+/// Returns the Kaplan-Meier estimate with pointwise 95 % confidence intervals, from Greenwood's
+/// variance on the log-log scale. (Kaplan and Meier, JASA 53, 1958; Kalbfleisch and Prentice,
+/// 1980.) A censored observation is at risk until its length.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,12 +27,12 @@ pub struct Step {
 ///
 /// let seconds = Duration::from_secs;
 /// let steps = kaplan_meier(&mut [Length::Observed(seconds(1)), Length::Censored(seconds(2)), Length::Observed(seconds(3))]);
-/// // After 1 s two of three are left; the one that is cut short says nothing about the third.
+/// // After 1 s two of three remain; the censored one does not lower the curve at 2 s.
 /// assert!((steps[0].longer - 2.0 / 3.0).abs() < 1e-12);
 /// assert_eq!(steps[1].longer, 0.0);
 /// ```
 pub fn kaplan_meier(lengths: &mut [Length]) -> Vec<Step> {
-    // Of equal lengths those that ended come first: whoever was cut short then was still waiting.
+    // At equal lengths observed waits come first: a censored one was still at risk.
     lengths.sort_by_key(|length| (length.duration(), matches!(length, Length::Censored(_))));
     let mut steps = Vec::new();
     let (mut longer, mut variance) = (1.0, 0.0);
@@ -56,7 +57,7 @@ pub fn kaplan_meier(lengths: &mut [Length]) -> Vec<Step> {
     steps
 }
 
-/// exp(±1.96 σ) in the exponent of the survival.
+/// Returns the interval on the log-log scale: the survival to the power of exp(±1.96 σ).
 fn interval(longer: f64, variance: f64) -> (f64, f64) {
     const Z: f64 = 1.959_963_984_540_054;
     if longer <= 0.0 || longer >= 1.0 {
@@ -85,9 +86,10 @@ mod tests {
             .collect()
     }
 
-    /// The 6-MP arm of Freireich's leukaemia trial (1963), the textbook's example: 21 patients, 9 relapses.
+    /// The 6-MP arm of Freireich's leukaemia trial (1963), the textbook's example: 21 patients, 9
+    /// relapses.
     #[test]
-    fn the_textbooks_example() {
+    fn estimate_agrees_with_the_textbook() {
         let weeks = [
             (6, true),
             (6, true),
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn without_censoring_it_is_the_share_that_is_longer() {
+    fn estimate_without_censoring_is_the_share_of_longer_waits() {
         assert_eq!(
             curve(&[(1, true), (2, true), (3, true), (4, true)]),
             [(1, 0.75), (2, 0.5), (3, 0.25), (4, 0.0)]

@@ -1,4 +1,4 @@
-//! What the waits of many runs were like.
+//! Summary statistics of the waits of many runs.
 
 use std::time::Duration;
 use stormglass_core::{Length, Wait};
@@ -19,31 +19,32 @@ impl WaitStats {
         self.deadline = wait.deadline;
     }
 
-    /// How many waits there are.
+    /// Returns the number of waits.
     pub fn count(&self) -> usize {
         self.lengths.len()
     }
 
-    /// How many were longer than their deadline.
+    /// Returns the number of waits that were longer than their deadline.
     pub fn exceeded(&self) -> usize {
         self.exceeded
     }
 
-    /// The deadline of the last one added.
+    /// Returns the deadline of the last wait added.
     pub fn deadline(&self) -> Duration {
         self.deadline
     }
 
-    /// How many never ended within their run.
+    /// Returns the number of censored observations: waits that did not end before their run did.
     pub fn censored(&self) -> usize {
         self.lengths.iter().filter(|length| matches!(length, Length::Censored(_))).count()
     }
 
-    /// The sample quantile: the smallest length that at least `per_mille` of a thousand do not exceed. Waits that
-    /// never ended count as longest and give a lower bound. `None` without waits.
+    /// Returns the sample quantile: the smallest length that at least `per_mille` of a thousand
+    /// waits do not exceed. Censored observations rank as longest and give a lower bound. `None`
+    /// without waits.
     pub fn quantile(&self, per_mille: u32) -> Option<Length> {
         let mut lengths = self.lengths.clone();
-        // Censored ones last: they are longer than anything observed.
+        // Censored observations rank last.
         lengths.sort_by_key(|length| (matches!(length, Length::Censored(_)), length.duration()));
         let rank = (lengths.len() * per_mille as usize).div_ceil(1_000).clamp(1, lengths.len().max(1));
         lengths.get(rank - 1).copied()
@@ -74,7 +75,8 @@ mod tests {
         stats
     }
 
-    /// Of 1 to 20 s the median is the 10th, the 95th percentile the 19th; ten exceed 10 s.
+    /// For waits of 1 to 20 s the median is the 10th and the 95th percentile the 19th; ten exceed
+    /// 10 s.
     #[test]
     fn quantiles_are_ranks() {
         let stats = stats((1..=20).map(|s| Length::Observed(Duration::from_secs(s))));
@@ -84,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_never_ended_is_the_longest() {
+    fn censored_wait_ranks_longest() {
         let stats =
             stats([Length::Censored(Duration::from_secs(5)), Length::Observed(Duration::from_secs(9))]);
         assert_eq!(stats.quantile(1_000), Some(Length::Censored(Duration::from_secs(5))));

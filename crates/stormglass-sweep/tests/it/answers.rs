@@ -1,17 +1,18 @@
-//! What a sweep answers, on runs whose truth is known.
+//! The answers of a sweep, on runs with known distributions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stormglass_core::trace::TraceHash;
 use stormglass_core::{EventId, Length, Outcome, Seed, SimTime, Verdict, Wait};
-use stormglass_sweep::answers::{deadlines, frontier, sensitivity, worth};
+use stormglass_sweep::answers::{comparison, deadlines, frontier, sensitivity};
 use stormglass_sweep::plan::Resolved;
 use stormglass_sweep::stats::stopping::Target;
 use stormglass_sweep::{Plan, Row, Space, Tally};
 
 const TARGET: Target = Target { flake: 0.05, confidence: 0.95, margin: None };
 
-/// A cell's runs: one wait each, exponential with this mean in seconds, the weather of a seed being the same in every cell.
+/// Plays the runs of all cells: one exponential wait each with this mean in seconds. A seed has the
+/// same random environment in every cell (common random numbers).
 fn counted(space: &str, mean: impl Fn(&BTreeMap<String, String>) -> f64) -> (Plan, Tally) {
     let space = Space::parse("s.toml", space).unwrap();
     let mut plan = Plan::of(space.cells().unwrap(), |cell| {
@@ -41,7 +42,7 @@ fn counted(space: &str, mean: impl Fn(&BTreeMap<String, String>) -> f64) -> (Pla
                 end: EventId::START,
             };
             let (waits, ended) = (vec![wait], SimTime::from(length));
-            // Now and then something else fails.
+            // One seed in fifty violates a property.
             let violated = Verdict::Violated { property: "order".into(), evidence: String::new() };
             let verdict = if seed.is_multiple_of(50) { violated } else { Verdict::of_waits(&waits, ended) };
             let outcome = Outcome {
@@ -79,7 +80,7 @@ values = ['5s', '10s']
 
 /// The mean of the waits is 1, 2 or 10 tenths of the deadline of 10 s; `idle` does nothing.
 #[test]
-fn what_matters_is_told_from_what_does_not() {
+fn sensitivity_distinguishes_effective_from_idle_parameters() {
     let (plan, tally) = counted(GRID, |sets| number(sets, "slow"));
     let found = sensitivity::sensitivities(&plan, &tally);
     let of = |parameter: &str| found.iter().find(|found| found.parameter == parameter).unwrap();
@@ -87,7 +88,7 @@ fn what_matters_is_told_from_what_does_not() {
     let slow = of("slow");
     let levels: Vec<&str> = slow.levels.iter().map(|(level, _)| level.as_str()).collect();
     assert_eq!(levels, ["1", "2", "10"], "numbers in their order");
-    // P(longer than 5 s) and P(longer than 10 s), on the average: e^-5 and e^-10; e^-0.5 and e^-1.
+    // The mean of P(longer than 5 s) and P(longer than 10 s): e^-5 and e^-10; e^-0.5 and e^-1.
     for (place, truth) in [(0, 0.0034), (2, 0.487)] {
         assert!((slow.levels[place].1 - truth).abs() < 0.02, "{:?}", slow.levels);
     }
@@ -95,7 +96,7 @@ fn what_matters_is_told_from_what_does_not() {
 }
 
 #[test]
-fn pairs_of_parameters_are_counted_square_by_square() {
+fn interactions_count_each_pair_of_values() {
     let (plan, tally) = counted(GRID, |sets| number(sets, "slow"));
     let maps = sensitivity::interactions(&plan, &tally);
     let map =
@@ -112,9 +113,10 @@ fn pairs_of_parameters_are_counted_square_by_square() {
     assert_eq!((cell.point["deadline"].as_str(), cell.point["slow"].as_str()), ("5s", "10"));
 }
 
-/// Of exponential waits with means of 1 s and 2 s the first has the shorter deadline for every flake rate: -ln(rate) seconds, at least.
+/// Of exponential waits with means of 1 s and 2 s the first has the shorter deadline for every
+/// failure rate: at least -ln(rate) seconds.
 #[test]
-fn the_frontier_is_made_of_the_best() {
+fn frontier_has_the_cells_with_the_shortest_deadlines() {
     let (plan, tally) = counted(GRID, |sets| number(sets, "slow"));
     let frontier = frontier::frontier(&plan, &tally, TARGET);
     assert!(frontier.len() >= 5, "{frontier:?}");
@@ -125,22 +127,23 @@ fn the_frontier_is_made_of_the_best() {
     assert!(frontier.is_sorted_by(|a, b| a.flake > b.flake && a.deadline_s < b.deadline_s));
 }
 
-/// An objective leaves out what fails otherwise: one in fifty here.
+/// With an objective, other failures do not count: here one seed in fifty.
 #[test]
-fn an_objective_counts_its_waits_alone() {
+fn objective_counts_only_its_waits() {
     let space = "scenario = 's'\nseeds = '0..2000'\n[[parameter]]\nkey = 'deadline'\nvalues = ['60s']\n";
     let (_, all) = counted(space, |_| 1.0);
     assert_eq!((all.cells[0].failures(), all.cells[0].first), (40, Some(0)));
     let (plan, tally) = counted(&format!("objective = ['deadline']\n{space}"), |_| 1.0);
     assert_eq!((tally.cells[0].failures(), tally.cells[0].runs()), (0, 2_000));
-    let needed = deadlines::needed(&plan, &tally, TARGET);
-    // -ln(0.05) = 3.0, and a little more for being sure.
+    let needed = deadlines::required_deadlines(&plan, &tally, TARGET);
+    // -ln(0.05) = 3.0, and a little more for the confidence.
     assert!(needed.len() == 1 && (3.0..3.6).contains(&needed[0].smallest_s.unwrap()), "{needed:?}");
 }
 
-/// Waits are 1 s longer in every run: the median says so, and pairs tell it with fewer runs than other seeds would.
+/// Waits are a quarter longer in every run: the median difference shows it, and pairing needs fewer
+/// runs than independent seeds would.
 #[test]
-fn a_variant_is_compared_seed_by_seed() {
+fn variants_are_compared_seed_by_seed() {
     let space = "
         scenario = 's'
         seeds = '0..2000'
@@ -149,7 +152,7 @@ fn a_variant_is_compared_seed_by_seed() {
         variant = [{ name = 'now' }, { name = 'slower', set = { slow = 1.25 } }, { name = 'later', set = { deadline = '4s' } }]
     ";
     let (plan, tally) = counted(space, |sets| number(sets, "slow"));
-    let compared = worth::compared(&plan, &tally, TARGET);
+    let compared = comparison::compared(&plan, &tally, TARGET);
     assert!(compared[0].is_none());
     let (slower, later) = (compared[1].as_ref().unwrap(), compared[2].as_ref().unwrap());
     assert!(slower.no_longer_fail == 0 && slower.fail_now > 50 && slower.p < 1e-6, "{slower:?}");

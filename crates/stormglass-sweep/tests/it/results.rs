@@ -1,4 +1,5 @@
-//! Rows survive whatever ends a sweep, shards make the whole, and the table says what the runs said.
+//! Storage of results: rows survive interruptions, merged shards equal the whole, and the table
+//! contains the outcomes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,9 +11,9 @@ use stormglass_core::identity::Build;
 use stormglass_core::trace::TraceHash;
 use stormglass_core::{EventId, Length, Outcome, Seed, SimTime, Verdict, Wait};
 use stormglass_sweep::plan::Resolved;
-use stormglass_sweep::results::{Journal, merge::merge, table};
+use stormglass_sweep::results::{Journal, table};
 use stormglass_sweep::stats::stopping::{Stop, Target};
-use stormglass_sweep::{Keep, Manifest, Plan, Row, Shard, Space, Tally, sweep};
+use stormglass_sweep::{Keep, Manifest, Plan, Row, Shard, Space, Tally, merge, sweep};
 
 const SPACE: &str = "
 scenario = 'fake'
@@ -25,7 +26,7 @@ key = 'admin.deadline'
 values = ['1s', '3s']
 ";
 
-/// Two lines, each of nine values.
+/// A search along two lines of nine values each.
 const SEARCH: &str = "
 seeds = '10..810'
 sampling = { boundary = 'slow' }
@@ -60,7 +61,8 @@ fn manifest_of(space: &str, shard: Shard, stop: Option<Stop>) -> Manifest {
     Manifest { schema: 1, sweep: "fake".into(), build, plan: plan.unwrap(), target, stop, shard, rows: None }
 }
 
-/// Waits of one exponential length each; some never end, some break a property, some have no waits.
+/// Plays a run with two exponential waits; some waits never end, some runs violate a property, some
+/// have no waits.
 fn play(manifest: &Manifest, history: usize, seed: u64) -> Outcome {
     let sets = &manifest.plan.histories[history].sets;
     let slow: f64 = sets.iter().find(|(key, _)| key == "slow").unwrap().1.parse().unwrap();
@@ -89,7 +91,7 @@ fn play(manifest: &Manifest, history: usize, seed: u64) -> Outcome {
     Outcome { verdict, waits, counters, events: 7 + seed, trace_hash: TraceHash(u64::MAX - seed), ended }
 }
 
-/// A folder for this test alone, without what an earlier run has left.
+/// Returns an empty folder for this test.
 fn folder(test: &str, name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test).join(name);
     let _ = fs::remove_dir_all(&folder);
@@ -100,7 +102,7 @@ fn jobs() -> NonZeroUsize {
     NonZeroUsize::new(3).unwrap()
 }
 
-/// Plays up to so many rows.
+/// Plays at most `most` new rows.
 fn run(manifest: &Manifest, keep: Keep<'_>, most: usize) -> Tally {
     let mut seen = 0;
     let count = |_: &Row, _: &Tally, known: bool| {
@@ -110,7 +112,7 @@ fn run(manifest: &Manifest, keep: Keep<'_>, most: usize) -> Tally {
     sweep(manifest, keep, jobs(), |history, seed| play(manifest, history, seed), count).unwrap()
 }
 
-fn refused(manifest: &Manifest, keep: Keep<'_>) -> String {
+fn error_of(manifest: &Manifest, keep: Keep<'_>) -> String {
     let play = |history, seed| play(manifest, history, seed);
     sweep(manifest, keep, jobs(), play, |_, _, _| ControlFlow::Continue(())).unwrap_err().to_string()
 }
@@ -120,7 +122,7 @@ fn bytes(folder: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn the_table_says_what_the_runs_said() {
+fn table_contains_the_outcomes() {
     let (manifest, folder) = (manifest(Shard::WHOLE, None), folder("table", "whole"));
     let tally = run(&manifest, Keep::In(&folder), usize::MAX);
     let mut again = Tally::new(&manifest.plan);
@@ -131,7 +133,7 @@ fn the_table_says_what_the_runs_said() {
         again.add(&manifest.plan, &row);
         rows += 1;
     }
-    // Two deadlines, and one run for both.
+    // Cells with two deadlines share one run.
     assert_eq!((rows, manifest.plan.cells.len()), (600, 6));
     assert_eq!(again, tally);
     assert_eq!(
@@ -141,9 +143,10 @@ fn the_table_says_what_the_runs_said() {
     );
 }
 
-/// Ended after any number of rows, and with a half of a line in the journal, it goes on to the same table.
+/// A sweep that is interrupted repeatedly, with an incomplete line in the journal, resumes to the
+/// same table.
 #[test]
-fn what_is_interrupted_goes_on_to_the_same_table() {
+fn interrupted_sweep_resumes_to_the_same_table() {
     let (all, stopping) = (manifest(Shard::WHOLE, None), manifest(Shard::WHOLE, Some(Stop { first: 20 })));
     for manifest in [all, stopping, searching(Shard::WHOLE)] {
         let whole = folder("interruptions", "whole");
@@ -165,7 +168,7 @@ fn what_is_interrupted_goes_on_to_the_same_table() {
 }
 
 #[test]
-fn shards_make_the_whole() {
+fn merged_shards_equal_the_whole_sweep() {
     let all: fn(Shard) -> Manifest = |shard| manifest(shard, None);
     for manifest in [all, |shard| manifest(shard, Some(Stop { first: 20 })), searching] {
         let whole = folder("shards", "whole");
@@ -177,17 +180,17 @@ fn shards_make_the_whole() {
         };
         let parts: Vec<PathBuf> = (0..4).map(part).collect();
         let merged = folder("shards", "merged");
-        let told = merge(&parts[..3], &merged).unwrap_err().to_string();
-        assert!(told.contains("the shards 3/4 are missing"), "{told}");
-        let told = merge(&[parts[0].clone(), parts[0].clone()], &merged).unwrap_err().to_string();
-        assert!(told.contains("leave one out"), "{told}");
+        let error = merge(&parts[..3], &merged).unwrap_err().to_string();
+        assert!(error.contains("the shards 3/4 are missing"), "{error}");
+        let error = merge(&[parts[0].clone(), parts[0].clone()], &merged).unwrap_err().to_string();
+        assert!(error.contains("leave one out"), "{error}");
         merge(&parts, &merged).unwrap();
         assert!(bytes(&merged) == bytes(&whole));
         assert_eq!(fs::read(Manifest::path(&merged)).unwrap(), fs::read(Manifest::path(&whole)).unwrap());
     }
 }
 
-/// A rule that ends cells early plays fewer runs, and no fewer than it looks at first.
+/// A stopping rule ends cells early, but not before the first look.
 #[test]
 fn decided_cells_end_early() {
     let tally = run(&manifest(Shard::WHOLE, Some(Stop { first: 20 })), Keep::Counts, usize::MAX);
@@ -195,9 +198,9 @@ fn decided_cells_end_early() {
     assert!(runs.iter().any(|&runs| runs < 200) && runs.iter().all(|&runs| runs >= 20), "{runs:?}");
 }
 
-/// The same lines in both cases: the boundary is between the same values, and most of the nine are never played.
+/// Both cases have the same boundary, and most of the nine values are never played.
 #[test]
-fn a_search_plays_what_it_needs() {
+fn boundary_search_plays_few_cells() {
     let manifest = searching(Shard::WHOLE);
     let tally = run(&manifest, Keep::Counts, usize::MAX);
     let played: Vec<bool> = tally.cells.iter().map(|cell| cell.runs() > 0).collect();
@@ -206,45 +209,45 @@ fn a_search_plays_what_it_needs() {
 }
 
 #[test]
-fn other_results_are_refused() {
+fn results_of_other_sweeps_are_rejected() {
     let folder = folder("refused", "results");
     let same = manifest(Shard::WHOLE, None);
     run(&same, Keep::In(&folder), 5);
-    assert!(refused(&same, Keep::In(&folder)).contains("go on with --resume, or choose another folder"));
+    assert!(error_of(&same, Keep::In(&folder)).contains("continue with --resume, or choose another folder"));
     let mut other = same.clone();
     other.build.commit = "d".into();
-    assert!(refused(&other, Keep::Resume(&folder)).contains("another build (commit: c then, d now)"));
+    assert!(error_of(&other, Keep::Resume(&folder)).contains("another build (commit: c then, d now)"));
     let mut other = same.clone();
     other.plan.cells[2].deadlines[0].1 = Duration::from_secs(9);
-    let told = refused(&other, Keep::Resume(&folder));
-    assert!(told.contains("sweep file that has changed since (first at the cell fake, "), "{told}");
-    let told = refused(&manifest(Shard { index: 0, count: 2 }, None), Keep::Resume(&folder));
-    assert!(told.contains("another number of shards"), "{told}");
+    let error = error_of(&other, Keep::Resume(&folder));
+    assert!(error.contains("sweep file that has changed since (first at the cell fake, "), "{error}");
+    let error = error_of(&manifest(Shard { index: 0, count: 2 }, None), Keep::Resume(&folder));
+    assert!(error.contains("another number of shards"), "{error}");
     fs::write(folder.join("rows.jsonl"), "{}\n").unwrap();
-    assert!(refused(&same, Keep::Resume(&folder)).contains("line 1 is no row"));
+    assert!(error_of(&same, Keep::Resume(&folder)).contains("line 1 is not a row"));
 }
 
 #[test]
-fn two_sweeps_do_not_write_one_folder() {
+fn results_folder_has_only_one_writer() {
     let (same, folder) = (manifest(Shard::WHOLE, None), folder("locked", "results"));
     run(&same, Keep::In(&folder), 5);
     let journal = Journal::open(&folder).unwrap();
-    assert!(refused(&same, Keep::Resume(&folder)).contains("is being written by another process"));
+    assert!(error_of(&same, Keep::Resume(&folder)).contains("another process is writing it"));
     drop(journal);
     run(&same, Keep::Resume(&folder), 5);
 }
 
-/// A folder that cannot be made, and a disk that is full, are told with the file.
+/// A folder that cannot be created and a full disk are errors with the path.
 #[test]
-fn a_disk_that_says_no_is_told() {
+fn io_errors_name_the_path() {
     let same = manifest(Shard::WHOLE, None);
     assert!(
-        refused(&same, Keep::In(Path::new("/dev/null/results")))
-            .contains("/dev/null/results: cannot be made")
+        error_of(&same, Keep::In(Path::new("/dev/null/results")))
+            .contains("/dev/null/results: cannot be created")
     );
     let folder = folder("full", "results");
     fs::create_dir_all(&folder).unwrap();
     std::os::unix::fs::symlink("/dev/full", folder.join("rows.jsonl")).unwrap();
-    let told = refused(&same, Keep::In(&folder));
-    assert!(told.contains("rows.jsonl"), "{told}");
+    let error = error_of(&same, Keep::In(&folder));
+    assert!(error.contains("rows.jsonl"), "{error}");
 }

@@ -1,4 +1,5 @@
-//! What a variant is worth beside the first one: the same seeds, so the same weather.
+//! Comparison of each variant with the first one, seed by seed: the same seeds give the same random
+//! environment (common random numbers).
 
 use crate::plan::Plan;
 use crate::stats::pairs::{holm, mcnemar, median_difference};
@@ -8,35 +9,42 @@ use serde::Serialize;
 use std::time::Duration;
 use stormglass_core::Length;
 
-/// A cell beside that with the first variant in place of its own, seed by seed.
+/// A cell compared, seed by seed, with the cell that has the first variant and the same parameter
+/// values.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Compared {
-    /// Runs that failed there and pass here.
+    /// The number of seeds that failed with the first variant and pass with this one.
     pub no_longer_fail: u64,
-    /// Runs that passed there and fail here.
+    /// The number of seeds that passed with the first variant and fail with this one.
     pub fail_now: u64,
-    /// The chance that this is chance: McNemar's exact test with Holm's correction for all comparisons of the sweep.
+    /// The p-value of McNemar's exact test, with the Holm correction for all comparisons of the
+    /// sweep.
     pub p: f64,
-    /// How many times as many runs it would take with other seeds here than there to know the difference of the rates as well. 1 if the pairs help nothing.
+    /// The variance of the difference without pairing, divided by the variance with it: how many
+    /// times as many runs independent seeds would need for the same precision. 1 if pairing gains
+    /// nothing.
     pub unpaired: f64,
-    /// How much longer the waits are here, for the deadline that most runs with the first variant outlast, or come nearest to.
+    /// The change of the waits whose deadline most runs with the first variant exceed or come
+    /// nearest to.
     pub wait: Option<Shift>,
 }
 
-/// How much longer waits are: the median over the seeds, with its interval.
+/// The change in wait: the median over the seeds of the paired differences, with its confidence
+/// interval.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Shift {
     /// The parameter that is the waits' deadline.
     pub parameter: String,
-    /// The median, in seconds: negative if they are shorter here.
+    /// The median difference, in seconds; negative if this variant's waits are shorter.
     pub median_s: f64,
-    /// The lower end of its interval.
+    /// The lower end of its confidence interval.
     pub low_s: f64,
     /// The upper end.
     pub high_s: f64,
 }
 
-/// Compares each variant's cells with those of the first variant.
+/// Compares each cell with that of the first variant; `None` for the first variant and without
+/// variants.
 pub fn compared(plan: &Plan, tally: &Tally, target: Target) -> Vec<Option<Compared>> {
     let mut all: Vec<Option<Compared>> =
         (0..plan.cells.len()).map(|place| compare(plan, tally, target, place)).collect();
@@ -57,7 +65,8 @@ fn compare(plan: &Plan, tally: &Tally, target: Target, place: usize) -> Option<C
         here.iter().zip(there).filter(|(here, there)| (**there, **here) == (this, that)).count() as u64
     };
     let (no_longer_fail, fail_now, both) = (count(true, false), count(false, true), count(true, true));
-    // The variances of the difference of two rates, and of the mean of the differences of pairs, both times the number of pairs.
+    // The variances of the difference of two rates, and of the mean of the differences of pairs,
+    // both times the number of pairs.
     let share = |events: u64| events as f64 / pairs as f64;
     let variance = |share: f64| share * (1.0 - share);
     let unpaired = variance(share(both + no_longer_fail)) + variance(share(both + fail_now));
@@ -71,14 +80,14 @@ fn compare(plan: &Plan, tally: &Tally, target: Target, place: usize) -> Option<C
     })
 }
 
-/// How much longer the waits of the second cell are.
+/// Returns the change in wait from the first cell to the second.
 fn shift(plan: &Plan, tally: &Tally, target: Target, (first, place): (usize, usize)) -> Option<Shift> {
     let history = |place: usize| &tally.histories[plan.cells[place].history];
     if plan.cells[first].history == plan.cells[place].history {
         return None;
     }
     let limits = plan.cells[first].limits();
-    // How many runs outlast it, and how near the longest comes to it.
+    // The number of runs that exceed the limit, and the longest wait as a fraction of it.
     let pressing = |parameter: &str, limit: Duration| {
         let lengths: Vec<Length> = history(first).longest(parameter).flatten().collect();
         let exceed = lengths.iter().filter(|length| length.exceeds(limit)).count();

@@ -1,17 +1,19 @@
-//! Shards put together.
+//! Merges the shards of a sweep into one results folder.
 
-use super::{Manifest, ResultsError, Row, table};
+use crate::results::{Manifest, ResultsError, Row, table};
 use crate::schedule::Schedule;
 use crate::shard::Shard;
 use crate::tally::Tally;
 use std::path::{Path, PathBuf};
 
-/// Puts the shards of a sweep together: their tables become the one that a single machine gives, bit for bit. Without a rule for
-/// stopping it reads one after the other, so the memory that it takes is the same for any number of rows and shards; with one, all at once, and some bytes for each row.
+/// Merges the shards of a sweep: the result is byte for byte the table that a single machine
+/// writes. Without a stopping rule the shards are read one after the other, so memory does not grow
+/// with the number of rows or shards; with one, all shards are read at once, and each row takes
+/// some bytes.
 ///
 /// # Errors
 ///
-/// A shard that is missing, unfinished, there twice, or of another sweep or build.
+/// If a shard is missing, unfinished, given twice, or belongs to another sweep or build.
 pub fn merge(folders: &[PathBuf], into: &Path) -> Result<Manifest, ResultsError> {
     let mut shards: Vec<(&PathBuf, Manifest)> = Vec::new();
     for folder in folders {
@@ -24,14 +26,14 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<Manifest, ResultsError>
         if let Some((twin, _)) = shards.iter().find(|(_, other)| other.shard == manifest.shard) {
             return Err(ResultsError::wrong(
                 folder,
-                format!("is shard {}, as {} is: leave one out", manifest.shard, twin.display()),
+                format!("has shard {}, and so has {}: leave one out", manifest.shard, twin.display()),
             ));
         }
         shards.push((folder, manifest));
     }
     shards.sort_by_key(|(_, manifest)| manifest.shard.index);
     let Some((_, first)) = shards.first() else {
-        return Err(ResultsError::wrong(into, "there is nothing to merge: name the shards' folders"));
+        return Err(ResultsError::wrong(into, "no folders to merge: name the shards' folders"));
     };
     let count = first.shard.count;
     let missing: Vec<String> = (0..count)
@@ -41,17 +43,20 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<Manifest, ResultsError>
     if !missing.is_empty() {
         return Err(ResultsError::wrong(
             into,
-            format!("cannot be made whole: the shards {} are missing", missing.join(", ")),
+            format!(
+                "cannot be merged: the shards {} are missing; name their folders too",
+                missing.join(", ")
+            ),
         ));
     }
-    std::fs::create_dir_all(into).map_err(ResultsError::file(into, "cannot be made"))?;
+    std::fs::create_dir_all(into).map_err(ResultsError::file(into, "cannot be created"))?;
     let mut whole = Manifest { shard: Shard::WHOLE, rows: None, ..first.clone() };
     let plan = whole.plan.clone();
-    // What one machine plays, row by row; each is the next one of some shard.
+    // The rows in the order in which one machine plays them; each is the next row of some shard.
     let mut tally = Tally::new(&plan);
     let mut schedule = Schedule::new(whole.stop, whole.target, Shard::WHOLE);
     let rows = table::write(into, &plan, |put| {
-        // Open are those that were begun: without a rule for stopping, one after the other.
+        // The open shards and their next rows: without a stopping rule, one shard at a time.
         let mut heads: Vec<(Option<Row>, table::Reader)> = Vec::new();
         let mut closed = shards.iter().map(|(folder, _)| *folder);
         while let Some(round) = schedule.next(&plan, &tally) {
@@ -65,7 +70,7 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<Manifest, ResultsError>
                     }
                     let Some(folder) = closed.next() else {
                         let problem = format!(
-                            "cannot be made whole: no shard has seed {} of history {} in its place; play the shards again",
+                            "cannot be merged: no shard has seed {} of history {} as its next row; play the shards again",
                             job.seed, job.history
                         );
                         return Err(ResultsError::wrong(into, problem));
@@ -75,7 +80,7 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<Manifest, ResultsError>
                 let (head, reader) = &mut heads[place];
                 let next = reader.next().transpose()?;
                 if let Some(row) = std::mem::replace(head, next) {
-                    // Only a rule for stopping asks what rows come to.
+                    // Only a stopping rule needs the counts.
                     if whole.stop.is_some() {
                         tally.add(&plan, &row);
                     }
@@ -91,7 +96,7 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<Manifest, ResultsError>
         }
         if heads.iter().any(|(head, _)| head.is_some()) {
             let problem =
-                "cannot be made whole: the shards have rows that the sweep does not play; play them again";
+                "cannot be merged: the shards have rows that the sweep does not play; play the shards again";
             return Err(ResultsError::wrong(into, problem));
         }
         Ok(())
@@ -101,7 +106,7 @@ pub fn merge(folders: &[PathBuf], into: &Path) -> Result<Manifest, ResultsError>
     Ok(whole)
 }
 
-/// A shard's first row, and the reader of the rest.
+/// Opens a shard: its first row, and the reader of the rest.
 fn begin(folder: &Path) -> Result<(Option<Row>, table::Reader), ResultsError> {
     let mut reader = table::Reader::open(folder)?;
     Ok((reader.next().transpose()?, reader))

@@ -1,0 +1,40 @@
+//! The arguments that say what is played: model, profile, fault plan and parameters.
+
+/// The inputs of a run other than scenario and seed.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct What {
+    /// The version of the system under test: a shipped model or a TOML file. Default: the
+    /// scenario's first model.
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// The latencies of disks, network and CPUs: a shipped profile or a TOML file.
+    #[arg(long, default_value = "ci-disk")]
+    pub(crate) profile: String,
+    /// The faults: a shipped plan or a TOML file, with written faults or a generator that draws
+    /// them from each seed.
+    #[arg(long)]
+    pub(crate) plan: Option<String>,
+    /// Set a parameter, for example disk.sync.delay=200ms; `list parameters` lists them.
+    /// Repeatable.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
+    pub(crate) sets: Vec<(String, String)>,
+}
+
+impl What {
+    /// Returns all assignments in order; the plan is one of them.
+    pub(crate) fn assignments(&self) -> Vec<(&str, &str)> {
+        let plan = self.plan.iter().map(|file| ("plan", file.as_str()));
+        plan.chain(self.sets.iter().map(|(key, value)| (key.as_str(), value.as_str()))).collect()
+    }
+}
+
+pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
+    let (key, value) =
+        text.split_once('=').ok_or("expected KEY=VALUE, for example disk.sync.delay=200ms".to_string())?;
+    if key.is_empty() {
+        return Err(
+            "the key before `=` is missing: expected KEY=VALUE; `list parameters` lists the keys".into()
+        );
+    }
+    Ok((key.trim().into(), value.trim().into()))
+}

@@ -1,0 +1,40 @@
+//! Command lines to paste into a shell.
+
+use crate::args::What;
+use std::path::Path;
+use stormglass_core::Seed;
+
+/// Returns the command line that plays a run again.
+pub(crate) fn replay_line(command: &str, scenario: &str, what: &What, seed: Seed) -> String {
+    let mut words = vec![program(), command.into(), scenario.into()];
+    if let Some(model) = &what.model {
+        words.extend(["--model".into(), quote(model)]);
+    }
+    words.extend(["--profile".into(), quote(&what.profile)]);
+    if let Some(plan) = &what.plan {
+        words.extend(["--plan".into(), quote(plan)]);
+    }
+    for (key, value) in &what.sets {
+        words.extend(["--set".into(), quote(&format!("{key}={value}"))]);
+    }
+    words.extend(["--seed".into(), seed.to_string()]);
+    words.join(" ")
+}
+
+/// Returns the words that start this program: a cargo command, or its own name.
+#[expect(clippy::disallowed_methods, reason = "it changes only the printed command lines")]
+fn program() -> String {
+    if std::env::var("CARGO").is_ok() {
+        return if cfg!(debug_assertions) { "cargo run --" } else { "cargo run --release --" }.into();
+    }
+    let name = std::env::args().next().unwrap_or_default();
+    let name =
+        Path::new(&name).file_stem().map_or_else(|| "stormglass".into(), |stem| stem.to_string_lossy());
+    name.into_owned()
+}
+
+/// Quotes a word for a shell, if necessary.
+pub(crate) fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
