@@ -25,7 +25,7 @@ pub enum Exit {
 impl Exit {
     /// Returns the exit code for a run with this verdict.
     pub(crate) fn of(verdict: &Verdict) -> Exit {
-        if verdict.held() { Exit::Held } else { Exit::Failed }
+        if verdict.is_passed() { Exit::Held } else { Exit::Failed }
     }
 }
 

@@ -45,7 +45,7 @@ use toml::Table;
 ///
 /// assert_eq!((OneWrite.name(), OneWrite.about()), ("one-write", "A file is written"));
 /// let settings = Settings::resolve(&OneWrite, None, "quiet", &[("write.deadline", "1s")])?;
-/// assert!(Run::new(&OneWrite, settings, Seed(1)).play(Keep::Nothing).outcome.verdict.held());
+/// assert!(Run::new(&OneWrite, settings, Seed(1)).play(Keep::Nothing).outcome.verdict.is_passed());
 /// # Ok::<(), stormglass_sim::SettingsError>(())
 /// ```
 pub trait Scenario: Send + Sync {
