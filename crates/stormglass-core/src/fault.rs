@@ -23,6 +23,7 @@
 //! | `unresolved`, `port-in-use` | names are not found; ports cannot be bound | they are; they can |
 //! | `slow-disk` | the device under a disk is slower by a factor, or stalls | it is as before |
 //! | `disk-delay`, `disk-error`, `disk-short` | operations take longer; fail; do only a part | they do not |
+//! | `disk-short-directory` | reading a directory takes several calls | it takes one |
 //! | `disk-corruption` | what is acknowledged is not what is stored | what is stored stays so |
 //!
 //! A new kind of fault of a disk is defined in `fault/disk.rs` alone and done in `stormglass_fs`.

@@ -197,15 +197,35 @@ impl Disk {
         directory::create_all(self, path.as_ref()).await
     }
 
-    /// The names in a directory, sorted.
+    /// The names in a directory, sorted: one operation, or with [`crate::fault::DiskEffect::ShortDirectory`] several, each of
+    /// which goes on after the last name of the one before. Names that are created or removed between two of them may be
+    /// in the list or not, as POSIX has it (readdir(3)).
     ///
     /// # Errors
     ///
     /// `NotFound`, `NotADirectory`.
     pub async fn read_dir(&self, path: impl AsRef<Path>) -> io::Result<ReadDir> {
         let path = text(path.as_ref())?;
-        let entries = self.operate(Kind::Readdir, path, |state| state.tree.read_dir(path)).await?;
-        Ok(ReadDir::new(self, path.as_ref(), entries))
+        let mut entries: Vec<(Arc<str>, _)> = Vec::new();
+        loop {
+            let operation =
+                Operation { kind: Kind::Readdir, subject: self.subject(path), bytes: 0, on: None };
+            let begun = self.begin(None, operation)?;
+            let all_read = self.complete(begun, |state, begun| {
+                let mut rest = state.tree.read_dir(path)?;
+                if let Some((last, _)) = entries.last() {
+                    rest.retain(|(name, _)| name > last);
+                }
+                let count = begun.shortened(rest.len());
+                let all_read = count == rest.len();
+                rest.truncate(count);
+                entries.append(&mut rest);
+                Ok(all_read)
+            });
+            if all_read.await? {
+                return Ok(ReadDir::new(self, path.as_ref(), entries));
+            }
+        }
     }
 
     /// Gives a file another name; of a symbolic link, the link gets it.

@@ -10,6 +10,7 @@
 //! | [`DiskEffect::Delay`] | the operation takes longer | a throttled volume |
 //! | [`DiskEffect::Slow`] | it takes so many times as long | a neighbour on the same device |
 //! | [`DiskEffect::Short`] | a read or write does a part of what was asked | a signal, a full device, a page that is not there yet |
+//! | [`DiskEffect::ShortDirectory`] | a directory is read with several calls: it takes longer, and what is created or removed meanwhile may be in the list or not | a signal during getdents64(2) |
 //! | [`Corruption::Phantom`] | a write is acknowledged and never happens | firmware that lies (Jepsen, lazyfs; Bairavasundaram and others, FAST 2008) |
 //! | [`Corruption::Torn`] | a write is acknowledged and only its first sectors happen | power or firmware failed inside it |
 //! | [`Corruption::Misdirected`] | a write is acknowledged and happens elsewhere in the file | firmware that errs (same paper) |
@@ -51,7 +52,7 @@ impl Applied {
             || self.corruption.is_some()
     }
 
-    /// How many of so many bytes are read or written.
+    /// How many of so many bytes, or entries of a directory, are read or written.
     pub(crate) fn shortened(&self, len: usize) -> usize {
         match self.short {
             Some(draw) if len > 1 => 1 + (draw % (len as u64 - 1)) as usize,
@@ -116,7 +117,7 @@ impl Faults {
             DiskEffect::Slow(factor) => {
                 applied.factor = Some(applied.factor.unwrap_or(1.0) * factor.get());
             }
-            DiskEffect::Short => applied.short = Some(stream.draw()),
+            DiskEffect::Short | DiskEffect::ShortDirectory => applied.short = Some(stream.draw()),
             DiskEffect::Corrupt(corruption) => {
                 let draw = if corruption.draws() { stream.draw() } else { 0 };
                 applied.corruption.get_or_insert((*corruption, draw));

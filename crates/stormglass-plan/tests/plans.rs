@@ -35,6 +35,7 @@ fault = [
     { at = "1s", lasts = "2s", kind = "disk-delay", node = "node-1", by = "50ms", operations = ["fsync"], path = "db/**" },
     { at = "1s", lasts = "2s", kind = "disk-error", node = "*", error = "no-space", operations = ["write", "create"] },
     { at = "1s", lasts = "2s", kind = "disk-short", node = "*", probability = 0.1 },
+    { at = "1s", lasts = "2s", kind = "disk-short-directory", node = "*", path = "db/**", probability = 0.1 },
     { at = "1s", lasts = "2s", kind = "disk-corruption", node = "*", effect = "bit-flip", path = "**/*.sst" },
 ]
 [generate]
@@ -46,7 +47,7 @@ lasts = "1s"
 #[test]
 fn what_is_read_is_written_and_read_again() {
     let plan = Plan::parse("all.toml", ALL_KINDS).unwrap();
-    assert_eq!(plan.written.len(), 19);
+    assert_eq!(plan.written.len(), 20);
     assert_eq!(Plan::parse("again.toml", &plan.to_toml()).unwrap(), plan);
 }
 
@@ -105,7 +106,7 @@ fn a_mistake_is_named_with_its_field_and_its_remedy() {
     says(
         "[[fault]]\nat = '3s'\nkind = 'pause'\nnode = 'node-1'\n[[fault]]\nat = '3s'\nkind = 'pawse'\nnode = 'node-1'",
         expect![
-            "p.toml: `fault[1]`: unknown variant `pawse`, expected one of `kill`, `power-loss`, `pause`, `reset`, `cut`, `partition`, `flap`, `lossy-link`, `slow-link`, `duplicating-link`, `corrupting-link`, `refuse`, `unresolved`, `port-in-use`, `slow-disk`, `disk-delay`, `disk-error`, `disk-short`, `disk-corruption`"
+            "p.toml: `fault[1]`: unknown variant `pawse`, expected one of `kill`, `power-loss`, `pause`, `reset`, `cut`, `partition`, `flap`, `lossy-link`, `slow-link`, `duplicating-link`, `corrupting-link`, `refuse`, `unresolved`, `port-in-use`, `slow-disk`, `disk-delay`, `disk-error`, `disk-short`, `disk-short-directory`, `disk-corruption`"
         ],
     );
     says(

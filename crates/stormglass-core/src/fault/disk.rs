@@ -35,6 +35,10 @@ pub enum DiskEffect {
     Slow(Slowdown),
     /// A read or write of two bytes or more does only a part, how much is drawn. Other operations are not affected.
     Short,
+    /// A read of a directory with two entries or more returns only the first of those that are left, how many is drawn; the
+    /// next call returns the rest. So does Linux when a signal is pending (`filldir64` in `fs/readdir.c`; getdents64(2)).
+    /// Other operations are not affected.
+    ShortDirectory,
     /// What is stored or read is not what was acknowledged.
     Corrupt(Corruption),
 }
@@ -122,6 +126,7 @@ impl RuleEffect<DiskTarget> for DiskEffect {
             DiskEffect::Short | DiskEffect::Corrupt(Corruption::BitFlip) => {
                 matches!(kind, Kind::Read | Kind::Write)
             }
+            DiskEffect::ShortDirectory => kind == Kind::Readdir,
             DiskEffect::Corrupt(Corruption::LostName) => {
                 matches!(kind, Kind::Create | Kind::Mkdir | Kind::Rename | Kind::Link | Kind::Symlink)
             }
@@ -215,6 +220,17 @@ pub enum DiskFault {
         #[serde(default = "always")]
         probability: f64,
     },
+    /// Reads of directories return only a part of the entries, the rest with the next call: [`DiskEffect::ShortDirectory`].
+    DiskShortDirectory {
+        /// The nodes.
+        node: Pattern,
+        /// Of which directories: a pattern of paths. Default: all.
+        #[serde(default = "all_paths")]
+        path: Pattern,
+        /// How likely. Range: 0 to 1. Default: 1.
+        #[serde(default = "always")]
+        probability: f64,
+    },
     /// What is acknowledged is not what is stored: [`DiskEffect::Corrupt`].
     DiskCorruption {
         /// The nodes.
@@ -240,7 +256,7 @@ fn always() -> f64 {
 
 impl DiskFault {
     pub(super) const KINDS: &[&str] =
-        &["slow-disk", "disk-delay", "disk-error", "disk-short", "disk-corruption"];
+        &["slow-disk", "disk-delay", "disk-error", "disk-short", "disk-short-directory", "disk-corruption"];
 
     /// The nodes whose disks it affects.
     pub fn node(&self) -> &Pattern {
@@ -249,6 +265,7 @@ impl DiskFault {
             | DiskFault::DiskDelay { node, .. }
             | DiskFault::DiskError { node, .. }
             | DiskFault::DiskShort { node, .. }
+            | DiskFault::DiskShortDirectory { node, .. }
             | DiskFault::DiskCorruption { node, .. } => node,
         }
     }
@@ -268,6 +285,9 @@ impl DiskFault {
             }
             DiskFault::DiskShort { path, probability, .. } => {
                 DiskRule::new(DiskEffect::Short).path(path.as_str()).with_probability(*probability)
+            }
+            DiskFault::DiskShortDirectory { path, probability, .. } => {
+                DiskRule::new(DiskEffect::ShortDirectory).path(path.as_str()).with_probability(*probability)
             }
             DiskFault::DiskCorruption { effect, path, probability, .. } => {
                 DiskRule::new(DiskEffect::Corrupt(*effect)).path(path.as_str()).with_probability(*probability)
@@ -424,6 +444,9 @@ impl fmt::Display for DiskFault {
             DiskFault::DiskDelay { node, path, .. } => write!(f, "slow operations on {node}:{path}"),
             DiskFault::DiskError { node, error, path, .. } => write!(f, "{error} on {node}:{path}"),
             DiskFault::DiskShort { node, path, .. } => write!(f, "short reads and writes on {node}:{path}"),
+            DiskFault::DiskShortDirectory { node, path, .. } => {
+                write!(f, "short reads of directories on {node}:{path}")
+            }
             DiskFault::DiskCorruption { node, effect, path, .. } => {
                 let writes =
                     matches!(effect, Corruption::Phantom | Corruption::Torn | Corruption::Misdirected);

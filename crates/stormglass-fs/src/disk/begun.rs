@@ -33,7 +33,7 @@ impl Begun {
         self.faults.as_ref()?.corruption
     }
 
-    /// How many of so many bytes are read or written.
+    /// How many of so many bytes, or entries of a directory, are read or written.
     pub(crate) fn shortened(&self, len: usize) -> usize {
         self.faults.as_ref().map_or(len, |faults| faults.shortened(len))
     }

@@ -56,6 +56,7 @@ fn play(faults: Vec<DiskRule>) -> (TraceHash, u64) {
                 let _ = file.read_at(&mut [0; 3], offset).await;
             }
         }
+        let _ = disk.read_dir("/").await;
         let _ = disk.rename("b", "d/b").await;
         disk.power_loss(Loss::Everything);
         // What is left is told by its size.
@@ -80,6 +81,7 @@ fn every_effect() -> Vec<DiskRule> {
         DiskRule::new(DiskEffect::Delay(Latency::from_millis(1))).on(SYNCS),
         DiskRule::new(DiskEffect::Slow(Slowdown::new(2.0).unwrap())).on(SYNCS),
         DiskRule::new(DiskEffect::Short),
+        DiskRule::new(DiskEffect::ShortDirectory),
         DiskRule::new(DiskEffect::Corrupt(Corruption::Phantom)),
         DiskRule::new(DiskEffect::Corrupt(Corruption::Torn)),
         DiskRule::new(DiskEffect::Corrupt(Corruption::Misdirected)),
@@ -150,7 +152,7 @@ fn errors_are_those_of_the_kernel() {
 
 /// Matching is by path, time and count: of the log's syncs the second and third, in the first 35 ms.
 #[test]
-fn a_rule_strikes_what_it_says() {
+fn a_rule_affects_what_it_names() {
     Runtime::new().block_on(async {
         let disk = disk();
         let (log, other) = (read_write(&disk, "/db.log").await, read_write(&disk, "other").await);
@@ -168,7 +170,7 @@ fn a_rule_strikes_what_it_says() {
     });
 }
 
-/// A fault of one half strikes about half: of 1,000 within five standard deviations, 421 to 579.
+/// A rule of one half applies to about half: of 1,000 within five standard deviations, 421 to 579.
 #[test]
 fn a_probability_is_drawn_from_the_disks_own_stream() {
     let affected = |seed: u64| {
@@ -355,6 +357,72 @@ fn short_reads_and_writes_are_gone_on_with() {
         file.read_to_end(&mut all).await.unwrap();
         assert_eq!(all, text);
     });
+}
+
+/// Reads of a directory with eight names that each take 10 ms: once on, it takes several calls, each of which returns a name
+/// or more; all names are there, once. What is created behind the last one read is seen, what is created before it is not.
+#[test]
+fn a_short_directory_read_is_continued_by_the_next_call() {
+    let names = ["b", "c", "d", "e", "f", "g", "h", "i"];
+    let mut counts = BTreeSet::new();
+    for seed in 0..40 {
+        Runtime::new().block_on(async {
+            let mut profile = DiskProfile::instant();
+            profile.readdir.latency = Latency::from_millis(10);
+            let disk = Disk::new("disk", profile, Seed(seed));
+            disk.create_dir("d").await.unwrap();
+            disk.create_dir("alone").await.unwrap();
+            disk.write("alone/x", "").await.unwrap();
+            for name in names {
+                disk.write(format!("d/{name}"), "").await.unwrap();
+            }
+            let calls = || disk.counters().of(Kind::Readdir).times;
+            assert_eq!(disk.read_dir("d").await.unwrap().names(), names);
+            assert_eq!(calls(), 1, "off: one call");
+            let guard = disk.inject(DiskRule::new(DiskEffect::ShortDirectory)).unwrap();
+            assert_eq!(disk.read_dir("alone").await.unwrap().names(), ["x"]);
+            assert_eq!(calls(), 2, "one entry cannot be read in part");
+            let began = stormglass_rt::now();
+            assert_eq!(disk.read_dir("d").await.unwrap().names(), names);
+            let more = calls() - 2;
+            assert_eq!((stormglass_rt::now() - began).as_millis(), u128::from(10 * more));
+            assert!((2..=8).contains(&more) && guard.applied() == more + 1);
+            counts.insert(more);
+            let other = disk.clone();
+            let meanwhile = madsim::task::spawn_local(async move {
+                stormglass_rt::sleep(Duration::from_millis(15)).await;
+                other.write("d/a", "").await.unwrap();
+                other.write("d/z", "").await.unwrap();
+            });
+            let seen = disk.read_dir("d").await.unwrap().names();
+            meanwhile.await.unwrap();
+            assert!(seen[..8] == names && seen[8..] == ["z"], "{seen:?}");
+            drop(guard);
+            assert_eq!(disk.read_dir("d").await.unwrap().names().len(), 10);
+        });
+    }
+    assert!(counts.len() > 2, "{counts:?}");
+}
+
+/// The number of calls is drawn from the disk's stream of faults.
+#[test]
+fn a_short_directory_read_is_the_same_for_the_same_seed() {
+    let took = |seed: u64| {
+        Runtime::new().block_on(async {
+            let disk = Disk::new("disk", DiskProfile::instant(), Seed(seed));
+            for name in 0..200 {
+                disk.write(format!("{name}"), "").await.unwrap();
+            }
+            let rule = DiskRule::new(DiskEffect::ShortDirectory).with_probability(0.9);
+            let _guard = disk.inject(rule).unwrap();
+            for _ in 0..20 {
+                disk.read_dir("/").await.unwrap();
+            }
+            disk.counters().of(Kind::Readdir).times
+        })
+    };
+    assert_eq!(took(1), took(1));
+    assert_ne!(took(1), took(2));
 }
 
 /// A name that the journal loses is there until the power fails, whatever was synced.

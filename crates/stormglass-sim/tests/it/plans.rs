@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use stormglass_core::{Keep, Seed};
+use stormglass_core::{Keep, Kind, Seed};
 use stormglass_net::{TcpListener, TcpStream, UdpSocket, lookup_host};
 use stormglass_plan::strategy::plans;
 use stormglass_rt as rt;
@@ -83,6 +83,12 @@ async fn write(node: Node, seen: Seen) {
         node.disk().drop_caches();
         if node.disk().read("synced").await? != b"0123456789" {
             seen.count(node.name(), "corrupt");
+        }
+        let calls = || node.disk().counters().of(Kind::Readdir).times;
+        let before = calls();
+        node.disk().read_dir("/").await?;
+        if calls() > before + 1 {
+            seen.count(node.name(), "short directory");
         }
         Ok::<(), io::Error>(())
     };
@@ -270,6 +276,7 @@ fn every_fault_bites_in_its_time() {
     bites("kind = 'disk-error', node = 'node-2', error = 'no-space'", "node-2 StorageFull", 0);
     bites("kind = 'disk-error', node = 'node-2', error = 'read-only'", "node-2 ReadOnlyFilesystem", 0);
     bites("kind = 'disk-short', node = 'node-2'", "node-2 short", 0);
+    bites("kind = 'disk-short-directory', node = 'node-2'", "node-2 short directory", 0);
     bites(
         "kind = 'disk-corruption', node = 'node-2', effect = 'bit-flip', path = 'synced'",
         "node-2 corrupt",
@@ -356,6 +363,7 @@ fn out_of_its_time_a_fault_changes_nothing() {
         "kind = 'disk-delay', node = '*', by = '1s'",
         "kind = 'disk-error', node = '*', error = 'io'",
         "kind = 'disk-short', node = '*'",
+        "kind = 'disk-short-directory', node = '*'",
         "kind = 'disk-corruption', node = '*', effect = 'torn'",
     ];
     for fault in all {
