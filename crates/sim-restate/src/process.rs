@@ -1,7 +1,7 @@
 //! The process that runs on a node now, as the harness follows it over restarts.
 
 use crate::node::Running;
-use sim_raft::server::Status;
+use sim_raft::Status;
 use std::future::poll_fn;
 use std::task::Poll;
 use stormglass_core::Recorder;
@@ -25,7 +25,7 @@ impl CurrentProcess {
     }
 
     pub(crate) fn incarnation(&self) -> u32 {
-        self.0.look(|now| now.0)
+        self.0.with(|now| now.0)
     }
 
     /// Returns the handle of the process that runs now.

@@ -118,7 +118,7 @@ enum ReplyTo {
 impl ReplyTo {
     fn send(self, response: LogServerResponse) {
         match self {
-            ReplyTo::Remote(reply) => worker::hand_over(move || reply.send(response)),
+            ReplyTo::Remote(reply) => worker::run_in_other_task(move || reply.send(response)),
             ReplyTo::Local(sender) => sender.send(response),
         }
     }
@@ -384,7 +384,7 @@ mod tests {
                 request(LogServerRequest::Seal(loglet)).await,
                 Some(Ok(LogServerResponse::Done(_)))
             ));
-            let _broken = disk.inject(Fault::new(Effect::Fail(Error::Io)).path("*.log").times(1));
+            let _broken = disk.inject(DiskRule::new(DiskEffect::Fail(DiskError::Io)).path("*.log").times(1));
             let other = LogletId { log: LogId(1), segment: 0 };
             for _ in 0..2 {
                 let answer = request(LogServerRequest::Seal(other))

@@ -9,7 +9,7 @@ use crate::metadata::name_of;
 use crate::peers::Peers;
 use crate::settings::ClusterSettings;
 use sim_raft::NodeId;
-use sim_raft::server::NodesWatch;
+use sim_raft::NodesWatch;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::io;

@@ -194,7 +194,7 @@ impl Process {
         let store = store.map_err(|error| error.to_string())?;
         let config = ServerConfig {
             name: self.node.name().to_string(),
-            life: self.incarnation,
+            incarnation: self.incarnation,
             settings: self.settings.raft.clone(),
         };
         let server = MetadataServer::new(config, self.world.seed(), host, store, incoming, known);

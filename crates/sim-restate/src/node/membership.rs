@@ -8,7 +8,7 @@ use crate::log::chain::Logs;
 use crate::metadata::{Schema, learn};
 use crate::partition::table::PartitionTable;
 use sim_raft::client::ClientError;
-use sim_raft::server::publish;
+use sim_raft::publish;
 use sim_raft::settings::Delays;
 use sim_raft::{MetadataState, NodeConfig, NodesConfiguration, WorkerState};
 use stormglass_rt as rt;

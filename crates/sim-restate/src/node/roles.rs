@@ -79,7 +79,7 @@ impl Process {
     pub(super) fn start_metadata_server(&mut self) -> std::io::Result<()> {
         let config = ServerConfig {
             name: self.name.clone(),
-            life: self.incarnation,
+            incarnation: self.incarnation,
             settings: self.settings.raft.clone(),
         };
         let store = self.metadata_store.take().expect("the order of steps is checked");
@@ -87,7 +87,7 @@ impl Process {
         let peers = self.peers.take().expect("the order of steps is checked");
         let nodes = self.metadata.nodes.clone();
         let server = MetadataServer::new(config, self.seed, self.node.host().clone(), store, requests, nodes);
-        let server = server.stopped_by(self.running.stop.clone()).telling(self.running.status.clone());
+        let server = server.with_stop_signal(self.running.stop.clone()).with_status(self.running.status.clone());
         let (recorder, serving) = (self.recorder.clone(), self.running.serving.clone());
         serving.set(true);
         rt::spawn(&self.recorder, "metadata server", async move {

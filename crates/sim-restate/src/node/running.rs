@@ -30,7 +30,7 @@ impl Running {
     /// Returns the statuses of its roles.
     pub fn statuses(&self) -> Statuses {
         let now = self.health.now();
-        match self.status.look(|status| MetadataServerStatus::from(status)) {
+        match self.status.with(|status| MetadataServerStatus::from(status)) {
             MetadataServerStatus::StartingUp => now,
             metadata_server => Statuses { metadata_server, ..now },
         }

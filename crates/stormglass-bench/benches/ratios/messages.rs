@@ -6,8 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use stormglass_bench::{Case, Ratios, in_turn, timed};
 use stormglass_core::{Latency, Seed};
-use stormglass_net::Mount;
-use stormglass_net::{Host, LinkProfile, NetProfile, Network};
+use stormglass_net::{Host, LinkProfile, Mount, NetProfile, Network};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ROUNDS: usize = 15;

@@ -5,8 +5,7 @@ use madsim::runtime::{Handle, NodeHandle, Runtime};
 use std::time::Duration;
 use stormglass_core::{Latency, Seed};
 use stormglass_net::fault::{LinkEffect, LinkRule};
-use stormglass_net::Mount;
-use stormglass_net::{Host, NetProfile, Network};
+use stormglass_net::{Host, Mount, NetProfile, Network};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 

@@ -8,10 +8,9 @@ use std::io::ErrorKind;
 use std::time::Duration;
 use stormglass_core::{Latency, Seed};
 use stormglass_net::fault::{LinkEffect, LinkRule};
-use stormglass_net::Mount;
 use stormglass_net::{
-    Host, Keepalive, LinkProfile, NetProfile, Network, TcpListener, TcpSocket, TcpStream, TcpStreamExt,
-    UdpSocket, lookup_host,
+    Host, Keepalive, LinkProfile, Mount, NetProfile, Network, TcpListener, TcpSocket, TcpStream,
+    TcpStreamExt, UdpSocket, lookup_host,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
