@@ -645,7 +645,8 @@ fn a_repeated_write_can_conflict_with_itself() {
         let client = servers.client(&["node-1", "node-2", "node-3"]);
         client.prefer("node-1");
         // The followers receive the write; their answers are lost.
-        let lost_answers = net_fault::LinkRule::new(net_fault::LinkEffect::Lose).from("node-[23]").to("node-1");
+        let lost_answers =
+            net_fault::LinkRule::new(net_fault::LinkEffect::Lose).from("node-[23]").to("node-1");
         let lost_answers = servers.network.inject(lost_answers).unwrap();
         let write = || client.call(put("k", 2, Precondition::MatchesVersion(1)));
         assert_eq!(write().await, Err(ClientError::Retryable("node-1: lost leadership".into())));

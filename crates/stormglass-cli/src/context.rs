@@ -37,9 +37,9 @@ impl<'a> Context<'a> {
         match (name, self.catalog.scenarios.first()) {
             (Some(name), _) => self.scenario(name),
             (None, Some(first)) => Ok(first.as_ref()),
-            (None, None) => {
-                Err(CliError::Conflict("this program has no scenario: add one with `App::with_scenario`".into()))
-            }
+            (None, None) => Err(CliError::Conflict(
+                "this program has no scenario: add one with `App::with_scenario`".into(),
+            )),
         }
     }
 

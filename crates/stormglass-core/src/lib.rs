@@ -20,8 +20,8 @@
 
 pub mod critical_path;
 pub mod event;
-mod human_duration;
 pub mod fault;
+mod human_duration;
 pub mod identity;
 pub mod latency;
 pub mod linearizability;

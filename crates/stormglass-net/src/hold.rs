@@ -59,7 +59,9 @@ impl Network {
     ///
     /// An invalid pattern.
     pub fn hold_port(&self, from: &str, to: &str, port: u16) -> Result<Hold, InvalidRule> {
-        self.hold_matching(ActiveRule::new(Action::Hold(MessageQueue::default())).from(from).to(to).port(port))
+        self.hold_matching(
+            ActiveRule::new(Action::Hold(MessageQueue::default())).from(from).to(to).port(port),
+        )
     }
 
     fn hold_matching(&self, rule: ActiveRule) -> Result<Hold, InvalidRule> {

@@ -102,7 +102,8 @@ impl Host {
     ///
     /// Outside a madsim runtime.
     pub fn current() -> io::Result<Host> {
-        rt::mounted().ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NotMounted(rt::current_node())))
+        rt::mounted()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NotMounted(rt::current_node())))
     }
 
     /// Switches the host off until the guard is dropped: it sends nothing, not even a FIN, and

@@ -102,8 +102,7 @@ fn files_that_the_recipes_name_exist() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let table =
         text.split("<!-- recipes -->").nth(1).expect("the table stands between two `<!-- recipes -->` marks");
-    let paths: Vec<&str> =
-        table.split('`').skip(1).step_by(2).filter(|word| word.contains('/')).collect();
+    let paths: Vec<&str> = table.split('`').skip(1).step_by(2).filter(|word| word.contains('/')).collect();
     assert!(paths.len() > 10, "{paths:?}");
     for path in paths {
         assert!(root().join(path).exists(), "ARCHITECTURE.md names {path}");

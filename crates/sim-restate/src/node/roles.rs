@@ -87,7 +87,8 @@ impl Process {
         let peers = self.peers.take().expect("the order of steps is checked");
         let nodes = self.metadata.nodes.clone();
         let server = MetadataServer::new(config, self.seed, self.node.host().clone(), store, requests, nodes);
-        let server = server.with_stop_signal(self.running.stop.clone()).with_status(self.running.status.clone());
+        let server =
+            server.with_stop_signal(self.running.stop.clone()).with_status(self.running.status.clone());
         let (recorder, serving) = (self.recorder.clone(), self.running.serving.clone());
         serving.set(true);
         rt::spawn(&self.recorder, "metadata server", async move {

@@ -123,7 +123,8 @@ fn loss_and_delay_on_all_links_change_madsims_configuration() {
         assert!((2..=18).contains(&answers), "{answers}");
         drop(lossy);
         // madsim's network cannot represent loss or delay of one link.
-        let _one = world.network.inject(LinkRule::new(LinkEffect::Lose).from("n1").with_probability(0.99)).unwrap();
+        let _one =
+            world.network.inject(LinkRule::new(LinkEffect::Lose).from("n1").with_probability(0.99)).unwrap();
         for _ in 0..20 {
             assert!(world.reach(0, 1).await);
         }
