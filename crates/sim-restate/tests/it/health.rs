@@ -79,38 +79,20 @@ fn roles_start_in_the_order_of_their_model() {
 /// restart.
 struct ReadStatuses;
 
+#[scenario(name = "asks", about = "reads the statuses of nodes' roles")]
 impl Scenario for ReadStatuses {
-    fn name(&self) -> &str {
-        "asks"
-    }
-
-    fn about(&self) -> &str {
-        "asks nodes for the status of their roles"
-    }
-
-    fn models(&self) -> &[Preset] {
-        ColdStart.models()
-    }
-
-    fn defaults(&self) -> Parameters {
-        ClusterSettings::defaults()
-    }
-
-    fn play(&self, world: World, settings: &Settings) -> Play {
-        let settings = ClusterSettings::with_logs(settings).expect("these are right");
-        Box::pin(async move {
-            let limit: Limit = Duration::from_secs(60).into();
-            let mut cluster = Cluster::start(&world, settings);
-            let note = |cluster: &Cluster, place| world.note(&format!("told: {}", cluster.statuses(place)));
-            note(&cluster, 0);
-            cluster.wait_provisioned().await;
-            cluster.wait_healthy(limit).await;
-            note(&cluster, 0);
-            cluster.restart(1, Signal::Kill).await;
-            note(&cluster, 1);
-            cluster.wait_healthy(limit).await;
-            note(&cluster, 1);
-        })
+    async fn play(&self, world: World, settings: ClusterSettings) {
+        let limit: Limit = Duration::from_secs(60).into();
+        let mut cluster = Cluster::start(&world, settings);
+        let note = |cluster: &Cluster, place| world.note(&format!("told: {}", cluster.statuses(place)));
+        note(&cluster, 0);
+        cluster.wait_provisioned().await;
+        cluster.wait_healthy(limit).await;
+        note(&cluster, 0);
+        cluster.restart(1, Signal::Kill).await;
+        note(&cluster, 1);
+        cluster.wait_healthy(limit).await;
+        note(&cluster, 1);
     }
 }
 

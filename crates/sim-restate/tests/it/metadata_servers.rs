@@ -50,7 +50,7 @@ fn faults_happen_and_clients_make_progress() {
 
 #[test]
 fn runs_are_deterministic() {
-    for scenario in [&MetadataChaos as &dyn Scenario, &MetadataReconfiguration] {
+    for scenario in [&MetadataChaos as &dyn AnyScenario, &MetadataReconfiguration] {
         for seed in 0..3 {
             assert_eq!(check(&run(scenario, &[], seed)).1, None, "{} with seed {seed}", scenario.name());
         }

@@ -97,7 +97,7 @@ fn one_run_answers_every_deadline() {
 /// Its next process finds the progress port free, although the last one has only just ended.
 #[test]
 fn a_node_whose_steps_are_followed_can_be_restarted() {
-    let scenarios: [&dyn Scenario; 2] = [&TrimGap, &ClusterChaos];
+    let scenarios: [&dyn AnyScenario; 2] = [&TrimGap, &ClusterChaos];
     for scenario in scenarios {
         for seed in 0..4 {
             let verdict = play(scenario, "quiet", &[("admin.strategy", "progress")], seed).verdict;

@@ -117,7 +117,7 @@ fn the_gap_waits_for_the_failure_detector() {
 /// name, and most pass.
 #[test]
 fn the_tests_are_flaky_on_the_ci_machine_of_march_2025() {
-    let failed = |scenario: &dyn Scenario, seeds: u64| {
+    let failed = |scenario: &dyn AnyScenario, seeds: u64| {
         let verdicts =
             (0..seeds).map(|seed| outcome(scenario, "restate-m25", "ci-2025-03", &[], seed).verdict);
         verdicts.filter(|verdict| *verdict != Verdict::Passed).count()
