@@ -28,10 +28,10 @@ use crate::partition::views::Views;
 use crate::settings::{ClusterSettings, Provision, Step, Strategy};
 use sim_raft::api::{Answer, FABRIC_PORT, RAFT_PORT, Request};
 use sim_raft::client::ClientError;
-use sim_raft::{Incoming, publish};
 use sim_raft::settings::Delays;
 use sim_raft::storage::RaftStore;
 use sim_raft::transport::PeerListener;
+use sim_raft::{Incoming, publish};
 use sim_raft::{
     MetadataClient, MetadataServer, MetadataState, NodeConfig, NodesConfiguration, RetryPolicy, Roles,
     ServerConfig, Status, StorageState, WorkerState,
@@ -489,14 +489,18 @@ impl Process {
     }
 
     fn start_metadata_server(&mut self) -> std::io::Result<()> {
-        let config =
-            ServerConfig { name: self.name.clone(), incarnation: self.life, settings: self.settings.raft.clone() };
+        let config = ServerConfig {
+            name: self.name.clone(),
+            incarnation: self.life,
+            settings: self.settings.raft.clone(),
+        };
         let store = self.metadata_store.take().expect("the order of steps is checked");
         let requests = self.requests.1.take().expect("the server starts once");
         let peers = self.peers.take().expect("the order of steps is checked");
         let nodes = self.metadata.nodes.clone();
         let server = MetadataServer::new(config, self.seed, self.node.host().clone(), store, requests, nodes);
-        let server = server.with_stop_signal(self.running.stop.clone()).with_status(self.running.status.clone());
+        let server =
+            server.with_stop_signal(self.running.stop.clone()).with_status(self.running.status.clone());
         let (recorder, serving) = (self.recorder.clone(), self.running.serving.clone());
         serving.set(true);
         rt::spawn(&self.recorder, "metadata server", async move {

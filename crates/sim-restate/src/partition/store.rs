@@ -156,7 +156,11 @@ fn name(partition: PartitionId) -> String {
 
 fn put(engine: &mut Engine, partition: PartitionId, bytes: &[u8]) {
     let mut batch = Batch::new();
-    batch.put(engine.family_index(&name(partition)).expect("a partition at work has its family"), STATE, bytes);
+    batch.put(
+        engine.family_index(&name(partition)).expect("a partition at work has its family"),
+        STATE,
+        bytes,
+    );
     engine.write_without_wal(batch);
 }
 
