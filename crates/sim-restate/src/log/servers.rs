@@ -52,7 +52,7 @@ impl Servers {
         let connect_timeout = settings.network.connect_timeout;
         let shared = ServersShared {
             me,
-            local: local,
+            local,
             remote: Peers::new(host, LOG_SERVER_PORT, connect_timeout),
             nodes: nodes.clone(),
             settings: settings.log.clone(),

@@ -29,15 +29,15 @@ use stormglass_rt::{JoinHandle, Watch};
 
 /// A partition's status, written by its processor and read by the manager.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SharedStatus(Arc<Mutex<(Status, Arc<State>)>>);
+pub(crate) struct SharedStatus(Arc<Mutex<Status>>);
 
 impl SharedStatus {
     pub(crate) fn get(&self) -> Status {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set(&self, change: impl FnOnce(&mut Status)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).0);
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

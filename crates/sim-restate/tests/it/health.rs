@@ -104,7 +104,7 @@ fn statuses_of_all_roles_can_be_read() {
     let played = Run::new(&ReadStatuses, settings, Seed(3)).play(Keep::Events);
     assert_eq!(played.outcome.verdict, Verdict::Passed);
     let notes = played.trace.events.iter().map(|event| played.trace.text(event.subject));
-    let told: String =
+    let statuses: String =
         notes.filter_map(|text| text.strip_prefix("told: ")).map(|text| format!("{text}\n")).collect();
     expect![[r#"
         node unknown, fabric unknown, metadata server unknown, log server unknown, worker unknown, admin unknown, ingress unknown
