@@ -205,11 +205,11 @@ fn locks_are_of_open_files() {
 #[test]
 fn blocking_callers_have_the_whole_filesystem() {
     use std::io::{Read, Seek, Write};
-    use stormglass_fs::blocking::{BlockingDisk, Ledger};
+    use stormglass_fs::blocking::{BlockingDisk, DeferredLatency};
     Runtime::new().block_on(async {
         let disk = slow("disk", 10);
-        let ledger = Ledger::new(&disk);
-        let blocking = BlockingDisk::new(&disk, &ledger);
+        let deferred = DeferredLatency::new(&disk);
+        let blocking = BlockingDisk::new(&disk, &deferred);
         blocking.create_dir_all("d/e").unwrap();
         let options = *OpenOptions::new().read(true).write(true).create(true);
         let mut file = blocking.open_with(&options, "d/e/a").unwrap();
@@ -221,8 +221,8 @@ fn blocking_callers_have_the_whole_filesystem() {
         blocking.rename("d/e/a", "b").unwrap();
         blocking.remove_dir_all("d").unwrap();
         assert_eq!(blocking.read_dir("/").unwrap().names(), ["b"]);
-        assert_eq!((stormglass_rt::now().as_nanos(), ledger.owed()), (0, MS(10)));
-        ledger.settle().await;
+        assert_eq!((stormglass_rt::now().as_nanos(), deferred.pending()), (0, MS(10)));
+        deferred.sleep().await;
         assert_eq!(stormglass_rt::now().as_nanos() / 1_000_000, 10);
     });
 }
