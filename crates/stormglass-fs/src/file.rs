@@ -26,8 +26,8 @@ use stormglass_core::Kind;
 use stream::Stream;
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 
-/// An open file, or a directory opened to be synced; named after `tokio::fs::File`, and like it a stream: it has a position
-/// from which the methods of `tokio::io` read and write. WriteAt any position: [`FileExt`].
+/// An open file, or a directory opened to be synced; named after `tokio::fs::File`, and like it a stream: the methods of
+/// `tokio::io` read and write at its file offset. [`FileExt`] reads and writes at a given offset.
 ///
 /// As with tokio, a write to the stream only *starts* a write, in a task of its own. It is complete, and its error reported,
 /// when the stream is flushed or used next, and it may be lost with a node that is killed. A write at an offset is complete

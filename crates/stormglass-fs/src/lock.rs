@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::task::Waker;
 use stormglass_core::EventId;
 
-/// What an open file may mode of a file.
+/// The mode of a lock: `LOCK_SH` or `LOCK_EX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LockMode {
     Shared,
@@ -35,7 +35,8 @@ impl Locks {
         self.opened
     }
 
-    /// Takes the lock, or turns what is held into it; `None` if others mode it. Gives the event that let it go, if one did.
+    /// Takes the lock, or converts the lock that the holder has. Returns the event of the last release, or `None` if another
+    /// holder conflicts.
     pub(crate) fn take(&mut self, inode: Inode, holder: u64, mode: LockMode) -> Option<EventId> {
         let lock = self.held.entry(inode).or_default();
         let others_share = lock.shared.iter().any(|&other| other != holder);

@@ -15,7 +15,7 @@ use stormglass_core::Scope;
 use stormglass_rt as rt;
 use tokio::io::ReadBuf;
 
-/// WriteAt most so much is read or written in one go (`DEFAULT_MAX_BUF_SIZE` of tokio).
+/// The most bytes of one read or write (`DEFAULT_MAX_BUF_SIZE` of tokio).
 const CHUNK_MAX: usize = 2 << 20;
 
 /// The in-flight operation of the stream.
@@ -77,7 +77,7 @@ impl Stream {
         if let Some(sleep) = &mut reading.sleep {
             ready!(Pin::new(sleep).poll(context));
         }
-        let Reading { in_flight, sleep: _, position, len } =
+        let Reading { in_flight, sleep: _sleep, position, len } =
             *self.reading.take().expect("the read is in flight");
         let to = buffer.initialize_unfilled_to(len.min(buffer.remaining()));
         let count = open

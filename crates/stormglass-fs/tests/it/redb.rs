@@ -113,7 +113,7 @@ fn every_acknowledged_commit_survives_a_crash_at_any_operation() {
     assert!(crashes > 200, "{crashes}");
 }
 
-/// The time of the syncs that redb made is slept when the deferred is settled: 2 ms each.
+/// The time of the syncs that redb made is deferred and slept later: 2 ms each.
 #[test]
 fn commits_take_the_time_of_their_syncs() {
     let (began, ended) = Runtime::new().block_on(async {
