@@ -3,7 +3,7 @@
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, StorageBackend, TableDefinition};
 use std::io;
 use stormglass_core::{Latency, Seed};
-use stormglass_fs::blocking::{BlockingFile, Ledger};
+use stormglass_fs::blocking::{BlockingFile, DeferredLatency};
 use stormglass_fs::{Disk, DiskProfile, Loss, OpenOptions};
 
 const TABLE: TableDefinition<'_, u64, &str> = TableDefinition::new("words");
@@ -29,10 +29,10 @@ impl StorageBackend for Backend {
     }
 }
 
-async fn open(disk: &Disk, ledger: &Ledger) -> Result<Database, Box<dyn std::error::Error>> {
+async fn open(disk: &Disk, deferred: &DeferredLatency) -> Result<Database, Box<dyn std::error::Error>> {
     let options = *OpenOptions::new().read(true).write(true).create(true);
     let file = disk.open_with(&options, "words.redb").await?;
-    Ok(Database::builder().create_with_backend(Backend(file.into_blocking(ledger)))?)
+    Ok(Database::builder().create_with_backend(Backend(file.into_blocking(deferred)))?)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -40,23 +40,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut profile = DiskProfile::instant();
         profile.sync.latency = Latency::from_millis(2);
         let disk = Disk::new("disk", profile, Seed(1));
-        let ledger = Ledger::new(&disk);
+        let deferred = DeferredLatency::new(&disk);
 
-        let database = open(&disk, &ledger).await?;
+        let database = open(&disk, &deferred).await?;
         disk.open("/").await?.sync_all().await?;
-        ledger.settle().await;
+        deferred.sleep().await;
         for (key, word) in ["storm", "glass"].into_iter().enumerate() {
             let began = stormglass_rt::now();
             let transaction = database.begin_write()?;
             transaction.open_table(TABLE)?.insert(key as u64, word)?;
             transaction.commit()?;
-            ledger.settle().await;
+            deferred.sleep().await;
             println!("committed {word:?} in {:?} of simulated time", stormglass_rt::now() - began);
         }
         print!("{}", disk.snapshot());
         disk.power_loss(Loss::Everything);
         drop(database);
-        let database = open(&disk, &ledger).await?;
+        let database = open(&disk, &deferred).await?;
         let words = database.begin_read()?.open_table(TABLE)?.len()?;
         println!("after a power loss: {words} words");
         Ok(())

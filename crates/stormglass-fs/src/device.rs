@@ -1,4 +1,4 @@
-//! The device under one or more disks: where syncs, write-back and reads of what is not cached queue.
+//! The block device of one or more disks: its request queue serves syncs, write-back and uncached reads.
 
 mod speed;
 
@@ -12,18 +12,18 @@ use stormglass_core::latency::transfer;
 use stormglass_core::queue::Servers;
 use stormglass_core::{Seed, SimTime};
 
-/// A device. What the page cache answers does not come here; a sync does, and write-back, and a read of what is not in
-/// the cache. Clones are the same device.
+/// A block device. It serves syncs, write-back and uncached reads; the page cache serves the rest. Clones are handles to the
+/// same device.
 ///
-/// A request passes three stations: it waits for its turn by the device's operations a second, then its bytes pass one
-/// after the other with everybody's, then one of `queue-depth` servers works on it. While the device
-/// stalls, the last two take longer.
+/// A request passes three stages: it waits for the limit on requests per second (`iops`), then its bytes are transferred, one
+/// request after the other (`per-mib`), then one of `queue-depth` servers processes it. While the device stalls, the last two
+/// take longer.
 #[derive(Clone, Debug)]
 pub struct Device(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// Whether nothing ever waits for anything: no limits and, so far, no episodes.
+    /// Whether requests never wait: no limits and, so far, no episodes.
     free: AtomicBool,
     state: Mutex<State>,
 }
@@ -39,7 +39,7 @@ struct State {
 }
 
 impl Device {
-    /// A device. When it stalls is drawn from the seed's stream `("device", name, "stall")`.
+    /// Creates a device. Its stalls are drawn from the seed's stream `("device", name, "stall")`.
     pub fn new(name: &str, profile: &DeviceProfile, seed: Seed) -> Device {
         let depth = usize::from(profile.queue_depth);
         let turn = Duration::from_secs(1).checked_div(profile.iops).unwrap_or_default();
@@ -55,15 +55,15 @@ impl Device {
         Device(Arc::new(Shared { free: AtomicBool::new(free), state: Mutex::new(state) }))
     }
 
-    /// Lets the device be slower by this factor for a time. Where episodes overlap, their factors multiply. What is under
-    /// way already keeps its end.
+    /// Slows the device down by `factor` for a time. Where episodes overlap, their factors multiply. Requests in flight keep
+    /// their completion time.
     pub fn stall(&self, during: Range<SimTime>, factor: Slowdown) {
         self.lock().speed.stall(during, factor);
         self.0.free.store(false, Ordering::Relaxed);
     }
 
-    /// When a request is done that comes at `now`, with so many bytes to pass and so much work.
-    pub(crate) fn take(&self, now: SimTime, bytes: u64, work: Duration) -> SimTime {
+    /// Returns when a request completes that arrives at `now`, transfers `bytes` and takes `work` of processing.
+    pub(crate) fn submit(&self, now: SimTime, bytes: u64, work: Duration) -> SimTime {
         if self.0.free.load(Ordering::Relaxed) {
             return now + work;
         }
@@ -105,45 +105,49 @@ mod tests {
         Device::new("d", &profile, Seed(1))
     }
 
-    /// 100 operations a second: each waits 10 ms for its turn after the one before, and idle turns are not saved up.
+    /// 100 requests a second: each starts 10 ms after the one before, and idle time is not saved up.
     #[test]
-    fn operations_come_one_turn_after_the_other() {
+    fn requests_are_spaced_by_iops() {
         let device = device(DeviceProfile { iops: 100, ..DeviceProfile::default() });
         assert_eq!(
-            [0, 0, 0, 500, 500].map(|at| device.take(AT(at), 0, MS(1))),
+            [0, 0, 0, 500, 500].map(|at| device.submit(AT(at), 0, MS(1))),
             [1, 11, 21, 501, 511].map(AT)
         );
     }
 
-    /// Two transfers of 1 MiB at 8 ms a MiB share the line: the second is through after 16 ms. Work overlaps.
+    /// Two transfers of 1 MiB at 8 ms a MiB share the bandwidth: the second is transferred after 16 ms. Processing overlaps.
     #[test]
-    fn bytes_pass_one_after_the_other() {
+    fn transfers_are_serialized() {
         let device = device(DeviceProfile { per_mib: MS(8), ..DeviceProfile::default() });
-        assert_eq!([0, 0].map(|at| device.take(AT(at), 1 << 20, MS(5))), [13, 21].map(AT));
-        assert_eq!(device.take(AT(0), 0, MS(5)), AT(5), "without bytes nothing waits for the line");
+        assert_eq!([0, 0].map(|at| device.submit(AT(at), 1 << 20, MS(5))), [13, 21].map(AT));
+        assert_eq!(
+            device.submit(AT(0), 0, MS(5)),
+            AT(5),
+            "a request without bytes does not wait for transfers"
+        );
     }
 
-    /// Work of 10 ms that meets an episode of factor 4 after 5 ms: 5 + 4 · 5 = 25 ms. One that reaches its end after
-    /// 12 ms: in 12 ms a quarter, 3 ms, is done, and 2 ms are left.
+    /// Work of 10 ms, an episode of factor 4 after 5 ms: 5 + 4 · 5 = 25 ms. An episode that ends
+    /// 12 ms later: in 12 ms a quarter, 3 ms, is done, and 2 ms are left.
     #[test]
-    fn a_stall_stretches_what_it_meets() {
+    fn a_stall_slows_requests_in_its_interval() {
         let long = device(DeviceProfile::default());
         long.stall(AT(5)..AT(1_000), factor(4.0));
-        assert_eq!(long.take(AT(0), 0, MS(10)), AT(25));
+        assert_eq!(long.submit(AT(0), 0, MS(10)), AT(25));
         let short = device(DeviceProfile::default());
         short.stall(AT(5)..AT(17), factor(4.0));
-        assert_eq!(short.take(AT(0), 0, MS(10)), AT(19));
+        assert_eq!(short.submit(AT(0), 0, MS(10)), AT(19));
     }
 
     #[test]
-    fn episodes_multiply_and_infinity_stops() {
+    fn factors_of_overlapping_episodes_multiply_and_infinity_stalls() {
         let device = device(DeviceProfile {
             episodes: vec![Episode { at: MS(0), length: MS(100), factor: factor(2.0) }],
             ..DeviceProfile::default()
         });
         device.stall(AT(0)..AT(100), factor(3.0));
-        assert_eq!(device.take(AT(0), 0, MS(10)), AT(60));
+        assert_eq!(device.submit(AT(0), 0, MS(10)), AT(60));
         device.stall(AT(200)..AT(700), factor(f64::INFINITY));
-        assert_eq!(device.take(AT(195), 0, MS(10)), AT(705));
+        assert_eq!(device.submit(AT(195), 0, MS(10)), AT(705));
     }
 }

@@ -1,15 +1,17 @@
-//! Directories: what is in them, and what is done to a whole one.
+//! Directories: list, create and remove.
 
 use crate::disk::Disk;
 use crate::metadata::{FileType, Metadata};
-use crate::tree::{Type, text};
+use crate::operation::Operation;
+use crate::tree::{Type, path_str};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::vec::IntoIter;
+use stormglass_core::Kind;
 
-/// The names in a directory as they were when it was read, sorted; named after `tokio::fs::ReadDir`.
+/// The entries of a directory at the time it was read, sorted by name; named after `tokio::fs::ReadDir`.
 #[derive(Debug)]
 pub struct ReadDir {
     disk: Disk,
@@ -22,16 +24,16 @@ impl ReadDir {
         ReadDir { disk: disk.clone(), path: path.to_path_buf(), entries: entries.into_iter() }
     }
 
-    /// The next one.
+    /// Returns the next entry.
     ///
     /// # Errors
     ///
-    /// Never; real ones fail while they read.
+    /// Never; on a real disk reading can fail.
     pub async fn next_entry(&mut self) -> io::Result<Option<DirEntry>> {
         Ok(self.next())
     }
 
-    /// The names that are left, as text.
+    /// Returns the names of the remaining entries.
     pub fn names(self) -> Vec<String> {
         self.entries.map(|(name, _)| name.to_string()).collect()
     }
@@ -46,7 +48,7 @@ impl Iterator for ReadDir {
     }
 }
 
-/// A name in a directory; named after `tokio::fs::DirEntry`.
+/// A directory entry; named after `tokio::fs::DirEntry`.
 #[derive(Debug)]
 pub struct DirEntry {
     disk: Disk,
@@ -56,37 +58,109 @@ pub struct DirEntry {
 }
 
 impl DirEntry {
-    /// The directory's path and the name.
+    /// Returns the path: the directory's path and the name.
     pub fn path(&self) -> PathBuf {
         self.path.clone()
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn file_name(&self) -> OsString {
         OsString::from(&*self.name)
     }
 
-    /// What is known of it; a link is not followed.
+    /// Returns the metadata of the entry; a symbolic link is not followed.
     ///
     /// # Errors
     ///
-    /// `NotFound` if it is gone by now.
+    /// `NotFound` if the entry was removed since.
     pub async fn metadata(&self) -> io::Result<Metadata> {
         self.disk.symlink_metadata(&self.path).await
     }
 
-    /// What it was when the directory was read.
+    /// Returns the type that the entry had when the directory was read.
     ///
     /// # Errors
     ///
-    /// Never; real filesystems may have to look.
+    /// Never; a real filesystem may need a `stat(2)`.
     pub async fn file_type(&self) -> io::Result<FileType> {
         Ok(FileType(self.kind))
     }
 }
 
-/// Makes a directory and those above it, as std does: from the last name upwards until one can be made, then down again.
-pub(crate) async fn create_all(disk: &Disk, path: &Path) -> io::Result<()> {
+impl Disk {
+    /// Creates a directory.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if its parent is missing, `AlreadyExists`, `NotADirectory`.
+    pub async fn create_dir(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        let path = path_str(path.as_ref())?;
+        self.operate(Kind::Mkdir, path, |state| state.tree.create_dir(path)).await
+    }
+
+    /// Creates a directory and its missing parents. An existing directory is no error and costs an operation.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if a file has the name, `NotADirectory`.
+    pub async fn create_dir_all(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        create_all(self, path.as_ref()).await
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `NotADirectory`, `DirectoryNotEmpty`.
+    pub async fn remove_dir(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        let path = path_str(path.as_ref())?;
+        self.operate(Kind::Unlink, path, |state| state.tree.remove_dir(path)).await
+    }
+
+    /// Removes a directory and everything in it; of a symbolic link, the link itself. Each removal is an operation.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `NotADirectory` for a file.
+    pub async fn remove_dir_all(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        remove_all(self, path.as_ref()).await
+    }
+
+    /// Returns the entries of a directory, sorted by name: one operation, or with
+    /// [`crate::fault::DiskEffect::ShortDirectory`] several, each of which continues after the last name of the one before. Names that
+    /// are created or removed between two of them may be in the list or not, as POSIX has it (readdir(3)).
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `NotADirectory`.
+    pub async fn read_dir(&self, path: impl AsRef<Path>) -> io::Result<ReadDir> {
+        let path = path_str(path.as_ref())?;
+        let mut entries: Vec<(Arc<str>, Type)> = Vec::new();
+        loop {
+            let subject = self.subject(path);
+            let in_flight =
+                self.start(None, Operation { kind: Kind::Readdir, subject, bytes: 0, target: None })?;
+            let all_read = self.complete(in_flight, |state, in_flight| {
+                let mut rest = state.tree.read_dir(path)?;
+                if let Some((last, _)) = entries.last() {
+                    rest.retain(|(name, _)| name > last);
+                }
+                let count = in_flight.shortened(rest.len());
+                let all_read = count == rest.len();
+                rest.truncate(count);
+                entries.append(&mut rest);
+                Ok(all_read)
+            });
+            if all_read.await? {
+                return Ok(ReadDir::new(self, path.as_ref(), entries));
+            }
+        }
+    }
+}
+
+/// Creates a directory and its missing parents as std does: from the last component upwards until one can be created, then
+/// down again.
+async fn create_all(disk: &Disk, path: &Path) -> io::Result<()> {
     let mut missing = Vec::new();
     let mut next = Some(path).filter(|path| !path.as_os_str().is_empty());
     while let Some(path) = next {
@@ -109,16 +183,16 @@ pub(crate) async fn create_all(disk: &Disk, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a directory with all that is in it, from the leaves up; a link is removed itself. As with std, what is gone when
-/// its turn comes is no error.
-pub(crate) async fn remove_all(disk: &Disk, path: &Path) -> io::Result<()> {
+/// Removes a directory and everything in it, leaves first; of a symbolic link, the link itself. As with std, an entry that was
+/// removed meanwhile is no error.
+async fn remove_all(disk: &Disk, path: &Path) -> io::Result<()> {
     if disk.symlink_metadata(path).await?.is_symlink() {
         return disk.remove_file(path).await;
     }
-    // Directories whose entries are still to be removed, the innermost last. They are found without links: one of those may
-    // be removed on the way.
+    // A stack of directories with entries to remove, the innermost last. Their paths have no symbolic links, since one of
+    // those may be removed on the way.
     let mut entries = disk.read_dir(path).await?;
-    entries.path = disk.lock().tree.canonical(text(path)?)?.into();
+    entries.path = disk.lock().tree.canonical(path_str(path)?)?.into();
     let mut open = vec![(path.to_path_buf(), entries)];
     while let Some((directory, entries)) = open.last_mut() {
         match entries.next() {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// EIO: the device does not do it.
+/// EIO: the device fails the operation.
 pub(crate) fn eio() -> io::Error {
     crate::fault::DiskError::Io.into()
 }

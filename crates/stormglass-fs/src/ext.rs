@@ -1,33 +1,33 @@
-//! What tokio's files lack.
+//! Operations that `tokio::fs::File` lacks.
 
 use std::fs::TryLockError;
 use std::future::Future;
 use std::io;
 
-/// Reading and writing at a place, reserving space, and locks: methods of `std::fs::File` and of
-/// `std::os::unix::fs::FileExt` that `tokio::fs::File` does not have. It has them in both worlds: on simulated files, and
-/// on tokio's where nothing is simulated.
+/// Reads and writes at an offset, reserved space, and locks: methods of `std::fs::File` and of
+/// `std::os::unix::fs::FileExt` that `tokio::fs::File` does not have. The trait is implemented for simulated files, and for
+/// tokio's files where nothing is simulated.
 pub trait FileExt {
-    /// Reads from `offset` on into the buffer; gives how many bytes, 0 at the end of the file.
+    /// Reads from `offset` into `buffer` and returns the number of bytes, 0 at the end of the file.
     ///
     /// # Errors
     ///
     /// EBADF if not opened for reading, `IsADirectory`.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> impl Future<Output = io::Result<usize>> + Send;
 
-    /// Writes at `offset`, or at the end if the file was opened to append (as Linux has it); gives how many bytes. A gap is
-    /// filled with zeros. The bytes are in the page cache, not durable.
+    /// Writes at `offset`, or at the end if the file was opened to append (as Linux does), and returns the number of bytes. A gap
+    /// reads as zeros. The bytes are in the page cache, not durable.
     ///
     /// # Errors
     ///
     /// EBADF if not opened for writing, `FileTooLarge`, `StorageFull`.
     fn write_at(&self, bytes: &[u8], offset: u64) -> impl Future<Output = io::Result<usize>> + Send;
 
-    /// Fills the buffer from `offset` on.
+    /// Fills `buffer` from `offset`.
     ///
     /// # Errors
     ///
-    /// `UnexpectedEof` if the file ends before; otherwise as [`FileExt::read_at`].
+    /// `UnexpectedEof` if the file ends before the buffer is full; otherwise as [`FileExt::read_at`].
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> impl Future<Output = io::Result<()>> + Send
     where
         Self: Sync,
@@ -65,43 +65,43 @@ pub trait FileExt {
         }
     }
 
-    /// Reserves space for so many bytes without changing the length (`fallocate` with `FALLOC_FL_KEEP_SIZE`).
+    /// Reserves space for `len` bytes without changing the length (`fallocate` with `FALLOC_FL_KEEP_SIZE`).
     ///
     /// # Errors
     ///
     /// EBADF if not opened for writing, `StorageFull`.
     fn allocate(&self, len: u64) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Locks the file for this handle and its clones alone (`flock`); waits while others hold a lock of any kind. Closing
-    /// the last of them lets go.
+    /// Locks the file exclusively for this handle and its clones (`flock`), and waits while another open file holds a lock of
+    /// either mode. Closing the last of the clones releases the lock.
     ///
     /// # Errors
     ///
-    /// EIO when the disk's power is gone.
+    /// EIO after a power loss of the disk.
     fn lock(&self) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// As [`FileExt::lock`], together with others who do the same.
+    /// As [`FileExt::lock`], but a shared lock.
     ///
     /// # Errors
     ///
-    /// EIO when the disk's power is gone.
+    /// EIO after a power loss of the disk.
     fn lock_shared(&self) -> impl Future<Output = io::Result<()>> + Send;
 
     /// As [`FileExt::lock`], without waiting.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` while others hold a lock.
+    /// `WouldBlock` while another open file holds a lock.
     fn try_lock(&self) -> Result<(), TryLockError>;
 
     /// As [`FileExt::lock_shared`], without waiting.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` while somebody holds it alone.
+    /// `WouldBlock` while another open file holds an exclusive lock.
     fn try_lock_shared(&self) -> Result<(), TryLockError>;
 
-    /// Lets go.
+    /// Releases the lock.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
-//! The functions of `tokio::fs` by name: every one is a method of a disk, a function on the mounted disk, and a method of a
+//! The list of the functions of `tokio::fs`: each is a method of a disk, a function on the mounted disk, and a method of a
 //! blocking disk.
 
-/// Hands all of them to a macro.
+/// Calls a macro with the whole list.
 macro_rules! each {
     ($to:ident) => {
         $to! {

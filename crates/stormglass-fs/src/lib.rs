@@ -1,10 +1,18 @@
 #![doc = include_str!("../README.md")]
 //!
-//! In reading order: [`profile`] (what an operation costs), `tree` (names and contents, now and after a power loss: plain
-//! structs without clock), [`power`] (what a power loss leaves), [`device`] (where requests queue and stalls happen),
-//! `write_back` (what the kernel writes on its own), [`fault`] (rules that spoil operations), [`disk`] (the handle and
-//! the operations by name), [`file`](mod@file) (an open file), [`mount`] (`tokio::fs` on the node's own disk), [`blocking`]
-//! (for engines without await). `real` is what stands here when nothing is simulated.
+//! The reading order is the order of dependence: a file uses only files before it in this list.
+//!
+//! 1. [`profile`]: the costs of operations, as data.
+//! 2. [`fault`]: rules that make operations fail or corrupt them. `error`: the errors that std has no name for.
+//! 3. `tree`: directory entries and contents, volatile and durable; plain structs without clock.
+//! 4. [`power`]: what a power loss leaves. [`device`]: the request queue and its stalls. `write_back`: the kernel's own writes.
+//! 5. `operation`: kinds, streams, counters. `lock`: advisory locks. `deferred`: the latency of blocking calls.
+//! 6. [`disk`]: the handle of a disk. Every operation starts, sleeps and finishes there.
+//! 7. [`mount`]: the disk of a node. `metadata`, `names`, `directory`: operations on paths.
+//! 8. `options`, `ext`, [`file`](mod@file): an open file. `whole_file`: opening by path, reading and writing whole files.
+//! 9. `functions`, `mounted`: the functions of `tokio::fs` on the mounted disk. [`blocking`]: engines without await.
+//!
+//! `real` replaces all of it where nothing is simulated.
 //!
 //! **Invariant:** this crate knows no plan, no scenario and no network.
 
@@ -21,6 +29,8 @@ pub use simulated::*;
 
 #[cfg(madsim)]
 pub mod blocking;
+#[cfg(madsim)]
+mod deferred;
 #[cfg(madsim)]
 pub mod device;
 #[cfg(madsim)]
@@ -42,6 +52,10 @@ mod metadata;
 #[cfg(madsim)]
 pub mod mount;
 #[cfg(madsim)]
+mod mounted;
+#[cfg(madsim)]
+mod names;
+#[cfg(madsim)]
 mod operation;
 #[cfg(madsim)]
 mod options;
@@ -52,6 +66,8 @@ pub mod profile;
 #[cfg(madsim)]
 mod tree;
 #[cfg(madsim)]
+mod whole_file;
+#[cfg(madsim)]
 mod write_back;
 
 #[cfg(madsim)]
@@ -61,10 +77,11 @@ mod simulated {
     pub use crate::disk::{Disk, FaultGuard, Snapshot};
     pub use crate::file::{File, OpenOptions};
     pub use crate::metadata::{FileType, Metadata};
-    pub use crate::mount::{
-        Mount, canonicalize, copy, create_dir, create_dir_all, hard_link, metadata, read, read_dir,
-        read_link, read_to_string, remove_dir, remove_dir_all, remove_file, rename, symlink,
-        symlink_metadata, try_exists, write,
+    pub use crate::mount::Mount;
+    pub use crate::mounted::{
+        canonicalize, copy, create_dir, create_dir_all, hard_link, metadata, read, read_dir, read_link,
+        read_to_string, remove_dir, remove_dir_all, remove_file, rename, symlink, symlink_metadata,
+        try_exists, write,
     };
     pub use crate::operation::{Count, Counters};
     pub use crate::power::Loss;

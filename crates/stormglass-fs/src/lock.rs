@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::task::Waker;
 use stormglass_core::EventId;
 
-/// What an open file may hold of a file.
+/// The mode of a lock: `LOCK_SH` or `LOCK_EX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hold {
+pub(crate) enum LockMode {
     Shared,
     Exclusive,
 }
 
-/// Who holds which file; holders are numbers of open files.
+/// The locks of a disk. Holders are numbers of open file descriptions.
 #[derive(Debug, Default)]
 pub(crate) struct Locks {
     held: BTreeMap<Inode, Lock>,
@@ -24,38 +24,39 @@ struct Lock {
     exclusive: Option<u64>,
     shared: BTreeSet<u64>,
     waiting: Vec<Waker>,
-    /// The event with which somebody let go last.
+    /// The event of the last release.
     released: EventId,
 }
 
 impl Locks {
-    /// A number for one more open file.
+    /// Returns a number for a new open file description.
     pub(crate) fn number(&mut self) -> u64 {
         self.opened += 1;
         self.opened
     }
 
-    /// Takes the lock, or turns what is held into it; `None` if others hold it. Gives the event that let it go, if one did.
-    pub(crate) fn take(&mut self, inode: Inode, holder: u64, hold: Hold) -> Option<EventId> {
+    /// Takes the lock, or converts the lock that the holder has. Returns the event of the last release, or `None` if another
+    /// holder conflicts.
+    pub(crate) fn take(&mut self, inode: Inode, holder: u64, mode: LockMode) -> Option<EventId> {
         let lock = self.held.entry(inode).or_default();
         let others_share = lock.shared.iter().any(|&other| other != holder);
         let other_excludes = lock.exclusive.is_some_and(|other| other != holder);
-        if other_excludes || (hold == Hold::Exclusive && others_share) {
+        if other_excludes || (mode == LockMode::Exclusive && others_share) {
             return None;
         }
         lock.shared.remove(&holder);
         lock.exclusive = lock.exclusive.filter(|&other| other != holder);
-        match hold {
-            Hold::Shared => {
+        match mode {
+            LockMode::Shared => {
                 lock.shared.insert(holder);
                 lock.wake();
             }
-            Hold::Exclusive => lock.exclusive = Some(holder),
+            LockMode::Exclusive => lock.exclusive = Some(holder),
         }
         Some(lock.released)
     }
 
-    /// Wakes this task when somebody lets go.
+    /// Registers a task to wake at the next release.
     pub(crate) fn wait(&mut self, inode: Inode, waker: &Waker) {
         let waiting = &mut self.held.entry(inode).or_default().waiting;
         if !waiting.iter().any(|other| other.will_wake(waker)) {
@@ -63,13 +64,13 @@ impl Locks {
         }
     }
 
-    /// Whether it holds the lock, shared or not.
+    /// Returns whether `holder` has a lock of either mode.
     pub(crate) fn holds(&self, inode: Inode, holder: u64) -> bool {
         let holds = |lock: &Lock| lock.exclusive == Some(holder) || lock.shared.contains(&holder);
         self.held.get(&inode).is_some_and(holds)
     }
 
-    /// Lets go. `event` is the one that tells of it.
+    /// Releases the lock; `event` records the release.
     pub(crate) fn release(&mut self, inode: Inode, holder: u64, event: EventId) {
         if let Some(lock) = self.held.get_mut(&inode) {
             lock.shared.remove(&holder);
@@ -79,7 +80,7 @@ impl Locks {
         }
     }
 
-    /// The power is gone, and every lock with it; who waits finds out.
+    /// Drops every lock after a power loss and wakes the waiting tasks, which get EIO.
     pub(crate) fn clear(&mut self) {
         for (_, mut lock) in std::mem::take(&mut self.held) {
             lock.wake();

@@ -1,15 +1,17 @@
-//! What is known of a file.
+//! Metadata: `stat(2)`.
 
-use crate::tree::{Stat, Type};
+use crate::disk::{Disk, State};
+use crate::tree::{Follow, Stat, Type, path_str};
 use std::io;
-use stormglass_core::SimTime;
+use std::path::Path;
+use stormglass_core::{Kind, SimTime};
 use stormglass_rt as rt;
 
-/// What is known of a file, directory or link; named after `std::fs::Metadata`.
+/// The metadata of a file, directory or symbolic link; named after `std::fs::Metadata`.
 #[derive(Clone, Copy, Debug)]
 pub struct Metadata(Stat);
 
-/// What a name leads to; named after `std::fs::FileType`.
+/// The type of a file; named after `std::fs::FileType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileType(pub(crate) Type);
 
@@ -20,69 +22,104 @@ impl From<Stat> for Metadata {
 }
 
 impl Metadata {
-    /// What it is.
+    /// Returns the type.
     pub fn file_type(&self) -> FileType {
         FileType(self.0.kind)
     }
 
-    /// Whether it is a directory.
+    /// Returns whether it is a directory.
     pub fn is_dir(&self) -> bool {
         self.file_type().is_dir()
     }
 
-    /// Whether it is a regular file.
+    /// Returns whether it is a regular file.
     pub fn is_file(&self) -> bool {
         self.file_type().is_file()
     }
 
-    /// Whether it is a symbolic link.
+    /// Returns whether it is a symbolic link.
     pub fn is_symlink(&self) -> bool {
         self.file_type().is_symlink()
     }
 
-    /// The size in bytes; 0 for a directory, of a link the length of the path that it points to.
+    /// Returns the size in bytes: 0 for a directory, the length of the target path for a symbolic link.
     #[expect(clippy::len_without_is_empty, reason = "named after std::fs::Metadata, which has none either")]
     pub fn len(&self) -> u64 {
         self.0.len
     }
 
-    /// How many names it has; `nlink` of `std::os::unix::fs::MetadataExt`, but 1 for a directory.
+    /// Returns the number of hard links; `nlink` of `std::os::unix::fs::MetadataExt`, but 1 for a directory.
     pub fn nlink(&self) -> u64 {
         u64::from(self.0.links)
     }
 
-    /// When its contents, or the names in it, were changed, by the run's clock of the day.
+    /// Returns when the contents, or the directory's entries, last changed, in the run's wall-clock time.
     ///
     /// # Errors
     ///
-    /// Never; real filesystems may not know.
-    #[expect(
-        clippy::disallowed_types,
-        reason = "the run's own clock of the day, which madsim draws from the seed"
-    )]
+    /// Never; a real filesystem may not store it.
+    #[expect(clippy::disallowed_types, reason = "the run's own wall clock, which madsim draws from the seed")]
     pub fn modified(&self) -> io::Result<std::time::SystemTime> {
         Ok(rt::time_of_day(self.0.modified))
     }
 
-    /// As [`Metadata::modified`], on the run's clock.
+    /// As [`Metadata::modified`], in simulated time.
     pub fn modified_at(&self) -> SimTime {
         self.0.modified
     }
 }
 
 impl FileType {
-    /// Whether it is a directory.
+    /// Returns whether it is a directory.
     pub fn is_dir(&self) -> bool {
         self.0 == Type::Directory
     }
 
-    /// Whether it is a regular file.
+    /// Returns whether it is a regular file.
     pub fn is_file(&self) -> bool {
         self.0 == Type::File
     }
 
-    /// Whether it is a symbolic link.
+    /// Returns whether it is a symbolic link.
     pub fn is_symlink(&self) -> bool {
         self.0 == Type::Symlink
+    }
+}
+
+impl Disk {
+    /// Returns the metadata of a path; symbolic links are followed.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `NotADirectory`.
+    pub async fn metadata(&self, path: impl AsRef<Path>) -> io::Result<Metadata> {
+        self.stat(path_str(path.as_ref())?, Follow::Always).await
+    }
+
+    /// Returns the metadata of a path; a symbolic link as the last component is not followed.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `NotADirectory`.
+    pub async fn symlink_metadata(&self, path: impl AsRef<Path>) -> io::Result<Metadata> {
+        self.stat(path_str(path.as_ref())?, Follow::TrailingSlash).await
+    }
+
+    /// Returns whether a path exists.
+    ///
+    /// # Errors
+    ///
+    /// Any but `NotFound`.
+    pub async fn try_exists(&self, path: impl AsRef<Path>) -> io::Result<bool> {
+        match self.metadata(path).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn stat(&self, path: &str, follow: Follow) -> io::Result<Metadata> {
+        let stat = |state: &mut State| Ok(state.tree.stat(state.tree.find(path, follow)?));
+        Ok(self.operate(Kind::Stat, path, stat).await?.into())
     }
 }

@@ -1,17 +1,14 @@
-//! The disk of the node at work, and the functions of `tokio::fs` on it.
+//! The disk that is mounted on a node.
 
-use crate::directory::ReadDir;
 use crate::disk::Disk;
-use crate::metadata::Metadata;
 use madsim::task::NodeId;
 use std::io;
-use std::path::{Path, PathBuf};
 use stormglass_rt as rt;
 
-/// A disk that is mounted; dropping it takes the disk away from the node.
+/// A mounted disk; dropping it unmounts the disk from the node.
 pub type Mount = rt::Mount<Disk>;
 
-/// No disk is mounted on the node at work. Inside an `io::Error` of the kind `Unsupported`.
+/// The error if no disk is mounted on the current node. Inside an `io::Error` of the kind `Unsupported`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no disk is mounted on {0}: call Disk::mount there, or Disk::mount_on with its id, and keep the guard"
@@ -19,8 +16,8 @@ pub type Mount = rt::Mount<Disk>;
 pub struct NotMounted(NodeId);
 
 impl Disk {
-    /// Makes this the disk of the node at work: the functions of this crate and [`crate::File::open`] use it there, whichever
-    /// task calls them, in all lives of the node, until the guard is dropped.
+    /// Mounts this disk on the current node: the functions of this crate and `File::open` use it there, in every task and
+    /// every incarnation of the node, until the guard is dropped.
     ///
     /// ```
     /// use stormglass_core::Seed;
@@ -48,7 +45,7 @@ impl Disk {
     }
 }
 
-/// The disk that is mounted on the node at work.
+/// Returns the disk that is mounted on the current node.
 ///
 /// # Errors
 ///
@@ -60,18 +57,3 @@ impl Disk {
 pub fn current() -> io::Result<Disk> {
     rt::mounted().ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, NotMounted(rt::current_node())))
 }
-
-macro_rules! on_the_mounted_disk {
-    ($($name:ident($($argument:ident: $type:ty),+) -> $output:ty;)+) => {$(
-        #[doc = concat!("[`Disk::", stringify!($name), "`] of the disk that is mounted on the node at work.")]
-        ///
-        /// # Errors
-        ///
-        #[doc = concat!("Those of [`Disk::", stringify!($name), "`]; `Unsupported` when no disk is mounted.")]
-        pub async fn $name($($argument: $type),+) -> io::Result<$output> {
-            current()?.$name($($argument),+).await
-        }
-    )+};
-}
-
-crate::functions::each!(on_the_mounted_disk);

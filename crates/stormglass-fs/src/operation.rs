@@ -1,4 +1,4 @@
-//! The operations of a disk: their streams, their prices, and how often they happened.
+//! The kinds of disk operations: their streams, their costs, and counters.
 
 use crate::profile::{DiskProfile, OpCost};
 use crate::tree::Inode;
@@ -7,15 +7,15 @@ use std::time::Duration;
 use stormglass_core::event::Category;
 use stormglass_core::{Kind, Seed, Stream, Symbol};
 
-/// What is done, as the recorder has it.
+/// An operation, as it is recorded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operation {
     pub(crate) kind: Kind,
     pub(crate) subject: Symbol,
-    /// Its size.
+    /// The size in bytes.
     pub(crate) bytes: u64,
-    /// The open file that it is done to, and where.
-    pub(crate) on: Option<(Inode, u64)>,
+    /// The inode of the open file, and the offset; `None` for an operation on a path.
+    pub(crate) target: Option<(Inode, u64)>,
 }
 
 /// Every kind of operation, in the order of the streams.
@@ -38,8 +38,8 @@ const OPERATIONS: [Kind; 16] = [
     Kind::Readlink,
 ];
 
-/// An operation's place in [`OPERATIONS`].
-pub(crate) fn place(kind: Kind) -> usize {
+/// Returns an operation's index in [`OPERATIONS`].
+pub(crate) fn index(kind: Kind) -> usize {
     match kind {
         Kind::Open => 0,
         Kind::Create => 1,
@@ -57,12 +57,12 @@ pub(crate) fn place(kind: Kind) -> usize {
         Kind::Link => 13,
         Kind::Symlink => 14,
         Kind::Readlink => 15,
-        other => unreachable!("{other} is no disk operation"),
+        other => unreachable!("{other} is not a disk operation"),
     }
 }
 
-/// An operation's price.
-pub(crate) fn price(kind: Kind, profile: &DiskProfile) -> &OpCost {
+/// Returns an operation's cost.
+pub(crate) fn cost(kind: Kind, profile: &DiskProfile) -> &OpCost {
     match kind {
         Kind::Open => &profile.open,
         Kind::Create => &profile.create,
@@ -78,28 +78,28 @@ pub(crate) fn price(kind: Kind, profile: &DiskProfile) -> &OpCost {
         Kind::Stat => &profile.stat,
         Kind::Link | Kind::Symlink => &profile.link,
         Kind::Readlink => &profile.readlink,
-        other => unreachable!("{other} is no disk operation"),
+        other => unreachable!("{other} is not a disk operation"),
     }
 }
 
-/// Whether an operation changes something, so that a read-only filesystem refuses it.
+/// Returns whether a read-only filesystem refuses the operation.
 pub(crate) fn changes(kind: Kind) -> bool {
     use Kind::{Allocate, Create, Link, Mkdir, Rename, Symlink, Truncate, Unlink, Write};
     matches!(kind, Create | Write | Rename | Unlink | Mkdir | Truncate | Allocate | Link | Symlink)
 }
 
-/// Whether an operation makes something durable.
+/// Returns whether the operation is a sync.
 pub(crate) fn is_sync(kind: Kind) -> bool {
     kind.category() == Category::Sync
 }
 
-/// The streams that the operations draw from, each made when it is drawn from first.
+/// The streams that the operations draw from, each created at its first draw.
 #[derive(Debug)]
 pub(crate) struct Streams {
     disk: String,
     seed: Seed,
     streams: [Option<Box<Stream>>; OPERATIONS.len()],
-    /// Draws that nobody has looked at yet.
+    /// Skipped draws by which the stream has not advanced yet.
     skipped: [u64; OPERATIONS.len()],
 }
 
@@ -108,26 +108,26 @@ impl Streams {
         Streams { disk: disk.to_string(), seed, streams: Default::default(), skipped: Default::default() }
     }
 
-    /// The next draw of an operation of this kind: one each, whatever its price.
+    /// Returns the next draw for an operation of this kind: one draw per operation, whatever its cost.
     pub(crate) fn draw(&mut self, kind: Kind) -> u64 {
         let Streams { disk, seed, streams, skipped } = self;
-        let place = place(kind);
+        let index = index(kind);
         let new = || Box::new(seed.stream(("disk", disk.as_str(), kind.name())));
-        let stream = streams[place].get_or_insert_with(new);
-        match std::mem::take(&mut skipped[place]) {
+        let stream = streams[index].get_or_insert_with(new);
+        match std::mem::take(&mut skipped[index]) {
             0 => {}
             draws => stream.skip(draws),
         }
         stream.draw()
     }
 
-    /// Passes over the next draw, which the price does not depend on.
+    /// Skips the next draw, on which the cost does not depend.
     pub(crate) fn skip(&mut self, kind: Kind) {
-        self.skipped[place(kind)] += 1;
+        self.skipped[index(kind)] += 1;
     }
 }
 
-/// What was done to a disk since it was made; `Display` is a table.
+/// Operations of a disk since its creation, by kind; `Display` prints a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     of: [Count; OPERATIONS.len()],
@@ -135,27 +135,27 @@ pub struct Counters {
     pub affected: u64,
 }
 
-/// How often one kind of operation happened.
+/// The counters of one kind of operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// How often, failed ones included.
+    /// Number of operations, failed ones included.
     pub times: u64,
-    /// How often it failed.
+    /// Number of failed operations.
     pub failed: u64,
-    /// Bytes read, written, synced, cut to or reserved.
+    /// Bytes read, written, synced, truncated to or reserved.
     pub bytes: u64,
-    /// The time that they took, all together.
+    /// Total time of the operations.
     pub took: Duration,
 }
 
 impl Counters {
-    /// How often this kind of operation happened; all zeros if it is no operation of disks.
+    /// Returns the counters of a kind of operation; zeros if it is not a disk operation.
     pub fn of(&self, kind: Kind) -> Count {
-        if OPERATIONS.contains(&kind) { self.of[place(kind)] } else { Count::default() }
+        if OPERATIONS.contains(&kind) { self.of[index(kind)] } else { Count::default() }
     }
 
     pub(crate) fn count(&mut self, kind: Kind, failed: bool, bytes: u64, took: Duration) {
-        let count = &mut self.of[place(kind)];
+        let count = &mut self.of[index(kind)];
         count.times += 1;
         count.failed += u64::from(failed);
         count.bytes = count.bytes.saturating_add(bytes);
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn every_operation_draws_from_its_own_stream() {
         for (number, kind) in OPERATIONS.into_iter().enumerate() {
-            assert_eq!(place(kind), number, "{kind}");
+            assert_eq!(index(kind), number, "{kind}");
         }
     }
 }

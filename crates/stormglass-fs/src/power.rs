@@ -1,19 +1,19 @@
-//! What a power loss leaves of what was never synced.
+//! What a power loss leaves of the changes that were never synced.
 
 use crate::tree::{Survivors, Write};
 use stormglass_core::Stream;
 pub use stormglass_core::fault::Loss;
 
-/// The unit in which a disk writes all or nothing.
+/// The sector size: a device writes a sector atomically.
 pub(crate) const SECTOR: u64 = 512;
 
-/// A loss being drawn.
-pub(crate) struct Drawn<'a> {
+/// Draws what survives a power loss.
+pub(crate) struct DrawnLoss<'a> {
     pub(crate) loss: Loss,
     pub(crate) stream: &'a mut Stream,
 }
 
-impl Survivors for Drawn<'_> {
+impl Survivors for DrawnLoss<'_> {
     fn names(&mut self, count: usize) -> usize {
         match self.loss {
             Loss::Everything => 0,
@@ -35,7 +35,7 @@ impl Survivors for Drawn<'_> {
     }
 }
 
-/// A write as one write for each sector of the file that it touches.
+/// Splits a write into one write per sector of the file.
 pub(crate) fn sectors(write: Write) -> Vec<Write> {
     let Write::Bytes { offset, bytes } = write else { return vec![write] };
     let (first, rest) = bytes.split_at(bytes.len().min((SECTOR - offset % SECTOR) as usize));
@@ -52,9 +52,9 @@ pub(crate) fn sectors(write: Write) -> Vec<Write> {
 mod tests {
     use super::*;
 
-    /// 1,200 bytes from offset 400: 112 to the first sector's end, a whole sector, another, and 64 of the next.
+    /// 1,200 bytes at offset 400: 112 to the first sector's end, two whole sectors, and 64 of the next.
     #[test]
-    fn a_write_is_torn_at_the_files_sectors() {
+    fn torn_writes_split_at_sectors_of_the_file() {
         let parts = sectors(Write::Bytes { offset: 400, bytes: vec![1; 1_200] });
         let sizes: Vec<(u64, usize)> = parts
             .iter()

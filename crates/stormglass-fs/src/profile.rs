@@ -1,4 +1,4 @@
-//! What each operation costs, as data.
+//! The costs of operations and the speed of devices, as data.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub struct DiskProfile {
     pub rename: OpCost,
     /// Removing a file or directory.
     pub unlink: OpCost,
-    /// Making a directory.
+    /// Creating a directory.
     pub mkdir: OpCost,
     /// Listing a directory.
     pub readdir: OpCost,
@@ -46,28 +46,28 @@ pub struct DiskProfile {
     pub allocate: OpCost,
     /// Looking a name up: metadata, whether something exists, the path without links.
     pub stat: OpCost,
-    /// Giving a file another name, hard or symbolic.
+    /// Creating a hard or symbolic link.
     pub link: OpCost,
     /// Reading a symbolic link.
     pub readlink: OpCost,
-    /// What a read costs on top when the page cache does not have it: after a power loss, or when the cache was dropped.
+    /// Additional cost of a read that misses the page cache: after a power loss, or after the cache was dropped.
     pub miss: OpCost,
-    /// What is under it.
+    /// The block device.
     pub device: DeviceProfile,
-    /// What the kernel writes on its own. Default: nothing.
+    /// Write-back by the kernel. Default: none.
     pub write_back: WriteBackProfile,
-    /// Bytes that fit on it, in pages of 4 KiB. 0, the default, has no limit.
+    /// Capacity in bytes, in pages of 4 KiB. 0, the default, has no limit.
     pub capacity_bytes: u64,
     /// What makes a new or moved name durable. Default: a sync of its directory.
     pub names_durable: NamesDurable,
 }
 
-/// How fast a device is, whoever uses it.
+/// The speed and limits of a block device.
 ///
 /// ```
 /// use stormglass_fs::profile::DeviceProfile;
 ///
-/// // A volume of 3,000 operations and 125 MiB a second that stands almost still for a second or so, twice a minute.
+/// // A volume of 3,000 operations and 125 MiB a second that almost stalls for a second or so, twice a minute.
 /// let profile: DeviceProfile = toml::from_str(r#"
 ///     iops = 3000
 ///     per-mib = "8ms"
@@ -80,26 +80,26 @@ pub struct DiskProfile {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct DeviceProfile {
-    /// How many requests it serves at once; the others wait in order. 0, the default, has no limit.
+    /// Requests that the device processes concurrently; the others wait in order. 0, the default, has no limit.
     pub queue_depth: u16,
-    /// Requests a second; one has to wait for its turn. 0, the default, has no limit.
+    /// Requests per second; a request that arrives too early waits. 0, the default, has no limit.
     pub iops: u32,
-    /// Time for each MiB, one request after the other: the whole device's bandwidth. Default: nothing.
+    /// Time to transfer one MiB, one request after the other: the bandwidth of the whole device. Default: nothing.
     #[serde(with = "HumanDuration")]
     pub per_mib: Duration,
-    /// Episodes in which it is slow, drawn again and again. Default: none.
+    /// Episodes in which the device is slow, drawn repeatedly. Default: none.
     pub stall: StallProfile,
-    /// Episodes in which it is slow, at these times: a warm-up, a neighbour's backup. Default: none.
+    /// Episodes in which the device is slow, at given times: a warm-up, a neighbour's backup. Default: none.
     pub episodes: Vec<Episode>,
 }
 
-/// Episodes in which a device is slow.
+/// Episodes in which a device is slow, drawn repeatedly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct StallProfile {
-    /// From the end of one to the beginning of the next; at least 1 ms. Default: 1 min.
+    /// Time from the end of one episode to the start of the next; at least 1 ms. Default: 1 min.
     pub every: Latency,
-    /// How long each is. 0, the default, is no stalls.
+    /// Duration of an episode. 0, the default, is no stalls.
     pub length: Latency,
     /// How much slower the device is then. Default: 20.
     pub factor: Slowdown,
@@ -119,29 +119,29 @@ impl Default for StallProfile {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Episode {
-    /// When it begins, from the start of the run.
+    /// Start, from the start of the run.
     #[serde(with = "HumanDuration")]
     pub at: Duration,
-    /// How long it is.
+    /// Duration.
     #[serde(with = "HumanDuration")]
     pub length: Duration,
     /// How much slower the device is then.
     pub factor: Slowdown,
 }
 
-/// What the kernel writes to the device without being asked, named after its settings (`vm.dirty_*`, ext4's `commit`). What
+/// Write-back: what the kernel writes to the device without a sync, named after its settings (`vm.dirty_*`, ext4's `commit`). What
 /// it writes costs `sync.per-mib`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct WriteBackProfile {
-    /// Bytes that may be dirty before the kernel begins to write. 0, the default, is any number.
+    /// Dirty bytes at which the kernel starts write-back (`vm.dirty_background_bytes`). 0, the default, has no limit.
     pub background_bytes: u64,
-    /// Bytes that may be dirty before writers have to wait for what is under way. 0, the default, is any number.
+    /// Dirty bytes at which writers wait for in-flight write-back (`vm.dirty_bytes`). 0, the default, has no limit.
     pub limit_bytes: u64,
-    /// What has been dirty for so long is written. 0, the default, is never.
+    /// Age at which dirty pages are written back (`vm.dirty_expire_centisecs`). 0, the default, is never.
     #[serde(with = "HumanDuration")]
     pub expire: Duration,
-    /// Names that are older than this are durable: the journal's commit interval. 0, the default, is never.
+    /// Age at which changes of directory entries are durable: the journal's commit interval. 0, the default, is never.
     #[serde(with = "HumanDuration")]
     pub commit: Duration,
 }
@@ -158,12 +158,12 @@ pub enum NamesDurable {
 }
 
 impl DiskProfile {
-    /// A disk on which nothing takes time.
+    /// Returns the profile of a disk on which nothing takes time.
     pub fn instant() -> DiskProfile {
         DiskProfile::default()
     }
 
-    /// A shipped profile.
+    /// Returns a shipped profile, or `None` if there is none of that name.
     ///
     /// | name | what it is |
     /// | --- | --- |
@@ -193,7 +193,7 @@ pub const PRESETS: [(&str, &str); 5] = [
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct OpCost {
-    /// What the operation itself takes. Default: nothing.
+    /// Latency of the operation itself. Default: nothing.
     pub latency: Latency,
     /// Injected before it, each time: a slow device, a throttled volume. Default: nothing.
     #[serde(with = "HumanDuration")]
@@ -210,7 +210,7 @@ impl Default for OpCost {
 }
 
 impl OpCost {
-    /// What an operation on `bytes` takes with this draw, after its delay.
+    /// Returns the latency of an operation on `bytes` with this draw, without its delay.
     pub fn work(&self, draw: u64, bytes: u64) -> Duration {
         self.latency.at(draw) + transfer(self.per_mib, bytes)
     }
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_profiles_are_profiles() {
+    fn shipped_profiles_parse() {
         for (name, _) in PRESETS {
             assert!(DiskProfile::named(name).is_some());
         }
@@ -242,7 +242,7 @@ mod tests {
 
     /// 1 ms latency + 512 KiB at 4 ms a MiB = 3 ms, after a delay of 10 ms.
     #[test]
-    fn a_cost_is_the_sum_of_its_parts() {
+    fn cost_is_delay_plus_latency_plus_transfer() {
         let cost = OpCost {
             latency: Latency::from_millis(1),
             delay: Duration::from_millis(10),

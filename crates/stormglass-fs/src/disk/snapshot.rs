@@ -1,38 +1,38 @@
-//! What is on a disk at one moment.
+//! A snapshot of the files on a disk.
 
-use crate::tree::{Seen, Tree};
+use crate::tree::{Found, Tree};
 use std::fmt;
 
-/// What is on a disk at one moment; `Display` lists it as a tree with sizes and what a power loss could take.
+/// The files on a disk at one moment. `Display` prints a tree with sizes and with what a power loss could lose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Every file, directory and link, in order of names.
+    /// Every file, directory and symbolic link, sorted by path component.
     pub entries: Vec<Entry>,
 }
 
-/// One name of a [`Snapshot`].
+/// A directory entry of a [`Snapshot`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its path from the root.
+    /// The path from the root.
     pub path: String,
-    /// What it leads to.
-    pub what: What,
-    /// Whether a power loss would keep it.
+    /// What the entry refers to.
+    pub kind: EntryKind,
+    /// Whether the directory entry survives every power loss.
     pub name_is_durable: bool,
 }
 
-/// What a name leads to.
+/// What a directory entry refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum EntryKind {
     /// A directory.
     Directory,
     /// A file.
     File {
-        /// Its size in bytes.
+        /// The size in bytes.
         size: u64,
-        /// Bytes written since they were last synced.
+        /// Dirty bytes: written and not synced.
         dirty: u64,
-        /// Whether there is nothing that a power loss could take: neither bytes nor a new size.
+        /// Whether a power loss could lose neither bytes nor a new size.
         clean: bool,
     },
     /// A symbolic link to this path.
@@ -42,15 +42,17 @@ pub enum What {
 impl Snapshot {
     pub(crate) fn of(tree: &Tree) -> Snapshot {
         let mut entries = Vec::new();
-        tree.walk(&mut |path, seen, name_is_durable| {
-            let what = match seen {
-                Seen::Directory => What::Directory,
-                Seen::Symlink(target) => What::Symlink(target.to_string()),
-                Seen::File(contents) => {
-                    What::File { size: contents.len(), dirty: contents.dirty(), clean: contents.is_clean() }
-                }
+        tree.walk(&mut |path, found, name_is_durable| {
+            let kind = match found {
+                Found::Directory => EntryKind::Directory,
+                Found::Symlink(target) => EntryKind::Symlink(target.to_string()),
+                Found::File(contents) => EntryKind::File {
+                    size: contents.len(),
+                    dirty: contents.dirty(),
+                    clean: contents.is_clean(),
+                },
             };
-            entries.push(Entry { path: path.to_string(), what, name_is_durable });
+            entries.push(Entry { path: path.to_string(), kind, name_is_durable });
         });
         Snapshot { entries }
     }
@@ -58,16 +60,16 @@ impl Snapshot {
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Entry { path, what, name_is_durable } in &self.entries {
+        for Entry { path, kind, name_is_durable } in &self.entries {
             let depth = path.matches('/').count() - 1;
             let name = path.rsplit('/').next().unwrap_or_default();
             write!(f, "{:depth$}{name}", "", depth = 2 * depth)?;
-            match what {
-                What::Directory => f.write_str("/")?,
-                What::Symlink(target) => write!(f, " -> {target}")?,
-                What::File { size, clean: true, .. } => write!(f, " {size}")?,
-                What::File { size, dirty: 0, .. } => write!(f, " {size}, size not synced")?,
-                What::File { size, dirty, .. } => write!(f, " {size}, {dirty} not synced")?,
+            match kind {
+                EntryKind::Directory => f.write_str("/")?,
+                EntryKind::Symlink(target) => write!(f, " -> {target}")?,
+                EntryKind::File { size, clean: true, .. } => write!(f, " {size}")?,
+                EntryKind::File { size, dirty: 0, .. } => write!(f, " {size}, size not synced")?,
+                EntryKind::File { size, dirty, .. } => write!(f, " {size}, {dirty} not synced")?,
             }
             writeln!(f, "{}", if *name_is_durable { "" } else { ", name not synced" })?;
         }

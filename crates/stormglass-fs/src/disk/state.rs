@@ -1,6 +1,6 @@
-//! What changes about a disk.
+//! The mutable state of a disk.
 
-use super::Begun;
+use super::in_flight::InFlight;
 use crate::device::Device;
 use crate::error;
 use crate::fault::{Corruption, Faults};
@@ -23,7 +23,7 @@ pub(crate) struct State {
     pub(super) counters: Counters,
     pub(super) read_only: bool,
     pub(super) capacity: u64,
-    /// How often the power was lost: a handle of an earlier time is worth nothing.
+    /// Number of power losses: operations on files that were opened in an earlier epoch fail.
     pub(super) epoch: u64,
     pub(super) operations: u64,
     pub(super) stop_before: Option<u64>,
@@ -31,9 +31,9 @@ pub(crate) struct State {
     names_durable: NamesDurable,
 }
 
-/// Where a write goes.
+/// Where a write starts: `pwrite(2)` at an offset, or `O_APPEND` at the end.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum At {
+pub(crate) enum WriteAt {
     Offset(u64),
     End,
 }
@@ -58,7 +58,11 @@ impl State {
         }
     }
 
-    /// Counts an operation, and refuses it when the power is gone, now or since the handle's epoch.
+    /// Counts an operation.
+    ///
+    /// # Errors
+    ///
+    /// EIO if the disk has stopped or lost power since `epoch`.
     pub(super) fn admit(&mut self, epoch: u64) -> io::Result<()> {
         let number = self.operations;
         self.operations += 1;
@@ -74,7 +78,7 @@ impl State {
         self.read_only
     }
 
-    /// Whatever was open is worth nothing any more.
+    /// Invalidates every open file and lock, and forgets in-flight write-back.
     pub(super) fn power_off(&mut self) {
         self.epoch += 1;
         self.stop_before = None;
@@ -94,51 +98,51 @@ impl State {
         }
     }
 
-    /// What of a file is on its way to the device: until when, and how many bytes.
-    pub(super) fn under_way(&self, inode: Inode) -> (SimTime, u64) {
-        self.write_back.as_ref().and_then(|write_back| write_back.under_way(inode)).unwrap_or_default()
+    /// Returns the in-flight write-back of a file: when it completes, and how many bytes.
+    pub(super) fn write_back_of(&self, inode: Inode) -> (SimTime, u64) {
+        self.write_back.as_ref().and_then(|write_back| write_back.in_flight_of(inode)).unwrap_or_default()
     }
 
-    /// When a writer may go on who comes now.
+    /// Returns until when a writer that arrives at `now` is throttled (`balance_dirty_pages`).
     pub(super) fn throttle(&self, now: SimTime) -> SimTime {
         self.write_back.as_ref().map_or(now, |write_back| write_back.throttle(now, &self.tree))
     }
 
-    /// Reads into the buffer; gives how many bytes there were.
+    /// Reads into `buffer` and returns the number of bytes.
     pub(crate) fn read(
         &mut self,
-        begun: &Begun,
+        in_flight: &InFlight,
         inode: Inode,
         offset: u64,
         buffer: &mut [u8],
     ) -> io::Result<usize> {
-        let len = begun.shortened(buffer.len());
+        let len = in_flight.shortened(buffer.len());
         let buffer = &mut buffer[..len];
         let count = self.tree.file(inode)?.read(offset, buffer);
-        if let Some((Corruption::BitFlip, draw)) = begun.corruption() {
+        if let Some((Corruption::BitFlip, draw)) = in_flight.corruption() {
             flip(draw, &mut buffer[..count]);
         }
-        self.tree.warm(inode, offset, count as u64);
+        self.tree.mark_cached(inode, offset, count as u64);
         Ok(count)
     }
 
-    /// Writes; gives where and how many bytes.
+    /// Writes and returns the offset and the number of bytes.
     pub(crate) fn write(
         &mut self,
-        begun: &Begun,
+        in_flight: &InFlight,
         inode: Inode,
-        at: At,
+        at: WriteAt,
         bytes: &[u8],
     ) -> io::Result<(u64, usize)> {
         let contents = self.tree.file(inode)?;
         let offset = match at {
-            At::Offset(offset) => offset,
-            At::End => contents.len(),
+            WriteAt::Offset(offset) => offset,
+            WriteAt::End => contents.len(),
         };
-        let mut count = begun.shortened(bytes.len());
+        let mut count = in_flight.shortened(bytes.len());
         if self.capacity > 0 {
             let room = self.capacity.saturating_sub(self.tree.allocated());
-            count = contents.fitting(offset, count as u64, room) as usize;
+            count = contents.writable(offset, count as u64, room) as usize;
             if count == 0 && !bytes.is_empty() {
                 return Err(io::ErrorKind::StorageFull.into());
             }
@@ -147,22 +151,22 @@ impl State {
         if bytes.is_empty() {
             return Ok((offset, 0));
         }
-        let instead = begun.corruption().and_then(|how| corrupted(how, contents, offset, bytes));
+        let instead = in_flight.corruption().and_then(|how| corrupted(how, contents, offset, bytes));
         let end = offset.saturating_add(count as u64);
-        let upto = self.tree.change_file(inode, end, |contents| {
+        let up_to = self.tree.change_file(inode, end, |contents| {
             match &instead {
                 None => contents.write(offset, bytes),
-                Some(instead) => contents.write_wrongly(offset, bytes, instead),
+                Some(instead) => contents.write_corrupted(offset, bytes, instead),
             }
             contents.changes()
         })?;
         if let Some(write_back) = &mut self.write_back {
-            write_back.wrote(inode, upto, count as u64, self.tree.now);
+            write_back.wrote(inode, up_to, count as u64, self.tree.now);
         }
         Ok((offset, count))
     }
 
-    /// Reserves space.
+    /// Reserves space (`fallocate`).
     pub(crate) fn allocate(&mut self, inode: Inode, len: u64) -> io::Result<()> {
         if self.capacity > 0 {
             let more = len.saturating_sub(self.tree.file(inode)?.allocated());
@@ -173,13 +177,13 @@ impl State {
         self.tree.change_file(inode, len, |contents| contents.reserve(len))
     }
 
-    /// Makes durable what was there when the sync began.
-    pub(crate) fn sync(&mut self, begun: &Begun, inode: Inode) {
-        self.tree.sync(inode, begun.mark, self.names_durable == NamesDurable::FileSync);
+    /// Makes the changes durable that were made before the sync started.
+    pub(crate) fn sync(&mut self, in_flight: &InFlight, inode: Inode) {
+        self.tree.sync(inode, in_flight.sync_point, self.names_durable == NamesDurable::FileSync);
     }
 }
 
-/// What the device writes instead, if it corrupts this write.
+/// Returns what the device writes instead, if it corrupts the write.
 fn corrupted(
     (corruption, draw): (Corruption, u64),
     contents: &Contents,
@@ -214,7 +218,7 @@ fn corrupted(
     }
 }
 
-/// Flips one bit; which one follows from the draw.
+/// Flips the bit that the draw selects.
 fn flip(draw: u64, bytes: &mut [u8]) {
     if !bytes.is_empty() {
         let bit = draw % (bytes.len() as u64 * 8);

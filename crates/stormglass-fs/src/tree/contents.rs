@@ -1,26 +1,26 @@
-//! The contents of one file: as programs see them, as they are on the device, and what lies between.
+//! The contents of one file: in the page cache, on the device, and the dirty changes between the two.
 
-use super::pages::Pages;
+use super::pages::{PAGE, Pages};
 use std::collections::{BTreeSet, VecDeque};
 
 /// A file's contents.
 ///
-/// `cache` is what programs see, `durable` what a power loss leaves, and `pending` the changes that lead from the one to the
-/// other, oldest first: unless a sync failed or the device lied, `durable` with `pending` applied is `cache`.
+/// `cache` is the page cache, which programs see; `durable` is what a power loss leaves; `pending` are the changes that
+/// lead from `durable` to `cache`, oldest first: unless a sync failed or the device corrupted a write, `durable` with `pending` applied is `cache`.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     cache: Pages,
     durable: Pages,
     pending: VecDeque<Write>,
-    /// The number of the first pending change; they are numbered through the file's life.
-    first: u64,
-    /// Bytes of pending writes.
+    /// The number of the first pending change; changes are numbered over the file's lifetime.
+    first_pending: u64,
+    /// Dirty bytes: bytes of pending writes.
     dirty: u64,
-    /// Whether the cache holds what the device does not have and nobody will write again.
+    /// Whether the cache holds bytes that the device does not have and that no pending write covers.
     diverged: bool,
-    /// Pages that have to be read from the device first. `None` while there are none.
-    cold: Option<BTreeSet<u64>>,
-    /// Bytes reserved for it, pages that are there included.
+    /// Pages that are not in the page cache: a read fetches them from the device. `None` while there are none.
+    uncached: Option<BTreeSet<u64>>,
+    /// Bytes reserved (`fallocate`), existing pages included.
     reserved: u64,
 }
 
@@ -52,29 +52,29 @@ impl Contents {
         self.cache.len()
     }
 
-    /// Fills the buffer from `offset` on; gives how many bytes there were.
+    /// Reads from `offset` into `buffer` and returns the number of bytes.
     pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> usize {
         self.cache.read(offset, buffer)
     }
 
     pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) {
         self.cache.write(offset, bytes);
-        self.pend(offset, bytes);
+        self.push_pending(offset, bytes);
     }
 
-    /// A write of which the device makes something else than it acknowledges. It is read back as it should be until the
-    /// cache is gone.
-    pub(crate) fn write_wrongly(&mut self, offset: u64, bytes: &[u8], instead: &[Write]) {
+    /// Writes `bytes` to the cache and `instead` to the device: a write that the device acknowledges and corrupts. Reads
+    /// return `bytes` until the page is evicted or the power fails.
+    pub(crate) fn write_corrupted(&mut self, offset: u64, bytes: &[u8], instead: &[Write]) {
         let len = self.cache.len();
         self.cache.write(offset, bytes);
         self.diverged = true;
-        // The size is the filesystem's affair, and its journal's; the device has only the bytes to lose.
+        // The filesystem journals the size; the device can only corrupt the bytes.
         if self.cache.len() > len {
             self.pending.push_back(Write::Length(self.cache.len()));
         }
         for write in instead {
             match write {
-                Write::Bytes { offset, bytes } => self.pend(*offset, bytes),
+                Write::Bytes { offset, bytes } => self.push_pending(*offset, bytes),
                 Write::Length(len) => self.pending.push_back(Write::Length(*len)),
             }
         }
@@ -82,63 +82,63 @@ impl Contents {
 
     pub(crate) fn set_len(&mut self, len: u64) {
         self.cache.set_len(len);
-        self.reserved = self.reserved.min(len.next_multiple_of(super::PAGE));
+        self.reserved = self.reserved.min(len.next_multiple_of(PAGE));
         self.pending.push_back(Write::Length(len));
     }
 
-    /// Reserves space for so many bytes.
+    /// Reserves space for `len` bytes.
     pub(crate) fn reserve(&mut self, len: u64) {
-        self.reserved = self.reserved.max(len.next_multiple_of(super::PAGE));
+        self.reserved = self.reserved.max(len.next_multiple_of(PAGE));
     }
 
-    fn pend(&mut self, offset: u64, bytes: &[u8]) {
+    fn push_pending(&mut self, offset: u64, bytes: &[u8]) {
         self.dirty += bytes.len() as u64;
         self.pending.push_back(Write::Bytes { offset, bytes: bytes.to_vec() });
     }
 
-    /// How many changes there were so far, durable or not.
+    /// Returns how many changes there were so far, durable or not.
     pub(crate) fn changes(&self) -> u64 {
-        self.first + self.pending.len() as u64
+        self.first_pending + self.pending.len() as u64
     }
 
-    /// Whether the changes before this number are durable.
-    pub(crate) fn is_synced(&self, upto: u64) -> bool {
-        upto <= self.first
+    /// Returns whether the changes before number `up_to` are durable.
+    pub(crate) fn is_synced(&self, up_to: u64) -> bool {
+        up_to <= self.first_pending
     }
 
-    /// Bytes written and not on the device.
+    /// Returns the dirty bytes: written and not on the device.
     pub(crate) fn dirty(&self) -> u64 {
         self.dirty
     }
 
-    /// Whether nothing waits to become durable.
+    /// Returns whether no change is pending.
     pub(crate) fn is_clean(&self) -> bool {
         self.pending.is_empty()
     }
 
-    /// Bytes of the pages that it has or has reserved.
+    /// Returns the bytes of the pages that exist or are reserved.
     pub(crate) fn allocated(&self) -> u64 {
         self.cache.allocated().max(self.reserved)
     }
 
-    /// How many of `len` bytes can be written at `offset` without more than `room` bytes of new space.
-    pub(crate) fn fitting(&self, offset: u64, len: u64, room: u64) -> u64 {
+    /// Returns how many of `len` bytes a write at `offset` can store if it may allocate at most `room` bytes.
+    pub(crate) fn writable(&self, offset: u64, len: u64, room: u64) -> u64 {
         let room = room + self.allocated() - self.cache.allocated();
-        let mut fitting = len;
-        while fitting > 0 && self.cache.missing(offset, fitting) * super::PAGE > room {
-            let last = (offset + fitting - 1) / super::PAGE * super::PAGE;
-            fitting = last.saturating_sub(offset);
+        let mut writable = len;
+        while writable > 0 && self.cache.new_pages(offset, writable) * PAGE > room {
+            let last = (offset + writable - 1) / PAGE * PAGE;
+            writable = last.saturating_sub(offset);
         }
-        fitting
+        writable
     }
 
-    /// Makes the changes before number `upto` durable.
-    pub(crate) fn sync(&mut self, upto: u64) {
+    /// Makes the changes before number `up_to` durable.
+    pub(crate) fn sync(&mut self, up_to: u64) {
         if self.pending.is_empty() {
             return;
         }
-        if upto < self.changes() || self.diverged {
-            for write in self.take(upto) {
+        if up_to < self.changes() || self.diverged {
+            for write in self.take(up_to) {
                 write.apply(&mut self.durable);
             }
             return;
@@ -146,24 +146,24 @@ impl Contents {
         for pending in &self.pending {
             match pending {
                 Write::Bytes { offset, bytes } => {
-                    self.durable.take_range(&self.cache, *offset, offset + bytes.len() as u64);
+                    self.durable.copy_range(&self.cache, *offset, offset + bytes.len() as u64);
                 }
-                Write::Length(len) => self.durable.take_cut(&self.cache, *len),
+                Write::Length(len) => self.durable.copy_truncated(&self.cache, *len),
             }
         }
-        self.durable.take_len(&self.cache);
-        self.first = self.changes();
+        self.durable.copy_len(&self.cache);
+        self.first_pending = self.changes();
         self.pending.clear();
         self.dirty = 0;
     }
 
-    /// A sync of the changes before number `upto` has failed: they count as clean and are not on the disk.
-    pub(crate) fn drop_pending(&mut self, upto: u64) {
-        self.diverged |= !self.take(upto).is_empty();
+    /// Discards the changes before number `up_to`, whose sync failed: they count as clean and are not on the device.
+    pub(crate) fn drop_pending(&mut self, up_to: u64) {
+        self.diverged |= !self.take(up_to).is_empty();
     }
 
-    /// The power fails: goes back to what is durable and the pending writes that survive. What is left is on the device only.
-    pub(crate) fn lose(&mut self, survivors: impl FnOnce(Vec<Write>) -> Vec<Write>) {
+    /// Reverts to the durable contents and those pending writes that survive a power loss, with an empty page cache.
+    pub(crate) fn power_loss(&mut self, survivors: impl FnOnce(Vec<Write>) -> Vec<Write>) {
         let pending = self.take(self.changes());
         if !pending.is_empty() {
             survivors(pending).iter().for_each(|write| write.apply(&mut self.durable));
@@ -171,40 +171,41 @@ impl Contents {
         self.evict();
     }
 
-    /// The cache lets go of what it can read again.
+    /// Evicts the clean pages from the page cache.
     pub(crate) fn evict(&mut self) {
         self.cache = self.durable.clone();
-        self.cold = Some(self.durable.numbers().collect()).filter(|cold: &BTreeSet<u64>| !cold.is_empty());
+        self.uncached =
+            Some(self.durable.numbers().collect()).filter(|uncached: &BTreeSet<u64>| !uncached.is_empty());
         for write in &self.pending {
             write.apply(&mut self.cache);
         }
         self.diverged = false;
     }
 
-    /// Bytes between the two places that have to come from the device.
-    pub(crate) fn cold(&self, offset: u64, len: u64) -> u64 {
-        let pages = pages_of(offset, len);
-        self.cold.as_ref().map_or(0, |cold| cold.range(pages).count() as u64 * super::PAGE)
+    /// Returns how many bytes of the range a read has to fetch from the device.
+    pub(crate) fn uncached(&self, offset: u64, len: u64) -> u64 {
+        let pages = page_range(offset, len);
+        self.uncached.as_ref().map_or(0, |uncached| uncached.range(pages).count() as u64 * PAGE)
     }
 
-    /// What lies between the two places is in the cache from now on.
-    pub(crate) fn warm(&mut self, offset: u64, len: u64) {
-        if let Some(cold) = &mut self.cold {
-            cold.retain(|page| !pages_of(offset, len).contains(page));
-            self.cold.take_if(|cold| cold.is_empty());
+    /// Marks the pages of the range as cached.
+    pub(crate) fn mark_cached(&mut self, offset: u64, len: u64) {
+        if let Some(uncached) = &mut self.uncached {
+            uncached.retain(|page| !page_range(offset, len).contains(page));
+            self.uncached.take_if(|uncached| uncached.is_empty());
         }
     }
 
-    /// Takes the changes before number `upto` out of the pending ones.
-    fn take(&mut self, upto: u64) -> Vec<Write> {
-        let count = (upto.saturating_sub(self.first) as usize).min(self.pending.len());
+    /// Removes the pending changes before number `up_to` and returns them.
+    fn take(&mut self, up_to: u64) -> Vec<Write> {
+        let count = (up_to.saturating_sub(self.first_pending) as usize).min(self.pending.len());
         let taken: Vec<Write> = self.pending.drain(..count).collect();
         self.dirty -= taken.iter().map(Write::bytes).sum::<u64>();
-        self.first += count as u64;
+        self.first_pending += count as u64;
         taken
     }
 }
 
-fn pages_of(offset: u64, len: u64) -> std::ops::Range<u64> {
-    offset / super::PAGE..(offset + len).div_ceil(super::PAGE)
+fn page_range(offset: u64, len: u64) -> std::ops::Range<u64> {
+    offset / PAGE..(offset + len).div_ceil(PAGE)
 }

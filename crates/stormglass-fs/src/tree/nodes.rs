@@ -1,4 +1,4 @@
-//! What names point to, by number.
+//! The inode table: files, directories and symbolic links by inode number.
 
 use super::contents::Contents;
 use indexmap::IndexMap;
@@ -6,20 +6,40 @@ use rustc_hash::FxBuildHasher;
 use std::sync::Arc;
 use stormglass_core::SimTime;
 
-/// The number of a file, directory or symbolic link. It has no name of its own: names point to it. Numbers are not used again,
-/// so that nobody mistakes a new file for an old one.
+/// The inode number of a file, directory or symbolic link. Directory entries point to it. Numbers are never reused, so a
+/// stale number cannot refer to a newer file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Inode(usize);
+
+/// The root directory.
+pub(super) const ROOT: Inode = Inode(0);
+
+/// The type of an inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Type {
+    Directory,
+    File,
+    Symlink,
+}
+
+/// What `stat(2)` reports about an inode.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stat {
+    pub(crate) kind: Type,
+    pub(crate) len: u64,
+    pub(crate) links: u32,
+    pub(crate) modified: SimTime,
+}
 
 /// A file, directory or symbolic link.
 #[derive(Debug)]
 pub(super) struct Node {
-    /// Names that programs see.
+    /// Directory entries that programs see (`st_nlink`).
     pub(super) links: u32,
-    /// Open files.
+    /// Open file descriptions.
     pub(super) opens: u32,
-    /// Names that are durable or may become it.
-    pub(super) kept: u32,
+    /// Directory entries that are durable, or in the journal and about to be.
+    pub(super) durable_links: u32,
     pub(super) modified: SimTime,
     pub(super) body: Body,
 }
@@ -31,34 +51,38 @@ pub(super) enum Body {
     Symlink(String),
 }
 
-/// Names in a directory, in an order that follows from what was done to them: whoever shows them sorts them.
-pub(super) type Names = IndexMap<Arc<str>, Inode, FxBuildHasher>;
+/// The entries of a directory. The order follows from the operations, not from the names: see [`sorted`].
+pub(super) type Entries = IndexMap<Arc<str>, Inode, FxBuildHasher>;
 
 #[derive(Debug)]
 pub(super) struct Directory {
-    /// The directory that this one is in; the root is in itself.
-    pub(super) above: Inode,
-    /// What programs see.
-    pub(super) names: Names,
-    /// What a power loss leaves.
-    pub(super) durable: Names,
+    /// The parent directory; the root is its own parent.
+    pub(super) parent: Inode,
+    /// The entries that programs see.
+    pub(super) entries: Entries,
+    /// The entries that a power loss leaves.
+    pub(super) durable_entries: Entries,
 }
 
-/// All nodes of a disk; the first is the root.
+/// All inodes of a disk; the first is the root.
 #[derive(Debug)]
 pub(super) struct Nodes(Vec<Option<Box<Node>>>);
 
 impl Nodes {
-    pub(super) const ROOT: Inode = Inode(0);
-
-    /// The root alone.
+    /// Creates a table that has only the root directory.
     pub(super) fn new() -> Nodes {
-        let root = Body::Directory(Directory::below(Nodes::ROOT));
-        Nodes(vec![Some(Box::new(Node { links: 1, opens: 0, kept: 1, modified: SimTime::ZERO, body: root }))])
+        let root = Body::Directory(Directory::in_parent(ROOT));
+        Nodes(vec![Some(Box::new(Node {
+            links: 1,
+            opens: 0,
+            durable_links: 1,
+            modified: SimTime::ZERO,
+            body: root,
+        }))])
     }
 
     pub(super) fn add(&mut self, modified: SimTime, body: Body) -> Inode {
-        self.0.push(Some(Box::new(Node { links: 0, opens: 0, kept: 0, modified, body })));
+        self.0.push(Some(Box::new(Node { links: 0, opens: 0, durable_links: 0, modified, body })));
         Inode(self.0.len() - 1)
     }
 
@@ -72,6 +96,31 @@ impl Nodes {
 
     pub(super) fn get_mut(&mut self, inode: Inode) -> Option<&mut Node> {
         self.0.get_mut(inode.0)?.as_deref_mut()
+    }
+
+    /// Returns an inode that has a name or an open file.
+    pub(super) fn node(&self, inode: Inode) -> &Node {
+        self.get(inode).expect("an inode with a name or an open file exists")
+    }
+
+    pub(super) fn type_of(&self, inode: Inode) -> Type {
+        match &self.node(inode).body {
+            Body::Directory(_) => Type::Directory,
+            Body::File(_) => Type::File,
+            Body::Symlink(_) => Type::Symlink,
+        }
+    }
+
+    /// Returns the directory, or `None` if the inode is of another type.
+    pub(super) fn directory(&self, inode: Inode) -> Option<&Directory> {
+        match &self.node(inode).body {
+            Body::Directory(directory) => Some(directory),
+            _ => None,
+        }
+    }
+
+    pub(super) fn has_entries(&self, directory: Inode) -> bool {
+        self.directory(directory).is_some_and(|directory| !directory.entries.is_empty())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Node> {
@@ -90,23 +139,23 @@ impl Nodes {
 }
 
 impl Directory {
-    /// An empty directory in that one.
-    pub(super) fn below(above: Inode) -> Directory {
-        Directory { above, names: Names::default(), durable: Names::default() }
+    /// Creates an empty directory below `parent`.
+    pub(super) fn in_parent(parent: Inode) -> Directory {
+        Directory { parent, entries: Entries::default(), durable_entries: Entries::default() }
     }
 }
 
-/// The names in their order.
-pub(super) fn sorted(names: &Names) -> Vec<(&Arc<str>, Inode)> {
-    let mut names: Vec<_> = names.iter().map(|(name, &inode)| (name, inode)).collect();
-    names.sort_unstable();
-    names
+/// Returns the entries sorted by name.
+pub(super) fn sorted(entries: &Entries) -> Vec<(&Arc<str>, Inode)> {
+    let mut sorted: Vec<_> = entries.iter().map(|(name, &inode)| (name, inode)).collect();
+    sorted.sort_unstable();
+    sorted
 }
 
-/// Lets a name point to an inode, or to none; gives what it pointed to.
-pub(super) fn point(names: &mut Names, name: &Arc<str>, inode: Option<Inode>) -> Option<Inode> {
+/// Points a name to `inode`, or removes it if there is none. Returns the previous inode.
+pub(super) fn set_entry(entries: &mut Entries, name: &Arc<str>, inode: Option<Inode>) -> Option<Inode> {
     match inode {
-        Some(inode) => names.insert(name.clone(), inode),
-        None => names.swap_remove(name),
+        Some(inode) => entries.insert(name.clone(), inode),
+        None => entries.swap_remove(name),
     }
 }

@@ -1,4 +1,4 @@
-//! Sparse bytes: a length, and those pages of it that were ever written.
+//! A sparse file: a length and the pages that were written.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,8 +6,7 @@ use std::sync::Arc;
 /// Bytes of a page, as on x86-64 and most of arm64.
 pub(crate) const PAGE: u64 = 4_096;
 
-/// A file's bytes. A page that is missing, or what lies beyond a short page's end, is zeros. Clones share their pages until
-/// one of them writes.
+/// A file's bytes. Missing pages, and the rest of a short page, read as zeros. Clones share pages, copy-on-write.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pages {
     len: u64,
@@ -19,26 +18,26 @@ impl Pages {
         self.len
     }
 
-    /// Bytes of the pages that are there; holes take none.
+    /// Returns the bytes of the allocated pages; holes have none.
     pub(crate) fn allocated(&self) -> u64 {
         self.pages.len() as u64 * PAGE
     }
 
-    /// How many new pages a write there would need.
-    pub(crate) fn missing(&self, offset: u64, len: u64) -> u64 {
+    /// Returns how many pages a write to the range would allocate.
+    pub(crate) fn new_pages(&self, offset: u64, len: u64) -> u64 {
         let (first, last) = (offset / PAGE, (offset + len).div_ceil(PAGE));
         (last - first) - self.pages.range(first..last).count() as u64
     }
 
-    /// The pages that are there.
+    /// Returns the numbers of the allocated pages.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> + '_ {
         self.pages.keys().copied()
     }
 
-    /// Fills the buffer from `offset` on; gives how many bytes there were.
+    /// Reads from `offset` into `buffer` and returns the number of bytes.
     pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> usize {
         let count = self.len.saturating_sub(offset).min(buffer.len() as u64) as usize;
-        for (number, start, part) in parts(offset, count) {
+        for (number, start, part) in page_parts(offset, count) {
             let to = &mut buffer[part];
             let page = self.pages.get(&number).map_or(&[][..], |page| &page[start.min(page.len())..]);
             let (filled, rest) = to.split_at_mut(page.len().min(to.len()));
@@ -48,10 +47,10 @@ impl Pages {
         count
     }
 
-    /// Writes, and grows as needed.
+    /// Writes `bytes` at `offset` and extends the file if needed.
     pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) {
-        for (number, start, part) in parts(offset, bytes.len()) {
-            let page = own(self.pages.entry(number).or_default());
+        for (number, start, part) in page_parts(offset, bytes.len()) {
+            let page = make_unique(self.pages.entry(number).or_default());
             let from = &bytes[part];
             let end = start + from.len();
             if start == page.len() {
@@ -68,7 +67,7 @@ impl Pages {
         }
     }
 
-    /// Cuts or grows; new bytes are zeros.
+    /// Truncates or extends; new bytes are zeros.
     pub(crate) fn set_len(&mut self, len: u64) {
         if len < self.len {
             self.pages.split_off(&len.div_ceil(PAGE));
@@ -76,31 +75,31 @@ impl Pages {
             if let Some(page) = self.pages.get_mut(&(len / PAGE))
                 && page.len() > kept
             {
-                own(page).truncate(kept);
+                make_unique(page).truncate(kept);
             }
         }
         self.len = len;
     }
 
-    /// Takes the pages that a change of `from` touched over from it: all between the two places.
-    pub(crate) fn take_range(&mut self, from: &Pages, start: u64, end: u64) {
+    /// Copies the pages of the range from `from`.
+    pub(crate) fn copy_range(&mut self, from: &Pages, start: u64, end: u64) {
         for number in start / PAGE..end.div_ceil(PAGE) {
-            self.take_page(from, number);
+            self.copy_page(from, number);
         }
     }
 
-    /// Takes over what a cut of `from` to `len` left.
-    pub(crate) fn take_cut(&mut self, from: &Pages, len: u64) {
+    /// Truncates to `len` as `from` was, with the last page of `from`.
+    pub(crate) fn copy_truncated(&mut self, from: &Pages, len: u64) {
         self.pages.split_off(&len.div_ceil(PAGE));
-        self.take_page(from, len / PAGE);
+        self.copy_page(from, len / PAGE);
     }
 
-    /// Takes the length over.
-    pub(crate) fn take_len(&mut self, from: &Pages) {
+    /// Copies the length.
+    pub(crate) fn copy_len(&mut self, from: &Pages) {
         self.len = from.len;
     }
 
-    fn take_page(&mut self, from: &Pages, number: u64) {
+    fn copy_page(&mut self, from: &Pages, number: u64) {
         match from.pages.get(&number) {
             Some(page) => drop(self.pages.insert(number, page.clone())),
             None => drop(self.pages.remove(&number)),
@@ -108,18 +107,19 @@ impl Pages {
     }
 }
 
-/// The page, for its owner alone. One that is copied for that is a page that grows, as a rule.
-fn own(page: &mut Arc<Vec<u8>>) -> &mut Vec<u8> {
+/// Returns the page for writing: a copy if other clones share it. The copy has room for a whole page, since a page that is
+/// written again usually grows.
+fn make_unique(page: &mut Arc<Vec<u8>>) -> &mut Vec<u8> {
     if Arc::get_mut(page).is_none() {
         let mut copy = Vec::with_capacity(PAGE as usize);
         copy.extend_from_slice(page);
         *page = Arc::new(copy);
     }
-    Arc::get_mut(page).expect("nobody else has it")
+    Arc::get_mut(page).expect("the page has one owner")
 }
 
-/// A range page by page: the page's number, where in the page it begins, and which part of the range that is.
-fn parts(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
+/// Splits a range by pages: the page's number, the offset in the page, and the part of the range.
+fn page_parts(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
     let mut done = 0;
     std::iter::from_fn(move || {
         if done == len {
@@ -153,9 +153,9 @@ mod tests {
     }
 
     proptest! {
-        /// Pages hold what a plain vector holds, and reads see it from wherever they begin.
+        /// Pages hold the same bytes as a plain vector, at every read offset.
         #[test]
-        fn pages_are_bytes(changes in prop::collection::vec(change(), 0..12), offset in 0..30_000u64, len in 0..20_000usize) {
+        fn pages_match_a_plain_vector(changes in prop::collection::vec(change(), 0..12), offset in 0..30_000u64, len in 0..20_000usize) {
             let (mut pages, mut plain) = (Pages::default(), Vec::new());
             for change in &changes {
                 match change {
@@ -182,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn holes_take_no_pages() {
+    fn holes_allocate_no_pages() {
         let mut pages = Pages::default();
         pages.set_len(1 << 30);
         assert_eq!((pages.len(), pages.allocated()), (1 << 30, 0));
         pages.write(1 << 29, b"x");
         assert_eq!(pages.allocated(), PAGE);
         assert_eq!(
-            (pages.missing(1 << 29, 1), pages.missing((1 << 29) - 1, 2), pages.missing(0, 10_000)),
+            (pages.new_pages(1 << 29, 1), pages.new_pages((1 << 29) - 1, 2), pages.new_pages(0, 10_000)),
             (0, 1, 3)
         );
     }

@@ -1,127 +1,169 @@
-//! Where a path leads to.
+//! Path resolution: `path_resolution(7)`.
 
-use super::{Body, Inode, ROOT, Tree, Type};
+use super::nodes::{Body, Inode, Nodes, ROOT, Type};
 use crate::error;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-/// Linux follows so many symbolic links on one path and no more (`MAXSYMLINKS`).
-const LINKS_MAX: u32 = 40;
+/// Linux follows at most 40 symbolic links in one path (`MAXSYMLINKS`).
+const SYMLINKS_MAX: u32 = 40;
 /// The longest name and the longest path (`NAME_MAX`, `PATH_MAX` less the final NUL).
 const NAME_MAX: usize = 255;
 const PATH_MAX: usize = 4_095;
 
-/// Whether a symbolic link at a path's end is followed.
+/// When a symbolic link as the last component of a path is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Follow {
-    /// It is.
-    Last,
-    /// It is if the path ends in a slash.
-    No,
-    /// It is not: what is made, moved or removed is the name.
+    /// Always.
+    Always,
+    /// Only if the path ends in a slash.
+    TrailingSlash,
+    /// Never: the operation creates, renames or removes the entry itself.
     Never,
 }
 
-/// Where a path ends.
+/// The result of path resolution.
 #[derive(Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Resolved<'a> {
     pub(super) directory: Inode,
-    /// The last name; none for the root and for a path that ends in dots.
+    /// The last component; `None` for the root and for a path that ends in `.` or `..`.
     pub(super) name: Option<&'a str>,
     pub(super) inode: Option<Inode>,
-    /// Whether the path ends in a slash: what it leads to has to be a directory.
-    pub(super) slash: bool,
+    /// Whether the path ends in a slash: it has to refer to a directory.
+    pub(super) trailing_slash: bool,
 }
 
-/// The text of a path.
+/// Returns a path as UTF-8.
 ///
 /// # Errors
 ///
-/// `InvalidInput` for what is not UTF-8 or has a NUL.
-pub(crate) fn text(path: &Path) -> io::Result<&str> {
+/// `InvalidInput` if the path is not UTF-8 or contains a NUL byte.
+pub(crate) fn path_str(path: &Path) -> io::Result<&str> {
     path.to_str()
         .filter(|text| !text.as_bytes().contains(&0))
         .ok_or_else(|| io::ErrorKind::InvalidInput.into())
 }
 
-impl Tree {
-    /// Walks along a path.
+impl Nodes {
+    /// Resolves a path.
     ///
     /// # Errors
     ///
-    /// `NotFound` or `NotADirectory` for one of the directories, `NotFound` for an empty path; too many links, too long a name.
-    pub(super) fn place<'a>(&'a self, path: &'a str, follow: Follow) -> io::Result<Place<'a>> {
-        let place = self.place_unchecked(path, follow)?;
-        match place.inode {
-            Some(inode) if place.slash && self.type_of(inode) != Type::Directory => {
+    /// `NotFound` or `NotADirectory` for one of the parent directories, `NotFound` for an empty path, ELOOP for too many
+    /// symbolic links, `InvalidFilename` for a name or path that is too long.
+    pub(super) fn resolve<'a>(&'a self, path: &'a str, follow: Follow) -> io::Result<Resolved<'a>> {
+        let resolved = self.resolve_any(path, follow)?;
+        match resolved.inode {
+            Some(inode) if resolved.trailing_slash && self.type_of(inode) != Type::Directory => {
                 Err(io::ErrorKind::NotADirectory.into())
             }
-            _ => Ok(place),
+            _ => Ok(resolved),
         }
     }
 
-    /// As [`Tree::place`], but does not mind a slash at the end of a file's path.
-    pub(super) fn place_unchecked<'a>(&'a self, path: &'a str, follow: Follow) -> io::Result<Place<'a>> {
+    /// As [`Nodes::resolve`], but accepts a trailing slash after the name of a file.
+    pub(super) fn resolve_any<'a>(&'a self, path: &'a str, follow: Follow) -> io::Result<Resolved<'a>> {
         if path.is_empty() {
             return Err(io::ErrorKind::NotFound.into());
         }
         if path.len() > PATH_MAX {
             return Err(io::ErrorKind::InvalidFilename.into());
         }
-        self.walk_along(ROOT, path, follow, &mut 0)
+        self.resolve_from(ROOT, path, follow, &mut 0)
     }
 
-    fn walk_along<'a>(
+    fn resolve_from<'a>(
         &'a self,
         start: Inode,
         path: &'a str,
         follow: Follow,
         links: &mut u32,
-    ) -> io::Result<Place<'a>> {
+    ) -> io::Result<Resolved<'a>> {
         let mut at = if path.starts_with('/') { ROOT } else { start };
-        let slash = path.ends_with('/');
+        let trailing_slash = path.ends_with('/');
         let bytes = path.as_bytes();
-        let past = |from: usize, slashes: bool| {
+        let skip = |from: usize, slashes: bool| {
             let rest = bytes[from..].iter();
             from + rest.take_while(|&&byte| (byte == b'/') == slashes).count()
         };
-        let mut place = Place { directory: at, name: None, inode: Some(at), slash: false };
-        let mut next = past(0, true);
+        let mut resolved = Resolved { directory: at, name: None, inode: Some(at), trailing_slash: false };
+        let mut next = skip(0, true);
         while next < bytes.len() {
-            let end = past(next, false);
+            let end = skip(next, false);
             let name = &path[next..end];
-            next = past(end, true);
+            next = skip(end, true);
             let directory = self.directory(at).ok_or(io::ErrorKind::NotADirectory)?;
             let last = next == bytes.len();
-            place = match name {
-                "." => Place { directory: at, name: None, inode: Some(at), slash },
+            resolved = match name {
+                "." => Resolved { directory: at, name: None, inode: Some(at), trailing_slash },
                 ".." => {
-                    let above = directory.above;
-                    Place { directory: above, name: None, inode: Some(above), slash }
+                    let parent = directory.parent;
+                    Resolved { directory: parent, name: None, inode: Some(parent), trailing_slash }
                 }
                 _ if name.len() > NAME_MAX => return Err(io::ErrorKind::InvalidFilename.into()),
-                _ => Place {
+                _ => Resolved {
                     directory: at,
                     name: Some(name),
-                    inode: directory.names.get(name).copied(),
-                    slash,
+                    inode: directory.entries.get(name).copied(),
+                    trailing_slash,
                 },
             };
-            if let Some(inode) = place.inode
+            if let Some(inode) = resolved.inode
                 && let Body::Symlink(target) = &self.node(inode).body
-                && (!last || follow == Follow::Last || slash && follow == Follow::No)
+                && (!last || follow == Follow::Always || trailing_slash && follow == Follow::TrailingSlash)
             {
                 *links += 1;
-                if *links > LINKS_MAX {
+                if *links > SYMLINKS_MAX {
                     return Err(error::too_many_links());
                 }
-                place = self.walk_along(at, target, Follow::Last, links)?;
-                place.slash |= slash && last;
+                resolved = self.resolve_from(at, target, Follow::Always, links)?;
+                resolved.trailing_slash |= trailing_slash && last;
             }
             if !last {
-                at = place.inode.ok_or(io::ErrorKind::NotFound)?;
+                at = resolved.inode.ok_or(io::ErrorKind::NotFound)?;
             }
         }
-        Ok(place)
+        Ok(resolved)
+    }
+}
+
+/// A directory entry (dentry): a name in a directory.
+pub(super) struct Dentry {
+    pub(super) directory: Inode,
+    pub(super) name: Arc<str>,
+}
+
+impl Resolved<'_> {
+    /// Returns the directory entry.
+    ///
+    /// # Errors
+    ///
+    /// `ResourceBusy` if the path ends in the root, `.` or `..`.
+    pub(super) fn dentry(&self) -> io::Result<Dentry> {
+        let name = self.name.ok_or(io::ErrorKind::ResourceBusy)?;
+        Ok(Dentry { directory: self.directory, name: name.into() })
+    }
+
+    /// Returns the directory entry for a new directory.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists`, or as [`Resolved::dentry`].
+    pub(super) fn free_dentry(&self) -> io::Result<Dentry> {
+        if self.inode.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.dentry()
+    }
+
+    /// Returns the directory entry for a new file or link, whose name cannot end in a slash.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` for a trailing slash, or as [`Resolved::free_dentry`].
+    pub(super) fn free_dentry_for_file(&self) -> io::Result<Dentry> {
+        let dentry = self.free_dentry()?;
+        if self.trailing_slash { Err(io::ErrorKind::NotFound.into()) } else { Ok(dentry) }
     }
 }

@@ -10,7 +10,7 @@ fn costing(micros: u64) -> OpCost {
     OpCost { latency: Latency::from_micros(micros), ..OpCost::default() }
 }
 
-/// Each operation once, with another price each: the events list the prices.
+/// Each operation once, with a different cost each: the events list the costs.
 #[test]
 fn every_operation_costs_its_latency_and_is_recorded() {
     let profile = DiskProfile {
@@ -133,7 +133,7 @@ fn a_delay_is_added_to_every_operation_of_its_kind() {
 }
 
 /// Three syncs of 10 ms at once: without a limit all are done at 10 ms; a device that serves one at a time takes 30 ms, one
-/// that serves two takes 20 ms. An injected delay passes before the device and holds nobody else up.
+/// that serves two takes 20 ms. An injected delay passes before the device and delays no other request.
 #[test]
 fn syncs_queue_for_their_device() {
     let all_done = |queue_depth: u16, delay_millis: u64| {
@@ -228,7 +228,7 @@ fn a_sync_waits_behind_write_back() {
 
 /// With 16 MiB allowed to be dirty and 8 MiB without write-back, a writer of 40 MiB is held to the speed of the device.
 #[test]
-fn a_writer_is_held_back_when_too_much_is_dirty() {
+fn a_writer_is_throttled_above_the_dirty_limit() {
     let mut profile = syncing(MS(2), MS(10));
     profile.write_back =
         WriteBackProfile { background_bytes: 8 << 20, limit_bytes: 16 << 20, ..WriteBackProfile::default() };
@@ -248,7 +248,7 @@ fn a_writer_is_held_back_when_too_much_is_dirty() {
 
 /// What has been dirty for 30 s is written without being asked, and names become durable with the journal after 5 s.
 #[test]
-fn what_is_old_survives_a_power_loss() {
+fn expired_dirty_pages_survive_a_power_loss() {
     let left_after = |seconds: u64| {
         let mut profile = syncing(MS(2), MS(10));
         profile.write_back = WriteBackProfile {
@@ -274,7 +274,7 @@ fn what_is_old_survives_a_power_loss() {
 /// After a power loss, or when the cache was dropped, what is read comes from the device once: 3 ms for each read and 8 ms
 /// for each MiB.
 #[test]
-fn what_is_not_cached_comes_from_the_device() {
+fn uncached_reads_go_to_the_device() {
     let mut profile = DiskProfile::instant();
     profile.miss.latency = Latency::from_millis(3);
     profile.device.per_mib = MS(8);
@@ -300,9 +300,9 @@ fn what_is_not_cached_comes_from_the_device() {
     assert_eq!(laps, [16, 0, 19, 0, 11, 11]);
 }
 
-/// Three nodes sync 10 ms each, again and again, on one device that stands still from 100 to 400 ms: all of them do.
+/// Three nodes sync 10 ms each, again and again, on one device that stalls from 100 to 400 ms: all of them do.
 #[test]
-fn a_stall_stops_everyone_on_the_device() {
+fn a_stall_delays_every_disk_on_the_device() {
     let longest = |stalled: fn(&Device)| {
         let mut profile = syncing(MS(10), Duration::ZERO);
         profile.device.queue_depth = 8;

@@ -73,10 +73,10 @@ fn a_kill_loses_nothing_that_was_written() {
     });
 }
 
-/// Writing to a stream begins a write: whoever does not flush reads the old contents, and a kill may take what was only
-/// begun. A write at a place is over when it returns.
+/// A write to a stream starts a write: without a flush a reader reads the old contents, and a kill may lose a write that
+/// was only started. A write at an offset is complete when it returns.
 #[test]
-fn a_stream_only_begins_a_write() {
+fn a_stream_write_completes_at_the_flush() {
     Runtime::new().block_on(async {
         let (writer, disk) = (node("writer"), slow("disk", 10));
         let _mounted = disk.mount_on(writer.id());
@@ -106,7 +106,7 @@ fn a_stream_only_begins_a_write() {
     });
 }
 
-/// The write under way is what a sync waits for, and its event what the sync was caused by.
+/// The in-flight write is what a sync waits for, and its event what the sync was caused by.
 #[test]
 fn a_sync_waits_for_the_streams_write() {
     let recorder = Recorder::new(Keep::Events);
@@ -125,9 +125,9 @@ fn a_sync_waits_for_the_streams_write() {
     assert_eq!(events[place(Kind::Fsync)].cause.index(), Some(place(Kind::Write)));
 }
 
-/// A write that comes while a sync is under way is not the sync's affair.
+/// A write that comes while a sync is in flight is not made durable by it.
 #[test]
-fn a_sync_keeps_what_was_there_when_it_began() {
+fn a_sync_makes_durable_what_was_written_before_it_started() {
     Runtime::new().block_on(async {
         let mut profile = DiskProfile::instant();
         profile.sync.latency = Latency::from_millis(10);
@@ -201,15 +201,15 @@ fn locks_are_of_open_files() {
     assert_eq!(events[waited.cause.index().unwrap()].kind, Kind::Unlock, "it waited for the unlock");
 }
 
-/// A blocking file is a stream of `std::io`; a blocking disk does what the other does, at once.
+/// A blocking file is a stream of `std::io`; a blocking disk does what a disk does, without await.
 #[test]
 fn blocking_callers_have_the_whole_filesystem() {
     use std::io::{Read, Seek, Write};
-    use stormglass_fs::blocking::{BlockingDisk, Ledger};
+    use stormglass_fs::blocking::{BlockingDisk, DeferredLatency};
     Runtime::new().block_on(async {
         let disk = slow("disk", 10);
-        let ledger = Ledger::new(&disk);
-        let blocking = BlockingDisk::new(&disk, &ledger);
+        let deferred = DeferredLatency::new(&disk);
+        let blocking = BlockingDisk::new(&disk, &deferred);
         blocking.create_dir_all("d/e").unwrap();
         let options = *OpenOptions::new().read(true).write(true).create(true);
         let mut file = blocking.open_with(&options, "d/e/a").unwrap();
@@ -221,8 +221,8 @@ fn blocking_callers_have_the_whole_filesystem() {
         blocking.rename("d/e/a", "b").unwrap();
         blocking.remove_dir_all("d").unwrap();
         assert_eq!(blocking.read_dir("/").unwrap().names(), ["b"]);
-        assert_eq!((stormglass_rt::now().as_nanos(), ledger.owed()), (0, MS(10)));
-        ledger.settle().await;
+        assert_eq!((stormglass_rt::now().as_nanos(), deferred.pending()), (0, MS(10)));
+        deferred.sleep().await;
         assert_eq!(stormglass_rt::now().as_nanos() / 1_000_000, 10);
     });
 }

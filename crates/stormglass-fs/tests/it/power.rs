@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 use stormglass_core::{Latency, Seed};
-use stormglass_fs::disk::What;
+use stormglass_fs::disk::EntryKind;
 use stormglass_fs::{Disk, DiskProfile, FileExt, Loss, NamesDurable};
 
 const EIO: Option<i32> = Some(5);
@@ -167,9 +167,9 @@ fn an_overwritten_write_can_be_the_one_that_survives() {
     assert_eq!(seen, all.map(String::from).into());
 }
 
-/// Handles from before are worth nothing, and so is an operation that was under way.
+/// After a power loss, operations on handles opened before it fail, and so do in-flight operations.
 #[test]
-fn handles_do_not_outlive_the_power() {
+fn open_files_fail_after_a_power_loss() {
     Runtime::new().block_on(async {
         let mut profile = DiskProfile::instant();
         profile.write.latency = Latency::from_millis(10);
@@ -251,8 +251,8 @@ async fn act(disk: &Disk, action: &Action) -> io::Result<()> {
 async fn contents(disk: &Disk) -> Vec<(String, Option<Vec<u8>>)> {
     let mut all = Vec::new();
     for entry in disk.snapshot().entries {
-        let bytes = match entry.what {
-            What::File { .. } => Some(disk.read(&entry.path).await.unwrap()),
+        let bytes = match entry.kind {
+            EntryKind::File { .. } => Some(disk.read(&entry.path).await.unwrap()),
             _ => None,
         };
         all.push((entry.path, bytes));

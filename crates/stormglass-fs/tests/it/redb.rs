@@ -6,7 +6,7 @@ use redb::{Database, ReadableDatabase, ReadableTableMetadata, StorageBackend, Ta
 use std::io;
 use std::time::Duration;
 use stormglass_core::{Latency, Seed};
-use stormglass_fs::blocking::{BlockingFile, Ledger};
+use stormglass_fs::blocking::{BlockingFile, DeferredLatency};
 use stormglass_fs::{Disk, DiskProfile, Loss, OpenOptions};
 
 const TABLE: TableDefinition<'_, u64, u64> = TableDefinition::new("numbers");
@@ -35,9 +35,9 @@ impl StorageBackend for Backend {
 }
 
 /// Opens the database file.
-async fn open(disk: &Disk, ledger: &Ledger) -> io::Result<Result<Database, redb::DatabaseError>> {
+async fn open(disk: &Disk, deferred: &DeferredLatency) -> io::Result<Result<Database, redb::DatabaseError>> {
     let file = disk.open_with(OpenOptions::new().read(true).write(true), "db").await?;
-    Ok(Database::builder().create_with_backend(Backend(file.into_blocking(ledger))))
+    Ok(Database::builder().create_with_backend(Backend(file.into_blocking(deferred))))
 }
 
 /// A disk with an empty database on it, durable. (redb refuses a file that was cut off while it was being created; no commit
@@ -47,9 +47,9 @@ async fn installed(seed: u64) -> Disk {
     profile.sync.latency = Latency::from_millis(2);
     let disk = Disk::new("disk", profile, Seed(seed));
     disk.create("db").await.unwrap();
-    let ledger = Ledger::new(&disk);
-    drop(open(&disk, &ledger).await.unwrap().unwrap());
-    ledger.settle().await;
+    let deferred = DeferredLatency::new(&disk);
+    drop(open(&disk, &deferred).await.unwrap().unwrap());
+    deferred.sleep().await;
     disk.open("db").await.unwrap().sync_all().await.unwrap();
     disk.open("/").await.unwrap().sync_all().await.unwrap();
     disk
@@ -57,9 +57,9 @@ async fn installed(seed: u64) -> Disk {
 
 /// One commit after the other; gives how many were acknowledged.
 async fn workload(disk: &Disk) -> (u64, bool) {
-    let ledger = Ledger::new(disk);
+    let deferred = DeferredLatency::new(disk);
     let mut acknowledged = 0;
-    let Ok(Ok(database)) = open(disk, &ledger).await else { return (0, false) };
+    let Ok(Ok(database)) = open(disk, &deferred).await else { return (0, false) };
     while acknowledged < COMMITS {
         let commit = || -> Result<(), redb::Error> {
             let transaction = database.begin_write()?;
@@ -70,15 +70,15 @@ async fn workload(disk: &Disk) -> (u64, bool) {
         if commit().is_err() {
             return (acknowledged, false);
         }
-        ledger.settle().await;
+        deferred.sleep().await;
         acknowledged += 1;
     }
     (acknowledged, true)
 }
 
 async fn found(disk: &Disk) -> u64 {
-    let ledger = Ledger::new(disk);
-    let database = open(disk, &ledger).await.unwrap().unwrap();
+    let deferred = DeferredLatency::new(disk);
+    let database = open(disk, &deferred).await.unwrap().unwrap();
     let transaction = database.begin_read().unwrap();
     match transaction.open_table(TABLE) {
         Ok(table) => table.len().unwrap(),
@@ -113,7 +113,7 @@ fn every_acknowledged_commit_survives_a_crash_at_any_operation() {
     assert!(crashes > 200, "{crashes}");
 }
 
-/// The time of the syncs that redb made is slept when the ledger is settled: 2 ms each.
+/// The time of the syncs that redb made is deferred and slept later: 2 ms each.
 #[test]
 fn commits_take_the_time_of_their_syncs() {
     let (began, ended) = Runtime::new().block_on(async {

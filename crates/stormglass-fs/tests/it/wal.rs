@@ -27,11 +27,11 @@ struct Store<'a> {
     count: u32,
 }
 
-/// A log begins anew after so many records.
+/// The log starts anew after this many records.
 const LOG_MAX: u32 = 4;
 const RECORD: usize = 8;
 
-/// A record is its number and the number again with all bits turned: a torn or missing one is told.
+/// A record is its number and the number again with all bits inverted, so that a torn or missing record is detected.
 fn record(number: u32) -> [u8; RECORD] {
     (u64::from(number) << 32 | u64::from(!number)).to_le_bytes()
 }

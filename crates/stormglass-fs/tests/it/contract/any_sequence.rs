@@ -7,7 +7,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use stormglass_core::Seed;
-use stormglass_fs::disk::What;
+use stormglass_fs::disk::EntryKind;
 use stormglass_fs::{Disk, DiskProfile, File, FileExt as _, OpenOptions};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
@@ -179,10 +179,10 @@ impl Simulated {
     async fn contents(&self) -> Vec<(String, Vec<u8>)> {
         let mut all = Vec::new();
         for entry in self.disk.snapshot().entries {
-            let bytes = match &entry.what {
-                What::Directory => b"/".to_vec(),
-                What::Symlink(target) => format!("@{target}").into_bytes(),
-                What::File { .. } => self.disk.read(&entry.path).await.unwrap(),
+            let bytes = match &entry.kind {
+                EntryKind::Directory => b"/".to_vec(),
+                EntryKind::Symlink(target) => format!("@{target}").into_bytes(),
+                EntryKind::File { .. } => self.disk.read(&entry.path).await.unwrap(),
             };
             all.push((entry.path, bytes));
         }

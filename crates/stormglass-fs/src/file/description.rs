@@ -1,0 +1,161 @@
+//! An open file description, what `open(2)` creates: reads, writes, syncs and locks at the lowest level.
+
+use crate::disk::{Disk, InFlight, State, WriteAt};
+use crate::error;
+use crate::lock::LockMode;
+use crate::operation::{self, Operation};
+use crate::options::OpenOptions;
+use crate::tree::Inode;
+use std::fs::TryLockError;
+use std::future::poll_fn;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+use stormglass_core::{EventId, Kind, Symbol};
+use stormglass_rt as rt;
+
+/// What `open(2)` creates, an open file description: shared by the clones of a file, closed with the last of them.
+#[derive(Debug)]
+pub(super) struct Description {
+    pub(super) disk: Disk,
+    pub(super) inode: Inode,
+    pub(super) directory: bool,
+    pub(super) options: OpenOptions,
+    pub(super) subject: Symbol,
+    /// The disk's power epoch when the file was opened.
+    pub(super) epoch: u64,
+    /// Identifies this description as the holder of locks.
+    pub(super) number: u64,
+    /// The file offset, which the stream's reads and writes advance.
+    pub(super) position: AtomicU64,
+}
+
+impl Description {
+    pub(super) fn len(&self) -> io::Result<u64> {
+        let state = self.disk.lock();
+        if state.epoch() != self.epoch { Err(error::eio()) } else { Ok(state.tree.stat(self.inode).len) }
+    }
+
+    pub(super) fn start_read(&self, len: usize, offset: u64) -> io::Result<InFlight> {
+        if !self.options.read {
+            return Err(error::not_opened_for_that());
+        }
+        if self.directory {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        self.start(Kind::Read, offset, len as u64)
+    }
+
+    pub(super) async fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let in_flight = self.start_read(buffer.len(), offset)?;
+        let read =
+            |state: &mut State, in_flight: &InFlight| state.read(in_flight, self.inode, offset, buffer);
+        self.disk.complete(in_flight, read).await
+    }
+
+    pub(super) async fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.check_writable()?;
+        let at = if self.options.append { WriteAt::End } else { WriteAt::Offset(offset) };
+        let write = |state: &mut State, in_flight: &InFlight| state.write(in_flight, self.inode, at, bytes);
+        Ok(self.operate(Kind::Write, offset, bytes.len() as u64, write).await?.1)
+    }
+
+    pub(super) async fn write_next(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.check_writable()?;
+        let position = self.position.load(Ordering::Relaxed);
+        let at = if self.options.append { WriteAt::End } else { WriteAt::Offset(position) };
+        let write = |state: &mut State, in_flight: &InFlight| {
+            let (offset, count) = state.write(in_flight, self.inode, at, bytes)?;
+            self.position.store(offset + count as u64, Ordering::Relaxed);
+            Ok(count)
+        };
+        self.operate(Kind::Write, position, bytes.len() as u64, write).await
+    }
+
+    pub(super) async fn sync(&self, kind: Kind) -> io::Result<()> {
+        let sync = |state: &mut State, in_flight: &InFlight| {
+            state.sync(in_flight, self.inode);
+            Ok(())
+        };
+        self.operate(kind, 0, 0, sync).await
+    }
+
+    pub(super) fn check_writable(&self) -> io::Result<()> {
+        if self.options.writes() { Ok(()) } else { Err(error::not_opened_for_that()) }
+    }
+
+    fn start(&self, kind: Kind, offset: u64, bytes: u64) -> io::Result<InFlight> {
+        assert!(!operation::changes(kind) || !self.directory, "a directory cannot be opened for writing");
+        let operation = Operation { kind, subject: self.subject, bytes, target: Some((self.inode, offset)) };
+        self.disk.start(Some(self.epoch), operation)
+    }
+
+    pub(super) async fn operate<T>(
+        &self,
+        kind: Kind,
+        offset: u64,
+        bytes: u64,
+        effect: impl FnOnce(&mut State, &InFlight) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let in_flight = self.start(kind, offset, bytes)?;
+        self.disk.complete(in_flight, effect).await
+    }
+
+    /// Takes a lock without waiting.
+    fn try_lock(&self, mode: LockMode) -> Result<EventId, TryLockError> {
+        let mut state = self.disk.lock();
+        if state.epoch() != self.epoch {
+            return Err(TryLockError::Error(error::eio()));
+        }
+        state.locks.take(self.inode, self.number, mode).ok_or(TryLockError::WouldBlock)
+    }
+
+    pub(super) async fn lock(&self, mode: LockMode) -> io::Result<()> {
+        let began = rt::now();
+        let released = poll_fn(|context| match self.try_lock(mode) {
+            Ok(released) => Poll::Ready(Ok(released)),
+            Err(TryLockError::Error(error)) => Poll::Ready(Err(error)),
+            Err(TryLockError::WouldBlock) => {
+                self.disk.lock().locks.wait(self.inode, context.waker());
+                Poll::Pending
+            }
+        })
+        .await?;
+        self.locked(released, began);
+        Ok(())
+    }
+
+    pub(super) fn try_lock_once(&self, mode: LockMode) -> Result<(), TryLockError> {
+        let released = self.try_lock(mode)?;
+        self.locked(released, rt::now());
+        Ok(())
+    }
+
+    fn locked(&self, released: EventId, began: stormglass_core::SimTime) {
+        let recorder = self.disk.recorder();
+        recorder.join(released);
+        recorder.record(rt::now(), Kind::Lock, self.subject, rt::now() - began, 0);
+    }
+
+    /// Releases the lock, and records it if a run is in progress.
+    pub(super) fn unlock(&self, state: &mut State) {
+        if state.epoch() == self.epoch && state.locks.holds(self.inode, self.number) {
+            let event = match rt::is_in_run() {
+                true => self.disk.recorder().record(rt::now(), Kind::Unlock, self.subject, Duration::ZERO, 0),
+                false => EventId::START,
+            };
+            state.locks.release(self.inode, self.number, event);
+        }
+    }
+}
+
+impl Drop for Description {
+    fn drop(&mut self) {
+        let mut state = self.disk.lock();
+        self.unlock(&mut state);
+        if state.epoch() == self.epoch {
+            state.tree.close(self.inode);
+        }
+    }
+}
