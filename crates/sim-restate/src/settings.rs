@@ -8,7 +8,7 @@ mod node;
 mod startup;
 
 pub use harness::{AdminCheck, Provision, ScriptedRestart, Strategy, TopologySettings};
-pub use models::{METADATA_MODELS, MODELS};
+pub use models::{METADATA_MODELS, MODELS, PROFILES};
 pub use node::{Addresses, Group, LogLevel, NodeSettings, WorkSettings};
 pub use startup::Step;
 
@@ -20,7 +20,6 @@ use crate::gossip::settings::GossipSettings;
 use crate::log::settings::LogSettings;
 use crate::partition::settings::PartitionSettings;
 use crate::partition::table::Replication;
-use crate::shipped::PROFILES;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_raft::{ClientSettings, RaftSettings};

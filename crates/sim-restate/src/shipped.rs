@@ -7,10 +7,6 @@ use crate::{
 use stormglass_cli::App;
 use stormglass_sim::{AnyScenario, Preset};
 
-/// The CI machine on which the tests failed, beside the general profiles.
-pub const PROFILES: &[Preset] =
-    &[Preset { name: "ci-2025-03", layers: &[include_str!("../profiles/ci-2025-03.toml")] }];
-
 /// The sweeps that answer what remedies are worth and which deadline would have held.
 pub const SWEEPS: &[Preset] = &[
     Preset { name: "remedies", layers: &[include_str!("../sweeps/remedies.toml")] },

@@ -5,7 +5,7 @@
 //! CPUs, and turns what happened into an outcome. Nothing is kept between runs.
 //!
 //! In reading order, which is the order of dependence: [`preset`], [`parameter_set`], [`cpu`], [`profile`], [`run_settings`] and [`error`] (what
-//! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), [`node`], `plan`, [`world`], [`mod@scenario`],
+//! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), [`node`], `active_faults`, [`world`], `one_shot`, [`mod@scenario`],
 //! [`settings`], [`run`] and [`mod@check`].
 //!
 //! A scenario:
@@ -59,9 +59,11 @@ pub mod values;
 
 pub mod parameters;
 
+mod active_faults;
 pub mod node;
-mod plan;
 pub mod world;
+
+mod one_shot;
 
 pub mod scenario;
 

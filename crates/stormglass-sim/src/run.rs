@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
                     tasks = Some(rt::TaskTracker::on_current_node());
                     let (node, task) = (recorder.symbol("harness"), recorder.symbol("scenario"));
                     let scope = Scope { node, task, ..Scope::default() };
-                    world.break_by_plan();
+                    world.schedule_faults();
                     let scenario =
                         rt::scoped(&recorder, scope, self.scenario.play_with(world, self.settings.own()));
                     self.follow(scenario, limits.horizon).await;

@@ -1,8 +1,8 @@
 //! The world of one run: its nodes, disks, links and CPUs, its waits, and what the scenario reports.
 
+use crate::active_faults::Faults;
 use crate::cpu::Cpu;
 use crate::node::Node;
-use crate::plan::Faults;
 use crate::profile::Profile;
 use madsim::net::NetSim;
 use madsim::runtime::Handle;

@@ -1,7 +1,7 @@
 //! The parameters of these scenarios.
 
+use crate::settings::PROFILES;
 use crate::settings::{METADATA_MODELS, node_names};
-use crate::shipped::PROFILES;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_raft::{ClientSettings, RaftSettings};

@@ -46,3 +46,7 @@ pub const METADATA_MODELS: &[Preset] = &[
     Preset { name: "restate-1.7", layers: &[include_str!("../../models/restate-1.7/metadata.toml")] },
     Preset { name: "restate-m25", layers: &[include_str!("../../models/restate-m25/metadata.toml")] },
 ];
+
+/// The CI machine on which the tests failed, beside the general profiles.
+pub const PROFILES: &[Preset] =
+    &[Preset { name: "ci-2025-03", layers: &[include_str!("../../profiles/ci-2025-03.toml")] }];

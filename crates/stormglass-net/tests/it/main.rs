@@ -10,5 +10,4 @@ mod faults;
 mod hold;
 mod hyper;
 mod madsim_network;
-mod modules;
 mod streams;

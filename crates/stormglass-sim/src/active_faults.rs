@@ -1,0 +1,72 @@
+//! The faults of a run's plan: the rules that are installed on its links and disks, and what each one-shot fault has to undo.
+//!
+//! Rules are installed when disks and links are created, and are active in their time; an inactive rule changes nothing. Nothing here
+//! draws random numbers, so until its first fault a run is the same as without the plan.
+
+use crate::node::Node;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use stormglass_core::SimTime;
+use stormglass_core::fault::{FaultKind, LinkRule};
+use stormglass_fs as fs;
+use stormglass_net::{self as net, PowerOff};
+use stormglass_plan::Fault;
+
+/// The faults of a run.
+#[derive(Default)]
+pub(crate) struct Faults {
+    pub(crate) all: Vec<Fault>,
+    /// Installed when the first node is created: before that there are no links.
+    on_links: Vec<net::FaultGuard>,
+    on_disks: Vec<fs::FaultGuard>,
+    /// The devices that each fault has slowed already, by the fault's index: nodes may share a device.
+    slowed: BTreeSet<(usize, String)>,
+    /// What the end of each active one-shot fault has to undo, by the fault's index.
+    pub(crate) undo: BTreeMap<usize, Vec<Undo>>,
+}
+
+impl Faults {
+    pub(crate) fn new(all: Vec<Fault>) -> Faults {
+        Faults { all, ..Faults::default() }
+    }
+
+    /// Installs the rules for a node that was just created, with a disk on the device of this name.
+    pub(crate) fn concern(&mut self, node: &Node, device: &str, network: &net::Network) {
+        if self.on_links.is_empty() {
+            for fault in &self.all {
+                let rules = if let FaultKind::Link(link) = &fault.kind { link.rules() } else { Vec::new() };
+                let install = |rule: LinkRule| network.inject(rule.during(time(fault))).expect(CHECKED);
+                self.on_links.extend(rules.into_iter().map(install));
+            }
+        }
+        for (place, fault) in self.all.iter().enumerate() {
+            let FaultKind::Disk(kind) = &fault.kind else { continue };
+            if !kind.node().matches(&node.name) {
+                continue;
+            }
+            if let Some(rule) = kind.rule() {
+                self.on_disks.push(node.disk().inject(rule.during(time(fault))).expect(CHECKED));
+            } else if let Some(factor) = kind.device_slowdown()
+                && self.slowed.insert((place, device.to_string()))
+            {
+                node.disk().device().stall(time(fault), factor);
+            }
+        }
+    }
+}
+
+pub(crate) const CHECKED: &str = "a plan is checked when settings are resolved";
+
+/// Returns the time in which a fault is active.
+fn time(fault: &Fault) -> Range<SimTime> {
+    let end = fault.end().map_or(SimTime::from_nanos(u64::MAX), SimTime::from);
+    SimTime::from(fault.at)..end
+}
+
+/// What the end of a one-shot fault undoes.
+pub(crate) enum Undo {
+    /// Starts the process again, unless it was started or stopped otherwise since; its host has no power until then.
+    Start(Node, u64, Option<PowerOff>),
+    /// Resumes the process.
+    Resume(Node),
+}
