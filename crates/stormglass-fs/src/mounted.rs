@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 macro_rules! on_the_mounted_disk {
     ($($name:ident($($argument:ident: $type:ty),+) -> $output:ty;)+) => {$(
-        #[doc = concat!("[`Disk::", stringify!($name), "`] of the disk that is mounted on the current node.")]
+        #[doc = concat!("[`crate::Disk::", stringify!($name), "`] of the disk that is mounted on the current node.")]
         ///
         /// # Errors
         ///
-        #[doc = concat!("Those of [`Disk::", stringify!($name), "`]; `Unsupported` when no disk is mounted.")]
+        #[doc = concat!("Those of [`crate::Disk::", stringify!($name), "`]; `Unsupported` when no disk is mounted.")]
         pub async fn $name($($argument: $type),+) -> io::Result<$output> {
             current()?.$name($($argument),+).await
         }
