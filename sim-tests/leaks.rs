@@ -1,26 +1,26 @@
-//! Three scenarios that let the real world in, each in another way, and one that looks like them and does not.
+//! Three scenarios with a source of nondeterminism, each a different one, and one without.
 
 use std::time::Duration;
 use stormglass_sim::{Scenario, World, scenario};
 
-/// What a scenario's chance comes from.
+/// The source of a scenario's random choices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leak {
     /// `tokio::select!` without `biased` picks among ready branches by a process-wide counter.
     UnbiasedSelect,
-    /// `rand::thread_rng` asks the operating system.
+    /// `rand::thread_rng` takes its seed from the operating system.
     ThreadRng,
-    /// The order of a `HashMap` hangs on the thread's keys.
+    /// The order of a `HashMap` depends on the thread's hash keys.
     HashMapOrder,
-    /// None: the same from a stream of the seed.
+    /// No leak: the choices come from a stream of the seed.
     None,
 }
 
 impl Leak {
-    /// Every leak, and none.
+    /// All variants.
     pub const ALL: [Leak; 4] = [Leak::UnbiasedSelect, Leak::ThreadRng, Leak::HashMapOrder, Leak::None];
 
-    /// Eight choices among eight, from where this leak takes them.
+    /// Returns eight choices among up to eight, from the source of this leak.
     async fn choices(self, world: &World) -> Vec<u64> {
         match self {
             Leak::UnbiasedSelect => unbiased_choices().await,
@@ -59,7 +59,7 @@ fn hash_map_choices() -> Vec<u64> {
     map.into_keys().collect()
 }
 
-/// A scenario that makes its choices visible.
+/// A scenario that records its choices as events.
 #[derive(Clone, Copy, Debug)]
 pub struct Leaky(pub Leak);
 

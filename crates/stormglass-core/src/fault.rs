@@ -1,32 +1,35 @@
-//! Faults: the one vocabulary of what can break, as plain data.
+//! Faults: one vocabulary of everything that can break, as plain data.
 //!
-//! Two kinds of fault exist. A [`Rule`] is active for a time: it says what happens ([`DiskEffect`], [`LinkEffect`]) to
-//! which operations (a target: hosts, files, kinds) and when (a [`Trigger`]). A [`OneShot`] happens to a process or a
-//! connection once. `stormglass_fs` and `stormglass_net` install rules in a [`Registry`] and match on the effects;
-//! `stormglass_sim` matches on the one-shot faults. A plan (`stormglass_plan`) is a list of a [`FaultKind`] each, with
-//! its time.
+//! Two kinds of fault exist. A [`Rule`] is active for a time: it states an effect ([`DiskEffect`],
+//! [`LinkEffect`]), the operations that it affects (a target: hosts, files, kinds) and a condition
+//! (a [`Trigger`]). A [`OneShot`] happens once to a process or a connection. `stormglass_fs` and
+//! `stormglass_net` install rules in a [`Registry`] and match on the effects; `stormglass_sim`
+//! matches on the one-shot faults. A plan (`stormglass_plan`) is a list of [`FaultKind`]s with
+//! their times.
 //!
-//! In reading order: [`Trigger`], [`Pattern`], [`Rule`], [`Registry`]; then each family with its kinds in a plan's TOML:
+//! In reading order: [`Trigger`], [`Pattern`], [`Rule`], [`Registry`]; then each family with its
+//! kinds in a plan's TOML:
 //!
 //! | kind | what happens | when it is over |
 //! | --- | --- | --- |
-//! | `kill` | a node's process gets SIGKILL | it is started again, if its `Node` says how |
-//! | `power-loss` | a node vanishes, and its disk loses what was not synced | as above |
+//! | `kill` | a node's process gets SIGKILL | it is started again, if its `Node` has a start function |
+//! | `power-loss` | a node vanishes, and its disk loses unsynced writes | as above |
 //! | `pause` | a node's process gets SIGSTOP; its kernel goes on | SIGCONT |
 //! | `reset` | connections get RST, once | at once |
-//! | `cut` | nothing passes between hosts, or in one direction only | it heals |
+//! | `cut` | all messages between hosts are lost, or those of one direction | it heals |
 //! | `partition` | groups of hosts do not reach each other | it heals |
 //! | `flap` | a link is cut and heals periodically | it heals |
-//! | `lossy-link`, `slow-link` | messages are lost (TCP sends them again); take longer | links are as before |
+//! | `lossy-link`, `slow-link` | messages are lost (TCP retransmits them); take longer | links are as before |
 //! | `duplicating-link`, `corrupting-link` | datagrams arrive twice; with a flipped bit | links are as before |
-//! | `refuse` | connects are refused | they are not |
-//! | `unresolved`, `port-in-use` | names are not found; ports cannot be bound | they are; they can |
-//! | `slow-disk` | the device under a disk is slower by a factor, or stalls | it is as before |
-//! | `disk-delay`, `disk-error`, `disk-short` | operations take longer; fail; do only a part | they do not |
+//! | `refuse` | connects are refused | they are accepted again |
+//! | `unresolved`, `port-in-use` | name lookups fail; ports cannot be bound | lookups succeed; ports can be bound |
+//! | `slow-disk` | the device under a disk is slower by a factor, or stalls | the device is as before |
+//! | `disk-delay`, `disk-error`, `disk-short` | operations take longer; fail; do only a part | operations are as before |
 //! | `disk-short-directory` | reading a directory takes several calls | it takes one |
-//! | `disk-corruption` | what is acknowledged is not what is stored | what is stored stays so |
+//! | `disk-corruption` | stored data differs from acknowledged data | stored data stays corrupt |
 //!
-//! A new kind of fault of a disk is defined in `fault/disk.rs` alone and done in `stormglass_fs`.
+//! A new kind of disk fault is defined in `fault/disk.rs` alone and implemented in
+//! `stormglass_fs`.
 
 mod disk;
 mod link;
@@ -49,11 +52,12 @@ pub use trigger::{Flapping, Trigger};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use std::fmt;
 
-/// What breaks, as a plan names it. Names of nodes and hosts are patterns of shell wildcards: `node-[12]`.
+/// A fault as a plan names it. Names of nodes and hosts are patterns of shell wildcards:
+/// `node-[12]`.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[serde(untagged)]
 pub enum FaultKind {
-    /// It happens once to processes or connections.
+    /// A fault that happens once to processes or connections.
     OneShot(OneShot),
     /// Rules on links.
     Link(LinkFault),
@@ -62,11 +66,11 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// Reads the table of a fault, whose field `kind` has this value.
+    /// Reads the table of a fault whose field `kind` has this value.
     ///
     /// # Errors
     ///
-    /// An unknown kind; an unknown, missing or invalid field.
+    /// Returns an error for an unknown kind and for an unknown, missing or invalid field.
     pub fn read<'de, D: Deserializer<'de>>(kind: &str, table: D) -> Result<FaultKind, D::Error> {
         if OneShot::KINDS.contains(&kind) {
             OneShot::deserialize(table).map(FaultKind::OneShot)
@@ -81,11 +85,11 @@ impl FaultKind {
         }
     }
 
-    /// Checks it: patterns, probabilities, factors, periods.
+    /// Checks patterns, probabilities, factors and periods.
     ///
     /// # Errors
     ///
-    /// The field and what is wrong with it.
+    /// Returns the field and what is wrong with it.
     pub fn validate(&self) -> Result<(), InvalidRule> {
         match self {
             FaultKind::OneShot(fault) => fault.validate(),
@@ -94,7 +98,8 @@ impl FaultKind {
         }
     }
 
-    /// Whether a duration of 0 s makes sense: it ends a process or a connection, which is done at once.
+    /// Returns whether a duration of 0 s makes sense: the fault ends a process or a connection,
+    /// which is instantaneous.
     pub fn is_instant(&self) -> bool {
         matches!(self, FaultKind::OneShot(fault) if !matches!(fault, OneShot::Pause { .. }))
     }
@@ -118,7 +123,7 @@ impl From<DiskFault> for FaultKind {
     }
 }
 
-/// What breaks, in a line.
+/// Writes the fault in one line.
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

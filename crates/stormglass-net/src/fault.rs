@@ -1,26 +1,30 @@
 //! Faults: rules on links.
 //!
-//! A [`LinkRule`] says which directed links it affects (by the names of their hosts), when, and what it does to what is sent
-//! over them. It is installed on a network with [`crate::Network::inject`] and removed with its guard. Without a rule nothing is
-//! drawn and nothing changes.
+//! A [`LinkRule`] states which directed links it affects (by the names of their hosts), when, and
+//! what effect it has on messages on them. [`crate::Network::inject`] installs a rule on a
+//! network, and the returned guard removes it. Without a rule no random number is drawn and
+//! nothing changes.
 //!
 //! | effect | one-way messages | streams, calls, connects |
 //! | --- | --- | --- |
-//! | [`LinkEffect::Lose`] | are gone | are sent again after a timeout, as TCP does: see below |
-//! | [`LinkEffect::Delay`] | arrive later | arrive later, and what follows them |
-//! | [`LinkEffect::Duplicate`] | arrive twice, the copy after a latency of its own | are not affected: TCP drops copies |
-//! | [`LinkEffect::Corrupt`] | arrive with a flipped bit; those that are not bytes are gone | are not affected: TCP checks, and sends again |
-//! | [`LinkEffect::Refuse`] | are not affected | connects are refused after a round trip, whoever listens |
+//! | [`LinkEffect::Lose`] | are lost | are retransmitted after a timeout, as by TCP: see below |
+//! | [`LinkEffect::Delay`] | arrive later | arrive later, as do the segments after them |
+//! | [`LinkEffect::Duplicate`] | arrive twice, the duplicate with its own latency | are not affected: TCP drops duplicates |
+//! | [`LinkEffect::Corrupt`] | arrive with a flipped bit; messages that are not bytes are lost | are not affected: TCP detects it and retransmits |
+//! | [`LinkEffect::Refuse`] | are not affected | connects are refused after a round trip, even if a process listens |
 //!
-//! Two more affect no link: [`LinkEffect::PortInUse`] the binding of ports, by the host `from`, and
-//! [`LinkEffect::Unresolved`] lookups of names, by the host `from`, of the name `to`.
+//! Two effects do not affect links: [`LinkEffect::PortInUse`] affects the binding of ports by the
+//! host `from`, and [`LinkEffect::Unresolved`] affects lookups of the name `to` by the host
+//! `from`.
 //!
-//! A lost segment of a stream is sent again one round trip and 200 ms later (Linux: `TCP_RTO_MIN`), then after twice as long, and so
-//! on up to 2 min (`TCP_RTO_MAX`), 15 times (`tcp_retries2`), about a quarter of an hour; then the connection is broken. When
-//! three more have been sent behind it, their acknowledgements tell of the loss a round trip later (RFC 5681). A
-//! lost segment of a handshake is sent again after 1 s, 2 s, 4 s and so on, 6 times (`tcp_syn_retries`, RFC 6298):
-//! connecting fails with `TimedOut` after 127 s. A link that loses everything is cut; what was sent over it arrives with the
-//! first attempt after it has healed.
+//! TCP retransmits a lost segment of a stream one round trip and 200 ms later (Linux:
+//! `TCP_RTO_MIN`), then after twice as long, and so on up to 2 min (`TCP_RTO_MAX`), 15 times
+//! (`tcp_retries2`), about a quarter of an hour; then the connection is broken. If three more
+//! segments follow it, their acknowledgements trigger a fast retransmit a round trip later (RFC
+//! 5681). A lost segment of a handshake is retransmitted after 1 s, 2 s, 4 s and so on, 6 times
+//! (`tcp_syn_retries`, RFC 6298): connecting fails with `TimedOut` after 127 s. A link that loses
+//! everything is cut; the segments sent on it arrive with the first retransmission after the cut
+//! heals.
 
 use crate::queue::MessageQueue;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,15 +36,15 @@ use stormglass_core::fault::{LinkOperation, Registry, Rule, RuleEffect};
 use stormglass_core::{SimTime, Stream};
 use stormglass_rt as rt;
 
-/// What an installed rule does.
+/// The action of an installed rule.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     Effect(LinkEffect),
-    /// Messages are held here.
+    /// Messages are held in this queue.
     Hold(MessageQueue),
 }
 
-/// An installed rule.
+/// A rule with an action.
 pub(crate) type ActiveRule = Rule<Action, LinkTarget>;
 
 impl RuleEffect<LinkTarget> for Action {
@@ -52,16 +56,16 @@ impl RuleEffect<LinkTarget> for Action {
     }
 }
 
-/// What a rule and a line want to know of what is sent.
+/// The size and port of a message that is sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Segment {
-    /// How many bytes, 0 if it has no size.
+    /// The size in bytes, 0 if the message has no size.
     pub(crate) bytes: u64,
     /// The service's port.
     pub(crate) port: u16,
 }
 
-/// What all the rules together do to something that is sent.
+/// The combined effect of all rules on a message.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Applied {
     pub(crate) lost: bool,
@@ -71,7 +75,7 @@ pub(crate) struct Applied {
     pub(crate) refused: bool,
     pub(crate) in_use: bool,
     pub(crate) unresolved: bool,
-    /// Where it is held back.
+    /// The queue that holds the message.
     pub(crate) held: Option<MessageQueue>,
 }
 
@@ -79,7 +83,7 @@ pub(crate) struct Applied {
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     rules: Mutex<Registry<Action, LinkTarget>>,
-    /// Whether there are any.
+    /// Whether any rule is installed.
     any: AtomicBool,
 }
 
@@ -100,34 +104,35 @@ impl Faults {
         self.any.store(!rules.is_empty(), Ordering::Relaxed);
     }
 
-    /// Returns how often this rule was applied.
+    /// Returns how many operations this rule was applied to.
     pub(crate) fn applied(&self, number: u64) -> u64 {
         self.lock().applied(number)
     }
 
-    /// Whether there are no rules: whatever is sent asks this first.
+    /// Returns whether no rule is installed. Every send checks this first, without the lock.
     pub(crate) fn is_empty(&self) -> bool {
         !self.any.load(Ordering::Relaxed)
     }
 
-    /// Whether the condition holds for a rule; asks them in order.
+    /// Returns whether the condition holds for any rule, checked in order.
     pub(crate) fn any(&self, condition: impl FnMut(&ActiveRule) -> bool) -> bool {
         !self.is_empty() && self.lock().rules().any(condition)
     }
 
-    /// When a rule is on or off next.
+    /// Returns the time at which a rule turns on or off next.
     pub(crate) fn next_change(&self, number: u64, now: SimTime) -> Option<SimTime> {
         self.lock().get(number)?.trigger.next_change(now)
     }
 
-    /// Calls `look` with each rule, in order.
-    pub(crate) fn each(&self, look: impl FnMut(&ActiveRule)) {
+    /// Calls `visit` with each rule, in order.
+    pub(crate) fn each(&self, visit: impl FnMut(&ActiveRule)) {
         if !self.is_empty() {
-            self.lock().rules().for_each(look);
+            self.lock().rules().for_each(visit);
         }
     }
 
-    /// Applies every rule to what is sent now. Delays add up. The stream is made when a rule is on.
+    /// Applies every rule to a message that is sent now. Delays add up. The stream is created on
+    /// the first call for which a rule is on.
     pub(crate) fn apply(
         &self,
         sent: Sent,

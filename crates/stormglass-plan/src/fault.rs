@@ -1,7 +1,8 @@
 //! A fault of a plan: what breaks, when, and for how long.
 //!
-//! The kinds and their fields are in [`stormglass_core::fault`]. What each does in detail is told where it is done:
-//! `stormglass_fs::fault`, `stormglass_net::fault` and `stormglass_sim::Node`.
+//! The kinds of fault and their fields are in [`stormglass_core::fault`]. The effect of each kind
+//! is documented where it is applied: `stormglass_fs::fault`, `stormglass_net::fault` and
+//! `stormglass_sim::Node`.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -12,18 +13,18 @@ use stormglass_core::latency::HumanDuration;
 use stormglass_core::time::YEAR;
 use toml::{Table, Value};
 
-/// Something that breaks, at a time and for a time.
+/// A fault with its start time and its duration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Fault {
-    /// When, from the start of the run. Range: up to 365 days.
+    /// The start time, from the start of the run. Range: up to 365 days.
     #[serde(with = "HumanDuration")]
     pub at: Duration,
-    /// For how long; to the end of the run if left out. Range: up to 365 days; above 0 s, except for what ends a process or
-    /// a connection.
+    /// The duration; `None` lasts to the end of the run. Range: up to 365 days; above 0 s, except
+    /// for faults that end a process or a connection.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "human")]
     pub lasts: Option<Duration>,
-    /// What.
+    /// The kind of fault and its fields.
     #[serde(flatten)]
     pub kind: FaultKind,
 }
@@ -32,7 +33,7 @@ fn human<S: Serializer>(lasts: &Option<Duration>, serializer: S) -> Result<S::Ok
     HumanDuration::serialize(&lasts.unwrap_or_default(), serializer)
 }
 
-/// By way of a table: serde's `flatten` accepts unknown fields.
+/// Reads a table first, because serde's `flatten` accepts unknown fields.
 impl<'de> Deserialize<'de> for Fault {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fault, D::Error> {
         let mut table = Table::deserialize(deserializer)?;
@@ -54,21 +55,21 @@ impl<'de> Deserialize<'de> for Fault {
 }
 
 impl Fault {
-    /// A fault of this kind, at this time and for this long.
+    /// Returns a fault of this kind that starts at `at` and lasts for `lasts`.
     pub fn new(at: Duration, lasts: Duration, kind: impl Into<FaultKind>) -> Fault {
         Fault { at, lasts: Some(lasts), kind: kind.into() }
     }
 
-    /// When it is over, if it ever is.
+    /// Returns the time at which the fault ends, or `None` if it lasts to the end of the run.
     pub fn end(&self) -> Option<Duration> {
         self.lasts.map(|lasts| self.at.saturating_add(lasts))
     }
 
-    /// Checks it.
+    /// Checks the times and the fields of the kind.
     ///
     /// # Errors
     ///
-    /// The field and what is wrong with it.
+    /// Returns the field and what is wrong with it.
     pub(crate) fn check(&self) -> Result<(), InvalidRule> {
         let wrong = |field, problem: &str| Err(InvalidRule { field, problem: problem.into() });
         for (field, time) in [("at", Some(self.at)), ("lasts", self.lasts)] {

@@ -1,7 +1,8 @@
-//! Faults that a seed chooses.
+//! Random faults, drawn from the run's seed.
 //!
-//! Each seed takes a subset of the kinds by chance, as swarm testing does (Groce and others, "Swarm Testing", ISSTA 2012): where every run has a bit of
-//! everything, what needs much of one kind and none of another is hardly ever met.
+//! Each seed takes a random subset of the kinds, as swarm testing does (Groce and others, "Swarm
+//! Testing", ISSTA 2012): if every run has a few faults of every kind, a run hardly ever has many
+//! faults of one kind and none of another, and some failures need that.
 
 use crate::fault::Fault;
 use schemars::JsonSchema;
@@ -14,47 +15,51 @@ use stormglass_core::latency::HumanDuration;
 use stormglass_core::time::YEAR;
 use stormglass_core::{Kind, Latency, Seed, Stream};
 
-/// How many faults a seed chooses, of which kinds, and when.
+/// The number of faults that a seed draws, their kinds, and their times.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Generate {
-    /// How many faults a run has. Those for which `down` leaves no room are left out. Default: 0.
+    /// The number of faults of a run. Faults for which `down` leaves no room are left out.
+    /// Default: 0.
     pub count: u32,
-    /// Which kinds of faults there are. Default: all that a crash-safe, replicated service has to survive, which is all but the disk's errors and corruption.
+    /// The kinds of faults. Default: all that a crash-safe, replicated service has to survive,
+    /// which is all except errors and corruption of the disk.
     pub kinds: Vec<Choice>,
-    /// Whether each seed takes about half of the kinds only, by chance. Default: true.
+    /// Whether each seed takes only a random subset of about half of the kinds. Default: true.
     pub swarm: bool,
-    /// From when on faults begin. Default: 0 s.
+    /// The earliest time at which faults begin. Default: 0 s.
     #[serde(with = "HumanDuration")]
     pub from: Duration,
-    /// Until when they begin. Default: 60 s.
+    /// The latest time at which faults begin. Default: 60 s.
     #[serde(with = "HumanDuration")]
     pub until: Duration,
-    /// How long each lasts; a process that was killed starts again then. Default: evenly between 100 ms and 5 s.
+    /// The duration of each fault; a killed process starts again after it. Default: evenly between
+    /// 100 ms and 5 s.
     pub lasts: Latency,
-    /// How many nodes may be killed, without power, paused or isolated at the same time. Range: 1 and up. Default: 1, so that a majority of three stays.
+    /// The number of nodes that may be killed, without power, paused or isolated at the same time.
+    /// Range: 1 and up. Default: 1, so that a majority of three stays.
     pub down: u32,
 }
 
-/// A kind of fault that can be chosen.
+/// A kind of fault that the generator can draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Choice {
     /// A node's process is killed.
     Kill,
-    /// A node's power goes, and what was not synced, in any of the ways.
+    /// A node loses power and its unsynced writes, with a random `loss`.
     PowerLoss,
     /// A node's process is paused.
     Pause,
-    /// A node is cut off from all others.
+    /// A node cannot communicate with any other node.
     Isolate,
-    /// Two nodes are cut off from each other.
+    /// Two nodes cannot communicate with each other.
     Cut,
-    /// One node does not reach another, which reaches it.
+    /// The messages of one node do not reach another node; those of the other direction arrive.
     OneWayCut,
-    /// A node's messages are lost now and then, 5 to 50 %.
+    /// A node's messages are lost with a probability of 5 to 50 %.
     LossyLink,
-    /// A node's messages take longer, by up to 300 ms.
+    /// A node's messages take up to 300 ms longer.
     SlowLink,
     /// A node's connections are reset.
     Reset,
@@ -64,12 +69,13 @@ pub enum Choice {
     SyncError,
     /// A node's disk is full.
     DiskFull,
-    /// A node's disk stores something else than it acknowledges, in any of the ways, with 1 % of the operations.
+    /// A node's disk stores other data than it acknowledges, with a random `effect`, for 1 % of
+    /// the operations.
     DiskCorruption,
 }
 
 impl Choice {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Choice; 13] = [
         Choice::Kill,
         Choice::PowerLoss,
@@ -86,12 +92,12 @@ impl Choice {
         Choice::DiskCorruption,
     ];
 
-    /// Whether a crash-safe, replicated service has to survive it.
+    /// Returns whether a crash-safe, replicated service has to survive this kind of fault.
     pub fn is_survivable(self) -> bool {
         !matches!(self, Choice::SyncError | Choice::DiskFull | Choice::DiskCorruption)
     }
 
-    /// Whether a node counts as down for as long.
+    /// Returns whether a node counts as down for the duration of this kind of fault.
     fn takes_down(self) -> bool {
         matches!(self, Choice::Kill | Choice::PowerLoss | Choice::Pause | Choice::Isolate)
     }
@@ -111,18 +117,18 @@ impl Default for Generate {
     }
 }
 
-/// A node that is down, and until when.
+/// A node that is down, with the end of its fault.
 struct Down {
     node: usize,
     until: Duration,
 }
 
 impl Generate {
-    /// Checks it.
+    /// Checks the ranges.
     ///
     /// # Errors
     ///
-    /// The field and what is wrong with it.
+    /// Returns the field and what is wrong with it.
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
         if self.count > 0 && self.kinds.is_empty() {
             return Err(("kinds", "is empty; leave it out for the usual ones".into()));
@@ -139,14 +145,14 @@ impl Generate {
         Ok(())
     }
 
-    /// The faults of this seed, in the order of time.
+    /// Returns the faults of this seed in the order of time.
     ///
-    /// A fault draws from the seed's stream `("plan", number)`, so that with a larger `count` the first ones stay; which kinds there are is drawn from
-    /// `("plan", "kinds")`.
+    /// Each fault is drawn from the seed's stream `("plan", number)`, so a larger `count` keeps
+    /// the faults of a smaller one; the subset of kinds is drawn from `("plan", "kinds")`.
     ///
     /// # Panics
     ///
-    /// When there shall be faults and there are no nodes.
+    /// Panics if `count` is above 0 and there are no nodes.
     pub fn faults(&self, seed: Seed, nodes: &[String]) -> Vec<Fault> {
         if self.count == 0 {
             return Vec::new();
@@ -182,27 +188,30 @@ impl Generate {
         faults
     }
 
-    /// The kinds of this seed: half of them, if there is a swarm.
+    /// Returns the kinds of this seed: a random subset of about half of them if `swarm` is set.
     fn kinds_of(&self, seed: Seed) -> Vec<Choice> {
         let mut stream = seed.stream(("plan", "kinds"));
-        // A draw for each that there is, so that one less in the list moves no other.
+        // One draw for each kind that exists, so that removing a kind from the list changes no
+        // other draw.
         let taken: Vec<Choice> = Choice::ALL.into_iter().filter(|_| stream.chance(1, 2)).collect();
         let some: Vec<Choice> = self.kinds.iter().copied().filter(|kind| taken.contains(kind)).collect();
         if self.swarm && !some.is_empty() { some } else { self.kinds.clone() }
     }
 }
 
-/// What people like to read, and the grain of a plan.
+/// Returns the duration in whole milliseconds, which is the resolution of generated plans; at
+/// least 1 ms.
 fn whole_millis(duration: Duration) -> Duration {
     Duration::from_millis((duration.min(YEAR).as_millis() as u64).max(1))
 }
 
-/// A fault of this kind about this node; none if it needs another one and there is none.
-fn kind(choice: Choice, nodes: &[String], place: usize, stream: &mut Stream) -> Option<FaultKind> {
-    let (node, all) = (Pattern::from(nodes[place].as_str()), || Pattern::from("*"));
+/// Returns a fault of this kind for the node at this index, or `None` if it needs a second node
+/// and there is none.
+fn kind(choice: Choice, nodes: &[String], index: usize, stream: &mut Stream) -> Option<FaultKind> {
+    let (node, all) = (Pattern::from(nodes[index].as_str()), || Pattern::from("*"));
     let other = |stream: &mut Stream| {
         let step = stream.below(nodes.len().checked_sub(1).filter(|others| *others > 0)? as u64) as usize;
-        Some(Pattern::from(nodes[(place + 1 + step) % nodes.len()].as_str()))
+        Some(Pattern::from(nodes[(index + 1 + step) % nodes.len()].as_str()))
     };
     let fails = |node, error, operations: &[Kind]| {
         let (operations, path) = (operations.to_vec(), "**".into());

@@ -1,10 +1,12 @@
 //! Fault plans: what breaks in a run, when, and for how long, as data.
 //!
-//! A [`Plan`] has faults that somebody wrote down, and a [`Generate`] that draws more from the run's seed. Whoever plays the run applies
-//! them ([`Plan::faults`]); applying draws nothing that the plan has not drawn. When a run fails, [`shrink()`] looks for the
-//! smallest plan that still fails it.
+//! A [`Plan`] has a list of written faults, and a [`Generate`] that draws more from the run's seed
+//! ([`Plan::faults`]). The harness applies them; applying a fault draws no random numbers beyond
+//! those of the plan. When a run fails, [`shrink()`] searches for the smallest plan with which it
+//! still fails.
 //!
-//! In reading order: [`fault`], [`plan`], [`generate`], [`mod@shrink`], and with the feature `proptest` the module `strategy`.
+//! In reading order: [`fault`], [`plan`], [`generate`], [`mod@shrink`], and with the feature
+//! `proptest` the module `strategy`.
 //!
 //! ```
 //! use stormglass_core::Seed;

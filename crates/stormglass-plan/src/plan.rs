@@ -1,4 +1,4 @@
-//! A plan as a file.
+//! Plans and their TOML files.
 
 use crate::fault::Fault;
 use crate::generate::Generate;
@@ -6,19 +6,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stormglass_core::Seed;
 
-/// What breaks in a run: what is written down, and what the seed chooses beside it. Empty by default.
+/// The faults of a run: a written list, and a generator that draws more from the seed. Empty by
+/// default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Plan {
-    /// Faults, each a table with `kind`, `at`, `lasts` and what the kind needs.
+    /// The written faults, each a table with `kind`, `at`, `lasts` and the fields of its kind.
     #[serde(rename = "fault")]
     #[schemars(with = "Vec<std::collections::BTreeMap<String, String>>")]
     pub written: Vec<Fault>,
-    /// What the seed chooses.
+    /// The generator of random faults.
     pub generate: Generate,
 }
 
-/// What is wrong with a plan: the file, the field and the remedy.
+/// An error in a plan: the file, the field and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {}{problem}", if field.is_empty() { String::new() } else { format!("`{field}`: ") })]
 pub struct PlanError {
@@ -31,16 +32,16 @@ pub struct PlanError {
 }
 
 impl Plan {
-    /// A plan of these faults and no others.
+    /// Returns a plan of these faults, without generated ones.
     pub fn of(written: Vec<Fault>) -> Plan {
         Plan { written, generate: Generate::default() }
     }
 
-    /// Reads a plan's TOML. `file` is named in errors.
+    /// Reads a plan's TOML. Errors name `file`.
     ///
     /// # Errors
     ///
-    /// Names the field and the remedy.
+    /// Returns an error that names the field and the remedy.
     pub fn parse(file: &str, text: &str) -> Result<Plan, PlanError> {
         let wrong = |field: &str, problem: &str| PlanError {
             file: file.into(),
@@ -57,7 +58,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The plan's TOML, which [`Plan::parse`] reads.
+    /// Returns the plan's TOML, which [`Plan::parse`] reads.
     pub fn to_toml(&self) -> String {
         #[derive(Serialize)]
         struct File<'a> {
@@ -69,24 +70,25 @@ impl Plan {
         toml::to_string(&File { fault: &self.written, generate }).expect("a plan is plain data")
     }
 
-    /// Checks it.
+    /// Checks all faults and the generator.
     ///
     /// # Errors
     ///
-    /// The field, such as `fault[2].lasts`, and what is wrong with it.
+    /// Returns the field, such as `fault[2].lasts`, and what is wrong with it.
     pub fn check(&self) -> Result<(), (String, String)> {
-        for (place, fault) in self.written.iter().enumerate() {
-            fault.check().map_err(|error| (format!("fault[{place}].{}", error.field), error.problem))?;
+        for (index, fault) in self.written.iter().enumerate() {
+            fault.check().map_err(|error| (format!("fault[{index}].{}", error.field), error.problem))?;
         }
         self.generate.check().map_err(|(field, problem)| (format!("generate.{field}"), problem))
     }
 
-    /// Whether nothing breaks.
+    /// Returns whether the plan has no faults.
     pub fn is_empty(&self) -> bool {
         self.written.is_empty() && self.generate.count == 0
     }
 
-    /// Everything that breaks in the run of this seed, in the order of time. `nodes` are those that a generated fault can be about.
+    /// Returns all faults of the run with this seed in the order of time. Generated faults affect
+    /// nodes from `nodes`.
     pub fn faults(&self, seed: Seed, nodes: &[String]) -> Vec<Fault> {
         let mut faults = self.written.clone();
         faults.extend(self.generate.faults(seed, nodes));

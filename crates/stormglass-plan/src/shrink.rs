@@ -1,19 +1,22 @@
-//! From a plan that fails a run to the smallest one that does.
+//! Shrinking: finds the smallest plan with which a run still fails.
 
 use crate::fault::Fault;
 use std::time::Duration;
 
-/// What shrinking found.
+/// The result of shrinking.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shrunk {
-    /// The faults that are left: without any one of them, all else being equal, the run does not fail so.
+    /// The remaining faults: if any one of them is removed and the rest stay, the run does not
+    /// fail in this way.
     pub faults: Vec<Fault>,
-    /// How many plans were tried.
+    /// The number of plans that were tried.
     pub tried: u64,
 }
 
-/// Looks for the smallest list of faults that still `fails`: first with fewer faults (delta debugging: Zeller and Hildebrandt, "Simplifying and Isolating
-/// Failure-Inducing Input", IEEE TSE 2002), then with shorter and rounder ones. `fails` must say the same of the same list.
+/// Searches for the smallest list of faults for which `fails` still returns `true`: first with
+/// fewer faults (delta debugging: Zeller and Hildebrandt, "Simplifying and Isolating
+/// Failure-Inducing Input", IEEE TSE 2002), then with shorter faults that begin at rounder times.
+/// `fails` must be deterministic.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,13 +39,13 @@ pub struct Shrunk {
 ///
 /// # Panics
 ///
-/// When the list that is given does not fail.
+/// Panics if `fails` returns `false` for the given list.
 pub fn shrink(faults: &[Fault], fails: impl FnMut(&[Fault]) -> bool) -> Shrunk {
     let mut search = Search { fails, tried: 0 };
     assert!(search.fails(faults), "a plan that fails nothing has nothing to shrink");
     let mut faults = search.fewer(faults.to_vec());
-    for place in 0..faults.len() {
-        search.plainer(&mut faults, place);
+    for index in 0..faults.len() {
+        search.plainer(&mut faults, index);
     }
     Shrunk { faults, tried: search.tried }
 }
@@ -58,7 +61,7 @@ impl<F: FnMut(&[Fault]) -> bool> Search<F> {
         (self.fails)(faults)
     }
 
-    /// Leaves out more and more, in parts that are halved until each is a single fault.
+    /// Removes faults in parts, whose size is halved until each part is a single fault.
     fn fewer(&mut self, mut faults: Vec<Fault>) -> Vec<Fault> {
         if faults.is_empty() || self.fails(&[]) {
             return Vec::new();
@@ -83,29 +86,29 @@ impl<F: FnMut(&[Fault]) -> bool> Search<F> {
         faults
     }
 
-    /// Makes one of them shorter, and its beginning rounder.
-    fn plainer(&mut self, faults: &mut [Fault], place: usize) {
-        while let Some(lasts) = faults[place].lasts
+    /// Makes one fault shorter, and rounds its start time down.
+    fn plainer(&mut self, faults: &mut [Fault], index: usize) {
+        while let Some(lasts) = faults[index].lasts
             && let half = Duration::from_millis(lasts.as_millis() as u64 / 2)
             && !half.is_zero()
-            && self.holds_with(faults, place, |fault| fault.lasts = Some(half))
+            && self.holds_with(faults, index, |fault| fault.lasts = Some(half))
         {}
         for grain in [Duration::from_secs(1), Duration::from_millis(100), Duration::from_millis(10)] {
-            let at = faults[place].at;
+            let at = faults[index].at;
             let into = Duration::from_nanos((at.as_nanos() % grain.as_nanos()) as u64);
-            if into.is_zero() || self.holds_with(faults, place, |fault| fault.at = at - into) {
+            if into.is_zero() || self.holds_with(faults, index, |fault| fault.at = at - into) {
                 break;
             }
         }
     }
 
-    /// Keeps the change if the list fails with it, too.
-    fn holds_with(&mut self, faults: &mut [Fault], place: usize, change: impl FnOnce(&mut Fault)) -> bool {
-        let before = faults[place].clone();
-        change(&mut faults[place]);
+    /// Applies the change, and reverts it if the list no longer fails.
+    fn holds_with(&mut self, faults: &mut [Fault], index: usize, change: impl FnOnce(&mut Fault)) -> bool {
+        let before = faults[index].clone();
+        change(&mut faults[index]);
         let holds = self.fails(faults);
         if !holds {
-            faults[place] = before;
+            faults[index] = before;
         }
         holds
     }

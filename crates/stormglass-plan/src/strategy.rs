@@ -1,4 +1,5 @@
-//! Plans as a strategy of proptest, which shrinks them by itself: fewer faults, earlier and shorter ones.
+//! A proptest strategy that generates plans. proptest shrinks them to fewer, earlier and shorter
+//! faults.
 
 use crate::fault::Fault;
 use crate::plan::Plan;
@@ -10,8 +11,9 @@ use std::time::Duration;
 use stormglass_core::Latency;
 use stormglass_core::fault::{DiskFault, FaultKind, LinkFault, Loss, OneShot, Pattern};
 
-/// Plans of so many faults about these nodes that begin `within` this time, each for up to `longest`: kills, power losses, pauses, cuts, lossy and
-/// slow links, slow disks.
+/// Returns a strategy for plans with a number of faults in the range `count` on these nodes, each
+/// of which begins `within` this time and lasts up to `longest`: kills, power losses, pauses,
+/// cuts, lossy and slow links, slow disks.
 ///
 /// ```
 /// use proptest::prelude::*;
@@ -27,7 +29,7 @@ use stormglass_core::fault::{DiskFault, FaultKind, LinkFault, Loss, OneShot, Pat
 ///
 /// # Panics
 ///
-/// When there are no nodes, or either time is below 1 ms.
+/// Panics if there are no nodes, or if either time is below 1 ms.
 pub fn plans(
     nodes: &[&str],
     count: Range<usize>,

@@ -1,4 +1,5 @@
-//! What a plan promises: its file says all and only what it means, a seed's faults are its own, and shrinking keeps the failure.
+//! Fault plans: a TOML file represents a plan completely, a seed always gives the same faults, and
+//! shrinking preserves the failure.
 
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
@@ -14,7 +15,7 @@ fn nodes(count: usize) -> Vec<String> {
     (1..=count).map(|number| format!("node-{number}")).collect()
 }
 
-/// Every kind with everything that it can say.
+/// A plan with every kind of fault and every field.
 const ALL_KINDS: &str = r#"
 fault = [
     { at = "1s", lasts = "0s", kind = "kill", node = "node-1" },
@@ -45,14 +46,14 @@ lasts = "1s"
 "#;
 
 #[test]
-fn what_is_read_is_written_and_read_again() {
+fn to_toml_round_trips() {
     let plan = Plan::parse("all.toml", ALL_KINDS).unwrap();
     assert_eq!(plan.written.len(), 20);
     assert_eq!(Plan::parse("again.toml", &plan.to_toml()).unwrap(), plan);
 }
 
 #[test]
-fn a_plan_is_written_as_people_would() {
+fn to_toml_and_display_are_readable() {
     let cut = LinkFault::Cut { from: "node-1".into(), to: "node-2".into(), one_way: false };
     let faults = vec![
         Fault::new(Duration::from_millis(1_500), Duration::from_secs(2), cut),
@@ -86,70 +87,76 @@ fn a_plan_is_written_as_people_would() {
 }
 
 #[track_caller]
-fn says(text: &str, expected: Expect) {
+fn assert_rejected(text: &str, expected: Expect) {
     expected.assert_eq(&Plan::parse("p.toml", text).unwrap_err().to_string());
 }
 
 #[test]
-fn a_mistake_is_named_with_its_field_and_its_remedy() {
-    says("[[fault]]\nkind = 'kill'\nnode = 'node-1'", expect!["p.toml: `fault[0]`: missing field `at`"]);
-    says(
+fn invalid_plans_are_rejected_with_field_and_remedy() {
+    assert_rejected(
+        "[[fault]]\nkind = 'kill'\nnode = 'node-1'",
+        expect!["p.toml: `fault[0]`: missing field `at`"],
+    );
+    assert_rejected(
         "[[fault]]\nat = '3'\nkind = 'kill'\nnode = 'node-1'",
         expect![[
             r#"p.toml: `fault[0]`: `at`: invalid value: string "3", expected a duration with its unit, such as "150ms" or "5s""#
         ]],
     );
-    says(
+    assert_rejected(
         "[[fault]]\nat = '3s'\nkind = 'kill'\nnod = 'node-1'",
         expect!["p.toml: `fault[0]`: unknown field `nod`, expected `node`"],
     );
-    says(
+    assert_rejected(
         "[[fault]]\nat = '3s'\nkind = 'pause'\nnode = 'node-1'\n[[fault]]\nat = '3s'\nkind = 'pawse'\nnode = 'node-1'",
         expect![
             "p.toml: `fault[1]`: unknown variant `pawse`, expected one of `kill`, `power-loss`, `pause`, `reset`, `cut`, `partition`, `flap`, `lossy-link`, `slow-link`, `duplicating-link`, `corrupting-link`, `refuse`, `unresolved`, `port-in-use`, `slow-disk`, `disk-delay`, `disk-error`, `disk-short`, `disk-short-directory`, `disk-corruption`"
         ],
     );
-    says(
+    assert_rejected(
         "[[fault]]\nat = '3s'\nlasts = '0s'\nkind = 'pause'\nnode = 'node-1'",
         expect!["p.toml: `fault[0].lasts`: must be above 0s; leave it out for the rest of the run"],
     );
-    says(
+    assert_rejected(
         "[[fault]]\nat = '1000years'\nkind = 'pause'\nnode = 'node-1'",
         expect!["p.toml: `fault[0].at`: the range is 0s to 365days"],
     );
-    says(
+    assert_rejected(
         "[[fault]]\nat = '3s'\nkind = 'lossy-link'\nprobability = 1.5",
         expect!["p.toml: `fault[0].probability`: is 1.5, the range is 0 to 1"],
     );
-    says(
+    assert_rejected(
         "[[fault]]\nat = '3s'\nkind = 'pause'\nnode = 'node-[1'",
         expect![[
             r#"p.toml: `fault[0].node`: "node-[1" is no pattern: Pattern syntax error near position 5: invalid range pattern"#
         ]],
     );
-    says(
+    assert_rejected(
         "[[fault]]\nat = '3s'\nkind = 'slow-disk'\nnode = '*'\nfactor = 0.5",
         expect!["p.toml: `fault[0].factor`: is 0.5, the range is 1 and up, inf is a stand-still"],
     );
-    says(
+    assert_rejected(
         "[[fault]]\nat = '3s'\nkind = 'disk-error'\nnode = '*'\nerror = 'io'\noperations = ['sync']",
         expect![[
             r#"p.toml: `fault[0]`: "sync" is no operation of a disk; there are open, create, read, write, fsync, fdatasync, rename, unlink, mkdir, readdir, truncate, allocate, stat, link, symlink, readlink"#
         ]],
     );
-    says(
+    assert_rejected(
         "[generate]\ncount = 1\nkinds = []",
         expect!["p.toml: `generate.kinds`: is empty; leave it out for the usual ones"],
     );
-    says("[generate]\nfrom = '2s'\nuntil = '1s'", expect!["p.toml: `generate.until`: is before `from`"]);
-    says("[generate]\ndown = 0", expect!["p.toml: `generate.down`: is 0, it must be at least 1"]);
-    says(
+    assert_rejected(
+        "[generate]\nfrom = '2s'\nuntil = '1s'",
+        expect!["p.toml: `generate.until`: is before `from`"],
+    );
+    assert_rejected("[generate]\ndown = 0", expect!["p.toml: `generate.down`: is 0, it must be at least 1"]);
+    assert_rejected(
         "[[faults]]\nkind = 'kill'",
         expect!["p.toml: `faults`: unknown field `faults`, expected `fault` or `generate`"],
     );
 }
 
-/// Whether a node is down at this time by one of these.
+/// Returns how many of these faults take a node down at this time.
 fn down_at(faults: &[Fault], at: Duration) -> usize {
     let takes_down = |fault: &&Fault| {
         matches!(
@@ -164,7 +171,7 @@ fn down_at(faults: &[Fault], at: Duration) -> usize {
 
 proptest! {
     #[test]
-    fn a_seeds_faults_are_valid_in_their_time_and_leave_a_majority(seed in 0u64.., count in 1u32..60, down in 1u32..3) {
+    fn generated_faults_are_valid_and_respect_the_down_limit(seed in 0u64.., count in 1u32..60, down in 1u32..3) {
         let (from, until) = (Duration::from_secs(2), Duration::from_secs(9));
         let generate = Generate { count, down, from, until, kinds: Choice::ALL.to_vec(), ..Generate::default() };
         let faults = generate.faults(Seed(seed), &nodes(5));
@@ -177,9 +184,9 @@ proptest! {
         }
     }
 
-    /// Kinds that take nobody down are never left out, so the first ones can be compared.
+    /// Faults that take no node down are never left out, so the first ones can be compared.
     #[test]
-    fn with_more_faults_the_others_stay(seed in 0u64.., few in 1u32..10, more in 1u32..10) {
+    fn larger_count_keeps_the_first_faults(seed in 0u64.., few in 1u32..10, more in 1u32..10) {
         let kinds = vec![Choice::Cut, Choice::SlowDisk, Choice::LossyLink];
         let generate = Generate { count: few, kinds, ..Generate::default() };
         let some = generate.faults(Seed(seed), &nodes(3));
@@ -189,33 +196,33 @@ proptest! {
     }
 
     #[test]
-    fn a_generated_plan_is_its_file(seed in 0u64..) {
+    fn generated_plan_round_trips_through_toml(seed in 0u64..) {
         let generate = Generate { count: 20, kinds: Choice::ALL.to_vec(), down: 5, ..Generate::default() };
         let plan = Plan::of(generate.faults(Seed(seed), &nodes(5)));
         prop_assert_eq!(Plan::parse("p.toml", &plan.to_toml()).unwrap(), plan);
     }
 
-    /// Whichever of the faults a failure needs, they are what is left.
+    /// For any set of faults that a failure needs, shrinking leaves these faults.
     #[test]
-    fn shrinking_leaves_what_is_needed_and_nothing_else(seed in 0u64.., needed in prop::collection::btree_set(0usize..12, 0..4)) {
+    fn shrink_keeps_only_the_needed_faults(seed in 0u64.., needed in prop::collection::btree_set(0usize..12, 0..4)) {
         let generate = Generate { count: 12, kinds: vec![Choice::SlowLink], ..Generate::default() };
         let all = generate.faults(Seed(seed), &nodes(3));
         let least = Duration::from_millis(40);
-        let has = |faults: &[Fault], place: usize| {
-            faults.iter().any(|fault| fault.kind == all[place].kind && fault.lasts >= Some(least))
+        let has = |faults: &[Fault], index: usize| {
+            faults.iter().any(|fault| fault.kind == all[index].kind && fault.lasts >= Some(least))
         };
-        let shrunk = shrink(&all, |faults| needed.iter().all(|&place| has(faults, place)));
-        // Two of the same kind can stand for each other.
+        let shrunk = shrink(&all, |faults| needed.iter().all(|&index| has(faults, index)));
+        // Two faults of the same kind are interchangeable.
         prop_assert!(shrunk.faults.len() <= needed.len());
-        prop_assert!(needed.iter().all(|&place| has(&shrunk.faults, place)));
+        prop_assert!(needed.iter().all(|&index| has(&shrunk.faults, index)));
         prop_assert!(shrunk.faults.iter().all(|fault| fault.lasts < Some(least * 2)));
         prop_assert!(shrunk.tried < 250, "{} plans", shrunk.tried);
     }
 }
 
-/// A run that is met by few kinds only is met by each kind now and then.
+/// Each seed takes a subset of the kinds; without `swarm` a seed takes all of them.
 #[test]
-fn a_swarm_has_other_kinds_for_every_seed() {
+fn swarm_takes_a_subset_of_the_kinds() {
     let generate = Generate { count: 40, down: 5, ..Generate::default() };
     let kinds_of = |generate: &Generate, seed| {
         let faults = generate.faults(Seed(seed), &nodes(5));
@@ -229,9 +236,9 @@ fn a_swarm_has_other_kinds_for_every_seed() {
     assert_eq!(kinds_of(&Generate { swarm: false, ..generate }, 1), 9);
 }
 
-/// What a saved plan means must not change with the code that chooses.
+/// A seed must keep its faults even if the generator's code changes.
 #[test]
-fn a_seed_keeps_its_faults() {
+fn generated_faults_of_a_seed_do_not_change() {
     let generate = Generate { count: 8, kinds: Choice::ALL.to_vec(), swarm: false, ..Generate::default() };
     let lines: Vec<String> = generate.faults(Seed(1), &nodes(3)).iter().map(ToString::to_string).collect();
     expect![[r#"
@@ -247,7 +254,7 @@ fn a_seed_keeps_its_faults() {
 }
 
 #[test]
-fn nothing_breaks_by_default() {
+fn default_plan_has_no_faults() {
     assert!(Plan::default().is_empty());
     assert!(Plan::default().faults(Seed(1), &[]).is_empty());
 }

@@ -1,7 +1,9 @@
-//! The faults of a run's plan: the rules that are installed on its links and disks, and what each one-shot fault has to undo.
+//! The faults of a run's plan: the rules installed on its links and disks, and what the end of
+//! each one-shot fault undoes.
 //!
-//! Rules are installed when disks and links are created, and are active in their time; an inactive rule changes nothing. Nothing here
-//! draws random numbers, so until its first fault a run is the same as without the plan.
+//! Rules are installed when disks and links are created, and are active in their time; an inactive
+//! rule changes nothing. Nothing here draws random numbers, so until its first fault a run is the
+//! same as without the plan.
 
 use crate::node::Node;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,12 +18,14 @@ use stormglass_plan::Fault;
 #[derive(Default)]
 pub(crate) struct Faults {
     pub(crate) all: Vec<Fault>,
-    /// Installed when the first node is created: before that there are no links.
+    /// The guards of the rules on links, which are installed when the first node is created:
+    /// before that there are no links.
     on_links: Vec<net::FaultGuard>,
     on_disks: Vec<fs::FaultGuard>,
-    /// The devices that each fault has slowed already, by the fault's index: nodes may share a device.
+    /// The devices that each fault has already slowed, by the fault's index: nodes may share a
+    /// device.
     slowed: BTreeSet<(usize, String)>,
-    /// What the end of each active one-shot fault has to undo, by the fault's index.
+    /// What the end of each active one-shot fault undoes, by the fault's index.
     pub(crate) undo: BTreeMap<usize, Vec<Undo>>,
 }
 
@@ -30,7 +34,7 @@ impl Faults {
         Faults { all, ..Faults::default() }
     }
 
-    /// Installs the rules for a node that was just created, with a disk on the device of this name.
+    /// Installs the rules for a newly created node, whose disk is on the device of this name.
     pub(crate) fn concern(&mut self, node: &Node, device: &str, network: &net::Network) {
         if self.on_links.is_empty() {
             for fault in &self.all {
@@ -65,7 +69,8 @@ fn time(fault: &Fault) -> Range<SimTime> {
 
 /// What the end of a one-shot fault undoes.
 pub(crate) enum Undo {
-    /// Starts the process again, unless it was started or stopped otherwise since; its host has no power until then.
+    /// Starts the process again, unless it was started or stopped otherwise in the meantime; its
+    /// host has no power until then.
     Start(Node, u64, Option<PowerOff>),
     /// Resumes the process.
     Resume(Node),

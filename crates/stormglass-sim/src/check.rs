@@ -5,12 +5,14 @@ use std::fmt;
 use std::time::Duration;
 use stormglass_core::{Event, Keep, SimTime, Trace};
 
-/// Plays a run twice, on two new threads in different states, and compares the traces event by event, and the outcomes. Failing runs are
-/// compared as well. Returns the first run, and the first difference if there is one.
+/// Plays a run twice, on two new threads in different states, and compares the traces event by
+/// event, and the outcomes. Failing runs are compared as well. Returns the first run, and the
+/// first difference if there is one.
 ///
-/// The second thread has hash keys from the operating system. That finds code whose result depends on the order of a `HashMap`: madsim seeds
-/// these keys once per thread, so a plain repetition would not show it. If the two runs differ, a third run like the first one tells whether
-/// hash order or another ambient source is the cause.
+/// The second thread has hash keys from the operating system. This finds code whose result depends
+/// on the order of a `HashMap`: madsim seeds these keys once per thread, so a plain repetition
+/// would not show the dependence. If the two runs differ, a third run like the first one shows
+/// whether hash order or another source of nondeterminism is the cause.
 pub fn check(run: &Run<'_>) -> (Played, Option<Divergence>) {
     let first = run.play_on(Thread::Fresh, Keep::Events);
     let second = run.play_on(Thread::ForeignHashKeys, Keep::Events);
@@ -28,13 +30,14 @@ pub fn check(run: &Run<'_>) -> (Played, Option<Divergence>) {
 /// The first difference between two runs that should be equal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Divergence {
-    /// The index of the first event that differs, from 0; the length of the shorter trace if it is a prefix of the other.
+    /// The index of the first event that differs, from 0; the length of the shorter trace if it is
+    /// a prefix of the other.
     pub index: usize,
     /// The event in the first run, as text.
     pub first: String,
     /// The event in the second run, as text.
     pub second: String,
-    /// The last event that both runs have, as text.
+    /// The last event that both runs have in common, as text.
     pub before: String,
     /// The kind of leak that explains the difference.
     pub suspect: Suspect,
@@ -43,9 +46,9 @@ pub struct Divergence {
 /// The kind of leak that makes two runs differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suspect {
-    /// The runs differ only under other hash keys.
+    /// The runs differ only if the hash keys differ.
     HashOrder,
-    /// The runs differ from time to time, even under the same hash keys.
+    /// The runs differ intermittently, even with the same hash keys.
     Ambient,
 }
 

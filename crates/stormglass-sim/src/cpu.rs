@@ -1,4 +1,4 @@
-//! CPUs: work occupies a core in slices, and queues for one when all cores are occupied.
+//! CPUs: work occupies a core in slices, and waits in a queue if all cores are occupied.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,21 +9,26 @@ use stormglass_core::queue::Servers;
 use stormglass_core::{Kind, Latency, Recorder, Seed, Stream, Symbol};
 use stormglass_rt as rt;
 
-/// How much CPU a machine has.
+/// The CPU capacity of a machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct CpuProfile {
-    /// Cores that the nodes of one machine share. Range: 1 to 1024. Default: 2.
+    /// The number of cores that the nodes of one machine share. Range: 1 to 1024. Default: 2.
     pub cores: u16,
-    /// By how much work takes longer than stated, as a factor: a slow or throttled machine. Range: above 0. Default: 1.
+    /// The factor by which work takes longer than stated: a slow or throttled machine. Range:
+    /// above 0. Default: 1.
     pub slowdown: f64,
-    /// The standard deviation of the logarithm of a piece of work's time. Range: 0 to 2. Default: 0.
+    /// The standard deviation of the logarithm of the time that a piece of work takes. Range: 0 to
+    /// 2. Default: 0.
     pub spread: f64,
-    /// The background load: how many threads of other processes are runnable on the machine, on average. Before each slice of work, a core runs its share of
-    /// the slices of those that are runnable at that moment (a Poisson number). Range: 0 to 1024. Default: 0.
+    /// The background load: how many threads of other processes are runnable on the machine, on
+    /// average. Before each slice of work, a core runs its share of the slices of those that are
+    /// runnable at that moment (a Poisson number). Range: 0 to 1024. Default: 0.
     pub background: f64,
-    /// How long a worker thread stays awake to handle a wake-up. While another worker is awake, a blocked one does not block its process's event loop
-    /// (`stormglass_rt::worker`). Default: 0.5 ms, a quarter of the quickest real call that was refused (1.9 ms: a connection, a request and its answer wake four).
+    /// The time for which a worker thread stays awake to handle a wake-up. While another worker is
+    /// awake, a blocked one does not block its process's event loop (`stormglass_rt::worker`).
+    /// Default: 0.5 ms, a quarter of the quickest real call that was refused (1.9 ms: a
+    /// connection, a request and its answer wake four).
     #[serde(with = "HumanDuration")]
     pub handling: Duration,
 }
@@ -63,7 +68,8 @@ impl CpuProfile {
     }
 }
 
-/// How long work occupies a core before the next one in the queue runs: the base slice of Linux's EEVDF scheduler.
+/// The time for which work occupies a core before the next work in the queue runs: the base slice
+/// of Linux's EEVDF scheduler.
 const SLICE: Duration = Duration::from_millis(3);
 
 /// The CPUs of a machine, as one node sees them. Clones share the cores.
@@ -72,13 +78,15 @@ pub struct Cpu {
     cores: Arc<Mutex<Servers>>,
     profile: CpuProfile,
     stream: Arc<Mutex<Stream>>,
-    /// The background load at each slice: a separate stream, so that the times of other work do not depend on it.
+    /// The background load at each slice: a separate stream, so that the times of other work do
+    /// not depend on it.
     background: Arc<Mutex<Stream>>,
     recorder: Recorder,
 }
 
 impl Cpu {
-    /// A node's access to a machine's cores; its spread comes from the seed's stream `("cpu", node)`.
+    /// A node's access to a machine's cores; its spread comes from the seed's stream `("cpu",
+    /// node)`.
     pub fn new(
         cores: Arc<Mutex<Servers>>,
         profile: CpuProfile,
@@ -91,8 +99,9 @@ impl Cpu {
         Cpu { cores, profile, stream, background, recorder: recorder.clone() }
     }
 
-    /// Returns access to the same cores for work of another kind, whose spread comes from the separate stream `("cpu", node, kind)`: leaving that
-    /// work out does not change the times of all other work.
+    /// Returns access to the same cores for work of another kind, whose spread comes from the
+    /// separate stream `("cpu", node, kind)`: leaving that work out does not change the times of
+    /// all other work.
     #[must_use]
     pub fn apart(&self, seed: Seed, node: &str, kind: &str) -> Cpu {
         let stream = Arc::new(Mutex::new(seed.stream(("cpu", node, kind))));
@@ -125,14 +134,16 @@ impl Cpu {
         self.recorder.record(rt::now(), Kind::Compute, what, rt::now() - began, 0);
     }
 
-    /// Returns how long other processes occupy a core before this work: each core runs its share of those that are runnable now.
+    /// Returns how long other processes occupy a core before this work: each core runs its share
+    /// of those that are runnable now.
     fn background_time(&self) -> Duration {
         let CpuProfile { cores, background, .. } = self.profile;
         if background == 0.0 {
             return Duration::ZERO;
         }
         let mut stream = self.background.lock().unwrap_or_else(PoisonError::into_inner);
-        // The number of arrivals of a Poisson process with one per second on average, within `background` seconds.
+        // The number of arrivals of a Poisson process with one per second on average, within
+        // `background` seconds.
         const GAP: Latency =
             Latency::Exponential { mean: Duration::from_secs(1), max: Duration::from_secs(3_600) };
         let (mut runnable, mut left) = (0u32, Duration::from_secs_f64(background));
@@ -163,12 +174,14 @@ mod tests {
         })
     }
 
-    /// With a background load of 4 on 2 cores, each slice waits for 2 others on average, so all of it takes three times as long.
+    /// With a background load of 4 on 2 cores, each slice waits for 2 others on average, so all of
+    /// it takes three times as long.
     #[test]
     fn background_load_delays_work() {
         let (idle, loaded) = (hundred_slices(0.0), hundred_slices(4.0));
         assert_eq!(idle.as_millis(), 300);
-        // 200 slices of others are expected; the sum of 100 Poisson numbers of mean 4 has a standard deviation of 20, which are 30 ms.
+        // 200 slices of others are expected; the sum of 100 Poisson numbers of mean 4 has a
+        // standard deviation of 20, which are 30 ms.
         assert!(loaded.as_millis().abs_diff(900) < 120, "{loaded:?}");
     }
 }

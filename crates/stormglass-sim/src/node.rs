@@ -11,7 +11,8 @@ use stormglass_net::Host;
 use stormglass_rt as rt;
 use stormglass_rt::worker::Workers;
 
-/// A node: a process on a machine, with a host on the network and a disk. Clones are handles to the same one.
+/// A node: a process on a machine, with a host on the network and a disk. Clones are handles to
+/// the same node.
 #[derive(Clone)]
 pub struct Node {
     pub(crate) name: String,
@@ -24,12 +25,12 @@ pub struct Node {
     pub(crate) workers: Arc<Mutex<Option<rt::Mount<Workers>>>>,
 }
 
-/// The process of a node, if a function that starts it was set.
+/// The process of a node that has a start function.
 #[derive(Default)]
 pub(crate) struct Process {
     /// The function that starts the process again.
     start: Option<Start>,
-    /// How often the process was started or ended.
+    /// The number of times that the process was started or ended.
     incarnation: u64,
     is_up: bool,
 }
@@ -42,12 +43,14 @@ impl Node {
         &self.name
     }
 
-    /// Returns the node's host on the network. It is mounted on the node: sockets of `stormglass_net` in the node's tasks are on it.
+    /// Returns the node's host on the network. It is mounted on the node: sockets of
+    /// `stormglass_net` in the node's tasks are on it.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// Returns the node's disk. It is mounted on the node: functions of `stormglass_fs` in the node's tasks use it. It outlives the tasks.
+    /// Returns the node's disk. It is mounted on the node: functions of `stormglass_fs` in the
+    /// node's tasks use it. It outlives the tasks.
     pub fn disk(&self) -> &Disk {
         &self.disk
     }
@@ -120,8 +123,9 @@ impl Node {
         self.set_start(start);
     }
 
-    /// Sets the function that starts the node's process again after a fault of a plan has killed it. The process must be running. For programs
-    /// that supervise their processes themselves; others call [`Node::run`].
+    /// Sets the function that starts the node's process again after a fault of a plan has killed
+    /// it. The process must be running. For programs that supervise their processes themselves;
+    /// others call [`Node::run`].
     pub fn set_start(&self, start: impl Fn() + Send + Sync + 'static) {
         let mut process = self.process();
         process.incarnation += 1;
@@ -131,8 +135,9 @@ impl Node {
         drop(before);
     }
 
-    /// Kills the process, and returns the number of the incarnation that begins with that. Returns `None` and does nothing if the process is
-    /// known to be down. A node without a start function counts as running.
+    /// Kills the process, and returns the number of the incarnation that begins with that. Returns
+    /// `None` and does nothing if the process is known to be down. A node without a start function
+    /// counts as running.
     pub(crate) fn take_down(&self) -> Option<u64> {
         let process = self.process();
         if process.start.is_some() && !process.is_up {
@@ -148,7 +153,8 @@ impl Node {
         self.process().start.is_some()
     }
 
-    /// Starts the process again and returns `true`, unless it was started or ended since this incarnation began.
+    /// Starts the process again and returns `true`, unless it was started or ended since this
+    /// incarnation began.
     pub(crate) fn bring_up(&self, incarnation: u64) -> bool {
         let mut process = self.process();
         if process.incarnation != incarnation {
@@ -162,7 +168,7 @@ impl Node {
         true
     }
 
-    /// Drops the start function, which may hold the node itself.
+    /// Drops the start function, which may own a handle to the node.
     pub(crate) fn forget(&self) {
         let start = self.process().start.take();
         drop(start);
@@ -172,8 +178,8 @@ impl Node {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Kills every task of the node at once, as SIGKILL does. The disk keeps what was written. The next
-    /// [`Node::spawn`] begins the next incarnation of the process.
+    /// Kills every task of the node at once, as SIGKILL does. The disk keeps what was written. The
+    /// next [`Node::spawn`] begins the next incarnation of the process.
     pub fn kill(&self) {
         let mut process = self.process();
         process.incarnation += 1;
@@ -185,14 +191,16 @@ impl Node {
         handle.restart(self.id);
     }
 
-    /// Mounts new worker threads for the incarnation that begins. Those of the last one are dropped, with whatever blocked them.
+    /// Mounts new worker threads for the next incarnation, and drops those of the last one even if
+    /// they are blocked.
     pub(crate) fn mount_workers(&self) {
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         drop(workers.take());
         *workers = Some(rt::mount(self.id, Workers::new(&self.recorder, self.cpu.handling())));
     }
 
-    /// Stops the node's tasks until [`Node::resume`], as SIGSTOP does. The node's kernel continues.
+    /// Stops the node's tasks until [`Node::resume`], as SIGSTOP does. The node's kernel
+    /// continues.
     pub fn pause(&self) {
         Handle::current().pause(self.id);
     }
@@ -202,8 +210,9 @@ impl Node {
         Handle::current().resume(self.id);
     }
 
-    /// Cuts the node's power for a moment: kills its process, and its disk loses what was not synced, as `loss` says. No peer is notified: its
-    /// connections stay half-open until it sends something.
+    /// Cuts the node's power for a moment: kills its process, and discards unsynced writes on its
+    /// disk according to `loss`. No peer is notified: a peer's connections stay half-open until it
+    /// sends something.
     pub fn power_loss(&self, loss: Loss) {
         let _off = self.host.power_off();
         self.kill();

@@ -1,7 +1,7 @@
 //! One-shot faults of a plan: kill, power loss, pause and reset.
 //!
-//! They stop and start processes in tasks that exist only when a fault is due, so until its first fault a run is the same as without
-//! the plan.
+//! They stop and start processes in tasks that exist only when a fault is due, so until its first
+//! fault a run is the same as without the plan.
 
 use crate::active_faults::{CHECKED, Undo};
 use crate::node::Node;
@@ -15,7 +15,8 @@ use stormglass_core::{Kind, Scope, SimTime};
 use stormglass_rt as rt;
 
 impl World {
-    /// Schedules the plan's faults: one-shot faults are applied when they are due, and the begin and end of every fault is recorded.
+    /// Schedules the plan's faults: one-shot faults are applied when they are due, and the start
+    /// and end of every fault are recorded.
     pub(crate) fn schedule_faults(&self) {
         let faults = self.with_faults(|faults| faults.all.clone());
         for (index, fault) in faults.iter().enumerate() {
@@ -52,8 +53,8 @@ fn harness() -> NodeHandle {
     Handle::current().get_node(rt::current_node()).expect("a run's scenario has a node")
 }
 
-/// The begin or end of a fault. A rule's is recorded without a task, which would move the clock; a one-shot fault is applied by a
-/// task.
+/// The start or end of a fault. That of a rule is recorded without a task, because a task would
+/// move the clock; a task applies a one-shot fault.
 struct Due {
     world: World,
     harness: NodeHandle,
@@ -79,7 +80,8 @@ impl Wake for Due {
     }
 }
 
-/// Applies a fault and returns what its end has to undo, or `None` if it has no target.
+/// Applies a fault and returns what its end undoes, or `None` if it affects no process or
+/// connection.
 fn begin(world: &World, fault: &OneShot) -> Option<Vec<Undo>> {
     let some = |undo: Vec<Undo>| (!undo.is_empty()).then_some(undo);
     match fault {
@@ -92,7 +94,7 @@ fn begin(world: &World, fault: &OneShot) -> Option<Vec<Undo>> {
                 let off = node.host().power_off();
                 let incarnation = node.take_down()?;
                 node.disk().power_loss(*loss);
-                // A process that something else starts again does not wait for the power.
+                // If something else starts the process again, it does not wait for the power.
                 let off = node.restarts().then_some(off);
                 Some(Undo::Start(node, incarnation, off))
             };

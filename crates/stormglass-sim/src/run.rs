@@ -1,4 +1,4 @@
-//! One run: a scenario, its settings and a seed in; an outcome and a trace out.
+//! Runs: a scenario, its settings and a seed determine an outcome and a trace.
 
 use crate::scenario::AnyScenario;
 use crate::settings::Settings;
@@ -15,7 +15,8 @@ use stormglass_core::{
 use stormglass_plan::{Fault, Plan};
 use stormglass_rt as rt;
 
-/// A run: a scenario with its settings and a seed. Every time it is played, the same happens.
+/// A run: a scenario with its settings and a seed. Every time it is played, it gives the same
+/// trace.
 #[derive(Clone)]
 pub struct Run<'a> {
     scenario: &'a dyn AnyScenario,
@@ -38,18 +39,20 @@ pub struct Played {
 pub(crate) enum Thread {
     /// A new thread: std's hash keys are drawn inside the run, from its seed.
     Fresh,
-    /// std's hash keys were drawn from the operating system before the run, so the order of std's maps differs from run to run.
+    /// std's hash keys were drawn from the operating system before the run, so the order of std's
+    /// maps differs from run to run.
     ForeignHashKeys,
 }
 
 impl<'a> Run<'a> {
-    /// A run of this scenario. Playing it panics if the settings were resolved for a scenario with other parameters.
+    /// Returns a run of this scenario. Playing it panics if the settings were resolved for a
+    /// scenario with other parameters.
     pub fn new(scenario: &'a dyn AnyScenario, settings: Settings, seed: Seed) -> Run<'a> {
         Run { scenario, settings, seed, branches: Vec::new() }
     }
 
-    /// Returns a run that is the same until the first branch, and draws other random numbers from each branch on: another possible future.
-    /// Branches are in the order of their times.
+    /// Returns a run that is equal until the first branch and draws other random numbers after
+    /// each branch: another possible future. Branches are in the order of their times.
     #[must_use]
     pub fn branching(self, branches: Vec<Branch>) -> Run<'a> {
         Run { branches, ..self }
@@ -83,13 +86,15 @@ impl<'a> Run<'a> {
         self.seed
     }
 
-    /// Returns the same run with these faults in place of its plan. Playing it panics if one of them is invalid ([`Plan::check`]).
+    /// Returns the same run with these faults instead of its plan. Playing it panics if one of
+    /// them is invalid ([`Plan::check`]).
     #[must_use]
     pub fn with_faults(self, faults: Vec<Fault>) -> Run<'a> {
         Run { settings: self.settings.with_plan(Plan::of(faults)), ..self }
     }
 
-    /// Returns the faults of the run in the order of time: those of its plan, and those that the seed has chosen.
+    /// Returns the faults of the run in the order of time: those of its plan, and those drawn from
+    /// the seed.
     pub fn faults(&self) -> Vec<Fault> {
         self.settings.plan().faults(self.seed, &self.settings.own().nodes)
     }
@@ -98,7 +103,7 @@ impl<'a> Run<'a> {
     ///
     /// # Panics
     ///
-    /// Panics if the operating system gives no thread.
+    /// Panics if the operating system cannot create a thread.
     pub fn play(&self, keep: Keep) -> Played {
         self.play_on(Thread::Fresh, keep)
     }
@@ -107,7 +112,8 @@ impl<'a> Run<'a> {
         std::thread::scope(|scope| {
             let run = std::thread::Builder::new().name("stormglass-run".into()).spawn_scoped(scope, || {
                 if thread == Thread::ForeignHashKeys {
-                    // A thread draws its keys once; outside of a runtime they come from the operating system.
+                    // A thread draws its hash keys once; outside of a runtime they come from the
+                    // operating system.
                     drop(RandomState::new());
                 }
                 self.play_here(keep)
@@ -145,8 +151,9 @@ impl<'a> Run<'a> {
             Err(payload) => verdict_of_panic(&*payload, &recorder),
         };
         let trace = recorder.finish();
-        // All tasks are aborted before the world is dropped: a task that waits on a channel whose other end it owns itself would never be
-        // freed, nor the disk that it holds. A panic of a destructor does not change the outcome any more.
+        // All tasks are aborted before the world is dropped: a task that waits on a channel whose
+        // other end it owns itself would never be freed, nor would the disk that it owns. A panic
+        // of a destructor does not change the outcome.
         let ending = catch_unwind(AssertUnwindSafe(|| {
             runtime.block_on(async {
                 world.shut_down();

@@ -1,4 +1,5 @@
-//! The world of one run: its nodes, disks, links and CPUs, its waits, and what the scenario reports.
+//! The world of one run: its nodes, disks, links and CPUs, its waits, and what the scenario
+//! reports.
 
 use crate::active_faults::Faults;
 use crate::cpu::Cpu;
@@ -18,10 +19,11 @@ use stormglass_net::{self as net, Network};
 use stormglass_plan::Fault;
 use stormglass_rt as rt;
 
-/// The world of one run: it makes nodes, and receives what the scenario waits for and reports. Clones are handles to the same world.
+/// The world of one run: it makes nodes, and receives what the scenario waits for and reports.
+/// Clones are handles to the same world.
 ///
-/// A scenario makes a [`Node`] with [`World::node`], spawns tasks on it, waits with [`World::wait`], and reports a broken property with
-/// [`World::violated`].
+/// A scenario makes a [`Node`] with [`World::node`], spawns tasks on it, waits with
+/// [`World::wait`], and reports a broken property with [`World::violated`].
 #[derive(Clone)]
 pub struct World {
     shared: Arc<Shared>,
@@ -43,19 +45,20 @@ struct State {
     faults: Faults,
     waits: Vec<Wait>,
     violation: Option<Verdict>,
-    /// The mounts by which functions of `stormglass_fs` on a node use its disk, and sockets of `stormglass_net` its host.
+    /// The mounts that connect `stormglass_fs` on a node to its disk, and sockets of
+    /// `stormglass_net` to its host.
     disks: Vec<fs::Mount>,
     hosts: Vec<net::Mount>,
 }
 
-/// What the nodes of one machine share.
+/// The resources that the nodes of one machine share.
 #[derive(Clone)]
 struct Machine {
     cores: Arc<Mutex<Servers>>,
     device: Device,
 }
 
-/// The machine of a node that names none.
+/// The default machine of a node.
 const MACHINE: &str = "machine-1";
 
 impl World {
@@ -86,15 +89,15 @@ impl World {
         &self.shared.network
     }
 
-    /// Returns the node of this name, and makes it on the first call: with its own disk, on the machine that all nodes share unless
-    /// [`World::node_on`] names another one.
+    /// Returns the node of this name, and makes it on the first call: with its own disk, on the
+    /// machine that all nodes share unless [`World::node_on`] names another one.
     pub fn node(&self, name: &str) -> Node {
         self.node_on(name, MACHINE)
     }
 
-    /// Returns the node of this name, and makes it on this machine on the first call; an existing node stays on its machine. Nodes of one
-    /// machine share its cores, communicate over loopback, and have one device under their disks if the profile says so
-    /// (`machine.shared-disk`).
+    /// Returns the node of this name, and makes it on this machine on the first call; an existing
+    /// node stays on its machine. Nodes of one machine share its cores, communicate over loopback,
+    /// and have one device under their disks if the profile says so (`machine.shared-disk`).
     pub fn node_on(&self, name: &str, machine: &str) -> Node {
         let shared = &self.shared;
         if let Some(node) = self.state().nodes.get(name) {
@@ -155,12 +158,13 @@ impl World {
         self.shared.network.shut_down();
     }
 
-    /// Waits for `future` as an observer with a deadline does, and records the wait under `name` and `node`. Returns the future's output, or
-    /// `None` at the run's horizon.
+    /// Waits for `future` as an observer with a deadline does, and records the wait under `name`
+    /// and `node`. Returns the future's output, or `None` if the run reaches its horizon first.
     ///
-    /// The deadline ends nothing: the future is polled until it completes or the run reaches its horizon, and the verdict says whether it took
-    /// too long. Waits may overlap. If the deadline is a parameter, pass a [`Limit`] with its key ([`Limit::of`], or a parameter of type
-    /// `Limit`): then a sweep reads the verdict for each value of the parameter from one run.
+    /// The deadline ends nothing: the future is polled until it completes or the run reaches its
+    /// horizon, and the verdict states whether it took too long. Waits may overlap. If the
+    /// deadline is a parameter, pass a [`Limit`] with its key ([`Limit::of`], or a parameter of
+    /// type `Limit`): then a sweep reads the verdict for each value of the parameter from one run.
     pub async fn wait<F: Future>(
         &self,
         name: &str,
@@ -194,8 +198,8 @@ impl World {
         result
     }
 
-    /// Reports that a property does not hold, which is the run's verdict. Only the first report counts. The current wait, or else the last one,
-    /// is appended to its evidence.
+    /// Reports that a property does not hold, which is the run's verdict. Only the first report
+    /// counts. The current wait, or else the last one, is appended to its evidence.
     pub fn violated(&self, property: &str, evidence: impl Into<String>) {
         let mut state = self.state();
         if state.violation.is_some() {
@@ -220,13 +224,14 @@ impl World {
         recorder.record(rt::now(), Kind::Note, recorder.symbol(what), Duration::ZERO, 0);
     }
 
-    /// Records that a part of the current node has entered another state: `status("database", "open")`. If a wait for the node takes too long,
-    /// `explain` shows the states of its parts.
+    /// Records that a part of the current node has entered another state: `status("database",
+    /// "open")`. If a wait for the node takes too long, `explain` shows the states of its parts.
     pub fn status(&self, what: &str, state: &str) {
         rt::record_status(self.recorder(), what, state);
     }
 
-    /// Returns the waits, with those that the run's end cut short, and the verdict that follows from reports and waits.
+    /// Returns the waits, including those that the end of the run censored, and the verdict that
+    /// follows from reports and waits.
     pub(crate) fn judge(&self, ended: SimTime) -> (Vec<Wait>, Verdict) {
         let state = self.state();
         let mut waits = state.waits.clone();

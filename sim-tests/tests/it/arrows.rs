@@ -1,4 +1,4 @@
-//! The arrows between crates are those of the table in ARCHITECTURE.md, and no others.
+//! The dependencies between crates are those of the table in ARCHITECTURE.md, and no others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,7 +8,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// Crate → the crates of ours that it uses, from the rows `| crate | … | uses |` of the table.
+/// Returns for each crate the crates of this workspace that it uses, from the rows `| crate | … |
+/// uses |` of the table.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let table =
@@ -42,7 +43,7 @@ fn actual() -> BTreeMap<String, BTreeSet<String>> {
     packages
         .iter()
         .map(|package| {
-            // Normal dependencies only: tests may look at anything.
+            // Normal dependencies only: tests may depend on any crate.
             let uses = package["dependencies"]
                 .as_array()
                 .unwrap()
@@ -54,23 +55,23 @@ fn actual() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn the_arrows_are_those_of_the_table() {
+fn crate_dependencies_match_the_table() {
     let mut actual = actual();
-    // It may use all.
+    // `sim-tests` may depend on all crates.
     actual.remove("sim-tests");
     assert_eq!(actual, documented());
 }
 
-/// The framework and its tools know no simulated system.
+/// The framework and its tools do not depend on a simulated system.
 #[test]
-fn no_crate_of_the_framework_uses_a_simulated_system() {
+fn framework_crates_do_not_depend_on_simulated_systems() {
     for (name, uses) in actual().iter().filter(|(name, _)| name.starts_with("stormglass")) {
         let systems: Vec<&String> = uses.iter().filter(|used| used.starts_with("sim-")).collect();
         assert!(systems.is_empty(), "{name} uses {systems:?}");
     }
 }
 
-/// A crate's folder has the crate's name, so that a path says where one is.
+/// A crate's folder has the crate's name, so that a path names its crate.
 #[test]
 fn folders_are_named_like_their_crates() {
     for entry in std::fs::read_dir(root().join("crates")).unwrap() {
@@ -81,7 +82,7 @@ fn folders_are_named_like_their_crates() {
     }
 }
 
-/// The pure crates do not know madsim.
+/// The pure crates do not depend on madsim.
 #[test]
 fn pure_crates_do_not_depend_on_madsim() {
     for name in ["stormglass-core", "stormglass-plan", "stormglass-sweep", "stormglass-report"] {
@@ -96,7 +97,8 @@ fn pure_crates_do_not_depend_on_madsim() {
     }
 }
 
-/// ARCHITECTURE.md says which files a new fault, parameter, scenario or report touches: these files exist.
+/// ARCHITECTURE.md lists the files that a new fault, parameter, scenario or report changes: these
+/// files exist.
 #[test]
 fn files_that_the_recipes_name_exist() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();

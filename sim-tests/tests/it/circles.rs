@@ -1,16 +1,17 @@
-//! Files of a crate do not use each other in a circle: the modules of each `lib.rs` can be read in one order.
+//! The modules of a crate have no cyclic dependencies: those of each `lib.rs` can be read in one
+//! order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// A module's path in its crate: `["disk", "state"]`; empty for `lib.rs`.
+/// The path of a module in its crate: `["disk", "state"]`; empty for `lib.rs`.
 type Module = Vec<String>;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The files below a folder, by module.
+/// Collects the files below a folder, by module.
 fn modules(folder: &Path, above: &[String], found: &mut BTreeMap<Module, PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -27,14 +28,15 @@ fn modules(folder: &Path, above: &[String], found: &mut BTreeMap<Module, PathBuf
     }
 }
 
-/// The code of a file without comments and without its unit tests, which may use anything.
+/// Returns the code of a file without comments and without its unit tests, which may depend on any
+/// module.
 fn code(file: &Path) -> String {
     let text = std::fs::read_to_string(file).unwrap();
     let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
-/// The paths of a `use` tree, each as its segments.
+/// Collects the paths of a `use` tree, each as its segments.
 fn flatten(prefix: &[String], tree: &str, paths: &mut Vec<Module>) {
     let tree = tree.trim();
     let Some(open) = tree.find('{') else {
@@ -62,7 +64,7 @@ fn flatten(prefix: &[String], tree: &str, paths: &mut Vec<Module>) {
     }
 }
 
-/// The modules that a module's code names through `crate::` and `super::`.
+/// Returns the modules that a module's code names through `crate::` and `super::`.
 fn uses(module: &Module, code: &str, known: &BTreeMap<Module, PathBuf>) -> BTreeSet<Module> {
     let mut paths = Vec::new();
     for start in ["crate::", "super::"] {
@@ -85,7 +87,7 @@ fn uses(module: &Module, code: &str, known: &BTreeMap<Module, PathBuf>) -> BTree
         let base = if ups > 0 { &module[..module.len().saturating_sub(ups)] } else { &[] };
         let rest = path.iter().skip(ups.max(1)).cloned();
         let full: Module = base.iter().cloned().chain(rest).collect();
-        // The longest beginning that is a file; a crate's root only re-exports.
+        // The longest prefix that is a file; a crate's root only re-exports.
         let file =
             (1..=full.len()).rev().map(|len| full[..len].to_vec()).find(|path| known.contains_key(path));
         used.extend(file.filter(|file| file != module));
@@ -93,7 +95,8 @@ fn uses(module: &Module, code: &str, known: &BTreeMap<Module, PathBuf>) -> BTree
     used
 }
 
-/// Modules that reach each other: taken away one by one, whatever uses nothing that is left.
+/// Returns the modules on cycles: repeatedly removes each module that uses no remaining module,
+/// and each that no remaining module uses.
 fn circle(mut uses: BTreeMap<Module, BTreeSet<Module>>) -> Vec<String> {
     loop {
         let left: BTreeSet<Module> = uses.keys().cloned().collect();
@@ -108,7 +111,7 @@ fn circle(mut uses: BTreeMap<Module, BTreeSet<Module>>) -> Vec<String> {
 }
 
 #[test]
-fn files_of_a_crate_do_not_use_each_other_in_a_circle() {
+fn modules_of_a_crate_have_no_cyclic_dependencies() {
     for entry in std::fs::read_dir(root().join("crates")).unwrap() {
         let folder = entry.unwrap().path();
         let mut files = BTreeMap::new();
@@ -121,7 +124,7 @@ fn files_of_a_crate_do_not_use_each_other_in_a_circle() {
 }
 
 #[test]
-fn a_circle_of_two_is_found_and_a_chain_is_none() {
+fn cycle_of_two_is_found_and_chain_is_not() {
     let graph = |edges: &[(&str, &str)]| {
         let mut graph: BTreeMap<Module, BTreeSet<Module>> = BTreeMap::new();
         for (from, to) in edges {

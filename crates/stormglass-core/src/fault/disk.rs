@@ -1,4 +1,4 @@
-//! Faults of disks: all that there is to say about a kind but how `stormglass_fs` does it.
+//! Faults of disks: all definitions of a kind. `stormglass_fs` implements them.
 
 use super::{InvalidRule, Pattern, Rule, RuleEffect, RuleTarget};
 use crate::event::{Category, Kind};
@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{fmt, io};
 
-/// A rule on the operations of disks.
+/// A rule that affects operations of disks.
 ///
 /// ```
 /// use stormglass_core::fault::{DiskEffect, DiskError, DiskRule};
@@ -24,30 +24,32 @@ use std::{fmt, io};
 /// ```
 pub type DiskRule = Rule<DiskEffect, DiskTarget>;
 
-/// What a rule does to an operation of a disk.
+/// The effect of a rule on an operation of a disk.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DiskEffect {
-    /// It fails.
+    /// The operation fails.
     Fail(DiskError),
-    /// It takes longer by this.
+    /// The operation takes longer by this latency.
     Delay(Latency),
-    /// It takes so many times as long; finite. A stall is for devices: `stormglass_fs::Device::stall`.
+    /// The operation takes this many times as long; finite. For a stall, use a device:
+    /// `stormglass_fs::Device::stall`.
     Slow(Slowdown),
-    /// A read or write of two bytes or more does only a part, how much is drawn. Other operations are not affected.
+    /// A read or write of two bytes or more does only a part, of random size. Other operations are
+    /// not affected.
     Short,
-    /// A read of a directory with two entries or more returns only the first of those that are left, how many is drawn; the
-    /// next call returns the rest. So does Linux when a signal is pending (`filldir64` in `fs/readdir.c`; getdents64(2)).
-    /// Other operations are not affected.
+    /// A read of a directory with two or more remaining entries returns only a random number of
+    /// the first ones; the next call returns the rest. Linux does the same when a signal is
+    /// pending (`filldir64` in `fs/readdir.c`; getdents64(2)). Other operations are not affected.
     ShortDirectory,
-    /// What is stored or read is not what was acknowledged.
+    /// The stored or read data differs from what was acknowledged.
     Corrupt(Corruption),
 }
 
-/// How an operation of a disk fails.
+/// The error with which an operation of a disk fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DiskError {
-    /// EIO: the device does not do it.
+    /// EIO: the device fails the operation.
     Io,
     /// ENOSPC: the device is full.
     NoSpace,
@@ -57,20 +59,20 @@ pub enum DiskError {
     TooManyFiles,
 }
 
-/// How what is stored differs from what was acknowledged.
+/// The difference between the stored and the acknowledged data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Corruption {
-    /// A write is acknowledged and does not happen.
+    /// A write is acknowledged and not stored.
     Phantom,
-    /// Of a write some sectors happen, the first ones, how many is drawn; never all.
+    /// Only the first sectors of a write are stored, a random number of them; never all.
     Torn,
-    /// A write happens in another sector of the file, which one is drawn, and not where it should. Of a file that has one
-    /// sector it does not happen.
+    /// A write goes to another, random sector of the file instead of its own. In a file of one
+    /// sector it is not stored.
     Misdirected,
-    /// One bit of what is read or stored is flipped, which one is drawn.
+    /// One random bit of the read or stored data is flipped.
     BitFlip,
-    /// The new name of what is created, moved or linked is never made durable.
+    /// The new name of a created, renamed or linked file is never durable.
     LostName,
 }
 
@@ -85,32 +87,32 @@ pub struct DiskTarget {
     pub kinds: Vec<Kind>,
 }
 
-/// An operation of a disk, as far as rules look at it.
+/// An operation of a disk, with the fields that rules compare.
 #[derive(Clone, Copy, Debug)]
 pub struct DiskOperation<'a> {
-    /// What is done.
+    /// The kind of operation.
     pub kind: Kind,
-    /// To which file, as the program named it.
+    /// The path of the file, as the program named it.
     pub path: &'a str,
 }
 
 impl DiskRule {
-    /// Applies only to operations of these kinds.
+    /// Limits the rule to operations of these kinds.
     #[must_use]
     pub fn on(mut self, kinds: impl IntoIterator<Item = Kind>) -> DiskRule {
         self.target.kinds = kinds.into_iter().collect();
         self
     }
 
-    /// Applies only on disks whose name matches this pattern of shell wildcards: `node-[12]`.
+    /// Limits the rule to disks whose name matches this pattern of shell wildcards: `node-[12]`.
     #[must_use]
     pub fn disk(mut self, pattern: &str) -> DiskRule {
         self.target.disk = Some(pattern.into());
         self
     }
 
-    /// Applies only to files whose path from the root, as it was given, matches this pattern of shell wildcards:
-    /// `db/*.log`, `**/MANIFEST-*`.
+    /// Limits the rule to files whose path from the root, as the program gave it, matches this
+    /// pattern of shell wildcards: `db/*.log`, `**/MANIFEST-*`.
     #[must_use]
     pub fn path(mut self, pattern: &str) -> DiskRule {
         self.target.path = Some(pattern.trim_start_matches('/').into());
@@ -150,7 +152,8 @@ impl RuleEffect<DiskTarget> for DiskEffect {
 impl RuleTarget for DiskTarget {
     type Operation<'a> = DiskOperation<'a>;
 
-    /// The name of the disk is compared when the rule is installed: [`DiskTarget::is_on`].
+    /// Compares kind and path only; the disk's name is compared when the rule is installed:
+    /// [`DiskTarget::is_on`].
     fn matches(&self, operation: &DiskOperation<'_>) -> bool {
         (self.kinds.is_empty() || self.kinds.contains(&operation.kind))
             && self.path.as_ref().is_none_or(|path| path.matches(operation.path.trim_start_matches('/')))
@@ -163,7 +166,7 @@ impl RuleTarget for DiskTarget {
 }
 
 impl DiskTarget {
-    /// Whether operations of the disk with this name can match.
+    /// Returns whether operations of the disk with this name can match.
     pub fn is_on(&self, disk: &str) -> bool {
         self.disk.as_ref().is_none_or(|pattern| pattern.matches(disk))
     }
@@ -175,21 +178,21 @@ impl DiskTarget {
 pub enum DiskFault {
     /// The device under a disk is slower.
     SlowDisk {
-        /// The nodes. What shares a device with one of their disks is slower too.
+        /// The nodes. Every disk that shares a device with one of their disks is slower too.
         node: Pattern,
-        /// By which factor. Range: 1 and up; `inf` is a stall.
+        /// The factor. Range: 1 and up; `inf` is a stall.
         factor: f64,
     },
     /// Operations take longer: [`DiskEffect::Delay`].
     DiskDelay {
         /// The nodes.
         node: Pattern,
-        /// By how much.
+        /// The additional latency.
         by: Latency,
-        /// Which operations, such as `fsync` and `fdatasync`. Default: all.
+        /// The affected operations, such as `fsync` and `fdatasync`. Default: all.
         #[serde(default, with = "operations")]
         operations: Vec<Kind>,
-        /// On which files: a pattern of paths. Default: all.
+        /// The affected files: a pattern of paths. Default: all.
         #[serde(default = "all_paths")]
         path: Pattern,
     },
@@ -197,50 +200,51 @@ pub enum DiskFault {
     DiskError {
         /// The nodes.
         node: Pattern,
-        /// How.
+        /// The error.
         error: DiskError,
-        /// Which operations. Default: all.
+        /// The affected operations. Default: all.
         #[serde(default, with = "operations")]
         operations: Vec<Kind>,
-        /// On which files: a pattern of paths. Default: all.
+        /// The affected files: a pattern of paths. Default: all.
         #[serde(default = "all_paths")]
         path: Pattern,
-        /// How likely. Range: 0 to 1. Default: 1.
+        /// The probability of an error. Range: 0 to 1. Default: 1.
         #[serde(default = "always")]
         probability: f64,
     },
-    /// Reads and writes do only a part of what was asked: [`DiskEffect::Short`].
+    /// Reads and writes do only a part of the request: [`DiskEffect::Short`].
     DiskShort {
         /// The nodes.
         node: Pattern,
-        /// On which files: a pattern of paths. Default: all.
+        /// The affected files: a pattern of paths. Default: all.
         #[serde(default = "all_paths")]
         path: Pattern,
-        /// How likely. Range: 0 to 1. Default: 1.
+        /// The probability of a short read or write. Range: 0 to 1. Default: 1.
         #[serde(default = "always")]
         probability: f64,
     },
-    /// Reads of directories return only a part of the entries, the rest with the next call: [`DiskEffect::ShortDirectory`].
+    /// Reads of directories return only a part of the entries, and the next call returns the rest:
+    /// [`DiskEffect::ShortDirectory`].
     DiskShortDirectory {
         /// The nodes.
         node: Pattern,
-        /// Of which directories: a pattern of paths. Default: all.
+        /// The affected directories: a pattern of paths. Default: all.
         #[serde(default = "all_paths")]
         path: Pattern,
-        /// How likely. Range: 0 to 1. Default: 1.
+        /// The probability of a short read. Range: 0 to 1. Default: 1.
         #[serde(default = "always")]
         probability: f64,
     },
-    /// What is acknowledged is not what is stored: [`DiskEffect::Corrupt`].
+    /// The stored data differs from the acknowledged data: [`DiskEffect::Corrupt`].
     DiskCorruption {
         /// The nodes.
         node: Pattern,
-        /// How it differs.
+        /// The difference between the stored and the acknowledged data.
         effect: Corruption,
-        /// Of which files: a pattern of paths. Default: all.
+        /// The affected files: a pattern of paths. Default: all.
         #[serde(default = "all_paths")]
         path: Pattern,
-        /// How likely. Range: 0 to 1. Default: 1.
+        /// The probability of corruption. Range: 0 to 1. Default: 1.
         #[serde(default = "always")]
         probability: f64,
     },
@@ -258,7 +262,7 @@ impl DiskFault {
     pub(super) const KINDS: &[&str] =
         &["slow-disk", "disk-delay", "disk-error", "disk-short", "disk-short-directory", "disk-corruption"];
 
-    /// The nodes whose disks it affects.
+    /// Returns the nodes whose disks the fault affects.
     pub fn node(&self) -> &Pattern {
         match self {
             DiskFault::SlowDisk { node, .. }
@@ -270,7 +274,7 @@ impl DiskFault {
         }
     }
 
-    /// The rule that it is; none for a slower device.
+    /// Returns the rule of this fault, or `None` for a slower device.
     pub fn rule(&self) -> Option<DiskRule> {
         Some(match self {
             DiskFault::SlowDisk { .. } => return None,
@@ -295,7 +299,7 @@ impl DiskFault {
         })
     }
 
-    /// By which factor a device is slower; none for a rule.
+    /// Returns the factor by which the device is slower, or `None` for a rule.
     pub fn device_slowdown(&self) -> Option<Slowdown> {
         if let DiskFault::SlowDisk { factor, .. } = self { Slowdown::new(*factor).ok() } else { None }
     }
@@ -312,7 +316,7 @@ impl DiskFault {
     }
 }
 
-/// Kinds of operations by their names in timelines: `fsync`, `write`, `rename`.
+/// Reads and writes kinds of operations by their names in timelines: `fsync`, `write`, `rename`.
 mod operations {
     use super::{Category, Kind};
     use serde::de::{Deserialize, Deserializer, Error as _};
@@ -342,28 +346,28 @@ mod operations {
     }
 }
 
-/// How many times as long something takes: 1 or more. Infinity is a stand-still.
+/// A factor by which an operation takes longer: 1 or more. Infinity is a stall.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64", into = "f64")]
 #[schemars(extend("minimum" = 1.0))]
 pub struct Slowdown(f64);
 
-/// A slow-down below 1, or not a number.
+/// The error for a slowdown below 1 or NaN.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("{0} is no slow-down: give 1 or more, inf for a stand-still")]
 pub struct NoSlowdown(pub f64);
 
 impl Slowdown {
-    /// A slow-down by this factor.
+    /// Returns a slowdown by this factor.
     ///
     /// # Errors
     ///
-    /// [`NoSlowdown`] if it is below 1 or not a number.
+    /// Returns [`NoSlowdown`] if the factor is below 1 or NaN.
     pub const fn new(factor: f64) -> Result<Slowdown, NoSlowdown> {
         if factor >= 1.0 { Ok(Slowdown(factor)) } else { Err(NoSlowdown(factor)) }
     }
 
-    /// The factor.
+    /// Returns the factor.
     pub fn get(self) -> f64 {
         self.0
     }
@@ -385,7 +389,7 @@ impl From<Slowdown> for f64 {
 
 impl From<DiskError> for io::Error {
     fn from(error: DiskError) -> io::Error {
-        // The numbers of Linux; std gives them their kinds.
+        // The error numbers of Linux; std maps them to `ErrorKind`.
         io::Error::from_raw_os_error(match error {
             DiskError::Io => 5,
             DiskError::NoSpace => 28,
@@ -396,7 +400,7 @@ impl From<DiskError> for io::Error {
 }
 
 impl Corruption {
-    /// Every variant.
+    /// All variants.
     pub const ALL: [Corruption; 5] = [
         Corruption::Phantom,
         Corruption::Torn,
@@ -405,7 +409,7 @@ impl Corruption {
         Corruption::LostName,
     ];
 
-    /// Whether a draw decides where it happens.
+    /// Returns whether the position of the corruption is random.
     pub fn draws(self) -> bool {
         matches!(self, Corruption::Torn | Corruption::Misdirected | Corruption::BitFlip)
     }

@@ -1,4 +1,4 @@
-//! Faults of links between hosts, of a host's ports and of its lookups of names.
+//! Faults of links between hosts, of a host's ports and of its name lookups.
 
 use super::{InvalidRule, Pattern, Rule, RuleEffect, RuleTarget};
 use crate::latency::{HumanDuration, Latency};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// A rule on what is sent over links.
+/// A rule that affects messages on links.
 ///
 /// ```
 /// use stormglass_core::fault::{LinkEffect, LinkRule};
@@ -19,26 +19,27 @@ use std::time::Duration;
 /// ```
 pub type LinkRule = Rule<LinkEffect, LinkTarget>;
 
-/// What a rule does to what is sent.
+/// The effect of a rule on a message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LinkEffect {
-    /// It is lost on its way.
+    /// The message is lost in transit.
     Lose,
-    /// It takes longer by this.
+    /// The message takes longer by this latency.
     Delay(Latency),
     /// A one-way message arrives twice.
     Duplicate,
-    /// A one-way message of bytes arrives with one bit flipped, drawn by chance; another one fails its checksum and is lost.
+    /// A one-way message of bytes arrives with one random bit flipped; any other message fails its
+    /// checksum and is lost.
     Corrupt,
     /// A connect is refused.
     Refuse,
-    /// Binding a port fails with `AddrInUse`: another process has it.
+    /// Binding a port fails with `AddrInUse`: another process has the port.
     PortInUse,
-    /// Looking a name up fails, for now.
+    /// A name lookup fails temporarily.
     Unresolved,
 }
 
-/// What is sent.
+/// The kind of message that is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
     /// A one-way message.
@@ -47,63 +48,64 @@ pub enum Sent {
     Segment,
     /// A segment of a handshake, an acknowledgement, a reset.
     Control,
-    /// The segment that asks for a connection.
+    /// The SYN of a new connection.
     Syn,
     /// A port is bound.
     Bind,
-    /// A name is looked up; it is "sent" to the name.
+    /// A name lookup; its destination is the name.
     Lookup,
 }
 
-/// Conditions on what is sent.
+/// Conditions on messages.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LinkTarget {
-    /// The hosts that send; all if absent.
+    /// The hosts that send the message; all if absent.
     pub from: Option<Pattern>,
-    /// The hosts that it is sent to; all if absent.
+    /// The hosts that receive the message; all if absent.
     pub to: Option<Pattern>,
     /// The service's port; all if absent.
     pub port: Option<u16>,
-    /// Whether what is sent in the other direction matches too.
+    /// Whether messages in the other direction match too.
     pub both_ways: bool,
 }
 
-/// Something that is sent, as far as rules look at it.
+/// A message, with the fields that rules compare.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkOperation<'a> {
-    /// What it is.
+    /// The kind of message.
     pub sent: Sent,
     /// The service's port.
     pub port: u16,
     /// The host that sends.
     pub from: &'a str,
-    /// The host that it is sent to, or the name that is looked up.
+    /// The host that receives it, or the name of the lookup.
     pub to: &'a str,
 }
 
 impl<E> Rule<E, LinkTarget> {
-    /// Applies only to what is sent by hosts whose name matches this pattern of shell wildcards: `node-[12]`.
+    /// Limits the rule to messages from hosts whose name matches this pattern of shell wildcards:
+    /// `node-[12]`.
     #[must_use]
     pub fn from(mut self, pattern: &str) -> Self {
         self.target.from = Some(pattern.into());
         self
     }
 
-    /// Applies only to what is sent to hosts whose name matches this pattern of shell wildcards.
+    /// Limits the rule to messages to hosts whose name matches this pattern of shell wildcards.
     #[must_use]
     pub fn to(mut self, pattern: &str) -> Self {
         self.target.to = Some(pattern.into());
         self
     }
 
-    /// Applies only to this port of a service: what is sent to it, and what it answers.
+    /// Limits the rule to this port of a service: the messages to it, and its responses.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.target.port = Some(port);
         self
     }
 
-    /// Applies to what is sent in the other direction, too.
+    /// Extends the rule to messages in the other direction.
     #[must_use]
     pub fn both_ways(mut self) -> Self {
         self.target.both_ways = true;
@@ -139,20 +141,20 @@ impl RuleTarget for LinkTarget {
 }
 
 impl LinkTarget {
-    /// Whether it covers what is sent from one host to another, whatever the port.
+    /// Returns whether the conditions can match messages from one host to another, on any port.
     pub fn connects(&self, from: &str, to: &str) -> bool {
         let is = |pattern: &Option<Pattern>, name| pattern.as_ref().is_none_or(|it| it.matches(name));
         let one_way = |from, to| is(&self.from, from) && is(&self.to, to);
         one_way(from, to) || self.both_ways && one_way(to, from)
     }
 
-    /// Whether it names neither hosts nor ports.
+    /// Returns whether the conditions name neither hosts nor ports.
     pub fn is_everywhere(&self) -> bool {
         self.from.is_none() && self.to.is_none() && self.port.is_none()
     }
 }
 
-/// The pairs of hosts that a partition into these groups cuts off from each other.
+/// Returns the pairs of hosts that a partition into these groups cuts off from each other.
 ///
 /// ```
 /// use stormglass_core::fault::across;
@@ -175,17 +177,18 @@ where
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum LinkFault {
-    /// Nothing passes.
+    /// All messages between the hosts are lost.
     Cut {
         /// The hosts at one end.
         from: Pattern,
         /// The hosts at the other end.
         to: Pattern,
-        /// Whether only what is sent from `from` to `to` is affected. Default: false.
+        /// Whether only messages from `from` to `to` are affected. Default: false.
         #[serde(default)]
         one_way: bool,
     },
-    /// Groups of hosts do not reach each other. Hosts in none of them reach all hosts.
+    /// The groups of hosts cannot communicate with each other. Hosts in no group communicate with
+    /// all hosts.
     Partition {
         /// The groups, two or more.
         groups: Vec<Vec<Pattern>>,
@@ -211,10 +214,10 @@ pub enum LinkFault {
         /// The hosts at the other end. Default: all.
         #[serde(default = "all")]
         to: Pattern,
-        /// Whether only what is sent from `from` to `to` is affected. Default: false.
+        /// Whether only messages from `from` to `to` are affected. Default: false.
         #[serde(default)]
         one_way: bool,
-        /// How likely. Range: 0 to 1.
+        /// The probability of a loss. Range: 0 to 1.
         probability: f64,
     },
     /// Messages and segments take longer.
@@ -225,10 +228,10 @@ pub enum LinkFault {
         /// The hosts at the other end. Default: all.
         #[serde(default = "all")]
         to: Pattern,
-        /// Whether only what is sent from `from` to `to` is affected. Default: false.
+        /// Whether only messages from `from` to `to` are affected. Default: false.
         #[serde(default)]
         one_way: bool,
-        /// By how much.
+        /// The additional latency.
         by: Latency,
     },
     /// Datagrams arrive twice.
@@ -239,7 +242,7 @@ pub enum LinkFault {
         /// The hosts at the other end. Default: all.
         #[serde(default = "all")]
         to: Pattern,
-        /// How likely. Range: 0 to 1.
+        /// The probability of a duplicate. Range: 0 to 1.
         probability: f64,
     },
     /// Datagrams arrive with a flipped bit.
@@ -250,7 +253,7 @@ pub enum LinkFault {
         /// The hosts at the other end. Default: all.
         #[serde(default = "all")]
         to: Pattern,
-        /// How likely. Range: 0 to 1.
+        /// The probability of a flipped bit. Range: 0 to 1.
         probability: f64,
     },
     /// Connects are refused.
@@ -261,9 +264,9 @@ pub enum LinkFault {
         /// The hosts that they connect to.
         to: Pattern,
     },
-    /// Names are not found.
+    /// Name lookups fail.
     Unresolved {
-        /// The hosts that look them up. Default: all.
+        /// The hosts that look up the names. Default: all.
         #[serde(default = "all")]
         from: Pattern,
         /// The names. Default: all.
@@ -297,19 +300,21 @@ impl LinkFault {
         "port-in-use",
     ];
 
-    /// The rules that it is: one, or for a partition one for each pair that is cut off.
+    /// Returns the rules of this fault: one, or for a partition one for each pair of hosts in
+    /// different groups.
     pub fn rules(&self) -> Vec<LinkRule> {
         use LinkEffect::{Corrupt, Delay, Duplicate, Lose, PortInUse, Refuse, Unresolved};
         let between = |effect, from: &str, to: &str| {
             let rule = LinkRule::new(effect);
-            // A rule for all hosts names none: madsim's own network knows loss and delay of all links only.
+            // A rule for all hosts names no host: madsim's own network supports loss and delay
+            // only for all links at once.
             let rule = if from == "*" { rule } else { rule.from(from) };
             if to == "*" { rule } else { rule.to(to) }
         };
         let rule = |effect, from: &Pattern, to: &Pattern| between(effect, from.as_str(), to.as_str());
-        let ways = |rule: LinkRule, one_way: &bool| if *one_way { rule } else { rule.both_ways() };
+        let directed = |rule: LinkRule, one_way: &bool| if *one_way { rule } else { rule.both_ways() };
         vec![match self {
-            LinkFault::Cut { from, to, one_way } => ways(rule(Lose, from, to), one_way),
+            LinkFault::Cut { from, to, one_way } => directed(rule(Lose, from, to), one_way),
             LinkFault::Partition { groups } => {
                 let cut = |(one, other)| between(Lose, one, other).both_ways();
                 return across(groups).map(cut).collect();
@@ -318,9 +323,11 @@ impl LinkFault {
                 rule(Lose, from, to).both_ways().flapping(*period, *down)
             }
             LinkFault::LossyLink { from, to, one_way, probability } => {
-                ways(rule(Lose, from, to), one_way).with_probability(*probability)
+                directed(rule(Lose, from, to), one_way).with_probability(*probability)
             }
-            LinkFault::SlowLink { from, to, one_way, by } => ways(rule(Delay(by.clone()), from, to), one_way),
+            LinkFault::SlowLink { from, to, one_way, by } => {
+                directed(rule(Delay(by.clone()), from, to), one_way)
+            }
             LinkFault::DuplicatingLink { from, to, probability } => {
                 rule(Duplicate, from, to).both_ways().with_probability(*probability)
             }
@@ -346,7 +353,7 @@ impl LinkFault {
         Ok(())
     }
 
-    /// How a plan names this field of a rule.
+    /// Returns the name that a plan uses for this field of a rule.
     fn field(&self, field: &'static str) -> &'static str {
         match (self, field) {
             (LinkFault::Partition { .. }, _) => "groups",

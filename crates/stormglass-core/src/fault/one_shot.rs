@@ -35,22 +35,22 @@ pub enum OneShot {
     },
 }
 
-/// How much of the unsynced changes a power loss discards. All are possible on real disks; a program is crash-safe if it
-/// recovers from each.
+/// The unsynced changes that a power loss discards. All variants are possible on real disks; a
+/// program is crash-safe if it recovers from each.
 ///
-/// Names survive in their order, as journals of ext4 and XFS keep it: all but the last few, at random, except under
-/// [`Loss::Everything`].
+/// Names survive in their order, as the journals of ext4 and XFS keep it: all except a random
+/// number of the last ones, and except under [`Loss::Everything`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
-    /// Nothing that was not synced survives.
+    /// All unsynced changes are lost.
     #[default]
     Everything,
-    /// Of each file the oldest writes survive, at random up to where.
+    /// The oldest writes of each file survive, up to a random one.
     Suffix,
-    /// Of each file any of the writes survive, at random which: the disk wrote them in another order.
+    /// A random subset of the writes of each file survives: the disk wrote them in another order.
     Subset,
-    /// As `Subset`, but sector by sector of 512 bytes: writes are torn.
+    /// As `Subset`, but for each sector of 512 bytes: writes are torn.
     Torn,
 }
 
@@ -68,7 +68,7 @@ impl OneShot {
 }
 
 impl Loss {
-    /// Every variant.
+    /// All variants.
     pub const ALL: [Loss; 4] = [Loss::Everything, Loss::Suffix, Loss::Subset, Loss::Torn];
 }
 

@@ -6,7 +6,8 @@ use std::fmt;
 
 /// A pattern of shell wildcards for the names of hosts, disks and files: `node-[12]`, `**/*.log`.
 ///
-/// Compiled when it is made. One with a wrong syntax matches nothing, and [`super::Rule::validate`] says what is wrong.
+/// It is compiled on construction. A pattern with invalid syntax matches nothing, and
+/// [`super::Rule::validate`] returns the error.
 ///
 /// ```
 /// use stormglass_core::fault::Pattern;
@@ -21,18 +22,18 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// The pattern with this text.
+    /// Returns the pattern with this text.
     pub fn new(text: impl Into<String>) -> Pattern {
         let text = text.into();
         Pattern { compiled: glob::Pattern::new(&text).ok(), text }
     }
 
-    /// Whether a name or path matches.
+    /// Returns whether a name or path matches.
     pub fn matches(&self, name: &str) -> bool {
         self.compiled.as_ref().is_some_and(|pattern| pattern.matches(name))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.text
     }

@@ -4,7 +4,7 @@ use super::{InvalidRule, Rule, RuleEffect, RuleTarget};
 use crate::seed::Stream;
 use crate::time::SimTime;
 
-/// Installed rules, in the order in which they were installed, with what they have counted.
+/// The installed rules in the order of installation, with their counts.
 ///
 /// ```
 /// use stormglass_core::fault::{DiskEffect, DiskOperation, DiskRule, Registry};
@@ -36,18 +36,19 @@ pub struct Registry<E, T> {
 struct Installed<E, T> {
     number: u64,
     rule: Rule<E, T>,
-    /// How many operations are still to be skipped.
+    /// The number of matching operations that the rule still skips.
     skip: u64,
     applied: u64,
 }
 
 impl<E, T> Installed<E, T> {
-    /// Whether the rule may apply to what begins now; nothing is counted.
+    /// Returns whether the rule may apply to an operation that begins now. Counts nothing.
     fn is_on(&self, now: SimTime) -> bool {
         self.applied < self.rule.trigger.times && self.rule.trigger.is_on(now)
     }
 
-    /// Whether the rule applies to a matching operation. Counts; draws a probability only where nothing else has decided.
+    /// Returns whether the rule applies to a matching operation, and counts it. Draws a random
+    /// number only if the probability is below 1 and no count decides.
     fn triggers(&mut self, stream: &mut Stream) -> bool {
         if self.skip > 0 {
             self.skip -= 1;
@@ -70,27 +71,29 @@ impl<E, T> Default for Registry<E, T> {
 }
 
 impl<E, T> Registry<E, T> {
-    /// Whether no rule is installed.
+    /// Returns whether no rule is installed.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// Whether a rule may apply to what begins now. Where none is, an operation need not be described.
+    /// Returns whether a rule may apply to an operation that begins now. If not, the caller need
+    /// not describe the operation.
     pub fn any_on(&self, now: SimTime) -> bool {
         self.rules.iter().any(|installed| installed.is_on(now))
     }
 
-    /// The installed rules, in order.
+    /// Returns the installed rules, in order.
     pub fn rules(&self) -> impl Iterator<Item = &Rule<E, T>> {
         self.rules.iter().map(|installed| &installed.rule)
     }
 
-    /// The rule with this number.
+    /// Returns the rule with this number.
     pub fn get(&self, number: u64) -> Option<&Rule<E, T>> {
         self.find(number).map(|installed| &installed.rule)
     }
 
-    /// How many operations the rule with this number was applied to; 0 if it is not installed.
+    /// Returns how many operations the rule with this number was applied to; 0 if it is not
+    /// installed.
     pub fn applied(&self, number: u64) -> u64 {
         self.find(number).map_or(0, |installed| installed.applied)
     }
@@ -106,11 +109,11 @@ impl<E, T> Registry<E, T> {
 }
 
 impl<E: RuleEffect<T>, T: RuleTarget> Registry<E, T> {
-    /// Installs a rule; returns its number.
+    /// Installs a rule and returns its number.
     ///
     /// # Errors
     ///
-    /// [`Rule::validate`].
+    /// Returns the error of [`Rule::validate`].
     pub fn install(&mut self, rule: Rule<E, T>) -> Result<u64, InvalidRule> {
         rule.validate()?;
         self.number_last += 1;
@@ -118,8 +121,8 @@ impl<E: RuleEffect<T>, T: RuleTarget> Registry<E, T> {
         Ok(self.number_last)
     }
 
-    /// Calls `apply` with the effect of each rule that applies to this operation, in order. Patterns are looked at last,
-    /// and only of rules that are on.
+    /// Calls `apply` with the effect of each rule that applies to this operation, in order.
+    /// Patterns are compared last, and only for rules that are on.
     pub fn apply(
         &mut self,
         operation: &T::Operation<'_>,

@@ -1,28 +1,29 @@
-//! When a rule applies.
+//! Triggers: the condition under which a rule applies.
 
 use super::InvalidRule;
 use crate::time::SimTime;
 use std::ops::Range;
 use std::time::Duration;
 
-/// When a rule applies to operations that match: in which time, after how many, how often, how likely. Default: always.
+/// The condition under which a rule applies to matching operations: a time range, counts and a
+/// probability. Default: always.
 ///
-/// It is plain data: what an installed rule has counted is in its [`super::Registry`].
+/// A trigger is plain data: the counts of an installed rule are in its [`super::Registry`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trigger {
-    /// Only to operations that begin in this time. Default: the whole run.
+    /// The rule applies only to operations that begin in this time. Default: the whole run.
     pub during: Range<SimTime>,
-    /// Only after this many matching operations of that time. Default: 0.
+    /// The number of matching operations in that time that the rule skips first. Default: 0.
     pub after: u64,
-    /// At most this often. Default: any number.
+    /// The maximum number of operations that the rule applies to. Default: unlimited.
     pub times: u64,
-    /// With this probability. Range: 0 to 1. Default: 1.
+    /// The probability with which the rule applies. Range: 0 to 1. Default: 1.
     pub probability: f64,
-    /// Only in a part of each period. Default: all the time.
+    /// The part of each period in which the rule is on. Default: all of it.
     pub flapping: Option<Flapping>,
 }
 
-/// A rule that is periodically on and off.
+/// The period of a rule that is periodically on and off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flapping {
     /// The period, counted from the start of the rule's time. Above 0 s.
@@ -39,7 +40,8 @@ impl Default for Trigger {
 }
 
 impl Trigger {
-    /// Whether it may apply to what begins now, as far as that depends on the time.
+    /// Returns whether the rule may apply to an operation that begins now, as far as that depends
+    /// on the time.
     ///
     /// ```
     /// use std::time::Duration;
@@ -56,24 +58,25 @@ impl Trigger {
         self.during.contains(&now) && self.phase(now).is_none_or(|(phase, flapping)| phase < flapping.on)
     }
 
-    /// When [`Trigger::is_on`] changes next, if it does.
+    /// Returns the time of the next change of [`Trigger::is_on`], or `None` if it does not change
+    /// again.
     pub fn next_change(&self, now: SimTime) -> Option<SimTime> {
         if now < self.during.start {
             return Some(self.during.start);
         }
         let end = (now < self.during.end && self.during.end.as_nanos() < u64::MAX).then_some(self.during.end);
-        let turn = self.phase(now).map(|(phase, Flapping { period, on })| {
+        let phase_end = self.phase(now).map(|(phase, Flapping { period, on })| {
             now + if phase < on { on - phase } else { period - phase }
         });
-        if now >= self.during.end { None } else { turn.into_iter().chain(end).min() }
+        if now >= self.during.end { None } else { phase_end.into_iter().chain(end).min() }
     }
 
-    /// Whether only time and chance decide, and no count does.
+    /// Returns whether the rule depends only on time and probability, not on a count.
     pub fn is_steady(&self) -> bool {
         self.after == 0 && self.times == u64::MAX
     }
 
-    /// How much of the current period has passed.
+    /// Returns the time since the start of the current period.
     fn phase(&self, now: SimTime) -> Option<(Duration, Flapping)> {
         let flapping = self.flapping?;
         let since = now.saturating_since(self.during.start).as_nanos();

@@ -1,4 +1,5 @@
-//! Every fault bites where it is installed, and only there; without one the run is the same.
+//! Every fault affects the disk on which it is installed, and only that one; without a fault the
+//! run is the same.
 
 use madsim::runtime::Runtime;
 use std::collections::BTreeSet;
@@ -33,8 +34,8 @@ async fn read_write(disk: &Disk, path: &str) -> File {
     disk.open_with(OpenOptions::new().read(true).write(true).create(true), path).await.unwrap()
 }
 
-/// Names are made, two files written, synced and read; the hash tells everything that happened, the number how often the last
-/// rule was applied.
+/// Creates names, and writes, syncs and reads two files. Returns the hash of the trace, and how
+/// many operations the last rule was applied to.
 fn play(faults: Vec<DiskRule>) -> (TraceHash, u64) {
     let recorder = Recorder::new(Keep::Nothing);
     let spread = Latency::Uniform { min: Duration::from_millis(1), max: Duration::from_millis(9) };
@@ -59,7 +60,7 @@ fn play(faults: Vec<DiskRule>) -> (TraceHash, u64) {
         let _ = disk.read_dir("/").await;
         let _ = disk.rename("b", "d/b").await;
         disk.power_loss(Loss::Everything);
-        // What is left is told by its size.
+        // The events contain the size of the remaining file.
         for entry in disk.snapshot().entries {
             recorder.symbol(&format!("{entry:?}"));
         }
@@ -68,7 +69,7 @@ fn play(faults: Vec<DiskRule>) -> (TraceHash, u64) {
     (recorder.finish().hash, affected)
 }
 
-/// Every effect, on an operation that it concerns.
+/// Returns a rule for every effect, on operations that it can affect.
 fn every_effect() -> Vec<DiskRule> {
     let fail = |error| DiskRule::new(DiskEffect::Fail(error));
     vec![
@@ -90,9 +91,10 @@ fn every_effect() -> Vec<DiskRule> {
     ]
 }
 
-/// On, it bites, is counted and told; off, by whatever condition, the run is that of a run without the rule.
+/// An active rule has its effect, and is counted and recorded; an inactive one, for any reason,
+/// leaves the run as it is without the rule.
 #[test]
-fn every_fault_bites_when_it_is_on_and_changes_nothing_when_it_is_off() {
+fn every_effect_applies_only_while_its_rule_is_active() {
     let (without, _) = play(vec![]);
     for fault in every_effect() {
         let (hash, affected) = play(vec![fault.clone().times(1)]);
@@ -115,7 +117,7 @@ fn every_fault_bites_when_it_is_on_and_changes_nothing_when_it_is_off() {
 }
 
 #[test]
-fn a_fault_that_is_none_is_refused() {
+fn invalid_rules_are_rejected() {
     let refused = |fault: DiskRule| disk().inject(fault).map(drop).unwrap_err().to_string();
     let fail = || DiskRule::new(DiskEffect::Fail(DiskError::Io));
     assert_eq!(refused(fail().with_probability(1.5)), "`probability`: is 1.5, the range is 0 to 1");
@@ -129,7 +131,7 @@ fn a_fault_that_is_none_is_refused() {
 }
 
 #[test]
-fn errors_are_those_of_the_kernel() {
+fn injected_errors_are_those_of_linux() {
     Runtime::new().block_on(async {
         let disk = disk();
         let file = read_write(&disk, "a").await;
@@ -150,9 +152,10 @@ fn errors_are_those_of_the_kernel() {
     });
 }
 
-/// Matching is by path, time and count: of the log's syncs the second and third, in the first 35 ms.
+/// A rule matches by path, time and count: here the second and third sync of the log, in the first
+/// 35 ms.
 #[test]
-fn a_rule_affects_what_it_names() {
+fn rule_affects_only_matching_operations() {
     Runtime::new().block_on(async {
         let disk = disk();
         let (log, other) = (read_write(&disk, "/db.log").await, read_write(&disk, "other").await);
@@ -170,9 +173,10 @@ fn a_rule_affects_what_it_names() {
     });
 }
 
-/// A rule of one half applies to about half: of 1,000 within five standard deviations, 421 to 579.
+/// A rule with probability one half applies to about half of the operations: of 1,000 within five
+/// standard deviations, 421 to 579.
 #[test]
-fn a_probability_is_drawn_from_the_disks_own_stream() {
+fn probability_is_drawn_from_the_disks_own_stream() {
     let affected = |seed: u64| {
         let disk = Disk::new("disk", DiskProfile::instant(), Seed(seed));
         Runtime::new().block_on(async {
@@ -191,9 +195,9 @@ fn a_probability_is_drawn_from_the_disks_own_stream() {
     assert_ne!(affected(1), affected(2));
 }
 
-/// A sync of 10 ms: three times as slow and 7 ms late, 37 ms.
+/// A sync of 10 ms that is three times as slow and 7 ms late takes 37 ms.
 #[test]
-fn slowness_adds_and_multiplies() {
+fn slow_multiplies_and_delay_adds() {
     Runtime::new().block_on(async {
         let disk = disk();
         let file = read_write(&disk, "a").await;
@@ -206,10 +210,11 @@ fn slowness_adds_and_multiplies() {
     });
 }
 
-/// After a failed sync the bytes are there and a second sync succeeds, but a power loss shows that they never got to the
-/// disk: what Linux does. What is written and synced later is safe.
+/// After a failed sync the bytes are readable and a second sync succeeds, but a power loss shows
+/// that they never reached the disk, as on Linux. Data that is written and synced later is
+/// durable.
 #[test]
-fn a_failed_sync_drops_what_it_should_have_kept() {
+fn failed_sync_loses_the_writes_it_covers() {
     Runtime::new().block_on(async {
         let disk = disk();
         let file = read_write(&disk, "a").await;
@@ -229,9 +234,9 @@ fn a_failed_sync_drops_what_it_should_have_kept() {
     });
 }
 
-/// A phantom write is read back and synced, and gone with the power.
+/// A phantom write can be read and synced, and is lost with a power loss.
 #[test]
-fn a_phantom_write_is_found_out_by_a_power_loss() {
+fn phantom_write_is_lost_by_a_power_loss() {
     Runtime::new().block_on(async {
         for phantom in [false, true] {
             let disk = disk();
@@ -251,9 +256,10 @@ fn a_phantom_write_is_found_out_by_a_power_loss() {
     });
 }
 
-/// One bit and one only, in what is read; or in what is stored, which the cache hides until it is dropped.
+/// Exactly one bit is flipped, in the read data; or in the stored data, which the page cache hides
+/// until it is dropped.
 #[test]
-fn bit_rot_flips_one_bit() {
+fn bit_flip_changes_one_bit() {
     let differing = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>();
     Runtime::new().block_on(async {
         let disk = disk();
@@ -276,9 +282,10 @@ fn bit_rot_flips_one_bit() {
     });
 }
 
-/// A write of four sectors: some of the first are there, the last never is, and the size is.
+/// A write of four sectors: some of the first sectors are stored, the last never is, and the size
+/// is.
 #[test]
-fn a_torn_write_loses_its_end() {
+fn torn_write_loses_its_last_sectors() {
     let mut kept = BTreeSet::new();
     for seed in 0..60 {
         Runtime::new().block_on(async {
@@ -299,9 +306,10 @@ fn a_torn_write_loses_its_end() {
     assert_eq!(kept, [0, 512, 1_024, 1_536].into());
 }
 
-/// Of four sectors the second is written anew: the device writes the first, third or fourth instead.
+/// The second of four sectors is overwritten: the device writes the first, third or fourth
+/// instead.
 #[test]
-fn a_misdirected_write_hits_another_sector() {
+fn misdirected_write_goes_to_another_sector() {
     let mut hit = BTreeSet::new();
     for seed in 0..40 {
         Runtime::new().block_on(async {
@@ -321,7 +329,7 @@ fn a_misdirected_write_hits_another_sector() {
         });
     }
     assert_eq!(hit, [0, 2, 3].into());
-    // A file of one sector has no other.
+    // A file of one sector has no other sector.
     Runtime::new().block_on(async {
         let disk = disk();
         let file = read_write(&disk, "a").await;
@@ -333,9 +341,9 @@ fn a_misdirected_write_hits_another_sector() {
     });
 }
 
-/// A short write or read does a part, and whoever asks again gets the rest.
+/// A short write or read does a part, and the next call does the rest.
 #[test]
-fn short_reads_and_writes_are_gone_on_with() {
+fn short_reads_and_writes_are_continued_by_the_next_call() {
     Runtime::new().block_on(async {
         let disk = disk();
         let mut file = read_write(&disk, "a").await;
@@ -349,7 +357,7 @@ fn short_reads_and_writes_are_gone_on_with() {
         file.read_exact_at(&mut exact, 0).await.unwrap();
         assert_eq!(&exact, text);
         assert_eq!(disk.read("a").await.unwrap(), text);
-        // The stream goes on by itself.
+        // The stream continues by itself.
         file.write_all(text).await.unwrap();
         file.flush().await.unwrap();
         file.rewind().await.unwrap();
@@ -359,10 +367,11 @@ fn short_reads_and_writes_are_gone_on_with() {
     });
 }
 
-/// Reads of a directory with eight names that each take 10 ms: once on, it takes several calls, each of which returns a name
-/// or more; all names are there, once. What is created behind the last one read is seen, what is created before it is not.
+/// A directory with eight names, each call 10 ms: with the rule on, a read takes several calls,
+/// each of which returns one or more names; all names are returned, once. A name created behind
+/// the last one returned is returned, a name created before it is not.
 #[test]
-fn a_short_directory_read_is_continued_by_the_next_call() {
+fn short_directory_read_is_continued_by_the_next_call() {
     let names = ["b", "c", "d", "e", "f", "g", "h", "i"];
     let mut counts = BTreeSet::new();
     for seed in 0..40 {
@@ -406,7 +415,7 @@ fn a_short_directory_read_is_continued_by_the_next_call() {
 
 /// The number of calls is drawn from the disk's stream of faults.
 #[test]
-fn a_short_directory_read_is_the_same_for_the_same_seed() {
+fn short_directory_read_is_equal_for_equal_seeds() {
     let took = |seed: u64| {
         Runtime::new().block_on(async {
             let disk = Disk::new("disk", DiskProfile::instant(), Seed(seed));
@@ -425,9 +434,9 @@ fn a_short_directory_read_is_the_same_for_the_same_seed() {
     assert_ne!(took(1), took(2));
 }
 
-/// A name that the journal loses is there until the power fails, whatever was synced.
+/// A name that the journal loses exists until the power fails, even if it was synced.
 #[test]
-fn a_lost_name_is_found_missing_after_a_power_loss() {
+fn lost_name_is_missing_after_a_power_loss() {
     Runtime::new().block_on(async {
         for lost in [false, true] {
             let disk = disk();
@@ -450,10 +459,10 @@ fn a_lost_name_is_found_missing_after_a_power_loss() {
     });
 }
 
-/// 3 pages of 4 KiB fit: a write that fits in part does that part, the next one fails, and what is removed makes room,
-/// once nobody has it open.
+/// 3 pages of 4 KiB fit: a write that fits in part writes that part, the next one fails, and a
+/// removed file frees its space once no process has it open.
 #[test]
-fn a_full_disk_refuses_what_does_not_fit() {
+fn full_disk_rejects_writes_that_do_not_fit() {
     Runtime::new().block_on(async {
         let disk =
             Disk::new("disk", DiskProfile { capacity_bytes: 12_288, ..DiskProfile::instant() }, Seed(1));
@@ -478,9 +487,10 @@ fn a_full_disk_refuses_what_does_not_fit() {
     });
 }
 
-/// Read-only, everything that changes something fails, what reads or syncs does not; read-write again, all is as before.
+/// On a read-only filesystem every change fails, and reads and syncs succeed; read-write again,
+/// everything works as before.
 #[test]
-fn a_read_only_filesystem_can_be_read() {
+fn read_only_filesystem_rejects_only_changes() {
     Runtime::new().block_on(async {
         let disk = disk();
         let file = read_write(&disk, "a").await;
@@ -509,9 +519,9 @@ fn a_read_only_filesystem_can_be_read() {
     });
 }
 
-/// A new disk in the old one's place.
+/// A wiped disk is a new, empty disk.
 #[test]
-fn a_wiped_disk_is_empty_and_works() {
+fn wiped_disk_is_empty_and_works() {
     Runtime::new().block_on(async {
         let disk = disk();
         let file = read_write(&disk, "a").await;

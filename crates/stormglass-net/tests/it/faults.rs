@@ -1,4 +1,4 @@
-//! What loss, delay and cuts cost, with the arithmetic; every fault on and off.
+//! The delays caused by loss, delay and cuts, with the arithmetic; every fault on and off.
 
 use expect_test::expect;
 use madsim::runtime::Runtime;
@@ -16,7 +16,7 @@ fn profile(latency: Latency) -> NetProfile {
     NetProfile { link: LinkProfile { latency, ..LinkProfile::default() }, ..NetProfile::instant() }
 }
 
-/// Two hosts, 10 ms apart each way.
+/// Returns two hosts with a latency of 10 ms in each direction.
 fn pair(recorder: &Recorder) -> (Network, Host, Host) {
     let network = Network::recorded(profile(Latency::from_millis(10)), Seed(1), recorder);
     let (a, b) = (network.host("a"), network.host("b"));
@@ -28,7 +28,7 @@ fn lose() -> LinkRule {
 }
 
 fn now() -> u64 {
-    // Timers come up to 100 ns late each.
+    // Each timer fires up to 100 ns late.
     (stormglass_rt::now().as_nanos() + 500_000) / 1_000_000
 }
 
@@ -39,10 +39,11 @@ async fn connected(a: &Host, b: &Host) -> (Listener<u64, u64>, Connection<u64, u
     (listener, client, server)
 }
 
-/// Accepted at 30 ms. A segment that is lost once is sent again a round trip and 200 ms later and arrives 10 ms after that: at
-/// 260 ms. One that is lost twice waits 220 + 440 ms; three times, 220 + 440 + 880.
+/// The connection is accepted at 30 ms. A segment that is lost once is retransmitted a round trip
+/// and 200 ms later and arrives 10 ms after that: at 260 ms. A segment that is lost twice waits
+/// 220 + 440 ms; three times, 220 + 440 + 880.
 #[test]
-fn a_lost_segment_costs_a_retransmission_timeout() {
+fn lost_segment_is_retransmitted_after_a_timeout() {
     for (losses, arrives) in [(0, 40), (1, 260), (2, 700), (3, 1_580)] {
         Runtime::new().block_on(async {
             let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
@@ -55,10 +56,10 @@ fn a_lost_segment_costs_a_retransmission_timeout() {
     }
 }
 
-/// With three more segments behind it, a loss is known a round trip after the third: sent at 30, 31, 32, 33 ms; again at 53
-/// ms; all there at 63 ms, in order.
+/// If three more segments follow a lost one, the sender detects the loss a round trip after the
+/// third: sent at 30, 31, 32, 33 ms; retransmitted at 53 ms; all delivered at 63 ms, in order.
 #[test]
-fn traffic_behind_a_loss_tells_of_it() {
+fn three_later_segments_trigger_a_fast_retransmit() {
     Runtime::new().block_on(async {
         let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
         let (_listener, client, mut server) = connected(&a, &b).await;
@@ -74,9 +75,10 @@ fn traffic_behind_a_loss_tells_of_it() {
     });
 }
 
-/// A lost SYN is sent again after 1, 2, 4 s; a lost answer costs the same. 10 ms there and 10 ms back come on top.
+/// A lost SYN is retransmitted after 1, 2, 4 s; a lost SYN-ACK causes the same delay. 10 ms in
+/// each direction are added.
 #[test]
-fn a_lost_syn_costs_seconds() {
+fn lost_syn_is_retransmitted_after_1_2_and_4_seconds() {
     for (fault, connected_at) in [
         (lose().times(0), 20),
         (lose().from("a").times(1), 1_020),
@@ -93,9 +95,9 @@ fn a_lost_syn_costs_seconds() {
     }
 }
 
-/// Nothing gets through for ever: 1 + 2 + 4 + 8 + 16 + 32 + 64 s.
+/// All segments are lost for ever: 1 + 2 + 4 + 8 + 16 + 32 + 64 s.
 #[test]
-fn connecting_to_nowhere_times_out() {
+fn connect_over_a_cut_link_times_out() {
     Runtime::new().block_on(async {
         let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
         let _cut = network.cut("a", "b").unwrap();
@@ -104,10 +106,10 @@ fn connecting_to_nowhere_times_out() {
     });
 }
 
-/// What was sent while the link was cut arrives after it has healed, in order and once: cut from 30 to 1,000 ms, attempts at
-/// 250, 690 and 1,570 ms.
+/// Segments sent while the link is cut arrive after it heals, in order and once: cut from 30 to
+/// 1,000 ms, retransmissions at 250, 690 and 1,570 ms.
 #[test]
-fn a_cut_heals() {
+fn segments_sent_during_a_cut_arrive_after_it_heals() {
     Runtime::new().block_on(async {
         let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
         let (_listener, client, mut server) = connected(&a, &b).await;
@@ -125,9 +127,9 @@ fn a_cut_heals() {
     });
 }
 
-/// Requests arrive and answers do not: the call hangs until the way back has healed.
+/// Requests arrive and responses are lost: the call waits until the link for responses heals.
 #[test]
-fn a_one_way_cut_swallows_the_answers() {
+fn one_way_cut_delays_responses_until_it_heals() {
     Runtime::new().block_on(async {
         let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
         let mut service = b.serve::<u64, u64>(80).unwrap();
@@ -141,32 +143,35 @@ fn a_one_way_cut_swallows_the_answers() {
         channel.connect().await.unwrap();
         let _cut = network.inject(lose().from("b").to("a").during(AT(0)..AT(500))).unwrap();
         assert_eq!(channel.call(1).await.unwrap(), 2);
-        // Served at 30 ms; answers at 30, 250 and 690 ms, of which the last gets through.
+        // The request is served at 30 ms; the response is sent at 30, 250 and 690 ms, and the last
+        // attempt arrives.
         assert_eq!((served.await.unwrap().0, now()), (30, 700));
     });
 }
 
-/// A connection over which nothing gets through is broken after 15 attempts, and both halves of the sender say so; the peer,
-/// who has nothing to send, knows nothing: it is half-open.
+/// A connection whose segments are all lost is broken after 15 retransmissions, and both halves at
+/// the sender return the error; the peer, which has nothing to send, is not notified: its end is
+/// half-open.
 #[test]
-fn a_connection_breaks_after_a_quarter_of_an_hour() {
+fn connection_breaks_after_15_retransmissions() {
     Runtime::new().block_on(async {
         let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
         let (_listener, mut client, mut server) = connected(&a, &b).await;
         let _cut = network.cut("a", "b").unwrap();
         client.send(1).unwrap();
         assert_eq!(client.recv().await, None);
-        // 30 ms, and 220 ms · (2¹⁰ - 1) = 225.06 s for ten attempts, of which the tenth would wait 112.64 s; then 5 · 120 s.
+        // 30 ms, and 220 ms · (2¹⁰ - 1) = 225.06 s for ten attempts, of which the tenth would wait
+        // 112.64 s; then 5 · 120 s.
         assert_eq!(now(), 30 + 225_060 + 600_000);
         assert_eq!(client.send(2).unwrap_err().kind(), ErrorKind::TimedOut);
         assert_eq!(stormglass_rt::timeout(MS(10_000), server.recv()).await, None);
     });
 }
 
-/// A killed process leaves its kernel: what it had sent into a cut is delivered when the link heals, and then the end; or
-/// the end alone, if it had sent nothing.
+/// The kernel outlives a killed process: it delivers the data that the process sent during a cut
+/// when the link heals, and then the FIN; or only the FIN, if the process sent nothing.
 #[test]
-fn a_killed_sender_still_says_goodbye() {
+fn kernel_of_a_killed_sender_delivers_data_and_fin() {
     for sends in [true, false] {
         Runtime::new().block_on(async {
             let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
@@ -193,10 +198,11 @@ fn a_killed_sender_still_says_goodbye() {
     }
 }
 
-/// A host without power says nothing: its peers' connections are half-open. Back again it does not know them and answers with
-/// a reset, a round trip after they have sent something; calls find a new connection.
+/// A host without power sends nothing: its peers' connections are half-open. After it restarts it
+/// has no such connections and responds with a reset, a round trip after a peer sends something;
+/// calls open a new connection.
 #[test]
-fn a_vanished_host_leaves_half_open_connections() {
+fn power_loss_leaves_half_open_connections() {
     Runtime::new().block_on(async {
         let (_network, a, b) = pair(&Recorder::new(Keep::Nothing));
         let (listener, mut client, server) = connected(&a, &b).await;
@@ -205,7 +211,7 @@ fn a_vanished_host_leaves_half_open_connections() {
         channel.connect().await.unwrap();
 
         let off = b.power_off();
-        // What a kill of its node drops.
+        // A kill of the node drops these.
         drop((server, listener, service));
         assert_eq!(stormglass_rt::timeout(MS(60_000), client.recv()).await, None, "nobody says goodbye");
         let dialled = stormglass_rt::timeout(MS(500), a.connect::<(), ()>(b.address(80))).await;
@@ -233,9 +239,9 @@ fn a_vanished_host_leaves_half_open_connections() {
     });
 }
 
-/// What waited in the kernel of a host that loses its power is gone with it.
+/// A power loss discards the segments that the host's kernel would have retransmitted.
 #[test]
-fn a_power_loss_takes_what_waited_to_be_sent_again() {
+fn power_loss_discards_unacknowledged_segments() {
     Runtime::new().block_on(async {
         let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
         let (_listener, client, mut server) = connected(&a, &b).await;
@@ -247,9 +253,9 @@ fn a_power_loss_takes_what_waited_to_be_sent_again() {
     });
 }
 
-/// Datagrams are lost, or late, and nobody sends them again.
+/// Datagrams are lost or delayed, and nothing retransmits them.
 #[test]
-fn messages_are_lost_for_good() {
+fn lost_datagrams_are_not_retransmitted() {
     Runtime::new().block_on(async {
         let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
         let (from, mut to) = (a.bind::<u64>(1).unwrap(), b.bind::<u64>(1).unwrap());
@@ -268,9 +274,10 @@ fn messages_are_lost_for_good() {
     });
 }
 
-/// A copy of a datagram takes a latency of its own; streams are not affected, since TCP drops copies.
+/// The duplicate of a datagram has its own latency; streams are not affected, since TCP drops
+/// duplicates.
 #[test]
-fn messages_are_copied_and_segments_are_not() {
+fn datagrams_are_duplicated_and_segments_are_not() {
     Runtime::new().block_on(async {
         let network = Network::new(profile(Latency::Uniform { min: MS(1), max: MS(50) }), Seed(1));
         let (a, b) = (network.host("a"), network.host("b"));
@@ -291,9 +298,10 @@ fn messages_are_copied_and_segments_are_not() {
     });
 }
 
-/// A refusal comes after a round trip, whoever listens; who is connected already stays so.
+/// A refusal arrives after a round trip, also if a process listens; existing connections stay
+/// open.
 #[test]
-fn connects_can_be_refused() {
+fn refuse_affects_only_new_connections() {
     Runtime::new().block_on(async {
         let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
         let (_listener, client, mut server) = connected(&a, &b).await;
@@ -307,10 +315,10 @@ fn connects_can_be_refused() {
     });
 }
 
-/// Of 2,000 messages over a stream that loses a tenth, one at a time, about a tenth is late by a timeout: the median is 10 ms, the
-/// 99th percentile at least 230.
+/// A stream loses a tenth of 2,000 messages, sent one at a time, so about a tenth is late by a
+/// timeout: the median is 10 ms, the 99th percentile at least 230 ms.
 #[test]
-fn loss_moves_the_tail_by_a_timeout() {
+fn loss_raises_the_99th_percentile_by_a_timeout() {
     let mut waits = Runtime::new().block_on(async {
         let (network, a, b) = pair(&Recorder::new(Keep::Nothing));
         let (_listener, client, mut server) = connected(&a, &b).await;
@@ -332,10 +340,11 @@ fn loss_moves_the_tail_by_a_timeout() {
     assert!((133..=267).contains(&late), "{late}");
 }
 
-/// Groups reach nobody outside; whoever is in none reaches all; in a ring of five with a reach of one everybody sees a
-/// majority of three, and no two the same one.
+/// A group reaches no host outside of it; a host in no group reaches all hosts; in a ring of five
+/// with a reach of one, every host reaches a majority of three, and no two hosts reach the same
+/// one.
 #[test]
-fn partitions_have_shapes() {
+fn partition_shapes_cut_the_expected_links() {
     let names = ["n1", "n2", "n3", "n4", "n5"];
     let reached = |partition: fn(&Network) -> stormglass_net::Partition| {
         Runtime::new().block_on(async {
@@ -393,9 +402,9 @@ fn partitions_have_shapes() {
     assert_eq!(reached(|network| network.cut_one_way("n1", "n[345]").unwrap()), "12345 12345 2345 2345 2345");
 }
 
-/// Off, by whatever condition, a fault leaves the run as it is without the rule.
+/// A rule that is off, for any reason, leaves the run as it is without the rule.
 #[test]
-fn a_rule_that_is_off_changes_nothing() {
+fn inactive_rule_changes_nothing() {
     let hash = |faults: Vec<LinkRule>| {
         let recorder = Recorder::new(Keep::Nothing);
         Runtime::new().block_on(async {
@@ -434,14 +443,14 @@ fn a_rule_that_is_off_changes_nothing() {
             fault().from("c"),
             fault().from("b").to("c"),
             fault().port(9),
-            // On in its first millisecond, which has passed.
+            // The rule is on only in its first millisecond, which has passed.
             fault().flapping(MS(60_000), MS(1)),
             fault().during(AT(60_000)..AT(61_000)),
             fault().after(1_000),
             fault().times(0),
         ];
         assert_eq!(hash(off), without, "{effect:?}");
-        // Where these two bite, the run does not go on: `streams.rs` has them.
+        // These two effects end the run early when they are on: `streams.rs` tests them.
         if !matches!(effect, LinkEffect::PortInUse | LinkEffect::Unresolved) {
             assert_ne!(hash(vec![fault().times(1)]), without, "{effect:?}");
         }
@@ -449,7 +458,7 @@ fn a_rule_that_is_off_changes_nothing() {
 }
 
 #[test]
-fn a_fault_that_is_none_is_refused() {
+fn invalid_rules_are_rejected() {
     let network = Network::new(NetProfile::instant(), Seed(1));
     let refused = |fault: LinkRule| network.inject(fault).map(drop).unwrap_err().to_string();
     assert_eq!(refused(lose().with_probability(-0.1)), "`probability`: is -0.1, the range is 0 to 1");
@@ -461,9 +470,9 @@ fn a_fault_that_is_none_is_refused() {
     assert!(network.ring(&["n1", "n[", "n3", "n4"], 1).is_err());
 }
 
-/// The wait for a retransmission has a name of its own among the causes: sending, standing still, arriving.
+/// The wait for a retransmission has a separate name among the causes: sending, stalled, arriving.
 #[test]
-fn a_retransmission_is_explained() {
+fn retransmission_is_a_separate_cause() {
     let recorder = Recorder::new(Keep::Events);
     let netstat = Runtime::new().block_on(async {
         let (network, a, b) = pair(&recorder);
@@ -493,9 +502,9 @@ fn a_retransmission_is_explained() {
 }
 
 proptest! {
-    /// Whatever rules are at work, as long as they heal: a stream delivers everything once and in order.
+    /// Under any rules that heal, a stream delivers everything once and in order.
     #[test]
-    fn streams_stay_whole(seed: u64, count in 1u64..60, rules in prop::collection::vec(rule(), 0..6)) {
+    fn streams_deliver_everything_once_and_in_order(seed: u64, count in 1u64..60, rules in prop::collection::vec(rule(), 0..6)) {
         let received = Runtime::new().block_on(async move {
             let spread = Latency::Uniform { min: Duration::ZERO, max: MS(5) };
             let network = Network::new(profile(spread), Seed(seed));
@@ -518,8 +527,10 @@ proptest! {
     }
 }
 
-/// Any rule that heals: it ends within five seconds, or applies with less than 30 %. (At 59 % a connection breaks now and then: 16 losses in a
-/// row. A link that flaps every 4 s for ever can break one too: attempts come every 120 s in the end, and meet the same phase.)
+/// Returns any rule that heals: it ends within five seconds, or applies with a probability below
+/// 30 %. (At 59 % a connection breaks now and then: 16 losses in a row. A link that flaps every 4
+/// s for ever can break one too: retransmissions come every 120 s in the end, and meet the same
+/// phase.)
 fn rule() -> impl Strategy<Value = LinkRule> {
     let effect = prop_oneof![
         3 => Just(LinkEffect::Lose),

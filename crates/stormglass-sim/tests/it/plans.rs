@@ -1,4 +1,5 @@
-//! A plan's faults: each bites in its time and on whom it names; out of its time the run is the run that it was.
+//! Fault plans: each fault affects only the named nodes and only while it is active; before that,
+//! a run is equal to a run without the plan.
 
 use crate::story::{Boxed, Story};
 use madsim::net::Endpoint;
@@ -17,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-/// What nodes saw, by second: `"node-2 synced"` → how often in each.
+/// Counts of what each node observes, per second: `"node-2 synced"` → the count in each second.
 #[derive(Clone, Debug, Default)]
 struct Seen(Arc<Mutex<BTreeMap<String, [u32; 10]>>>);
 
@@ -27,14 +28,14 @@ impl Seen {
         self.0.lock().unwrap().entry(format!("{node} {what}")).or_default()[second] += 1;
     }
 
-    /// How often in each second.
+    /// Returns the counts in each second.
     fn of(&self, what: &str) -> [u32; 10] {
         self.0.lock().unwrap().get(what).copied().unwrap_or_default()
     }
 }
 
-/// Three nodes on machines of their own. Each writes and syncs, sends to the next one over UDP, over TCP and over madsim's own network, and looks it up, all
-/// the time, for ten seconds.
+/// Three nodes on separate machines. Each one continuously writes and syncs, sends to the next
+/// node over UDP, over TCP and over madsim's own network, and looks up its name, for ten seconds.
 #[derive(Clone, Default)]
 struct Busy(Seen);
 
@@ -48,16 +49,16 @@ impl Scenario for Busy {
 
     async fn play(&self, world: World) {
         let seen = self.0.clone();
-        for (place, name) in NODES.into_iter().enumerate() {
-            let (node, next) = (world.node_on(name, name), NODES[(place + 1) % 3]);
+        for (index, name) in NODES.into_iter().enumerate() {
+            let (node, next) = (world.node_on(name, name), NODES[(index + 1) % 3]);
             let (seen, me) = (seen.clone(), node.clone());
-            node.run("main", move || life(me.clone(), next, seen.clone()));
+            node.run("main", move || run_all(me.clone(), next, seen.clone()));
         }
         rt::sleep(MS(10_000)).await;
     }
 }
 
-async fn life(node: Node, next: &'static str, seen: Seen) {
+async fn run_all(node: Node, next: &'static str, seen: Seen) {
     seen.count(node.name(), "started");
     if node.disk().read("synced").await.is_ok_and(|synced| !synced.is_empty()) {
         seen.count(node.name(), "found what it had synced");
@@ -111,7 +112,7 @@ async fn datagrams(node: Node, next: &'static str, seen: Seen) {
     node.spawn("sender", async move {
         loop {
             number += 1;
-            // The number twice: a bit turned over shows.
+            // The number is sent twice, so that a flipped bit is detected.
             let bytes = [number.to_le_bytes(), number.to_le_bytes()].concat();
             drop(sender.send_to(&bytes, format!("{next}:9")).await);
             rt::sleep(MS(20)).await;
@@ -144,7 +145,7 @@ async fn serve(node: Node) {
     }
 }
 
-/// Connects, asks once or for half a second, and closes.
+/// Connects, sends ten requests over about a fifth of a second, and closes.
 async fn connect(node: Node, next: &'static str, seen: Seen) {
     let ask = || async {
         let mut stream = TcpStream::connect(format!("{next}:80")).await?;
@@ -174,7 +175,8 @@ async fn connect(node: Node, next: &'static str, seen: Seen) {
     }
 }
 
-/// The same over madsim's own endpoint: a user's code need not know ours.
+/// Sends messages over madsim's own endpoint: a plan also affects code that does not use our
+/// sockets.
 async fn endpoint(node: Node, next: &'static str, seen: Seen) {
     let endpoint = Arc::new(Endpoint::bind("0.0.0.0:5").await.unwrap());
     let sender = endpoint.clone();
@@ -201,19 +203,23 @@ fn play(fault: &str) -> (Seen, Played) {
     (busy.0, played)
 }
 
-/// A fault from the third second to the fifth, and what it comes to in each second: more than `calm` there and no more elsewhere.
+/// Plays a fault from 3 s to 5 s, and asserts that `what` is counted more than `baseline` times in
+/// each of these two seconds, and at most `baseline` times in each second before 3 s and after 7
+/// s.
 #[track_caller]
-fn bites(fault: &str, what: &str, calm: u32) {
+fn assert_more(fault: &str, what: &str, baseline: u32) {
     let (seen, _) = play(&format!("{{ at = '3s', lasts = '2s', {fault} }}"));
     let counts = seen.of(what);
-    assert!(counts[3] > calm && counts[4] > calm, "{what}: {counts:?}");
+    assert!(counts[3] > baseline && counts[4] > baseline, "{what}: {counts:?}");
     let others = [&counts[..3], &counts[7..]].concat();
-    assert!(others.iter().all(|&count| count <= calm), "{what}: {counts:?}");
+    assert!(others.iter().all(|&count| count <= baseline), "{what}: {counts:?}");
 }
 
-/// As [`bites`], for what is less often then.
+/// As [`assert_more`], for an observation that the fault makes rarer: from 4 s to 5 s it is
+/// counted less than half as often as `usual`, and in each second from 1 s to 3 s and after 7 s at
+/// least `usual` times.
 #[track_caller]
-fn stops(fault: &str, what: &str, usual: u32) {
+fn assert_less(fault: &str, what: &str, usual: u32) {
     let (seen, _) = play(&format!("{{ at = '3s', lasts = '2s', {fault} }}"));
     let counts = seen.of(what);
     assert!(counts[4] < usual / 2, "{what}: {counts:?}");
@@ -222,67 +228,67 @@ fn stops(fault: &str, what: &str, usual: u32) {
 }
 
 #[test]
-fn a_process_that_is_killed_starts_again_with_its_disk() {
+fn killed_process_starts_again_with_its_disk() {
     let (seen, _) = play("{ at = '3s', lasts = '2s', kind = 'kill', node = 'node-2' }");
     assert_eq!(seen.of("node-2 started"), [1, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
     assert_eq!(seen.of("node-2 found what it had not synced")[5], 1);
     let synced = seen.of("node-2 synced");
     assert!(synced[2] > 20 && synced[3..5] == [0, 0] && synced[6] > 20, "{synced:?}");
-    // It is refused: the machine is there.
+    // The connection is refused, because the machine is up.
     assert!(seen.of("node-1 tcp ConnectionRefused")[4] > 5);
     assert_eq!(seen.of("node-1 started"), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 }
 
 #[test]
-fn a_process_that_is_killed_for_ever_stays_so() {
+fn kill_without_duration_is_permanent() {
     let (seen, _) = play("{ at = '3s', kind = 'kill', node = 'node-2' }");
     assert_eq!(seen.of("node-2 started"), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(seen.of("node-2 synced")[4..], [0; 6]);
 }
 
 #[test]
-fn a_power_loss_takes_what_was_not_synced() {
+fn power_loss_discards_unsynced_writes() {
     let (seen, _) = play("{ at = '3s', lasts = '2s', kind = 'power-loss', node = 'node-2' }");
     assert_eq!(seen.of("node-2 started"), [1, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
     assert_eq!(seen.of("node-2 found what it had synced")[5], 1);
     assert_eq!(seen.of("node-2 found what it had not synced")[5], 0);
-    // Nobody refuses: there is nobody.
+    // No connection is refused, because no machine responds.
     assert_eq!(seen.of("node-1 tcp ConnectionRefused"), [0; 10]);
     assert!(seen.of("node-1 asked")[4] == 0 && seen.of("node-1 asked")[8] > 2);
 }
 
 #[test]
-fn every_fault_bites_in_its_time() {
-    stops("kind = 'pause', node = 'node-2'", "node-2 synced", 20);
+fn every_fault_has_its_effect_while_it_is_active() {
+    assert_less("kind = 'pause', node = 'node-2'", "node-2 synced", 20);
     for what in ["node-2 received", "node-2 received by madsim"] {
-        stops("kind = 'cut', from = 'node-1', to = 'node-2'", what, 40);
-        stops("kind = 'cut', from = 'node-1', to = 'node-2', one-way = true", what, 40);
-        stops("kind = 'partition', groups = [['node-1'], ['node-[23]']]", what, 40);
+        assert_less("kind = 'cut', from = 'node-1', to = 'node-2'", what, 40);
+        assert_less("kind = 'cut', from = 'node-1', to = 'node-2', one-way = true", what, 40);
+        assert_less("kind = 'partition', groups = [['node-1'], ['node-[23]']]", what, 40);
     }
-    stops("kind = 'lossy-link', probability = 0.9", "node-2 received", 40);
-    stops("kind = 'lossy-link', probability = 0.9", "node-2 received by madsim", 40);
-    bites("kind = 'slow-link', from = 'node-1', to = 'node-2', by = '15ms'", "node-1 slow tcp", 0);
-    bites("kind = 'duplicating-link', probability = 0.5", "node-2 twice", 0);
-    bites("kind = 'corrupting-link', probability = 0.5", "node-2 spoiled", 0);
-    bites("kind = 'refuse', to = 'node-2'", "node-1 tcp ConnectionRefused", 0);
-    bites("kind = 'unresolved', from = 'node-1'", "node-1 unresolved", 0);
-    bites("kind = 'port-in-use', node = 'node-1', port = 7", "node-1 in use", 0);
-    bites("kind = 'slow-disk', node = 'node-2', factor = 1000.0", "node-2 slow disk", 0);
-    bites(
+    assert_less("kind = 'lossy-link', probability = 0.9", "node-2 received", 40);
+    assert_less("kind = 'lossy-link', probability = 0.9", "node-2 received by madsim", 40);
+    assert_more("kind = 'slow-link', from = 'node-1', to = 'node-2', by = '15ms'", "node-1 slow tcp", 0);
+    assert_more("kind = 'duplicating-link', probability = 0.5", "node-2 twice", 0);
+    assert_more("kind = 'corrupting-link', probability = 0.5", "node-2 spoiled", 0);
+    assert_more("kind = 'refuse', to = 'node-2'", "node-1 tcp ConnectionRefused", 0);
+    assert_more("kind = 'unresolved', from = 'node-1'", "node-1 unresolved", 0);
+    assert_more("kind = 'port-in-use', node = 'node-1', port = 7", "node-1 in use", 0);
+    assert_more("kind = 'slow-disk', node = 'node-2', factor = 1000.0", "node-2 slow disk", 0);
+    assert_more(
         "kind = 'disk-delay', node = 'node-2', by = '200ms', operations = ['fsync']",
         "node-2 slow disk",
         0,
     );
-    bites("kind = 'disk-error', node = 'node-2', error = 'no-space'", "node-2 StorageFull", 0);
-    bites("kind = 'disk-error', node = 'node-2', error = 'read-only'", "node-2 ReadOnlyFilesystem", 0);
-    bites("kind = 'disk-short', node = 'node-2'", "node-2 short", 0);
-    bites("kind = 'disk-short-directory', node = 'node-2'", "node-2 short directory", 0);
-    bites(
+    assert_more("kind = 'disk-error', node = 'node-2', error = 'no-space'", "node-2 StorageFull", 0);
+    assert_more("kind = 'disk-error', node = 'node-2', error = 'read-only'", "node-2 ReadOnlyFilesystem", 0);
+    assert_more("kind = 'disk-short', node = 'node-2'", "node-2 short", 0);
+    assert_more("kind = 'disk-short-directory', node = 'node-2'", "node-2 short directory", 0);
+    assert_more(
         "kind = 'disk-corruption', node = 'node-2', effect = 'bit-flip', path = 'synced'",
         "node-2 corrupt",
         0,
     );
-    bites(
+    assert_more(
         "kind = 'disk-corruption', node = 'node-2', effect = 'phantom', path = 'synced'",
         "node-2 corrupt",
         0,
@@ -290,12 +296,12 @@ fn every_fault_bites_in_its_time() {
 }
 
 #[test]
-fn a_stand_still_ends() {
-    stops("kind = 'slow-disk', node = 'node-2', factor = inf", "node-2 synced", 20);
+fn stalled_disk_resumes_after_the_fault() {
+    assert_less("kind = 'slow-disk', node = 'node-2', factor = inf", "node-2 synced", 20);
 }
 
 #[test]
-fn a_link_that_flaps_is_cut_in_turns() {
+fn flapping_link_is_cut_periodically() {
     let flap = "kind = 'flap', from = 'node-1', to = 'node-2', period = '1s', down = '500ms'";
     let (seen, _) = play(&format!("{{ at = '3s', lasts = '2s', {flap} }}"));
     let counts = seen.of("node-2 received");
@@ -303,19 +309,19 @@ fn a_link_that_flaps_is_cut_in_turns() {
 }
 
 #[test]
-fn connections_are_reset_once() {
+fn reset_is_applied_once() {
     let (seen, _) = play("{ at = '3s', kind = 'reset', from = 'node-1', to = 'node-2' }");
     assert_eq!(seen.of("node-1 tcp ConnectionReset"), [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
 }
 
-/// Nodes that share a device share its slowness, once.
+/// Two nodes that share a device share its slowdown, and it is applied once.
 #[test]
-fn a_shared_device_is_slowed_once() {
+fn slow_disk_slows_a_shared_device_once() {
     let took = |fault: &str| {
         let took = Arc::new(Mutex::new(Duration::ZERO));
-        let told = took.clone();
+        let measured = took.clone();
         let shared = Story(move |world: World| -> Boxed {
-            let told = told.clone();
+            let measured = measured.clone();
             Box::pin(async move {
                 let nodes = [world.node("node-1"), world.node("node-2")];
                 let file = nodes[0].disk().create("f").await.unwrap();
@@ -323,7 +329,7 @@ fn a_shared_device_is_slowed_once() {
                 rt::sleep(MS(1_000)).await;
                 let began = rt::now();
                 file.sync_all().await.unwrap();
-                *told.lock().unwrap() = rt::now() - began;
+                *measured.lock().unwrap() = rt::now() - began;
             })
         });
         let sets = [
@@ -340,10 +346,11 @@ fn a_shared_device_is_slowed_once() {
     assert!((slow / fast - 10.0).abs() < 0.5, "{fast} ms, {slow} ms");
 }
 
-/// Until its first fault a run is the run that it was, whatever will come; after the end nothing comes.
+/// Until its first fault, a run is equal to a run without the plan. All faults here start after
+/// the run ends.
 #[test]
-fn out_of_its_time_a_fault_changes_nothing() {
-    let calm = play("").1;
+fn fault_changes_nothing_before_it_starts() {
+    let baseline = play("").1;
     let all = [
         "kind = 'kill', node = '*'",
         "kind = 'power-loss', node = '*'",
@@ -368,17 +375,17 @@ fn out_of_its_time_a_fault_changes_nothing() {
     ];
     for fault in all {
         let later = play(&format!("{{ at = '30s', lasts = '1s', {fault} }}")).1;
-        assert_eq!(later.outcome.trace_hash, calm.outcome.trace_hash, "{fault}");
+        assert_eq!(later.outcome.trace_hash, baseline.outcome.trace_hash, "{fault}");
     }
 }
 
-/// Whoever has stopped a node on purpose finds it stopped.
+/// A node that the scenario killed stays down.
 #[test]
-fn a_plan_starts_nobody_whom_somebody_else_has_stopped() {
+fn plan_does_not_start_a_node_that_the_scenario_killed() {
     let seen = Seen::default();
-    let told = seen.clone();
-    let stops = Story(move |world: World| -> Boxed {
-        let seen = told.clone();
+    let counts = seen.clone();
+    let killing = Story(move |world: World| -> Boxed {
+        let seen = counts.clone();
         Box::pin(async move {
             let node = world.node("node-1");
             let started = seen.clone();
@@ -387,19 +394,20 @@ fn a_plan_starts_nobody_whom_somebody_else_has_stopped() {
                 std::future::pending::<()>()
             });
             rt::sleep(MS(2_500)).await;
-            // It is down already; and at its next fault it is stopped.
+            // The fault at 2 s has already killed the process; at the fault at 4 s it is still
+            // down.
             node.kill();
             rt::sleep(MS(6_000)).await;
         })
     });
     let faults = "[{ at = '2s', lasts = '1s', kind = 'kill', node = 'node-1' }, { at = '4s', lasts = '1s', kind = 'power-loss', node = 'node-1' }]";
-    let settings = Settings::resolve(&stops, None, "quiet", &[("plan.fault", faults)]).unwrap();
-    assert!(Run::new(&stops, settings, Seed(1)).play(Keep::Nothing).outcome.verdict.is_passed());
+    let settings = Settings::resolve(&killing, None, "quiet", &[("plan.fault", faults)]).unwrap();
+    assert!(Run::new(&killing, settings, Seed(1)).play(Keep::Nothing).outcome.verdict.is_passed());
     assert_eq!(seen.of("node-1 started"), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 }
 
 #[test]
-fn a_seed_chooses_faults_that_are_the_same_again() {
+fn generated_faults_are_equal_for_equal_seeds() {
     let busy = Busy::default();
     let sets = [("plan.generate.count", "5"), ("plan.generate.until", "8s")];
     let settings = Settings::resolve(&busy, None, "quiet", &sets).unwrap();
@@ -408,7 +416,7 @@ fn a_seed_chooses_faults_that_are_the_same_again() {
     assert_eq!(run(1).faults(), run(1).faults());
     assert_ne!(run(1).faults(), run(2).faults());
     assert_eq!(run(1).play(Keep::Nothing), run(1).play(Keep::Nothing));
-    // Written down they are the same run.
+    // The same faults as a written list give the same run.
     let faults = run(1).faults();
     assert_eq!(run(1).with_faults(faults).play(Keep::Nothing).trace, run(1).play(Keep::Nothing).trace);
 }
@@ -416,9 +424,9 @@ fn a_seed_chooses_faults_that_are_the_same_again() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever breaks, it is an outcome, and the same one again.
+    /// Any plan leads to an outcome, and playing it again gives the same trace.
     #[test]
-    fn any_plan_is_played_the_same_again(plan in plans(&NODES, 0..6, MS(9_000), MS(3_000)), seed in 0u64..) {
+    fn any_plan_gives_the_same_trace_twice(plan in plans(&NODES, 0..6, MS(9_000), MS(3_000)), seed in 0u64..) {
         let busy = Busy::default();
         let settings = Settings::resolve(&busy, None, "quiet", &[]).unwrap();
         let run = Run::new(&busy, settings, Seed(seed)).with_faults(plan.written);
@@ -429,7 +437,7 @@ proptest! {
 }
 
 #[test]
-fn a_scenario_without_nodes_says_so() {
+fn generated_plan_needs_a_scenario_with_nodes() {
     let alone = Story(|_: World| -> Boxed { Box::pin(async {}) });
     let error = Settings::resolve(&alone, None, "quiet", &[("plan.generate.count", "1")]).unwrap_err();
     assert!(matches!(&error, SettingsError::Value { key, .. } if key == "plan.generate.count"), "{error}");

@@ -1,4 +1,4 @@
-//! Every run ends in an outcome, whatever happens in it.
+//! Every run ends in an outcome, also if it panics, stalls or reaches its horizon.
 
 use crate::story::{Boxed, Story};
 use std::time::Duration;
@@ -174,7 +174,8 @@ fn a_power_loss_discards_unsynced_writes() {
     assert_eq!(played.outcome.verdict, Verdict::Passed);
 }
 
-/// A worker thread that was blocked when the process was killed does not block the next incarnation.
+/// A worker thread that was blocked when the process was killed does not block the next
+/// incarnation.
 #[test]
 fn a_blocked_worker_does_not_outlive_its_incarnation() {
     let played = play(|world| {
@@ -194,8 +195,8 @@ fn a_blocked_worker_does_not_outlive_its_incarnation() {
     assert_eq!(played.outcome.verdict, Verdict::Passed);
 }
 
-/// Three times 9 ms on two cores, in slices of 3 ms: 9 slices take 5 rounds, 15 ms. Two of the three end a round earlier,
-/// and each event contains the time in the queue.
+/// Three times 9 ms on two cores, in slices of 3 ms: 9 slices take 5 rounds, 15 ms. Two of the
+/// three end a round earlier, and each event contains the time in the queue.
 #[test]
 fn nodes_of_one_machine_share_its_cores() {
     let played = play_with(&[("cpu.spread", "0.0"), ("cpu.cores", "2")], |world| {
@@ -214,13 +215,14 @@ fn nodes_of_one_machine_share_its_cores() {
             }
         })
     });
-    // The third comes a few polls of 50 to 100 ns after the first: rounded.
+    // The third event comes a few polls of 50 to 100 ns after the first: rounded.
     let took: Vec<u64> =
         played.trace.events.iter().map(|event| (event.took_nanos + 500_000) / 1_000_000).collect();
     assert_eq!(took, [12, 12, 15]);
 }
 
-/// Two nodes sync at once: on disks of their own in 10 ms, on one device that serves one at a time in 20 ms.
+/// Two nodes sync at once: on separate disks in 10 ms, on one device that serves one sync at a
+/// time in 20 ms.
 #[test]
 fn nodes_of_one_machine_can_share_a_device() {
     let took = |shared: &str| {
@@ -248,7 +250,7 @@ fn nodes_of_one_machine_can_share_a_device() {
 }
 
 #[test]
-fn keeping_events_changes_nothing_but_memory() {
+fn keeping_events_does_not_change_the_run() {
     let scenario = Story(|world: World| -> Boxed {
         Box::pin(async move {
             let disk = world.node("node-1").disk().clone();
@@ -262,10 +264,10 @@ fn keeping_events_changes_nothing_but_memory() {
     assert!(hashed.trace.events.is_empty() && !kept.trace.events.is_empty());
 }
 
-/// A task that waits for ever on a channel whose other end it owns is freed with its run, wherever it was spawned: many runs take no
-/// more memory than one.
+/// A task that waits for ever on a channel whose other end it owns is freed with its run, on any
+/// node: many runs use no more memory than one.
 #[test]
-fn a_run_keeps_nothing() {
+fn finished_run_frees_its_memory() {
     let held = std::sync::Arc::new(());
     let kept = held.clone();
     play(move |world| {

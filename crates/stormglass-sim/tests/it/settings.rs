@@ -1,4 +1,5 @@
-//! Settings: layers, derived parameters, and errors that name the place, the key and what would be right.
+//! Settings: layers, derived parameters, and errors that name the source, the key and what would
+//! be right.
 
 use expect_test::{Expect, expect};
 use std::path::PathBuf;
@@ -208,8 +209,8 @@ fn settings_are_restored_from_their_table() {
     assert_eq!(restored.table(), settings.table());
 }
 
-/// A shipped disk replaces all parameters of the disk, in an assignment and in a file: values that were set before are
-/// replaced too, later ones are kept.
+/// A shipped disk replaces all parameters of the disk, in an assignment and in a file: values that
+/// were set before are replaced too, later ones are kept.
 #[test]
 fn a_shipped_disk_replaces_the_disks_parameters() {
     let disk = |profile: &str, sets: &[(&str, &str)]| {
