@@ -42,8 +42,8 @@ impl Check {
     }
 }
 
-/// One check of one node by the harness; for the admin API, [`crate::runner`] has a check of its
-/// own.
+/// One health check of one node by the harness. For the admin API, [`crate::runner`] has a check
+/// of its own.
 pub(crate) struct Probe {
     pub(crate) runner: Host,
     pub(crate) node: Node,
@@ -54,7 +54,7 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    /// Repeats the check after each pause until it holds.
+    /// Repeats the check, with a pause before each repetition, until it succeeds.
     pub(crate) async fn until(self, check: Check) {
         match check {
             Check::Admin => {}

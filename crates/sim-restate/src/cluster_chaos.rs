@@ -13,10 +13,14 @@ use stormglass_core::Limit;
 use stormglass_rt::{self as rt, Watch};
 use stormglass_sim::{Parameters, Preset, Scenario, World, scenario};
 
-/// Three nodes with every role. Again and again one of them is restarted, while one writer adds to a counter through any of the three; after each restart all nodes have to be healthy and a write has to
-/// be acknowledged, each within its limit. Every acknowledged add has to tell the number of those acknowledged so far: none is lost, none counts twice.
+/// Restate's test `cluster_chaos_test`. Of three nodes with every role, one after the other is
+/// restarted, while one writer adds to a counter through any of the three. After each restart all
+/// nodes have to become healthy and a write has to be acknowledged, each within its limit. Every
+/// acknowledged add has to return the number of adds acknowledged so far: none is lost, and none
+/// counts twice.
 ///
-/// The test's steps and limits at both dates are those of restatedev/restate `server/tests/cluster.rs`.
+/// The test's steps and limits at both dates are those of restatedev/restate
+/// `server/tests/cluster.rs`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClusterChaos;
 
@@ -24,41 +28,44 @@ pub struct ClusterChaos;
 #[derive(Clone, Debug, PartialEq, Eq, Parameters)]
 #[parameters(crate = "stormglass_sim", validate)]
 pub struct ClusterChaosSettings {
-    /// How long nodes are restarted and a writer writes. Default: 60 s.
+    /// The time during which nodes are restarted and the writer writes. Default: 60 s.
     #[parameter(default = "60s")]
     pub duration: Duration,
-    /// The limit of the first start's health: an observer. Default: 30 s.
+    /// The limit of the wait for healthy nodes after the first start: an observer. Default: 30 s.
     #[parameter(default = "30s")]
     pub first_healthy: Limit,
-    /// The limit of the health after a restart: an observer. Default: 10 s.
+    /// The limit of the wait for healthy nodes after a restart: an observer. Default: 10 s.
     #[parameter(default = "10s")]
     pub healthy: Limit,
-    /// The limit of the wait for a new acknowledged add after that: an observer. Default: 30 s.
+    /// The limit of the wait for the first acknowledged add after that: an observer. Default: 30
+    /// s.
     #[parameter(default = "30s")]
     pub recovery: Limit,
-    /// The limit of a request of the writer; 0 s has none. Default: 5 s.
+    /// The limit of a request of the writer; 0 s means no limit. Default: 5 s.
     #[parameter(default = "5s")]
     pub request_timeout: Duration,
-    /// The writer's pause after a request that failed on its way. Default: 200 ms.
+    /// The writer's pause after a request that failed without a response. Default: 200 ms.
     #[parameter(default = "200ms")]
     pub failed_pause: Duration,
-    /// Whether nodes have a snapshot repository; the real test's have none. Default: false.
+    /// Whether the nodes have a snapshot repository; those of the real test have none. Default:
+    /// false.
     pub repository: bool,
-    /// How nodes are stopped. Default: `both`.
+    /// The signals that stop nodes. Default: `both`.
     #[parameter(default = Signals::Both)]
     pub signals: Signals,
-    /// The limit of the wait for equal replicas at the end: an observer; the real test has none. Default: 60 s.
+    /// The limit of the wait for equal replicas at the end: an observer; the real test has no
+    /// such wait. Default: 60 s.
     #[parameter(default = "60s")]
     pub converged: Limit,
 }
 
-/// How nodes are stopped.
+/// The signals that stop nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Signals {
-    /// By SIGKILL.
+    /// SIGKILL.
     Kill,
-    /// By SIGKILL or SIGTERM.
+    /// SIGKILL or SIGTERM.
     Both,
 }
 

@@ -4,8 +4,8 @@ use crate::runner::Cluster;
 use crate::settings::ClusterSettings;
 use stormglass_sim::{Exhibit, Scenario, World, scenario};
 
-/// The start of `fast_forward_over_trim_gap` in restatedev/restate#2973: node-1 tells its id after 7.35 s, and its admin API does not answer
-/// within 10 s.
+/// The start of `fast_forward_over_trim_gap` in restatedev/restate#2973: node-1 logs its id after
+/// 7.35 s, and its admin API does not answer within 10 s.
 const EXHIBITS: &[Exhibit] = &[Exhibit {
     name: "incident-2973",
     about: "the bad day of March 2025: two nodes start, the disk stands nearly still, node-1 is late",
@@ -15,9 +15,10 @@ const EXHIBITS: &[Exhibit] = &[Exhibit {
     seed: 74_687,
 }];
 
-/// Three nodes start at the same instant on empty disks; the harness waits for each one's admin API.
+/// A cluster of three nodes that start at the same instant on empty disks, while the harness
+/// waits for each node's admin API.
 ///
-/// This is how the tests begin that failed with "timed out waiting for Admin on node-1".
+/// The tests that failed with "timed out waiting for Admin on node-1" begin this way.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ColdStart;
 

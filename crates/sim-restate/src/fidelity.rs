@@ -35,9 +35,10 @@ pub const TOLERANCE: f64 = 0.15;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StartKind {
-    /// On an empty disk, all nodes at once.
+    /// Cold starts: on empty disks, all nodes at the same time.
     Cold,
-    /// With the data on its disk, while the others run: after SIGKILL and after SIGTERM.
+    /// Restarts with the data on the node's disk while the other nodes run: after SIGKILL and
+    /// after SIGTERM.
     Restart,
     /// Restarts after SIGKILL alone.
     Killed,
@@ -66,9 +67,9 @@ pub struct Comparison {
     pub recovery_paths: Vec<RecoveryPath>,
 }
 
-/// How a restarted node comes to run partitions: immediately, if the controller has not moved them
-/// meanwhile, or after failure detection, when the node is alive again. A median over both paths
-/// would fall into one or the other by chance.
+/// A recovery path on which a restarted node starts to run partitions: immediately, if the
+/// controller has not moved them meanwhile, or after failure detection, when the node is alive
+/// again. A median over both paths would fall into one or the other by chance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecoveryPath {
     /// The name of the path.
@@ -135,14 +136,14 @@ struct Condition {
     after_detection: MeasuredPath,
 }
 
-/// Left out in the data if no real start took this path.
+/// The measured starts on one recovery path; the data omits a path that no real start took.
 #[derive(Default, Deserialize)]
 struct MeasuredPath {
     starts: u64,
     medians: BTreeMap<String, f64>,
 }
 
-/// Plays each measured condition with `seeds` seeds and compares.
+/// Simulates each measured condition with `seeds` seeds and compares it with the measurements.
 ///
 /// # Panics
 ///
@@ -261,7 +262,7 @@ impl Condition {
     }
 }
 
-/// When simulated starts reached their phases, in seconds.
+/// The times at which simulated starts reached their phases, in seconds.
 #[derive(Default)]
 struct Times {
     starts: usize,
@@ -288,7 +289,7 @@ impl Times {
         times
     }
 
-    /// Returns the real and these medians, for the phases that have both.
+    /// Returns the real medians and those of these starts, for the phases that have both.
     fn against(&self, real: &BTreeMap<String, f64>) -> BTreeMap<Phase, (f64, f64)> {
         let both = |phase: Phase| {
             let (real, times) = (*real.get(phase.name())?, self.sorted(phase));

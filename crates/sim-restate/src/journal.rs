@@ -1,4 +1,4 @@
-//! The nodes' log lines, as far as tests wait for them.
+//! The log lines of the nodes that tests wait for.
 
 use std::sync::Arc;
 use std::time::Duration;

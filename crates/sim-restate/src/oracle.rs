@@ -35,8 +35,8 @@ impl Oracle {
         Oracle { world: world.clone(), seen: Arc::default() }
     }
 
-    /// Records were acknowledged, and `last` is the number of the last one: every read of these
-    /// numbers returns these records (I11, I13).
+    /// Checks acknowledged records, where `last` is the number of the last one: every read of
+    /// these numbers returns these records (I11, I13).
     pub fn acknowledged(&self, log: LogId, last: Lsn, records: &[Record]) {
         let first = last.0 + 1 - records.len() as u64;
         for (lsn, record) in (first..).map(Lsn).zip(records) {
@@ -44,7 +44,7 @@ impl Oracle {
         }
     }
 
-    /// A record was read: every read of this number returns the same record (I11).
+    /// Checks a record that was read: every read of its number returns the same record (I11).
     pub fn read(&self, log: LogId, lsn: Lsn, record: &Record) {
         self.holds(log, lsn, record, "read");
     }
@@ -59,8 +59,8 @@ impl Oracle {
         }
     }
 
-    /// A replica has applied a record with this effect: it is the effect that the state machine
-    /// has when it is fed by the log alone (I18, I19).
+    /// Checks the effect of a record that a replica has applied: it equals the effect in a state
+    /// machine that applies the log alone (I18, I19).
     pub fn applied(&self, partition: PartitionId, lsn: Lsn, command: Command, effect: Effect) {
         let mut seen = self.lock();
         let (state, effects) = seen.references.entry(partition).or_default();
@@ -78,7 +78,8 @@ impl Oracle {
         }
     }
 
-    /// A log was trimmed because of a snapshot: every trimmed record is in the snapshot (I21).
+    /// Checks a log that was trimmed because of a snapshot: every trimmed record is in the
+    /// snapshot (I21).
     pub fn trimmed(&self, log: LogId, to: Lsn, snapshot: Lsn) {
         if to > snapshot {
             let evidence = format!("log {} is trimmed up to {to}, and the snapshot has {snapshot}", log.0);
@@ -86,7 +87,7 @@ impl Oracle {
         }
     }
 
-    /// A node leads in an epoch: no other node does (I15).
+    /// Checks the leader of an epoch: no other node leads in it (I15).
     pub fn leads(&self, partition: PartitionId, epoch: u64, node: NodeId) {
         let first = *self.lock().leaders.entry((partition, epoch)).or_insert(node);
         if first != node {
@@ -95,8 +96,8 @@ impl Oracle {
         }
     }
 
-    /// A partition was loaded or imported on a node: it has applied no record that is not in the
-    /// log (I17).
+    /// Checks a partition that was loaded or imported on a node: it has applied no record that is
+    /// not in the log (I17).
     pub fn opened(&self, partition: PartitionId, state: &State, tail: Lsn) {
         if state.applied() >= tail {
             let (applied, tail) = (state.applied(), tail);
@@ -105,8 +106,8 @@ impl Oracle {
         }
     }
 
-    /// A partition needs records that were trimmed, and the repository has no snapshot with them:
-    /// that must not happen (I21).
+    /// Reports a partition that needs trimmed records which no snapshot in the repository
+    /// includes: that must not happen (I21).
     pub fn stuck(&self, partition: PartitionId, gap: Lsn, newest: Option<Lsn>) {
         let newest =
             newest.map_or_else(|| "there is none".to_string(), |lsn| format!("the newest has {lsn}"));
@@ -115,8 +116,8 @@ impl Oracle {
         self.world.violated("trimmed-needs-a-snapshot", evidence);
     }
 
-    /// The states of a partition's replicas: those that have applied the same records are equal
-    /// (I18).
+    /// Checks the states of a partition's replicas: those that have applied the same records are
+    /// equal (I18).
     pub fn replicas(&self, partition: PartitionId, states: &[(NodeId, Arc<State>)]) {
         for (place, (node, state)) in states.iter().enumerate() {
             let twin = states[..place].iter().find(|(_, other)| other.applied() == state.applied());

@@ -1,4 +1,4 @@
-//! The scenario `restarts`: a cluster starts, and its nodes are started again, one after the other.
+//! The scenario `restarts`: a cluster starts, and its nodes are restarted one after the other.
 
 use crate::runner::{Cluster, Signal};
 use crate::settings::{ClusterSettings, ScriptedRestart, TopologySettings};
@@ -6,10 +6,14 @@ use stormglass_core::Seed;
 use stormglass_rt as rt;
 use stormglass_sim::{Scenario, World, scenario};
 
-/// Three nodes start on empty disks. Once all are healthy a node drawn by chance is killed, or told to stop, and started again on what its disk
-/// has kept; the harness waits for its admin API. After each start there is a pause. `cluster.script` says instead which node it is, how it ends and when.
+/// A cluster whose nodes are restarted one after the other. Three nodes start on empty disks.
+/// When all are healthy, the scenario draws a node at random, kills it or sends it SIGTERM, and
+/// starts it again with the data on its disk; the harness waits for its admin API. A pause
+/// follows each start. `cluster.script` sets the node, the signal and the time of each restart
+/// instead.
 ///
-/// This is how the real cluster was measured that [`crate::fidelity`] compares with, and what the chaos test does to its nodes.
+/// The real cluster that [`crate::fidelity`] compares with was measured this way, and Restate's
+/// chaos test restarts its nodes this way.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Restarts;
 
@@ -35,7 +39,7 @@ impl Scenario for Restarts {
     }
 }
 
-/// What is restarted, how and when: as written down, or drawn.
+/// Returns the restarts: those of `cluster.script`, or random ones if it is empty.
 fn script(settings: &TopologySettings, seed: Seed) -> Vec<ScriptedRestart> {
     if !settings.script.is_empty() {
         return settings.script.clone();

@@ -1,4 +1,5 @@
-//! What the binary `stormglass` offers: scenarios, profiles, sweeps and mappings of the Restate-like cluster.
+//! The contents of the binary `stormglass`: scenarios, profiles, sweeps and mappings of the
+//! Restate-like cluster.
 
 use crate::{
     ClusterChaos, ColdStart, MetadataChaos, MetadataFailover, MetadataReconfiguration, MetadataSmoke,
@@ -7,13 +8,14 @@ use crate::{
 use stormglass_cli::App;
 use stormglass_sim::{AnyScenario, Preset};
 
-/// The sweeps that answer what remedies are worth and which deadline would have held.
+/// The sweeps: they measure the effect of remedies and find which deadline would have been long
+/// enough.
 pub const SWEEPS: &[Preset] = &[
     Preset { name: "remedies", layers: &[include_str!("../sweeps/remedies.toml")] },
     Preset { name: "admin-deadline", layers: &[include_str!("../sweeps/admin-deadline.toml")] },
 ];
 
-/// What the lines of a Restate node's JSON log mean.
+/// The mappings: the meaning of the lines of a Restate node's JSON log.
 pub const MAPPINGS: &[Preset] =
     &[Preset { name: "restate", layers: &[include_str!("../mappings/restate.toml")] }];
 
@@ -31,7 +33,7 @@ pub fn scenarios() -> Vec<Box<dyn AnyScenario>> {
     ]
 }
 
-/// Returns the command line with all of it.
+/// Returns the command line with all scenarios, profiles, sweeps and mappings.
 pub fn app() -> App {
     App::new().with_scenarios(scenarios()).with_sweeps(SWEEPS).with_mappings(MAPPINGS)
 }

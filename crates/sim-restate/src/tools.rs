@@ -1,4 +1,5 @@
-//! What tests do to a running cluster from outside: the admin tool, and an HTTP client.
+//! Tools with which tests act on a running cluster from outside: the admin tool, and an HTTP
+//! client.
 
 use crate::control::{CONTROL_PORT, ControlRequest, ControlResponse, ObservedState};
 use crate::ingress::{INGRESS_PORT, Request, Response};
@@ -78,7 +79,7 @@ impl Ingress {
         Ingress { channel: cluster.runner().channel(address) }
     }
 
-    /// Invokes a counter's handler; without a limit it waits for ever.
+    /// Invokes a counter's handler. Without a limit the call never times out.
     pub(crate) async fn invoke(
         &self,
         object: u64,

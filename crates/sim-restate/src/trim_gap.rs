@@ -1,4 +1,4 @@
-//! The scenario `trim-gap`: Restate's test `fast_forward_over_trim_gap`, from its start to its verdict.
+//! The scenario `trim-gap`: Restate's test `fast_forward_over_trim_gap`, from start to verdict.
 
 use crate::control::{ControlRequest, ControlResponse};
 use crate::ingress::Response;
@@ -15,14 +15,16 @@ use stormglass_core::Limit;
 use stormglass_rt as rt;
 use stormglass_sim::{Parameters, Preset, Scenario, World, scenario};
 
-/// A partition's log is trimmed up to a snapshot; a node that joins without the snapshot repository cannot go on; started again with it, it imports
-/// the snapshot and catches up.
+/// Restate's test `fast_forward_over_trim_gap`. A partition's log is trimmed up to a snapshot. A
+/// node that joins without the snapshot repository cannot continue at the gap; restarted with the
+/// repository, it imports the snapshot and catches up.
 ///
-/// The test's steps and limits at both dates are those of restatedev/restate `server/tests/trim_gap_handling.rs`.
+/// The test's steps and limits at both dates are those of restatedev/restate
+/// `server/tests/trim_gap_handling.rs`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TrimGap;
 
-/// The limit of a test under nextest, as the real test is run.
+/// The time limit of a test under nextest, which runs the real test.
 const NEXTEST: Duration = Duration::from_secs(180);
 
 /// The parameters of the test; the limits of its own waits are observers.
@@ -32,34 +34,37 @@ pub struct TrimGapSettings {
     /// Whether the first nodes have a snapshot repository. Default: true.
     #[parameter(default = true)]
     pub starts_with_repository: bool,
-    /// On how many nodes the partition shall be once the new one has joined; 0 leaves it as it is. Default: 2.
+    /// The number of nodes that the partition is replicated to after the new node has joined; 0
+    /// leaves it unchanged. Default: 2.
     #[parameter(default = 2)]
     pub expands_to: u8,
-    /// For each first node's partition to start. Default: 180 s, the test runner's own limit.
+    /// The limit of the wait for the partition to start on each of the first nodes. Default: 180
+    /// s, the test runner's own limit.
     #[parameter(default = NEXTEST)]
     pub partition_started: Limit,
-    /// For the partition to have a leader. Default: 180 s.
+    /// The limit of the wait for the partition's leader. Default: 180 s.
     #[parameter(default = NEXTEST)]
     pub leader: Limit,
-    /// For the first call of the service. Default: 180 s.
+    /// The limit of the first call of the service. Default: 180 s.
     #[parameter(default = NEXTEST)]
     pub first_call: Limit,
-    /// How the first call is repeated when it is refused. Default: 500 ms, without end.
+    /// The pauses between the attempts of the first call while it is refused. Default: 500 ms,
+    /// without end.
     #[parameter(default = RetryPolicy { jitter: 0.0, ..RetryPolicy::exponential(500, 1.0, 500, None) })]
     pub first_call_retry: RetryPolicy,
-    /// For the snapshot. Default: 180 s.
+    /// The limit of the wait for the snapshot. Default: 180 s.
     #[parameter(default = NEXTEST)]
     pub snapshot: Limit,
-    /// For the new node to meet the gap. Default: 180 s.
+    /// The limit of the wait for the new node to reach the trim gap. Default: 180 s.
     #[parameter(default = NEXTEST)]
     pub gap_met: Limit,
-    /// For the new node to import the snapshot. Default: 180 s.
+    /// The limit of the wait for the new node to import the snapshot. Default: 180 s.
     #[parameter(default = NEXTEST)]
     pub import: Limit,
-    /// For the call through the new node. Default: 180 s.
+    /// The limit of the call through the new node. Default: 180 s.
     #[parameter(default = NEXTEST)]
     pub last_call: Limit,
-    /// For all replicas to have applied the same. Default: 180 s.
+    /// The limit of the wait for all replicas to have applied the same records. Default: 180 s.
     #[parameter(default = NEXTEST)]
     pub applied: Limit,
 }
@@ -83,7 +88,7 @@ impl Scenario for TrimGap {
     }
 }
 
-/// The only partition.
+/// The only partition of the cluster.
 const PARTITION: PartitionId = PartitionId(0);
 
 struct Test {
@@ -140,13 +145,13 @@ impl Test {
         converge(&self.world, &self.cluster, PARTITION, &all, self.own.applied).await;
     }
 
-    /// Waits for a line in a node's log.
+    /// Waits until a node logs a line that `accept` accepts, from the line with index `from` on.
     async fn line(&self, place: usize, from: usize, name: &str, limit: Limit, accept: impl Fn(&str) -> bool) {
         let node = self.cluster.node(place).name();
         self.world.wait(name, node, limit, self.cluster.journal().wait(node, from, accept)).await;
     }
 
-    /// Waits until the controller of node-1 has seen a leader.
+    /// Waits until the controller of node-1 has observed a leader of the partition.
     async fn leader(&self) {
         let admin = Admin::of(&self.cluster, 0);
         let gap = self.world.recorder().symbol("poll gap");
@@ -158,7 +163,8 @@ impl Test {
         self.world.wait("partition leader", "node-1", self.own.leader, seen).await;
     }
 
-    /// The first call, again while it is refused; one whose connection breaks ends the test.
+    /// Makes the first call, and repeats it while it is refused. Any other failure, such as a
+    /// broken connection, fails the test.
     async fn first_call(&self) {
         let ingress = Ingress::of(&self.cluster, 0);
         let gap = self.world.recorder().symbol("call retry gap");
@@ -178,7 +184,7 @@ impl Test {
         self.world.wait("first call", "node-1", self.own.first_call, called).await;
     }
 
-    /// Has a snapshot made and the log trimmed; gives its name.
+    /// Creates a snapshot, trims the log up to it, and returns the snapshot's id.
     async fn snapshot(&self) -> Option<String> {
         const LEAST: Lsn = Lsn(3);
         let admin = Admin::of(&self.cluster, 0);
@@ -192,7 +198,7 @@ impl Test {
         }
     }
 
-    /// One call through the new node, which has to work.
+    /// Makes one call through the new node; any result but success fails the test.
     async fn last_call(&self, place: usize) {
         let node = self.cluster.node(place).name();
         let ingress = Ingress::of(&self.cluster, place);
@@ -208,7 +214,7 @@ impl Test {
 
 const NO_REPOSITORY: &str = "no snapshot repository is configured";
 
-/// How the line about the gap begins, whatever the gap.
+/// Returns the text with which the line about a gap begins, whatever the gap.
 fn gap_prefix() -> String {
     let text = gap_text(PARTITION, Lsn(0));
     text[..text.find(" 0,").unwrap_or(text.len())].to_string()

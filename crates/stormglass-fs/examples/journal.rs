@@ -1,5 +1,5 @@
-//! A journal that does not know in which world it is: simulated with `--cfg madsim`, on tokio's files without. Both print the
-//! same.
+//! A journal whose code is the same with and without simulation: simulated with `--cfg madsim`,
+//! on tokio's files without. Both print the same.
 
 use std::io;
 use std::path::Path;
@@ -18,7 +18,7 @@ async fn keep(directory: &Path) -> io::Result<()> {
         journal.write_all(format!("{line}\n").as_bytes()).await?;
         journal.sync_data().await?;
     }
-    // Its name has to be durable too.
+    // The file's name has to be durable too.
     fs::File::open(directory).await?.sync_all().await?;
 
     journal.rewind().await?;

@@ -1,4 +1,5 @@
-//! redb on a simulated disk whose sync takes 2 ms: what a commit costs, and what a power loss leaves.
+//! redb on a simulated disk whose sync takes 2 ms: the time of a commit, and the data that
+//! survives a power loss.
 
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, StorageBackend, TableDefinition};
 use std::io;

@@ -1,27 +1,28 @@
 //! Faults: rules on operations.
 //!
-//! A [`DiskRule`] says which operations it affects (kinds, paths, a time, how many, how likely) and what it does to them. It
-//! is installed on a disk with [`crate::Disk::inject`] and removed with its guard. Without a rule nothing is drawn and
-//! nothing changes.
+//! A [`DiskRule`] selects operations (by kind, path, time, count and probability) and has an
+//! effect on them. [`crate::Disk::inject`] installs it on a disk; dropping the guard removes it.
+//! Without a rule a disk draws no random numbers for faults, and no operation changes.
 //!
 //! | effect | what the program sees | real event |
 //! | --- | --- | --- |
 //! | [`DiskEffect::Fail`] | an error, after the operation's usual time | a broken cable, a full or read-only filesystem, no more descriptors |
 //! | [`DiskEffect::Delay`] | the operation takes longer | a throttled volume |
-//! | [`DiskEffect::Slow`] | it takes so many times as long | a neighbour on the same device |
-//! | [`DiskEffect::Short`] | a read or write does a part of what was asked | a signal, a full device, a page that is not there yet |
-//! | [`DiskEffect::ShortDirectory`] | a directory is read with several calls: it takes longer, and what is created or removed meanwhile may be in the list or not | a signal during getdents64(2) |
-//! | [`Corruption::Phantom`] | a write is acknowledged and never happens | firmware that lies (Jepsen, lazyfs; Bairavasundaram and others, FAST 2008) |
-//! | [`Corruption::Torn`] | a write is acknowledged and only its first sectors happen | power or firmware failed inside it |
-//! | [`Corruption::Misdirected`] | a write is acknowledged and happens elsewhere in the file | firmware that errs (same paper) |
-//! | [`Corruption::BitFlip`] | one bit of what is read or stored is another | bit rot |
-//! | [`Corruption::LostName`] | a new name is acknowledged, even by a sync, and gone after a power loss | a journal that was not replayed whole |
+//! | [`DiskEffect::Slow`] | the operation's time is multiplied | other load on the same device |
+//! | [`DiskEffect::Short`] | a read or write transfers fewer bytes than requested | a signal, a full device, a page that is not in the cache |
+//! | [`DiskEffect::ShortDirectory`] | a directory is read with several calls: it takes longer, and the list may have names that are created or removed meanwhile, or not | a signal during getdents64(2) |
+//! | [`Corruption::Phantom`] | a write is acknowledged and never stored | faulty firmware (Jepsen, lazyfs; Bairavasundaram and others, FAST 2008) |
+//! | [`Corruption::Torn`] | a write is acknowledged and only its first sectors are stored | power or firmware failed during the write |
+//! | [`Corruption::Misdirected`] | a write is acknowledged and stored elsewhere in the file | faulty firmware (same paper) |
+//! | [`Corruption::BitFlip`] | one bit of the data is flipped when it is read or stored | bit rot |
+//! | [`Corruption::LostName`] | a new name is acknowledged, even by a sync, and lost at a power loss | an incomplete replay of the journal |
 //!
-//! Corruption by the device is not seen while the page cache has what was written: a power loss shows it, or
-//! [`crate::Disk::drop_caches`].
+//! While the page cache holds the written data, reads do not show corruption by the device; they
+//! do after a power loss or [`crate::Disk::drop_caches`].
 //!
-//! A failed sync drops what it should have made durable: the bytes stay readable, a second sync succeeds, and a power loss
-//! takes them. That is what Linux does (Rebello and others, "Can Applications Recover from fsync Failures?", ATC 2020).
+//! A failed sync drops the data that it should have made durable: the bytes stay readable, a
+//! second sync succeeds, and a power loss loses them. Linux does the same (Rebello and others,
+//! "Can Applications Recover from fsync Failures?", ATC 2020).
 
 use std::fmt;
 use std::time::Duration;
@@ -31,19 +32,19 @@ pub use stormglass_core::fault::{
 use stormglass_core::fault::{DiskOperation, Registry};
 use stormglass_core::{Kind, SimTime, Stream};
 
-/// What all the rules of a disk together do to one operation.
+/// The combined effect of all rules of a disk on one operation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Applied {
     pub(crate) error: Option<DiskError>,
     pub(crate) delay: Duration,
     pub(crate) factor: Option<f64>,
     short: Option<u64>,
-    /// How the device corrupts it, with the draw that says where.
+    /// How the device corrupts the data, with the draw that decides where.
     pub(crate) corruption: Option<(Corruption, u64)>,
 }
 
 impl Applied {
-    /// Whether a rule changed anything.
+    /// Returns whether a rule changed anything.
     pub(crate) fn happens(&self) -> bool {
         self.error.is_some()
             || !self.delay.is_zero()
@@ -52,7 +53,7 @@ impl Applied {
             || self.corruption.is_some()
     }
 
-    /// How many of so many bytes, or entries of a directory, are read or written.
+    /// Returns how many of `len` bytes, or entries of a directory, are read or written.
     pub(crate) fn shortened(&self, len: usize) -> usize {
         match self.short {
             Some(draw) if len > 1 => 1 + (draw % (len as u64 - 1)) as usize,
@@ -81,17 +82,17 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// None yet, for the disk of this name.
+    /// Returns the faults of the disk of this name, without rules.
     pub(crate) fn new(disk: &str, stream: Stream) -> Faults {
         Faults { disk: disk.to_string(), rules: Registry::default(), stream }
     }
 
-    /// Whether a rule may apply to what begins now.
+    /// Returns whether a rule may apply to an operation that begins now.
     pub(crate) fn any_on(&self, now: SimTime) -> bool {
         self.rules.any_on(now)
     }
 
-    /// Installs a rule and returns its number; none if it is for other disks.
+    /// Installs a rule and returns its number; `None` if the rule is for other disks.
     pub(crate) fn install(&mut self, rule: DiskRule) -> Result<Option<u64>, InvalidRule> {
         rule.validate()?;
         if rule.target.is_on(&self.disk) { self.rules.install(rule).map(Some) } else { Ok(None) }
@@ -105,7 +106,8 @@ impl Faults {
         self.rules.applied(number)
     }
 
-    /// Applies every rule to an operation. Delays add up, factors multiply, the first error and the first corruption count.
+    /// Applies every rule to an operation. Delays are added, factors multiplied; of errors and
+    /// corruptions the first one is used.
     pub(crate) fn apply(&mut self, kind: Kind, path: &str, now: SimTime) -> Applied {
         let mut applied = Applied::default();
         let operation = DiskOperation { kind, path };

@@ -1,4 +1,4 @@
-//! What a disk takes of the host's memory.
+//! The host's memory that a disk uses.
 
 use stormglass_core::{Keep, Recorder, Seed};
 use stormglass_fs::{Disk, DiskProfile, FileExt};
@@ -10,9 +10,9 @@ fn allocated() -> usize {
     dhat::HeapStats::get().curr_bytes
 }
 
-/// One test only: another one beside it would be counted too.
+/// The only test of this binary: the memory of a concurrent test would be counted too.
 #[test]
-fn a_disk_takes_what_is_on_it() {
+fn memory_use_follows_the_contents_of_a_disk() {
     let _profiler = dhat::Profiler::builder().testing().build();
     let recorder = Recorder::new(Keep::Nothing);
     let profile = DiskProfile::named("cloud-volume").unwrap();
@@ -32,7 +32,7 @@ fn a_disk_takes_what_is_on_it() {
         disk.drop_caches();
         let holes = allocated().saturating_sub(before);
         assert!(holes < 1 << 10, "a GiB of holes takes {holes} bytes");
-        // A thousand synced writes to one place leave one page behind, not a history.
+        // A thousand synced writes at one offset leave one page behind, not a history.
         for _ in 0..1_000 {
             file.write_all_at(&[1; 512], 4_096).await.unwrap();
             file.sync_data().await.unwrap();

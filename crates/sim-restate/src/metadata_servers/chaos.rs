@@ -1,4 +1,5 @@
-//! The scenario `raft-metadata-chaos`: servers, links and disks break while clients write and read.
+//! The scenario `raft-metadata-chaos`: faults of servers, links and disks while clients write and
+//! read.
 
 use crate::metadata_servers::faults::Breaker;
 use crate::metadata_servers::history::{Client, History};
@@ -8,11 +9,14 @@ use std::time::Duration;
 use stormglass_rt as rt;
 use stormglass_sim::{Scenario, World, scenario};
 
-/// Three metadata servers; for 20 s processes are killed, stopped and paused, hosts lose their power, links are cut and slow, disks slow and
-/// failing, while clients read, write on condition and delete. All the time what members tell has to fit together. When nothing is broken any
-/// more, a write has to be acknowledged and all members have to be equal, each within a deadline. What clients saw has to be linearizable.
+/// Restate's test `raft_metadata_cluster_chaos_test`, with more faults than its SIGKILL and
+/// SIGTERM.
 ///
-/// Restate's test `raft_metadata_cluster_chaos_test`, with more faults than its SIGKILL and SIGTERM.
+/// Three metadata servers run under faults for 20 s: processes are killed, stopped and paused,
+/// hosts lose power, links are cut or slow, disks are slow or fail. Meanwhile clients read, write
+/// on condition and delete, and the facts that members report have to be consistent. After the
+/// last fault a write has to be acknowledged and all members have to be equal, each within a
+/// deadline. The history of the clients' operations has to be linearizable.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MetadataChaos;
 
@@ -43,7 +47,7 @@ impl Scenario for MetadataChaos {
     }
 }
 
-/// Waits until every server has applied what the others have, itself as a member included.
+/// Waits until every server has applied what the others have, its own membership included.
 pub(crate) async fn all_are_members(world: &World, servers: &Servers, settings: &ChaosSettings) {
     let client = Client::new(world, servers, settings, 99, &History::default());
     let ready = async {
@@ -53,7 +57,7 @@ pub(crate) async fn all_are_members(world: &World, servers: &Servers, settings: 
     world.wait("all members", "node-1", Duration::from_secs(30), ready).await;
 }
 
-/// Starts the clients.
+/// Starts the clients and returns their tasks.
 pub(crate) fn work(
     world: &World,
     servers: &Servers,
@@ -67,14 +71,14 @@ pub(crate) fn work(
     (1..=settings.clients).map(client).collect()
 }
 
-/// Nothing is broken any more: a write is acknowledged.
+/// Waits until a write is acknowledged, after the last fault has ended.
 pub(crate) async fn recovered(world: &World, servers: &Servers, settings: &ChaosSettings, history: &History) {
     let client = Client::new(world, servers, settings, 9, history);
     let written = client.until_written("recovered");
     world.wait("a write", "client-9", settings.recovery(), written).await;
 }
 
-/// Nobody writes any more: all members are equal.
+/// Waits until all members are equal, after the last write.
 pub(crate) async fn converged(world: &World, servers: &Servers, settings: &ChaosSettings) {
     world.wait("equal members", "node-1", settings.recovery(), servers.until_equal()).await;
     servers.look();

@@ -1,4 +1,5 @@
-//! The scenario `raft-failover`: a leader is gone; how long until there is another one, and until a write is acknowledged?
+//! The scenario `raft-failover`: the time from the loss of the leader to the next leader, and to
+//! an acknowledged write.
 
 use crate::metadata_servers::chaos::all_are_members;
 use crate::metadata_servers::history::{Client, History};
@@ -8,8 +9,9 @@ use std::time::Duration;
 use stormglass_rt as rt;
 use stormglass_sim::{Scenario, World, scenario};
 
-/// Three metadata servers with Restate's own timings. The leader's process stands still; the other two elect one of them. Then all three are
-/// killed, and start again within a second.
+/// Three metadata servers, with Restate's own timings, that lose their leader. The scenario
+/// pauses the leader's process, and the two other servers elect one of themselves. Then it kills
+/// all three processes, which start again within a second.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MetadataFailover;
 

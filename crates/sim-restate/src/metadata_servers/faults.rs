@@ -48,7 +48,7 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// Starts `faults` breakers, each with a stream of its own. They end after `duration`.
+    /// Starts `faults` breakers, each with a random stream of its own. They end after `duration`.
     pub fn start(world: &World, servers: &Servers, settings: &ChaosSettings) -> Vec<rt::JoinHandle<()>> {
         let busy = Arc::default();
         let breaker = |number: u32| Breaker {
@@ -62,7 +62,7 @@ impl Breaker {
         (0..settings.faults).map(start).collect()
     }
 
-    /// Injects one fault after the other for `duration`, and removes the last one then.
+    /// Injects one fault after the other for `duration`, then removes the last one.
     async fn work(mut self) {
         let end = rt::now() + self.settings.duration;
         while rt::now() < end {

@@ -1,4 +1,4 @@
-//! Clients that write and read, and whether their histories are linearizable.
+//! Clients that write and read, and the check that their histories are linearizable.
 
 use crate::metadata_servers::servers::{Servers, ask, client_host, swap};
 use crate::metadata_servers::settings::ChaosSettings;
@@ -29,16 +29,16 @@ pub enum Operation {
     Put {
         /// The version of the condition.
         found: Option<u64>,
-        /// What was written.
+        /// The value of the write.
         value: (u64, u64),
-        /// Whether it was written. Ignored for an operation without a known end.
+        /// Whether the write succeeded. Ignored for an operation without a known end.
         written: bool,
     },
-    /// A removal of the key on condition that it has this version.
+    /// A delete of the key on condition that it has this version.
     Delete {
         /// The version of the condition.
         found: u64,
-        /// Whether it was removed.
+        /// Whether the delete succeeded.
         written: bool,
     },
 }
@@ -67,9 +67,9 @@ impl Object for Key {
 pub struct History(Arc<Mutex<BTreeMap<String, Vec<Call<Operation>>>>>);
 
 /// An operation in flight.
-struct Begun {
+struct InFlight {
     key: String,
-    place: usize,
+    index: usize,
 }
 
 impl History {
@@ -77,24 +77,24 @@ impl History {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, key: &str, operation: Operation) -> Begun {
+    fn begin(&self, key: &str, operation: Operation) -> InFlight {
         let mut histories = self.lock();
         let calls = histories.entry(key.to_string()).or_default();
         calls.push(Call { began: rt::now(), ended: None, operation });
-        Begun { key: key.to_string(), place: calls.len() - 1 }
+        InFlight { key: key.to_string(), index: calls.len() - 1 }
     }
 
-    fn end(&self, Begun { key, place }: Begun, operation: Operation) {
+    fn end(&self, InFlight { key, index }: InFlight, operation: Operation) {
         let mut histories = self.lock();
-        let call = &mut histories.get_mut(&key).expect("it has begun")[place];
+        let call = &mut histories.get_mut(&key).expect("it has begun")[index];
         (call.ended, call.operation) = (Some(rt::now()), operation);
     }
 
     /// Removes an operation that had no effect that any client could observe, such as a read
     /// without an end.
-    fn never_happened(&self, Begun { key, place }: Begun) {
+    fn never_happened(&self, InFlight { key, index }: InFlight) {
         let mut histories = self.lock();
-        histories.get_mut(&key).expect("it has begun")[place].operation = Operation::Read(None);
+        histories.get_mut(&key).expect("it has begun")[index].operation = Operation::Read(None);
     }
 
     /// Reports each key whose history is not linearizable.
@@ -124,14 +124,15 @@ pub struct Client {
     history: History,
     number: u32,
     written: u64,
-    /// The leader, as far as the client knows.
+    /// The last known leader: the server that served the last request, or the leader that the last
+    /// refusal named.
     leader: Option<String>,
     /// The versions that the client has observed.
     seen: BTreeMap<String, Option<u64>>,
 }
 
 impl Client {
-    /// Returns a client with a stream of its own, on a machine of its own.
+    /// Returns a client with a random stream of its own, on a machine of its own.
     pub fn new(
         world: &World,
         servers: &Servers,
@@ -152,7 +153,7 @@ impl Client {
         }
     }
 
-    /// Writes and reads until it is dropped.
+    /// Writes and reads until the future is dropped.
     pub async fn work(mut self) {
         loop {
             let key = format!("key-{}", self.choice.below(u64::from(self.settings.keys)));
@@ -167,7 +168,7 @@ impl Client {
         }
     }
 
-    /// Writes a value until one write is acknowledged.
+    /// Reads the key, then writes it on condition of the version read, until a write is acknowledged.
     pub async fn until_written(mut self, key: &str) {
         loop {
             self.read(key).await;
@@ -180,11 +181,11 @@ impl Client {
     }
 
     async fn read(&mut self, key: &str) {
-        let begun = self.history.begin(key, Operation::Read(None));
+        let in_flight = self.history.begin(key, Operation::Read(None));
         if let Ok(Reply::Value(value)) = self.ask(Request::Get { key: key.into() }).await {
             let marked = value.map(|value| (value.version, mark(&value.bytes)));
             self.seen.insert(key.into(), marked.map(|(version, _)| version));
-            self.history.end(begun, Operation::Read(marked));
+            self.history.end(in_flight, Operation::Read(marked));
         }
     }
 
@@ -209,22 +210,22 @@ impl Client {
     }
 
     async fn write(&mut self, key: &str, write: Write, operation: impl Fn(bool) -> Operation) -> bool {
-        // The operation is entered when it begins: if the client is stopped meanwhile it has no
-        // end.
-        let begun = self.history.begin(key, operation(true));
+        // The history has the operation from its beginning: if the client is stopped meanwhile,
+        // the operation has no end.
+        let in_flight = self.history.begin(key, operation(true));
         match self.ask(Request::Write(write)).await {
             Ok(_) => {
-                self.history.end(begun, operation(true));
+                self.history.end(in_flight, operation(true));
                 true
             }
             Err(Refusal { kind: RefusalKind::PreconditionFailed { found }, .. }) => {
                 self.seen.insert(key.into(), found);
-                self.history.end(begun, operation(false));
+                self.history.end(in_flight, operation(false));
                 false
             }
             Err(refusal) => {
                 if !refusal.ambiguous {
-                    self.history.never_happened(begun);
+                    self.history.never_happened(in_flight);
                 }
                 self.seen.remove(key);
                 false

@@ -1,4 +1,4 @@
-//! The scenario `raft-reconfiguration`: members come and go while things break.
+//! The scenario `raft-reconfiguration`: members leave and join under faults.
 
 use crate::metadata_servers::chaos::{all_are_members, converged, recovered, work};
 use crate::metadata_servers::faults::Breaker;
@@ -14,11 +14,13 @@ use stormglass_net::Host;
 use stormglass_rt as rt;
 use stormglass_sim::{Preset, Scenario, World, scenario};
 
-/// Five metadata servers of which members are let go and taken in again, one after the other and at random, while processes die, links are
-/// cut and disks are slow, and clients read and write. Facts, history and recovery are judged as in `raft-metadata-chaos`; in the end every
-/// server is a member again.
+/// Restate's test `raft_metadata_cluster_reconfiguration`: 20 s of adding and removing members,
+/// more than two of which have to succeed.
 ///
-/// Restate's test `raft_metadata_cluster_reconfiguration`: 20 s of adding and removing members, more than two of which have to work.
+/// Of five metadata servers the scenario removes and adds random ones, one after the other, while
+/// processes are killed, links are cut, disks are slow, and clients read and write. Facts,
+/// history and recovery are checked as in `raft-metadata-chaos`; at the end every server has to
+/// become a member again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MetadataReconfiguration;
 
@@ -27,7 +29,7 @@ pub struct MetadataReconfiguration;
     about = "members of the metadata cluster come and go while things break"
 )]
 impl Scenario for MetadataReconfiguration {
-    /// In March 2025 members could not be let go.
+    /// Returns the model of Restate 1.7 alone: in March 2025 members could not be removed.
     fn models(&self) -> &[Preset] {
         &METADATA_MODELS[..1]
     }
@@ -54,14 +56,14 @@ impl Scenario for MetadataReconfiguration {
             servers.look();
         }
         for breaker in breakers {
-            // It ends with the time; a panic of its own would end the run.
+            // The breaker ends after `duration`; a panic in it would have ended the run.
             let _ = breaker.await;
         }
         let least = if settings.chaos.duration >= Duration::from_secs(20) { 3 } else { 0 };
         if changer.changes < least {
             world.violated("reconfigurations", format!("{} worked, {least} have to", changer.changes));
         }
-        let restored = changer.take_all_in();
+        let restored = changer.add_all();
         world.wait("all members again", "node-1", settings.chaos.members(), restored).await;
         recovered(&world, &servers, &settings.chaos, &history).await;
         clients.into_iter().for_each(|client| client.abort());
@@ -70,14 +72,14 @@ impl Scenario for MetadataReconfiguration {
     }
 }
 
-/// Whoever lets members go and takes them in.
+/// A client that removes members and adds standbys.
 struct Changer {
     host: Host,
     servers: Vec<String>,
     settings: ChaosSettings,
     chance: Stream,
     leader: Option<String>,
-    /// How many changes worked.
+    /// The number of changes that succeeded.
     changes: u32,
 }
 
@@ -93,19 +95,19 @@ impl Changer {
         }
     }
 
-    /// Lets a member go or takes a standby in, if that works now.
+    /// Removes a member or adds a standby, if the cluster accepts the change now.
     async fn change(&mut self) {
         let Some(nodes) = self.nodes().await else { return self.pause().await };
         let in_state = |state| -> Vec<NodeId> {
             nodes.nodes.iter().filter(|(_, node)| node.metadata == state).map(|(&id, _)| id).collect()
         };
         let (members, standbys) = (in_state(MetadataState::Member), in_state(MetadataState::Standby));
-        let lets_go = members.len() > self.settings.members_least as usize
+        let removes = members.len() > self.settings.members_least as usize
             && (standbys.is_empty() || self.chance.below(2) == 0);
-        let choice = if lets_go { &members } else { &standbys };
+        let choice = if removes { &members } else { &standbys };
         let node = choice.get(self.chance.below(choice.len().max(1) as u64) as usize);
         if let Some(&node) = node {
-            let worked = if lets_go { self.let_go(node).await } else { self.take_in(nodes, node).await };
+            let worked = if removes { self.remove(node).await } else { self.add(nodes, node).await };
             self.changes += u32::from(worked);
         }
         self.pause().await;
@@ -122,12 +124,13 @@ impl Changer {
         }
     }
 
-    async fn let_go(&mut self, node: NodeId) -> bool {
+    async fn remove(&mut self, node: NodeId) -> bool {
         matches!(self.ask(Request::Remove { node }).await, Ok(Reply::Removed))
     }
 
-    /// Says that it shall be a member: it asks to be taken in when it hears of that.
-    async fn take_in(&mut self, mut nodes: NodesConfiguration, node: NodeId) -> bool {
+    /// Sets the node's state to provisioning in the configuration: the server asks to join when
+    /// it receives that configuration.
+    async fn add(&mut self, mut nodes: NodesConfiguration, node: NodeId) -> bool {
         let found = nodes.version;
         let Some(entry) = nodes.nodes.get_mut(&node) else { return false };
         entry.metadata = MetadataState::Provisioning;
@@ -136,14 +139,14 @@ impl Changer {
         self.ask(Request::Write(swap(NodesConfiguration::KEY, Some(found), bytes))).await.is_ok()
     }
 
-    /// Takes every standby in, until all are members.
-    async fn take_all_in(&mut self) {
+    /// Adds every standby, until all servers are members.
+    async fn add_all(&mut self) {
         loop {
             if let Some(nodes) = self.nodes().await {
                 let state =
                     |state| nodes.nodes.iter().find(|(_, node)| node.metadata == state).map(|(&id, _)| id);
                 if let Some(standby) = state(MetadataState::Standby) {
-                    self.take_in(nodes, standby).await;
+                    self.add(nodes, standby).await;
                 } else if nodes.nodes.values().all(|node| node.metadata == MetadataState::Member) {
                     return;
                 }

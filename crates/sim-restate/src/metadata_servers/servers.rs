@@ -16,7 +16,7 @@ use stormglass_rt as rt;
 use stormglass_rt::{Watch, channel};
 use stormglass_sim::{Node, World};
 
-/// The servers of one run. Clones are handles to the same ones.
+/// The servers of one run. Clones are handles to the same servers.
 #[derive(Clone)]
 pub struct Servers {
     shared: Arc<Shared>,
@@ -92,7 +92,7 @@ impl Servers {
                 endpoints: self.shared.nodes.iter().map(|node| node.name().to_string()).collect(),
                 world: self.world().clone(),
             };
-            // A process that fails, on a disk error for example, ends like one that is killed.
+            // A process that fails, on a disk error for example, ends like a killed one.
             let ended = node.spawn("process", process.run(stop)).await;
             if matches!(ended, Ok(Err(_))) {
                 self.world().note("metadata server: failed");
@@ -145,7 +145,7 @@ impl Servers {
         }
     }
 
-    /// Returns the last term that had a leader, and the leader.
+    /// Returns the last term that had a leader, and that leader.
     pub fn leader(&self) -> Option<(u64, String)> {
         self.look();
         self.state().check.last_leader().map(|(term, leader)| (term, leader.to_string()))

@@ -1,4 +1,4 @@
-//! The scenario `raft-smoke`: what a metadata store does, step by step, with nothing broken.
+//! The scenario `raft-smoke`: the operations of a metadata store, step by step, without faults.
 
 use crate::metadata_servers::chaos::{all_are_members, converged};
 use crate::metadata_servers::servers::{Servers, ask, client_host, swap};
@@ -8,9 +8,11 @@ use std::time::Duration;
 use stormglass_rt as rt;
 use stormglass_sim::{Scenario, World, scenario};
 
-/// Three metadata servers with Restate's own timings: values are written, read, written on condition, refused, deleted.
+/// Three metadata servers, with Restate's own timings, that write, read, write on condition,
+/// refuse and delete values.
 ///
-/// Restate's test `raft_metadata_cluster_smoke_test`: each step is repeated every 100 ms, at most ten times.
+/// Restate's test `raft_metadata_cluster_smoke_test`: each step is repeated every 100 ms, at most
+/// ten times.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MetadataSmoke;
 
@@ -59,7 +61,8 @@ impl Scenario for MetadataSmoke {
     }
 }
 
-/// Asks every 100 ms, at most ten times, wherever a server names its leader, until it is served or refused for good.
+/// Sends the request every 100 ms, at most ten times, to the leader that the last refusal named,
+/// until a server serves it or refuses it for good.
 async fn attempt(world: &World, servers: &Servers, request: Request, limit: Duration) -> Answer {
     let host = client_host(world, 1);
     let mut server = servers.nodes()[0].name().to_string();

@@ -1,4 +1,5 @@
-//! The cold start of a cluster: what it must show, and how close it comes to a real one.
+//! The cold start of a cluster: its phases, and how near their times are to those of a real
+//! cluster.
 
 use sim_restate::fidelity::trim_gap::{self, Comparison, Wait};
 use sim_restate::fidelity::{JUDGED, LATER, RecoveryPath, StartKind, TOLERANCE, compare};
@@ -18,11 +19,12 @@ fn play(sets: &[(&str, &str)], seed: u64) -> Played {
     Run::new(&ColdStart, settings, Seed(seed)).play(Keep::Events)
 }
 
-/// Medians of cold starts and of restarts, after each signal too, at 100 and 200 ms a sync within
-/// 15 % of the real cluster's; without slow syncs, where the start is CPU time and stalls of
-/// connections, within 30 %. The same for the first partition, which depends on the failure
-/// detector, and after a restart on each of the two recovery paths, whose shares are those of the
-/// real cluster. The share of cold starts over 10 s; the spread within a factor of 1.5.
+/// Medians of cold starts and of restarts, also after each signal, are within 15 % of the real
+/// cluster's at 100 and 200 ms a sync; without slow syncs, where the start is CPU time and stalls
+/// of connections, within 30 %. The same holds for the first partition, which depends on the
+/// failure detector, and after a restart on each of the two recovery paths. The share of each
+/// path, and the share of cold starts over 10 s, are within the 95 % confidence intervals of the
+/// real ones; the spread is within a factor of 1.5.
 #[test]
 fn phases_are_near_those_of_a_real_cluster() {
     for comparison in compare(200) {
@@ -57,7 +59,7 @@ fn phases_are_near_those_of_a_real_cluster() {
     }
 }
 
-/// The first start and the import of the trim-gap test, at 100 ms a sync.
+/// Compares the first start and the import of the trim-gap test, at 100 ms a sync.
 #[test]
 fn a_snapshot_is_imported_as_late_as_a_real_one() {
     let slow = trim_gap::compare(50).into_iter().filter(|comparison| comparison.sync_delay == "100ms");
@@ -68,8 +70,8 @@ fn a_snapshot_is_imported_as_late_as_a_real_one() {
     assert!(near.len() == 2 && far.is_empty(), "{far:?}");
 }
 
-/// A process is up before its first sync, so the delay of syncs does not change when: the two
-/// measured medians of cold starts are 30 and 42 ms, and the simulated one is between them.
+/// A process is up before its first sync, so the delay of syncs does not change that time: the
+/// two measured medians of cold starts are 30 and 42 ms, and the simulated one is between them.
 #[test]
 fn a_traced_process_is_up_as_soon_as_the_real_one() {
     let [mut least, mut most] = [f64::MAX, f64::MIN];
@@ -87,7 +89,8 @@ fn a_traced_process_is_up_as_soon_as_the_real_one() {
     assert!(cold.iter().all(|simulated| (least..=most).contains(simulated)), "{least} {most} {cold:?}");
 }
 
-/// The time of the first phases is the number of syncs: 2 for the marker and 12 for each database.
+/// The number of syncs determines the time of the first phases: 2 for the marker and 12 for each
+/// database.
 #[test]
 fn opening_a_database_takes_twelve_syncs() {
     let syncs_before = |trace: &Trace, phase: Phase| {
@@ -106,8 +109,8 @@ fn opening_a_database_takes_twelve_syncs() {
     assert_eq!(syncs_before(&trace, Phase::LogDbOpen), BTreeSet::from([26]));
 }
 
-/// Restarts that are written down. The marker says from the first start on that the cluster is
-/// provisioned, and is not marked again: a restarted node has two syncs less.
+/// Scripted restarts. From the first start on the marker says that the cluster is provisioned,
+/// and is not written again: a restarted node makes two syncs fewer.
 #[test]
 fn a_restart_does_not_rewrite_the_provisioned_mark() {
     let script = r#"[{ pause = "9s", node = "node-2", signal = "kill" }, { pause = "8s", node = "node-3", signal = "term" }]"#;
@@ -126,7 +129,7 @@ fn a_restart_does_not_rewrite_the_provisioned_mark() {
     assert!(error.contains(r#"`cluster.script`: "node-4" is no node of this cluster"#), "{error}");
 }
 
-/// At 200 ms a sync most nodes miss the 10 s that the test allowed; at 20 ms none does.
+/// At 200 ms a sync most nodes miss the deadline of 10 s in the test; at 20 ms none does.
 #[test]
 fn a_slow_disk_reproduces_the_flake() {
     let exceeded = |delay: &str| {
@@ -159,8 +162,8 @@ fn every_node_completes_its_start() {
     }
 }
 
-/// Common random numbers: another election timeout leaves every disk latency before the cluster
-/// exists unchanged.
+/// Common random numbers: with another election timeout, every disk latency before the cluster
+/// exists is unchanged.
 #[test]
 fn the_same_seed_has_the_same_disk_latencies_under_other_timeouts() {
     let opens = |ticks: &str| {
@@ -185,7 +188,7 @@ fn the_order_of_steps_is_data() {
     assert!(error.contains("unknown variant `joint`"), "{error}");
 }
 
-/// One node alone is a cluster.
+/// A single node is a cluster.
 #[test]
 fn a_cluster_of_one_starts_too() {
     let played = play(&[("cluster.nodes", "1")], 1);
@@ -197,8 +200,8 @@ fn play_m25(sets: &[(&str, &str)], seed: u64) -> Played {
     Run::new(&ColdStart, settings, Seed(seed)).play(Keep::Events)
 }
 
-/// In March 2025 a node opened four databases before its admin API answered, and until then
-/// connections to that were refused.
+/// In March 2025 a node opened four databases before its admin API answered, and refused
+/// connections to that API until then.
 #[test]
 fn the_model_of_march_2025_opens_four_databases_and_binds_late() {
     let trace = play_m25(&[], 1).trace;
@@ -217,8 +220,8 @@ fn the_model_of_march_2025_opens_four_databases_and_binds_late() {
     assert!(trace.counters["refuse"] > 0, "{:?}", trace.counters);
 }
 
-/// A client that polls has waited for what the node was doing; of its own pauses only the last one
-/// counts.
+/// The node's work explains the wait of a client that polls; of the client's own pauses only the
+/// last one counts.
 #[test]
 fn pauses_between_polls_are_not_part_of_the_explanation() {
     let played = play_m25(&[("cluster.nodes", "2"), ("disk.sync.delay", "50ms")], 1);
@@ -235,8 +238,8 @@ fn pauses_between_polls_are_not_part_of_the_explanation() {
     assert!(slept <= Duration::from_millis(260), "{slept:?} of polling");
 }
 
-/// A slow start that makes progress is no failure when each step has a budget; a step that does
-/// not end is one, and is named.
+/// With a budget for each step, a slow start that makes progress passes; a step that does not end
+/// fails, and is named.
 #[test]
 fn following_steps_distinguishes_a_slow_start_from_one_that_hangs() {
     let strategy = ("admin.strategy", "progress");
@@ -249,16 +252,16 @@ fn following_steps_distinguishes_a_slow_start_from_one_that_hangs() {
     assert!(stuck.verdict.to_string().contains("admin, step open metadata database"), "{}", stuck.verdict);
 }
 
-/// Growing pauses notice it later, and change nothing else.
+/// Growing pauses between polls detect health later, and change nothing else.
 #[test]
 fn back_off_is_an_observer() {
     let node_ids = |strategy, seed| {
         let trace = play_m25(&[("admin.strategy", strategy)], seed).trace;
-        // The order of ready tasks moves the clock by some 50 ns a turn.
+        // The order of ready tasks moves the clock by some 50 ns a poll.
         let micros = |time: &SimTime| time.as_nanos() / 100_000;
         phases(&trace)[&Phase::NodeId].values().map(micros).collect::<Vec<_>>()
     };
-    // In some runs this decides which of two messages comes first.
+    // In some runs this decides the order of two messages.
     let equal = (0..200).filter(|&seed| node_ids("poll", seed) == node_ids("back-off", seed)).count();
     assert!(equal >= 160, "{equal} of 200");
 }
@@ -288,8 +291,9 @@ fn nodes_restart_with_the_data_on_their_disks() {
     assert!(signals.contains("Kill") && signals.contains("Term"), "{signals:?}");
 }
 
-/// Seed 6: in March 2025 a node entered itself at its join as a member. Adding another node first
-/// must not undo that: the node repeated its request for ever, without a pause.
+/// Seed 6: in March 2025 a joining node added itself to the configuration as a member. Adding
+/// another node first must not undo that: the node repeated its request for ever, without a
+/// pause.
 #[test]
 fn a_joining_member_stays_one_when_another_is_added() {
     let settings = Settings::resolve(&Restarts, Some("restate-m25"), "quiet", &[]).unwrap();

@@ -19,8 +19,8 @@ fn statuses(trace: &Trace, node: &str) -> Vec<String> {
     statuses.map(|event| trace.text(event.subject).to_string()).collect()
 }
 
-/// At first all are unknown, then each is starting up when its first part is created. In the order
-/// in which Restate starts them at both dates.
+/// The statuses of all roles are unknown at first; each role is starting up once its first part
+/// is created, in the order in which Restate starts them at both dates.
 #[test]
 fn roles_start_in_the_order_of_their_model() {
     let check = |model, expected: Expect| {
@@ -96,7 +96,8 @@ impl Scenario for ReadStatuses {
     }
 }
 
-/// The metadata server's too, which has a status of its own.
+/// The statuses of all roles can be read, also the metadata server's, which has a status of its
+/// own.
 #[test]
 fn statuses_of_all_roles_can_be_read() {
     let settings =
@@ -114,7 +115,7 @@ fn statuses_of_all_roles_can_be_read() {
     "#]].assert_eq(&statuses);
 }
 
-/// A kill makes the statuses unknown; SIGTERM is reported before the end.
+/// A kill makes the statuses unknown; a node that receives SIGTERM reports that before it ends.
 #[test]
 fn statuses_are_unknown_after_a_restart() {
     let trace = play("restate-1.7", &[("cluster-chaos.duration", "20s")], 3).trace;

@@ -25,9 +25,9 @@ fn sweep(file: &Path, out: &Path) -> Command {
     command
 }
 
-/// The sweep is killed twenty times after some tens of milliseconds: before the folder exists,
-/// while rows are written, while the table is. No row is lost or duplicated, whichever of these a
-/// kill hits, and it ends with the bytes of a sweep without kills.
+/// The test kills the sweep twenty times after some tens of milliseconds: before the folder
+/// exists, while it writes rows, while it writes the table. No kill loses or duplicates a row,
+/// and the final table has the same bytes as that of a sweep without kills.
 #[test]
 fn a_killed_sweep_goes_on_to_the_same_table() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("killed");

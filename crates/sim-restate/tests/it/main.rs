@@ -1,4 +1,4 @@
-//! The promises of `sim-restate`, one module per area, in one binary so that the crate is linked
+//! The tests of `sim-restate`, one module per area, in one binary so that the crate is linked
 //! once.
 
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]

@@ -14,7 +14,7 @@ fn play(scenario: &dyn AnyScenario, sets: &[(&str, &str)], seed: u64) -> Outcome
 }
 
 #[test]
-fn every_property_holds() {
+fn scenarios_pass_with_ten_seeds() {
     for seed in 0..10 {
         for scenario in [&MetadataSmoke as &dyn AnyScenario, &MetadataChaos, &MetadataReconfiguration] {
             let outcome = play(scenario, &[], seed);
@@ -23,11 +23,12 @@ fn every_property_holds() {
     }
 }
 
-/// The first of two followers that times out has no stream to the other, and its messages are not
-/// kept: the later one of two draws from 10 to 19 ticks wins. The median of the larger of two is
-/// 17.1 ticks, and the leader's last heartbeat is up to two old.
+/// The later of two election timeouts decides an election: the first of two followers that times
+/// out has no stream to the other, and its messages are dropped. So the later of two draws from
+/// 10 to 19 ticks wins. The median of the larger of two is 17.1 ticks, and the leader's last
+/// heartbeat is up to two ticks old.
 #[test]
-fn the_later_of_two_election_timeouts_wins() {
+fn the_later_of_two_election_timeouts_decides() {
     let mut lengths = Vec::new();
     for seed in 0..40 {
         let outcome = play(&MetadataFailover, &[], seed);
@@ -39,7 +40,7 @@ fn the_later_of_two_election_timeouts_wins() {
     assert!((1_450..=1_750).contains(&lengths[20]), "{lengths:?}");
 }
 
-/// Faults happen, and clients make progress all the same.
+/// Faults happen, and clients make progress during them.
 #[test]
 fn faults_happen_and_clients_make_progress() {
     let outcome = play(&MetadataChaos, &[], 3);
@@ -57,7 +58,7 @@ fn runs_are_deterministic() {
     }
 }
 
-/// The first seeds of `docs/canaries.md`: each bug is named by the checker that is there for it.
+/// The first seeds of `docs/canaries.md`: the checker for each bug names it.
 #[test]
 fn planted_bugs_are_found() {
     for (canary, seed, found_by) in [
@@ -74,7 +75,7 @@ fn planted_bugs_are_found() {
     }
 }
 
-/// A log that ends in a damaged record, as a power loss leaves it: in March 2025 the database did
+/// A power loss can leave a damaged record at the end of the log: in March 2025 the database did
 /// not open any more (restatedev/restate#3154), and the fix of April 2025 is a parameter.
 #[test]
 fn a_torn_log_kept_a_server_from_starting() {
@@ -88,15 +89,16 @@ fn a_torn_log_kept_a_server_from_starting() {
     assert_eq!(verdict(settings(&[("raft.tolerates-torn-log", "true")])), Verdict::Passed);
 }
 
-/// A leader that was elected, and paused before it learned of that, lacks what an even later term
-/// has committed; a join was answered after its member was removed again.
+/// Seeds of fixed bugs: a leader that was elected, and paused before it learned of that, lacks
+/// the entries that an even later term has committed; a join was answered after its member was
+/// removed again.
 #[test]
-fn seeds_that_have_failed_pass() {
+fn regression_seeds_that_failed_pass() {
     assert_eq!(play(&MetadataChaos, &[], 1926).verdict, Verdict::Passed);
     assert_eq!(play(&MetadataReconfiguration, &[], 1728).verdict, Verdict::Passed);
 }
 
-/// A server was added, and killed before it learned of that: with too few others the store stalls,
+/// A server is added, and killed before it learns of that: with too few others the store stalls,
 /// and the scenario reports it.
 #[test]
 fn a_cluster_of_two_can_stall() {

@@ -1,5 +1,5 @@
-//! Every parameter is documented, and parameters that are marked as observers are only deadlines
-//! of waits.
+//! Every parameter is documented, and the parameters that are marked as observers are only
+//! deadlines of waits.
 
 use sim_restate::{
     ClusterChaos, ColdStart, MetadataChaos, MetadataFailover, MetadataReconfiguration, MetadataSmoke,
@@ -28,7 +28,7 @@ fn play(scenario: &dyn AnyScenario, profile: &str, sets: &[(&str, &str)], seed: 
 }
 
 #[test]
-fn every_parameter_has_a_meaning_and_a_form() {
+fn every_parameter_has_a_description_and_a_form() {
     for scenario in SCENARIOS {
         let meanings = all_parameters(scenario).meanings();
         for (key, _) in Settings::resolve(scenario, None, "quiet", &[]).unwrap().leaves() {
@@ -69,8 +69,8 @@ fn observers_are_the_limits_of_waits() {
     }
 }
 
-/// The verdict that one run gives for another deadline is that of a run with that deadline, seed
-/// by seed.
+/// The verdict that one run gives for another deadline equals the verdict of a run with that
+/// deadline, seed by seed.
 #[test]
 fn one_run_answers_every_deadline() {
     const SEEDS: u64 = 24;
@@ -94,7 +94,7 @@ fn one_run_answers_every_deadline() {
     }
 }
 
-/// Its next process finds the progress port free, although the last one has only just ended.
+/// A restarted node finds the progress port free, although its last process has only just ended.
 #[test]
 fn a_node_whose_steps_are_followed_can_be_restarted() {
     let scenarios: [&dyn AnyScenario; 2] = [&TrimGap, &ClusterChaos];

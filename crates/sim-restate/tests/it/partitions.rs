@@ -8,8 +8,8 @@ use stormglass_sim::{AnyScenario, Run, Settings, check};
 
 const MODELS: [&str; 2] = ["restate-1.7", "restate-m25"];
 
-/// Leaders create snapshots by themselves, and trim: killed nodes fall behind the trimmed part of
-/// the log.
+/// Settings with which leaders create snapshots and trim logs by themselves: killed nodes fall
+/// behind the trimmed part of the log.
 const TRIMMING: [(&str, &str); 3] = [
     ("cluster-chaos.repository", "true"),
     ("partition.snapshot-records", "50"),
@@ -77,8 +77,8 @@ fn every_step_of_trim_gap_is_a_wait() {
     assert_eq!(names("restate-1.7"), new.concat());
 }
 
-/// As a real node-2 logged it: it meets the gap without a repository, and after its restart meets
-/// the gap again before it fast-forwards.
+/// As in the log of a real node-2: the node reaches the gap without a repository, and after its
+/// restart reaches the gap again before it fast-forwards.
 #[test]
 fn a_gap_is_met_twice_before_the_snapshot_is_imported() {
     for model in MODELS {
@@ -102,7 +102,7 @@ fn notes(trace: &Trace) -> impl Iterator<Item = &str> {
 /// the controller and the gossip of partitions need. The real wait took 7.0 s on a quiet machine;
 /// with 1 s as suspect it is 4 s shorter.
 #[test]
-fn the_gap_waits_for_the_failure_detector() {
+fn the_trim_gap_waits_for_failure_detection() {
     let waited = |suspect| {
         let outcome = outcome(&TrimGap, "restate-1.7", "quiet", &[("gossip.suspect", suspect)], 3);
         let wait = outcome.waits.iter().find(|wait| wait.name == "trim gap met").unwrap();
@@ -113,8 +113,8 @@ fn the_gap_waits_for_the_failure_detector() {
     assert!((2.9..5.1).contains(&(with_5_s - with_1_s)), "{with_5_s} {with_1_s}");
 }
 
-/// The reported flake: on the CI machine of March 2025 some of the seeds fail, at a wait with a
-/// name, and most pass.
+/// The reported flake: on the CI machine of March 2025 some of the seeds fail, at a named wait,
+/// and most pass.
 #[test]
 fn the_tests_are_flaky_on_the_ci_machine_of_march_2025() {
     let failed = |scenario: &dyn AnyScenario, seeds: u64| {
@@ -141,8 +141,8 @@ fn runs_are_deterministic() {
     }
 }
 
-/// Each bug is found within a few seeds, by the oracle that is there for it. (Some first show in a
-/// wait.)
+/// The oracle for each bug finds it within a few seeds. (Some bugs first appear as a wait that
+/// times out.)
 #[test]
 fn planted_bugs_are_found() {
     for (canary, seeds, found_by) in [
@@ -163,10 +163,10 @@ fn planted_bugs_are_found() {
     }
 }
 
-/// The node that sealed a segment reported its tail to readers before the chain said which tail is
-/// valid: they read records that were never in the log.
+/// The node that sealed a segment reported its tail to readers before the chain determined the
+/// valid tail: the readers read records that were never in the log.
 #[test]
-fn regression_only_the_chain_says_where_a_segment_ends() {
+fn regression_only_the_chain_determines_the_end_of_a_segment() {
     for (model, seed) in [("restate-1.7", 178), ("restate-m25", 107)] {
         let verdict = outcome(&ClusterChaos, model, "ci-2025-03", &[], seed).verdict;
         assert!(!matches!(verdict, Verdict::Violated { .. }), "{model}, seed {seed}: {verdict}");
@@ -197,9 +197,9 @@ fn regression_partitions_recover_from_a_leader_that_is_gone() {
     }
 }
 
-/// Power was lost before the first documents were written, and again when node-1 had noted that
-/// the cluster is provisioned: the harness could not ask any node any more, and no node wrote the
-/// remaining documents.
+/// Power was lost before the first documents were written, and again when node-1 had recorded
+/// that the cluster is provisioned: the harness could not send a request to any node any more,
+/// and no node wrote the remaining documents.
 #[test]
 fn regression_provisioning_is_answered_after_a_restart() {
     let plan = "[{ kind = 'power-loss', node = 'node-1', loss = 'suffix', at = '250ms', lasts = '710ms' }, \

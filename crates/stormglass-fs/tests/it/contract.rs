@@ -1,5 +1,6 @@
-//! What a filesystem does: the same bodies, word for word, on the simulated one and on tokio's with real files in a
-//! temporary directory, with the same observations, kinds and numbers of errors included.
+//! The filesystem's contract: the same test bodies run on the simulated filesystem and on tokio's
+//! with real files in a temporary directory, and have to make the same observations, kinds and
+//! numbers of errors included.
 
 mod any_sequence;
 
@@ -13,13 +14,13 @@ mod simulated {
     include!("contract/bodies.rs");
 }
 
-/// The bodies with tokio's as `fs`.
+/// The bodies with tokio's filesystem as `fs`.
 mod real {
     use tokio::fs;
     include!("contract/bodies.rs");
 }
 
-/// An empty directory for real files.
+/// Returns an empty directory for real files.
 fn real_directory(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&root);
@@ -27,7 +28,7 @@ fn real_directory(name: &str) -> PathBuf {
     root.canonicalize().unwrap()
 }
 
-/// Runs a body on both; gives what was seen on each.
+/// Runs a body on both filesystems and compares the observations.
 fn on_both(
     name: &str,
     simulated: impl AsyncFnOnce(&Path) -> Vec<String>,
@@ -46,7 +47,7 @@ fn on_both(
     pretty_assert(&in_simulation, &in_reality);
 }
 
-/// Compares line by line, so that a difference names its step.
+/// Compares line by line, so that a failure names its step.
 fn pretty_assert(simulated: &[String], real: &[String]) {
     for (simulated, real) in simulated.iter().zip(real) {
         assert_eq!(simulated, real, "left is simulated, right is real");

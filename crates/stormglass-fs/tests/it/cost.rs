@@ -1,4 +1,5 @@
-//! Every operation costs what the profile says, is recorded, and draws from its own stream.
+//! Every operation costs what the profile says, is recorded, and draws from its own random
+//! stream.
 
 use std::io;
 use std::time::Duration;
@@ -10,7 +11,7 @@ fn costing(micros: u64) -> OpCost {
     OpCost { latency: Latency::from_micros(micros), ..OpCost::default() }
 }
 
-/// Each operation once, with a different cost each: the events list the costs.
+/// Runs each operation once, each with a different cost: the events list the costs.
 #[test]
 fn every_operation_costs_its_latency_and_is_recorded() {
     let profile = DiskProfile {
@@ -77,11 +78,11 @@ fn every_operation_costs_its_latency_and_is_recorded() {
         (Kind::Unlink, 70),
     ];
     assert_eq!(seen, expected);
-    // The sum of the prices, and at most 150 ns of madsim's own a poll.
+    // The sum of the costs, and at most 150 ns of madsim's own for each poll.
     let sum: u64 = expected.iter().map(|(_, micros)| micros * 1_000).sum();
     let elapsed = elapsed.unwrap().as_nanos();
     assert!((sum..sum + 20 * 150).contains(&elapsed), "{elapsed} {sum}");
-    // Each had to wait for the one before it.
+    // Each operation waits for the one before it.
     for (index, event) in trace.events.iter().enumerate() {
         assert_eq!(event.cause.index(), index.checked_sub(1));
     }
@@ -89,7 +90,7 @@ fn every_operation_costs_its_latency_and_is_recorded() {
 
 /// The fsyncs of a disk keep their latencies when reads are added between them.
 #[test]
-fn a_new_draw_in_one_place_moves_nothing_in_another() {
+fn added_reads_leave_sync_latencies_unchanged() {
     let spread = Latency::Uniform { min: Duration::from_millis(1), max: Duration::from_millis(9) };
     let fsyncs = |reads: usize| -> Vec<u64> {
         let mut profile = DiskProfile::instant();
@@ -114,7 +115,7 @@ fn a_new_draw_in_one_place_moves_nothing_in_another() {
     assert_eq!(fsyncs(0).len(), 5);
 }
 
-/// An injected delay comes on top of the drawn latency, and without it the run is unchanged.
+/// An injected delay is added to the drawn latency, and without it the run is unchanged.
 #[test]
 fn a_delay_is_added_to_every_operation_of_its_kind() {
     let sync_nanos = |delay: Duration| {
@@ -132,8 +133,9 @@ fn a_delay_is_added_to_every_operation_of_its_kind() {
     assert_eq!(sync_nanos(Duration::from_millis(200)), sync_nanos(Duration::ZERO) + 200_000_000);
 }
 
-/// Three syncs of 10 ms at once: without a limit all are done at 10 ms; a device that serves one at a time takes 30 ms, one
-/// that serves two takes 20 ms. An injected delay passes before the device and delays no other request.
+/// Three concurrent syncs of 10 ms: without a limit all are done at 10 ms; a device that serves
+/// one at a time takes 30 ms, one that serves two takes 20 ms. An injected delay elapses before
+/// the request reaches the device, and delays no other request.
 #[test]
 fn syncs_queue_for_their_device() {
     let all_done = |queue_depth: u16, delay_millis: u64| {
@@ -154,7 +156,7 @@ fn syncs_queue_for_their_device() {
             for task in tasks {
                 task.await.unwrap();
             }
-            // Polls of 50 to 100 ns come on top.
+            // Polls add 50 to 100 ns each.
             stormglass_rt::now().as_nanos() / 1_000_000
         })
     };
@@ -164,17 +166,17 @@ fn syncs_queue_for_their_device() {
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-/// How long each step of a sequence takes on a disk of this profile, in ms.
-fn laps(profile: DiskProfile, steps: impl AsyncFnOnce(&Disk, &mut dyn FnMut())) -> Vec<u128> {
+/// Returns how long each step of a sequence takes on a disk of this profile, in ms.
+fn step_times(profile: DiskProfile, steps: impl AsyncFnOnce(&Disk, &mut dyn FnMut())) -> Vec<u128> {
     madsim::runtime::Runtime::new().block_on(async {
         let disk = Disk::new("disk", profile, Seed(1));
-        let (mut began, mut laps) = (stormglass_rt::now(), Vec::new());
+        let (mut began, mut step_times) = (stormglass_rt::now(), Vec::new());
         steps(&disk, &mut || {
-            laps.push(((stormglass_rt::now() - began).as_micros() + 500) / 1_000);
+            step_times.push(((stormglass_rt::now() - began).as_micros() + 500) / 1_000);
             began = stormglass_rt::now();
         })
         .await;
-        laps
+        step_times
     })
 }
 
@@ -184,69 +186,73 @@ fn syncing(latency: Duration, per_mib: Duration) -> DiskProfile {
     profile
 }
 
-/// 2 ms and 10 ms for each dirty MiB: 3 MiB take 32 ms, and the sync after it, with nothing to write, 2 ms. What is
-/// overwritten is written twice, and what was cut in between not at all.
+/// A sync costs 2 ms, and 10 ms for each dirty MiB: a sync of 3 MiB takes 32 ms, and the next
+/// one, with nothing to write, 2 ms. The device writes overwritten data twice, and data that was
+/// truncated in between not at all.
 #[test]
-fn a_sync_pays_for_what_is_dirty() {
-    let laps = laps(syncing(MS(2), MS(10)), async |disk, lap| {
+fn a_sync_takes_time_for_each_dirty_mib() {
+    let step_times = step_times(syncing(MS(2), MS(10)), async |disk, end_step| {
         let file = disk.create("a").await.unwrap();
         file.write_all_at(&vec![0; 3 << 20], 0).await.unwrap();
         disk.write("b", vec![0; 1 << 20]).await.unwrap();
         file.sync_all().await.unwrap();
-        lap();
+        end_step();
         file.sync_data().await.unwrap();
-        lap();
+        end_step();
         disk.open("b").await.unwrap().sync_all().await.unwrap();
-        lap();
+        end_step();
     });
-    assert_eq!(laps, [32, 2, 12]);
+    assert_eq!(step_times, [32, 2, 12]);
 }
 
-/// More than 8 MiB may not be dirty, and writing a MiB takes 10 ms. With the 9th, 13th, 17th and 21st MiB, the last of them
-/// another file's, a batch of 4 MiB goes out. The sync of that other file waits behind all four on a device that does
-/// one thing at a time: 160 + 12 ms. The sync of the first file then has 4 MiB left: 42 ms.
+/// At most 8 MiB may be dirty, and writing a MiB takes 10 ms. The 9th, 13th, 17th and 21st MiB,
+/// the last of which belongs to another file, each start write-back of a batch of 4 MiB. The sync
+/// of that other file waits behind all four batches on a device that serves one request at a
+/// time: 160 + 12 ms. The sync of the first file then has 4 MiB left: 42 ms.
 #[test]
 fn a_sync_waits_behind_write_back() {
     let mut profile = syncing(MS(2), MS(10));
     profile.write_back = WriteBackProfile { background_bytes: 8 << 20, ..WriteBackProfile::default() };
     profile.device.queue_depth = 1;
-    let laps = laps(profile, async |disk, lap| {
+    let step_times = step_times(profile, async |disk, end_step| {
         let file = disk.create("a").await.unwrap();
         for number in 0..20 {
             file.write_all_at(&vec![0; 1 << 20], number << 20).await.unwrap();
         }
         let other = disk.create("b").await.unwrap();
         other.write_all_at(&vec![0; 1 << 20], 0).await.unwrap();
-        lap();
+        end_step();
         other.sync_all().await.unwrap();
-        lap();
+        end_step();
         file.sync_all().await.unwrap();
-        lap();
+        end_step();
     });
-    assert_eq!(laps, [0, 4 * 40 + 12, 4 * 10 + 2]);
+    assert_eq!(step_times, [0, 4 * 40 + 12, 4 * 10 + 2]);
 }
 
-/// With 16 MiB allowed to be dirty and 8 MiB without write-back, a writer of 40 MiB is held to the speed of the device.
+/// With a limit of 16 MiB of dirty pages, and write-back in the background above 8 MiB, a writer
+/// of 40 MiB is throttled to the speed of the device.
 #[test]
 fn a_writer_is_throttled_above_the_dirty_limit() {
     let mut profile = syncing(MS(2), MS(10));
     profile.write_back =
         WriteBackProfile { background_bytes: 8 << 20, limit_bytes: 16 << 20, ..WriteBackProfile::default() };
     profile.device.queue_depth = 1;
-    let written = async |disk: &Disk, lap: &mut dyn FnMut()| {
+    let written = async |disk: &Disk, end_step: &mut dyn FnMut()| {
         let file = disk.create("a").await.unwrap();
         for number in 0..40 {
             file.write_all_at(&vec![0; 1 << 20], number << 20).await.unwrap();
         }
-        lap();
+        end_step();
     };
-    // 24 MiB have to be gone before the last one is written, in batches of 4: 240 ms.
-    assert_eq!(laps(profile.clone(), written), [240]);
+    // The device has to write 24 MiB before the last MiB is accepted, in batches of 4: 240 ms.
+    assert_eq!(step_times(profile.clone(), written), [240]);
     profile.write_back.limit_bytes = 0;
-    assert_eq!(laps(profile, written), [0]);
+    assert_eq!(step_times(profile, written), [0]);
 }
 
-/// What has been dirty for 30 s is written without being asked, and names become durable with the journal after 5 s.
+/// The kernel writes back pages that have been dirty for 30 s, and its journal makes names
+/// durable after 5 s.
 #[test]
 fn expired_dirty_pages_survive_a_power_loss() {
     let left_after = |seconds: u64| {
@@ -271,36 +277,37 @@ fn expired_dirty_pages_survive_a_power_loss() {
     assert_eq!(left_after(31), ("a".into(), Some(b"old".to_vec())));
 }
 
-/// After a power loss, or when the cache was dropped, what is read comes from the device once: 3 ms for each read and 8 ms
-/// for each MiB.
+/// After a power loss, or after the cache was dropped, the first read of data goes to the device:
+/// 3 ms for each read and 8 ms for each MiB.
 #[test]
 fn uncached_reads_go_to_the_device() {
     let mut profile = DiskProfile::instant();
     profile.miss.latency = Latency::from_millis(3);
     profile.device.per_mib = MS(8);
-    let laps = laps(profile, async |disk, lap| {
+    let step_times = step_times(profile, async |disk, end_step| {
         disk.write("a", vec![0; 2 << 20]).await.unwrap();
         disk.open("a").await.unwrap().sync_all().await.unwrap();
         disk.open("/").await.unwrap().sync_all().await.unwrap();
-        lap();
+        end_step();
         for cold in [false, true, false] {
             if cold {
                 disk.drop_caches();
             }
             disk.read("a").await.unwrap();
-            lap();
+            end_step();
         }
         disk.power_loss(Loss::Everything);
         let file = disk.open("a").await.unwrap();
         file.read_exact_at(&mut vec![0; 1 << 20], 0).await.unwrap();
-        lap();
+        end_step();
         disk.read("a").await.unwrap();
-        lap();
+        end_step();
     });
-    assert_eq!(laps, [16, 0, 19, 0, 11, 11]);
+    assert_eq!(step_times, [16, 0, 19, 0, 11, 11]);
 }
 
-/// Three nodes sync 10 ms each, again and again, on one device that stalls from 100 to 400 ms: all of them do.
+/// Three nodes repeatedly sync for 10 ms on one device that stalls from 100 to 400 ms: the stall
+/// delays all of them.
 #[test]
 fn a_stall_delays_every_disk_on_the_device() {
     let longest = |stalled: fn(&Device)| {
@@ -339,10 +346,10 @@ fn a_stall_delays_every_disk_on_the_device() {
     assert_eq!(slow, [310, 310, 310]);
 }
 
-/// Stalls by rate: about one in 2 s, each of 500 ms with a factor of 20. Syncs of 10 ms that meet one take long, and the
-/// seed decides which; without stalls none does.
+/// Stalls by rate: about one in 2 s, each of 500 ms with a factor of 20. Syncs of 10 ms that
+/// overlap one take longer, and the seed decides which; without stalls none does.
 #[test]
-fn stalls_come_by_rate() {
+fn random_stalls_follow_their_rate() {
     let slow = |seed: u64, stalls: bool| {
         let mut profile = syncing(MS(10), Duration::ZERO);
         profile.device.stall = StallProfile {
@@ -371,19 +378,19 @@ fn stalls_come_by_rate() {
 
 /// A warm-up is an episode at the beginning: 100 ms at factor 4, then full speed.
 #[test]
-fn a_device_can_be_slow_at_first() {
+fn a_warm_up_slows_the_first_operations() {
     let mut profile = syncing(MS(10), Duration::ZERO);
     profile.device = DeviceProfile {
         episodes: vec![Episode { at: MS(0), length: MS(100), factor: Slowdown::new(4.0).unwrap() }],
         ..DeviceProfile::default()
     };
-    let laps = laps(profile, async |disk, lap| {
+    let step_times = step_times(profile, async |disk, end_step| {
         let file = disk.create("a").await.unwrap();
         for _ in 0..5 {
             file.sync_all().await.unwrap();
-            lap();
+            end_step();
         }
     });
-    // The third begins at 80 ms: in 20 ms it does 5 ms of its work, then the other 5.
-    assert_eq!(laps, [40, 40, 25, 10, 10]);
+    // The third step begins at 80 ms: in 20 ms it does 5 ms of its work, then the other 5.
+    assert_eq!(step_times, [40, 40, 25, 10, 10]);
 }

@@ -20,7 +20,8 @@ fn slow(name: &str, write: u64) -> Disk {
     Disk::new(name, profile, Seed(1))
 }
 
-/// Each node sees its own disk, in all its lives, while it is mounted; without one every function says what to do.
+/// Each node uses its own disk, in all its incarnations, while the disk is mounted; without a
+/// disk every function returns an error that names the remedy.
 #[test]
 fn a_node_uses_the_disk_that_is_mounted_on_it() {
     Runtime::new().block_on(async {
@@ -45,7 +46,7 @@ fn a_node_uses_the_disk_that_is_mounted_on_it() {
         let gone = one.spawn(async { fs::File::open("a").await.map(drop) }).await.unwrap();
         assert_eq!(gone.unwrap_err().kind(), ErrorKind::Unsupported);
 
-        // Mounts nest: the one before comes back.
+        // Mounts nest: dropping one restores the mount before it.
         let outer = disks[0].mount();
         let inner = disks[1].mount();
         assert!(!fs::try_exists("a").await.unwrap());
@@ -55,9 +56,9 @@ fn a_node_uses_the_disk_that_is_mounted_on_it() {
     });
 }
 
-/// A kill takes the tasks and leaves the page cache; a power loss takes that too.
+/// A kill ends the tasks and keeps the page cache; a power loss loses the page cache too.
 #[test]
-fn a_kill_loses_nothing_that_was_written() {
+fn a_kill_keeps_written_data() {
     Runtime::new().block_on(async {
         let (writer, disk) = (node("writer"), slow("disk", 0));
         let _mounted = disk.mount_on(writer.id());
@@ -73,8 +74,8 @@ fn a_kill_loses_nothing_that_was_written() {
     });
 }
 
-/// A write to a stream starts a write: without a flush a reader reads the old contents, and a kill may lose a write that
-/// was only started. A write at an offset is complete when it returns.
+/// A write to a stream starts an operation: until the flush a reader reads the old contents, and
+/// a kill may lose a write in flight. A write at an offset is complete when it returns.
 #[test]
 fn a_stream_write_completes_at_the_flush() {
     Runtime::new().block_on(async {
@@ -106,7 +107,7 @@ fn a_stream_write_completes_at_the_flush() {
     });
 }
 
-/// The in-flight write is what a sync waits for, and its event what the sync was caused by.
+/// A sync waits for the write in flight, and the write is the cause of the sync's event.
 #[test]
 fn a_sync_waits_for_the_streams_write() {
     let recorder = Recorder::new(Keep::Events);
@@ -125,9 +126,9 @@ fn a_sync_waits_for_the_streams_write() {
     assert_eq!(events[place(Kind::Fsync)].cause.index(), Some(place(Kind::Write)));
 }
 
-/// A write that comes while a sync is in flight is not made durable by it.
+/// A sync does not make durable a write that starts while the sync is in flight.
 #[test]
-fn a_sync_makes_durable_what_was_written_before_it_started() {
+fn a_sync_covers_only_earlier_writes() {
     Runtime::new().block_on(async {
         let mut profile = DiskProfile::instant();
         profile.sync.latency = Latency::from_millis(10);
@@ -146,9 +147,10 @@ fn a_sync_makes_durable_what_was_written_before_it_started() {
     });
 }
 
-/// flock: alone or together, by open file; waiting ends when the holder closes, is killed, or the power fails.
+/// flock: exclusive or shared, per open file description; a wait ends when the holder closes the
+/// file, is killed, or loses power.
 #[test]
-fn locks_are_of_open_files() {
+fn locks_belong_to_open_files() {
     let recorder = Recorder::new(Keep::Events);
     Runtime::new().block_on(async {
         let disk = Disk::recorded("disk", DiskProfile::instant(), Seed(1), &recorder);
@@ -165,7 +167,7 @@ fn locks_are_of_open_files() {
         drop(one);
         assert!(two.try_lock().is_err(), "a clone is the same open file");
 
-        // Two waits until the clone is closed, after 7 ms.
+        // `two` waits until the clone is closed, after 7 ms.
         let waiting = madsim::task::spawn_local(async move {
             two.lock().await.unwrap();
             two
@@ -174,7 +176,7 @@ fn locks_are_of_open_files() {
         drop(clone);
         let two = waiting.await.unwrap();
 
-        // A killed holder holds nothing.
+        // A killed process holds no lock.
         let holder = node("holder");
         let theirs = disk.clone();
         drop(two);
@@ -201,7 +203,8 @@ fn locks_are_of_open_files() {
     assert_eq!(events[waited.cause.index().unwrap()].kind, Kind::Unlock, "it waited for the unlock");
 }
 
-/// A blocking file is a stream of `std::io`; a blocking disk does what a disk does, without await.
+/// A blocking file implements the traits of `std::io`; a blocking disk has every operation of a
+/// disk, without await.
 #[test]
 fn blocking_callers_have_the_whole_filesystem() {
     use std::io::{Read, Seek, Write};
@@ -228,7 +231,7 @@ fn blocking_callers_have_the_whole_filesystem() {
 }
 
 #[test]
-fn counters_are_a_table() {
+fn counters_print_as_a_table() {
     Runtime::new().block_on(async {
         let disk = slow("disk", 10);
         disk.write("a", "12345").await.unwrap();

@@ -1,4 +1,4 @@
-//! What a power loss takes and what it leaves.
+//! The effects of a power loss: what is lost and what survives.
 
 use expect_test::expect;
 use madsim::runtime::Runtime;
@@ -23,9 +23,9 @@ async fn sync(disk: &Disk, path: &str) {
     disk.open(path).await.unwrap().sync_all().await.unwrap();
 }
 
-/// Without a power loss everything is there; with one, only what was synced, under a name that was.
+/// Without a power loss all data is there; after one, only synced data under synced names.
 #[test]
-fn only_what_was_synced_survives() {
+fn only_synced_data_survives() {
     Runtime::new().block_on(async {
         let disk = disk(1);
         disk.write("kept", b"old").await.unwrap();
@@ -42,9 +42,10 @@ fn only_what_was_synced_survives() {
     });
 }
 
-/// ext4 makes a file's name durable with the file, and with it every older change of names.
+/// ext4 makes a file's name durable with a sync of the file, and with it every older change of
+/// names.
 #[test]
-fn a_file_sync_keeps_the_name_where_the_filesystem_does_that() {
+fn an_ext4_file_sync_makes_the_name_durable() {
     Runtime::new().block_on(async {
         for (names_durable, expected) in
             [(NamesDurable::DirectorySync, &[][..]), (NamesDurable::FileSync, &["a", "b"][..])]
@@ -60,7 +61,8 @@ fn a_file_sync_keeps_the_name_where_the_filesystem_does_that() {
     });
 }
 
-/// Write aside, sync, rename, sync the directory: whatever is lost in between, the file is the old one or the new one.
+/// A durable replacement writes a temporary file, syncs it, renames it, and syncs the directory.
+/// Whatever a power loss in between takes, the file has the old contents or the new ones.
 #[test]
 fn a_durable_replacement_is_all_or_nothing() {
     let replace = async |disk: &Disk| -> io::Result<()> {
@@ -101,9 +103,10 @@ fn a_durable_replacement_is_all_or_nothing() {
     assert!(old > 100 && new > 100, "both ends are seen: {old} {new}");
 }
 
-/// Without the sync before the rename the new name can point to a file that is empty or torn: the bug this finds.
+/// Without the sync before the rename, the new name can refer to an empty or torn file: the test
+/// detects this bug.
 #[test]
-fn a_replacement_without_sync_is_caught() {
+fn a_replacement_without_sync_is_detected() {
     let mut broken = 0;
     Runtime::new().block_on(async {
         for seed in 0..200 {
@@ -122,7 +125,8 @@ fn a_replacement_without_sync_is_caught() {
     assert!((15..55).contains(&broken), "{broken}");
 }
 
-/// A torn write leaves some sectors of 512 bytes and not others; each survives whole or not at all.
+/// A torn write loses some sectors of 512 bytes and keeps others; each sector survives whole or
+/// not at all.
 #[test]
 fn writes_are_torn_between_sectors() {
     let mut torn = 0;
@@ -145,9 +149,10 @@ fn writes_are_torn_between_sectors() {
     assert!((25..=40).contains(&torn), "{torn}");
 }
 
-/// Of two writes to one place the disk may have kept either, both or none, and a cut may come back without what it cut.
+/// Of two overlapping writes the disk may keep either, both or neither, and of a truncation the
+/// new length or the old one.
 #[test]
-fn an_overwritten_write_can_be_the_one_that_survives() {
+fn either_of_two_overlapping_writes_can_survive() {
     let mut seen = std::collections::BTreeSet::new();
     Runtime::new().block_on(async {
         for seed in 0..60 {
@@ -167,7 +172,8 @@ fn an_overwritten_write_can_be_the_one_that_survives() {
     assert_eq!(seen, all.map(String::from).into());
 }
 
-/// After a power loss, operations on handles opened before it fail, and so do in-flight operations.
+/// After a power loss, operations on handles opened before it fail, and so do the operations in
+/// flight.
 #[test]
 fn open_files_fail_after_a_power_loss() {
     Runtime::new().block_on(async {
@@ -203,7 +209,7 @@ fn a_snapshot_shows_what_a_power_loss_could_take() {
     });
 }
 
-/// Something done to a disk.
+/// An action on a disk.
 #[derive(Clone, Debug)]
 enum Action {
     Write(&'static str, Vec<u8>),
@@ -247,7 +253,7 @@ async fn act(disk: &Disk, action: &Action) -> io::Result<()> {
     }
 }
 
-/// Every path with its contents, `None` for a directory.
+/// Returns every path with its contents, `None` for a directory.
 async fn contents(disk: &Disk) -> Vec<(String, Option<Vec<u8>>)> {
     let mut all = Vec::new();
     for entry in disk.snapshot().entries {
@@ -268,9 +274,9 @@ async fn sync_everything(disk: &Disk) {
 }
 
 proptest! {
-    /// What was synced and not changed since is what a total loss leaves.
+    /// A total loss restores the state of the last full sync.
     #[test]
-    fn a_total_loss_goes_back_to_the_last_sync(
+    fn a_total_loss_restores_the_last_sync(
         before in prop::collection::vec(action(), 0..20),
         after in prop::collection::vec(action(), 0..20),
     ) {
@@ -289,9 +295,9 @@ proptest! {
         });
     }
 
-    /// After a full sync no kind of loss takes anything.
+    /// After a full sync no kind of loss loses data.
     #[test]
-    fn what_is_synced_survives_every_loss(actions in prop::collection::vec(action(), 0..25), seed: u64) {
+    fn synced_data_survives_every_loss(actions in prop::collection::vec(action(), 0..25), seed: u64) {
         Runtime::new().block_on(async {
             for loss in Loss::ALL {
                 let disk = disk(seed);

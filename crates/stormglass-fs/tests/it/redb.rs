@@ -1,5 +1,5 @@
-//! A real embedded database on the simulated disk: redb, through its `StorageBackend`, crashed before every one of its
-//! operations. Every acknowledged commit is found after recovery.
+//! redb, a real embedded database, on the simulated disk through its `StorageBackend`: crashed
+//! before every one of its operations, it recovers every acknowledged commit.
 
 use madsim::runtime::Runtime;
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, StorageBackend, TableDefinition};
@@ -12,7 +12,7 @@ use stormglass_fs::{Disk, DiskProfile, Loss, OpenOptions};
 const TABLE: TableDefinition<'_, u64, u64> = TableDefinition::new("numbers");
 const COMMITS: u64 = 6;
 
-/// The five calls that redb makes.
+/// A storage backend: the five calls that redb makes.
 #[derive(Debug)]
 struct Backend(BlockingFile);
 
@@ -34,14 +34,14 @@ impl StorageBackend for Backend {
     }
 }
 
-/// Opens the database file.
+/// Opens the database file, with the latency of its operations deferred.
 async fn open(disk: &Disk, deferred: &DeferredLatency) -> io::Result<Result<Database, redb::DatabaseError>> {
     let file = disk.open_with(OpenOptions::new().read(true).write(true), "db").await?;
     Ok(Database::builder().create_with_backend(Backend(file.into_blocking(deferred))))
 }
 
-/// A disk with an empty database on it, durable. (redb refuses a file that was cut off while it was being created; no commit
-/// can have been acknowledged then.)
+/// Returns a disk with an empty, durable database. (redb refuses a file whose creation was
+/// interrupted; no commit can have been acknowledged then.)
 async fn installed(seed: u64) -> Disk {
     let mut profile = DiskProfile::instant();
     profile.sync.latency = Latency::from_millis(2);
@@ -55,7 +55,8 @@ async fn installed(seed: u64) -> Disk {
     disk
 }
 
-/// One commit after the other; gives how many were acknowledged.
+/// Commits one transaction after the other; returns the number of acknowledged commits, and
+/// whether all were acknowledged.
 async fn workload(disk: &Disk) -> (u64, bool) {
     let deferred = DeferredLatency::new(disk);
     let mut acknowledged = 0;
@@ -113,7 +114,7 @@ fn every_acknowledged_commit_survives_a_crash_at_any_operation() {
     assert!(crashes > 200, "{crashes}");
 }
 
-/// The time of the syncs that redb made is deferred and slept later: 2 ms each.
+/// The latency of redb's syncs, 2 ms each, is deferred until the task sleeps for it.
 #[test]
 fn commits_take_the_time_of_their_syncs() {
     let (began, ended) = Runtime::new().block_on(async {

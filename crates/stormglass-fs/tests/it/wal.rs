@@ -1,12 +1,13 @@
-//! A small store with a write-ahead log, crashed before every one of its operations under every kind of loss: what it
-//! acknowledged is there after recovery. Three versions with the classical mistakes are each caught.
+//! A small store with a write-ahead log, crashed before every one of its operations under every
+//! kind of loss: it recovers what it acknowledged. Each of three versions with a classical
+//! mistake is detected.
 
 use madsim::runtime::Runtime;
 use std::io;
 use stormglass_core::Seed;
 use stormglass_fs::{Disk, DiskProfile, File, FileExt, Loss, NamesDurable, OpenOptions};
 
-/// What is left out of the store.
+/// A mistake in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mistake {
     None,
@@ -18,7 +19,8 @@ enum Mistake {
     RenameFirst,
 }
 
-/// Numbers, one a record: a checkpoint says how many there were when it was made, and the log has those since.
+/// A store of numbers, one per record: the checkpoint has their count when it was made, and the
+/// log has the numbers since.
 struct Store<'a> {
     disk: &'a Disk,
     mistake: Mistake,
@@ -27,11 +29,12 @@ struct Store<'a> {
     count: u32,
 }
 
-/// The log starts anew after this many records.
+/// The number of records after which a new log starts.
 const LOG_MAX: u32 = 4;
 const RECORD: usize = 8;
 
-/// A record is its number and the number again with all bits inverted, so that a torn or missing record is detected.
+/// Returns a record: its number, and the number with all bits inverted, so that recovery detects
+/// a torn or missing record.
 fn record(number: u32) -> [u8; RECORD] {
     (u64::from(number) << 32 | u64::from(!number)).to_le_bytes()
 }
@@ -43,7 +46,7 @@ fn number(record: &[u8]) -> Option<u32> {
 }
 
 impl<'a> Store<'a> {
-    /// Recovers what is there, and begins a new log.
+    /// Recovers the store, and starts a new log.
     async fn open(disk: &'a Disk, mistake: Mistake) -> io::Result<Store<'a>> {
         disk.create_dir_all("store").await?;
         sync_directory(disk, "/", mistake).await?;
@@ -52,7 +55,8 @@ impl<'a> Store<'a> {
         Ok(Store { disk, mistake, log, len, count })
     }
 
-    /// How many numbers there are: those of the checkpoint, and what its log has, up to the first record that is none.
+    /// Returns how many numbers the store has: those of the checkpoint, and those of its log up
+    /// to the first invalid record.
     async fn recover(disk: &Disk) -> io::Result<u32> {
         let checkpoint = match disk.read("store/checkpoint").await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
@@ -68,7 +72,7 @@ impl<'a> Store<'a> {
         Ok(count)
     }
 
-    /// A log for what comes after `count` numbers, and then a checkpoint that says so.
+    /// Creates a log for the numbers after `count`, and then a checkpoint with this count.
     async fn checkpoint(disk: &Disk, mistake: Mistake, count: u32) -> io::Result<(File, u64)> {
         let options = *OpenOptions::new().write(true).create(true).truncate(true);
         let log = disk.open_with(&options, format!("store/log-{count}")).await?;
@@ -86,7 +90,7 @@ impl<'a> Store<'a> {
         Ok((log, 0))
     }
 
-    /// Acknowledges the next number.
+    /// Appends the next number, and returns when it is acknowledged.
     async fn push(&mut self) -> io::Result<u32> {
         self.log.write_all_at(&record(self.count), self.len).await?;
         if self.mistake != Mistake::NoFileSync {
@@ -107,7 +111,7 @@ async fn sync_directory(disk: &Disk, path: &str, mistake: Mistake) -> io::Result
     if mistake == Mistake::NoDirectorySync { Ok(()) } else { disk.open(path).await?.sync_all().await }
 }
 
-/// Pushes numbers until the disk stops; gives how many were acknowledged, and whether it came to the end.
+/// Pushes numbers until the disk stops; returns how many were acknowledged, and whether all were.
 async fn workload(disk: &Disk, mistake: Mistake) -> (u32, bool) {
     let Ok(mut store) = Store::open(disk, mistake).await else { return (0, false) };
     let mut acknowledged = store.count;
@@ -120,8 +124,9 @@ async fn workload(disk: &Disk, mistake: Mistake) -> (u32, bool) {
     (acknowledged, true)
 }
 
-/// Crashes before each operation under this loss, and again while it recovers; the first crash point after which something
-/// acknowledged is missing or the store cannot be read, and how many crash points there were.
+/// Crashes the store before each operation under this loss, and again during recovery. Returns
+/// the first crash point after which an acknowledged number is missing or the store cannot be
+/// read, and the number of crash points.
 fn first_loss(mistake: Mistake, loss: Loss, seed: u64, names_durable: NamesDurable) -> (Option<u64>, u64) {
     for operation in 0.. {
         let (done, held) = Runtime::new().block_on(async {
@@ -129,7 +134,7 @@ fn first_loss(mistake: Mistake, loss: Loss, seed: u64, names_durable: NamesDurab
             disk.stop_before(operation);
             let (acknowledged, done) = workload(&disk, mistake).await;
             disk.power_loss(loss);
-            // The second life is cut short as well.
+            // The second incarnation crashes too.
             disk.stop_before(disk.operations() + operation % 13);
             let (again, _) = workload(&disk, mistake).await;
             disk.power_loss(loss);
@@ -148,7 +153,7 @@ fn first_loss(mistake: Mistake, loss: Loss, seed: u64, names_durable: NamesDurab
 }
 
 #[test]
-fn what_is_acknowledged_survives_a_crash_at_any_operation() {
+fn acknowledged_numbers_survive_a_crash_at_any_operation() {
     for names_durable in [NamesDurable::DirectorySync, NamesDurable::FileSync] {
         for loss in Loss::ALL {
             for seed in 0..10 {
@@ -160,9 +165,10 @@ fn what_is_acknowledged_survives_a_crash_at_any_operation() {
     }
 }
 
-/// Each mistake is caught by the very first seed under a total loss, and by some seed under every other.
+/// A total loss detects each mistake with the very first seed, and every other loss with some
+/// seed.
 #[test]
-fn the_classical_mistakes_are_caught() {
+fn classical_mistakes_are_detected() {
     for mistake in [Mistake::NoDirectorySync, Mistake::NoFileSync, Mistake::RenameFirst] {
         let caught = |loss| {
             (0..20).find(|&seed| first_loss(mistake, loss, seed, NamesDurable::DirectorySync).0.is_some())

@@ -12,7 +12,7 @@ fn now() -> u64 {
     stormglass_rt::now().as_nanos() / 1_000_000
 }
 
-/// 10 ms one way.
+/// Runs `body` with a network and two hosts, whose link has a latency of 10 ms in each direction.
 fn run(body: impl AsyncFnOnce(Network, Host, Host)) {
     Runtime::new().block_on(async {
         let link = LinkProfile { latency: Latency::from_millis(10), ..LinkProfile::default() };
@@ -22,8 +22,8 @@ fn run(body: impl AsyncFnOnce(Network, Host, Host)) {
     });
 }
 
-/// The call times out after 100 ms, connecting included. The service has it from 30 ms, knows the
-/// deadline, and receives the cancellation at 110 ms.
+/// The call times out after 100 ms, connecting included. The service receives it at 30 ms, reads
+/// its deadline, and receives the cancellation at 110 ms.
 #[test]
 fn a_deadline_cancels_the_call_at_the_service() {
     run(async |_, a, b| {

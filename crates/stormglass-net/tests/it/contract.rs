@@ -16,7 +16,7 @@ mod simulated {
     }
 }
 
-/// The bodies with tokio's as `net`.
+/// The bodies with tokio's sockets as `net`.
 mod real {
     use tokio::net;
     use tokio::time::sleep;
@@ -32,7 +32,7 @@ mod real {
 fn on_both(simulated: impl AsyncFnOnce() -> Vec<String>, real: impl AsyncFnOnce() -> Vec<String>) {
     let in_simulation = madsim::runtime::Runtime::new().block_on(async {
         let mut profile = NetProfile::instant();
-        // As long as a wake-up takes.
+        // The latency of a wake-up.
         profile.loopback.latency = Latency::from_micros(20);
         let network = Network::new(profile, Seed(1));
         let _mounted = network.host("node").mount();

@@ -61,8 +61,8 @@ fn loopback_has_its_own_cost() {
     });
 }
 
-/// Bound but not served: the connection is established, and the call waits until the service takes
-/// it.
+/// A call to a port that is bound but not served: the connection is established, and the call
+/// waits until the service receives it.
 #[test]
 fn a_call_to_a_bound_port_waits_for_its_server() {
     Runtime::new().block_on(async {
@@ -77,7 +77,7 @@ fn a_call_to_a_bound_port_waits_for_its_server() {
             std::future::pending::<()>().await;
         });
         assert_eq!(a.channel::<u32, u32>(b.address(80)).call(1).await.unwrap(), 2);
-        // Taken at 50 ms, and 1 ms for the response.
+        // Received at 50 ms, and 1 ms for the response.
         assert_eq!(millis_now(), 51);
     });
 }
@@ -109,7 +109,7 @@ fn a_delayed_acknowledgement_stalls_calls_in_quick_succession() {
     }
 }
 
-/// Dropping a service resets the calls without a response, taken or not.
+/// Dropping a service resets all calls without a response, received or not.
 #[test]
 fn dropping_a_service_resets_its_calls() {
     Runtime::new().block_on(async {

@@ -30,7 +30,7 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Here {
     }
 }
 
-/// Responds with the request's body, to `/slow` after a second.
+/// Responds with the request's body; to `/slow` after a second.
 async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     if request.uri().path() == "/slow" {
         stormglass_rt::sleep(MS(1_000)).await;
@@ -100,8 +100,8 @@ fn loss_costs_a_retransmission() {
     });
 }
 
-/// The server is killed while it handles a request: the request fails when the reset arrives. Its
-/// host loses power: the request waits.
+/// If the server is killed while it handles a request, the request fails when the reset arrives.
+/// If its host loses power, the request waits.
 #[test]
 fn a_killed_server_fails_requests_and_a_host_without_power_stalls_them() {
     for vanishes in [false, true] {

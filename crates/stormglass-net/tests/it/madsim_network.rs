@@ -34,7 +34,7 @@ impl World {
         World { nodes: names.iter().map(node).collect(), network }
     }
 
-    /// The round trip time between madsim's own endpoints, if it is below one second.
+    /// Returns the round-trip time between madsim's own endpoints, if it is below one second.
     async fn ping(&self, from: usize, to: usize) -> Option<Duration> {
         let to = std::net::SocketAddr::new(self.nodes[to].1.ip(), 7);
         let ping = self.nodes[from].0.spawn(async move {

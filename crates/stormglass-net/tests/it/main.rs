@@ -1,5 +1,5 @@
-//! The promises of `stormglass-net`, one module per area, in one binary so that the crate is
-//! linked once.
+//! The tests of `stormglass-net`, one module per area, in one binary so that the crate is linked
+//! once.
 
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 

@@ -1,4 +1,4 @@
-//! Byte streams: their costs, with the arithmetic, and what their kernels do when processes are
+//! Byte streams: their costs, with the arithmetic, and what the kernels do when processes are
 //! killed, paused or cut off.
 
 use expect_test::expect;
@@ -44,7 +44,7 @@ impl Pair {
         Pair { network, client, server, hosts, _mounts: mounts }
     }
 
-    /// A connection between the two.
+    /// Returns both ends of a connection between the two hosts.
     async fn connected(&self) -> (TcpStream, TcpStream) {
         let listener = self.server.spawn(TcpListener::bind("0.0.0.0:80")).await.unwrap().unwrap();
         let client = self.client.spawn(TcpStream::connect("server:80")).await.unwrap().unwrap();
@@ -57,7 +57,7 @@ fn run<T>(profile: NetProfile, body: impl AsyncFnOnce(Pair) -> T) -> T {
     Runtime::new().block_on(async { body(Pair::new(profile, Seed(1))).await })
 }
 
-/// 100 ms there and 100 ms back; the server accepts 100 ms later.
+/// The latency is 100 ms in each direction; the server accepts 100 ms later.
 #[test]
 fn connecting_takes_a_round_trip() {
     run(profile(100), async |pair| {
@@ -112,8 +112,8 @@ fn the_window_bounds_the_throughput() {
     });
 }
 
-/// A MiB on 10 Mbit/s takes 2²³ bits / 10⁷ = 839 ms; two of them share the line. And 10 ms of
-/// latency.
+/// A MiB on 10 Mbit/s takes 2²³ bits / 10⁷ = 839 ms, and 10 ms of latency; two of them share the
+/// line.
 #[test]
 fn two_transfers_share_a_line() {
     let mut profile = profile(10);
@@ -191,7 +191,7 @@ fn a_killed_process_closes_its_streams() {
 /// A paused process reads nothing: its buffers fill, and its peer's writes wait until it is
 /// resumed.
 #[test]
-fn a_paused_process_lets_its_buffers_fill() {
+fn a_paused_process_stops_reading() {
     run(profile(1), async |pair| {
         let (mut client, mut server) = pair.connected().await;
         let reading = pair.server.spawn(async move {
@@ -481,8 +481,8 @@ fn a_node_without_a_host_gets_an_error() {
 }
 
 proptest! {
-    /// Whatever is lost, delayed and cut, as long as it heals, and however it is written and read:
-    /// the bytes arrive, once, in order, and then the end.
+    /// Whatever is lost, delayed and cut, as long as the link recovers, and however it is written
+    /// and read: the bytes arrive, once, in order, and then the end of the stream.
     #[test]
     fn bytes_arrive_whole_and_in_order(
         seed: u64,

@@ -1,4 +1,4 @@
-//! Any sequence of operations does the same to the simulated filesystem and to real files.
+//! Any sequence of operations has the same effect on the simulated filesystem and on real files.
 
 use super::real_directory;
 use madsim::runtime::Runtime;
@@ -11,7 +11,7 @@ use stormglass_fs::disk::EntryKind;
 use stormglass_fs::{Disk, DiskProfile, File, FileExt as _, OpenOptions};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
-/// Something done to a filesystem, by name or to one of two files that may be open.
+/// An operation on a filesystem, by path or on one of two files that may be open.
 #[derive(Clone, Debug)]
 enum Action {
     Write(&'static str, Vec<u8>),
@@ -45,10 +45,11 @@ enum Mode {
     New,
 }
 
-/// Where the paths begin: links that lead up stay below the root.
+/// The directory of all paths, deep enough that links that lead up stay below the root.
 const HOME: &str = "/1/2/3/4/5";
 
-/// Paths of few names, so that sequences meet: links among them lead up, down and in circles.
+/// Paths of few names, so that operations share files; links among them lead up, down and in
+/// circles.
 const PATHS: [&str; 12] =
     ["a", "b", "d", "d/a", "d/b", "d/e", "d/e/a", "d/../a", "d/", "b/a", "d/e/..", "b/../d"];
 const TARGETS: [&str; 7] = ["a", "b", "d", "../a", "d/e", "..", "zz"];
@@ -85,10 +86,11 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// What came of an action: some bytes or a number, or an error by its kind and, where it has no kind, its number.
-type Came = Result<(u64, Vec<u8>), (io::ErrorKind, Option<i32>)>;
+/// The result of an action: bytes or a number, or an error by its kind and, where std has no kind
+/// for it, its number.
+type ActionResult = Result<(u64, Vec<u8>), (io::ErrorKind, Option<i32>)>;
 
-fn came(result: io::Result<(u64, Vec<u8>)>) -> Came {
+fn action_result(result: io::Result<(u64, Vec<u8>)>) -> ActionResult {
     result.map_err(|error| {
         let unnamed = format!("{:?}", error.kind()) == "Uncategorized";
         (error.kind(), error.raw_os_error().filter(|_| unnamed))
@@ -175,7 +177,7 @@ impl Simulated {
         })
     }
 
-    /// Every path with what it leads to.
+    /// Returns every path with its contents; for a symbolic link, with its target.
     async fn contents(&self) -> Vec<(String, Vec<u8>)> {
         let mut all = Vec::new();
         for entry in self.disk.snapshot().entries {
@@ -295,10 +297,10 @@ fn real_contents(root: &Path, prefix: &str, all: &mut Vec<(String, Vec<u8>)>) {
 }
 
 proptest! {
-    /// Results, kinds of errors, and everything that is there after each step. `PROPTEST_CASES` makes it as long as one
-    /// likes.
+    /// Compares results, kinds of errors, and the whole tree after each step. `PROPTEST_CASES`
+    /// sets the number of sequences.
     #[test]
-    fn any_sequence_does_the_same_to_real_files(actions in prop::collection::vec(action(), 1..40)) {
+    fn any_sequence_has_the_same_effect_on_real_files(actions in prop::collection::vec(action(), 1..40)) {
         let root = real_directory("sequence");
         std::fs::create_dir_all(root.join(&HOME[1..])).unwrap();
         let mut real = Real { root, open: [None, None] };
@@ -307,8 +309,8 @@ proptest! {
             disk.create_dir_all(HOME).await.unwrap();
             let mut simulated = Simulated { disk, open: [None, None] };
             for (step, action) in actions.iter().enumerate() {
-                let there = came(simulated.act(action).await);
-                assert_eq!(there, came(real.act(action)), "left is simulated; step {step}: {action:?}");
+                let there = action_result(simulated.act(action).await);
+                assert_eq!(there, action_result(real.act(action)), "left is simulated; step {step}: {action:?}");
                 assert_eq!(simulated.contents().await, real.contents(), "left is simulated; after step {step}: {action:?}");
             }
         });

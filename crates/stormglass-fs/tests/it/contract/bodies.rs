@@ -1,15 +1,17 @@
-// The bodies of the contract. `fs` is what they run on: everything that is named here is in both.
+// The test bodies of the contract. They run on `fs`: both implementations have every name used
+// here.
 
 use std::io::{self, SeekFrom};
 use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
-/// What was seen, step by step.
+/// The observations of a body, step by step.
 #[derive(Default)]
-struct Seen(Vec<String>);
+struct Observations(Vec<String>);
 
-impl Seen {
-    /// Notes what came of a step: the value, or the kind of error with the kernel's number where std has no kind for it.
+impl Observations {
+    /// Records the result of a step: the value, or the kind of error, with the kernel's number
+    /// where std has no kind for it.
     fn note<T: std::fmt::Debug>(&mut self, what: &str, result: io::Result<T>) {
         self.0.push(match result {
             Ok(value) => format!("{what}: {value:?}"),
@@ -39,9 +41,9 @@ async fn text(path: impl AsRef<Path>) -> io::Result<String> {
     fs::read_to_string(path).await
 }
 
-/// Making, replacing, moving and removing by name.
+/// Creates, replaces, moves and removes files by name.
 pub async fn names(root: &Path) -> Vec<String> {
-    let mut seen = Seen::default();
+    let mut seen = Observations::default();
     let at = |name: &str| root.join(name);
     seen.note("read missing", text(at("missing")).await);
     seen.note("write", fs::write(at("a"), "one").await);
@@ -93,9 +95,9 @@ pub async fn names(root: &Path) -> Vec<String> {
     seen.0
 }
 
-/// What the options of an opening allow.
+/// Opens files with every combination of options, and reads and writes through each handle.
 pub async fn options(root: &Path) -> Vec<String> {
-    let mut seen = Seen::default();
+    let mut seen = Observations::default();
     let all = [false, true];
     for number in 0..64 {
         let bit = |place: u32| all[(number >> place & 1) as usize];
@@ -130,9 +132,9 @@ pub async fn options(root: &Path) -> Vec<String> {
     seen.0
 }
 
-/// Files as streams.
+/// Reads and writes files as streams.
 pub async fn streams(root: &Path) -> Vec<String> {
-    let mut seen = Seen::default();
+    let mut seen = Observations::default();
     let path = root.join("a");
     let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path).await.unwrap();
     seen.note("write all", file.write_all(b"0123456789").await);
@@ -162,7 +164,7 @@ pub async fn streams(root: &Path) -> Vec<String> {
     seen.note("read exactly too much", file.read_exact(&mut exact).await.map(drop));
     seen.note("read nothing", file.read(&mut []).await);
 
-    // A long write and a long read come in parts, of which the caller sees nothing.
+    // A long write and a long read are split into parts, which the caller does not notice.
     let long: Vec<u8> = (0..5_000_000u32).map(|n| (n % 251) as u8).collect();
     file.rewind().await.unwrap();
     seen.note("long write", file.write_all(&long).await);
@@ -172,7 +174,7 @@ pub async fn streams(root: &Path) -> Vec<String> {
     seen.note("long read", file.read_to_end(&mut back).await);
     seen.note("the same", Ok(back == long));
 
-    // What is appended goes to the end, wherever the place is.
+    // An append goes to the end of the file, whatever the stream's position is.
     let mut appending = fs::OpenOptions::new().read(true).append(true).open(&path).await.unwrap();
     appending.set_len(3).await.unwrap();
     seen.note("seek while appending", appending.seek(SeekFrom::Start(1)).await);
@@ -181,7 +183,7 @@ pub async fn streams(root: &Path) -> Vec<String> {
     seen.note("place after appending", appending.stream_position().await);
     seen.note("appended", fs::read(&path).await);
 
-    // Reading from what is only written, and the other way round.
+    // Reading from a write-only handle, and writing to a read-only one.
     let mut written = fs::File::create(root.join("w")).await.unwrap();
     seen.note("read what is written", written.read(&mut buffer).await);
     let mut read = fs::File::open(root.join("w")).await.unwrap();
@@ -198,9 +200,9 @@ pub async fn streams(root: &Path) -> Vec<String> {
     seen.0
 }
 
-/// Several handles to one file, and names that go while it is open.
+/// Uses several handles to one file, and files whose names are removed while they are open.
 pub async fn sharing(root: &Path) -> Vec<String> {
-    let mut seen = Seen::default();
+    let mut seen = Observations::default();
     let path = root.join("a");
     fs::write(&path, "abcdef").await.unwrap();
     let mut one = fs::OpenOptions::new().read(true).write(true).open(&path).await.unwrap();
@@ -230,7 +232,7 @@ pub async fn sharing(root: &Path) -> Vec<String> {
     seen.note("a new file under the old name", text(&path).await);
     seen.note("the old one", two.metadata().await.map(|m| m.len()));
 
-    // A file that was replaced lives on in its handles.
+    // A replaced file stays accessible through its open handles.
     let mut old = fs::File::open(&path).await.unwrap();
     fs::write(root.join("b"), "newer").await.unwrap();
     fs::rename(root.join("b"), &path).await.unwrap();
@@ -239,7 +241,7 @@ pub async fn sharing(root: &Path) -> Vec<String> {
     seen.note("what", Ok(&all));
     seen.note("the new one", text(&path).await);
 
-    // A file that moves keeps its handles.
+    // A renamed file keeps its handles.
     let moving = fs::OpenOptions::new().write(true).open(&path).await.unwrap();
     fs::rename(&path, root.join("moved")).await.unwrap();
     moving.set_len(2).await.unwrap();
@@ -247,9 +249,9 @@ pub async fn sharing(root: &Path) -> Vec<String> {
     seen.0
 }
 
-/// Hard and symbolic links.
+/// Creates and follows hard and symbolic links.
 pub async fn links(root: &Path) -> Vec<String> {
-    let mut seen = Seen::default();
+    let mut seen = Observations::default();
     let at = |name: &str| root.join(name);
     fs::write(at("a"), "one").await.unwrap();
     fs::create_dir(at("d")).await.unwrap();
@@ -309,7 +311,7 @@ pub async fn links(root: &Path) -> Vec<String> {
     }
     seen.note("canonical missing", fs::canonicalize(at("zz")).await);
     seen.note("canonical below a file", fs::canonicalize(at("softer/x")).await);
-    // 40 links are followed, 41 are not.
+    // The filesystem follows 40 links, and refuses 41.
     fs::write(at("l0"), "end").await.unwrap();
     for number in 0..41 {
         fs::symlink(format!("l{number}"), at(&format!("l{}", number + 1))).await.unwrap();
@@ -319,9 +321,9 @@ pub async fn links(root: &Path) -> Vec<String> {
     seen.0
 }
 
-/// Slashes, dots, and names that are none.
+/// Resolves paths with slashes and dots, and invalid names.
 pub async fn paths(root: &Path) -> Vec<String> {
-    let mut seen = Seen::default();
+    let mut seen = Observations::default();
     let at = |name: &str| format!("{}/{name}", root.display());
     fs::write(at("f"), "file").await.unwrap();
     fs::create_dir(at("d")).await.unwrap();
@@ -366,9 +368,9 @@ pub async fn paths(root: &Path) -> Vec<String> {
     seen.0
 }
 
-/// Directories, one by one.
+/// Creates and lists directories, and removes one while it is open.
 pub async fn directories(root: &Path) -> Vec<String> {
-    let mut seen = Seen::default();
+    let mut seen = Observations::default();
     let at = |name: &str| root.join(name);
     seen.note("mkdir all", fs::create_dir_all(at("a/b/c")).await);
     seen.note("again", fs::create_dir_all(at("a/b/c")).await);
@@ -390,9 +392,9 @@ pub async fn directories(root: &Path) -> Vec<String> {
     seen.0
 }
 
-/// A directory with all that is in it.
+/// Removes a directory with everything in it.
 pub async fn whole_trees(root: &Path) -> Vec<String> {
-    let mut seen = Seen::default();
+    let mut seen = Observations::default();
     let at = |name: &str| root.join(name);
     fs::create_dir_all(at("t/a/b")).await.unwrap();
     fs::create_dir_all(at("kept")).await.unwrap();
@@ -412,9 +414,9 @@ pub async fn whole_trees(root: &Path) -> Vec<String> {
     seen.0
 }
 
-/// Lengths and holes.
+/// Sets lengths, and reads holes.
 pub async fn lengths(root: &Path) -> Vec<String> {
-    let mut seen = Seen::default();
+    let mut seen = Observations::default();
     let path = root.join("a");
     let file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path).await.unwrap();
     seen.note("grow", file.set_len(5_000).await);
@@ -431,9 +433,9 @@ pub async fn lengths(root: &Path) -> Vec<String> {
     seen.0
 }
 
-/// What is known of a name.
+/// Reads the metadata of names.
 pub async fn metadata(root: &Path) -> Vec<String> {
-    let mut seen = Seen::default();
+    let mut seen = Observations::default();
     let at = |name: &str| root.join(name);
     fs::write(at("f"), "12345").await.unwrap();
     fs::create_dir(at("d")).await.unwrap();
