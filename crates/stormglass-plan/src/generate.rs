@@ -24,7 +24,7 @@ pub struct Generate {
     pub count: u32,
     /// The kinds of faults. Default: all that a crash-safe, replicated service has to survive,
     /// which is all except errors and corruption of the disk.
-    pub kinds: Vec<Choice>,
+    pub kinds: Vec<GeneratedKind>,
     /// Whether each seed takes only a random subset of about half of the kinds. Default: true.
     pub swarm: bool,
     /// The earliest time at which faults begin. Default: 0 s.
@@ -44,7 +44,7 @@ pub struct Generate {
 /// A kind of fault that the generator can draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Choice {
+pub enum GeneratedKind {
     /// A node's process is killed.
     Kill,
     /// A node loses power and its unsynced writes, with a random `loss`.
@@ -74,32 +74,35 @@ pub enum Choice {
     DiskCorruption,
 }
 
-impl Choice {
+impl GeneratedKind {
     /// All kinds.
-    pub const ALL: [Choice; 13] = [
-        Choice::Kill,
-        Choice::PowerLoss,
-        Choice::Pause,
-        Choice::Isolate,
-        Choice::Cut,
-        Choice::OneWayCut,
-        Choice::LossyLink,
-        Choice::SlowLink,
-        Choice::Reset,
-        Choice::SlowDisk,
-        Choice::SyncError,
-        Choice::DiskFull,
-        Choice::DiskCorruption,
+    pub const ALL: [GeneratedKind; 13] = [
+        GeneratedKind::Kill,
+        GeneratedKind::PowerLoss,
+        GeneratedKind::Pause,
+        GeneratedKind::Isolate,
+        GeneratedKind::Cut,
+        GeneratedKind::OneWayCut,
+        GeneratedKind::LossyLink,
+        GeneratedKind::SlowLink,
+        GeneratedKind::Reset,
+        GeneratedKind::SlowDisk,
+        GeneratedKind::SyncError,
+        GeneratedKind::DiskFull,
+        GeneratedKind::DiskCorruption,
     ];
 
     /// Returns whether a crash-safe, replicated service has to survive this kind of fault.
     pub fn is_survivable(self) -> bool {
-        !matches!(self, Choice::SyncError | Choice::DiskFull | Choice::DiskCorruption)
+        !matches!(self, GeneratedKind::SyncError | GeneratedKind::DiskFull | GeneratedKind::DiskCorruption)
     }
 
     /// Returns whether a node counts as down for the duration of this kind of fault.
     fn takes_down(self) -> bool {
-        matches!(self, Choice::Kill | Choice::PowerLoss | Choice::Pause | Choice::Isolate)
+        matches!(
+            self,
+            GeneratedKind::Kill | GeneratedKind::PowerLoss | GeneratedKind::Pause | GeneratedKind::Isolate
+        )
     }
 }
 
@@ -107,7 +110,7 @@ impl Default for Generate {
     fn default() -> Generate {
         Generate {
             count: 0,
-            kinds: Choice::ALL.into_iter().filter(|kind| kind.is_survivable()).collect(),
+            kinds: GeneratedKind::ALL.into_iter().filter(|kind| kind.is_survivable()).collect(),
             swarm: true,
             from: Duration::ZERO,
             until: Duration::from_secs(60),
@@ -180,7 +183,7 @@ impl Generate {
                 }
                 down.push(Down { node, until: at + lasts });
             }
-            let lasts = if choice == Choice::Reset { Duration::ZERO } else { lasts };
+            let lasts = if choice == GeneratedKind::Reset { Duration::ZERO } else { lasts };
             if let Some(kind) = kind(choice, nodes, node, &mut stream) {
                 faults.push(Fault::new(at, lasts, kind));
             }
@@ -189,12 +192,14 @@ impl Generate {
     }
 
     /// Returns the kinds of this seed: a random subset of about half of them if `swarm` is set.
-    fn kinds_of(&self, seed: Seed) -> Vec<Choice> {
+    fn kinds_of(&self, seed: Seed) -> Vec<GeneratedKind> {
         let mut stream = seed.stream(("plan", "kinds"));
         // One draw for each kind that exists, so that removing a kind from the list changes no
         // other draw.
-        let taken: Vec<Choice> = Choice::ALL.into_iter().filter(|_| stream.chance(1, 2)).collect();
-        let some: Vec<Choice> = self.kinds.iter().copied().filter(|kind| taken.contains(kind)).collect();
+        let taken: Vec<GeneratedKind> =
+            GeneratedKind::ALL.into_iter().filter(|_| stream.chance(1, 2)).collect();
+        let some: Vec<GeneratedKind> =
+            self.kinds.iter().copied().filter(|kind| taken.contains(kind)).collect();
         if self.swarm && !some.is_empty() { some } else { self.kinds.clone() }
     }
 }
@@ -207,7 +212,7 @@ fn whole_millis(duration: Duration) -> Duration {
 
 /// Returns a fault of this kind for the node at this index, or `None` if it needs a second node
 /// and there is none.
-fn kind(choice: Choice, nodes: &[String], index: usize, stream: &mut Stream) -> Option<FaultKind> {
+fn kind(choice: GeneratedKind, nodes: &[String], index: usize, stream: &mut Stream) -> Option<FaultKind> {
     let (node, all) = (Pattern::from(nodes[index].as_str()), || Pattern::from("*"));
     let other = |stream: &mut Stream| {
         let step = stream.below(nodes.len().checked_sub(1).filter(|others| *others > 0)? as u64) as usize;
@@ -218,13 +223,13 @@ fn kind(choice: Choice, nodes: &[String], index: usize, stream: &mut Stream) -> 
         DiskFault::DiskError { node, error, operations, path, probability: 1.0 }.into()
     };
     Some(match choice {
-        Choice::Kill => OneShot::Kill { node }.into(),
-        Choice::PowerLoss => {
+        GeneratedKind::Kill => OneShot::Kill { node }.into(),
+        GeneratedKind::PowerLoss => {
             let loss = Loss::ALL[stream.below(Loss::ALL.len() as u64) as usize];
             OneShot::PowerLoss { node, loss }.into()
         }
-        Choice::Pause => OneShot::Pause { node }.into(),
-        Choice::Isolate => {
+        GeneratedKind::Pause => OneShot::Pause { node }.into(),
+        GeneratedKind::Isolate => {
             let others =
                 nodes.iter().filter(|other| **other != node.as_str()).map(|other| other.as_str().into());
             let others: Vec<Pattern> = others.collect();
@@ -233,25 +238,25 @@ fn kind(choice: Choice, nodes: &[String], index: usize, stream: &mut Stream) -> 
             }
             LinkFault::Partition { groups: vec![vec![node], others] }.into()
         }
-        Choice::Cut => LinkFault::Cut { from: node, to: other(stream)?, one_way: false }.into(),
-        Choice::OneWayCut => LinkFault::Cut { from: node, to: other(stream)?, one_way: true }.into(),
-        Choice::LossyLink => {
+        GeneratedKind::Cut => LinkFault::Cut { from: node, to: other(stream)?, one_way: false }.into(),
+        GeneratedKind::OneWayCut => LinkFault::Cut { from: node, to: other(stream)?, one_way: true }.into(),
+        GeneratedKind::LossyLink => {
             let probability = (5 + stream.below(46)) as f64 / 100.0;
             LinkFault::LossyLink { from: node, to: all(), one_way: false, probability }.into()
         }
-        Choice::SlowLink => {
+        GeneratedKind::SlowLink => {
             let most = Duration::from_millis(1 + stream.below(300));
             let by = Latency::Uniform { min: Duration::ZERO, max: most };
             LinkFault::SlowLink { from: node, to: all(), one_way: false, by }.into()
         }
-        Choice::Reset => OneShot::Reset { from: node, to: all() }.into(),
-        Choice::SlowDisk => DiskFault::SlowDisk { node, factor: (2 + stream.below(49)) as f64 }.into(),
-        Choice::SyncError => fails(node, DiskError::Io, &[Kind::Fsync, Kind::Fdatasync]),
-        Choice::DiskFull => {
+        GeneratedKind::Reset => OneShot::Reset { from: node, to: all() }.into(),
+        GeneratedKind::SlowDisk => DiskFault::SlowDisk { node, factor: (2 + stream.below(49)) as f64 }.into(),
+        GeneratedKind::SyncError => fails(node, DiskError::Io, &[Kind::Fsync, Kind::Fdatasync]),
+        GeneratedKind::DiskFull => {
             let operations = [Kind::Create, Kind::Write, Kind::Mkdir, Kind::Truncate, Kind::Allocate];
             fails(node, DiskError::NoSpace, &operations)
         }
-        Choice::DiskCorruption => {
+        GeneratedKind::DiskCorruption => {
             let effect = Corruption::ALL[stream.below(Corruption::ALL.len() as u64) as usize];
             DiskFault::DiskCorruption { node, effect, path: "**".into(), probability: 0.01 }.into()
         }

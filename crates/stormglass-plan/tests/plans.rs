@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use stormglass_core::Seed;
-use stormglass_plan::generate::Choice;
+use stormglass_plan::generate::GeneratedKind;
 use stormglass_plan::{Fault, FaultKind, Generate, LinkFault, Loss, OneShot, Plan, shrink};
 
 fn nodes(count: usize) -> Vec<String> {
@@ -173,7 +173,7 @@ proptest! {
     #[test]
     fn generated_faults_are_valid_and_respect_the_down_limit(seed in 0u64.., count in 1u32..60, down in 1u32..3) {
         let (from, until) = (Duration::from_secs(2), Duration::from_secs(9));
-        let generate = Generate { count, down, from, until, kinds: Choice::ALL.to_vec(), ..Generate::default() };
+        let generate = Generate { count, down, from, until, kinds: GeneratedKind::ALL.to_vec(), ..Generate::default() };
         let faults = generate.faults(Seed(seed), &nodes(5));
         prop_assert!(faults.len() <= count as usize);
         prop_assert!(Plan::of(faults.clone()).check().is_ok());
@@ -187,7 +187,7 @@ proptest! {
     /// Faults that take no node down are never left out, so the first ones can be compared.
     #[test]
     fn larger_count_keeps_the_first_faults(seed in 0u64.., few in 1u32..10, more in 1u32..10) {
-        let kinds = vec![Choice::Cut, Choice::SlowDisk, Choice::LossyLink];
+        let kinds = vec![GeneratedKind::Cut, GeneratedKind::SlowDisk, GeneratedKind::LossyLink];
         let generate = Generate { count: few, kinds, ..Generate::default() };
         let some = generate.faults(Seed(seed), &nodes(3));
         let all = Generate { count: few + more, ..generate }.faults(Seed(seed), &nodes(3));
@@ -197,7 +197,7 @@ proptest! {
 
     #[test]
     fn generated_plan_round_trips_through_toml(seed in 0u64..) {
-        let generate = Generate { count: 20, kinds: Choice::ALL.to_vec(), down: 5, ..Generate::default() };
+        let generate = Generate { count: 20, kinds: GeneratedKind::ALL.to_vec(), down: 5, ..Generate::default() };
         let plan = Plan::of(generate.faults(Seed(seed), &nodes(5)));
         prop_assert_eq!(Plan::parse("p.toml", &plan.to_toml()).unwrap(), plan);
     }
@@ -205,7 +205,7 @@ proptest! {
     /// For any set of faults that a failure needs, shrinking leaves these faults.
     #[test]
     fn shrink_keeps_only_the_needed_faults(seed in 0u64.., needed in prop::collection::btree_set(0usize..12, 0..4)) {
-        let generate = Generate { count: 12, kinds: vec![Choice::SlowLink], ..Generate::default() };
+        let generate = Generate { count: 12, kinds: vec![GeneratedKind::SlowLink], ..Generate::default() };
         let all = generate.faults(Seed(seed), &nodes(3));
         let least = Duration::from_millis(40);
         let has = |faults: &[Fault], index: usize| {
@@ -239,7 +239,8 @@ fn swarm_takes_a_subset_of_the_kinds() {
 /// A seed must keep its faults even if the generator's code changes.
 #[test]
 fn generated_faults_of_a_seed_do_not_change() {
-    let generate = Generate { count: 8, kinds: Choice::ALL.to_vec(), swarm: false, ..Generate::default() };
+    let generate =
+        Generate { count: 8, kinds: GeneratedKind::ALL.to_vec(), swarm: false, ..Generate::default() };
     let lines: Vec<String> = generate.faults(Seed(1), &nodes(3)).iter().map(ToString::to_string).collect();
     expect![[r#"
         8.454s: pause node-1, for 4.935s

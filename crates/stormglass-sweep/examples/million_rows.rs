@@ -14,7 +14,7 @@ use stormglass_core::trace::TraceHash;
 use stormglass_core::{EventId, Length, Outcome, Seed, SimTime, Verdict, Wait};
 use stormglass_sweep::plan::Resolved;
 use stormglass_sweep::stats::stopping::Target;
-use stormglass_sweep::{Keep, Manifest, Plan, Shard, Space, merge, pool, sweep};
+use stormglass_sweep::{Manifest, Plan, RowStorage, Shard, Space, merge, pool, sweep};
 
 const SPACE: &str = "
 scenario = 'none'
@@ -61,7 +61,7 @@ fn run(shard: Shard, folder: &Path) {
     let jobs = pool::default_jobs();
     sweep(
         &manifest(shard),
-        Keep::In(folder),
+        RowStorage::In(folder),
         jobs,
         |_, seed| play(seed),
         |_, _, _| ControlFlow::Continue(()),

@@ -60,6 +60,6 @@ pub use self::{
     space::{Cell, Space, SpaceError},
     stats::binomial::clopper_pearson,
     stats::pairs::mcnemar,
-    sweep::{Keep, sweep},
+    sweep::{RowStorage, sweep},
     tally::Tally,
 };

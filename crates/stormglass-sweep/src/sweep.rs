@@ -11,7 +11,7 @@ use stormglass_core::Outcome;
 
 /// Where the rows of a sweep are stored.
 #[derive(Clone, Copy, Debug)]
-pub enum Keep<'a> {
+pub enum RowStorage<'a> {
     /// Nowhere; only their counts are kept in memory.
     Counts,
     /// In a new folder.
@@ -30,7 +30,7 @@ pub enum Keep<'a> {
 /// were written remain.
 pub fn sweep(
     manifest: &Manifest,
-    keep: Keep<'_>,
+    keep: RowStorage<'_>,
     jobs: NonZeroUsize,
     play: impl Fn(usize, u64) -> Outcome + Sync,
     mut progress: impl FnMut(&Row, &Tally, bool) -> ControlFlow<()>,
@@ -39,9 +39,9 @@ pub fn sweep(
     let mut tally = Tally::new(plan);
     let mut schedule = Schedule::new(manifest.stop, manifest.target, manifest.shard);
     let (folder, resume) = match keep {
-        Keep::Counts => (None, false),
-        Keep::In(folder) => (Some(folder), false),
-        Keep::Resume(folder) => (Some(folder), true),
+        RowStorage::Counts => (None, false),
+        RowStorage::In(folder) => (Some(folder), false),
+        RowStorage::Resume(folder) => (Some(folder), true),
     };
     let (mut journal, mut known) = (None, None);
     if let Some(folder) = folder {

@@ -73,9 +73,9 @@ pub(crate) fn sweep(
         rows: None,
     };
     let keep = match &args.out {
-        None => stormglass_sweep::Keep::Counts,
-        Some(folder) if args.resume => stormglass_sweep::Keep::Resume(folder),
-        Some(folder) => stormglass_sweep::Keep::In(folder),
+        None => stormglass_sweep::RowStorage::Counts,
+        Some(folder) if args.resume => stormglass_sweep::RowStorage::Resume(folder),
+        Some(folder) => stormglass_sweep::RowStorage::In(folder),
     };
     let mut progress = Progress::new(manifest.plan.runs().div_ceil(shard.count), output);
     let play = |history: usize, seed: u64| {

@@ -13,7 +13,7 @@ use stormglass_core::{EventId, Length, Outcome, Seed, SimTime, Verdict, Wait};
 use stormglass_sweep::plan::Resolved;
 use stormglass_sweep::results::{Journal, table};
 use stormglass_sweep::stats::stopping::{Stop, Target};
-use stormglass_sweep::{Keep, Manifest, Plan, Row, Shard, Space, Tally, merge, sweep};
+use stormglass_sweep::{Manifest, Plan, Row, RowStorage, Shard, Space, Tally, merge, sweep};
 
 const SPACE: &str = "
 scenario = 'fake'
@@ -103,7 +103,7 @@ fn jobs() -> NonZeroUsize {
 }
 
 /// Plays at most `most` new rows.
-fn run(manifest: &Manifest, keep: Keep<'_>, most: usize) -> Tally {
+fn run(manifest: &Manifest, keep: RowStorage<'_>, most: usize) -> Tally {
     let mut seen = 0;
     let count = |_: &Row, _: &Tally, known: bool| {
         seen += usize::from(!known);
@@ -112,7 +112,7 @@ fn run(manifest: &Manifest, keep: Keep<'_>, most: usize) -> Tally {
     sweep(manifest, keep, jobs(), |history, seed| play(manifest, history, seed), count).unwrap()
 }
 
-fn error_of(manifest: &Manifest, keep: Keep<'_>) -> String {
+fn error_of(manifest: &Manifest, keep: RowStorage<'_>) -> String {
     let play = |history, seed| play(manifest, history, seed);
     sweep(manifest, keep, jobs(), play, |_, _, _| ControlFlow::Continue(())).unwrap_err().to_string()
 }
@@ -124,7 +124,7 @@ fn bytes(folder: &Path) -> Vec<u8> {
 #[test]
 fn table_contains_the_outcomes() {
     let (manifest, folder) = (manifest(Shard::WHOLE, None), folder("table", "whole"));
-    let tally = run(&manifest, Keep::In(&folder), usize::MAX);
+    let tally = run(&manifest, RowStorage::In(&folder), usize::MAX);
     let mut again = Tally::new(&manifest.plan);
     let mut rows = 0;
     for row in table::Reader::open(&folder).unwrap() {
@@ -137,7 +137,7 @@ fn table_contains_the_outcomes() {
     assert_eq!((rows, manifest.plan.cells.len()), (600, 6));
     assert_eq!(again, tally);
     assert_eq!(
-        run(&manifest, Keep::Resume(&folder), usize::MAX),
+        run(&manifest, RowStorage::Resume(&folder), usize::MAX),
         tally,
         "a finished sweep is read, not played"
     );
@@ -150,18 +150,18 @@ fn interrupted_sweep_resumes_to_the_same_table() {
     let (all, stopping) = (manifest(Shard::WHOLE, None), manifest(Shard::WHOLE, Some(Stop { first: 20 })));
     for manifest in [all, stopping, searching(Shard::WHOLE)] {
         let whole = folder("interruptions", "whole");
-        let tally = run(&manifest, Keep::In(&whole), usize::MAX);
+        let tally = run(&manifest, RowStorage::In(&whole), usize::MAX);
         let folder = folder("interruptions", "interrupted");
         let mut stream = Seed(5).stream("interruptions");
         for _ in 0..20 {
-            run(&manifest, Keep::Resume(&folder), 1 + stream.below(12) as usize);
+            run(&manifest, RowStorage::Resume(&folder), 1 + stream.below(12) as usize);
             let journal = folder.join("rows.jsonl");
             let mut torn = fs::read(&journal).unwrap();
             let line = torn.iter().take_while(|byte| **byte != b'\n').count() as u64;
             torn.extend_from_within(..stream.below(line) as usize);
             fs::write(&journal, torn).unwrap();
         }
-        assert_eq!(run(&manifest, Keep::Resume(&folder), usize::MAX), tally);
+        assert_eq!(run(&manifest, RowStorage::Resume(&folder), usize::MAX), tally);
         assert!(bytes(&folder) == bytes(&whole), "{:?}", manifest.stop);
         assert!(!folder.join("rows.jsonl").exists());
     }
@@ -172,10 +172,10 @@ fn merged_shards_equal_the_whole_sweep() {
     let all: fn(Shard) -> Manifest = |shard| manifest(shard, None);
     for manifest in [all, |shard| manifest(shard, Some(Stop { first: 20 })), searching] {
         let whole = folder("shards", "whole");
-        run(&manifest(Shard::WHOLE), Keep::In(&whole), usize::MAX);
+        run(&manifest(Shard::WHOLE), RowStorage::In(&whole), usize::MAX);
         let part = |index: u64| {
             let part = folder("shards", &format!("part-{index}"));
-            run(&manifest(Shard { index, count: 4 }), Keep::In(&part), usize::MAX);
+            run(&manifest(Shard { index, count: 4 }), RowStorage::In(&part), usize::MAX);
             part
         };
         let parts: Vec<PathBuf> = (0..4).map(part).collect();
@@ -193,7 +193,7 @@ fn merged_shards_equal_the_whole_sweep() {
 /// A stopping rule ends cells early, but not before the first look.
 #[test]
 fn decided_cells_end_early() {
-    let tally = run(&manifest(Shard::WHOLE, Some(Stop { first: 20 })), Keep::Counts, usize::MAX);
+    let tally = run(&manifest(Shard::WHOLE, Some(Stop { first: 20 })), RowStorage::Counts, usize::MAX);
     let runs: Vec<u64> = tally.cells.iter().map(|cell| cell.runs()).collect();
     assert!(runs.iter().any(|&runs| runs < 200) && runs.iter().all(|&runs| runs >= 20), "{runs:?}");
 }
@@ -202,7 +202,7 @@ fn decided_cells_end_early() {
 #[test]
 fn boundary_search_plays_few_cells() {
     let manifest = searching(Shard::WHOLE);
-    let tally = run(&manifest, Keep::Counts, usize::MAX);
+    let tally = run(&manifest, RowStorage::Counts, usize::MAX);
     let played: Vec<bool> = tally.cells.iter().map(|cell| cell.runs() > 0).collect();
     assert_eq!(played[..9], played[9..]);
     assert!((3..7).contains(&played[..9].iter().filter(|played| **played).count()), "{played:?}");
@@ -212,29 +212,31 @@ fn boundary_search_plays_few_cells() {
 fn results_of_other_sweeps_are_rejected() {
     let folder = folder("refused", "results");
     let same = manifest(Shard::WHOLE, None);
-    run(&same, Keep::In(&folder), 5);
-    assert!(error_of(&same, Keep::In(&folder)).contains("continue with --resume, or choose another folder"));
+    run(&same, RowStorage::In(&folder), 5);
+    assert!(
+        error_of(&same, RowStorage::In(&folder)).contains("continue with --resume, or choose another folder")
+    );
     let mut other = same.clone();
     other.build.commit = "d".into();
-    assert!(error_of(&other, Keep::Resume(&folder)).contains("another build (commit: c then, d now)"));
+    assert!(error_of(&other, RowStorage::Resume(&folder)).contains("another build (commit: c then, d now)"));
     let mut other = same.clone();
     other.plan.cells[2].deadlines[0].1 = Duration::from_secs(9);
-    let error = error_of(&other, Keep::Resume(&folder));
+    let error = error_of(&other, RowStorage::Resume(&folder));
     assert!(error.contains("sweep file that has changed since (first at the cell fake, "), "{error}");
-    let error = error_of(&manifest(Shard { index: 0, count: 2 }, None), Keep::Resume(&folder));
+    let error = error_of(&manifest(Shard { index: 0, count: 2 }, None), RowStorage::Resume(&folder));
     assert!(error.contains("another number of shards"), "{error}");
     fs::write(folder.join("rows.jsonl"), "{}\n").unwrap();
-    assert!(error_of(&same, Keep::Resume(&folder)).contains("line 1 is not a row"));
+    assert!(error_of(&same, RowStorage::Resume(&folder)).contains("line 1 is not a row"));
 }
 
 #[test]
 fn results_folder_has_only_one_writer() {
     let (same, folder) = (manifest(Shard::WHOLE, None), folder("locked", "results"));
-    run(&same, Keep::In(&folder), 5);
+    run(&same, RowStorage::In(&folder), 5);
     let journal = Journal::open(&folder).unwrap();
-    assert!(error_of(&same, Keep::Resume(&folder)).contains("another process is writing it"));
+    assert!(error_of(&same, RowStorage::Resume(&folder)).contains("another process is writing it"));
     drop(journal);
-    run(&same, Keep::Resume(&folder), 5);
+    run(&same, RowStorage::Resume(&folder), 5);
 }
 
 /// A folder that cannot be created and a full disk are errors with the path.
@@ -242,12 +244,12 @@ fn results_folder_has_only_one_writer() {
 fn io_errors_name_the_path() {
     let same = manifest(Shard::WHOLE, None);
     assert!(
-        error_of(&same, Keep::In(Path::new("/dev/null/results")))
+        error_of(&same, RowStorage::In(Path::new("/dev/null/results")))
             .contains("/dev/null/results: cannot be created")
     );
     let folder = folder("full", "results");
     fs::create_dir_all(&folder).unwrap();
     std::os::unix::fs::symlink("/dev/full", folder.join("rows.jsonl")).unwrap();
-    let error = error_of(&same, Keep::In(&folder));
+    let error = error_of(&same, RowStorage::In(&folder));
     assert!(error.contains("rows.jsonl"), "{error}");
 }
