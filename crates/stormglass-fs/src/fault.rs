@@ -94,8 +94,11 @@ impl Faults {
 
     /// Installs a rule and returns its number; `None` if the rule is for other disks.
     pub(crate) fn install(&mut self, rule: DiskRule) -> Result<Option<u64>, InvalidRule> {
-        rule.validate()?;
-        if rule.target.is_on(&self.disk) { self.rules.install(rule).map(Some) } else { Ok(None) }
+        if rule.target.is_on(&self.disk) {
+            self.rules.install(rule).map(Some)
+        } else {
+            rule.validate().map(|()| None)
+        }
     }
 
     pub(crate) fn remove(&mut self, number: u64) {

@@ -60,7 +60,7 @@ impl SettingsError {
             .filter(near)
             .max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
         let nearest = nearest.cloned();
-        // Nobody reads a list of more than 20 names.
+        // A list of more than 20 names is too long to read.
         let known = if known.len() > 20 { vec!["see `stormglass list parameters`".into()] } else { known };
         SettingsError::Unknown { place: place.into(), what, name: name.into(), nearest, known }
     }

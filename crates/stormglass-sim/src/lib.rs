@@ -4,7 +4,7 @@
 //! it builds one madsim runtime on one new thread, gives the scenario a [`World`] of nodes, disks, links and
 //! CPUs, and turns what happened into an outcome. Nothing is kept between runs.
 //!
-//! In reading order, which is the order of dependence: [`preset`], [`parameter_set`], [`cpu`], [`profile`], [`run_settings`] and [`error`] (what
+//! In reading order, which is the order of dependence: [`error`], [`preset`], [`parameter_set`], [`cpu`], [`profile`] and [`run_settings`] (what
 //! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), [`node`], `active_faults`, [`world`], `one_shot`, [`mod@scenario`],
 //! [`settings`], [`run`] and [`mod@check`].
 //!
@@ -46,12 +46,12 @@
 //! # Ok::<(), stormglass_sim::SettingsError>(())
 //! ```
 
+pub mod error;
 pub mod preset;
 
 pub mod parameter_set;
 
 pub mod cpu;
-pub mod error;
 pub mod profile;
 pub mod run_settings;
 

@@ -141,10 +141,7 @@ impl Values {
             let text = text.map_err(|source| SettingsError::File { file: name.into(), source })?;
             return self.overlay(name, section, &parse(name, &text)?);
         }
-        let Some(preset) = presets.iter().find(|preset| preset.name == name) else {
-            let known = presets.iter().map(|preset| preset.name.to_string()).collect();
-            return Err(SettingsError::unknown(&format!("--{what} {name}"), what, name, known));
-        };
+        let preset = Preset::find(presets, &format!("--{what} {name}"), what, name)?;
         let place = format!("{what} {name}");
         preset.layers.iter().try_for_each(|layer| self.overlay(&place, section, &parse(&place, layer)?))
     }

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use stormglass_core::{Keep, Seed};
 use stormglass_report::table;
-use stormglass_sim::{Run, Settings, SettingsError};
+use stormglass_sim::{Preset, Run, Settings};
 use stormglass_sweep::calibration::{Comparison, Mapping, Start, compare, fit, fit::Fitted, logs, simulated};
 use stormglass_sweep::{in_order, pool};
 
@@ -102,10 +102,7 @@ fn mapping(context: &Context<'_>, given: Option<&str>) -> Result<Mapping, CliErr
         )),
         _ => {
             let name = given.unwrap_or(shipped[0].name);
-            let Some(preset) = shipped.iter().find(|preset| preset.name == name) else {
-                let known = shipped.iter().map(|preset| preset.name.to_string()).collect();
-                return Err(SettingsError::unknown("--mapping", "mapping", name, known).into());
-            };
+            let preset = Preset::find(shipped, "--mapping", "mapping", name)?;
             Ok(Mapping::parse(name, preset.layers[0])?)
         }
     }

@@ -16,7 +16,7 @@ use stormglass_core::{Keep, Seed};
 use stormglass_report::sweep::junit::junit;
 use stormglass_report::sweep::page::html;
 use stormglass_report::sweep::{Cost, Findings, Found, tables};
-use stormglass_sim::{AnyScenario, Meaning, Run, Settings, SettingsError, all_parameters};
+use stormglass_sim::{AnyScenario, Meaning, Preset, Run, Settings, all_parameters};
 use stormglass_sweep::answers::deadlines::RequiredDeadline;
 use stormglass_sweep::answers::frontier::FrontierPoint;
 use stormglass_sweep::answers::sensitivity::{Interaction, Sensitivity};
@@ -254,10 +254,7 @@ fn space(context: &Context<'_>, given: &str) -> Result<(String, Space), CliError
         let name = Path::new(given).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         return Ok((name, Space::parse(given, &text)?));
     }
-    let Some(preset) = context.catalog.sweeps.iter().find(|preset| preset.name == given) else {
-        let known = context.catalog.sweeps.iter().map(|preset| preset.name.to_string()).collect();
-        return Err(SettingsError::unknown("SWEEP", "sweep", given, known).into());
-    };
+    let preset = Preset::find(context.catalog.sweeps, "SWEEP", "sweep", given)?;
     Ok((given.into(), Space::parse(given, preset.layers[0])?))
 }
 

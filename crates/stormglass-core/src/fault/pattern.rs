@@ -18,19 +18,20 @@ use std::fmt;
 #[derive(Clone)]
 pub struct Pattern {
     text: String,
-    compiled: Option<glob::Pattern>,
+    /// The text of the syntax error if there is one.
+    compiled: Result<glob::Pattern, String>,
 }
 
 impl Pattern {
     /// Returns the pattern with this text.
     pub fn new(text: impl Into<String>) -> Pattern {
         let text = text.into();
-        Pattern { compiled: glob::Pattern::new(&text).ok(), text }
+        Pattern { compiled: glob::Pattern::new(&text).map_err(|error| error.to_string()), text }
     }
 
     /// Returns whether a name or path matches.
     pub fn matches(&self, name: &str) -> bool {
-        self.compiled.as_ref().is_some_and(|pattern| pattern.matches(name))
+        self.compiled.as_ref().is_ok_and(|pattern| pattern.matches(name))
     }
 
     /// Returns the text.
@@ -40,13 +41,9 @@ impl Pattern {
 
     /// Checks the syntax. The error names the field.
     pub(super) fn validate(&self, field: &'static str) -> Result<(), InvalidRule> {
-        match glob::Pattern::new(&self.text) {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let problem = format!("{:?} is no pattern: {error}", self.text);
-                Err(InvalidRule { field, problem })
-            }
-        }
+        let problem = |error| format!("{:?} is no pattern: {error}", self.text);
+        let invalid = |error| InvalidRule { field, problem: problem(error) };
+        self.compiled.as_ref().map(drop).map_err(invalid)
     }
 }
 
