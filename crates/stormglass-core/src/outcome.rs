@@ -93,15 +93,24 @@ pub enum Verdict {
         /// The observation that contradicts it.
         evidence: String,
     },
-    /// No event was left, or tasks only yielded until their turns were used up.
+    /// A wait was open when the run ended, or tasks did not let time pass until their turns were
+    /// used up.
     Stalled {
         /// Why the run stalled.
         reason: String,
     },
-    /// A task panicked.
+    /// A task panicked, and no task that joined it received the panic.
     Panicked {
         /// The node it ran on.
         node: String,
+        /// The name of the task. Absent for a task that was spawned without a name, such as one of
+        /// `madsim::task::spawn`, and in outcomes of earlier builds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<String>,
+        /// The location of the panic in the source: `file:line:column`. Absent in outcomes of
+        /// earlier builds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        location: Option<String>,
         /// The panic's message.
         message: String,
     },
@@ -153,7 +162,16 @@ impl fmt::Display for Verdict {
             ),
             Verdict::Violated { property, evidence } => write!(f, "violated {property}: {evidence}"),
             Verdict::Stalled { reason } => write!(f, "stalled: {reason}"),
-            Verdict::Panicked { node, message } => write!(f, "panicked on {node}: {message}"),
+            Verdict::Panicked { node, task, location, message } => {
+                write!(f, "panicked on {node}")?;
+                if let Some(task) = task {
+                    write!(f, ", task {task}")?;
+                }
+                if let Some(location) = location {
+                    write!(f, ", at {location}")?;
+                }
+                write!(f, ": {message}")
+            }
         }
     }
 }

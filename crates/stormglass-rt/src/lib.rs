@@ -4,10 +4,13 @@
 //!
 //! - [`clock`]: simulated time, sleeps without madsim's floor of 1 ms, timer callbacks without a
 //!   task.
-//! - [`mod@channel`], [`mod@watch`]: communication between tasks that carries causes.
 //! - [`mod@mount`]: values that belong to a node, such as its disk and its host.
+//! - [`panics`]: where and in which task a panic happened.
+//! - [`coop`]: the budget of operations of a poll, and the time that system calls take.
+//! - [`mod@channel`], [`mod@watch`]: communication between tasks that carries causes.
 //! - [`worker`]: the worker threads of a node's runtime, and blocking calls on them.
-//! - [`task`]: tasks that keep their scope (node, name, last cause) from poll to poll.
+//! - [`task`]: tasks that keep their scope (node, name, last cause) from poll to poll; their
+//!   handles, with the names and the behaviour of tokio's.
 //!
 //! All of them record causes: when an operation of this crate completes, the cause of the current
 //! scope is the latest event that the operation needed, and [`stormglass_core::critical_path`] can
@@ -22,8 +25,14 @@ compile_error!(
 
 pub mod channel;
 pub mod clock;
+pub mod coop;
+mod join;
+mod join_set;
 pub mod mount;
+pub mod panics;
+mod run;
 pub mod task;
+mod task_state;
 mod wakers;
 pub mod watch;
 pub mod worker;
@@ -33,9 +42,11 @@ pub use clock::{
     Alarm, Clock, MissedTickBehavior, Sleep, Ticker, is_in_run, now, pause, record_status, sleep,
     sleep_until, time_of_day, timeout, wake_at,
 };
+pub use join::{AbortHandle, JoinError, JoinHandle};
+pub use join_set::JoinSet;
 pub use mount::{Mount, current_node, mount, mounted};
-pub use task::{
-    JoinHandle, ScopeGuard, Scoped, TaskTracker, join_all, scoped, scoped_task, spawn, spawn_in, spawn_on,
-};
+pub use run::{RunGuard, enter_run};
+pub use task::{ScopeGuard, Scoped, TaskTracker, join_all, scoped, scoped_task, spawn, spawn_in, spawn_on};
+pub use task_state::{Id, forget_panics_of_killed_processes, has_unjoined_panic, take_unjoined_panic};
 pub use wakers::Wakers;
 pub use watch::Watch;
