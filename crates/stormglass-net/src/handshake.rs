@@ -1,6 +1,7 @@
 //! The handshake of a connection: what it costs, and whether a listener accepts it.
 
 use crate::address::HostId;
+use crate::error::ECONNREFUSED;
 use crate::fault::{Segment, Sent};
 use crate::link::{Link, Transit};
 use crate::network::Shared;
@@ -69,7 +70,7 @@ impl Shared {
             }
             rt::sleep_until(attempt + timeout.next()?).await;
         };
-        let queue = queue?.ok_or(io::ErrorKind::ConnectionRefused)?;
+        let queue = queue?.ok_or(ECONNREFUSED)?;
         for _ in 0..round_trips {
             let mut timeout = RetransmissionTimeout::new();
             loop {

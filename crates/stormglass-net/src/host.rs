@@ -1,6 +1,7 @@
 //! Hosts: created by name, mounted on madsim nodes, switched off.
 
 use crate::address::{Address, HostId};
+use crate::error::EADDRNOTAVAIL;
 use crate::location::Location;
 use crate::network::{Network, Shared};
 use crate::ports::{Owner, Protocol, bound_to};
@@ -127,7 +128,7 @@ impl Host {
     ) -> io::Result<u16> {
         let shared = self.shared();
         if shared.host_of(self.id, address.ip()) != Some(self.id) {
-            return Err(io::ErrorKind::AddrNotAvailable.into());
+            return Err(EADDRNOTAVAIL.into());
         }
         shared.bind(protocol, self.id, bound_to(address), reuse, owner)
     }

@@ -2,8 +2,8 @@
 //!
 //! **Reading order** is the order of dependence: a module uses only modules above it.
 //!
-//! 1. Data without a network: [`profile`] (latencies, bandwidths, buffer sizes), `address`,
-//!    `location`, `power`, `keepalive`, `retransmission` and `delayed_ack` (TCP's timers),
+//! 1. Data without a network: [`profile`] (latencies, bandwidths, buffer sizes), `error`
+//!    (Linux's numbers), `address`, `location`, `power`, `keepalive`, `retransmission` and `delayed_ack` (TCP's timers),
 //!    `inbox`, `queue` (messages that a hold keeps).
 //! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ports`,
 //!    `registry` (connections and Unix listeners), `madsim_network` (the same faults in madsim's
@@ -39,6 +39,9 @@ pub use simulated::*;
 
 #[cfg(madsim)]
 pub mod profile;
+
+#[cfg(madsim)]
+mod error;
 
 #[cfg(madsim)]
 mod address;

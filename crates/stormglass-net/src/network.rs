@@ -2,6 +2,7 @@
 //! processes.
 
 use crate::address::HostId;
+use crate::error::EADDRINUSE;
 use crate::fault::{Faults, Segment, Sent};
 use crate::link::{Link, Transit};
 use crate::location::Location;
@@ -253,7 +254,7 @@ impl Shared {
         let HostInfo { name, faults, .. } = &mut state.hosts[host.0 as usize];
         let chance = || self.seed.stream(("net", &**name, "fault"));
         if self.faults.apply(Sent::Bind, at.1, (name, name), faults, chance).in_use {
-            return Err(io::ErrorKind::AddrInUse.into());
+            return Err(EADDRINUSE.into());
         }
         state.ports.bind(protocol, host, at, reuse, now, owner)
     }
@@ -376,7 +377,7 @@ impl Shared {
     pub(crate) fn set_ip(&self, host: HostId, ip: IpAddr) -> io::Result<()> {
         let mut state = self.lock();
         if state.addresses.get(&ip).is_some_and(|&other| other != host) {
-            return Err(io::ErrorKind::AddrInUse.into());
+            return Err(EADDRINUSE.into());
         }
         state.addresses.insert(ip, host);
         state.hosts[host.0 as usize].ip = ip;

@@ -1,6 +1,7 @@
 //! The ports of all hosts: bound, used by connections, in TIME_WAIT. Plain data without clock.
 
 use crate::address::HostId;
+use crate::error::{EADDRINUSE, EADDRNOTAVAIL};
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use std::any::Any;
@@ -83,7 +84,7 @@ impl Ports {
         let port = match port {
             0 => self
                 .ephemeral(host, |ports, port| !ports.bound.contains_key(&(protocol, host, port)))
-                .ok_or(io::ErrorKind::AddrInUse)?,
+                .ok_or(EADDRINUSE)?,
             port => port,
         };
         let first = (host, port, SocketAddr::from(([0; 4], 0)));
@@ -94,7 +95,7 @@ impl Ports {
         let bound = self.bound.entry((protocol, host, port)).or_default();
         let taken = bound.iter().any(|bound| bound.ip.is_none() || ip.is_none() || bound.ip == ip);
         if in_connection || taken {
-            return Err(io::ErrorKind::AddrInUse.into());
+            return Err(EADDRINUSE.into());
         }
         bound.push(Bound { ip, owner });
         Ok(port)
@@ -145,7 +146,7 @@ impl Ports {
             }),
             port => free(self, port).then_some(port),
         };
-        let port = port.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let port = port.ok_or(EADDRNOTAVAIL)?;
         self.connections.insert((host, port, remote), Use::Open);
         Ok(port)
     }

@@ -1,6 +1,7 @@
 //! What a network knows of its connections and Unix listeners, without knowing their types.
 
 use crate::address::HostId;
+use crate::error::EADDRINUSE;
 use crate::ports::Owner;
 use std::collections::BTreeMap;
 use std::io;
@@ -90,7 +91,7 @@ impl UnixListeners {
     /// `AddrInUse`.
     pub(crate) fn bind(&mut self, name: UnixName, host: HostId, backlog: Owner) -> io::Result<()> {
         if self.0.contains_key(&name) {
-            return Err(io::ErrorKind::AddrInUse.into());
+            return Err(EADDRINUSE.into());
         }
         self.0.insert(name, (host, backlog));
         Ok(())

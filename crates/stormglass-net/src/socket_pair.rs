@@ -8,6 +8,7 @@
 
 use crate::address::HostId;
 use crate::delivery::Destination;
+use crate::error::{ECONNRESET, EPIPE, Errno};
 use crate::fault::Segment;
 use crate::link::Link;
 use crate::network::Shared;
@@ -61,7 +62,7 @@ pub(crate) struct Socket {
     /// The event that reset the connection at this end.
     pub(crate) reset: Option<EventId>,
     /// The error that the next operation returns, once.
-    pub(crate) error: Option<io::ErrorKind>,
+    pub(crate) error: Option<Errno>,
     /// Whether the process has closed the socket.
     pub(crate) closed: bool,
     /// Whether closing sends an RST (`SO_LINGER` of 0 s).
@@ -167,7 +168,7 @@ impl SocketPair {
         // Inside one kernel the sender knows at once that the other socket is closed.
         let gone = self.same_kernel && self.socket(side.other()).closed;
         if socket.reset.is_some() || socket.fin_sent || gone {
-            return Err(io::ErrorKind::BrokenPipe.into());
+            return Err(EPIPE.into());
         }
         let window = self.windows[side as usize];
         if socket.outstanding >= window {
@@ -300,13 +301,13 @@ impl SocketPair {
 /// Resets and probes.
 impl SocketPair {
     /// Resets the connection at one end: an RST has arrived, or retransmissions were given up.
-    pub(crate) fn reset(&self, side: Side, why: io::ErrorKind, cause: EventId) {
+    pub(crate) fn reset(&self, side: Side, why: Errno, cause: EventId) {
         let mut socket = self.socket(side);
         if socket.reset.is_some() {
             return;
         }
         socket.reset = Some(cause);
-        socket.error = Some(if socket.fin_received.is_some() { io::ErrorKind::BrokenPipe } else { why });
+        socket.error = Some(if socket.fin_received.is_some() { EPIPE } else { why });
         socket.readers.wake_all();
         socket.writers.wake_all();
         drop(socket);
@@ -326,7 +327,7 @@ impl SocketPair {
                 let scope = Scope { node: link.target, cause, ..Scope::default() };
                 let now = rt::now();
                 let event = network.recorder.record_in(scope, now, Kind::Deliver, link.subject, latency, 0);
-                pair.reset(side.other(), io::ErrorKind::ConnectionReset, event);
+                pair.reset(side.other(), ECONNRESET, event);
             }
         });
     }
@@ -394,7 +395,7 @@ impl RegisteredConnection for SocketPair {
             u64::from(self.addresses[1].port()),
         );
         for side in [Side::Client, Side::Server] {
-            self.reset(side, io::ErrorKind::ConnectionReset, cause);
+            self.reset(side, ECONNRESET, cause);
         }
     }
 }
@@ -451,7 +452,7 @@ impl<T: Send + 'static> Destination<Packet<T>> for SocketDestination<T> {
             }
             Packet::Rst => {
                 drop(socket);
-                self.pair.reset(self.side, io::ErrorKind::ConnectionReset, cause);
+                self.pair.reset(self.side, ECONNRESET, cause);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! One end of a connection, as a process has it open.
 
 use crate::address::HostId;
+use crate::error::Errno;
 use crate::keepalive::Keepalive;
 use crate::keepalive_probe;
 use crate::network::Shared;
@@ -83,7 +84,7 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
     /// Stores an error that the next operation returns: the reader's interface could not return
     /// it.
     pub(crate) fn store_error(&self, error: &io::Error) {
-        self.socket().error = Some(error.kind());
+        self.socket().error = Errno::of(error);
     }
 
     /// Sets keepalive; `None` for no probes.

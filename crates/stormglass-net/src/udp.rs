@@ -1,9 +1,10 @@
 //! UDP sockets, named after tokio's.
 
-use crate::address::HostId;
+use crate::address::{HostId, is_broadcast};
 use crate::byte_stream::now_or_would_block;
 use crate::datagram;
 use crate::delivery::Destination;
+use crate::error::{EACCES, ECONNREFUSED, EDESTADDRREQ, EMSGSIZE, ENOTCONN, Errno};
 use crate::fault::Segment;
 use crate::host::Host;
 use crate::inbox::Inbox;
@@ -59,8 +60,19 @@ struct State {
     peer: Option<SocketAddr>,
     /// The route of the last datagram: a kernel caches that too.
     route: Option<Route>,
-    error: Option<io::ErrorKind>,
+    error: Option<Errno>,
     unread: usize,
+    /// Whether the socket may send to a broadcast address (`SO_BROADCAST`).
+    broadcast: bool,
+}
+
+impl State {
+    fn check_permission(&self, to: SocketAddr) -> io::Result<()> {
+        if !self.broadcast && is_broadcast(to.ip()) {
+            return Err(EACCES.into());
+        }
+        Ok(())
+    }
 }
 
 impl Socket {
@@ -122,7 +134,7 @@ impl UdpSocket {
     ///
     /// `NotConnected`.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.state().peer.ok_or_else(|| io::ErrorKind::NotConnected.into())
+        self.socket.state().peer.ok_or_else(|| ENOTCONN.into())
     }
 
     /// Connects the socket: from now on it sends to this address, and receives from no other.
@@ -130,10 +142,33 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// Those of the name lookup.
+    /// Those of the name lookup; EACCES for a broadcast address without
+    /// [`UdpSocket::set_broadcast`].
     pub async fn connect<A: ToSocketAddrs>(&self, address: A) -> io::Result<()> {
         let address = resolve(&self.host, address).await?.into_iter().next().ok_or_else(no_address)?;
-        self.socket.state().peer = Some(address);
+        let mut state = self.socket.state();
+        state.check_permission(address)?;
+        state.peer = Some(address);
+        Ok(())
+    }
+
+    /// Returns the value that [`UdpSocket::set_broadcast`] set. Default: `false`.
+    ///
+    /// # Errors
+    ///
+    /// None; the result type is tokio's.
+    pub fn broadcast(&self) -> io::Result<bool> {
+        Ok(self.socket.state().broadcast)
+    }
+
+    /// Sets `SO_BROADCAST`: the socket may send to a broadcast address. No host receives such a
+    /// datagram: there is no broadcast.
+    ///
+    /// # Errors
+    ///
+    /// None; the result type is tokio's.
+    pub fn set_broadcast(&self, broadcast: bool) -> io::Result<()> {
+        self.socket.state().broadcast = broadcast;
         Ok(())
     }
 
@@ -142,7 +177,8 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of the name lookup; `ConnectionRefused`, once, if the socket is connected and the
-    /// peer's port was not bound; EMSGSIZE above 65,507 bytes.
+    /// peer's port was not bound; EMSGSIZE above 65,507 bytes; EACCES for a broadcast address
+    /// without [`UdpSocket::set_broadcast`].
     pub async fn send_to<A: ToSocketAddrs>(&self, bytes: &[u8], to: A) -> io::Result<usize> {
         let to = resolve(&self.host, to).await?.into_iter().next().ok_or_else(no_address)?;
         self.try_send_to(bytes, to)
@@ -155,13 +191,13 @@ impl UdpSocket {
     /// As [`UdpSocket::send_to`].
     pub fn try_send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
         if bytes.len() > LARGEST {
-            const EMSGSIZE: i32 = 90;
-            return Err(io::Error::from_raw_os_error(EMSGSIZE));
+            return Err(EMSGSIZE.into());
         }
         let mut state = self.socket.state();
         if let Some(error) = state.error.take() {
             return Err(error.into());
         }
+        state.check_permission(to)?;
         let route = match &state.route {
             Some(route) if route.to == to => Some(route.clone()),
             _ => None,
@@ -205,9 +241,8 @@ impl UdpSocket {
     ///
     /// As [`UdpSocket::send`].
     pub fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
-        const EDESTADDRREQ: i32 = 89;
         let peer = self.socket.state().peer;
-        self.try_send_to(bytes, peer.ok_or_else(|| io::Error::from_raw_os_error(EDESTADDRREQ))?)
+        self.try_send_to(bytes, peer.ok_or(EDESTADDRREQ)?)
     }
 
     /// Polls [`UdpSocket::send`], for hand-written futures. It is always ready.
@@ -349,6 +384,9 @@ impl UdpSocket {
 
     fn route(&self, to: SocketAddr) -> Option<Route> {
         let shared = self.host.shared();
+        if is_broadcast(to.ip()) {
+            return None;
+        }
         let host = shared.host_of(self.host.id, to.ip())?;
         Some(Route { to, source: self.source(to), host, link: shared.link(self.host.id, host) })
     }
@@ -425,7 +463,7 @@ impl Port {
             if let Ok(Some(socket)) = socket
                 && socket.state().peer == Some(self.at)
             {
-                socket.state().error = Some(io::ErrorKind::ConnectionRefused);
+                socket.state().error = Some(ECONNREFUSED);
                 network.recorder.record(
                     rt::now(),
                     Kind::Refuse,

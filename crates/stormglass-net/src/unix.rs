@@ -6,6 +6,7 @@
 use crate::address::HostId;
 use crate::backlog::{Backlog, establish};
 use crate::byte_stream::{ByteStream, byte_stream_halves, byte_stream_methods};
+use crate::error::{EAGAIN, ENOENT};
 use crate::handshake::AcceptQueue;
 use crate::host::Host;
 use crate::registry::UnixName;
@@ -73,9 +74,9 @@ impl UnixStream {
         let shared = host.shared();
         let name = (shared.machine(host.id), path.clone());
         let found = shared.lock().unix_listeners.find::<Backlog<Bytes, Bytes>>(&name);
-        let (there, backlog) = found.ok_or(io::ErrorKind::NotFound)?;
+        let (there, backlog) = found.ok_or(ENOENT)?;
         if backlog.is_full() {
-            return Err(io::ErrorKind::WouldBlock.into());
+            return Err(EAGAIN.into());
         }
         let link = shared.link(host.id, there);
         shared.recorder.record(rt::now(), Kind::Connect, link.subject, std::time::Duration::ZERO, 0);

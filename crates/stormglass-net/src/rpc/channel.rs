@@ -3,6 +3,7 @@
 use crate::address::Address;
 use crate::delayed_ack::DelayedAck;
 use crate::delivery::Destination;
+use crate::error::ECONNRESET;
 use crate::handshake::Target;
 use crate::host::Host;
 use crate::inbox::Inbox;
@@ -230,14 +231,14 @@ impl<Q: Send + 'static, A: Send + 'static> PendingCall<Q, A> {
         match response {
             Some(Response::One(response)) => Ok(Some(response)),
             Some(Response::End) => Ok(None),
-            Some(Response::Reset) => Err(io::ErrorKind::ConnectionReset.into()),
+            Some(Response::Reset) => Err(ECONNRESET.into()),
             None => {
                 if let Some(why) = self.connection.there.broken() {
                     return Err(why.into());
                 }
                 // The service has dropped the reply, and its host sends a reset.
                 self.connection.back.deliver_control().await;
-                Err(io::ErrorKind::ConnectionReset.into())
+                Err(ECONNRESET.into())
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::address::Address;
 use crate::delivery::Destination;
+use crate::error::EPIPE;
 use crate::handshake::AcceptQueue;
 use crate::host::Host;
 use crate::inbox::Inbox;
@@ -161,7 +162,7 @@ impl<A: Send + 'static> ResponseSender<A> {
     /// `BrokenPipe` after the caller has given up and its cancellation has arrived.
     pub fn send(&self, response: A) -> io::Result<()> {
         if self.0.is_cancelled() {
-            return Err(io::ErrorKind::BrokenPipe.into());
+            return Err(EPIPE.into());
         }
         self.0.send_back(Response::One(response));
         Ok(())

@@ -1,6 +1,8 @@
 //! TCP sockets that are neither connected nor listening.
 
+use crate::address::is_broadcast;
 use crate::backlog::{Backlog, establish};
+use crate::error::{EAFNOSUPPORT, EINVAL, ENETUNREACH};
 use crate::handshake::{LocalPort, Target, connect_to_unused_address};
 use crate::host::Host;
 use crate::keepalive::Keepalive;
@@ -160,17 +162,28 @@ impl TcpSocket {
     ///
     /// `AddrInUse`, also while a connection on the port is open or in TIME_WAIT (one minute),
     /// unless [`TcpSocket::set_reuseaddr`] is set; `AddrNotAvailable` for an address that is not
-    /// this host's; `InvalidInput` if the socket is bound already, or the address is of the other
-    /// IP version.
+    /// this host's; EINVAL if the socket is bound already; EAFNOSUPPORT for an IPv6 address on a
+    /// socket for IPv4, and EINVAL for the reverse.
     pub fn bind(&self, address: SocketAddr) -> io::Result<()> {
         let mut options = self.options();
-        if options.bound.is_some() || address.is_ipv6() != self.v6 {
-            return Err(io::ErrorKind::InvalidInput.into());
+        self.check_family(address)?;
+        if options.bound.is_some() {
+            return Err(EINVAL.into());
         }
         let port =
             self.host.bind_address(Protocol::Stream, address, options.reuse_address, Arc::new(Reserved))?;
         options.bound = Some(SocketAddr::new(address.ip(), port));
         Ok(())
+    }
+
+    /// The kernel of an IPv6 socket sees that an IPv4 address is too short before it looks at the
+    /// version (Linux: `inet6_bind_sk`, `tcp_v6_connect`).
+    fn check_family(&self, address: SocketAddr) -> io::Result<()> {
+        match (self.v6, address.is_ipv6()) {
+            (false, true) => Err(EAFNOSUPPORT.into()),
+            (true, false) => Err(EINVAL.into()),
+            _ => Ok(()),
+        }
     }
 
     /// The address that the socket is bound to; the unspecified one if it is not bound.
@@ -188,8 +201,12 @@ impl TcpSocket {
     ///
     /// # Errors
     ///
-    /// As [`TcpStream::connect`].
+    /// As [`TcpStream::connect`]; for an address of the other IP version as [`TcpSocket::bind`].
     pub async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
+        self.check_family(address)?;
+        if is_broadcast(address.ip()) {
+            return Err(ENETUNREACH.into());
+        }
         let (host, shared) = (&self.host, self.host.shared());
         let here = host.source_towards(address.ip());
         // The unspecified address means this host.

@@ -1,5 +1,5 @@
 //! The sockets' contract: the same test bodies run on the simulated sockets and on tokio's with
-//! the kernel's loopback, and have to make the same observations, kinds and numbers of errors
+//! the kernel's loopback, and have to make the same observations, numbers and texts of errors
 //! included.
 
 use stormglass_core::{Latency, Seed};
@@ -81,6 +81,7 @@ contract! {
     connected_sockets_filter_datagrams
     oversized_datagrams_are_rejected
     a_datagram_to_an_unbound_port_is_refused
+    a_broadcast_needs_permission
     unix_streams_echo
     unix_paths_are_bound_once
     a_unix_pair_is_connected
