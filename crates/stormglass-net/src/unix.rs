@@ -5,12 +5,13 @@
 
 use crate::address::HostId;
 use crate::backlog::{Backlog, establish};
-use crate::byte_stream::{ByteStream, byte_stream_halves, byte_stream_methods};
+use crate::byte_stream::{ByteStream, byte_stream_methods};
 use crate::error::{EAGAIN, ENOENT};
 use crate::handshake::AcceptQueue;
 use crate::host::Host;
 use crate::registry::UnixName;
 use crate::socket_pair::Ends;
+use crate::stream_halves::byte_stream_halves;
 use crate::stream_socket::pair;
 use bytes::Bytes;
 use std::fmt;
