@@ -40,7 +40,8 @@ errno! {
     EPIPE = 32, "Nothing can be sent any more.";
     EDESTADDRREQ = 89, "A datagram without a destination.";
     EMSGSIZE = 90, "A datagram that is too long.";
-    ENOPROTOOPT = 92, "An option of the other IP version.";
+    ENOPROTOOPT = 92, "An option of the other IP version, when it is set.";
+    EOPNOTSUPP = 95, "An option of the other IP version, when it is read.";
     EAFNOSUPPORT = 97, "An address of the other IP version.";
     EADDRINUSE = 98, "Another socket has the address.";
     EADDRNOTAVAIL = 99, "An address of another host, or no ephemeral port is free.";

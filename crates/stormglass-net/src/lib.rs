@@ -3,7 +3,7 @@
 //! **Reading order** is the order of dependence: a module uses only modules above it.
 //!
 //! 1. Data without a network: [`profile`] (latencies, bandwidths, buffer sizes), `error`
-//!    (Linux's numbers), `interest` and `cached_readiness` (what tokio knows of a socket), `address`,
+//!    (Linux's numbers), `interest` and `cached_readiness` (what tokio knows of a socket), `ip_options`, `address`,
 //!    `location`, `power`, `keepalive`, `retransmission` and `delayed_ack` (TCP's timers),
 //!    `inbox`, `queue` (messages that a hold keeps).
 //! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ports`,
@@ -49,6 +49,9 @@ mod interest;
 
 #[cfg(madsim)]
 mod cached_readiness;
+
+#[cfg(madsim)]
+mod ip_options;
 
 #[cfg(madsim)]
 mod address;
