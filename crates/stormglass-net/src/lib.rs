@@ -7,7 +7,7 @@
 //!    `location`, `power`, `keepalive`, `retransmission` and `delayed_ack` (TCP's timers),
 //!    `inbox`, `queue` (messages that a hold keeps).
 //! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ports`,
-//!    `registry` (connections and Unix listeners), `madsim_network` (the same faults in madsim's
+//!    `registry` (connections and Unix listeners), `groups` (members of multicast groups), `madsim_network` (the same faults in madsim's
 //!    own network), [`network`], [`host`].
 //! 3. Faults on it: `inject`, [`partition`], [`hold`].
 //! 4. How values are delivered: `delivery` (one timer for each), `datagram`, `ordered_stream` (one
@@ -85,6 +85,9 @@ mod ports;
 
 #[cfg(madsim)]
 mod registry;
+
+#[cfg(madsim)]
+mod groups;
 
 #[cfg(madsim)]
 mod madsim_network;
