@@ -1,6 +1,7 @@
 //! UDP sockets, named after tokio's.
 
 use crate::address::{HostId, is_broadcast};
+use crate::bound_port::BoundPort;
 use crate::byte_stream::now_or_would_block;
 use crate::datagram;
 use crate::delivery::Destination;
@@ -11,7 +12,7 @@ use crate::inbox::Inbox;
 use crate::link::Link;
 use crate::names::{ToSocketAddrs, first_success, no_address, resolve};
 use crate::network::Shared;
-use crate::ports::{Protocol, bound_to};
+use crate::ports::Protocol;
 use bytes::Bytes;
 use std::fmt;
 use std::future::poll_fn;
@@ -35,6 +36,7 @@ const LARGEST: usize = 65_507;
 pub struct UdpSocket {
     host: Host,
     address: SocketAddr,
+    _bound: BoundPort,
     socket: Arc<Socket>,
 }
 
@@ -58,7 +60,8 @@ struct Route {
 #[derive(Debug, Default)]
 struct State {
     peer: Option<SocketAddr>,
-    /// The route of the last datagram: a kernel caches that too.
+    /// The route of the last datagram: a kernel caches that too. Not used where hosts share a
+    /// namespace, because the host that has bound the port may be another one by then.
     route: Option<Route>,
     error: Option<Errno>,
     unread: usize,
@@ -108,10 +111,10 @@ impl UdpSocket {
         let host = Host::current()?;
         first_success(resolve(&host, address).await?, |address| {
             let socket = Arc::<Socket>::default();
-            let port = host.bind_address(Protocol::Datagram, address, false, socket.clone())?;
+            let bound = host.bind_address(Protocol::Datagram, address, false, socket.clone())?;
             host.shared().start_kernel();
-            let address = SocketAddr::new(address.ip(), port);
-            Ok(UdpSocket { host: host.clone(), address, socket })
+            let address = SocketAddr::new(address.ip(), bound.port());
+            Ok(UdpSocket { host: host.clone(), address, _bound: bound, socket })
         })
     }
 
@@ -199,7 +202,9 @@ impl UdpSocket {
         }
         state.check_permission(to)?;
         let route = match &state.route {
-            Some(route) if route.to == to => Some(route.clone()),
+            Some(route) if route.to == to && !self.host.shared().shares_namespace(route.host) => {
+                Some(route.clone())
+            }
             _ => None,
         };
         let route = route.or_else(|| {
@@ -388,6 +393,7 @@ impl UdpSocket {
             return None;
         }
         let host = shared.host_of(self.host.id, to.ip())?;
+        let host = shared.receiver(Protocol::Datagram, host, to.ip().into(), to.port());
         Some(Route { to, source: self.source(to), host, link: shared.link(self.host.id, host) })
     }
 
@@ -396,12 +402,6 @@ impl UdpSocket {
         let bound = self.address.ip();
         let ip = if bound.is_unspecified() { self.host.source_towards(to.ip()) } else { bound };
         SocketAddr::new(ip, self.address.port())
-    }
-}
-
-impl Drop for UdpSocket {
-    fn drop(&mut self) {
-        self.host.shared().unbind(Protocol::Datagram, self.host.id, bound_to(self.address));
     }
 }
 
@@ -432,8 +432,8 @@ struct Port {
 
 impl Destination<(Bytes, SocketAddr)> for Port {
     fn deliver(&self, (bytes, from): (Bytes, SocketAddr), _: SimTime, cause: EventId) {
-        let at = bound_to(self.at);
-        let Ok(Some(socket)) = self.network.inbox::<Socket>(Protocol::Datagram, self.to, at) else {
+        let (at, port) = (self.at.ip().into(), self.at.port());
+        let Ok(Some(socket)) = self.network.inbox::<Socket>(Protocol::Datagram, self.to, at, port) else {
             return self.clone().unreachable(from, cause);
         };
         let mut state = socket.state();
@@ -459,7 +459,8 @@ impl Port {
             let segment = Segment { bytes: 0, port: self.at.port() };
             let Some(latency) = network.send_control(&back, segment) else { return };
             rt::sleep(latency).await;
-            let socket = network.inbox::<Socket>(Protocol::Datagram, self.from, bound_to(sender));
+            let (at, port) = (sender.ip().into(), sender.port());
+            let socket = network.inbox::<Socket>(Protocol::Datagram, self.from, at, port);
             if let Ok(Some(socket)) = socket
                 && socket.state().peer == Some(self.at)
             {

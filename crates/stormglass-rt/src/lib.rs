@@ -6,6 +6,7 @@
 //!   task.
 //! - [`mod@channel`], [`mod@watch`]: communication between tasks that carries causes.
 //! - [`mod@mount`]: values that belong to a node, such as its disk and its host.
+//! - [`process`]: the incarnations of a node, which own ports and locks until they are killed.
 //! - [`worker`]: the worker threads of a node's runtime, and blocking calls on them.
 //! - [`task`]: tasks that keep their scope (node, name, last cause) from poll to poll.
 //!
@@ -23,6 +24,7 @@ compile_error!(
 pub mod channel;
 pub mod clock;
 pub mod mount;
+pub mod process;
 pub mod task;
 mod wakers;
 pub mod watch;
@@ -34,6 +36,7 @@ pub use clock::{
     sleep_until, time_of_day, timeout, wake_at,
 };
 pub use mount::{Mount, current_node, mount, mounted};
+pub use process::{Process, ProcessTracker};
 pub use task::{
     JoinHandle, ScopeGuard, Scoped, TaskTracker, join_all, scoped, scoped_task, spawn, spawn_in, spawn_on,
 };

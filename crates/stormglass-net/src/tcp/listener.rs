@@ -1,8 +1,8 @@
 //! TCP listeners.
 
 use crate::backlog::Backlog;
+use crate::bound_port::BoundPort;
 use crate::host::Host;
-use crate::ports::{Protocol, bound_to};
 use crate::tcp::stream::TcpStream;
 use bytes::Bytes;
 use std::fmt;
@@ -18,6 +18,7 @@ use std::task::{Context, Poll};
 pub struct TcpListener {
     pub(crate) host: Host,
     pub(crate) address: SocketAddr,
+    pub(crate) _bound: BoundPort,
     pub(crate) backlog: Arc<Backlog<Bytes, Bytes>>,
 }
 
@@ -53,7 +54,6 @@ impl TcpListener {
 impl Drop for TcpListener {
     fn drop(&mut self) {
         self.backlog.close();
-        self.host.shared().unbind(Protocol::Stream, self.host.id, bound_to(self.address));
     }
 }
 

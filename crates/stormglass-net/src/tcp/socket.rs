@@ -2,11 +2,12 @@
 
 use crate::address::is_broadcast;
 use crate::backlog::{Backlog, establish};
+use crate::bound_port::BoundPort;
 use crate::error::{EAFNOSUPPORT, EINVAL, ENETUNREACH};
 use crate::handshake::{LocalPort, Target, connect_to_unused_address};
 use crate::host::Host;
 use crate::keepalive::Keepalive;
-use crate::ports::{Protocol, Reserved, bound_to};
+use crate::ports::{At, Protocol, Reserved};
 use crate::socket_pair::Ends;
 use crate::tcp::listener::TcpListener;
 use crate::tcp::stream::TcpStream;
@@ -26,6 +27,7 @@ pub struct TcpSocket {
 #[derive(Debug)]
 struct Options {
     bound: Option<SocketAddr>,
+    port: Option<BoundPort>,
     reuse_address: bool,
     keepalive: bool,
     no_delay: bool,
@@ -91,6 +93,7 @@ impl TcpSocket {
         let profile = &host.shared().profile;
         let options = Options {
             bound: None,
+            port: None,
             reuse_address: false,
             keepalive: false,
             no_delay: false,
@@ -172,7 +175,8 @@ impl TcpSocket {
         }
         let port =
             self.host.bind_address(Protocol::Stream, address, options.reuse_address, Arc::new(Reserved))?;
-        options.bound = Some(SocketAddr::new(address.ip(), port));
+        options.bound = Some(SocketAddr::new(address.ip(), port.port()));
+        options.port = Some(port);
         Ok(())
     }
 
@@ -218,11 +222,11 @@ impl TcpSocket {
         };
         let local_ip = bound.map(|bound| bound.ip()).filter(|ip| !ip.is_unspecified()).unwrap_or(here);
         let port = LocalPort::reserve(shared, host.id, bound.map_or(0, |bound| bound.port()), remote)?;
-        let Some(there) = shared.host_of(host.id, remote.ip()) else {
+        let Some(host_there) = shared.host_of(host.id, remote.ip()) else {
             match connect_to_unused_address().await? {}
         };
-        let target = Target { host: there, ip: Some(remote.ip()), port: remote.port() };
-        let backlog = shared.handshake::<Backlog<Bytes, Bytes>>(host.id, target, 0).await?;
+        let target = Target { host: host_there, at: At::Ip(remote.ip()), port: remote.port() };
+        let (there, backlog) = shared.handshake::<Backlog<Bytes, Bytes>>(host.id, target, 0).await?;
         let profile = &shared.profile;
         let window = |send: u32, receive: u32| u64::from(send) + u64::from(receive);
         let ends = Ends {
@@ -260,22 +264,15 @@ impl TcpSocket {
         };
         let backlog = Backlog::new(backlog.min(SOMAXCONN) as usize);
         let shared = self.host.shared();
-        shared.unbind(Protocol::Stream, self.host.id, bound_to(bound));
-        shared.bind(Protocol::Stream, self.host.id, bound_to(bound), true, backlog.clone())?;
-        Ok(TcpListener { host: self.host.clone(), address: bound, backlog })
+        drop(self.options().port.take());
+        let at = (self.host.id, bound.ip().into());
+        let port = BoundPort::bind(shared, Protocol::Stream, at, bound.port(), true, backlog.clone())?;
+        Ok(TcpListener { host: self.host.clone(), address: bound, _bound: port, backlog })
     }
 }
 
 /// The maximum backlog (Linux: `net.core.somaxconn`).
 const SOMAXCONN: u32 = 4096;
-
-impl Drop for TcpSocket {
-    fn drop(&mut self) {
-        if let Some(bound) = self.options().bound {
-            self.host.shared().unbind(Protocol::Stream, self.host.id, bound_to(bound));
-        }
-    }
-}
 
 impl fmt::Debug for TcpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
