@@ -160,7 +160,9 @@ impl UnixListener {
         let host = Host::current()?;
         let name = (host.shared().machine(host.id), path.as_ref().to_path_buf());
         let backlog = Backlog::new(BACKLOG);
-        host.shared().lock().unix_listeners.bind(name.clone(), host.id, backlog.clone())?;
+        let ended = host.shared().lock().unix_listeners.bind(name.clone(), host.id, backlog.clone())?;
+        // Dropped without the lock.
+        drop(ended);
         Ok(UnixListener { host, name, backlog })
     }
 
@@ -195,7 +197,7 @@ impl UnixListener {
 impl Drop for UnixListener {
     fn drop(&mut self) {
         self.backlog.close();
-        let backlog = self.host.shared().lock().unix_listeners.remove(&self.name);
+        let backlog = self.host.shared().lock().unix_listeners.remove(&self.name, &self.backlog);
         // Dropped without the lock.
         drop(backlog);
     }
