@@ -278,6 +278,10 @@ fn open_inode(state: &mut State, options: &OpenOptions, path: &str) -> io::Resul
     if directory && (options.writes() || options.creates()) {
         return Err(io::ErrorKind::IsADirectory.into());
     }
+    if state.tree.special(inode).is_some() {
+        // ENXIO: open(2) of a socket; a FIFO is opened by `stormglass_net::unix::pipe`.
+        return Err(io::Error::from_raw_os_error(6));
+    }
     if options.truncate && state.tree.stat(inode).len > 0 {
         state.tree.change_file(inode, 0, |contents| contents.set_len(0))?;
     }

@@ -84,6 +84,16 @@ impl FileType {
     pub fn is_symlink(&self) -> bool {
         self.0 == Type::Symlink
     }
+
+    /// Returns whether it is a Unix socket; `is_socket` of `std::os::unix::fs::FileTypeExt`.
+    pub fn is_socket(&self) -> bool {
+        self.0 == Type::Socket
+    }
+
+    /// Returns whether it is a FIFO; `is_fifo` of `std::os::unix::fs::FileTypeExt`.
+    pub fn is_fifo(&self) -> bool {
+        self.0 == Type::Fifo
+    }
 }
 
 impl Disk {

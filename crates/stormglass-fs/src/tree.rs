@@ -77,6 +77,7 @@ impl Tree {
             Body::Directory(_) => (Type::Directory, 0),
             Body::File(contents) => (Type::File, contents.len()),
             Body::Symlink(target) => (Type::Symlink, target.len() as u64),
+            Body::Special(file) => (file.kind().into(), 0),
         };
         Stat { kind, len, links: *links, modified: *modified }
     }

@@ -1,12 +1,14 @@
 //! What a network knows of its connections and Unix listeners, without knowing their types.
 
 use crate::address::HostId;
+use crate::error::EADDRINUSE;
 use crate::ports::Owner;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
+use stormglass_rt::Process;
 
 /// Which end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,28 +84,44 @@ pub(crate) type UnixName = (String, PathBuf);
 
 /// The Unix listeners of all machines.
 #[derive(Default)]
-pub(crate) struct UnixListeners(BTreeMap<UnixName, (HostId, Owner)>);
+pub(crate) struct UnixListeners(BTreeMap<UnixName, UnixBound>);
+
+/// What is bound to a Unix name.
+struct UnixBound {
+    host: HostId,
+    backlog: Owner,
+    /// The process that has bound it. Nothing is bound any more once that has ended.
+    process: Process,
+}
 
 impl UnixListeners {
+    /// Binds a name for the current process. Returns the backlog of a listener whose process has
+    /// ended; the caller drops it without the network's lock.
+    ///
     /// # Errors
     ///
     /// `AddrInUse`.
-    pub(crate) fn bind(&mut self, name: UnixName, host: HostId, backlog: Owner) -> io::Result<()> {
-        if self.0.contains_key(&name) {
-            return Err(io::ErrorKind::AddrInUse.into());
+    pub(crate) fn bind(&mut self, name: UnixName, host: HostId, backlog: Owner) -> io::Result<Option<Owner>> {
+        if self.0.get(&name).is_some_and(|bound| !bound.process.check_ended()) {
+            return Err(EADDRINUSE.into());
         }
-        self.0.insert(name, (host, backlog));
-        Ok(())
+        let bound = UnixBound { host, backlog, process: Process::current() };
+        Ok(self.0.insert(name, bound).map(|ended| ended.backlog))
     }
 
-    /// The listener's host and its backlog.
+    /// The listener's host and its backlog, unless its process is known to have ended.
     pub(crate) fn find<T: Send + Sync + 'static>(&self, name: &UnixName) -> Option<(HostId, Arc<T>)> {
-        let (host, backlog) = self.0.get(name)?.clone();
-        Some((host, backlog.downcast().ok()?))
+        let UnixBound { host, backlog, process } = self.0.get(name)?;
+        if process.has_ended() {
+            return None;
+        }
+        Some((*host, backlog.clone().downcast().ok()?))
     }
 
-    /// Removes a listener. The caller drops its backlog without the network's lock.
-    pub(crate) fn remove(&mut self, name: &UnixName) -> Option<Owner> {
-        self.0.remove(name).map(|(_, backlog)| backlog)
+    /// Removes a listener, if this is its backlog. The caller drops it without the network's lock.
+    pub(crate) fn remove<T>(&mut self, name: &UnixName, backlog: &Arc<T>) -> Option<Owner> {
+        let bound = &self.0.get(name)?.backlog;
+        let is_own = std::ptr::addr_eq(Arc::as_ptr(bound), Arc::as_ptr(backlog));
+        if is_own { self.0.remove(name).map(|bound| bound.backlog) } else { None }
     }
 }

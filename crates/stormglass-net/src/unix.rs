@@ -5,11 +5,13 @@
 
 use crate::address::HostId;
 use crate::backlog::{Backlog, establish};
-use crate::byte_stream::{ByteStream, byte_stream_halves, byte_stream_methods};
+use crate::byte_stream::{ByteStream, byte_stream_methods};
+use crate::error::{EAGAIN, ENOENT};
 use crate::handshake::AcceptQueue;
 use crate::host::Host;
 use crate::registry::UnixName;
 use crate::socket_pair::Ends;
+use crate::stream_halves::byte_stream_halves;
 use crate::stream_socket::pair;
 use bytes::Bytes;
 use std::fmt;
@@ -73,9 +75,9 @@ impl UnixStream {
         let shared = host.shared();
         let name = (shared.machine(host.id), path.clone());
         let found = shared.lock().unix_listeners.find::<Backlog<Bytes, Bytes>>(&name);
-        let (there, backlog) = found.ok_or(io::ErrorKind::NotFound)?;
+        let (there, backlog) = found.ok_or(ENOENT)?;
         if backlog.is_full() {
-            return Err(io::ErrorKind::WouldBlock.into());
+            return Err(EAGAIN.into());
         }
         let link = shared.link(host.id, there);
         shared.recorder.record(rt::now(), Kind::Connect, link.subject, std::time::Duration::ZERO, 0);
@@ -158,7 +160,9 @@ impl UnixListener {
         let host = Host::current()?;
         let name = (host.shared().machine(host.id), path.as_ref().to_path_buf());
         let backlog = Backlog::new(BACKLOG);
-        host.shared().lock().unix_listeners.bind(name.clone(), host.id, backlog.clone())?;
+        let ended = host.shared().lock().unix_listeners.bind(name.clone(), host.id, backlog.clone())?;
+        // Dropped without the lock.
+        drop(ended);
         Ok(UnixListener { host, name, backlog })
     }
 
@@ -193,7 +197,7 @@ impl UnixListener {
 impl Drop for UnixListener {
     fn drop(&mut self) {
         self.backlog.close();
-        let backlog = self.host.shared().lock().unix_listeners.remove(&self.name);
+        let backlog = self.host.shared().lock().unix_listeners.remove(&self.name, &self.backlog);
         // Dropped without the lock.
         drop(backlog);
     }

@@ -5,6 +5,9 @@
 //! - [`clock`]: simulated time, sleeps without madsim's floor of 1 ms, timer callbacks without a
 //!   task.
 //! - [`mod@mount`]: values that belong to a node, such as its disk and its host.
+//! - [`special_file`]: Unix sockets and FIFOs, where a filesystem and a network meet.
+//! - [`descriptors`]: the file descriptors of a process, and their limit.
+//! - [`process`]: the incarnations of a node, which own ports and locks until they are killed.
 //! - [`panics`]: where and in which task a panic happened.
 //! - [`coop`]: the budget of operations of a poll, and the time that system calls take.
 //! - [`mod@channel`], [`mod@watch`]: communication between tasks that carries causes.
@@ -26,11 +29,14 @@ compile_error!(
 pub mod channel;
 pub mod clock;
 pub mod coop;
+pub mod descriptors;
 mod join;
 mod join_set;
 pub mod mount;
 pub mod panics;
+pub mod process;
 mod run;
+pub mod special_file;
 pub mod task;
 mod task_state;
 mod wakers;
@@ -42,10 +48,13 @@ pub use clock::{
     Alarm, Clock, MissedTickBehavior, Sleep, Ticker, is_in_run, now, pause, record_status, sleep,
     sleep_until, time_of_day, timeout, wake_at,
 };
+pub use descriptors::Descriptor;
 pub use join::{AbortHandle, JoinError, JoinHandle};
 pub use join_set::JoinSet;
 pub use mount::{Mount, current_node, mount, mounted};
+pub use process::{Process, ProcessTracker};
 pub use run::{RunGuard, enter_run};
+pub use special_file::{Filesystem, SpecialFile, SpecialFiles, SpecialKind};
 pub use task::{ScopeGuard, Scoped, TaskTracker, join_all, scoped, scoped_task, spawn, spawn_in, spawn_on};
 pub use task_state::{Id, forget_panics_of_killed_processes, has_unjoined_panic, take_unjoined_panic};
 pub use wakers::Wakers;

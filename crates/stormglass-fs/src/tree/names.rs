@@ -7,6 +7,7 @@ use super::{Contents, Tree};
 use crate::error;
 use std::io;
 use std::sync::Arc;
+use stormglass_rt::{SpecialFile, SpecialKind};
 
 impl Tree {
     /// Creates an empty file at `path`, following symbolic links, or returns the inode that exists there.
@@ -44,6 +45,22 @@ impl Tree {
         let resolved = self.nodes.resolve_any(path, Follow::Never)?.free_dentry_for_file()?;
         self.add(resolved, Body::Symlink(target.to_string()));
         Ok(())
+    }
+
+    /// Creates a Unix socket or a FIFO (`mknod(2)`), and returns its inode's file.
+    pub(crate) fn create_special(&mut self, path: &str, kind: SpecialKind) -> io::Result<SpecialFile> {
+        let resolved = self.nodes.resolve_any(path, Follow::Never)?.free_dentry_for_file()?;
+        let file = SpecialFile::new(kind);
+        self.add(resolved, Body::Special(file.clone()));
+        Ok(file)
+    }
+
+    /// Returns the special file that this inode is, or `None` if it is of another type.
+    pub(crate) fn special(&self, inode: Inode) -> Option<&SpecialFile> {
+        match &self.node(inode).body {
+            Body::Special(file) => Some(file),
+            _ => None,
+        }
     }
 
     pub(crate) fn read_link(&self, path: &str) -> io::Result<String> {

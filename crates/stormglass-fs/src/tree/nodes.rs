@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use std::sync::Arc;
 use stormglass_core::SimTime;
+use stormglass_rt::{SpecialFile, SpecialKind};
 
 /// The inode number of a file, directory or symbolic link. Directory entries point to it. Numbers are never reused, so a
 /// stale number cannot refer to a newer file.
@@ -20,6 +21,17 @@ pub(crate) enum Type {
     Directory,
     File,
     Symlink,
+    Socket,
+    Fifo,
+}
+
+impl From<SpecialKind> for Type {
+    fn from(kind: SpecialKind) -> Type {
+        match kind {
+            SpecialKind::Socket => Type::Socket,
+            SpecialKind::Fifo => Type::Fifo,
+        }
+    }
 }
 
 /// What `stat(2)` reports about an inode.
@@ -49,6 +61,7 @@ pub(super) enum Body {
     Directory(Directory),
     File(Contents),
     Symlink(String),
+    Special(SpecialFile),
 }
 
 /// The entries of a directory. The order follows from the operations, not from the names: see [`sorted`].
@@ -108,6 +121,7 @@ impl Nodes {
             Body::Directory(_) => Type::Directory,
             Body::File(_) => Type::File,
             Body::Symlink(_) => Type::Symlink,
+            Body::Special(file) => file.kind().into(),
         }
     }
 

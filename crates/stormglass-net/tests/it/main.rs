@@ -10,4 +10,5 @@ mod faults;
 mod hold;
 mod hyper;
 mod madsim_network;
+mod processes;
 mod streams;

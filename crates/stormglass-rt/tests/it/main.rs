@@ -5,4 +5,5 @@
 mod budget;
 mod causes;
 mod tasks;
+mod processes;
 mod workers;
