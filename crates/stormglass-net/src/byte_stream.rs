@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::task::{Context, Poll, ready};
 use stormglass_core::EventId;
+use stormglass_rt::coop;
 use tokio::io::ReadBuf;
 
 /// The largest segment in bytes: what a kernel hands to a network card as one (Linux:
@@ -76,8 +77,16 @@ impl ByteStream {
         })
     }
 
-    /// Reads if the socket is ready; 0 is the end of the stream.
+    /// Reads if the socket is ready and the task has budget; 0 is the end of the stream.
     fn poll_read_if_ready(
+        &self,
+        context: Option<&mut Context<'_>>,
+        take: impl FnOnce(&mut VecDeque<(Bytes, EventId)>) -> (usize, u64),
+    ) -> Poll<io::Result<usize>> {
+        coop::poll_or_try(context, |context| self.read_if_ready(context, take))
+    }
+
+    fn read_if_ready(
         &self,
         context: Option<&mut Context<'_>>,
         take: impl FnOnce(&mut VecDeque<(Bytes, EventId)>) -> (usize, u64),
@@ -115,6 +124,14 @@ impl ByteStream {
 
     /// Waits until the send window is open; sends as much as it allows.
     pub(crate) fn poll_write_bytes(
+        &self,
+        context: Option<&mut Context<'_>>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        coop::poll_or_try(context, |context| self.write_if_ready(context, slices))
+    }
+
+    fn write_if_ready(
         &self,
         context: Option<&mut Context<'_>>,
         slices: &[IoSlice<'_>],

@@ -213,6 +213,36 @@ impl Drop for RestoreOnPending {
     }
 }
 
+/// Polls an operation within the budget: it uses up one if it is ready.
+pub fn poll_within_budget<T>(
+    context: &mut Context<'_>,
+    operation: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+) -> Poll<T> {
+    let coop = ready!(poll_proceed(context));
+    let output = ready!(operation(context));
+    coop.made_progress();
+    Poll::Ready(output)
+}
+
+/// As [`poll_within_budget`]; without a context, the operation is one that does not wait
+/// ([`count_try`]).
+///
+/// # Panics
+///
+/// As [`count_try`].
+pub fn poll_or_try<T>(
+    context: Option<&mut Context<'_>>,
+    operation: impl FnOnce(Option<&mut Context<'_>>) -> Poll<T>,
+) -> Poll<T> {
+    match context {
+        Some(context) => poll_within_budget(context, |context| operation(Some(context))),
+        None => {
+            count_try();
+            operation(None)
+        }
+    }
+}
+
 /// Counts a call that does not wait (`try_*`): it uses up no budget, but a loop of them in one poll
 /// uses up the turns of the run.
 ///
@@ -272,9 +302,6 @@ impl<F: Future> Future for Coop<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let coop = ready!(poll_proceed(context));
-        let output = ready!(self.future.as_mut().poll(context));
-        coop.made_progress();
-        Poll::Ready(output)
+        poll_within_budget(context, |context| self.future.as_mut().poll(context))
     }
 }

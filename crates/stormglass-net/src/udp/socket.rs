@@ -285,6 +285,10 @@ impl UdpSocket {
     }
 
     pub(crate) fn poll_ready(&self, context: &mut Context<'_>, interest: Interest) -> Poll<Ready> {
+        rt::coop::poll_within_budget(context, |context| self.poll_awaited(context, interest))
+    }
+
+    fn poll_awaited(&self, context: &mut Context<'_>, interest: Interest) -> Poll<Ready> {
         if interest.is_writable() && !self.is_registered.load(Ordering::Relaxed) {
             self.register();
         }

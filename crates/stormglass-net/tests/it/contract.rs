@@ -13,6 +13,7 @@ mod simulated {
     include!("contract/readiness.rs");
     include!("contract/options.rs");
     include!("contract/datagrams.rs");
+    include!("contract/budget.rs");
 
     fn spawn(task: impl std::future::Future<Output = ()> + Send + 'static) {
         drop(madsim::task::spawn_local(task));
@@ -28,6 +29,7 @@ mod real {
     include!("contract/readiness.rs");
     include!("contract/options.rs");
     include!("contract/datagrams.rs");
+    include!("contract/budget.rs");
 
     fn spawn(task: impl std::future::Future<Output = ()> + Send + 'static) {
         drop(tokio::spawn(task));
@@ -112,4 +114,5 @@ contract! {
     destinations_are_checked
     broadcasts_arrive_on_the_own_host
     multicast_arrives_at_members
+    a_poll_completes_128_ready_operations
 }

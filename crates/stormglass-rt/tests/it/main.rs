@@ -4,6 +4,6 @@
 
 mod budget;
 mod causes;
-mod tasks;
 mod processes;
+mod tasks;
 mod workers;
