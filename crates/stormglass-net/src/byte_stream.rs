@@ -196,7 +196,9 @@ macro_rules! byte_stream_methods {
             ///
             /// None; the result type is tokio's.
             pub async fn ready(&self, interest: $crate::Interest) -> std::io::Result<$crate::Ready> {
-                std::future::poll_fn(|context| self.socket.poll_ready(context, interest).map(Ok)).await
+                // Uses up no budget, as with tokio.
+                stormglass_rt::coop::count_try();
+                std::future::poll_fn(|context| self.socket.poll_awaited(context, interest).map(Ok)).await
             }
 
             /// Waits until a read would not block: there is data, the end of the stream, or an
@@ -263,7 +265,8 @@ macro_rules! byte_stream_methods {
                 mut operation: impl FnMut() -> std::io::Result<R>,
             ) -> std::io::Result<R> {
                 loop {
-                    let ready = self.ready(interest).await?;
+                    let ready =
+                        std::future::poll_fn(|context| self.socket.poll_ready(context, interest)).await;
                     match operation() {
                         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                             self.socket.clear_readiness(ready);

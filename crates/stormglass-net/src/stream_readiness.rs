@@ -70,12 +70,13 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
         }
     }
 
-    /// Waits until the socket is ready for any of this.
+    /// Waits until the socket is ready for any of this, within the budget.
     pub(crate) fn poll_ready(&self, context: &mut Context<'_>, interest: Interest) -> Poll<Ready> {
         coop::poll_within_budget(context, |context| self.poll_awaited(context, interest))
     }
 
-    fn poll_awaited(&self, context: &mut Context<'_>, interest: Interest) -> Poll<Ready> {
+    /// As [`StreamSocket::poll_ready`], without the budget.
+    pub(crate) fn poll_awaited(&self, context: &mut Context<'_>, interest: Interest) -> Poll<Ready> {
         let awaited = awaited(interest);
         let ready = self.readiness() & awaited;
         if !ready.is_empty() {

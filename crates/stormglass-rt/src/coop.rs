@@ -10,7 +10,7 @@
 //! cost of a system call have passed ([`SystemCallCost`]); with a cost of zero it is woken at once,
 //! as with tokio. So the calls of one poll are charged together. A poll of fewer than [`BUDGET`]
 //! calls is not charged: its calls are part of the work that is charged by other means, such as the
-//! CPU time of a request. While the task waits, another wake-up may poll it earlier.
+//! CPU time of a request. If the task is polled earlier, its operations still wait.
 //!
 //! A loop of operations that lets no time pass counts as turns of the run, so it ends with the
 //! run's limit of turns: [`BUDGET`] turns for each budget that is used up without a cost, and one
@@ -19,11 +19,13 @@
 use crate::clock::Clock;
 use crate::mount::mounted;
 use crate::run::spend_turns;
-use std::cell::Cell;
+use madsim::net::NetSim;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use stormglass_core::SimTime;
 
@@ -62,6 +64,11 @@ const FULL: Option<u32> = Some(BUDGET);
 thread_local! {
     static CURRENT: Cell<Budget> =
         const { Cell::new(Budget { left: FULL, is_set: false, at: SimTime::ZERO }) };
+    /// The madsim runtime that the budget is for.
+    static RUNTIME: RefCell<Weak<NetSim>> = const { RefCell::new(Weak::new()) };
+    /// The tasks that wait for system calls to be over, and until when. A waker that is kept is not
+    /// that of another task.
+    static DEBTS: RefCell<Vec<(SimTime, Waker)>> = const { RefCell::new(Vec::new()) };
     /// How often the current poll has yielded, and its time.
     static YIELDS: Cell<(u32, SimTime)> = const { Cell::new((0, SimTime::ZERO)) };
     /// The `try_*` calls since the last look at the clock, and what it showed.
@@ -90,8 +97,38 @@ fn current() -> Budget {
         return budget;
     }
     let Some(clock) = Clock::try_current() else { return Budget { left: None, ..budget } };
-    let now = clock.now();
-    if now == budget.at { budget } else { Budget { left: FULL, is_set: false, at: now } }
+    let (now, is_new) = (clock.now(), is_new_runtime());
+    if now == budget.at && !is_new { budget } else { Budget { left: FULL, is_set: false, at: now } }
+}
+
+/// Whether the madsim runtime is another one than at the last call: their times have no order.
+fn is_new_runtime() -> bool {
+    RUNTIME.with_borrow_mut(|runtime| {
+        let is_new = runtime.strong_count() == 0;
+        if is_new {
+            *runtime = Arc::downgrade(&NetSim::current());
+        }
+        is_new
+    })
+}
+
+/// Whether the task of this waker still waits for system calls to be over.
+fn is_in_debt(context: &Context<'_>) -> bool {
+    if DEBTS.with_borrow(Vec::is_empty) {
+        return false;
+    }
+    let now = Clock::current().now();
+    let (is_over, is_in_debt) = DEBTS.with_borrow_mut(|debts| {
+        let is_over: Vec<_> = debts.extract_if(.., |(until, _)| *until <= now).collect();
+        (is_over, debts.iter().any(|(_, waker)| waker.will_wake(context.waker())))
+    });
+    drop(is_over);
+    is_in_debt
+}
+
+/// Forgets the tasks that wait for system calls to be over. For the end of a run.
+pub fn forget_waiting_tasks() {
+    drop(DEBTS.take());
 }
 
 /// Returns whether the current poll may complete another operation.
@@ -155,6 +192,10 @@ pub async fn consume_budget() {
 pub fn poll_proceed(context: &mut Context<'_>) -> Poll<RestoreOnPending> {
     let budget = current();
     match budget.left {
+        Some(_) if is_in_debt(context) => {
+            count_yield(Clock::current().now(), false);
+            Poll::Pending
+        }
         None => Poll::Ready(RestoreOnPending { before: Cell::new(None), marker: PhantomData }),
         Some(0) => {
             yield_now(budget, context);
@@ -170,22 +211,29 @@ pub fn poll_proceed(context: &mut Context<'_>) -> Poll<RestoreOnPending> {
 /// Arranges that a task without budget is woken when its system calls are over.
 #[cold]
 fn yield_now(budget: Budget, context: &Context<'_>) {
-    /// A poll that yields more often than that spins: it polls one operation again and again
-    /// without returning. Each branch of a large `join_all` yields once.
-    const SPINS: u32 = 100_000;
     CURRENT.set(budget);
     let (clock, SystemCallCost(cost)) = (Clock::current(), mounted().unwrap_or_default());
     let now = clock.now();
-    let (yields, at) = YIELDS.get();
-    let yields = if at == now { yields.saturating_add(1) } else { 1 };
-    YIELDS.set((yields, now));
-    let lets_no_time_pass = yields > SPINS || (yields == 1 && cost.is_zero());
-    spend_turns(if lets_no_time_pass { u64::from(BUDGET) } else { 1 });
+    count_yield(now, cost.is_zero());
     if cost.is_zero() {
         context.waker().wake_by_ref();
     } else {
-        clock.wake_at(now + cost * BUDGET, context.waker());
+        let until = now + cost * BUDGET;
+        DEBTS.with_borrow_mut(|debts| debts.push((until, context.waker().clone())));
+        clock.wake_at(until, context.waker());
     }
+}
+
+/// Counts an operation that is not polled as a turn of the run, or as many if time does not pass.
+fn count_yield(now: SimTime, is_free: bool) {
+    /// A poll that yields more often than that spins: it polls one operation again and again
+    /// without returning. Each branch of a large `join_all` yields once.
+    const SPINS: u32 = 100_000;
+    let (yields, at) = YIELDS.get();
+    let yields = if at == now { yields.saturating_add(1) } else { 1 };
+    YIELDS.set((yields, now));
+    let lets_no_time_pass = yields > SPINS || (yields == 1 && is_free);
+    spend_turns(if lets_no_time_pass { u64::from(BUDGET) } else { 1 });
 }
 
 /// What [`poll_proceed`] returns: gives the operation back to the budget when it is dropped, unless

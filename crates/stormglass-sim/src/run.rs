@@ -168,6 +168,7 @@ impl<'a> Run<'a> {
                 tasks.iter().for_each(rt::TaskTracker::abort_all);
             });
         }));
+        rt::coop::forget_waiting_tasks();
         drop((ending, runtime));
         let outcome = Outcome {
             verdict,

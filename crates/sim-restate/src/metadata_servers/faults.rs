@@ -49,7 +49,7 @@ pub struct Breaker {
 
 impl Breaker {
     /// Starts `faults` breakers, each with a random stream of its own. They end after `duration`.
-    pub fn start(world: &World, servers: &Servers, settings: &ChaosSettings) -> Vec<rt::AbortHandle> {
+    pub fn start(world: &World, servers: &Servers, settings: &ChaosSettings) -> Vec<rt::JoinHandle<()>> {
         let busy = Arc::default();
         let breaker = |number: u32| Breaker {
             world: world.clone(),
@@ -58,7 +58,7 @@ impl Breaker {
             chance: world.seed().stream(("breaker", u64::from(number))),
             busy: Arc::clone(&busy),
         };
-        let start = |number| rt::spawn(world.recorder(), "breaker", breaker(number).work()).abort_handle();
+        let start = |number| rt::spawn(world.recorder(), "breaker", breaker(number).work());
         (0..settings.faults).map(start).collect()
     }
 

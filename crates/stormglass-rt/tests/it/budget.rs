@@ -184,6 +184,53 @@ fn a_timeout_ends_a_loop_of_ready_operations() {
     });
 }
 
+/// A wake-up by another branch polls a task that waits for its system calls again; its calls wait
+/// on: 10 ms are 79 budgets, although the task is polled each 10 µs.
+#[test]
+fn a_task_that_is_woken_earlier_still_waits_for_its_calls() {
+    for in_own_scope in [false, true] {
+        Runtime::new().block_on(async {
+            let recorder = Recorder::new(Keep::Nothing);
+            let both = async {
+                let calls = std::cell::Cell::new(0);
+                let mut endless = std::pin::pin!(async {
+                    loop {
+                        coop::consume_budget().await;
+                        calls.set(calls.get() + 1);
+                    }
+                });
+                let mut ticks = std::pin::pin!(async {
+                    for _ in 0..990 {
+                        rt::sleep(MICROS(10)).await;
+                    }
+                });
+                poll_fn(|context| {
+                    let _: Poll<()> = endless.as_mut().poll(context);
+                    ticks.as_mut().poll(context)
+                })
+                .await;
+                calls.get()
+            };
+            let calls =
+                if in_own_scope { rt::spawn(&recorder, "both", both).await.unwrap() } else { both.await };
+            assert!((77 * 128..=79 * 128).contains(&calls), "{calls}");
+        });
+    }
+}
+
+/// The budget is that of a poll, not of a time: two runtimes on one thread show the same times.
+#[test]
+fn runtimes_on_one_thread_do_not_share_a_budget() {
+    for _ in 0..3 {
+        Runtime::new().block_on(async {
+            for _ in 0..BUDGET {
+                assert!(coop::has_budget_remaining());
+                coop::consume_budget().await;
+            }
+        });
+    }
+}
+
 /// Plays a run on a new thread whose turns are limited; returns with what they were used up.
 fn play_limited<F: Future<Output = ()>>(scenario: impl FnOnce(Recorder) -> F + Send) -> TurnsSpent {
     std::thread::scope(|scope| {

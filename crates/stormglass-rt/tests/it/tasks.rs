@@ -180,7 +180,7 @@ fn a_killed_process_takes_its_panics_with_it() {
 fn the_record_of_a_panic_has_location_node_and_scope() {
     let recorder = Recorder::new(Keep::Nothing);
     let own = recorder.clone();
-    let line = line!() + 5;
+    let line = line!() + 4;
     let (_, record) = play(|_| async move {
         let node = Handle::current().create_node().name("node-1").build();
         let scope = Scope { node: own.symbol("node-1"), task: own.symbol("doomed"), ..Scope::default() };
@@ -188,7 +188,7 @@ fn the_record_of_a_panic_has_location_node_and_scope() {
         rt::sleep(MS(1)).await;
     })
     .unwrap();
-    assert_eq!(record.location, Some(format!("{}:{line}:13", file!())));
+    assert_eq!(record.location, Some(format!("{}:{line}:50", file!())));
     assert_eq!(record.message.as_deref(), Some("boom"));
     assert_eq!(record.node.as_deref(), Some("node-1"));
     let scope = record.scope.unwrap();

@@ -119,7 +119,7 @@ fn a_panic_names_node_task_and_location() {
 #[expect(clippy::disallowed_methods, reason = "what madsim-tokio's spawn is")]
 fn a_panic_in_a_task_of_madsim_names_node_and_location() {
     for node in ["node-2", "harness"] {
-        let location = lines_below(3, 63);
+        let location = lines_below(3, 66);
         let played = play(move |world| {
             Box::pin(async move {
                 let doomed = || drop(madsim::task::spawn(async { panic!("boom") }));
