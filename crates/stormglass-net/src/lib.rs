@@ -5,7 +5,7 @@
 //! 1. Data without a network: [`profile`] (latencies, bandwidths, buffer sizes), `error`
 //!    (Linux's numbers), `address`, `location`, `power`, `keepalive`, `retransmission` and `delayed_ack` (TCP's timers),
 //!    `inbox`, `queue` (messages that a hold keeps).
-//! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ports`,
+//! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ephemeral` (choice of free ports), `ports`,
 //!    `registry` (connections and Unix listeners), `madsim_network` (the same faults in madsim's
 //!    own network), [`network`], `bound_port`, [`host`].
 //! 3. Faults on it: `inject`, [`partition`], [`hold`].
@@ -69,6 +69,9 @@ pub mod fault;
 
 #[cfg(madsim)]
 mod link;
+
+#[cfg(madsim)]
+mod ephemeral;
 
 #[cfg(madsim)]
 mod ports;

@@ -10,5 +10,6 @@ mod faults;
 mod hold;
 mod hyper;
 mod madsim_network;
+mod namespaces;
 mod processes;
 mod streams;
