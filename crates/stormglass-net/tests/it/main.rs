@@ -11,5 +11,6 @@ mod groups;
 mod hold;
 mod hyper;
 mod madsim_network;
+mod namespaces;
 mod processes;
 mod streams;
