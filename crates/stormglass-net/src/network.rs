@@ -9,7 +9,7 @@ use crate::ip_options::Interface;
 use crate::link::{Link, Transit};
 use crate::location::Location;
 use crate::madsim_network::{MadsimNetwork, MountedNode};
-use crate::ports::{At, Binding, Owner, Ports, Protocol, Reserved, Site};
+use crate::ports::{At, Binding, Owner, Ports, Protocol, Reserved, Reuse, Site};
 use crate::power::Power;
 use crate::profile::{LinkProfile, NetProfile};
 use crate::registry::{Connections, RegisteredConnection, UnixListeners};
@@ -252,7 +252,7 @@ impl Shared {
         protocol: Protocol,
         (host, at): (HostId, At),
         port: u16,
-        reuse: bool,
+        reuse: Reuse,
         owner: Owner,
     ) -> io::Result<Binding> {
         // Ports may be bound before the run begins.
@@ -284,6 +284,18 @@ impl Shared {
     /// Returns the host that receives what is sent to a port at these addresses of `host`: where
     /// hosts share a namespace, the one whose process has bound the port.
     pub(crate) fn receiver(&self, protocol: Protocol, host: HostId, at: At, port: u16) -> HostId {
+        self.receiver_of(protocol, host, at, port, 0)
+    }
+
+    /// As [`Shared::receiver`], where `flow` selects one of listeners that share the port.
+    pub(crate) fn receiver_of(
+        &self,
+        protocol: Protocol,
+        host: HostId,
+        at: At,
+        port: u16,
+        flow: u64,
+    ) -> HostId {
         if at == At::Host {
             return host;
         }
@@ -291,7 +303,7 @@ impl Shared {
         if !state.host(host).location.shares_namespace() {
             return host;
         }
-        let bound = state.ports.find(protocol, &state.site(host, at), port);
+        let bound = state.ports.find(protocol, &state.site(host, at), port, flow);
         bound.map_or(host, |bound| bound.host)
     }
 
@@ -308,8 +320,24 @@ impl Shared {
         at: At,
         port: u16,
     ) -> io::Result<Option<Arc<T>>> {
+        self.inbox_of(protocol, host, at, port, 0)
+    }
+
+    /// As [`Shared::inbox`], where `flow` selects one of listeners that share the port.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shared::inbox`].
+    pub(crate) fn inbox_of<T: Send + Sync + 'static>(
+        &self,
+        protocol: Protocol,
+        host: HostId,
+        at: At,
+        port: u16,
+        flow: u64,
+    ) -> io::Result<Option<Arc<T>>> {
         let state = self.lock();
-        let bound = state.ports.find(protocol, &state.site(host, at), port);
+        let bound = state.ports.find(protocol, &state.site(host, at), port, flow);
         let Some(owner) = bound.map(|bound| bound.owner.clone()) else { return Ok(None) };
         drop(state);
         if owner.is::<Reserved>() {
@@ -376,8 +404,13 @@ impl Shared {
             let namespace = match &location.namespace {
                 None => own,
                 Some(name) => {
+                    let stream = || self.seed.stream(("net", &*location.machine, "ports", &**name));
+                    let State { namespaces, ports, .. } = &mut *state;
                     let name = (location.machine.clone(), name.clone());
-                    *state.namespaces.entry(name).or_insert(own)
+                    *namespaces.entry(name).or_insert_with(|| {
+                        ports.ephemeral.randomize(own, stream());
+                        own
+                    })
                 }
             };
             state.hosts.push(HostInfo { name, location, namespace, symbol, power, ip, names, faults, links });
