@@ -27,7 +27,7 @@ enum Outcome {
 /// # Errors
 ///
 /// A text if fewer tests pass than `tokio-tests/rules.toml` says, or more.
-pub fn run(workspace: &Workspace, names: &[String]) -> Result<(), String> {
+pub fn run(workspace: &Workspace, names: &[&str]) -> Result<(), String> {
     let support = workspace.root.join("crates/stormglass-parity/tokio-tests");
     let rules: Rules = toml::from_str(&workspace.read(&support.join("rules.toml"))?)
         .map_err(|error| format!("rules.toml: {error}"))?;
