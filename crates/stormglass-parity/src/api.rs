@@ -40,7 +40,7 @@ pub struct FileApi {
 const IO: [&str; 6] = ["AsyncRead", "AsyncSeek", "AsyncWrite", "Interest", "ReadBuf", "Ready"];
 
 /// What tokio's signatures name of `std::fs` and the simulation has types of its own for.
-const OF_STD: [&str; 3] = ["FileType", "Metadata", "Permissions"];
+const OF_STD: [&str; 2] = ["FileType", "Metadata"];
 
 /// Reads the API from tokio's `src`. `named` gives the path in a program of an item's public path,
 /// such as `net::TcpStream`.
@@ -186,7 +186,7 @@ impl FileReader<'_> {
     ) -> Entry {
         let of_type = static_lifetimes(of_type.clone());
         let (parameters, _, bounds) = generics.split_for_impl();
-        let shown = text(of).replace("fmt::", "");
+        let shown = shown_trait(of);
         let shown_type = match group.rsplit_once("::") {
             Some((_, name)) if text(&of_type).split('<').next() == Some(name) => group.to_string(),
             _ => text(&of_type),
@@ -340,6 +340,13 @@ fn collect_names(tokens: TokenStream, names: &mut BTreeSet<String>) {
             _ => {}
         }
     }
+}
+
+/// `std::os::fd::AsRawFd` as `AsRawFd`, `From<std::os::fd::OwnedFd>` as it is.
+fn shown_trait(of: &TokenStream) -> String {
+    let of = text(of);
+    let (path, arguments) = of.split_at(of.find('<').unwrap_or(of.len()));
+    format!("{}{arguments}", path.rsplit("::").next().unwrap_or(path))
 }
 
 /// Returns tokens as people write them.

@@ -60,7 +60,7 @@ pub struct Ported {
 pub fn port(file: &str, text: &str, rules: &Rules) -> Result<Ported, String> {
     let mut text = text.to_string();
     for [from, to] in &rules.everywhere {
-        text = text.replace(from, to);
+        text = replace_word(&text, from, to);
     }
     for patch in rules.patch.iter().filter(|patch| patch.file == file) {
         for [from, to] in &patch.replace {
@@ -116,6 +116,19 @@ pub fn port(file: &str, text: &str, rules: &Rules) -> Result<Ported, String> {
         }
     }
     Ok(ported)
+}
+
+/// Replaces `from` where it does not continue a name: `std::` is not part of `unistd::`.
+fn replace_word(text: &str, from: &str, to: &str) -> String {
+    let mut replaced = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(from) {
+        let continues = rest[..at].ends_with(|last: char| last.is_alphanumeric() || last == '_');
+        replaced += &rest[..at];
+        replaced += if continues { from } else { to };
+        rest = &rest[at + from.len()..];
+    }
+    replaced + rest
 }
 
 fn add(ported: &mut Ported, file: &str, name: String, text: &str, tests: Vec<String>, rules: &Rules) {
@@ -200,6 +213,11 @@ mod tests {
         let item: syn::ItemUse =
             syn::parse_str("use tokio::{io::{self, Interest}, net::UdpSocket as U};").unwrap();
         assert_eq!(leaves(&item.tree), ["tokio::io", "tokio::io::Interest", "tokio::net::UdpSocket as U"]);
+    }
+
+    #[test]
+    fn whole_words_are_replaced() {
+        assert_eq!(replace_word("std::fs, unistd::pipe", "std::", "simstd::"), "simstd::fs, unistd::pipe");
     }
 
     #[test]

@@ -40,6 +40,12 @@ pub mod fs {
         disk().open_with(options, path)
     }
 
+    /// `nix::unistd::mkfifo`.
+    pub fn mkfifo(path: impl AsRef<Path>) -> io::Result<()> {
+        let disk: Disk = stormglass_rt::mounted().expect("a test has a disk");
+        disk.create_fifo(path)
+    }
+
     /// `Path::exists`.
     pub fn exists(path: impl AsRef<Path>) -> bool {
         disk().try_exists(path).unwrap_or(false)
