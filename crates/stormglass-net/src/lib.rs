@@ -68,6 +68,12 @@ mod queue;
 pub mod fault;
 
 #[cfg(madsim)]
+mod interest;
+
+#[cfg(madsim)]
+mod readiness;
+
+#[cfg(madsim)]
 mod link;
 
 #[cfg(madsim)]
@@ -153,6 +159,7 @@ mod simulated {
     pub use crate::hold::Hold;
     pub use crate::host::{Host, Mount, NotMounted, PowerOff};
     pub use crate::inject::FaultGuard;
+    pub use crate::interest::{Interest, Ready};
     pub use crate::link::Counters;
     pub use crate::location::Location;
     pub use crate::names::{ToSocketAddrs, lookup_host};
@@ -163,5 +170,5 @@ mod simulated {
     pub use crate::rpc::{Call, Channel, Service};
     pub use crate::tcp::{TcpListener, TcpSocket, TcpStream};
     pub use crate::udp::UdpSocket;
-    pub use crate::unix::{UnixListener, UnixStream};
+    pub use crate::unix::{UnixDatagram, UnixListener, UnixSocket, UnixStream};
 }

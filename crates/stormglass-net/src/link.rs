@@ -129,6 +129,12 @@ impl Link {
         Some(Transit { latency: counters.latency_last, copy, refused, corrupted, held })
     }
 
+    /// Returns the latency of one message that no fault affects: inside one kernel.
+    pub(crate) fn draw_latency(&self) -> Duration {
+        let LinkState { profile, latencies, .. } = &mut *self.lock();
+        profile.delay + profile.latency.at(latencies.draw())
+    }
+
     /// The latency of the last message or segment that was not lost.
     pub(crate) fn latency_last(&self) -> Duration {
         self.counters().latency_last

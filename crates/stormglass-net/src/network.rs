@@ -10,7 +10,7 @@ use crate::madsim_network::{MadsimNetwork, MountedNode};
 use crate::ports::{Owner, Ports, Protocol, Reserved};
 use crate::power::Power;
 use crate::profile::{LinkProfile, NetProfile};
-use crate::registry::{Connections, RegisteredConnection, UnixListeners};
+use crate::registry::{Connections, RegisteredConnection, UnixNames};
 use indexmap::IndexMap;
 use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId;
@@ -60,7 +60,7 @@ pub(crate) struct State {
     /// The exceptions of [`Network::set_link`], the later before the earlier.
     special: Vec<(glob::Pattern, glob::Pattern, Arc<LinkProfile>)>,
     pub(crate) ports: Ports,
-    pub(crate) unix_listeners: UnixListeners,
+    pub(crate) unix_names: UnixNames,
     connections: Connections,
     /// The nodes that hosts are mounted on.
     nodes: BTreeMap<NodeId, HostId>,

@@ -69,6 +69,11 @@ impl SpecialFile {
         object.downcast().ok()
     }
 
+    /// Whether this is the same inode.
+    pub fn is_same(&self, other: &SpecialFile) -> bool {
+        Arc::ptr_eq(&self.object, &other.object)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Object>> {
         self.object.lock().unwrap_or_else(PoisonError::into_inner)
     }
