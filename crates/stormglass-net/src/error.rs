@@ -37,6 +37,7 @@ errno! {
     ENXIO = 6, "A FIFO without a reader, or a file that cannot be opened.";
     EAGAIN = 11, "The backlog of a Unix listener is full.";
     EACCES = 13, "A datagram to a broadcast address without `SO_BROADCAST`.";
+    ENODEV = 19, "No network interface has this name, index or address.";
     EINVAL = 22, "A socket that is bound already.";
     EMFILE = 24, "The process has as many descriptors as its limit allows.";
     ENOSPC = 28, "No automatic name of a Unix socket is left.";
@@ -44,11 +45,13 @@ errno! {
     EDESTADDRREQ = 89, "A datagram without a destination.";
     EMSGSIZE = 90, "A datagram that is too long.";
     EPROTOTYPE = 91, "A Unix socket of another type.";
+    ENOPROTOOPT = 92, "An option of the other IP version.";
     EAFNOSUPPORT = 97, "An address of the other IP version.";
     EADDRINUSE = 98, "Another socket has the address.";
     EADDRNOTAVAIL = 99, "An address of another host, or no ephemeral port is free.";
     ENETUNREACH = 101, "A stream to a broadcast address.";
     ECONNRESET = 104, "The other end has sent an RST.";
+    ENOBUFS = 105, "The socket is a member of too many multicast groups.";
     ENOTCONN = 107, "The socket has no peer.";
     ETIMEDOUT = 110, "Every retransmission was lost.";
     ECONNREFUSED = 111, "Nothing listens on the port.";

@@ -3,7 +3,8 @@
 //! **Reading order** is the order of dependence: a module uses only modules above it.
 //!
 //! 1. Data without a network: [`profile`] (latencies, bandwidths, buffer sizes), `error`
-//!    (Linux's numbers), `address`, `location`, `power`, `keepalive`, `retransmission` and `delayed_ack` (TCP's timers),
+//!    (Linux's numbers), `interest`, `cached_readiness` and `readiness` (what tokio knows of a socket), `address`,
+//!    `location`, `power`, `keepalive`, `retransmission` and `delayed_ack` (TCP's timers),
 //!    `inbox`, `queue` (messages that a hold keeps).
 //! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ports`,
 //!    `registry` (connections and Unix listeners), `madsim_network` (the same faults in madsim's
@@ -12,9 +13,9 @@
 //! 4. How values are delivered: `delivery` (one timer for each), `datagram`, `ordered_stream` (one
 //!    direction of a connection).
 //! 5. Connections: `handshake`, `socket_pair` (both kernels' state), `keepalive_probe`,
-//!    `stream_socket` (one end, as a process has it open), `backlog`.
+//!    `stream_socket` (one end, as a process has it open), `stream_readiness`, `backlog`.
 //! 6. What programs use, for messages of any type: [`endpoint`], [`connection`], [`rpc`]; for
-//!    bytes, by tokio's names: `names` (lookups), `byte_stream`, [`tcp`], `udp`, [`unix`].
+//!    bytes, by tokio's names: `names` (lookups), `byte_stream`, `stream_halves`, [`tcp`], `udp`, [`unix`].
 //! 7. [`netstat`], a snapshot of all this.
 //!
 //! Without simulation `real` stands in for all of them, and is tokio's.
@@ -44,6 +45,15 @@ pub mod profile;
 mod error;
 
 #[cfg(madsim)]
+mod interest;
+
+#[cfg(madsim)]
+mod cached_readiness;
+
+#[cfg(madsim)]
+mod readiness;
+
+#[cfg(madsim)]
 mod address;
 
 #[cfg(madsim)]
@@ -66,12 +76,6 @@ mod queue;
 
 #[cfg(madsim)]
 pub mod fault;
-
-#[cfg(madsim)]
-mod interest;
-
-#[cfg(madsim)]
-mod readiness;
 
 #[cfg(madsim)]
 mod link;
@@ -122,6 +126,9 @@ mod keepalive_probe;
 mod stream_socket;
 
 #[cfg(madsim)]
+mod stream_readiness;
+
+#[cfg(madsim)]
 mod backlog;
 
 #[cfg(madsim)]
@@ -138,6 +145,9 @@ mod names;
 
 #[cfg(madsim)]
 mod byte_stream;
+
+#[cfg(madsim)]
+mod stream_halves;
 
 #[cfg(madsim)]
 pub mod tcp;

@@ -1,6 +1,7 @@
 //! Readiness of a socket or pipe, as tokio's I/O driver keeps it: a flag that an event sets and an
 //! operation that would block clears.
 
+use crate::cached_readiness::{attempted, awaited};
 use crate::interest::{Interest, Ready};
 use std::future::poll_fn;
 use std::io;
@@ -8,7 +9,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use stormglass_core::SimTime;
 use stormglass_rt::{self as rt, Wakers};
-
 
 /// What one registered socket is ready for. The kernel sets flags ([`Readiness::set`]); an
 /// operation that the kernel answers with EAGAIN clears them.
@@ -67,26 +67,24 @@ impl Readiness {
     }
 
     /// Waits until one of the flags of an interest is set; returns those that are.
-    pub(crate) fn poll_ready(&self, interest: Interest, context: Option<&mut Context<'_>>) -> Poll<Ready> {
+    pub(crate) fn poll_ready(&self, interest: Interest, context: &mut Context<'_>) -> Poll<Ready> {
         let mut state = self.lock();
-        let ready = state.ready & flags(interest);
+        let ready = state.ready & awaited(interest);
         if !ready.is_empty() {
             return Poll::Ready(ready);
         }
-        if let Some(context) = context {
-            if interest.is_readable() {
-                state.readers.add(context.waker());
-            }
-            if interest.is_writable() {
-                state.writers.add(context.waker());
-            }
+        if interest.is_readable() {
+            state.readers.add(context.waker());
+        }
+        if interest.is_writable() {
+            state.writers.add(context.waker());
         }
         Poll::Pending
     }
 
     /// As [`Readiness::poll_ready`].
     pub(crate) async fn ready(&self, interest: Interest) -> Ready {
-        poll_fn(|context| self.poll_ready(interest, Some(context))).await
+        poll_fn(|context| self.poll_ready(interest, context)).await
     }
 
     /// Runs an operation if the socket is ready for it.
@@ -100,7 +98,7 @@ impl Readiness {
         interest: Interest,
         operation: impl FnOnce() -> io::Result<R>,
     ) -> io::Result<R> {
-        if self.poll_ready(interest, None).is_pending() {
+        if (self.lock().ready & attempted(interest)).is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let result = operation();
@@ -118,7 +116,7 @@ impl Readiness {
         mut operation: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         loop {
-            ready!(self.poll_ready(interest, Some(&mut *context)));
+            ready!(self.poll_ready(interest, context));
             match operation() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(interest),
                 result => return Poll::Ready(result),
@@ -136,21 +134,6 @@ impl Readiness {
     }
 }
 
-/// The flags that an interest waits for (tokio: `Ready::from_interest`).
-fn flags(interest: Interest) -> Ready {
-    let mut flags = Ready::EMPTY;
-    if interest.is_readable() {
-        flags |= Ready::READABLE | Ready::READ_CLOSED;
-    }
-    if interest.is_writable() {
-        flags |= Ready::WRITABLE | Ready::WRITE_CLOSED;
-    }
-    if interest.is_error() {
-        flags |= Ready::ERROR;
-    }
-    flags
-}
-
 fn meets(ready: Ready, interest: Interest) -> bool {
-    !(ready & flags(interest)).is_empty()
+    !(ready & awaited(interest)).is_empty()
 }

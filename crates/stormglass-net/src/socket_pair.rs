@@ -7,6 +7,7 @@
 //! error, once; after that reads return the end of the stream and writes `BrokenPipe`.
 
 use crate::address::HostId;
+use crate::cached_readiness::{Event, Events};
 use crate::delivery::Destination;
 use crate::error::{ECONNRESET, EPIPE, Errno};
 use crate::fault::Segment;
@@ -38,6 +39,8 @@ pub(crate) struct SocketPair {
     windows: [u64; 2],
     same_kernel: bool,
     sockets: [Mutex<Socket>; 2],
+    /// What the kernel has reported to the process at each end.
+    pub(crate) events: [Events; 2],
 }
 
 /// The window of connections without a limit.
@@ -111,7 +114,7 @@ impl SocketPair {
         let port = addresses[1].port();
         let streams = [0, 1].map(|side| OrderedStream::new(network, links[side].clone(), port));
         let pair = network.register(|number| {
-            let (network, sockets) = (network.clone(), Default::default());
+            let (network, sockets, events) = (network.clone(), Default::default(), Default::default());
             let pair = SocketPair {
                 network,
                 number,
@@ -122,6 +125,7 @@ impl SocketPair {
                 windows,
                 same_kernel,
                 sockets,
+                events,
             };
             Arc::new(pair)
         });
@@ -170,14 +174,19 @@ impl SocketPair {
         if socket.reset.is_some() || socket.fin_sent || gone {
             return Err(EPIPE.into());
         }
+        if self.is_window_open(side, socket) {
+            return Ok(SendWindow::Open(self.windows[side as usize] - socket.outstanding));
+        }
+        Ok(SendWindow::Full(socket.window_updates.front().map(|&(at, _)| at)))
+    }
+
+    /// Whether the send window has room.
+    pub(crate) fn is_window_open(&self, side: Side, socket: &mut Socket) -> bool {
         let window = self.windows[side as usize];
         if socket.outstanding >= window {
             socket.apply_window_updates(rt::now());
         }
-        if socket.outstanding < window {
-            return Ok(SendWindow::Open(window - socket.outstanding));
-        }
-        Ok(SendWindow::Full(socket.window_updates.front().map(|&(at, _)| at)))
+        socket.outstanding < window
     }
 
     /// Reserves this much of the send window, if it is bounded; returns how much is reserved.
@@ -212,6 +221,7 @@ impl SocketPair {
             return;
         }
         drop(socket);
+        self.events[side as usize].report(Event::Writable);
         self.send(side, Packet::Fin, 0, queue);
         self.enter_time_wait(side);
     }
@@ -308,6 +318,9 @@ impl SocketPair {
         }
         socket.reset = Some(cause);
         socket.error = Some(if socket.fin_received.is_some() { EPIPE } else { why });
+        for event in [Event::Readable, Event::Writable, Event::Error] {
+            self.events[side as usize].report(event);
+        }
         socket.readers.wake_all();
         socket.writers.wake_all();
         drop(socket);
@@ -444,10 +457,12 @@ impl<T: Send + 'static> Destination<Packet<T>> for SocketDestination<T> {
             Packet::Data(value, counts) => {
                 socket.unread += counts;
                 lock(&self.queue).push_back((value, cause));
+                self.pair.events[self.side as usize].report(Event::Readable);
                 socket.readers.wake_all();
             }
             Packet::Fin => {
                 socket.fin_received = Some(cause);
+                self.pair.events[self.side as usize].report(Event::Readable);
                 socket.readers.wake_all();
             }
             Packet::Rst => {

@@ -1,8 +1,9 @@
 //! TCP streams.
 
-use crate::byte_stream::{ByteStream, byte_stream_halves, byte_stream_methods};
+use crate::byte_stream::{ByteStream, byte_stream_methods};
 use crate::ext::TcpStreamExt;
 use crate::keepalive::Keepalive;
+use crate::stream_halves::byte_stream_halves;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;

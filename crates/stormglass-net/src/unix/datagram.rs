@@ -171,7 +171,7 @@ impl UnixDatagram {
 
     /// Polls [`UnixDatagram::writable`], for hand-written futures.
     pub fn poll_send_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.readiness.poll_ready(Interest::WRITABLE, Some(context)).map(|_| Ok(()))
+        self.socket.readiness.poll_ready(Interest::WRITABLE, context).map(|_| Ok(()))
     }
 
     /// Waits until there is a datagram or an error.
@@ -185,7 +185,7 @@ impl UnixDatagram {
 
     /// Polls [`UnixDatagram::readable`], for hand-written futures.
     pub fn poll_recv_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.readiness.poll_ready(Interest::READABLE, Some(context)).map(|_| Ok(()))
+        self.socket.readiness.poll_ready(Interest::READABLE, context).map(|_| Ok(()))
     }
 
     /// Runs an operation if the socket is ready for it.
@@ -194,11 +194,7 @@ impl UnixDatagram {
     ///
     /// `WouldBlock` if it is not; those of the operation. `WouldBlock` of the operation makes the
     /// socket not ready until the next event.
-    pub fn try_io<R>(
-        &self,
-        interest: Interest,
-        operation: impl FnOnce() -> io::Result<R>,
-    ) -> io::Result<R> {
+    pub fn try_io<R>(&self, interest: Interest, operation: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
         self.socket.readiness.try_io(interest, operation)
     }
 

@@ -146,7 +146,7 @@ impl Sender {
 
     /// Polls [`Sender::writable`], for hand-written futures.
     pub fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.end.readiness().poll_ready(Interest::WRITABLE, Some(context)).map(|_| Ok(()))
+        self.end.readiness().poll_ready(Interest::WRITABLE, context).map(|_| Ok(()))
     }
 
     /// Writes without waiting. Up to 4,096 bytes are written as a whole or not at all (`PIPE_BUF`).
@@ -179,11 +179,7 @@ impl Sender {
 }
 
 impl AsyncWrite for Sender {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(context, &[IoSlice::new(bytes)])
     }
 
@@ -240,7 +236,7 @@ impl Receiver {
 
     /// Polls [`Receiver::readable`], for hand-written futures.
     pub fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.end.readiness().poll_ready(Interest::READABLE, Some(context)).map(|_| Ok(()))
+        self.end.readiness().poll_ready(Interest::READABLE, context).map(|_| Ok(()))
     }
 
     /// Reads the available data without waiting; 0 bytes if no writer is left.
@@ -306,9 +302,8 @@ impl AsyncRead for Receiver {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let unfilled = buffer.initialize_unfilled();
-        let len = ready!(
-            self.end.readiness().poll_io(Interest::READABLE, context, || self.end.read(unfilled))
-        )?;
+        let len =
+            ready!(self.end.readiness().poll_io(Interest::READABLE, context, || self.end.read(unfilled)))?;
         buffer.advance(len);
         Poll::Ready(Ok(()))
     }

@@ -4,9 +4,11 @@ use super::address::{SocketAddr, UCred};
 use super::listener::{BoundSocket, Listening};
 use super::name::{self, Binding};
 use crate::address::HostId;
-use crate::byte_stream::{ByteStream, byte_stream_halves, byte_stream_methods};
+use crate::byte_stream::{ByteStream, byte_stream_methods};
 use crate::host::Host;
+use crate::interest::Ready;
 use crate::socket_pair::Ends;
+use crate::stream_halves::byte_stream_halves;
 use crate::stream_socket::pair;
 use std::future::poll_fn;
 use std::io;
@@ -28,7 +30,7 @@ pub struct UnixStream {
     peer: SocketAddr,
     /// The other end's credentials.
     credentials: UCred,
-    binding: Option<Binding>,
+    _binding: Option<Binding>,
     _descriptor: Descriptor,
 }
 
@@ -46,7 +48,7 @@ impl UnixStream {
         credentials: UCred,
         descriptor: Descriptor,
     ) -> UnixStream {
-        UnixStream { socket, local, peer, credentials, binding: None, _descriptor: descriptor }
+        UnixStream { socket, local, peer, credentials, _binding: None, _descriptor: descriptor }
     }
 
     /// Connects to the listener at this path, or at this abstract name if it begins with a zero
@@ -88,7 +90,7 @@ impl UnixStream {
         listening.add(server, local.clone(), UCred::of_current_process(), event);
         let names = [local, listening.address.clone()];
         let stream = UnixStream {
-            binding,
+            _binding: binding,
             ..UnixStream::new(client, names, listening.credentials, descriptor)
         };
         // tokio waits for its driver to report that the stream is writable.
@@ -113,6 +115,8 @@ impl UnixStream {
         let host = Host::current()?;
         let descriptors = (Descriptor::open()?, Descriptor::open()?);
         let (one, other) = pair(host.shared(), ends(host.id, host.id));
+        // Unlike an accepted stream, it is not assumed to be readable.
+        other.clear_readiness(Ready::READABLE);
         let unnamed = |socket, descriptor| {
             let names = [SocketAddr::unnamed(), SocketAddr::unnamed()];
             UnixStream::new(socket, names, UCred::of_current_process(), descriptor)

@@ -158,8 +158,7 @@ impl Socket {
         if state.is_read_shut_down {
             return Err(EPIPE.into());
         }
-        let is_mutual =
-            state.peer.as_ref().is_some_and(|(peer, _)| peer.as_ptr() == Arc::as_ptr(self));
+        let is_mutual = state.peer.as_ref().is_some_and(|(peer, _)| peer.as_ptr() == Arc::as_ptr(self));
         if !is_self && !is_mutual && state.queue.len() > QUEUE {
             if to_peer {
                 state.waiting.push(Arc::downgrade(self));
