@@ -45,7 +45,8 @@ errno! {
     EDESTADDRREQ = 89, "A datagram without a destination.";
     EMSGSIZE = 90, "A datagram that is too long.";
     EPROTOTYPE = 91, "A Unix socket of another type.";
-    ENOPROTOOPT = 92, "An option of the other IP version.";
+    ENOPROTOOPT = 92, "An option of the other IP version, when it is set.";
+    EOPNOTSUPP = 95, "An option of the other IP version, when it is read.";
     EAFNOSUPPORT = 97, "An address of the other IP version.";
     EADDRINUSE = 98, "Another socket has the address.";
     EADDRNOTAVAIL = 99, "An address of another host, or no ephemeral port is free.";

@@ -1,6 +1,6 @@
 //! Hosts: created by name, mounted on madsim nodes, switched off.
 
-use crate::address::{Address, HostId};
+use crate::address::{Address, HostId, is_broadcast};
 use crate::error::EADDRNOTAVAIL;
 use crate::location::Location;
 use crate::network::{Network, Shared};
@@ -131,6 +131,15 @@ impl Host {
             return Err(EADDRNOTAVAIL.into());
         }
         shared.bind(protocol, self.id, bound_to(address), reuse, owner)
+    }
+
+    /// Binds an address of this host, or a multicast group or broadcast address, for datagrams;
+    /// returns the port.
+    pub(crate) fn bind_datagrams(&self, address: SocketAddr, owner: Owner) -> io::Result<u16> {
+        if address.ip().is_multicast() || is_broadcast(address.ip()) {
+            return self.shared().bind(Protocol::Datagram, self.id, bound_to(address), false, owner);
+        }
+        self.bind_address(Protocol::Datagram, address, false, owner)
     }
 
     /// The source address that the host uses towards another address.

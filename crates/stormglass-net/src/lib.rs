@@ -3,11 +3,12 @@
 //! **Reading order** is the order of dependence: a module uses only modules above it.
 //!
 //! 1. Data without a network: [`profile`] (latencies, bandwidths, buffer sizes), `error`
-//!    (Linux's numbers), `interest`, `cached_readiness` and `readiness` (what tokio knows of a socket), `address`,
+//!    (Linux's numbers), `interest`, `cached_readiness` and `readiness` (what tokio knows of a
+//!    socket), `ip_options`, `address`,
 //!    `location`, `power`, `keepalive`, `retransmission` and `delayed_ack` (TCP's timers),
 //!    `inbox`, `queue` (messages that a hold keeps).
 //! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ports`,
-//!    `registry` (connections and Unix listeners), `madsim_network` (the same faults in madsim's
+//!    `registry` (connections and Unix listeners), `groups` (members of multicast groups), `madsim_network` (the same faults in madsim's
 //!    own network), [`network`], [`host`].
 //! 3. Faults on it: `inject`, [`partition`], [`hold`].
 //! 4. How values are delivered: `delivery` (one timer for each), `datagram`, `ordered_stream` (one
@@ -54,6 +55,9 @@ mod cached_readiness;
 mod readiness;
 
 #[cfg(madsim)]
+mod ip_options;
+
+#[cfg(madsim)]
 mod address;
 
 #[cfg(madsim)]
@@ -85,6 +89,9 @@ mod ports;
 
 #[cfg(madsim)]
 mod registry;
+
+#[cfg(madsim)]
+mod groups;
 
 #[cfg(madsim)]
 mod madsim_network;

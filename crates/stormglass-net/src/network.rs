@@ -4,6 +4,7 @@
 use crate::address::HostId;
 use crate::error::EADDRINUSE;
 use crate::fault::{Faults, Segment, Sent};
+use crate::groups::Groups;
 use crate::link::{Link, Transit};
 use crate::location::Location;
 use crate::madsim_network::{MadsimNetwork, MountedNode};
@@ -61,6 +62,7 @@ pub(crate) struct State {
     special: Vec<(glob::Pattern, glob::Pattern, Arc<LinkProfile>)>,
     pub(crate) ports: Ports,
     pub(crate) unix_names: UnixNames,
+    pub(crate) groups: Groups,
     connections: Connections,
     /// The nodes that hosts are mounted on.
     nodes: BTreeMap<NodeId, HostId>,
@@ -391,6 +393,14 @@ impl Shared {
             (IpAddr::V6(_), IpAddr::V4(_)) => host.v6().into(),
             (_, ip) => ip,
         }
+    }
+
+    /// The hosts of a host's zone, itself included, in order.
+    pub(crate) fn hosts_of_zone(&self, host: HostId) -> Vec<HostId> {
+        let state = self.lock();
+        let zone = &state.host(host).location.zone;
+        let hosts = (0..).map(HostId).zip(&state.hosts);
+        hosts.filter(|(_, info)| info.location.zone == *zone).map(|(host, _)| host).collect()
     }
 
     /// The machine that the host is on.

@@ -94,10 +94,6 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
         self.socket().zero_linger = zero_linger;
     }
 
-    pub(crate) fn zero_linger(&self) -> bool {
-        self.socket().zero_linger
-    }
-
     /// Returns the error that no operation has returned yet.
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         self.socket().error.take().map(io::Error::from)

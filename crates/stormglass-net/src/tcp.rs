@@ -1,5 +1,7 @@
 //! TCP, named after tokio's: listeners, streams, sockets, and the halves of streams.
 
+mod options;
+
 mod listener;
 mod socket;
 mod stream;

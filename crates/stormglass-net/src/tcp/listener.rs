@@ -2,14 +2,17 @@
 
 use crate::backlog::Backlog;
 use crate::host::Host;
+use crate::ip_options::ip_option_methods;
 use crate::ports::{Protocol, bound_to};
+use crate::socket_pair::lock;
+use crate::tcp::options::TcpOptions;
 use crate::tcp::stream::TcpStream;
 use bytes::Bytes;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 /// A TCP listener, named after `tokio::net::TcpListener`. Connecting succeeds from the moment the
@@ -19,7 +22,11 @@ pub struct TcpListener {
     pub(crate) host: Host,
     pub(crate) address: SocketAddr,
     pub(crate) backlog: Arc<Backlog<Bytes, Bytes>>,
+    /// Accepted streams inherit them.
+    pub(crate) options: Mutex<TcpOptions>,
 }
+
+ip_option_methods!(TcpListener);
 
 impl TcpListener {
     /// Waits for the next connection; returns it and the client's address.
@@ -36,8 +43,12 @@ impl TcpListener {
         let first = self.backlog.poll_accept(context, self.host.network().recorder());
         first.map(|socket| {
             let peer = socket.peer();
-            Ok((TcpStream::new(socket), peer))
+            Ok((TcpStream::new(socket, self.options().clone()), peer))
         })
+    }
+
+    fn options(&self) -> MutexGuard<'_, TcpOptions> {
+        lock(&self.options)
     }
 
     /// The address that the listener is bound to.
