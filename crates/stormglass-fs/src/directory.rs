@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::vec::IntoIter;
 use stormglass_core::Kind;
+use stormglass_rt as rt;
 
 /// The entries of a directory at the time it was read, sorted by name; named after `tokio::fs::ReadDir`.
 #[derive(Debug)]
@@ -17,11 +18,13 @@ pub struct ReadDir {
     disk: Disk,
     path: PathBuf,
     entries: IntoIter<(Arc<str>, Type)>,
+    _descriptor: rt::Descriptor,
 }
 
 impl ReadDir {
-    pub(crate) fn new(disk: &Disk, path: &Path, entries: Vec<(Arc<str>, Type)>) -> ReadDir {
-        ReadDir { disk: disk.clone(), path: path.to_path_buf(), entries: entries.into_iter() }
+    fn new(disk: &Disk, path: &Path, entries: Vec<(Arc<str>, Type)>, descriptor: rt::Descriptor) -> ReadDir {
+        let (disk, path, entries) = (disk.clone(), path.to_path_buf(), entries.into_iter());
+        ReadDir { disk, path, entries, _descriptor: descriptor }
     }
 
     /// Returns the next entry.
@@ -135,6 +138,7 @@ impl Disk {
     /// `NotFound`, `NotADirectory`.
     pub async fn read_dir(&self, path: impl AsRef<Path>) -> io::Result<ReadDir> {
         let path = path_str(path.as_ref())?;
+        let descriptor = rt::Descriptor::open()?;
         let mut entries: Vec<(Arc<str>, Type)> = Vec::new();
         loop {
             let subject = self.subject(path);
@@ -152,7 +156,7 @@ impl Disk {
                 Ok(all_read)
             });
             if all_read.await? {
-                return Ok(ReadDir::new(self, path.as_ref(), entries));
+                return Ok(ReadDir::new(self, path.as_ref(), entries, descriptor));
             }
         }
     }

@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use stormglass_core::Kind;
+use stormglass_rt as rt;
 use stream::Stream;
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 
@@ -38,6 +39,7 @@ pub struct File {
     stream: Mutex<Stream>,
     /// Whether the stream was ever written to. Most files are not used as streams.
     written: AtomicBool,
+    _descriptor: rt::Descriptor,
 }
 
 impl File {
@@ -73,8 +75,8 @@ impl File {
         OpenOptions::new()
     }
 
-    fn new(open: Arc<Description>) -> File {
-        File { open, stream: Mutex::default(), written: AtomicBool::new(false) }
+    fn new(open: Arc<Description>, descriptor: rt::Descriptor) -> File {
+        File { open, stream: Mutex::default(), written: AtomicBool::new(false), _descriptor: descriptor }
     }
 
     pub(crate) async fn open_on(disk: &Disk, options: &OpenOptions, path: &str) -> io::Result<File> {
@@ -87,13 +89,15 @@ impl File {
         let subject = disk.subject(path);
         let in_flight = disk.start(None, Operation { kind, subject, bytes: 0, target: None })?;
         let found = |state: &mut State, _: &InFlight| {
+            // open(2) takes the descriptor before it looks the path up.
+            let descriptor = rt::Descriptor::open()?;
             let (inode, directory) = open_inode(state, options, path)?;
             state.tree.open(inode);
             let (epoch, number) = (state.epoch(), state.locks.number());
             let (disk, position) = (disk.clone(), AtomicU64::new(0));
             let open =
                 Description { disk, inode, directory, options: *options, subject, epoch, number, position };
-            Ok(File::new(Arc::new(open)))
+            Ok(File::new(Arc::new(open), descriptor))
         };
         disk.complete(in_flight, found).await
     }
@@ -148,10 +152,10 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Never; a real process can run out of file descriptors.
+    /// EMFILE if the process has no descriptor left.
     pub async fn try_clone(&self) -> io::Result<File> {
         self.settle_stream().await;
-        Ok(File::new(self.open.clone()))
+        Ok(File::new(self.open.clone(), rt::Descriptor::open()?))
     }
 
     /// Waits for the stream's in-flight write; the next write or flush reports its error.
@@ -247,7 +251,7 @@ impl File {
             number: state.locks.number(),
             position: AtomicU64::new(open.position.load(Ordering::Relaxed)),
         };
-        File::new(Arc::new(open))
+        File::new(Arc::new(open), rt::Descriptor::default())
     }
 }
 

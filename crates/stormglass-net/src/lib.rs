@@ -14,7 +14,7 @@
 //! 4. How values are delivered: `delivery` (one timer for each), `datagram`, `ordered_stream` (one
 //!    direction of a connection).
 //! 5. Connections: `handshake`, `socket_pair` (both kernels' state), `keepalive_probe`,
-//!    `stream_socket` (one end, as a process has it open), `stream_readiness`, `backlog`.
+//!    `stream_socket` (one end, as a process has it open), `stream_readiness`, `accept_descriptor`, `backlog`.
 //! 6. What programs use, for messages of any type: [`endpoint`], [`connection`], [`rpc`]; for
 //!    bytes, by tokio's names: `names` (lookups), `byte_stream`, `stream_halves`, [`tcp`], `udp`, [`unix`].
 //! 7. [`netstat`], a snapshot of all this.
@@ -134,6 +134,9 @@ mod stream_socket;
 
 #[cfg(madsim)]
 mod stream_readiness;
+
+#[cfg(madsim)]
+mod accept_descriptor;
 
 #[cfg(madsim)]
 mod backlog;

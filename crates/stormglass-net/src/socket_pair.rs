@@ -260,7 +260,11 @@ impl SocketPair {
     pub(crate) fn transferred(&self, side: Side, what: Sent, bytes: usize) -> usize {
         let sender = if what == Sent::Read { side.other() } else { side };
         let (link, rules) = (&self.links[sender as usize], &self.network.faults);
-        if rules.is_empty() { bytes } else { link.transferred(rules, what, self.segment(bytes as u64)) as usize }
+        if rules.is_empty() {
+            bytes
+        } else {
+            link.transferred(rules, what, self.segment(bytes as u64)) as usize
+        }
     }
 
     /// The process at this end has read this much. A window update announces it to the other end

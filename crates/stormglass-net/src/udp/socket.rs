@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use stormglass_core::SimTime;
 use stormglass_rt as rt;
+use stormglass_rt::Descriptor;
 
 /// A UDP socket, named after `tokio::net::UdpSocket`.
 ///
@@ -37,6 +38,7 @@ pub struct UdpSocket {
     /// Whether tokio's I/O driver has been polled since the socket was created: before that it
     /// does not know that the socket is writable.
     is_registered: AtomicBool,
+    _descriptor: Descriptor,
 }
 
 /// A multicast group that the socket has joined.
@@ -74,10 +76,11 @@ impl UdpSocket {
     /// # Errors
     ///
     /// `AddrInUse`; `AddrNotAvailable` for an address that is not this host's; `Unsupported` if no
-    /// host is mounted.
+    /// host is mounted; EMFILE.
     pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<UdpSocket> {
         let host = Host::current()?;
         first_success(resolve(&host, address).await?, |address| {
+            let descriptor = Descriptor::open()?;
             let socket = Arc::new(Socket::new(address.is_ipv6()));
             let port = host.bind_datagrams(address, socket.clone())?;
             host.shared().start_kernel();
@@ -89,6 +92,7 @@ impl UdpSocket {
                 cached: Readiness::default(),
                 created: rt::now(),
                 is_registered: AtomicBool::new(false),
+                _descriptor: descriptor,
             })
         })
     }

@@ -3,6 +3,7 @@
 use super::address::{SocketAddr, UCred};
 use super::name::Binding;
 use super::stream::UnixStream;
+use crate::accept_descriptor::AcceptDescriptors;
 use crate::byte_stream::ByteStream;
 use crate::error::{EAGAIN, ECONNREFUSED, ECONNRESET};
 use crate::host::Host;
@@ -12,7 +13,6 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use stormglass_core::EventId;
@@ -68,8 +68,7 @@ impl Listening {
 struct Backlog {
     incoming: Inbox<Incoming>,
     limit: usize,
-    /// Whether the last `accept` returned a connection, so that the next one asks the kernel.
-    assumed_ready: AtomicBool,
+    descriptors: AcceptDescriptors,
 }
 
 #[derive(Debug)]
@@ -144,7 +143,8 @@ impl UnixListener {
         backlog: u32,
     ) -> UnixListener {
         let limit = backlog.min(SOMAXCONN) as usize;
-        let backlog = Backlog { incoming: Inbox::default(), limit, assumed_ready: AtomicBool::new(false) };
+        let backlog =
+            Backlog { incoming: Inbox::default(), limit, descriptors: AcceptDescriptors::default() };
         let address = binding.as_ref().map_or_else(SocketAddr::unnamed, |name| name.address().clone());
         let credentials = UCred::of_current_process();
         let listening = Listening { host, address, credentials, backlog: Arc::new(backlog) };
@@ -169,16 +169,12 @@ impl UnixListener {
     /// As [`UnixListener::accept`].
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
         let Listening { host, address, backlog, .. } = &self.listening;
-        // accept4(2) opens the descriptor before it looks for a connection, and tokio calls it only
-        // if the listener was ready last.
-        let asks = backlog.incoming.len() > 0 || backlog.assumed_ready.load(Ordering::Relaxed);
-        let descriptor = if asks { Descriptor::open()? } else { Descriptor::default() };
-        let recorder = host.network().recorder();
-        let first = backlog.incoming.poll(Some(context), recorder, VecDeque::pop_front);
-        backlog.assumed_ready.store(first.is_ready(), Ordering::Relaxed);
-        first.map(|first| {
+        let first = backlog.descriptors.poll_accept(backlog.incoming.len() > 0, || {
+            backlog.incoming.poll(Some(context), host.network().recorder(), VecDeque::pop_front)
+        });
+        first.map_ok(|(first, descriptor)| {
             let Incoming { socket, peer, credentials } = first.expect("polled").0;
-            Ok((UnixStream::new(socket, [address.clone(), peer.clone()], credentials, descriptor), peer))
+            (UnixStream::new(socket, [address.clone(), peer.clone()], credentials, descriptor), peer)
         })
     }
 
