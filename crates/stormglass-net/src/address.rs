@@ -19,6 +19,10 @@ impl HostId {
     }
 }
 
+/// The number of a network namespace: that of its first host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct NamespaceId(pub(crate) u32);
+
 /// Whether an address means every host: 255.255.255.255, and the last address of the hosts'
 /// network and of loopback, 10.255.255.255 and 127.255.255.255.
 pub(crate) fn is_broadcast(ip: IpAddr) -> bool {

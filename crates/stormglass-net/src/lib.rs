@@ -8,8 +8,9 @@
 //!    `location`, `power`, `keepalive`, `retransmission` and `delayed_ack` (TCP's timers),
 //!    `inbox`, `queue` (messages that a hold keeps).
 //! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ports`,
-//!    `registry` (connections and Unix listeners), `groups` (members of multicast groups), `madsim_network` (the same faults in madsim's
-//!    own network), [`network`], [`host`].
+//!    `registry` (connections and Unix listeners), `groups` (members of multicast groups),
+//!    `madsim_network` (the same faults in madsim's own network), [`network`], `bound_port`,
+//!    [`host`].
 //! 3. Faults on it: `inject`, [`partition`], [`hold`].
 //! 4. How values are delivered: `delivery` (one timer for each), `datagram`, `ordered_stream` (one
 //!    direction of a connection).
@@ -98,6 +99,9 @@ mod madsim_network;
 
 #[cfg(madsim)]
 pub mod network;
+
+#[cfg(madsim)]
+mod bound_port;
 
 #[cfg(madsim)]
 pub mod host;

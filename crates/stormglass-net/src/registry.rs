@@ -1,6 +1,6 @@
 //! What a network knows of its connections and Unix sockets, without knowing their types.
 
-use crate::address::HostId;
+use crate::address::{HostId, NamespaceId};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Weak;
@@ -76,26 +76,27 @@ impl Connections {
 }
 
 /// The names of Unix sockets that are no files: abstract ones, and paths where no disk is mounted.
+/// Each network namespace has its own.
 #[derive(Default)]
 pub(crate) struct UnixNames {
-    by_name: BTreeMap<(String, Vec<u8>), SpecialFile>,
+    by_name: BTreeMap<(NamespaceId, Vec<u8>), SpecialFile>,
     last_automatic: u32,
 }
 
 impl UnixNames {
-    /// Makes a name of a machine refer to this file.
-    pub(crate) fn insert(&mut self, machine: &str, name: &[u8], file: &SpecialFile) {
-        self.by_name.insert((machine.to_string(), name.to_vec()), file.clone());
+    /// Makes a name of a namespace refer to this file.
+    pub(crate) fn insert(&mut self, namespace: NamespaceId, name: &[u8], file: &SpecialFile) {
+        self.by_name.insert((namespace, name.to_vec()), file.clone());
     }
 
     /// Returns what a name refers to.
-    pub(crate) fn find(&self, machine: &str, name: &[u8]) -> Option<SpecialFile> {
-        self.by_name.get(&(machine.to_string(), name.to_vec())).cloned()
+    pub(crate) fn find(&self, namespace: NamespaceId, name: &[u8]) -> Option<SpecialFile> {
+        self.by_name.get(&(namespace, name.to_vec())).cloned()
     }
 
     /// Removes a name, unless it refers to another file by now.
-    pub(crate) fn remove(&mut self, machine: &str, name: &[u8], file: &SpecialFile) {
-        let key = (machine.to_string(), name.to_vec());
+    pub(crate) fn remove(&mut self, namespace: NamespaceId, name: &[u8], file: &SpecialFile) {
+        let key = (namespace, name.to_vec());
         if self.by_name.get(&key).is_some_and(|found| found.is_same(file)) {
             self.by_name.remove(&key);
         }

@@ -248,7 +248,9 @@ impl SocketPair {
         let remote = self.addresses[last as usize];
         if local.port() != 0 {
             let until = rt::now() + latency + TIME_WAIT;
-            self.network.lock().ports.time_wait(host, local.port(), remote, until);
+            let mut state = self.network.lock();
+            let namespace = state.namespace(host);
+            state.ports.time_wait((namespace, host), local.port(), remote, until);
         }
     }
 }

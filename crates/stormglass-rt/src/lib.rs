@@ -9,6 +9,7 @@
 //! - [`process`]: the incarnations of a node, which own ports and locks until they are killed.
 //! - [`special_file`]: Unix sockets and FIFOs, where a filesystem and a network meet.
 //! - [`descriptors`]: the file descriptors of a process, and their limit.
+//! - [`process`]: the incarnations of a node, which own ports and locks until they are killed.
 //! - [`worker`]: the worker threads of a node's runtime, and blocking calls on them.
 //! - [`task`]: tasks that keep their scope (node, name, last cause) from poll to poll.
 //!

@@ -9,6 +9,7 @@ use crate::host::Host;
 use crate::inbox::Inbox;
 use crate::network::Shared;
 use crate::ordered_stream::OrderedStream;
+use crate::ports::At;
 use crate::rpc::service::{Call, Reply, RequestQueue, Response};
 use std::fmt;
 use std::io;
@@ -166,9 +167,9 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
             return Ok(connection.clone());
         }
         let shared: &Arc<Shared> = self.host.shared();
-        let target = Target { host: self.to.host, ip: None, port: self.to.port };
+        let target = Target { host: self.to.host, at: At::Host, port: self.to.port };
         let round_trips = shared.profile.handshake_round_trips;
-        let service = shared.handshake::<RequestQueue<Q, A>>(self.host.id, target, round_trips).await?;
+        let (_, service) = shared.handshake::<RequestQueue<Q, A>>(self.host.id, target, round_trips).await?;
         let stream = |from, to| OrderedStream::new(shared, shared.link(from, to), self.to.port);
         let connection = CallConnection {
             there: stream(self.host.id, self.to.host),

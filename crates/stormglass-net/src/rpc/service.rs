@@ -1,6 +1,7 @@
 //! The service's side of calls.
 
 use crate::address::Address;
+use crate::bound_port::BoundPort;
 use crate::delivery::Destination;
 use crate::error::EPIPE;
 use crate::handshake::AcceptQueue;
@@ -21,8 +22,8 @@ use stormglass_rt::channel::{self, Receiver, Sender};
 /// the clients of a server that binds its port before it is ready wait, they are not refused.
 #[derive(Debug)]
 pub struct Service<Q, A> {
+    bound: BoundPort,
     host: Host,
-    address: Address,
     calls: Receiver<Call<Q, A>>,
 }
 
@@ -35,8 +36,8 @@ impl Host {
     pub fn serve<Q: Send + 'static, A: Send + 'static>(&self, port: u16) -> io::Result<Service<Q, A>> {
         let (sender, calls) = channel::channel::<Call<Q, A>>(&self.shared().recorder);
         let owner = Arc::new(RequestQueue(sender));
-        let port = self.shared().bind(Protocol::Stream, self.id, (None, port), true, owner)?;
-        Ok(Service { host: self.clone(), address: self.address(port), calls })
+        let bound = self.bind_port(Protocol::Stream, port, true, owner)?;
+        Ok(Service { bound, host: self.clone(), calls })
     }
 }
 
@@ -54,13 +55,7 @@ impl<Q, A> Service<Q, A> {
 
     /// The port's address.
     pub fn address(&self) -> Address {
-        self.address
-    }
-}
-
-impl<Q, A> Drop for Service<Q, A> {
-    fn drop(&mut self) {
-        self.host.shared().unbind(Protocol::Stream, self.address.host, (None, self.address.port));
+        self.host.address(self.bound.port())
     }
 }
 

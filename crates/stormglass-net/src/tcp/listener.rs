@@ -2,9 +2,9 @@
 
 use crate::accept_descriptor::AcceptDescriptors;
 use crate::backlog::Backlog;
+use crate::bound_port::BoundPort;
 use crate::host::Host;
 use crate::ip_options::ip_option_methods;
-use crate::ports::{Protocol, bound_to};
 use crate::socket_pair::lock;
 use crate::tcp::options::TcpOptions;
 use crate::tcp::stream::TcpStream;
@@ -23,6 +23,7 @@ use stormglass_rt::Descriptor;
 pub struct TcpListener {
     pub(crate) host: Host,
     pub(crate) address: SocketAddr,
+    pub(crate) _bound: BoundPort,
     pub(crate) backlog: Arc<Backlog<Bytes, Bytes>>,
     /// Accepted streams inherit them.
     pub(crate) options: Mutex<TcpOptions>,
@@ -70,7 +71,6 @@ impl TcpListener {
 impl Drop for TcpListener {
     fn drop(&mut self) {
         self.backlog.close();
-        self.host.shared().unbind(Protocol::Stream, self.host.id, bound_to(self.address));
     }
 }
 

@@ -1,13 +1,14 @@
 //! TCP sockets that are neither connected nor listening.
 
 use crate::accept_descriptor::AcceptDescriptors;
-use crate::address::is_broadcast;
+use crate::address::{HostId, is_broadcast};
 use crate::backlog::{Backlog, establish};
+use crate::bound_port::BoundPort;
 use crate::error::{EAFNOSUPPORT, EINVAL, ENETUNREACH};
 use crate::handshake::{LocalPort, Target, connect_to_unused_address};
 use crate::host::Host;
 use crate::ip_options::{Interface, ip_option_methods};
-use crate::ports::{Protocol, Reserved, bound_to};
+use crate::ports::{At, Protocol, Reserved};
 use crate::socket_pair::{Ends, lock};
 use crate::tcp::listener::TcpListener;
 use crate::tcp::options::TcpOptions;
@@ -24,7 +25,7 @@ use stormglass_rt::Descriptor;
 pub struct TcpSocket {
     host: Host,
     options: Mutex<TcpOptions>,
-    bound: Mutex<Option<SocketAddr>>,
+    bound: Mutex<Option<(SocketAddr, BoundPort)>>,
     descriptor: Descriptor,
 }
 
@@ -94,7 +95,7 @@ impl TcpSocket {
         lock(&self.options)
     }
 
-    fn bound(&self) -> MutexGuard<'_, Option<SocketAddr>> {
+    fn bound(&self) -> MutexGuard<'_, Option<(SocketAddr, BoundPort)>> {
         lock(&self.bound)
     }
 
@@ -196,7 +197,7 @@ impl TcpSocket {
         }
         let reuse = self.options().reuse_address;
         let port = self.host.bind_address(Protocol::Stream, address, reuse, Arc::new(Reserved))?;
-        *bound = Some(SocketAddr::new(address.ip(), port));
+        *bound = Some((SocketAddr::new(address.ip(), port.port()), port));
         Ok(())
     }
 
@@ -222,7 +223,11 @@ impl TcpSocket {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         let unspecified: IpAddr =
             if self.is_v6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
-        Ok(self.bound().unwrap_or_else(|| SocketAddr::new(unspecified, 0)))
+        Ok(self
+            .bound()
+            .as_ref()
+            .map(|(address, _)| *address)
+            .unwrap_or_else(|| SocketAddr::new(unspecified, 0)))
     }
 
     /// Connects, from the address that the socket is bound to or an ephemeral port.
@@ -240,16 +245,18 @@ impl TcpSocket {
         // The unspecified address means this host.
         let remote =
             SocketAddr::new(if address.ip().is_unspecified() { here } else { address.ip() }, address.port());
-        let (bound, options) = (*self.bound(), self.options().clone());
+        let bound = self.bound().as_ref().map(|(address, _)| *address);
+        let options = self.options().clone();
         let local_ip = bound.map(|bound| bound.ip()).filter(|ip| !ip.is_unspecified()).unwrap_or(here);
         let port = LocalPort::reserve(shared, host.id, bound.map_or(0, |bound| bound.port()), remote)?;
-        let there = shared.host_of(host.id, remote.ip());
-        let over_loopback = options.ip.interface() == Some(Interface::Loopback);
-        let Some(there) = there.filter(|&there| !over_loopback || there == host.id) else {
+        let host_there = shared.host_of(host.id, remote.ip());
+        let only_local = options.ip.interface() == Some(Interface::Loopback);
+        let reaches = |_: &HostId| !only_local || shared.is_local(host.id, remote.ip());
+        let Some(host_there) = host_there.filter(reaches) else {
             match connect_to_unused_address().await? {}
         };
-        let target = Target { host: there, ip: Some(remote.ip()), port: remote.port() };
-        let backlog = shared.handshake::<Backlog<Bytes, Bytes>>(host.id, target, 0).await?;
+        let target = Target { host: host_there, at: At::Ip(remote.ip()), port: remote.port() };
+        let (there, backlog) = shared.handshake::<Backlog<Bytes, Bytes>>(host.id, target, 0).await?;
         let profile = &shared.profile;
         let (listening_send, listening_receive) = backlog.buffers;
         let send = |set: Option<u32>| u64::from(set.unwrap_or(profile.send_buffer));
@@ -276,16 +283,18 @@ impl TcpSocket {
         if self.bound().is_none() {
             self.bind(self.local_addr()?)?;
         }
-        let bound = self.bound().take().expect("just bound");
+        let (bound, port) = self.bound().take().expect("just bound");
         let options = self.options().clone();
         let buffers = (options.send_buffer.bytes(), options.receive_buffer.bytes());
         let backlog = Backlog::with_buffers(backlog.min(SOMAXCONN) as usize, buffers);
         let shared = self.host.shared();
-        shared.unbind(Protocol::Stream, self.host.id, bound_to(bound));
-        shared.bind(Protocol::Stream, self.host.id, bound_to(bound), true, backlog.clone())?;
+        drop(port);
+        let at = (self.host.id, bound.ip().into());
+        let port = BoundPort::bind(shared, Protocol::Stream, at, bound.port(), true, backlog.clone())?;
         Ok(TcpListener {
             host: self.host.clone(),
             address: bound,
+            _bound: port,
             backlog,
             options: Mutex::new(options),
             descriptors: AcceptDescriptors::default(),
@@ -296,14 +305,6 @@ impl TcpSocket {
 
 /// The maximum backlog (Linux: `net.core.somaxconn`).
 const SOMAXCONN: u32 = 4096;
-
-impl Drop for TcpSocket {
-    fn drop(&mut self) {
-        if let Some(bound) = *self.bound() {
-            self.host.shared().unbind(Protocol::Stream, self.host.id, bound_to(bound));
-        }
-    }
-}
 
 impl fmt::Debug for TcpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

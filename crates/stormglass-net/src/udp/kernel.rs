@@ -9,7 +9,7 @@ use crate::inbox::Inbox;
 use crate::ip_options::Interface;
 use crate::link::Link;
 use crate::network::Shared;
-use crate::ports::{Protocol, bound_to};
+use crate::ports::Protocol;
 use crate::socket_pair::lock;
 use crate::udp::options::UdpOptions;
 use bytes::Bytes;
@@ -34,7 +34,8 @@ pub(crate) type Datagram = (Bytes, SocketAddr);
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) peer: Option<SocketAddr>,
-    /// The route of the last datagram: a kernel caches that too.
+    /// The route of the last datagram: a kernel caches that too. Not used where hosts share a
+    /// namespace, because the host that has bound the port may be another one by then.
     pub(crate) route: Option<Route>,
     /// The error that the next operation returns, once.
     pub(crate) error: Option<Errno>,
@@ -91,12 +92,12 @@ pub(crate) enum Cast {
 impl Destination<Datagram> for Port {
     fn deliver(&self, (bytes, from): Datagram, _: SimTime, cause: EventId) {
         if let Cast::Group(over) = self.cast
-            && !self.network.lock().groups.is_member(self.to, self.at.ip(), over)
+            && !self.network.lock().is_member(self.to, self.at.ip(), over)
         {
             return;
         }
-        let Ok(Some(socket)) = self.network.inbox::<Socket>(Protocol::Datagram, self.to, bound_to(self.at))
-        else {
+        let (at, port) = (self.at.ip().into(), self.at.port());
+        let Ok(Some(socket)) = self.network.inbox::<Socket>(Protocol::Datagram, self.to, at, port) else {
             if self.cast == Cast::One {
                 self.clone().unreachable(from, cause);
             }
@@ -124,8 +125,11 @@ impl Port {
     fn interface(&self) -> Interface {
         match self.cast {
             Cast::Group(over) => over,
-            _ if self.from == self.to => Interface::Loopback,
-            _ => Interface::Network,
+            _ => {
+                let state = self.network.lock();
+                let is_local = state.namespace(self.from) == state.namespace(self.to);
+                if is_local { Interface::Loopback } else { Interface::Network }
+            }
         }
     }
 
@@ -139,7 +143,8 @@ impl Port {
             let segment = Segment { bytes: 0, port: self.at.port() };
             let Some(latency) = network.send_control(&back, segment) else { return };
             rt::sleep(latency).await;
-            let socket = network.inbox::<Socket>(Protocol::Datagram, self.from, bound_to(sender));
+            let (at, port) = (sender.ip().into(), sender.port());
+            let socket = network.inbox::<Socket>(Protocol::Datagram, self.from, at, port);
             if let Ok(Some(socket)) = socket
                 && socket.state().peer == Some(self.at)
             {

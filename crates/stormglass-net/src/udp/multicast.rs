@@ -1,9 +1,9 @@
 //! Multicast groups of UDP sockets.
 //!
-//! A host is a member of a group while one of its sockets is, and each of its sockets that is
-//! bound to the port receives what is sent to the group (Linux: `IP_MULTICAST_ALL`). A group is
-//! joined over one interface: `eth0` for what other hosts send, or `lo` for what a socket of the
-//! own host sends from 127.0.0.1.
+//! A network namespace is a member of a group while one of its sockets is, and each of its sockets
+//! that is bound to the port receives what is sent to the group (Linux: `IP_MULTICAST_ALL`). A
+//! group is joined over one interface: `eth0` for what other hosts send, or `lo` for what a socket
+//! of the own namespace sends from 127.0.0.1.
 
 use crate::error::{EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENODEV, ENOPROTOOPT};
 use crate::ip_options::Interface;
@@ -30,9 +30,7 @@ impl UdpSocket {
         let over = match interface {
             ip if ip.is_unspecified() => Interface::Network,
             ip if ip.is_loopback() => Interface::Loopback,
-            ip if self.host.shared().host_of(self.host.id, ip.into()) == Some(self.host.id) => {
-                Interface::Network
-            }
+            ip if self.host.shared().is_local(self.host.id, ip.into()) => Interface::Network,
             _ => return Err(ENODEV.into()),
         };
         self.join(Membership { group: multiaddr.into(), over, named: interface })
@@ -59,7 +57,7 @@ impl UdpSocket {
         if group.is_ipv4() && of_v4 == MEMBERSHIPS {
             return Err(ENOBUFS.into());
         }
-        self.host.shared().lock().groups.join(self.host.id, group, over);
+        self.host.shared().lock().join_group(self.host.id, group, over);
         memberships.push(membership);
         Ok(())
     }
@@ -93,7 +91,7 @@ impl UdpSocket {
         let mut memberships = lock(&self.memberships);
         let index = memberships.iter().rposition(is_meant).ok_or(EADDRNOTAVAIL)?;
         let Membership { group, over, .. } = memberships.remove(index);
-        self.host.shared().lock().groups.leave(self.host.id, group, over);
+        self.host.shared().lock().leave_group(self.host.id, group, over);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use crate::interest::{Interest, Ready};
 use crate::ip_options::Interface;
 use crate::link::Link;
 use crate::names::{ToSocketAddrs, resolve};
+use crate::ports::Protocol;
 use crate::udp::kernel::{Cast, Port, Route};
 use crate::udp::socket::UdpSocket;
 use bytes::Bytes;
@@ -127,41 +128,19 @@ impl UdpSocket {
         let (shared, bytes) = (self.host.shared(), Bytes::copy_from_slice(bytes));
         let over = self.outgoing_interface(to);
         let (cast, receivers) = if is_broadcast(to.ip()) {
-            let receivers = match over {
-                Interface::Loopback => vec![self.host.id],
-                Interface::Network => shared.hosts_of_zone(self.host.id),
-            };
-            (Cast::Broadcast, receivers)
+            (Cast::Broadcast, shared.broadcast_receivers(self.host.id, to, over))
         } else {
-            (Cast::Group(over), self.members(to.ip(), over))
+            let options = self.options();
+            let ttl = if to.is_ipv4() { options.multicast_ttl() } else { 1 };
+            let loops = options.loops(to.is_ipv6());
+            drop(options);
+            (Cast::Group(over), shared.group_receivers(self.host.id, to, over, ttl, loops))
         };
         let source = self.source_over(over, to);
         for host in receivers {
             let link = shared.link(self.host.id, host);
             self.send_over(&link, bytes.clone(), source, self.port(host, to, cast));
         }
-    }
-
-    /// The hosts that receive what this socket sends to a multicast group.
-    fn members(&self, group: IpAddr, over: Interface) -> Vec<HostId> {
-        let (shared, here) = (self.host.shared(), self.host.id);
-        let mut members = shared.lock().groups.members(group, over);
-        let options = self.options();
-        let (ttl, loops) =
-            (if group.is_ipv4() { options.multicast_ttl() } else { 1 }, options.loops(group.is_ipv6()));
-        drop(options);
-        match over {
-            // What is sent over loopback always arrives there.
-            Interface::Loopback => members.retain(|&host| host == here),
-            Interface::Network => {
-                let zone = shared.hosts_of_zone(here);
-                members.retain(|&host| match host == here {
-                    true => loops,
-                    false => ttl > 1 || ttl == 1 && zone.contains(&host),
-                });
-            }
-        }
-        members
     }
 
     /// The interface over which the kernel sends to a broadcast or multicast address: that of the
@@ -207,6 +186,7 @@ impl UdpSocket {
         let mut state = self.socket.state();
         if let Some(route) = &state.route
             && route.to == to
+            && !self.host.shared().shares_namespace(route.host)
         {
             return Some(route.clone());
         }
@@ -217,9 +197,11 @@ impl UdpSocket {
     fn find_route(&self, to: SocketAddr) -> Option<Route> {
         let shared = self.host.shared();
         let host = shared.host_of(self.host.id, to.ip())?;
-        if self.options().ip.interface() == Some(Interface::Loopback) && host != self.host.id {
+        let only_local = self.options().ip.interface() == Some(Interface::Loopback);
+        if only_local && !shared.is_local(self.host.id, to.ip()) {
             return None;
         }
+        let host = shared.receiver(Protocol::Datagram, host, to.ip().into(), to.port());
         Some(Route { to, source: self.source(to), host, link: shared.link(self.host.id, host) })
     }
 }

@@ -1,13 +1,13 @@
 //! UDP sockets: bound, connected, ready.
 
 use crate::address::is_broadcast;
+use crate::bound_port::BoundPort;
 use crate::cached_readiness::{Event, Readiness, awaited, try_io};
 use crate::error::{EACCES, EAFNOSUPPORT, ENOTCONN};
 use crate::host::Host;
 use crate::interest::{Interest, Ready};
 use crate::ip_options::{Interface, ip_option_methods};
 use crate::names::{ToSocketAddrs, first_success, resolve};
-use crate::ports::{Protocol, bound_to};
 use crate::socket_pair::lock;
 use crate::udp::kernel::Socket;
 use crate::udp::options::UdpOptions;
@@ -31,6 +31,7 @@ use stormglass_rt::Descriptor;
 pub struct UdpSocket {
     pub(crate) host: Host,
     pub(crate) address: SocketAddr,
+    _bound: BoundPort,
     pub(crate) socket: Arc<Socket>,
     pub(crate) memberships: Mutex<Vec<Membership>>,
     cached: Readiness,
@@ -82,11 +83,12 @@ impl UdpSocket {
         first_success(resolve(&host, address).await?, |address| {
             let descriptor = Descriptor::open()?;
             let socket = Arc::new(Socket::new(address.is_ipv6()));
-            let port = host.bind_datagrams(address, socket.clone())?;
+            let bound = host.bind_datagrams(address, socket.clone())?;
             host.shared().start_kernel();
             Ok(UdpSocket {
                 host: host.clone(),
-                address: SocketAddr::new(address.ip(), port),
+                address: SocketAddr::new(address.ip(), bound.port()),
+                _bound: bound,
                 socket,
                 memberships: Mutex::default(),
                 cached: Readiness::default(),
@@ -306,11 +308,9 @@ impl UdpSocket {
 
 impl Drop for UdpSocket {
     fn drop(&mut self) {
-        let shared = self.host.shared();
         for Membership { group, over, .. } in std::mem::take(&mut *lock(&self.memberships)) {
-            shared.lock().groups.leave(self.host.id, group, over);
+            self.host.shared().lock().leave_group(self.host.id, group, over);
         }
-        shared.unbind(Protocol::Datagram, self.host.id, bound_to(self.address));
     }
 }
 

@@ -1,4 +1,5 @@
-//! Names of Unix sockets: files on the node's disk, abstract names of the machine, and, on a node
+//! Names of Unix sockets: files on the node's disk, abstract names of the network
+//! namespace, and, on a node
 //! without a disk, paths without files.
 
 use super::address::SocketAddr;
@@ -70,8 +71,10 @@ impl Binding {
             return Err(EADDRINUSE.into());
         }
         file.attach(&named);
-        let machine = host.shared().machine(host.id);
-        host.shared().lock().unix_names.insert(&machine, &key, &file);
+        let mut state = host.shared().lock();
+        let namespace = state.namespace(host.id);
+        state.unix_names.insert(namespace, &key, &file);
+        drop(state);
         Ok(Binding { host, address, file, registered: Some(key), _named: named })
     }
 
@@ -83,8 +86,9 @@ impl Binding {
 impl Drop for Binding {
     fn drop(&mut self) {
         if let Some(key) = &self.registered {
-            let machine = self.host.shared().machine(self.host.id);
-            self.host.shared().lock().unix_names.remove(&machine, key, &self.file);
+            let mut state = self.host.shared().lock();
+            let namespace = state.namespace(self.host.id);
+            state.unix_names.remove(namespace, key, &self.file);
         }
     }
 }
@@ -111,8 +115,8 @@ pub(super) fn find<T: Send + Sync + 'static>(host: &Host, address: &SocketAddr) 
 
 /// Returns the file of a name in the network's table.
 fn registered(host: &Host, address: &SocketAddr) -> Option<SpecialFile> {
-    let machine = host.shared().machine(host.id);
-    host.shared().lock().unix_names.find(&machine, &address.key())
+    let state = host.shared().lock();
+    state.unix_names.find(state.namespace(host.id), &address.key())
 }
 
 /// Returns what a file refers to, if the process that has it open lives.

@@ -1,7 +1,8 @@
 // The contract's test bodies. `net` is the network that they run on: all names here exist in both.
 // `sleep` lets the peer's segments arrive.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
