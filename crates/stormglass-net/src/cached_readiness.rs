@@ -106,7 +106,7 @@ pub(crate) fn awaited(interest: Interest) -> Ready {
 
 /// The readiness with which `try_io` makes its attempt (tokio: `Interest::mask`): none for two
 /// interests at once.
-pub(crate) fn attempted(interest: Interest) -> Ready {
+fn attempted(interest: Interest) -> Ready {
     let single = [Interest::READABLE, Interest::WRITABLE, Interest::PRIORITY, Interest::ERROR];
     if single.contains(&interest) { awaited(interest) } else { Ready::EMPTY }
 }

@@ -432,12 +432,6 @@ impl Shared {
             (_, ip) => ip,
         }
     }
-
-    /// The machine that the host is on.
-    pub(crate) fn machine(&self, host: HostId) -> String {
-        self.lock().host(host).location.machine.clone()
-    }
-
     pub(crate) fn shares_namespace(&self, host: HostId) -> bool {
         self.lock().host(host).location.shares_namespace()
     }

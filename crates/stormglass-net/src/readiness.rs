@@ -1,7 +1,7 @@
 //! Readiness of a socket or pipe, as tokio's I/O driver keeps it: a flag that an event sets and an
 //! operation that would block clears.
 
-use crate::cached_readiness::{attempted, awaited};
+use crate::cached_readiness::{awaited, try_io};
 use crate::interest::{Interest, Ready};
 use std::future::poll_fn;
 use std::io;
@@ -55,24 +55,22 @@ impl Readiness {
         wake(&mut writers);
     }
 
-    /// Clears the flags of an interest: the kernel said that the operation would block.
-    pub(crate) fn clear(&self, interest: Interest) {
+    /// Clears the flags of an interest: the kernel said that the operation would block. The end of a
+    /// direction is final: nothing clears it.
+    fn clear(&self, ready: Ready) {
         let mut state = self.lock();
-        if interest.is_readable() {
-            state.ready = state.ready - (Ready::READABLE | Ready::READ_CLOSED);
-        }
-        if interest.is_writable() {
-            state.ready = state.ready - (Ready::WRITABLE | Ready::WRITE_CLOSED);
-        }
+        state.ready = state.ready - (ready & (Ready::READABLE | Ready::WRITABLE | Ready::ERROR));
     }
 
     /// Waits until one of the flags of an interest is set; returns those that are.
     pub(crate) fn poll_ready(&self, interest: Interest, context: &mut Context<'_>) -> Poll<Ready> {
+        let ready = self.lock().ready & awaited(interest);
+        if ready.is_empty() { self.wait(interest, context) } else { Poll::Ready(ready) }
+    }
+
+    /// Has the task woken at the next event.
+    fn wait<T>(&self, interest: Interest, context: &mut Context<'_>) -> Poll<T> {
         let mut state = self.lock();
-        let ready = state.ready & awaited(interest);
-        if !ready.is_empty() {
-            return Poll::Ready(ready);
-        }
         if interest.is_readable() {
             state.readers.add(context.waker());
         }
@@ -98,29 +96,28 @@ impl Readiness {
         interest: Interest,
         operation: impl FnOnce() -> io::Result<R>,
     ) -> io::Result<R> {
-        if (self.lock().ready & attempted(interest)).is_empty() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let result = operation();
-        if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
-            self.clear(interest);
-        }
-        result
+        let ready = self.lock().ready;
+        try_io(interest, ready, |ready| self.clear(ready), operation)
     }
 
     /// Runs an operation when the socket is ready for it, until it does not block.
+    ///
+    /// Where the end of a direction makes the socket ready and the operation blocks nevertheless,
+    /// tokio's task is polled again and again, until the operation succeeds; here it waits for the
+    /// next event.
     pub(crate) fn poll_io<R>(
         &self,
         interest: Interest,
         context: &mut Context<'_>,
         mut operation: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        loop {
-            ready!(self.poll_ready(interest, context));
-            match operation() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear(interest),
-                result => return Poll::Ready(result),
+        let ready = ready!(self.poll_ready(interest, context));
+        match operation() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.clear(ready);
+                self.wait(interest, context)
             }
+            result => Poll::Ready(result),
         }
     }
 

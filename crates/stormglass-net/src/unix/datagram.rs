@@ -137,8 +137,8 @@ impl UnixDatagram {
         Ok(self.socket.take_error())
     }
 
-    /// Ends receiving, sending or both: then receiving returns 0 bytes once the queue is empty, and
-    /// sending to it or from it fails with EPIPE.
+    /// Ends receiving, sending or both: then sending to it or from it fails with EPIPE. Receiving
+    /// still returns what is in the queue, and waits for ever then, as with tokio.
     ///
     /// # Errors
     ///

@@ -214,9 +214,7 @@ impl Socket {
             return Err(error.into());
         }
         let Some(datagram) = state.queue.pop_front() else {
-            if state.is_read_shut_down {
-                return Ok(Received { bytes: Bytes::new(), from: SocketAddr::unnamed() });
-            }
+            // Also after a shutdown: only a blocking socket, or one of packets, returns 0 bytes then.
             return Err(EAGAIN.into());
         };
         drop(state);
