@@ -73,15 +73,15 @@ mod write_back;
 #[cfg(madsim)]
 mod simulated {
     pub use crate::device::Device;
-    pub use crate::directory::{DirEntry, ReadDir};
+    pub use crate::directory::{DirBuilder, DirEntry, ReadDir};
     pub use crate::disk::{Disk, FaultGuard, Snapshot};
     pub use crate::file::{File, OpenOptions};
-    pub use crate::metadata::{FileType, Metadata};
+    pub use crate::metadata::{FileTimes, FileType, Metadata};
     pub use crate::mount::Mount;
     pub use crate::mounted::{
         canonicalize, copy, create_dir, create_dir_all, hard_link, metadata, read, read_dir, read_link,
-        read_to_string, remove_dir, remove_dir_all, remove_file, rename, symlink, symlink_metadata,
-        try_exists, write,
+        read_to_string, remove_dir, remove_dir_all, remove_file, rename, set_permissions, symlink,
+        symlink_metadata, try_exists, write,
     };
     pub use crate::operation::{Count, Counters};
     pub use crate::power::Loss;
