@@ -39,7 +39,8 @@ impl ReadDir {
         Ok(self.next())
     }
 
-    /// As [`ReadDir::next_entry`]. It is always ready: the entries were read when the directory was opened.
+    /// As [`ReadDir::next_entry`]. It is always ready: the entries were read when the directory was
+    /// opened.
     pub fn poll_next_entry(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Option<DirEntry>>> {
         Poll::Ready(Ok(self.next()))
     }
@@ -124,7 +125,8 @@ impl DirBuilder {
         self
     }
 
-    /// Sets the permission bits of new directories. The umask, 0o022, is taken from them. Default: 0o777.
+    /// Sets the permission bits of new directories. The umask, 0o022, is taken from them. Default:
+    /// 0o777.
     pub fn mode(&mut self, mode: u32) -> &mut DirBuilder {
         self.mode = Some(mode);
         self

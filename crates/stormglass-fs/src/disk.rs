@@ -145,7 +145,8 @@ impl Disk {
         Snapshot::of(&self.lock().tree)
     }
 
-    /// Returns `st_dev`: a number of `blkext` block devices, 259, with a minor number that follows from the disk's name.
+    /// Returns `st_dev`: a number of `blkext` block devices, 259, with a minor number that follows
+    /// from the disk's name.
     pub(crate) fn device_number(&self) -> u64 {
         self.shared.device_number
     }
@@ -165,8 +166,9 @@ impl Disk {
         Disk { deferred: Some(deferred.clone()), ..self.clone() }
     }
 
-    /// Returns a handle for the processes of this user and group, which permission bits can refuse (EACCES, EPERM). Without
-    /// it, a process is root, as in most containers: permission bits are kept and shown, and stop nobody.
+    /// Returns a handle for the processes of this user and group, which permission bits can refuse
+    /// (EACCES, EPERM). Without it, a process is root, as in most containers: permission bits are
+    /// kept and shown, and stop nobody.
     ///
     /// ```
     /// use std::os::unix::fs::PermissionsExt;
@@ -217,7 +219,8 @@ impl Disk {
     }
 }
 
-/// Returns the `st_dev` of a disk of this name: FNV-1a of the name as a minor number of 20 bits, in glibc's encoding (makedev).
+/// Returns the `st_dev` of a disk of this name: FNV-1a of the name as a minor number of 20 bits, in
+/// glibc's encoding (makedev).
 fn device_number(name: &str) -> u64 {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let minor = name.bytes().fold(0xcbf2_9ce4_8422_2325, step) & 0xf_ffff;

@@ -1,4 +1,5 @@
-//! The errors of the kernel, by their numbers on Linux (`errno(3)`), and those that std makes itself.
+//! The errors of the kernel, by their numbers on Linux (`errno(3)`), and those that std makes
+//! itself.
 
 use std::io;
 
@@ -15,7 +16,8 @@ macro_rules! errors {
 }
 
 errors! {
-    /// Operation not permitted: a hard link to a directory, a change by a user who is not the owner.
+    /// Operation not permitted: a hard link to a directory, a change by a user who is not the
+    /// owner.
     EPERM
     /// No such file or directory.
     ENOENT

@@ -3,6 +3,7 @@
 mod description;
 mod open;
 mod stream;
+mod traits;
 
 pub use crate::options::OpenOptions;
 
@@ -17,16 +18,13 @@ use crate::tree::Type;
 use description::Description;
 use std::fs::{Permissions, TryLockError};
 use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use stormglass_core::Kind;
 use stream::{DEFAULT_MAX_BUF_SIZE, Stream};
-use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 
 /// An open file, or a directory opened to be synced; named after `tokio::fs::File`, and like it a stream: the methods of
 /// `tokio::io` read and write at its file offset. [`FileExt`] reads and writes at a given offset.
@@ -38,7 +36,8 @@ use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 pub struct File {
     open: Arc<Description>,
     stream: Mutex<Stream>,
-    /// As with tokio, syncs and changes of the length through one handle take place one after the other.
+    /// As with tokio, syncs and changes of the length through one handle take place one after the
+    /// other.
     turn: tokio::sync::Mutex<()>,
     max_buf_size: usize,
 }
@@ -118,7 +117,8 @@ impl File {
     ///
     /// # Errors
     ///
-    /// EINVAL if not opened for writing, EFBIG above 16 TiB; `InvalidInput` above `i64::MAX`, as std has it.
+    /// EINVAL if not opened for writing, EFBIG above 16 TiB; `InvalidInput` above `i64::MAX`, as
+    /// std has it.
     pub async fn set_len(&self, len: u64) -> io::Result<()> {
         let _turn = self.turn.lock().await;
         self.settle_stream().await;
@@ -223,7 +223,8 @@ impl File {
         Ok(File { max_buf_size: self.max_buf_size, ..File::new(self.open.clone()) })
     }
 
-    /// Waits for the stream's in-flight read or write; the next write or flush reports the error of a write.
+    /// Waits for the stream's in-flight read or write; the next write or flush reports the error of
+    /// a write.
     async fn settle_stream(&self) {
         poll_fn(|context| self.lock_stream().poll_settled(&self.open, context)).await;
     }
@@ -356,60 +357,5 @@ impl FileExt for File {
     async fn unlock(&self) -> io::Result<()> {
         self.open.unlock(&mut self.open.disk.lock());
         Ok(())
-    }
-}
-
-impl AsyncRead for File {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let file = self.get_mut();
-        let max_buf_size = file.max_buf_size;
-        let (stream, open) = file.stream_mut();
-        stream.poll_read(open, context, buffer, max_buf_size)
-    }
-}
-
-impl AsyncWrite for File {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let file = self.get_mut();
-        let max_buf_size = file.max_buf_size;
-        let (stream, open) = file.stream_mut();
-        stream.poll_write(open, context, slices, max_buf_size)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (stream, open) = self.get_mut().stream_mut();
-        stream.poll_flush(open, context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(context)
-    }
-}
-
-impl AsyncSeek for File {
-    fn start_seek(self: Pin<&mut Self>, to: io::SeekFrom) -> io::Result<()> {
-        let (stream, open) = self.get_mut().stream_mut();
-        stream.start_seek(open, to)
-    }
-
-    fn poll_complete(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<u64>> {
-        let (stream, open) = self.get_mut().stream_mut();
-        stream.poll_complete(open, context)
     }
 }

@@ -20,11 +20,12 @@ const BLOCK: u64 = 512;
 /// The size for efficient reads and writes: a page.
 const IO_BLOCK: u64 = 4_096;
 
-/// The metadata of a file, directory or symbolic link; named after `std::fs::Metadata`, and as there
-/// `std::os::unix::fs::MetadataExt` has the rest: permission bits, inode number, links, owner, blocks.
+/// The metadata of a file, directory or symbolic link; named after `std::fs::Metadata`, and as
+/// there `std::os::unix::fs::MetadataExt` has the rest: permission bits, inode number, links,
+/// owner, blocks.
 ///
-/// Permission bits are those that the program set; times are those of the run's wall clock. A directory has the size of a
-/// block, and two links and one for each subdirectory, as on ext4.
+/// Permission bits are those that the program set; times are those of the run's wall clock. A
+/// directory has the size of a block, and two links and one for each subdirectory, as on ext4.
 #[derive(Clone, Copy, Debug)]
 pub struct Metadata {
     stat: Stat,
@@ -125,7 +126,8 @@ impl Metadata {
         self.file_type().is_symlink()
     }
 
-    /// Returns the size in bytes: of a directory 4,096, of a symbolic link the length of the target path.
+    /// Returns the size in bytes: of a directory 4,096, of a symbolic link the length of the target
+    /// path.
     #[expect(clippy::len_without_is_empty, reason = "named after std::fs::Metadata, which has none either")]
     pub fn len(&self) -> u64 {
         self.stat.len
@@ -146,8 +148,8 @@ impl Metadata {
         Ok(wall_clock(self.stat.attributes.modified))
     }
 
-    /// Returns when the contents were last read, by the rule of `relatime` (mount(8)): a read counts if it is the first after a
-    /// change, or the last one that counted was 24 h ago.
+    /// Returns when the contents were last read, by the rule of `relatime` (mount(8)): a read
+    /// counts if it is the first after a change, or the last one that counted was 24 h ago.
     ///
     /// # Errors
     ///
@@ -314,8 +316,9 @@ impl Disk {
         }
     }
 
-    /// Sets the permission bits of a path; symbolic links are followed. The bits of the type in `permissions` are ignored. As
-    /// every change of an inode it costs what `truncate` does, and is durable after a sync of the file.
+    /// Sets the permission bits of a path; symbolic links are followed. The bits of the type in
+    /// `permissions` are ignored. As every change of an inode it costs what `truncate` does, and is
+    /// durable after a sync of the file.
     ///
     /// # Errors
     ///

@@ -76,13 +76,15 @@ impl OpenOptions {
         self
     }
 
-    /// Sets the permission bits of a new file. The umask, 0o022, is taken from them. Default: 0o666.
+    /// Sets the permission bits of a new file. The umask, 0o022, is taken from them. Default:
+    /// 0o666.
     pub fn mode(&mut self, mode: u32) -> &mut OpenOptions {
         self.mode = mode;
         self
     }
 
-    /// Sets further flags of `open(2)`, by their numbers in `libc`. The access mode is not taken from them.
+    /// Sets further flags of `open(2)`, by their numbers in `libc`. The access mode is not taken
+    /// from them.
     ///
     /// | flag | effect |
     /// | --- | --- |
@@ -153,7 +155,8 @@ impl OpenOptions {
         })
     }
 
-    /// Returns std's error for options that contradict each other, which it finds before it opens anything.
+    /// Returns std's error for options that contradict each other, which it finds before it opens
+    /// anything.
     fn contradiction(&self) -> io::Error {
         let mut options = std::fs::OpenOptions::new();
         options.read(self.read).write(self.write).append(self.append);

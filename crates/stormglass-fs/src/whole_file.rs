@@ -30,9 +30,9 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// `NotFound`, `AlreadyExists`, `NotADirectory`; `IsADirectory` for a directory opened for writing; std's own
-    /// for options that contradict each other, and EINVAL for flags that Linux refuses; EACCES for a user whom the permission bits
-    /// refuse; EROFS.
+    /// `NotFound`, `AlreadyExists`, `NotADirectory`; `IsADirectory` for a directory opened for
+    /// writing; std's own for options that contradict each other, and EINVAL for flags that Linux
+    /// refuses; EACCES for a user whom the permission bits refuse; EROFS.
     pub async fn open_with(&self, options: &OpenOptions, path: impl AsRef<Path>) -> io::Result<File> {
         File::open_on(self, options, path_str(path.as_ref())?).await
     }
@@ -64,7 +64,8 @@ impl Disk {
         self.create(path).await?.write_whole(contents.as_ref(), 0).await
     }
 
-    /// Copies a file's contents and permission bits to another file, which is created or replaced, and returns their size.
+    /// Copies a file's contents and permission bits to another file, which is created or replaced,
+    /// and returns their size.
     ///
     /// # Errors
     ///

@@ -87,7 +87,8 @@ impl Disk {
         let done = match on_device {
             None => arrives + work,
             Some(bytes) if operation::is_sync(kind) => device.submit(arrives, bytes, work),
-            // A direct write: a request of the device, whose transfer costs what a sync pays for it.
+            // A direct write: a request of the device, whose transfer costs what a sync pays for
+            // it.
             Some(bytes) if kind == Kind::Write => {
                 let profile = &self.shared.profile;
                 let transfer = transfer(profile.sync.per_mib, bytes);

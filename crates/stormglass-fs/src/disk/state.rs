@@ -147,7 +147,8 @@ impl State {
         if direct && !is_aligned(offset, bytes.len() as u64) {
             return Err(Errno::EINVAL.into());
         }
-        // A write that begins below the largest file size ends there (`generic_write_check_limits`).
+        // A write that begins below the largest file size ends there
+        // (`generic_write_check_limits`).
         let below_max = LEN_MAX.saturating_sub(offset).min(bytes.len() as u64) as usize;
         let mut count = in_flight.shortened(below_max);
         if count == 0 && !bytes.is_empty() {

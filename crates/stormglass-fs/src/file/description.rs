@@ -96,7 +96,8 @@ impl Description {
         self.sync_write(count).await
     }
 
-    /// Syncs after a write of `count` bytes, if the file was opened with `O_SYNC` or `O_DSYNC` (`generic_write_sync`).
+    /// Syncs after a write of `count` bytes, if the file was opened with `O_SYNC` or `O_DSYNC`
+    /// (`generic_write_sync`).
     async fn sync_write(&self, count: usize) -> io::Result<usize> {
         if let Some(kind) = self.options.sync.filter(|_| count > 0) {
             self.sync(kind).await?;

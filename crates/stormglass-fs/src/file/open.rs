@@ -51,7 +51,8 @@ impl Description {
     }
 }
 
-/// Finds or creates the file to open, in the order of Linux's checks (`do_open` and `may_open` of `fs/namei.c`).
+/// Finds or creates the file to open, in the order of Linux's checks (`do_open` and `may_open` of
+/// `fs/namei.c`).
 fn open_inode(state: &mut State, flags: &Flags, path: &str) -> io::Result<Inode> {
     if flags.create && flags.directory || flags.unnamed && !flags.write {
         return Err(Errno::EINVAL.into());

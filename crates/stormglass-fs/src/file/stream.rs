@@ -1,8 +1,9 @@
 //! A file as a stream: `AsyncRead`, `AsyncWrite` and `AsyncSeek`, with the behaviour of `tokio::fs::File`.
 //!
-//! A read is in flight while it is polled. A write is a task of its own, so that `poll_write` returns immediately and the next
-//! call, or a flush, waits for it. One read, write or seek is in flight at a time. Of a read whose caller gave up, or came
-//! back with a smaller buffer, the next reads return the rest.
+//! A read is in flight while it is polled. A write is a task of its own, so that `poll_write`
+//! returns immediately and the next call, or a flush, waits for it. One read, write or seek is in
+//! flight at a time. Of a read whose caller gave up, or came back with a smaller buffer, the next
+//! reads return the rest.
 
 use super::description::Description;
 use crate::disk::{InFlight, OperationSleep};
@@ -24,12 +25,14 @@ pub(super) const DEFAULT_MAX_BUF_SIZE: usize = 2 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     state: State,
-    /// Bytes that were read from the file and not yet from the stream. The file offset is behind them.
+    /// Bytes that were read from the file and not yet from the stream. The file offset is behind
+    /// them.
     unread: Vec<u8>,
     /// The error of a write that an operation other than a write or flush waited for. As with tokio, it keeps the kind and not
     /// the number.
     failed: Option<io::ErrorKind>,
-    /// What `poll_complete` returns when no seek is in flight: the result of the last one, or 0 after the length was set.
+    /// What `poll_complete` returns when no seek is in flight: the result of the last one, or 0
+    /// after the length was set.
     position: u64,
 }
 
@@ -75,7 +78,8 @@ impl Reading {
 }
 
 impl Stream {
-    /// Waits for the in-flight operation. The bytes of a read stay unread; the result of a seek is dropped.
+    /// Waits for the in-flight operation. The bytes of a read stay unread; the result of a seek is
+    /// dropped.
     ///
     /// # Errors
     ///
@@ -104,7 +108,8 @@ impl Stream {
         }
     }
 
-    /// Waits for the in-flight operation, and keeps the error of a write for the next write or flush.
+    /// Waits for the in-flight operation, and keeps the error of a write for the next write or
+    /// flush.
     pub(super) fn poll_settled(&mut self, open: &Description, context: &mut Context<'_>) -> Poll<()> {
         if let Err(error) = ready!(self.poll_idle(open, context)) {
             self.failed.get_or_insert(error.kind());
@@ -230,7 +235,8 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// While another operation is in flight, as with tokio. The errors of the seek itself are those of `poll_complete`.
+    /// While another operation is in flight, as with tokio. The errors of the seek itself are those
+    /// of `poll_complete`.
     pub(super) fn start_seek(&mut self, open: &Description, to: SeekFrom) -> io::Result<()> {
         if !matches!(self.state, State::Idle) {
             return Err(io::Error::other(

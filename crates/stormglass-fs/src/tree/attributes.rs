@@ -1,9 +1,10 @@
-//! The attributes of an inode: permission bits, owner and times (`inode(7)`), and who may use the file
-//! (`path_resolution(7)`, `capabilities(7)`).
+//! The attributes of an inode: permission bits, owner and times (`inode(7)`), and who may use the
+//! file (`path_resolution(7)`, `capabilities(7)`).
 
 use stormglass_core::SimTime;
 
-/// The permission bits of `st_mode`: read, write, execute for owner, group and others, set-user-ID, set-group-ID, sticky.
+/// The permission bits of `st_mode`: read, write, execute for owner, group and others, set-user-ID,
+/// set-group-ID, sticky.
 pub(crate) const MODE_BITS: u32 = 0o7777;
 const SET_USER_ID: u32 = 0o4000;
 pub(super) const SET_GROUP_ID: u32 = 0o2000;
@@ -16,7 +17,8 @@ pub(crate) const WRITE: u32 = 2;
 /// Of a directory: to look a name up in it.
 pub(super) const SEARCH: u32 = 1;
 
-/// Access times are updated when they are older than this (`relatime` of mount(8), the default of Linux): 24 h in ns.
+/// Access times are updated when they are older than this (`relatime` of mount(8), the default of
+/// Linux): 24 h in ns.
 const ACCESS_TIME_AGE: i128 = 24 * 3_600 * 1_000_000_000;
 
 /// A time of a file, in ns from the start of the run. Times before it are negative.
@@ -94,7 +96,8 @@ impl Attributes {
             || self.mode & (SET_GROUP_ID | GROUP_EXECUTE) == SET_GROUP_ID | GROUP_EXECUTE
     }
 
-    /// Updates the times of changed contents; who is not root clears the set-ID bits (`file_remove_privs`).
+    /// Updates the times of changed contents; who is not root clears the set-ID bits
+    /// (`file_remove_privs`).
     pub(super) fn modify(&mut self, user: User, now: SimTime) {
         (self.modified, self.changed) = (now.into(), now.into());
         if !user.is_root() && self.set_ids() {
@@ -121,7 +124,8 @@ mod tests {
 
     const AT: fn(u64) -> SimTime = |hours| SimTime::from_nanos(hours * 3_600 * 1_000_000_000);
 
-    /// Owner, group and others each have their own three bits; an owner without a bit is refused although others have it.
+    /// Owner, group and others each have their own three bits; an owner without a bit is refused
+    /// although others have it.
     #[test]
     fn permission_bits_of_the_first_matching_class_decide() {
         let (owner, group, other) =

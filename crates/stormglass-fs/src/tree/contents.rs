@@ -90,15 +90,16 @@ impl Contents {
         }
     }
 
-    /// Writes past the page cache (`O_DIRECT`): programs see the bytes, the page cache does not keep them, and a power loss
-    /// may lose them until the next sync.
+    /// Writes past the page cache (`O_DIRECT`): programs see the bytes, the page cache does not
+    /// keep them, and a power loss may lose them until the next sync.
     pub(crate) fn write_direct(&mut self, offset: u64, bytes: &[u8]) {
         self.cache.write(offset, bytes);
         self.pending.push_back(Write::Direct { offset, bytes: bytes.to_vec() });
         self.mark_uncached(offset, bytes.len() as u64);
     }
 
-    /// Reads what the device has (`O_DIRECT`), corruption included, and returns the number of bytes.
+    /// Reads what the device has (`O_DIRECT`), corruption included, and returns the number of
+    /// bytes.
     pub(crate) fn read_direct(&self, offset: u64, buffer: &mut [u8]) -> usize {
         if !self.diverged {
             return self.cache.read(offset, buffer);

@@ -15,9 +15,10 @@ impl Tree {
         }
     }
 
-    /// Makes the changes before the sync point `up_to`, which the sync took at `began`, durable: the permission bits, and a
-    /// file's contents, or a directory's entries and with them every older transaction of the journal. With `with_name` a
-    /// file's own directory entry too, as ext4 does.
+    /// Makes the changes before the sync point `up_to`, which the sync took at `began`, durable:
+    /// the permission bits, and a file's contents, or a directory's entries and with them every
+    /// older transaction of the journal. With `with_name` a file's own directory entry too, as ext4
+    /// does.
     pub(crate) fn sync(&mut self, inode: Inode, up_to: u64, began: SimTime, with_name: bool) {
         let Attributes { mode, durable_mode, .. } = self.node(inode).attributes;
         if mode != durable_mode

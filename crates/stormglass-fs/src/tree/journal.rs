@@ -54,7 +54,8 @@ impl Journal {
         last.map_or(0, |last| last + 1)
     }
 
-    /// Removes the new permission bits of an inode from the transactions of `until` or earlier, and returns the last of them.
+    /// Removes the new permission bits of an inode from the transactions of `until` or earlier, and
+    /// returns the last of them.
     pub(super) fn take_mode(&mut self, inode: Inode, until: SimTime) -> Option<u32> {
         let pending = self.pending.iter_mut().take_while(|entry| entry.at <= until);
         let taken = pending.filter_map(|entry| entry.mode.take_if(|(changed, _)| *changed == inode));

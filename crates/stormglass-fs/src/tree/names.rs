@@ -16,8 +16,9 @@ const SYMLINK_MODE: u32 = 0o777;
 const NEW_DIRECTORY_BITS: u32 = 0o1777;
 
 impl Tree {
-    /// Creates an empty file at `path`, or returns the inode that exists there. With `new` an existing name is an error.
-    /// With `follow` a symbolic link is followed. A new file has the permission bits `mode`.
+    /// Creates an empty file at `path`, or returns the inode that exists there. With `new` an
+    /// existing name is an error. With `follow` a symbolic link is followed. A new file has the
+    /// permission bits `mode`.
     pub(crate) fn create(&mut self, path: &str, new: bool, follow: bool, mode: u32) -> io::Result<Inode> {
         // Linux refuses a trailing slash before it looks the name up.
         let bare = Some(path.trim_end_matches('/')).filter(|bare| !bare.is_empty()).unwrap_or(path);
@@ -47,7 +48,8 @@ impl Tree {
         Ok(self.nodes.add(self.now, mode, Body::File(Contents::default())))
     }
 
-    /// Creates a directory with the permission bits `mode`; it inherits the set-group-ID bit of its parent.
+    /// Creates a directory with the permission bits `mode`; it inherits the set-group-ID bit of its
+    /// parent.
     pub(crate) fn create_dir(&mut self, path: &str, mode: u32) -> io::Result<()> {
         let resolved = self.nodes.resolve_any(path, Follow::Never)?.free_dentry()?;
         let inherited = self.node(resolved.directory).attributes.mode & SET_GROUP_ID;

@@ -15,8 +15,8 @@ use stormglass_core::SimTime;
 pub(crate) struct Inode(usize);
 
 impl Inode {
-    /// Returns `st_ino`: 2 for the root, and 12 for the first file, as on ext4 (`EXT4_ROOT_INO`, `EXT4_GOOD_OLD_FIRST_INO`
-    /// is `lost+found`).
+    /// Returns `st_ino`: 2 for the root, and 12 for the first file, as on ext4 (`EXT4_ROOT_INO`,
+    /// `EXT4_GOOD_OLD_FIRST_INO` is `lost+found`).
     pub(crate) fn number(self) -> u64 {
         if self == ROOT { 2 } else { self.0 as u64 + 11 }
     }

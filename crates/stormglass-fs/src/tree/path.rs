@@ -39,8 +39,8 @@ pub(crate) struct Resolved<'a> {
 ///
 /// # Errors
 ///
-/// `InvalidInput` if the path contains a NUL byte, as std has it. EINVAL if it is not UTF-8: what ext4 gives in a directory
-/// with strict encoding (`Documentation/admin-guide/ext4.rst`).
+/// `InvalidInput` if the path contains a NUL byte, as std has it. EINVAL if it is not UTF-8: what
+/// ext4 gives in a directory with strict encoding (`Documentation/admin-guide/ext4.rst`).
 pub(crate) fn path_str(path: &Path) -> io::Result<&str> {
     let text = path.to_str().ok_or(Errno::EINVAL)?;
     if text.as_bytes().contains(&0) { Err(error::nul_in_path()) } else { Ok(text) }
@@ -51,8 +51,8 @@ impl Nodes {
     ///
     /// # Errors
     ///
-    /// ENOENT, ENOTDIR or EACCES for one of the parent directories, ENOENT for an empty path, ELOOP for too many symbolic
-    /// links, ENAMETOOLONG for a name or path that is too long.
+    /// ENOENT, ENOTDIR or EACCES for one of the parent directories, ENOENT for an empty path, ELOOP
+    /// for too many symbolic links, ENAMETOOLONG for a name or path that is too long.
     pub(super) fn resolve<'a>(&'a self, path: &'a str, follow: Follow) -> io::Result<Resolved<'a>> {
         let resolved = self.resolve_any(path, follow)?;
         match resolved.inode {

@@ -24,7 +24,8 @@ async fn chmod(disk: &Disk, path: &str, mode: u32) {
     disk.set_permissions(path, PermissionsExt::from_mode(mode)).await.unwrap();
 }
 
-/// Root owns a file and directories; a user who is not root gets what the bits for others allow, and root gets everything.
+/// Root owns a file and directories; a user who is not root gets what the bits for others allow,
+/// and root gets everything.
 #[test]
 fn permission_bits_refuse_users_and_not_root() {
     Runtime::new().block_on(async {
@@ -94,7 +95,8 @@ fn only_owners_change_attributes_and_sticky_entries() {
     });
 }
 
-/// New permission bits are lost with the power until the file was synced, or the journal committed them.
+/// New permission bits are lost with the power until the file was synced, or the journal committed
+/// them.
 #[test]
 fn permission_bits_are_durable_after_a_sync() {
     Runtime::new().block_on(async {
@@ -113,8 +115,8 @@ fn permission_bits_are_durable_after_a_sync() {
     });
 }
 
-/// A change of attributes costs what the profile says for `truncate`, is recorded as `setattr`, can fail, and is refused on a
-/// read-only filesystem.
+/// A change of attributes costs what the profile says for `truncate`, is recorded as `setattr`, can
+/// fail, and is refused on a read-only filesystem.
 #[test]
 fn attributes_cost_an_operation_that_can_fail() {
     let recorder = Recorder::new(Keep::Events);
@@ -142,7 +144,8 @@ fn attributes_cost_an_operation_that_can_fail() {
     assert_eq!(events.iter().filter(|event| event.kind == Kind::SetAttributes).count(), 6);
 }
 
-/// A read after a change updates the access time, a second one does not (`relatime`), nor does one with `O_NOATIME`.
+/// A read after a change updates the access time, a second one does not (`relatime`), nor does one
+/// with `O_NOATIME`.
 #[test]
 fn access_time_follows_relatime() {
     const MS: fn(u64) -> Duration = Duration::from_millis;

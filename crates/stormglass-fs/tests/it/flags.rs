@@ -1,4 +1,5 @@
-//! Flags of `open(2)` that mean something to a disk: direct I/O, synchronous writes, files without a name.
+//! Flags of `open(2)` that mean something to a disk: direct I/O, synchronous writes, files without
+//! a name.
 
 use madsim::runtime::Runtime;
 use std::time::Duration;
@@ -22,9 +23,10 @@ async fn took<T>(operation: impl Future<Output = std::io::Result<T>>) -> u128 {
     (stormglass_rt::now() - began).as_millis()
 }
 
-/// A request of the device takes 3 ms, its transfer 8 ms a MiB, and writing 10 ms a MiB: a direct write of 2 MiB takes
-/// 3 + 16 + 20 ms, and the sync after it only the 5 ms of a flush. Through the page cache the write takes nothing, and the sync
-/// 5 + 16 + 20 ms. A direct read of 1 MiB takes 3 + 8 ms each time.
+/// A request of the device takes 3 ms, its transfer 8 ms a MiB, and writing 10 ms a MiB: a direct
+/// write of 2 MiB takes 3 + 16 + 20 ms, and the sync after it only the 5 ms of a flush. Through the
+/// page cache the write takes nothing, and the sync 5 + 16 + 20 ms. A direct read of 1 MiB takes 3
+/// + 8 ms each time.
 #[test]
 fn direct_io_takes_the_time_of_the_device() {
     Runtime::new().block_on(async {
@@ -41,14 +43,16 @@ fn direct_io_takes_the_time_of_the_device() {
                 assert_eq!(took(file.read_exact_at(&mut vec![0; 1 << 20], 0)).await, read);
             }
         }
-        // What was written directly is not in the page cache: the first buffered read of 1 MiB fetches it.
+        // What was written directly is not in the page cache: the first buffered read of 1 MiB
+        // fetches it.
         let buffered = disk.open(format!("/{}", libc::O_DIRECT)).await.unwrap();
         assert_eq!(took(buffered.read_exact_at(&mut vec![0; 1 << 20], 0)).await, 11);
         assert_eq!(took(buffered.read_exact_at(&mut vec![0; 1 << 20], 0)).await, 0);
     });
 }
 
-/// The offset and the length of direct I/O are multiples of a sector, 512 bytes. At the end of the file a read is short.
+/// The offset and the length of direct I/O are multiples of a sector, 512 bytes. At the end of the
+/// file a read is short.
 #[test]
 fn direct_io_transfers_whole_sectors() {
     Runtime::new().block_on(async {
@@ -81,7 +85,8 @@ fn direct_io_transfers_whole_sectors() {
     });
 }
 
-/// A direct write is in the device's cache: a power loss may take it until a sync flushes the cache.
+/// A direct write is in the device's cache: a power loss may take it until a sync flushes the
+/// cache.
 #[test]
 fn direct_write_is_durable_after_a_sync() {
     Runtime::new().block_on(async {
@@ -120,7 +125,8 @@ fn direct_read_shows_what_the_page_cache_hides() {
     });
 }
 
-/// With `O_DSYNC` or `O_SYNC` each write waits for its sync, whose failure is the write's, and is durable when it returns.
+/// With `O_DSYNC` or `O_SYNC` each write waits for its sync, whose failure is the write's, and is
+/// durable when it returns.
 #[test]
 fn synchronous_writes_are_durable_when_they_return() {
     for (flags, kind) in

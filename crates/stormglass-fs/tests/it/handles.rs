@@ -1,4 +1,5 @@
-//! A handle as a stream while its operations take time: reads that nobody waits for, and syncs that wait for each other.
+//! A handle as a stream while its operations take time: reads that nobody waits for, and syncs that
+//! wait for each other.
 
 use madsim::runtime::Runtime;
 use std::future::poll_fn;
@@ -34,8 +35,8 @@ async fn digits(disk: &Disk) -> File {
     disk.open_with(OpenOptions::new().read(true).write(true), "/f").await.unwrap()
 }
 
-/// What a read fetched whose caller gave up is returned by the next reads, as with tokio; a clone, which shares the file
-/// offset, continues behind it.
+/// What a read fetched whose caller gave up is returned by the next reads, as with tokio; a clone,
+/// which shares the file offset, continues behind it.
 #[test]
 fn abandoned_read_is_returned_by_the_next_one() {
     Runtime::new().block_on(async {
@@ -81,7 +82,8 @@ fn unread_bytes_do_not_move_writes_and_seeks() {
         start_read(&mut file).await;
         file.read_exact(&mut buffer).await.unwrap();
         assert!(file.seek(SeekFrom::Current(-3)).await.is_err());
-        // A seek that fails leaves the kernel's offset, which is behind the bytes in the buffer, and the buffer is gone.
+        // A seek that fails leaves the kernel's offset, which is behind the bytes in the buffer,
+        // and the buffer is gone.
         assert_eq!(file.stream_position().await.unwrap(), 8);
 
         let mut file = digits(&disk).await;
@@ -94,7 +96,8 @@ fn unread_bytes_do_not_move_writes_and_seeks() {
     });
 }
 
-/// Two syncs of 10 ms through one handle take 20 ms, through two handles 10 ms, as with tokio, whose handle has a lock.
+/// Two syncs of 10 ms through one handle take 20 ms, through two handles 10 ms, as with tokio,
+/// whose handle has a lock.
 #[test]
 fn syncs_through_one_handle_wait_for_each_other() {
     let both = |clones: bool| {
