@@ -3,7 +3,7 @@
 use crate::deferred::DeferredLatency;
 use crate::disk::Disk;
 use crate::operation::Operation;
-use crate::tree::{Follow, path_str};
+use crate::tree::{Follow, WRITE, path_str};
 use std::io;
 use std::path::Path;
 use stormglass_core::Kind;
@@ -15,7 +15,13 @@ impl Filesystem for Disk {
     /// Rules that make an operation fail apply to it.
     fn create(&self, path: &Path, kind: SpecialKind) -> io::Result<SpecialFile> {
         let path = path_str(path)?;
-        let operation = Operation { kind: Kind::Create, subject: self.subject(path), bytes: 0, target: None };
+        let operation = Operation {
+            kind: Kind::Create,
+            subject: self.subject(path),
+            bytes: 0,
+            target: None,
+            direct: false,
+        };
         let disk = self.deferring_to(&DeferredLatency::recorded(self.recorder()));
         let in_flight = disk.start(None, operation)?;
         disk.finish(in_flight, |state, _| state.tree.create_special(path, kind))
@@ -24,7 +30,12 @@ impl Filesystem for Disk {
     fn find(&self, path: &Path) -> io::Result<Option<SpecialFile>> {
         let state = self.lock();
         let inode = state.tree.find(path_str(path)?, Follow::Always)?;
-        Ok(state.tree.special(inode).cloned())
+        let file = state.tree.special(inode).cloned();
+        // Linux: `unix_find_bsd`.
+        if file.as_ref().is_some_and(|file| file.kind() == SpecialKind::Socket) {
+            state.tree.check(inode, WRITE)?;
+        }
+        Ok(file)
     }
 }
 

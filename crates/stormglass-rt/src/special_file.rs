@@ -100,7 +100,8 @@ pub trait Filesystem: Send + Sync {
     ///
     /// # Errors
     ///
-    /// ENOENT if nothing is there; those of looking up a path.
+    /// ENOENT if nothing is there; EACCES for a socket that the process must not write to; those of
+    /// looking up a path.
     fn find(&self, path: &Path) -> io::Result<Option<SpecialFile>>;
 }
 

@@ -8,6 +8,7 @@ use stormglass_net::{NetProfile, Network};
 
 /// The bodies with the simulated network as `net`.
 mod simulated {
+    use std::os::unix::fs::FileTypeExt as _;
     use stormglass_fs as fs;
     use stormglass_net::{self as net, Interest};
     use stormglass_rt::sleep;
