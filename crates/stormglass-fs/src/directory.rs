@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::vec::IntoIter;
 use stormglass_core::Kind;
+use stormglass_rt as rt;
 
 /// The permission bits of a new directory, without those of the umask.
 const DIRECTORY_MODE: u32 = 0o777;
@@ -23,11 +24,18 @@ pub struct ReadDir {
     disk: Disk,
     path: PathBuf,
     entries: IntoIter<(Arc<str>, Inode, Type)>,
+    _descriptor: rt::Descriptor,
 }
 
 impl ReadDir {
-    pub(crate) fn new(disk: &Disk, path: &Path, entries: Vec<(Arc<str>, Inode, Type)>) -> ReadDir {
-        ReadDir { disk: disk.clone(), path: path.to_path_buf(), entries: entries.into_iter() }
+    fn new(
+        disk: &Disk,
+        path: &Path,
+        entries: Vec<(Arc<str>, Inode, Type)>,
+        descriptor: rt::Descriptor,
+    ) -> ReadDir {
+        let (disk, path, entries) = (disk.clone(), path.to_path_buf(), entries.into_iter());
+        ReadDir { disk, path, entries, _descriptor: descriptor }
     }
 
     /// Returns the next entry.
@@ -202,6 +210,7 @@ impl Disk {
     /// `NotFound`, `NotADirectory`.
     pub async fn read_dir(&self, path: impl AsRef<Path>) -> io::Result<ReadDir> {
         let path = path_str(path.as_ref())?;
+        let descriptor = rt::Descriptor::open()?;
         let mut entries: Vec<(Arc<str>, Inode, Type)> = Vec::new();
         loop {
             let subject = self.subject(path);
@@ -219,7 +228,7 @@ impl Disk {
                 Ok(all_read)
             });
             if all_read.await? {
-                return Ok(ReadDir::new(self, path.as_ref(), entries));
+                return Ok(ReadDir::new(self, path.as_ref(), entries, descriptor));
             }
         }
     }

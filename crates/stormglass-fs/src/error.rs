@@ -23,6 +23,8 @@ errors! {
     ENOENT
     /// The device fails the operation.
     EIO
+    /// A Unix socket cannot be opened.
+    ENXIO
     /// The file was not opened for that.
     EBADF
     /// The permission bits do not allow it.

@@ -24,6 +24,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stormglass_core::Kind;
+use stormglass_rt as rt;
 use stream::{DEFAULT_MAX_BUF_SIZE, Stream};
 
 /// An open file, or a directory opened to be synced; named after `tokio::fs::File`, and like it a stream: the methods of
@@ -40,6 +41,7 @@ pub struct File {
     /// other.
     turn: tokio::sync::Mutex<()>,
     max_buf_size: usize,
+    _descriptor: rt::Descriptor,
 }
 
 impl File {
@@ -75,20 +77,22 @@ impl File {
         OpenOptions::new()
     }
 
-    fn new(open: Arc<Description>) -> File {
+    fn new(open: Arc<Description>, descriptor: rt::Descriptor) -> File {
         let (stream, turn) = (Mutex::default(), tokio::sync::Mutex::const_new(()));
-        File { open, stream, turn, max_buf_size: DEFAULT_MAX_BUF_SIZE }
+        File { open, stream, turn, max_buf_size: DEFAULT_MAX_BUF_SIZE, _descriptor: descriptor }
     }
 
     pub(crate) async fn open_on(disk: &Disk, options: &OpenOptions, path: &str) -> io::Result<File> {
-        Ok(File::new(Arc::new(Description::open(disk, options, path).await?)))
+        let (description, descriptor) = Description::open(disk, options, path).await?;
+        Ok(File::new(Arc::new(description), descriptor))
     }
 
     /// Opens the target of a copy: it is created or truncated, and gets the permission bits `mode`.
     pub(crate) async fn create_copy(disk: &Disk, path: &str, mode: u32) -> io::Result<File> {
         let options = *OpenOptions::new().write(true).create(true).truncate(true).mode(mode);
-        let description = Description::open_with(disk, options.flags()?, path, Some(mode)).await?;
-        Ok(File::new(Arc::new(description)))
+        let (description, descriptor) =
+            Description::open_with(disk, options.flags()?, path, Some(mode)).await?;
+        Ok(File::new(Arc::new(description), descriptor))
     }
 
     /// Makes data and metadata durable (fsync). On a directory: its entries.
@@ -215,12 +219,13 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Never; a real process can run out of file descriptors.
+    /// EMFILE if the process has no descriptor left.
     pub async fn try_clone(&self) -> io::Result<File> {
         let turn = self.turn.lock().await;
         self.settle_stream().await;
         drop(turn);
-        Ok(File { max_buf_size: self.max_buf_size, ..File::new(self.open.clone()) })
+        let clone = File::new(self.open.clone(), rt::Descriptor::open()?);
+        Ok(File { max_buf_size: self.max_buf_size, ..clone })
     }
 
     /// Waits for the stream's in-flight read or write; the next write or flush reports the error of
@@ -308,7 +313,7 @@ impl File {
             number: state.locks.number(),
             position: AtomicU64::new(open.position.load(Ordering::Relaxed)),
         };
-        File::new(Arc::new(open))
+        File::new(Arc::new(open), rt::Descriptor::default())
     }
 }
 

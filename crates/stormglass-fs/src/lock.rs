@@ -1,9 +1,10 @@
 //! Advisory locks on open files: `flock(2)`.
 
 use crate::tree::Inode;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::task::Waker;
 use stormglass_core::EventId;
+use stormglass_rt::Process;
 
 /// The mode of a lock: `LOCK_SH` or `LOCK_EX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +13,8 @@ pub(crate) enum LockMode {
     Exclusive,
 }
 
-/// The locks of a disk. Holders are numbers of open file descriptions.
+/// The locks of a disk. Holders are numbers of open file descriptions. A process that has ended holds no lock any more, even
+/// if its files are still to be dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Locks {
     held: BTreeMap<Inode, Lock>,
@@ -21,8 +23,8 @@ pub(crate) struct Locks {
 
 #[derive(Debug, Default)]
 struct Lock {
-    exclusive: Option<u64>,
-    shared: BTreeSet<u64>,
+    exclusive: Option<(u64, Process)>,
+    shared: BTreeMap<u64, Process>,
     waiting: Vec<Waker>,
     /// The event of the last release.
     released: EventId,
@@ -39,19 +41,21 @@ impl Locks {
     /// holder conflicts.
     pub(crate) fn take(&mut self, inode: Inode, holder: u64, mode: LockMode) -> Option<EventId> {
         let lock = self.held.entry(inode).or_default();
-        let others_share = lock.shared.iter().any(|&other| other != holder);
-        let other_excludes = lock.exclusive.is_some_and(|other| other != holder);
-        if other_excludes || (mode == LockMode::Exclusive && others_share) {
-            return None;
+        if lock.conflicts(holder, mode) {
+            lock.release_of_ended(holder);
+            if lock.conflicts(holder, mode) {
+                return None;
+            }
         }
         lock.shared.remove(&holder);
-        lock.exclusive = lock.exclusive.filter(|&other| other != holder);
+        lock.exclusive.take_if(|(other, _)| *other == holder);
+        let process = Process::current();
         match mode {
             LockMode::Shared => {
-                lock.shared.insert(holder);
+                lock.shared.insert(holder, process);
                 lock.wake();
             }
-            LockMode::Exclusive => lock.exclusive = Some(holder),
+            LockMode::Exclusive => lock.exclusive = Some((holder, process)),
         }
         Some(lock.released)
     }
@@ -66,15 +70,15 @@ impl Locks {
 
     /// Returns whether `holder` has a lock of either mode.
     pub(crate) fn holds(&self, inode: Inode, holder: u64) -> bool {
-        let holds = |lock: &Lock| lock.exclusive == Some(holder) || lock.shared.contains(&holder);
-        self.held.get(&inode).is_some_and(holds)
+        let excludes = |lock: &Lock| lock.exclusive.as_ref().is_some_and(|(other, _)| *other == holder);
+        self.held.get(&inode).is_some_and(|lock| excludes(lock) || lock.shared.contains_key(&holder))
     }
 
     /// Releases the lock; `event` records the release.
     pub(crate) fn release(&mut self, inode: Inode, holder: u64, event: EventId) {
         if let Some(lock) = self.held.get_mut(&inode) {
             lock.shared.remove(&holder);
-            lock.exclusive.take_if(|other| *other == holder);
+            lock.exclusive.take_if(|(other, _)| *other == holder);
             lock.released = lock.released.max(event);
             lock.wake();
         }
@@ -89,6 +93,20 @@ impl Locks {
 }
 
 impl Lock {
+    /// Whether another holder prevents that this one takes the lock.
+    fn conflicts(&self, holder: u64, mode: LockMode) -> bool {
+        let others_share = self.shared.keys().any(|&other| other != holder);
+        let other_excludes = self.exclusive.as_ref().is_some_and(|&(other, _)| other != holder);
+        other_excludes || (mode == LockMode::Exclusive && others_share)
+    }
+
+    /// Releases the locks of other holders whose processes have ended.
+    fn release_of_ended(&mut self, holder: u64) {
+        let is_left = |other: u64, process: &Process| other == holder || !process.check_ended();
+        self.shared.retain(|&other, process| is_left(other, process));
+        self.exclusive.take_if(|(other, process)| !is_left(*other, process));
+    }
+
     fn wake(&mut self) {
         self.waiting.drain(..).for_each(Waker::wake);
     }

@@ -14,6 +14,8 @@ use stormglass_rt as rt;
 const DIRECTORY: u32 = 0o040_000;
 const REGULAR_FILE: u32 = 0o100_000;
 const SYMBOLIC_LINK: u32 = 0o120_000;
+const SOCKET: u32 = 0o140_000;
+const FIFO: u32 = 0o010_000;
 
 /// The size of the blocks that `st_blocks` counts.
 const BLOCK: u64 = 512;
@@ -191,6 +193,8 @@ impl MetadataExt for Metadata {
             Type::Directory => DIRECTORY,
             Type::File => REGULAR_FILE,
             Type::Symlink => SYMBOLIC_LINK,
+            Type::Socket => SOCKET,
+            Type::Fifo => FIFO,
         };
         kind | self.stat.attributes.mode
     }
@@ -265,7 +269,7 @@ impl FileType {
     }
 }
 
-/// A disk has files, directories and symbolic links.
+/// A disk has no devices.
 impl FileTypeExt for FileType {
     fn is_block_device(&self) -> bool {
         false
@@ -276,11 +280,11 @@ impl FileTypeExt for FileType {
     }
 
     fn is_fifo(&self) -> bool {
-        false
+        self.0 == Type::Fifo
     }
 
     fn is_socket(&self) -> bool {
-        false
+        self.0 == Type::Socket
     }
 }
 

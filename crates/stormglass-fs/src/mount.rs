@@ -6,7 +6,13 @@ use std::io;
 use stormglass_rt as rt;
 
 /// A mounted disk; dropping it unmounts the disk from the node.
-pub type Mount = rt::Mount<Disk>;
+#[derive(Debug)]
+#[must_use = "dropping the guard unmounts the disk"]
+pub struct Mount {
+    _disk: rt::Mount<Disk>,
+    /// The same disk, for the node's sockets and pipes.
+    _special_files: rt::Mount<rt::SpecialFiles>,
+}
 
 /// The error if no disk is mounted on the current node. Inside an `io::Error` of the kind `Unsupported`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +47,10 @@ impl Disk {
 
     /// As [`Disk::mount`], for another node.
     pub fn mount_on(&self, node: NodeId) -> Mount {
-        rt::mount(node, self.clone())
+        Mount {
+            _disk: rt::mount(node, self.clone()),
+            _special_files: rt::mount(node, rt::SpecialFiles::of(self.clone())),
+        }
     }
 }
 

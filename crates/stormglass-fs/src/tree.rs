@@ -104,6 +104,7 @@ impl Tree {
                 (Type::Symlink, target.len() as u64, *links, 0)
             }
             Body::Symlink(target) => (Type::Symlink, target.len() as u64, *links, PAGE),
+            Body::Special(file) => (file.kind().into(), 0, *links, 0),
         };
         Stat { inode, kind, len, links, allocated, attributes: *attributes }
     }

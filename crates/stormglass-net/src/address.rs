@@ -1,6 +1,6 @@
 //! How hosts and their ports are named.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A host's number on its network, from 0, in the order in which hosts are created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +17,17 @@ impl HostId {
     pub(crate) fn v6(self) -> Ipv6Addr {
         Ipv6Addr::from((0xfd << 120) | u128::from(self.0 + 1))
     }
+}
+
+/// The number of a network namespace: that of its first host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct NamespaceId(pub(crate) u32);
+
+/// Whether an address means every host: 255.255.255.255, and the last address of the hosts'
+/// network and of loopback, 10.255.255.255 and 127.255.255.255.
+pub(crate) fn is_broadcast(ip: IpAddr) -> bool {
+    let broadcast = |ip: Ipv4Addr| ip.is_broadcast() || matches!(ip.octets(), [10 | 127, 255, 255, 255]);
+    matches!(ip.to_canonical(), IpAddr::V4(ip) if broadcast(ip))
 }
 
 /// A host and a port on it.

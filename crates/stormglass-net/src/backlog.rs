@@ -17,11 +17,19 @@ pub(crate) struct Backlog<S: Send + 'static, R: Send + 'static> {
     incoming: Inbox<StreamSocket<S, R>>,
     /// The length that was asked for. Linux accepts one connection more.
     limit: usize,
+    /// How many bytes the accepted sockets send and receive without the other side reading, if the
+    /// listener has set that.
+    pub(crate) buffers: (Option<u32>, Option<u32>),
 }
 
 impl<S: Send + 'static, R: Send + 'static> Backlog<S, R> {
     pub(crate) fn new(limit: usize) -> Arc<Backlog<S, R>> {
-        Arc::new(Backlog { incoming: Inbox::default(), limit })
+        Backlog::with_buffers(limit, (None, None))
+    }
+
+    /// As [`Backlog::new`], with the sizes of the accepted sockets' send and receive buffers.
+    pub(crate) fn with_buffers(limit: usize, buffers: (Option<u32>, Option<u32>)) -> Arc<Backlog<S, R>> {
+        Arc::new(Backlog { incoming: Inbox::default(), limit, buffers })
     }
 
     /// Waits for the next connection.
@@ -32,6 +40,11 @@ impl<S: Send + 'static, R: Send + 'static> Backlog<S, R> {
     ) -> Poll<StreamSocket<S, R>> {
         let first = self.incoming.poll(Some(context), recorder, VecDeque::pop_front);
         first.map(|first| first.expect("polled").0)
+    }
+
+    /// Whether a connection waits.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.incoming.len() > 0
     }
 
     /// Closes the backlog: resets the connections that wait, and those that arrive later.

@@ -1,10 +1,12 @@
 //! Byte streams on top of a connection: what TCP and Unix streams have in common.
 
+use crate::fault::Sent;
+use crate::interest::Ready;
 use crate::stream_socket::{Read, StreamSocket};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
-use std::task::{Context, Poll};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::task::{Context, Poll, ready};
 use stormglass_core::EventId;
 use tokio::io::ReadBuf;
 
@@ -15,17 +17,66 @@ const SEGMENT: usize = 65_536;
 /// One end of a byte stream.
 pub(crate) type ByteStream = StreamSocket<Bytes, Bytes>;
 
+/// Reading.
 impl ByteStream {
+    /// Reads as tokio's `AsyncRead` does: a read that returns less than asked for clears the
+    /// readiness.
     pub(crate) fn poll_read_bytes(
         &self,
-        context: Option<&mut Context<'_>>,
+        context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if buffer.remaining() == 0 {
-            return Poll::Ready(Ok(()));
+        let wanted = buffer.remaining();
+        let len = ready!(self.poll_take(Some(context), wanted, |bytes| buffer.put_slice(bytes)))?;
+        // After a read that a fault has shortened, the rest counts as an event of its own.
+        if 0 < len && len < wanted && self.is_drained() {
+            self.clear_readiness(Ready::READABLE);
         }
-        let read = self.poll_read(context, |queue| ((), take(queue, buffer)));
-        read.map_ok(|_: Read<()>| ())
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads at most this many bytes, piece by piece.
+    ///
+    /// # Errors
+    ///
+    /// The connection's error, once.
+    pub(crate) fn poll_take(
+        &self,
+        context: Option<&mut Context<'_>>,
+        at_most: usize,
+        mut put: impl FnMut(&[u8]),
+    ) -> Poll<io::Result<usize>> {
+        self.poll_read_if_ready(context, |queue| {
+            let at_most = self.shortened_read(at_most, queue);
+            let mut left = at_most;
+            while let Some((chunk, _)) = queue.front_mut()
+                && left > 0
+            {
+                let len = chunk.len().min(left);
+                put(&chunk[..len]);
+                left -= len;
+                chunk.advance(len);
+                if chunk.is_empty() {
+                    queue.pop_front();
+                }
+            }
+            (at_most - left, (at_most - left) as u64)
+        })
+    }
+
+    /// Returns how many of at most this many bytes a read takes: fewer, if a rule shortens it.
+    fn shortened_read(&self, at_most: usize, queue: &VecDeque<(Bytes, EventId)>) -> usize {
+        if self.pair.network.faults.is_empty() {
+            return at_most;
+        }
+        let arrived = queue.iter().map(|(chunk, _)| chunk.len()).sum();
+        self.pair.transferred(self.side, Sent::Read, at_most.min(arrived))
+    }
+
+    /// Whether a write that accepted less than asked for has left room in the window: a rule has
+    /// shortened it.
+    fn is_write_shortened(&self) -> bool {
+        !self.pair.network.faults.is_empty() && self.pair.is_window_open(self.side, &mut self.socket())
     }
 
     pub(crate) fn poll_peek_bytes(
@@ -34,14 +85,50 @@ impl ByteStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<usize>> {
         let before = buffer.filled().len();
-        let read = self.poll_read(context, |queue| {
+        self.poll_read_if_ready(context, |queue| {
             for (chunk, _) in &*queue {
                 let len = chunk.len().min(buffer.remaining());
                 buffer.put_slice(&chunk[..len]);
             }
-            ((), 0)
-        });
-        read.map_ok(|_: Read<()>| buffer.filled().len() - before)
+            (buffer.filled().len() - before, 0)
+        })
+    }
+
+    /// Reads if the socket is ready; 0 is the end of the stream.
+    fn poll_read_if_ready(
+        &self,
+        context: Option<&mut Context<'_>>,
+        take: impl FnOnce(&mut VecDeque<(Bytes, EventId)>) -> (usize, u64),
+    ) -> Poll<io::Result<usize>> {
+        if !self.is_read_ready() {
+            self.wait_to_read(context);
+            return Poll::Pending;
+        }
+        let read = self.poll_read(context, take);
+        if read.is_pending() {
+            self.clear_readiness(Ready::READABLE);
+        }
+        read.map_ok(|read| match read {
+            Read::Some(len) => len,
+            Read::End => 0,
+        })
+    }
+}
+
+/// Writing.
+impl ByteStream {
+    /// Writes as tokio's `AsyncWrite` does: a write that accepts less than asked for clears the
+    /// readiness.
+    pub(crate) fn poll_write_slice(
+        &self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let len = ready!(self.poll_write_bytes(Some(context), &[IoSlice::new(bytes)]))?;
+        if 0 < len && len < bytes.len() && !self.is_write_shortened() {
+            self.clear_readiness(Ready::WRITABLE);
+        }
+        Poll::Ready(Ok(len))
     }
 
     /// Waits until the send window is open; sends as much as it allows.
@@ -50,9 +137,16 @@ impl ByteStream {
         context: Option<&mut Context<'_>>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if !self.is_write_ready() {
+            return self.wait_to_write(context).map_ok(|_| 0);
+        }
         let total: usize = slices.iter().map(|slice| slice.len()).sum();
-        let window = std::task::ready!(self.poll_send_window(context))?;
-        let accepted = total.min(usize::try_from(window).unwrap_or(usize::MAX));
+        let Poll::Ready(window) = self.poll_send_window(context) else {
+            self.clear_readiness(Ready::WRITABLE);
+            return Poll::Pending;
+        };
+        let accepted = total.min(usize::try_from(window?).unwrap_or(usize::MAX));
+        let accepted = self.pair.transferred(self.side, Sent::Write, accepted);
         let mut left = accepted;
         for slice in slices {
             let slice = &slice[..slice.len().min(left)];
@@ -66,22 +160,6 @@ impl ByteStream {
     }
 }
 
-/// Moves as many bytes as fit into the buffer; returns how many.
-fn take(queue: &mut VecDeque<(Bytes, EventId)>, buffer: &mut ReadBuf<'_>) -> u64 {
-    let before = buffer.filled().len();
-    while let Some((chunk, _)) = queue.front_mut()
-        && buffer.remaining() > 0
-    {
-        let len = chunk.len().min(buffer.remaining());
-        buffer.put_slice(&chunk[..len]);
-        chunk.advance(len);
-        if chunk.is_empty() {
-            queue.pop_front();
-        }
-    }
-    (buffer.filled().len() - before) as u64
-}
-
 /// Turns `Pending` into `WouldBlock`, for operations that do not wait.
 pub(crate) fn now_or_would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
     match poll {
@@ -90,11 +168,39 @@ pub(crate) fn now_or_would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> 
     }
 }
 
+/// Returns a function that fills the buffers one after the other. They have room for all that it
+/// is called with.
+pub(crate) fn scatter(buffers: &mut [IoSliceMut<'_>]) -> impl FnMut(&[u8]) {
+    let (mut index, mut at) = (0, 0);
+    move |mut bytes| {
+        while !bytes.is_empty() {
+            let buffer = &mut buffers[index][at..];
+            let len = bytes.len().min(buffer.len());
+            buffer[..len].copy_from_slice(&bytes[..len]);
+            bytes = &bytes[len..];
+            at += len;
+            if at == buffers[index].len() {
+                (index, at) = (index + 1, 0);
+            }
+        }
+    }
+}
+
 /// Implements the methods that tokio's TCP and Unix streams share, for a type with a `ByteStream`
 /// in its field `socket`.
 macro_rules! byte_stream_methods {
     ($Stream:ident, $halves:ident) => {
         impl $Stream {
+            /// Waits until the socket is ready for any of this; returns for what. The socket may not
+            /// be: an operation may still return `WouldBlock`.
+            ///
+            /// # Errors
+            ///
+            /// None; the result type is tokio's.
+            pub async fn ready(&self, interest: $crate::Interest) -> std::io::Result<$crate::Ready> {
+                std::future::poll_fn(|context| self.socket.poll_ready(context, interest).map(Ok)).await
+            }
+
             /// Waits until a read would not block: there is data, the end of the stream, or an
             /// error.
             ///
@@ -102,7 +208,7 @@ macro_rules! byte_stream_methods {
             ///
             /// None; the result type is tokio's.
             pub async fn readable(&self) -> std::io::Result<()> {
-                std::future::poll_fn(|context| self.poll_read_ready(context)).await
+                self.ready($crate::Interest::READABLE).await.map(drop)
             }
 
             /// Polls [`Self::readable`], for hand-written futures.
@@ -110,7 +216,7 @@ macro_rules! byte_stream_methods {
                 &self,
                 context: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                self.socket.poll_readable(context).map(Ok)
+                self.socket.poll_ready(context, $crate::Interest::READABLE).map(|_| Ok(()))
             }
 
             /// Waits until a write would not block: there is room, or an error.
@@ -119,7 +225,7 @@ macro_rules! byte_stream_methods {
             ///
             /// None; the result type is tokio's.
             pub async fn writable(&self) -> std::io::Result<()> {
-                std::future::poll_fn(|context| self.poll_write_ready(context)).await
+                self.ready($crate::Interest::WRITABLE).await.map(drop)
             }
 
             /// Polls [`Self::writable`], for hand-written futures.
@@ -127,7 +233,46 @@ macro_rules! byte_stream_methods {
                 &self,
                 context: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                self.socket.poll_writable(context).map(Ok)
+                self.socket.poll_ready(context, $crate::Interest::WRITABLE).map(|_| Ok(()))
+            }
+
+            /// Calls a function that uses the socket, if the socket is ready; `WouldBlock` of the
+            /// function clears the readiness. The interest is a single one: with two of them
+            /// tokio never calls the function.
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock` if the socket is not ready; the function's errors.
+            pub fn try_io<R>(
+                &self,
+                interest: $crate::Interest,
+                operation: impl FnOnce() -> std::io::Result<R>,
+            ) -> std::io::Result<R> {
+                let clear = |ready| self.socket.clear_readiness(ready);
+                $crate::cached_readiness::try_io(interest, self.socket.readiness(), clear, operation)
+            }
+
+            /// Waits until the socket is ready, and calls a function that uses it, again and again
+            /// until the function returns something else than `WouldBlock`, which clears the
+            /// readiness.
+            ///
+            /// # Errors
+            ///
+            /// The function's errors.
+            pub async fn async_io<R>(
+                &self,
+                interest: $crate::Interest,
+                mut operation: impl FnMut() -> std::io::Result<R>,
+            ) -> std::io::Result<R> {
+                loop {
+                    let ready = self.ready(interest).await?;
+                    match operation() {
+                        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                            self.socket.clear_readiness(ready);
+                        }
+                        result => return result,
+                    }
+                }
             }
 
             /// Reads the available data without waiting.
@@ -136,9 +281,23 @@ macro_rules! byte_stream_methods {
             ///
             /// `WouldBlock` if there is none; the connection's error, once.
             pub fn try_read(&self, buffer: &mut [u8]) -> std::io::Result<usize> {
-                let mut buffer = tokio::io::ReadBuf::new(buffer);
-                $crate::byte_stream::now_or_would_block(self.socket.poll_read_bytes(None, &mut buffer))?;
-                Ok(buffer.filled().len())
+                self.try_read_vectored(&mut [std::io::IoSliceMut::new(buffer)])
+            }
+
+            /// Reads as [`Self::try_read`] does, into several buffers.
+            ///
+            /// # Errors
+            ///
+            /// As [`Self::try_read`].
+            pub fn try_read_vectored(
+                &self,
+                buffers: &mut [std::io::IoSliceMut<'_>],
+            ) -> std::io::Result<usize> {
+                let at_most = buffers.iter().map(|buffer| buffer.len()).sum();
+                let mut put = $crate::byte_stream::scatter(buffers);
+                $crate::byte_stream::now_or_would_block(
+                    self.socket.poll_take(None, at_most, |bytes| put(bytes)),
+                )
             }
 
             /// Reads as [`Self::try_read`] does, into a growing buffer.
@@ -147,10 +306,9 @@ macro_rules! byte_stream_methods {
             ///
             /// As [`Self::try_read`].
             pub fn try_read_buf<B: bytes::BufMut>(&self, buffer: &mut B) -> std::io::Result<usize> {
-                let mut bytes = vec![0; buffer.remaining_mut().min(buffer.chunk_mut().len().max(64))];
-                let len = self.try_read(&mut bytes)?;
-                buffer.put_slice(&bytes[..len]);
-                Ok(len)
+                let at_most = buffer.chunk_mut().len();
+                let read = self.socket.poll_take(None, at_most, |bytes| buffer.put_slice(bytes));
+                $crate::byte_stream::now_or_would_block(read)
             }
 
             /// Writes as much as the send window allows, without waiting.
@@ -199,7 +357,7 @@ macro_rules! byte_stream_methods {
                 context: &mut std::task::Context<'_>,
                 buffer: &mut tokio::io::ReadBuf<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                self.socket.poll_read_bytes(Some(context), buffer)
+                self.socket.poll_read_bytes(context, buffer)
             }
         }
 
@@ -209,7 +367,7 @@ macro_rules! byte_stream_methods {
                 context: &mut std::task::Context<'_>,
                 bytes: &[u8],
             ) -> std::task::Poll<std::io::Result<usize>> {
-                self.socket.poll_write_bytes(Some(context), &[std::io::IoSlice::new(bytes)])
+                self.socket.poll_write_slice(context, bytes)
             }
 
             fn poll_write_vectored(
@@ -248,225 +406,3 @@ macro_rules! byte_stream_methods {
     };
 }
 pub(crate) use byte_stream_methods;
-
-/// Defines the halves of a byte stream, named after tokio's.
-macro_rules! byte_stream_halves {
-    ($Stream:ident, $Address:ty) => {
-        use std::fmt;
-        use std::io::{self, IoSlice};
-        use std::pin::Pin;
-        use std::sync::Arc;
-        use std::task::{Context, Poll};
-        use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-        pub(crate) fn split(stream: &$Stream) -> (ReadHalf<'_>, WriteHalf<'_>) {
-            (ReadHalf(stream), WriteHalf(stream))
-        }
-
-        pub(crate) fn into_split(stream: $Stream) -> (OwnedReadHalf, OwnedWriteHalf) {
-            let stream = Arc::new(stream);
-            (OwnedReadHalf(stream.clone()), OwnedWriteHalf { stream, shutdown_on_drop: true })
-        }
-
-        /// The reading half, borrowed.
-        #[derive(Debug)]
-        pub struct ReadHalf<'a>(&'a $Stream);
-
-        /// The writing half, borrowed. Dropping it does not end the direction.
-        #[derive(Debug)]
-        pub struct WriteHalf<'a>(&'a $Stream);
-
-        /// The reading half.
-        #[derive(Debug)]
-        pub struct OwnedReadHalf(Arc<$Stream>);
-
-        /// The writing half. Dropping it sends a FIN; [`OwnedWriteHalf::forget`] does not.
-        #[derive(Debug)]
-        pub struct OwnedWriteHalf {
-            stream: Arc<$Stream>,
-            shutdown_on_drop: bool,
-        }
-
-        /// The two halves, returned because they are not of the same stream.
-        #[derive(Debug)]
-        pub struct ReuniteError(pub OwnedReadHalf, pub OwnedWriteHalf);
-
-        impl fmt::Display for ReuniteError {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the two halves are not of the same stream")
-            }
-        }
-
-        impl std::error::Error for ReuniteError {}
-
-        impl OwnedReadHalf {
-            /// Reunites the halves into the stream.
-            ///
-            /// # Errors
-            ///
-            /// If the halves are of two streams.
-            pub fn reunite(self, other: OwnedWriteHalf) -> Result<$Stream, ReuniteError> {
-                if !Arc::ptr_eq(&self.0, &other.stream) {
-                    return Err(ReuniteError(self, other));
-                }
-                other.forget();
-                Ok(Arc::try_unwrap(self.0).expect("a stream has two halves"))
-            }
-        }
-
-        impl OwnedWriteHalf {
-            /// Reunites the halves into the stream.
-            ///
-            /// # Errors
-            ///
-            /// If the halves are of two streams.
-            pub fn reunite(self, other: OwnedReadHalf) -> Result<$Stream, ReuniteError> {
-                other.reunite(self)
-            }
-
-            /// Drops the half without a FIN.
-            pub fn forget(mut self) {
-                self.shutdown_on_drop = false;
-            }
-        }
-
-        impl Drop for OwnedWriteHalf {
-            fn drop(&mut self) {
-                if self.shutdown_on_drop {
-                    self.stream.socket.shutdown_write();
-                }
-            }
-        }
-
-        $crate::byte_stream::byte_stream_halves!(@read ReadHalf<'_>, |half| half.0, $Stream, $Address);
-        $crate::byte_stream::byte_stream_halves!(@read OwnedReadHalf, |half| &half.0, $Stream, $Address);
-        $crate::byte_stream::byte_stream_halves!(@write WriteHalf<'_>, |half| half.0, $Stream, $Address);
-        $crate::byte_stream::byte_stream_halves!(@write OwnedWriteHalf, |half| &half.stream, $Stream, $Address);
-    };
-    (@both $Half:ty, |$half:ident| $stream:expr, $Stream:ident, $Address:ty) => {
-        impl $Half {
-            /// The address of this end.
-            ///
-            /// # Errors
-            ///
-            /// None; the result type is tokio's.
-            pub fn local_addr(&self) -> io::Result<$Address> {
-                let $half = self;
-                $stream.local_addr()
-            }
-
-            /// The address of the other end.
-            ///
-            /// # Errors
-            ///
-            /// None; the result type is tokio's.
-            pub fn peer_addr(&self) -> io::Result<$Address> {
-                let $half = self;
-                $stream.peer_addr()
-            }
-        }
-
-        impl AsRef<$Stream> for $Half {
-            fn as_ref(&self) -> &$Stream {
-                let $half = self;
-                $stream
-            }
-        }
-    };
-    (@read $Half:ty, |$half:ident| $stream:expr, $Stream:ident, $Address:ty) => {
-        $crate::byte_stream::byte_stream_halves!(@both $Half, |$half| $stream, $Stream, $Address);
-
-        impl $Half {
-            #[doc = concat!("Reads as [`", stringify!($Stream), "::try_read`] does.")]
-            ///
-            /// # Errors
-            ///
-            /// `WouldBlock`; the connection's error, once.
-            pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-                let $half = self;
-                $stream.try_read(buffer)
-            }
-
-            #[doc = concat!("Waits as [`", stringify!($Stream), "::readable`] does.")]
-            ///
-            /// # Errors
-            ///
-            /// None.
-            pub async fn readable(&self) -> io::Result<()> {
-                let $half = self;
-                $stream.readable().await
-            }
-        }
-
-        impl AsyncRead for $Half {
-            fn poll_read(
-                self: Pin<&mut Self>,
-                context: &mut Context<'_>,
-                buffer: &mut ReadBuf<'_>,
-            ) -> Poll<io::Result<()>> {
-                let $half = &*self;
-                $stream.socket.poll_read_bytes(Some(context), buffer)
-            }
-        }
-    };
-    (@write $Half:ty, |$half:ident| $stream:expr, $Stream:ident, $Address:ty) => {
-        $crate::byte_stream::byte_stream_halves!(@both $Half, |$half| $stream, $Stream, $Address);
-
-        impl $Half {
-            #[doc = concat!("Writes as [`", stringify!($Stream), "::try_write`] does.")]
-            ///
-            /// # Errors
-            ///
-            /// `WouldBlock`; the connection's error, once.
-            pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-                let $half = self;
-                $stream.try_write(bytes)
-            }
-
-            #[doc = concat!("Waits as [`", stringify!($Stream), "::writable`] does.")]
-            ///
-            /// # Errors
-            ///
-            /// None.
-            pub async fn writable(&self) -> io::Result<()> {
-                let $half = self;
-                $stream.writable().await
-            }
-        }
-
-        impl AsyncWrite for $Half {
-            fn poll_write(
-                self: Pin<&mut Self>,
-                context: &mut Context<'_>,
-                bytes: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                let $half = &*self;
-                $stream.socket.poll_write_bytes(Some(context), &[IoSlice::new(bytes)])
-            }
-
-            fn poll_write_vectored(
-                self: Pin<&mut Self>,
-                context: &mut Context<'_>,
-                slices: &[IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                let $half = &*self;
-                $stream.socket.poll_write_bytes(Some(context), slices)
-            }
-
-            fn is_write_vectored(&self) -> bool {
-                true
-            }
-
-            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(Ok(()))
-            }
-
-            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                let $half = &*self;
-                $stream.socket.shutdown_write();
-                Poll::Ready(Ok(()))
-            }
-        }
-    };
-}
-pub(crate) use byte_stream_halves;

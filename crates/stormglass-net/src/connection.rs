@@ -2,10 +2,11 @@
 
 use crate::address::Address;
 use crate::backlog::{Backlog, establish};
+use crate::bound_port::BoundPort;
 use crate::handshake::{LocalPort, Target};
 use crate::host::Host;
 use crate::keepalive::Keepalive;
-use crate::ports::Protocol;
+use crate::ports::{At, Protocol};
 use crate::socket_pair::{Ends, UNBOUNDED};
 use crate::stream_socket::{Read, StreamSocket};
 use std::collections::VecDeque;
@@ -24,7 +25,7 @@ use stormglass_core::EventId;
 #[derive(Debug)]
 pub struct Listener<R: Send + 'static, S: Send + 'static> {
     host: Host,
-    address: Address,
+    bound: BoundPort,
     backlog: Arc<Backlog<S, R>>,
 }
 
@@ -36,8 +37,8 @@ impl Host {
     /// `AddrInUse`.
     pub fn listen<R: Send + 'static, S: Send + 'static>(&self, port: u16) -> io::Result<Listener<R, S>> {
         let backlog = Backlog::<S, R>::new(usize::MAX);
-        let port = self.shared().bind(Protocol::Stream, self.id, (None, port), true, backlog.clone())?;
-        Ok(Listener { host: self.clone(), address: self.address(port), backlog })
+        let bound = self.bind_port(Protocol::Stream, port, true, backlog.clone())?;
+        Ok(Listener { host: self.clone(), bound, backlog })
     }
 
     /// Connects, to send `S` and receive `R`. Takes a round trip and the profile's handshake.
@@ -74,9 +75,9 @@ impl Host {
         let shared = self.shared();
         let remote = SocketAddr::new(shared.ip(to.host), to.port);
         let port = LocalPort::reserve(shared, self.id, 0, remote)?;
-        let target = Target { host: to.host, ip: None, port: to.port };
+        let target = Target { host: to.host, at: At::Host, port: to.port };
         let round_trips = shared.profile.handshake_round_trips;
-        let backlog = shared.handshake::<Backlog<R, S>>(self.id, target, round_trips).await?;
+        let (_, backlog) = shared.handshake::<Backlog<R, S>>(self.id, target, round_trips).await?;
         let local = SocketAddr::new(shared.ip(self.id), port.take());
         let (hosts, windows) = ([self.id, to.host], [messages; 2]);
         let ends = Ends { hosts, addresses: [local, remote], windows, same_kernel: false };
@@ -97,14 +98,13 @@ impl<R: Send + 'static, S: Send + 'static> Listener<R, S> {
 
     /// The address to connect to.
     pub fn address(&self) -> Address {
-        self.address
+        self.host.address(self.bound.port())
     }
 }
 
 impl<R: Send + 'static, S: Send + 'static> Drop for Listener<R, S> {
     fn drop(&mut self) {
         self.backlog.close();
-        self.host.shared().unbind(Protocol::Stream, self.host.id, (None, self.address.port));
     }
 }
 

@@ -1,12 +1,13 @@
 //! One-way messages of any type.
 
 use crate::address::Address;
+use crate::bound_port::BoundPort;
 use crate::datagram;
 use crate::delivery::Destination;
 use crate::fault::Segment;
 use crate::host::Host;
 use crate::network::Shared;
-use crate::ports::Protocol;
+use crate::ports::{At, Protocol};
 use std::io;
 use std::sync::Arc;
 use stormglass_core::{EventId, SimTime};
@@ -16,8 +17,8 @@ use stormglass_rt::channel::{self, Receiver, Sender};
 /// duplicate one; a message to a port that is not bound is lost, as a datagram is.
 #[derive(Debug)]
 pub struct Endpoint<T> {
+    bound: BoundPort,
     host: Host,
-    address: Address,
     inbox: Receiver<(Address, T)>,
 }
 
@@ -29,15 +30,15 @@ impl Host {
     /// `AddrInUse`.
     pub fn bind<T: Clone + Send + 'static>(&self, port: u16) -> io::Result<Endpoint<T>> {
         let (sender, inbox) = channel::channel::<(Address, T)>(&self.shared().recorder);
-        let port = self.shared().bind(Protocol::Datagram, self.id, (None, port), false, Arc::new(sender))?;
-        Ok(Endpoint { host: self.clone(), address: self.address(port), inbox })
+        let bound = self.bind_port(Protocol::Datagram, port, false, Arc::new(sender))?;
+        Ok(Endpoint { bound, host: self.clone(), inbox })
     }
 }
 
 impl<T: Clone + Send + 'static> Endpoint<T> {
     /// The address to send to.
     pub fn address(&self) -> Address {
-        self.address
+        self.host.address(self.bound.port())
     }
 
     /// Sends a message without waiting.
@@ -53,7 +54,7 @@ impl<T: Clone + Send + 'static> Endpoint<T> {
         let port = Port { network: shared.clone(), address: to };
         let segment = Segment { bytes, port: to.port };
         // A corrupted message fails its checksum: a value has no bits to flip.
-        datagram::send(shared, &link, (self.address, message), segment, port, |_, _| false);
+        datagram::send(shared, &link, (self.address(), message), segment, port, |_, _| false);
     }
 
     /// Waits for the next message; returns it and its sender's address.
@@ -61,13 +62,6 @@ impl<T: Clone + Send + 'static> Endpoint<T> {
         let (from, message) =
             self.inbox.recv().await.expect("the network holds a sender while the port is bound");
         (message, from)
-    }
-}
-
-impl<T> Drop for Endpoint<T> {
-    fn drop(&mut self) {
-        let Address { host, port } = self.address;
-        self.host.shared().unbind(Protocol::Datagram, host, (None, port));
     }
 }
 
@@ -81,7 +75,7 @@ struct Port {
 impl<T: Send + 'static> Destination<(Address, T)> for Port {
     fn deliver(&self, message: (Address, T), _: SimTime, cause: EventId) {
         let Address { host, port } = self.address;
-        match self.network.inbox::<Sender<(Address, T)>>(Protocol::Datagram, host, (None, port)) {
+        match self.network.inbox::<Sender<(Address, T)>>(Protocol::Datagram, host, At::Host, port) {
             Ok(Some(inbox)) => inbox.send_from(message, cause),
             Ok(None) | Err(_) => self.network.drop_later(message),
         }

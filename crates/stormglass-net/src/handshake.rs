@@ -1,13 +1,14 @@
 //! The handshake of a connection: what it costs, and whether a listener accepts it.
 
 use crate::address::HostId;
+use crate::error::ECONNREFUSED;
 use crate::fault::{Segment, Sent};
 use crate::link::{Link, Transit};
 use crate::network::Shared;
-use crate::ports::Protocol;
+use crate::ports::{At, Protocol};
 use crate::retransmission::{RetransmissionTimeout, SynTimeout};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use stormglass_core::Kind;
 use stormglass_rt as rt;
@@ -18,37 +19,47 @@ pub(crate) trait AcceptQueue: Send + Sync + 'static {
     fn is_full(&self) -> bool;
 }
 
-/// The host and port that a client connects to.
+/// The host and port that a client connects to. Another host of the same namespace may have bound
+/// the port.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
     pub(crate) host: HostId,
-    /// The host's address, where a listener may be bound to one of several.
-    pub(crate) ip: Option<IpAddr>,
+    /// The host's addresses at which the listener is reached.
+    pub(crate) at: At,
     pub(crate) port: u16,
 }
 
+/// The way to the host that has bound the port.
+struct Path {
+    host: HostId,
+    there: Arc<Link>,
+    back: Arc<Link>,
+}
+
 impl Shared {
-    /// Performs a handshake of TCP's round trip and `round_trips` more. Returns the listener's
-    /// queue, or the refusal a round trip later.
+    /// Performs a handshake of TCP's round trip and `round_trips` more. Returns the listener's host
+    /// and its queue, or the refusal a round trip later.
     pub(crate) async fn handshake<T: AcceptQueue>(
         &self,
         from: HostId,
         to: Target,
         round_trips: u8,
-    ) -> io::Result<Arc<T>> {
+    ) -> io::Result<(HostId, Arc<T>)> {
         let began = rt::now();
-        let (there, back) = (self.link(from, to.host), self.link(to.host, from));
-        let result = self.handshake_over(&there, &back, to, round_trips).await;
+        let host = self.receiver(Protocol::Stream, to.host, to.at, to.port);
+        let mut path = Path { host, there: self.link(from, host), back: self.link(host, from) };
+        let result = self.handshake_over(from, &mut path, to, round_trips).await;
+        let Path { host, there, .. } = path;
         let kind = if result.is_ok() { Kind::Connect } else { Kind::Refuse };
         let now = rt::now();
         self.recorder.record(now, kind, there.subject, now - began, u64::from(to.port));
-        result
+        Ok((host, result?))
     }
 
     async fn handshake_over<T: AcceptQueue>(
         &self,
-        there: &Arc<Link>,
-        back: &Arc<Link>,
+        from: HostId,
+        path: &mut Path,
         to: Target,
         round_trips: u8,
     ) -> io::Result<Arc<T>> {
@@ -56,20 +67,27 @@ impl Shared {
         let mut timeout = SynTimeout::new();
         let queue = loop {
             let attempt = rt::now();
-            if let Some(Transit { latency, refused, .. }) = self.send(there, Sent::Syn, segment) {
+            if let Some(Transit { latency, refused, .. }) = self.send(&path.there, Sent::Syn, segment) {
                 rt::sleep(latency).await;
-                let at = (to.ip, to.port);
-                let queue = if refused { Ok(None) } else { self.inbox::<T>(Protocol::Stream, to.host, at) };
+                let queue = match refused {
+                    true => Ok(None),
+                    false => self.inbox::<T>(Protocol::Stream, to.host, to.at, to.port),
+                };
                 // A full backlog drops the SYN without an answer: the client retransmits it.
                 let full = matches!(&queue, Ok(Some(queue)) if queue.is_full());
-                if !full && let Some(latency) = self.send_control(back, segment) {
+                if !full && let Some(latency) = self.send_control(&path.back, segment) {
                     rt::sleep(latency).await;
                     break queue;
                 }
             }
             rt::sleep_until(attempt + timeout.next()?).await;
+            let host = self.receiver(Protocol::Stream, to.host, to.at, to.port);
+            if host != path.host {
+                *path = Path { host, there: self.link(from, host), back: self.link(host, from) };
+            }
         };
-        let queue = queue?.ok_or(io::ErrorKind::ConnectionRefused)?;
+        let Path { there, back, .. } = path;
+        let queue = queue?.ok_or(ECONNREFUSED)?;
         for _ in 0..round_trips {
             let mut timeout = RetransmissionTimeout::new();
             loop {
@@ -122,7 +140,10 @@ impl LocalPort {
         port: u16,
         remote: SocketAddr,
     ) -> io::Result<LocalPort> {
-        let port = network.lock().ports.connect(host, port, remote, rt::now())?;
+        let mut state = network.lock();
+        let namespace = state.namespace(host);
+        let port = state.ports.connect((namespace, host), port, remote, rt::now())?;
+        drop(state);
         Ok(LocalPort { network: network.clone(), host, port, remote, taken: false })
     }
 
@@ -136,7 +157,9 @@ impl LocalPort {
 impl Drop for LocalPort {
     fn drop(&mut self) {
         if !self.taken {
-            self.network.lock().ports.release(self.host, self.port, self.remote);
+            let mut state = self.network.lock();
+            let namespace = state.namespace(self.host);
+            state.ports.release(namespace, self.port, self.remote);
         }
     }
 }

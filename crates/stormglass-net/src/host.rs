@@ -1,9 +1,11 @@
 //! Hosts: created by name, mounted on madsim nodes, switched off.
 
-use crate::address::{Address, HostId};
+use crate::address::{Address, HostId, is_broadcast};
+use crate::bound_port::BoundPort;
+use crate::error::EADDRNOTAVAIL;
 use crate::location::Location;
 use crate::network::{Network, Shared};
-use crate::ports::{Owner, Protocol, bound_to};
+use crate::ports::{At, Owner, Protocol};
 use crate::power::Power;
 use madsim::task::NodeId;
 use std::io;
@@ -22,13 +24,15 @@ pub struct Host {
 pub type Mount = rt::Mount<Host>;
 
 impl Network {
-    /// Returns the host of this name; creates it on a machine of its own if there is none.
+    /// Returns the host of this name; creates it on a machine and in a network namespace of its
+    /// own if there is none.
     pub fn host(&self, name: &str) -> Host {
         self.host_at(name, Location::machine(name))
     }
 
-    /// Returns the host of this name; creates it on this machine if there is none. Hosts of one
-    /// machine reach each other over loopback. An existing host keeps its location.
+    /// Returns the host of this name; creates it on this machine, in a network namespace of its
+    /// own, if there is none. Hosts of one machine communicate at loopback's cost. An existing host
+    /// keeps its location.
     pub fn host_on(&self, name: &str, machine: &str) -> Host {
         self.host_at(name, Location::machine(machine))
     }
@@ -117,19 +121,41 @@ impl Host {
         PowerOff { network: self.network.clone(), power }
     }
 
-    /// Binds an address of this host; returns the port.
+    /// Binds an address of this host's namespace.
     pub(crate) fn bind_address(
         &self,
         protocol: Protocol,
         address: SocketAddr,
         reuse: bool,
         owner: Owner,
-    ) -> io::Result<u16> {
+    ) -> io::Result<BoundPort> {
         let shared = self.shared();
-        if shared.host_of(self.id, address.ip()) != Some(self.id) {
-            return Err(io::ErrorKind::AddrNotAvailable.into());
+        if !shared.is_local(self.id, address.ip()) {
+            return Err(EADDRNOTAVAIL.into());
         }
-        shared.bind(protocol, self.id, bound_to(address), reuse, owner)
+        let at = (self.id, address.ip().into());
+        BoundPort::bind(shared, protocol, at, address.port(), reuse, owner)
+    }
+
+    /// Binds a port of this host's own addresses, for messages of any type.
+    pub(crate) fn bind_port(
+        &self,
+        protocol: Protocol,
+        port: u16,
+        reuse: bool,
+        owner: Owner,
+    ) -> io::Result<BoundPort> {
+        BoundPort::bind(self.shared(), protocol, (self.id, At::Host), port, reuse, owner)
+    }
+
+    /// Binds an address of this host's namespace, a multicast group or a broadcast address, for
+    /// datagrams.
+    pub(crate) fn bind_datagrams(&self, address: SocketAddr, owner: Owner) -> io::Result<BoundPort> {
+        if address.ip().is_multicast() || is_broadcast(address.ip()) {
+            let at = (self.id, address.ip().into());
+            return BoundPort::bind(self.shared(), Protocol::Datagram, at, address.port(), false, owner);
+        }
+        self.bind_address(Protocol::Datagram, address, false, owner)
     }
 
     /// The source address that the host uses towards another address.

@@ -64,6 +64,11 @@ impl<T> Inbox<T> {
         Poll::Ready(taken)
     }
 
+    /// Has the task woken at the next value or event, whether or not there is a value already.
+    pub(crate) fn wait(&self, context: &mut Context<'_>) {
+        self.lock().wakers.add(context.waker());
+    }
+
     /// Wakes the waiting tasks, for an event that adds no value.
     pub(crate) fn wake_all(&self) {
         self.lock().wakers.wake_all();

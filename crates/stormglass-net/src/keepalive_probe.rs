@@ -1,9 +1,9 @@
 //! Keepalive: the kernel's task that probes an idle connection.
 
+use crate::error::{ECONNRESET, ETIMEDOUT};
 use crate::keepalive::Keepalive;
 use crate::registry::Side;
 use crate::socket_pair::{ProbeAnswer, SocketPair};
-use std::io;
 use std::sync::{Arc, Weak};
 use stormglass_rt as rt;
 
@@ -42,13 +42,13 @@ async fn send_probes(pair: Weak<SocketPair>, side: Side, keepalive: Keepalive, s
         let cause = pair.network.recorder.scope().last();
         if unanswered == keepalive.retries {
             drop(socket);
-            return pair.reset(side, io::ErrorKind::TimedOut, cause);
+            return pair.reset(side, ETIMEDOUT, cause);
         }
         drop(socket);
         match pair.probe(side) {
             ProbeAnswer::None => unanswered += 1,
             ProbeAnswer::UnknownConnection => {
-                return pair.reset(side, io::ErrorKind::ConnectionReset, cause);
+                return pair.reset(side, ECONNRESET, cause);
             }
             ProbeAnswer::Acknowledged(latency) => {
                 socket = pair.socket(side);

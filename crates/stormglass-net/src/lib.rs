@@ -2,19 +2,22 @@
 //!
 //! **Reading order** is the order of dependence: a module uses only modules above it.
 //!
-//! 1. Data without a network: [`profile`] (latencies, bandwidths, buffer sizes), `address`,
+//! 1. Data without a network: [`profile`] (latencies, bandwidths, buffer sizes), `error`
+//!    (Linux's numbers), `interest`, `cached_readiness` and `readiness` (what tokio knows of a
+//!    socket), `ip_options`, `address`,
 //!    `location`, `power`, `keepalive`, `retransmission` and `delayed_ack` (TCP's timers),
 //!    `inbox`, `queue` (messages that a hold keeps).
 //! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ports`,
-//!    `registry` (connections and Unix listeners), `madsim_network` (the same faults in madsim's
-//!    own network), [`network`], [`host`].
+//!    `registry` (connections and Unix listeners), `groups` (members of multicast groups),
+//!    `madsim_network` (the same faults in madsim's own network), [`network`], `bound_port`,
+//!    [`host`].
 //! 3. Faults on it: `inject`, [`partition`], [`hold`].
 //! 4. How values are delivered: `delivery` (one timer for each), `datagram`, `ordered_stream` (one
 //!    direction of a connection).
 //! 5. Connections: `handshake`, `socket_pair` (both kernels' state), `keepalive_probe`,
-//!    `stream_socket` (one end, as a process has it open), `backlog`.
+//!    `stream_socket` (one end, as a process has it open), `stream_readiness`, `accept_descriptor`, `backlog`.
 //! 6. What programs use, for messages of any type: [`endpoint`], [`connection`], [`rpc`]; for
-//!    bytes, by tokio's names: `names` (lookups), `byte_stream`, [`tcp`], `udp`, [`unix`].
+//!    bytes, by tokio's names: `names` (lookups), `byte_stream`, `stream_halves`, [`tcp`], `udp`, [`unix`].
 //! 7. [`netstat`], a snapshot of all this.
 //!
 //! Without simulation `real` stands in for all of them, and is tokio's.
@@ -39,6 +42,21 @@ pub use simulated::*;
 
 #[cfg(madsim)]
 pub mod profile;
+
+#[cfg(madsim)]
+mod error;
+
+#[cfg(madsim)]
+mod interest;
+
+#[cfg(madsim)]
+mod cached_readiness;
+
+#[cfg(madsim)]
+mod readiness;
+
+#[cfg(madsim)]
+mod ip_options;
 
 #[cfg(madsim)]
 mod address;
@@ -74,10 +92,16 @@ mod ports;
 mod registry;
 
 #[cfg(madsim)]
+mod groups;
+
+#[cfg(madsim)]
 mod madsim_network;
 
 #[cfg(madsim)]
 pub mod network;
+
+#[cfg(madsim)]
+mod bound_port;
 
 #[cfg(madsim)]
 pub mod host;
@@ -113,6 +137,12 @@ mod keepalive_probe;
 mod stream_socket;
 
 #[cfg(madsim)]
+mod stream_readiness;
+
+#[cfg(madsim)]
+mod accept_descriptor;
+
+#[cfg(madsim)]
 mod backlog;
 
 #[cfg(madsim)]
@@ -129,6 +159,9 @@ mod names;
 
 #[cfg(madsim)]
 mod byte_stream;
+
+#[cfg(madsim)]
+mod stream_halves;
 
 #[cfg(madsim)]
 pub mod tcp;
@@ -150,6 +183,7 @@ mod simulated {
     pub use crate::hold::Hold;
     pub use crate::host::{Host, Mount, NotMounted, PowerOff};
     pub use crate::inject::FaultGuard;
+    pub use crate::interest::{Interest, Ready};
     pub use crate::link::Counters;
     pub use crate::location::Location;
     pub use crate::names::{ToSocketAddrs, lookup_host};
@@ -160,5 +194,5 @@ mod simulated {
     pub use crate::rpc::{Call, Channel, Service};
     pub use crate::tcp::{TcpListener, TcpSocket, TcpStream};
     pub use crate::udp::UdpSocket;
-    pub use crate::unix::{UnixListener, UnixStream};
+    pub use crate::unix::{UnixDatagram, UnixListener, UnixSocket, UnixStream};
 }

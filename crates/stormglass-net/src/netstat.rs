@@ -44,7 +44,7 @@ impl Network {
         let names = shared.names();
         {
             let state = shared.lock();
-            for (protocol, host, port, _) in state.ports.bound() {
+            for (protocol, host, port) in state.ports.bound() {
                 ports.push((names[host.0 as usize].clone(), protocol == Protocol::Datagram, port));
             }
             if rt::is_in_run() {

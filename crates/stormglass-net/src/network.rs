@@ -1,21 +1,24 @@
 //! A network: its hosts, their links, ports and connections, and the kernel tasks that outlive
 //! processes.
 
-use crate::address::HostId;
+use crate::address::{HostId, NamespaceId};
+use crate::error::EADDRINUSE;
 use crate::fault::{Faults, Segment, Sent};
+use crate::groups::Groups;
+use crate::ip_options::Interface;
 use crate::link::{Link, Transit};
 use crate::location::Location;
 use crate::madsim_network::{MadsimNetwork, MountedNode};
-use crate::ports::{Owner, Ports, Protocol, Reserved};
+use crate::ports::{At, Binding, Owner, Ports, Protocol, Reserved, Site};
 use crate::power::Power;
 use crate::profile::{LinkProfile, NetProfile};
-use crate::registry::{Connections, RegisteredConnection, UnixListeners};
+use crate::registry::{Connections, RegisteredConnection, UnixNames};
 use indexmap::IndexMap;
 use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId;
 use rustc_hash::FxBuildHasher;
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -23,7 +26,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use stormglass_core::{Keep, Recorder, Scope, Seed, SimTime, Stream, Symbol};
-use stormglass_rt as rt;
+use stormglass_rt::{self as rt, Process};
 
 /// A network. Clones are handles to the same one.
 #[derive(Clone, Debug)]
@@ -56,10 +59,13 @@ pub(crate) struct State {
     host_index: BTreeMap<String, HostId>,
     /// Only looked up, never iterated over.
     addresses: IndexMap<IpAddr, HostId, FxBuildHasher>,
+    /// The namespaces that hosts share, by machine and name.
+    namespaces: BTreeMap<(String, String), NamespaceId>,
     /// The exceptions of [`Network::set_link`], the later before the earlier.
     special: Vec<(glob::Pattern, glob::Pattern, Arc<LinkProfile>)>,
     pub(crate) ports: Ports,
-    pub(crate) unix_listeners: UnixListeners,
+    pub(crate) unix_names: UnixNames,
+    groups: Groups,
     connections: Connections,
     /// The nodes that hosts are mounted on.
     nodes: BTreeMap<NodeId, HostId>,
@@ -72,6 +78,7 @@ pub(crate) struct State {
 struct HostInfo {
     name: Arc<str>,
     location: Location,
+    namespace: NamespaceId,
     symbol: Symbol,
     power: Arc<Power>,
     ip: IpAddr,
@@ -234,40 +241,62 @@ impl Shared {
         let mut state = self.lock();
         state.connections.remove(number);
         let [client, server] = addresses;
-        state.ports.release(hosts[0], client.port(), server);
-        state.ports.release(hosts[1], server.port(), client);
+        let namespaces = hosts.map(|host| state.namespace(host));
+        state.ports.release(namespaces[0], client.port(), server);
+        state.ports.release(namespaces[1], server.port(), client);
     }
 
-    /// Binds a port, or a free one if it is 0; returns the port.
+    /// Binds a port of a host for the current process, or a free one if it is 0.
     pub(crate) fn bind(
         &self,
         protocol: Protocol,
-        host: HostId,
-        at: (Option<IpAddr>, u16),
+        (host, at): (HostId, At),
+        port: u16,
         reuse: bool,
         owner: Owner,
-    ) -> io::Result<u16> {
+    ) -> io::Result<Binding> {
         // Ports may be bound before the run begins.
         let now = if rt::is_in_run() { rt::now() } else { SimTime::ZERO };
+        let owner = (owner, Process::current());
         let mut state = self.lock();
-        let HostInfo { name, faults, .. } = &mut state.hosts[host.0 as usize];
+        let State { hosts, ports, undeliverable, .. } = &mut *state;
+        let HostInfo { name, faults, namespace, .. } = &mut hosts[host.0 as usize];
         let chance = || self.seed.stream(("net", &**name, "fault"));
-        if self.faults.apply(Sent::Bind, at.1, (name, name), faults, chance).in_use {
-            return Err(io::ErrorKind::AddrInUse.into());
+        if self.faults.apply(Sent::Bind, port, (name, name), faults, chance).in_use {
+            return Err(EADDRINUSE.into());
         }
-        state.ports.bind(protocol, host, at, reuse, now, owner)
+        let site = Site { namespace: *namespace, host, at };
+        let mut released = Vec::new();
+        let binding = ports.bind(protocol, site, port, reuse, now, owner, &mut released);
+        undeliverable.extend(released.into_iter().map(|owner| Box::new(owner) as Box<dyn Any + Send>));
+        binding
     }
 
-    pub(crate) fn unbind(&self, protocol: Protocol, host: HostId, at: (Option<IpAddr>, u16)) {
+    pub(crate) fn unbind(&self, protocol: Protocol, host: HostId, binding: Binding) {
         let mut state = self.lock();
-        // The port's owner is dropped without the lock.
-        let owner = state.ports.owner(protocol, host, at).cloned();
-        state.ports.unbind(protocol, host, at);
+        let namespace = state.namespace(host);
+        let owner = state.ports.unbind(protocol, namespace, binding);
         drop(state);
+        // Dropped without the lock: connections may wait in it.
         drop(owner);
     }
 
-    /// Returns the inbox that is bound to an address, or `None` if there is none.
+    /// Returns the host that receives what is sent to a port at these addresses of `host`: where
+    /// hosts share a namespace, the one whose process has bound the port.
+    pub(crate) fn receiver(&self, protocol: Protocol, host: HostId, at: At, port: u16) -> HostId {
+        if at == At::Host {
+            return host;
+        }
+        let state = self.lock();
+        if !state.host(host).location.shares_namespace() {
+            return host;
+        }
+        let bound = state.ports.find(protocol, &state.site(host, at), port);
+        bound.map_or(host, |bound| bound.host)
+    }
+
+    /// Returns the inbox that is bound to a port at these addresses of `host`, or `None` if there
+    /// is none.
     ///
     /// # Errors
     ///
@@ -276,14 +305,18 @@ impl Shared {
         &self,
         protocol: Protocol,
         host: HostId,
-        at: (Option<IpAddr>, u16),
+        at: At,
+        port: u16,
     ) -> io::Result<Option<Arc<T>>> {
-        let Some(owner) = self.lock().ports.owner(protocol, host, at).cloned() else { return Ok(None) };
+        let state = self.lock();
+        let bound = state.ports.find(protocol, &state.site(host, at), port);
+        let Some(owner) = bound.map(|bound| bound.owner.clone()) else { return Ok(None) };
+        drop(state);
         if owner.is::<Reserved>() {
             return Ok(None);
         }
         let Ok(inbox) = owner.downcast::<T>() else {
-            let why = format!("port {} is bound with another message type", at.1);
+            let why = format!("port {port} is bound with another message type");
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         };
         Ok(Some(inbox))
@@ -339,7 +372,15 @@ impl Shared {
             state.addresses.insert(next.v6().into(), id);
             let (name, power, ip) = (name.into(), Arc::default(), ip.into());
             let (names, faults, links) = (None, None, Vec::new());
-            state.hosts.push(HostInfo { name, location, symbol, power, ip, names, faults, links });
+            let own = NamespaceId(next.0);
+            let namespace = match &location.namespace {
+                None => own,
+                Some(name) => {
+                    let name = (location.machine.clone(), name.clone());
+                    *state.namespaces.entry(name).or_insert(own)
+                }
+            };
+            state.hosts.push(HostInfo { name, location, namespace, symbol, power, ip, names, faults, links });
         }
         id
     }
@@ -376,7 +417,7 @@ impl Shared {
     pub(crate) fn set_ip(&self, host: HostId, ip: IpAddr) -> io::Result<()> {
         let mut state = self.lock();
         if state.addresses.get(&ip).is_some_and(|&other| other != host) {
-            return Err(io::ErrorKind::AddrInUse.into());
+            return Err(EADDRINUSE.into());
         }
         state.addresses.insert(ip, host);
         state.hosts[host.0 as usize].ip = ip;
@@ -395,6 +436,17 @@ impl Shared {
     /// The machine that the host is on.
     pub(crate) fn machine(&self, host: HostId) -> String {
         self.lock().host(host).location.machine.clone()
+    }
+
+    pub(crate) fn shares_namespace(&self, host: HostId) -> bool {
+        self.lock().host(host).location.shares_namespace()
+    }
+
+    /// Whether an address is one of the host's namespace: loopback, and those of every host in it.
+    pub(crate) fn is_local(&self, host: HostId, ip: IpAddr) -> bool {
+        let Some(other) = self.host_of(host, ip) else { return false };
+        let state = self.lock();
+        state.namespace(other) == state.namespace(host)
     }
 
     /// Returns the host that has this address, as seen from host `here`; `None` if no host has it.
@@ -427,13 +479,86 @@ impl Shared {
     }
 }
 
+/// Broadcast and multicast.
+impl Shared {
+    /// Returns the hosts that receive a broadcast: one of each namespace of the sender's zone, the
+    /// sender's own included.
+    pub(crate) fn broadcast_receivers(&self, from: HostId, to: SocketAddr, over: Interface) -> Vec<HostId> {
+        let is_receiver = |state: &State, host: HostId| match over {
+            Interface::Loopback => state.namespace(host) == state.namespace(from),
+            Interface::Network => state.host(host).location.zone == state.host(from).location.zone,
+        };
+        self.receivers(to, is_receiver)
+    }
+
+    /// Returns the hosts that receive what a host sends to a multicast group: one of each
+    /// namespace that is a member and that the datagram reaches.
+    pub(crate) fn group_receivers(
+        &self,
+        from: HostId,
+        to: SocketAddr,
+        over: Interface,
+        ttl: u32,
+        loops: bool,
+    ) -> Vec<HostId> {
+        let is_receiver = |state: &State, host: HostId| {
+            let is_own = state.namespace(host) == state.namespace(from);
+            let is_near = state.host(host).location.zone == state.host(from).location.zone;
+            let reaches = match over {
+                // What is sent over loopback always arrives there.
+                Interface::Loopback => is_own,
+                Interface::Network if is_own => loops,
+                Interface::Network => ttl > 1 || ttl == 1 && is_near,
+            };
+            reaches && state.is_member(host, to.ip(), over)
+        };
+        self.receivers(to, is_receiver)
+    }
+
+    fn receivers(&self, to: SocketAddr, is_receiver: impl Fn(&State, HostId) -> bool) -> Vec<HostId> {
+        let state = self.lock();
+        let mut namespaces = BTreeSet::new();
+        let hosts = (0..state.hosts.len() as u32).map(HostId);
+        let hosts: Vec<HostId> = hosts
+            .filter(|&host| is_receiver(&state, host) && namespaces.insert(state.namespace(host)))
+            .collect();
+        drop(state);
+        let receiver = |host| self.receiver(Protocol::Datagram, host, to.ip().into(), to.port());
+        hosts.into_iter().map(receiver).collect()
+    }
+}
+
 impl State {
+    /// A socket of the host joins a multicast group.
+    pub(crate) fn join_group(&mut self, host: HostId, group: IpAddr, over: Interface) {
+        self.groups.join(self.namespace(host), group, over);
+    }
+
+    /// A socket of the host leaves a multicast group that it has joined.
+    pub(crate) fn leave_group(&mut self, host: HostId, group: IpAddr, over: Interface) {
+        self.groups.leave(self.namespace(host), group, over);
+    }
+
+    /// Whether a socket of the host's namespace is a member of a multicast group.
+    pub(crate) fn is_member(&self, host: HostId, group: IpAddr, over: Interface) -> bool {
+        self.groups.is_member(self.namespace(host), group, over)
+    }
+
     fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
         self.hosts.iter().flat_map(|host| host.links.iter().flatten())
     }
 
     fn host(&self, id: HostId) -> &HostInfo {
         &self.hosts[id.0 as usize]
+    }
+
+    /// The host's network namespace.
+    pub(crate) fn namespace(&self, host: HostId) -> NamespaceId {
+        self.host(host).namespace
+    }
+
+    fn site(&self, host: HostId, at: At) -> Site {
+        Site { namespace: self.namespace(host), host, at }
     }
 }
 

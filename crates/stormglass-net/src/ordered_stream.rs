@@ -5,6 +5,7 @@
 //! retransmission timeout.
 
 use crate::delivery::{Departure, Destination, deliver_at, record_stall};
+use crate::error::{ECONNRESET, EPIPE, ETIMEDOUT, Errno};
 use crate::fault::{Segment, Sent};
 use crate::link::{Link, Transit};
 use crate::network::Shared;
@@ -13,7 +14,6 @@ use crate::retransmission::RetransmissionTimeout;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -36,12 +36,12 @@ struct Inner {
     /// The incarnations of both hosts when the connection was established.
     incarnations: (u32, u32),
     /// Why nothing is delivered any more.
-    broken: OnceLock<io::ErrorKind>,
+    broken: OnceLock<Errno>,
     /// Notifies the sender's socket when the connection breaks.
     on_broken: Mutex<Option<OnBroken>>,
 }
 
-type OnBroken = Box<dyn FnOnce(io::ErrorKind) + Send>;
+type OnBroken = Box<dyn FnOnce(Errno) + Send>;
 
 /// The sending kernel's state of the stream.
 #[derive(Default)]
@@ -76,7 +76,7 @@ impl OrderedStream {
     }
 
     /// Sets the function that is called once, when the connection breaks.
-    pub(crate) fn on_broken(&self, notify: impl FnOnce(io::ErrorKind) + Send + 'static) {
+    pub(crate) fn on_broken(&self, notify: impl FnOnce(Errno) + Send + 'static) {
         *self.0.on_broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(notify));
     }
 
@@ -134,7 +134,7 @@ impl OrderedStream {
         if self.broken().is_some() || self.0.sender_has_restarted() {
             return;
         }
-        self.0.break_and_drop(io::ErrorKind::BrokenPipe);
+        self.0.break_and_drop(EPIPE);
         let recorder = &network.recorder;
         let sent = rt::now();
         let cause = recorder.record(sent, Kind::Send, link.subject, Duration::ZERO, 0);
@@ -153,7 +153,7 @@ impl OrderedStream {
 
     /// Breaks the connection: drops the values that wait, and delivers nothing any more. A timer's
     /// callback may call this.
-    pub(crate) fn break_with(&self, why: io::ErrorKind) {
+    pub(crate) fn break_with(&self, why: Errno) {
         let unsent = self.0.take_unsent(why);
         if !unsent.is_empty() {
             self.0.network.drop_later(unsent);
@@ -178,7 +178,7 @@ impl OrderedStream {
 
     /// Why nothing is delivered any more: the kernel gave up after too many losses, or the other
     /// end has no state of the connection.
-    pub(crate) fn broken(&self) -> Option<io::ErrorKind> {
+    pub(crate) fn broken(&self) -> Option<Errno> {
         self.0.broken.get().copied()
     }
 }
@@ -257,13 +257,13 @@ impl Inner {
     }
 
     /// Breaks the connection, and drops the values that wait.
-    fn break_and_drop(&self, why: io::ErrorKind) {
+    fn break_and_drop(&self, why: Errno) {
         drop(self.take_unsent(why));
     }
 
     /// Breaks the connection; returns the values that waited. The caller drops them without any
     /// lock: dropping a value may send another.
-    fn take_unsent(&self, why: io::ErrorKind) -> VecDeque<Unsent> {
+    fn take_unsent(&self, why: Errno) -> VecDeque<Unsent> {
         self.broken.get_or_init(|| why);
         let unsent = std::mem::take(&mut self.window().unsent);
         let notify = self.on_broken.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -319,7 +319,7 @@ async fn retransmit(stream: Arc<Inner>) {
     let mut timeout = RetransmissionTimeout::new();
     loop {
         let Ok(wait) = timeout.next(link.latency_last() * 2) else {
-            return stream.break_and_drop(io::ErrorKind::TimedOut);
+            return stream.break_and_drop(ETIMEDOUT);
         };
         stream.window().retransmit_at = rt::now() + wait;
         retransmission_due(&stream).await;
@@ -343,7 +343,7 @@ async fn retransmit(stream: Arc<Inner>) {
 /// connection, and answers a segment with a reset, a round trip after it was sent.
 async fn reset(stream: Arc<Inner>, latency: Duration) {
     rt::sleep(latency * 2).await;
-    stream.break_and_drop(io::ErrorKind::ConnectionReset);
+    stream.break_and_drop(ECONNRESET);
 }
 
 /// Which of the values that waited were sent.

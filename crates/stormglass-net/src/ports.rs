@@ -1,6 +1,8 @@
-//! The ports of all hosts: bound, used by connections, in TIME_WAIT. Plain data without clock.
+//! The ports of all network namespaces: bound, used by connections, in TIME_WAIT. Plain data
+//! without clock.
 
-use crate::address::HostId;
+use crate::address::{HostId, NamespaceId};
+use crate::error::{EADDRINUSE, EADDRNOTAVAIL};
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use std::any::Any;
@@ -10,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use stormglass_core::SimTime;
+use stormglass_rt::Process;
 
 /// The kind of socket that a port belongs to. Each kind has its own port numbers, as UDP and TCP
 /// do.
@@ -25,9 +28,28 @@ pub(crate) type Owner = Arc<dyn Any + Send + Sync>;
 /// The owner of a port that is bound and does not listen.
 pub(crate) struct Reserved;
 
-/// Splits an address into the only IP address that is served (`None` for all) and the port.
-pub(crate) fn bound_to(address: SocketAddr) -> (Option<IpAddr>, u16) {
-    ((!address.ip().is_unspecified()).then_some(address.ip()), address.port())
+/// The addresses of a namespace at which a port is bound or reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// All of them: the unspecified address.
+    Any,
+    Ip(IpAddr),
+    /// Those of one host: where messages of any type are received.
+    Host,
+}
+
+impl From<IpAddr> for At {
+    fn from(ip: IpAddr) -> At {
+        if ip.is_unspecified() { At::Any } else { At::Ip(ip) }
+    }
+}
+
+/// The host that binds or reaches a port, and at which addresses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site {
+    pub(crate) namespace: NamespaceId,
+    pub(crate) host: HostId,
+    pub(crate) at: At,
 }
 
 /// The ports that a kernel chooses from (Linux: `net.ipv4.ip_local_port_range`).
@@ -36,18 +58,32 @@ const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
 /// How long a connection that was closed keeps its ports (Linux: `TCP_TIMEWAIT_LEN`).
 pub(crate) const TIME_WAIT: Duration = Duration::from_secs(60);
 
-/// The ports of all hosts.
+/// The ports of all network namespaces.
 #[derive(Default)]
 pub(crate) struct Ports {
-    bound: IndexMap<(Protocol, HostId, u16), Vec<Bound>, FxBuildHasher>,
-    connections: BTreeMap<(HostId, u16, SocketAddr), Use>,
-    last: BTreeMap<HostId, u16>,
+    bound: IndexMap<(Protocol, NamespaceId, u16), Vec<Bound>, FxBuildHasher>,
+    /// The number of the last binding.
+    last_bound: u64,
+    connections: BTreeMap<(NamespaceId, u16, SocketAddr), (HostId, Use)>,
+    last_ephemeral: BTreeMap<NamespaceId, u16>,
 }
 
-struct Bound {
-    /// The only IP address at which the port is reached; `None` for all.
-    ip: Option<IpAddr>,
-    owner: Owner,
+/// What is bound to a port.
+pub(crate) struct Bound {
+    pub(crate) host: HostId,
+    pub(crate) at: At,
+    pub(crate) owner: Owner,
+    /// The process that has bound it. Nothing is bound any more once that has ended, even if its
+    /// socket is still to be dropped.
+    process: Process,
+    number: u64,
+}
+
+/// A port that was bound, and the number of the binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Binding {
+    pub(crate) port: u16,
+    number: u64,
 }
 
 /// How a connection uses a port.
@@ -64,9 +100,30 @@ impl Use {
     }
 }
 
+impl Bound {
+    /// Whether this and a binding at `site` of the same namespace exclude each other.
+    fn excludes(&self, site: &Site) -> bool {
+        match (self.at, site.at) {
+            (At::Host, At::Host | At::Ip(_)) | (At::Ip(_), At::Host) => self.host == site.host,
+            (At::Ip(bound), At::Ip(ip)) => bound == ip,
+            (At::Any, _) | (_, At::Any) => true,
+        }
+    }
+
+    /// Whether it is reached at `site` of the same namespace.
+    fn receives(&self, site: &Site) -> bool {
+        match (self.at, site.at) {
+            (At::Host, _) => self.host == site.host,
+            (At::Ip(bound), At::Ip(ip)) => bound == ip,
+            (At::Any | At::Ip(_), _) => true,
+        }
+    }
+}
+
 impl Ports {
     /// Binds a port, or an ephemeral one if it is 0. With `reuse`, connections on the port do not
-    /// prevent that (`SO_REUSEADDR`). Returns the port.
+    /// prevent that (`SO_REUSEADDR`). The owners of ports whose processes have ended are moved to
+    /// `released`.
     ///
     /// # Errors
     ///
@@ -74,56 +131,66 @@ impl Ports {
     pub(crate) fn bind(
         &mut self,
         protocol: Protocol,
-        host: HostId,
-        (ip, port): (Option<IpAddr>, u16),
+        site: Site,
+        port: u16,
         reuse: bool,
         now: SimTime,
-        owner: Owner,
-    ) -> io::Result<u16> {
+        (owner, process): (Owner, Process),
+        released: &mut Vec<Owner>,
+    ) -> io::Result<Binding> {
+        let Site { namespace, host, at } = site;
         let port = match port {
             0 => self
-                .ephemeral(host, |ports, port| !ports.bound.contains_key(&(protocol, host, port)))
-                .ok_or(io::ErrorKind::AddrInUse)?,
+                .ephemeral(namespace, |ports, port| !ports.bound.contains_key(&(protocol, namespace, port)))
+                .ok_or(EADDRINUSE)?,
             port => port,
         };
-        let first = (host, port, SocketAddr::from(([0; 4], 0)));
+        let first = (namespace, port, SocketAddr::from(([0; 4], 0)));
         let mut connections =
-            self.connections.range(first..).take_while(|(key, _)| (key.0, key.1) == (host, port));
+            self.connections.range(first..).take_while(|(key, _)| (key.0, key.1) == (namespace, port));
         let in_connection =
-            protocol == Protocol::Stream && !reuse && connections.any(|(_, used)| !used.is_over(now));
-        let bound = self.bound.entry((protocol, host, port)).or_default();
-        let taken = bound.iter().any(|bound| bound.ip.is_none() || ip.is_none() || bound.ip == ip);
-        if in_connection || taken {
-            return Err(io::ErrorKind::AddrInUse.into());
+            protocol == Protocol::Stream && !reuse && connections.any(|(_, (_, used))| !used.is_over(now));
+        if in_connection {
+            return Err(EADDRINUSE.into());
         }
-        bound.push(Bound { ip, owner });
-        Ok(port)
-    }
-
-    /// Unbinds a port.
-    pub(crate) fn unbind(&mut self, protocol: Protocol, host: HostId, (ip, port): (Option<IpAddr>, u16)) {
-        if let Some(bound) = self.bound.get_mut(&(protocol, host, port)) {
-            bound.retain(|bound| bound.ip != ip);
-            if bound.is_empty() {
-                self.bound.swap_remove(&(protocol, host, port));
+        let bound = self.bound.entry((protocol, namespace, port)).or_default();
+        while let Some(taken) = bound.iter().position(|bound| bound.excludes(&site)) {
+            if !bound[taken].process.check_ended() {
+                return Err(EADDRINUSE.into());
             }
+            released.push(bound.remove(taken).owner);
         }
+        self.last_bound += 1;
+        let number = self.last_bound;
+        bound.push(Bound { host, at, owner, process, number });
+        Ok(Binding { port, number })
     }
 
-    /// Returns the owner of a port, bound to this IP address if the sender names one.
-    pub(crate) fn owner(
-        &self,
+    /// Unbinds a port, unless it was released before, after the end of its process. Returns its
+    /// owner, which the caller drops without the network's lock.
+    pub(crate) fn unbind(
+        &mut self,
         protocol: Protocol,
-        host: HostId,
-        (ip, port): (Option<IpAddr>, u16),
-    ) -> Option<&Owner> {
-        let bound = self.bound.get(&(protocol, host, port))?;
-        let bound = bound.iter().find(|bound| bound.ip.is_none() || ip.is_none() || bound.ip == ip)?;
-        Some(&bound.owner)
+        namespace: NamespaceId,
+        Binding { port, number }: Binding,
+    ) -> Option<Owner> {
+        let bound = self.bound.get_mut(&(protocol, namespace, port))?;
+        let index = bound.iter().position(|bound| bound.number == number)?;
+        let Bound { owner, .. } = bound.remove(index);
+        if bound.is_empty() {
+            self.bound.swap_remove(&(protocol, namespace, port));
+        }
+        Some(owner)
     }
 
-    /// Reserves a local port for a connection to a remote address: this port, or an ephemeral one
-    /// if it is 0. Returns the port.
+    /// Returns what a port at `site` is bound to, unless its process is known to have ended.
+    pub(crate) fn find(&self, protocol: Protocol, site: &Site, port: u16) -> Option<&Bound> {
+        let bound = self.bound.get(&(protocol, site.namespace, port))?;
+        bound.iter().find(|bound| bound.receives(site) && !bound.process.has_ended())
+    }
+
+    /// Reserves a local port for a connection of a host to a remote address: this port, or an
+    /// ephemeral one if it is 0. Returns the port.
     ///
     /// # Errors
     ///
@@ -131,60 +198,67 @@ impl Ports {
     /// free.
     pub(crate) fn connect(
         &mut self,
-        host: HostId,
+        (namespace, host): (NamespaceId, HostId),
         port: u16,
         remote: SocketAddr,
         now: SimTime,
     ) -> io::Result<u16> {
         let free = |ports: &Ports, port: u16| {
-            ports.connections.get(&(host, port, remote)).is_none_or(|used| used.is_over(now))
+            ports.connections.get(&(namespace, port, remote)).is_none_or(|(_, used)| used.is_over(now))
         };
         let port = match port {
-            0 => self.ephemeral(host, |ports, port| {
-                !ports.bound.contains_key(&(Protocol::Stream, host, port)) && free(ports, port)
+            0 => self.ephemeral(namespace, |ports, port| {
+                !ports.bound.contains_key(&(Protocol::Stream, namespace, port)) && free(ports, port)
             }),
             port => free(self, port).then_some(port),
         };
-        let port = port.ok_or(io::ErrorKind::AddrNotAvailable)?;
-        self.connections.insert((host, port, remote), Use::Open);
+        let port = port.ok_or(EADDRNOTAVAIL)?;
+        self.connections.insert((namespace, port, remote), (host, Use::Open));
         Ok(port)
     }
 
     /// Releases a connection's use of a port, unless the port is in TIME_WAIT.
-    pub(crate) fn release(&mut self, host: HostId, port: u16, remote: SocketAddr) {
-        if self.connections.get(&(host, port, remote)) == Some(&Use::Open) {
-            self.connections.remove(&(host, port, remote));
+    pub(crate) fn release(&mut self, namespace: NamespaceId, port: u16, remote: SocketAddr) {
+        if let Some((_, Use::Open)) = self.connections.get(&(namespace, port, remote)) {
+            self.connections.remove(&(namespace, port, remote));
         }
     }
 
     /// Keeps the port of a closed connection in TIME_WAIT until then.
-    pub(crate) fn time_wait(&mut self, host: HostId, port: u16, remote: SocketAddr, until: SimTime) {
-        self.connections.insert((host, port, remote), Use::TimeWait(until));
+    pub(crate) fn time_wait(
+        &mut self,
+        (namespace, host): (NamespaceId, HostId),
+        port: u16,
+        remote: SocketAddr,
+        until: SimTime,
+    ) {
+        self.connections.insert((namespace, port, remote), (host, Use::TimeWait(until)));
     }
 
-    /// Every bound port in order, with the IP address that it is bound to.
-    pub(crate) fn bound(&self) -> impl Iterator<Item = (Protocol, HostId, u16, Option<IpAddr>)> {
-        let mut all: Vec<_> = self.bound.iter().collect();
-        all.sort_unstable_by_key(|&(at, _)| at);
-        all.into_iter().flat_map(|(&(protocol, host, port), bound)| {
-            bound.iter().map(move |bound| (protocol, host, port, bound.ip))
-        })
+    /// Every bound port of a host, in order.
+    pub(crate) fn bound(&self) -> Vec<(Protocol, HostId, u16)> {
+        let all = self.bound.iter().flat_map(|(&(protocol, _, port), bound)| {
+            bound.iter().map(move |bound| (protocol, bound.host, port))
+        });
+        let mut all: Vec<_> = all.collect();
+        all.sort_unstable();
+        all
     }
 
     /// The connections in TIME_WAIT.
     pub(crate) fn in_time_wait(&self, now: SimTime) -> impl Iterator<Item = (HostId, u16, SocketAddr)> {
         let all = self.connections.iter();
         let in_time_wait =
-            all.filter(move |(_, used)| matches!(used, Use::TimeWait(_)) && !used.is_over(now));
-        in_time_wait.map(|(&connection, _)| connection)
+            all.filter(move |(_, (_, used))| matches!(used, Use::TimeWait(_)) && !used.is_over(now));
+        in_time_wait.map(|(&(_, port, remote), &(host, _))| (host, port, remote))
     }
 
     /// Returns the next free port after the last ephemeral one that was chosen.
-    fn ephemeral(&mut self, host: HostId, free: impl Fn(&Ports, u16) -> bool) -> Option<u16> {
-        let last = self.last.get(&host).copied().unwrap_or(*EPHEMERAL.end());
+    fn ephemeral(&mut self, namespace: NamespaceId, free: impl Fn(&Ports, u16) -> bool) -> Option<u16> {
+        let last = self.last_ephemeral.get(&namespace).copied().unwrap_or(*EPHEMERAL.end());
         let later = last.saturating_add(1).max(*EPHEMERAL.start())..=*EPHEMERAL.end();
         let port = later.chain(*EPHEMERAL.start()..=last).find(|&port| free(self, port))?;
-        self.last.insert(host, port);
+        self.last_ephemeral.insert(namespace, port);
         Some(port)
     }
 }
@@ -193,7 +267,7 @@ impl Ports {
 mod tests {
     use super::*;
 
-    const HOST: HostId = HostId(0);
+    const HERE: (NamespaceId, HostId) = (NamespaceId(0), HostId(0));
     const NOW: SimTime = SimTime::ZERO;
 
     fn remote() -> SocketAddr {
@@ -204,20 +278,51 @@ mod tests {
         result.expect_err("an error").kind()
     }
 
+    fn at(host: u32, at: At) -> Site {
+        Site { namespace: NamespaceId(0), host: HostId(host), at }
+    }
+
+    fn ip(ip: [u8; 4]) -> At {
+        At::Ip(ip.into())
+    }
+
+    fn bind(ports: &mut Ports, site: Site, port: u16, reuse: bool, now: SimTime) -> io::Result<Binding> {
+        let (owner, mut released) = ((Arc::new(Reserved) as Owner, Process::current()), Vec::new());
+        ports.bind(Protocol::Stream, site, port, reuse, now, owner, &mut released)
+    }
+
     #[test]
     fn a_wildcard_bind_takes_the_port_at_every_address() {
         let mut ports = Ports::default();
-        let mut bind = |ip: Option<[u8; 4]>, port| {
-            let at = (ip.map(IpAddr::from), port);
-            ports.bind(Protocol::Stream, HOST, at, true, NOW, Arc::new(Reserved))
-        };
-        bind(Some([127, 0, 0, 1]), 80).unwrap();
-        bind(Some([10, 0, 0, 1]), 80).unwrap();
-        assert_eq!(kind(bind(Some([10, 0, 0, 1]), 80)), io::ErrorKind::AddrInUse);
-        assert_eq!(kind(bind(None, 80)), io::ErrorKind::AddrInUse);
-        assert_eq!(bind(None, 0).unwrap(), 32_768);
-        assert_eq!(bind(None, 0).unwrap(), 32_769);
-        assert_eq!(bind(None, u16::MAX).unwrap(), u16::MAX);
+        let mut bind = |site, port| bind(&mut ports, site, port, true, NOW).map(|binding| binding.port);
+        bind(at(0, ip([127, 0, 0, 1])), 80).unwrap();
+        bind(at(0, ip([10, 0, 0, 1])), 80).unwrap();
+        assert_eq!(kind(bind(at(0, ip([10, 0, 0, 1])), 80)), io::ErrorKind::AddrInUse);
+        assert_eq!(kind(bind(at(0, At::Any), 80)), io::ErrorKind::AddrInUse);
+        assert_eq!(bind(at(0, At::Any), 0).unwrap(), 32_768);
+        assert_eq!(bind(at(0, At::Any), 0).unwrap(), 32_769);
+        assert_eq!(bind(at(0, At::Any), u16::MAX).unwrap(), u16::MAX);
+    }
+
+    /// Two hosts of one namespace share its addresses. A port for messages is bound at the addresses
+    /// of its own host.
+    #[test]
+    fn hosts_of_a_namespace_share_its_ports() {
+        let mut ports = Ports::default();
+        let mut bind = |site, port| bind(&mut ports, site, port, true, NOW).map(drop);
+        bind(at(0, ip([127, 0, 0, 1])), 80).unwrap();
+        assert_eq!(kind(bind(at(1, ip([127, 0, 0, 1])), 80)), io::ErrorKind::AddrInUse);
+        assert_eq!(kind(bind(at(1, At::Any), 80)), io::ErrorKind::AddrInUse);
+        bind(at(1, ip([10, 0, 0, 2])), 80).unwrap();
+        bind(at(0, At::Host), 81).unwrap();
+        bind(at(1, At::Host), 81).unwrap();
+        assert_eq!(kind(bind(at(1, At::Host), 81)), io::ErrorKind::AddrInUse);
+        assert_eq!(kind(bind(at(2, At::Any), 81)), io::ErrorKind::AddrInUse);
+        let found = ports.find(Protocol::Stream, &at(1, ip([127, 0, 0, 1])), 80).unwrap();
+        assert_eq!(found.host, HostId(0));
+        let found = ports.find(Protocol::Stream, &at(1, At::Host), 81).unwrap();
+        assert_eq!(found.host, HostId(1));
+        assert!(ports.find(Protocol::Stream, &at(2, At::Host), 81).is_none());
     }
 
     /// 28,232 ports from 32,768 to 60,999 towards one address; ports in TIME_WAIT are free again
@@ -226,25 +331,27 @@ mod tests {
     fn connections_to_one_address_exhaust_ephemeral_ports() {
         let mut ports = Ports::default();
         for _ in EPHEMERAL {
-            let port = ports.connect(HOST, 0, remote(), NOW).unwrap();
-            ports.time_wait(HOST, port, remote(), NOW + TIME_WAIT);
+            let port = ports.connect(HERE, 0, remote(), NOW).unwrap();
+            ports.time_wait(HERE, port, remote(), NOW + TIME_WAIT);
         }
-        assert_eq!(kind(ports.connect(HOST, 0, remote(), NOW)), io::ErrorKind::AddrNotAvailable);
+        assert_eq!(kind(ports.connect(HERE, 0, remote(), NOW)), io::ErrorKind::AddrNotAvailable);
         assert_eq!(ports.in_time_wait(NOW).count(), 28_232);
         let elsewhere = SocketAddr::from(([10, 0, 0, 3], 80));
-        ports.connect(HOST, 0, elsewhere, NOW).unwrap();
-        ports.connect(HOST, 0, remote(), NOW + TIME_WAIT).unwrap();
+        ports.connect(HERE, 0, elsewhere, NOW).unwrap();
+        ports.connect(HERE, 0, remote(), NOW + TIME_WAIT).unwrap();
     }
 
     #[test]
     fn a_port_in_time_wait_is_bound_again_only_with_reuse() {
         let mut ports = Ports::default();
-        let port = ports.connect(HOST, 0, remote(), NOW).unwrap();
-        ports.time_wait(HOST, port, remote(), NOW + TIME_WAIT);
-        ports.release(HOST, port, remote());
+        let port = ports.connect(HERE, 0, remote(), NOW).unwrap();
+        ports.time_wait(HERE, port, remote(), NOW + TIME_WAIT);
+        ports.release(HERE.0, port, remote());
         let mut bind = |reuse, now| {
-            let bound = ports.bind(Protocol::Stream, HOST, (None, port), reuse, now, Arc::new(Reserved));
-            ports.unbind(Protocol::Stream, HOST, (None, port));
+            let bound = bind(&mut ports, at(0, At::Any), port, reuse, now);
+            if let Ok(binding) = bound {
+                ports.unbind(Protocol::Stream, HERE.0, binding);
+            }
             bound
         };
         assert_eq!(kind(bind(false, NOW)), io::ErrorKind::AddrInUse);

@@ -4,6 +4,7 @@ use crate::ext::TcpStreamExt;
 use crate::keepalive::Keepalive;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
+pub use tokio::io::{Interest, Ready};
 pub use tokio::net::*;
 
 impl TcpStreamExt for TcpStream {

@@ -1,12 +1,10 @@
-//! What a network knows of its connections and Unix listeners, without knowing their types.
+//! What a network knows of its connections and Unix sockets, without knowing their types.
 
-use crate::address::HostId;
-use crate::ports::Owner;
+use crate::address::{HostId, NamespaceId};
 use std::collections::BTreeMap;
-use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
+use stormglass_rt::SpecialFile;
 
 /// Which end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,33 +75,36 @@ impl Connections {
     }
 }
 
-/// A machine and a path on it, which name a Unix listener.
-pub(crate) type UnixName = (String, PathBuf);
-
-/// The Unix listeners of all machines.
+/// The names of Unix sockets that are no files: abstract ones, and paths where no disk is mounted.
+/// Each network namespace has its own.
 #[derive(Default)]
-pub(crate) struct UnixListeners(BTreeMap<UnixName, (HostId, Owner)>);
+pub(crate) struct UnixNames {
+    by_name: BTreeMap<(NamespaceId, Vec<u8>), SpecialFile>,
+    last_automatic: u32,
+}
 
-impl UnixListeners {
-    /// # Errors
-    ///
-    /// `AddrInUse`.
-    pub(crate) fn bind(&mut self, name: UnixName, host: HostId, backlog: Owner) -> io::Result<()> {
-        if self.0.contains_key(&name) {
-            return Err(io::ErrorKind::AddrInUse.into());
+impl UnixNames {
+    /// Makes a name of a namespace refer to this file.
+    pub(crate) fn insert(&mut self, namespace: NamespaceId, name: &[u8], file: &SpecialFile) {
+        self.by_name.insert((namespace, name.to_vec()), file.clone());
+    }
+
+    /// Returns what a name refers to.
+    pub(crate) fn find(&self, namespace: NamespaceId, name: &[u8]) -> Option<SpecialFile> {
+        self.by_name.get(&(namespace, name.to_vec())).cloned()
+    }
+
+    /// Removes a name, unless it refers to another file by now.
+    pub(crate) fn remove(&mut self, namespace: NamespaceId, name: &[u8], file: &SpecialFile) {
+        let key = (namespace, name.to_vec());
+        if self.by_name.get(&key).is_some_and(|found| found.is_same(file)) {
+            self.by_name.remove(&key);
         }
-        self.0.insert(name, (host, backlog));
-        Ok(())
     }
 
-    /// The listener's host and its backlog.
-    pub(crate) fn find<T: Send + Sync + 'static>(&self, name: &UnixName) -> Option<(HostId, Arc<T>)> {
-        let (host, backlog) = self.0.get(name)?.clone();
-        Some((host, backlog.downcast().ok()?))
-    }
-
-    /// Removes a listener. The caller drops its backlog without the network's lock.
-    pub(crate) fn remove(&mut self, name: &UnixName) -> Option<Owner> {
-        self.0.remove(name).map(|(_, backlog)| backlog)
+    /// Returns the number of the next automatic name, of 20 bits.
+    pub(crate) fn next_automatic(&mut self) -> u32 {
+        self.last_automatic = (self.last_automatic + 1) & 0xf_ffff;
+        self.last_automatic
     }
 }

@@ -1,6 +1,7 @@
 //! TCP's retransmission timeouts: how long a kernel waits before it sends a lost segment again.
 //! Plain structs without clock.
 
+use crate::error::ETIMEDOUT;
 use std::io;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ impl RetransmissionTimeout {
     /// `TimedOut` after `tcp_retries2` timeouts.
     pub(crate) fn next(&mut self, round_trip: Duration) -> io::Result<Duration> {
         if self.attempts == RETRIES {
-            return Err(io::ErrorKind::TimedOut.into());
+            return Err(ETIMEDOUT.into());
         }
         self.attempts += 1;
         Ok((round_trip + RTO_MIN).saturating_mul(1 << (self.attempts - 1)).min(RTO_MAX))
@@ -59,7 +60,7 @@ impl SynTimeout {
     /// `TimedOut` after the last timeout.
     pub(crate) fn next(&mut self) -> io::Result<Duration> {
         if self.attempts > SYN_RETRIES {
-            return Err(io::ErrorKind::TimedOut.into());
+            return Err(ETIMEDOUT.into());
         }
         self.attempts += 1;
         Ok(SYN_RTO * (1 << (self.attempts - 1)))

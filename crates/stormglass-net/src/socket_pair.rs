@@ -7,8 +7,10 @@
 //! error, once; after that reads return the end of the stream and writes `BrokenPipe`.
 
 use crate::address::HostId;
+use crate::cached_readiness::{Event, Events};
 use crate::delivery::Destination;
-use crate::fault::Segment;
+use crate::error::{ECONNRESET, EPIPE, Errno};
+use crate::fault::{Segment, Sent};
 use crate::link::Link;
 use crate::network::Shared;
 use crate::ordered_stream::OrderedStream;
@@ -37,6 +39,8 @@ pub(crate) struct SocketPair {
     windows: [u64; 2],
     same_kernel: bool,
     sockets: [Mutex<Socket>; 2],
+    /// What the kernel has reported to the process at each end.
+    pub(crate) events: [Events; 2],
 }
 
 /// The window of connections without a limit.
@@ -61,7 +65,7 @@ pub(crate) struct Socket {
     /// The event that reset the connection at this end.
     pub(crate) reset: Option<EventId>,
     /// The error that the next operation returns, once.
-    pub(crate) error: Option<io::ErrorKind>,
+    pub(crate) error: Option<Errno>,
     /// Whether the process has closed the socket.
     pub(crate) closed: bool,
     /// Whether closing sends an RST (`SO_LINGER` of 0 s).
@@ -110,7 +114,7 @@ impl SocketPair {
         let port = addresses[1].port();
         let streams = [0, 1].map(|side| OrderedStream::new(network, links[side].clone(), port));
         let pair = network.register(|number| {
-            let (network, sockets) = (network.clone(), Default::default());
+            let (network, sockets, events) = (network.clone(), Default::default(), Default::default());
             let pair = SocketPair {
                 network,
                 number,
@@ -121,6 +125,7 @@ impl SocketPair {
                 windows,
                 same_kernel,
                 sockets,
+                events,
             };
             Arc::new(pair)
         });
@@ -167,16 +172,21 @@ impl SocketPair {
         // Inside one kernel the sender knows at once that the other socket is closed.
         let gone = self.same_kernel && self.socket(side.other()).closed;
         if socket.reset.is_some() || socket.fin_sent || gone {
-            return Err(io::ErrorKind::BrokenPipe.into());
+            return Err(EPIPE.into());
         }
+        if self.is_window_open(side, socket) {
+            return Ok(SendWindow::Open(self.windows[side as usize] - socket.outstanding));
+        }
+        Ok(SendWindow::Full(socket.window_updates.front().map(|&(at, _)| at)))
+    }
+
+    /// Whether the send window has room.
+    pub(crate) fn is_window_open(&self, side: Side, socket: &mut Socket) -> bool {
         let window = self.windows[side as usize];
         if socket.outstanding >= window {
             socket.apply_window_updates(rt::now());
         }
-        if socket.outstanding < window {
-            return Ok(SendWindow::Open(window - socket.outstanding));
-        }
-        Ok(SendWindow::Full(socket.window_updates.front().map(|&(at, _)| at)))
+        socket.outstanding < window
     }
 
     /// Reserves this much of the send window, if it is bounded; returns how much is reserved.
@@ -211,6 +221,7 @@ impl SocketPair {
             return;
         }
         drop(socket);
+        self.events[side as usize].report(Event::Writable);
         self.send(side, Packet::Fin, 0, queue);
         self.enter_time_wait(side);
     }
@@ -237,13 +248,27 @@ impl SocketPair {
         let remote = self.addresses[last as usize];
         if local.port() != 0 {
             let until = rt::now() + latency + TIME_WAIT;
-            self.network.lock().ports.time_wait(host, local.port(), remote, until);
+            let mut state = self.network.lock();
+            let namespace = state.namespace(host);
+            state.ports.time_wait((namespace, host), local.port(), remote, until);
         }
     }
 }
 
 /// Reading and window updates.
 impl SocketPair {
+    /// Returns how many of these bytes a read or write at this end transfers: fewer, if a rule
+    /// shortens it.
+    pub(crate) fn transferred(&self, side: Side, what: Sent, bytes: usize) -> usize {
+        let sender = if what == Sent::Read { side.other() } else { side };
+        let (link, rules) = (&self.links[sender as usize], &self.network.faults);
+        if rules.is_empty() {
+            bytes
+        } else {
+            link.transferred(rules, what, self.segment(bytes as u64)) as usize
+        }
+    }
+
     /// The process at this end has read this much. A window update announces it to the other end
     /// when it is a sixteenth of the window, or all that was unread while the other end's window
     /// is full: less often than TCP, whose every acknowledgement announces the window, and hardly
@@ -300,13 +325,16 @@ impl SocketPair {
 /// Resets and probes.
 impl SocketPair {
     /// Resets the connection at one end: an RST has arrived, or retransmissions were given up.
-    pub(crate) fn reset(&self, side: Side, why: io::ErrorKind, cause: EventId) {
+    pub(crate) fn reset(&self, side: Side, why: Errno, cause: EventId) {
         let mut socket = self.socket(side);
         if socket.reset.is_some() {
             return;
         }
         socket.reset = Some(cause);
-        socket.error = Some(if socket.fin_received.is_some() { io::ErrorKind::BrokenPipe } else { why });
+        socket.error = Some(if socket.fin_received.is_some() { EPIPE } else { why });
+        for event in [Event::Readable, Event::Writable, Event::Error] {
+            self.events[side as usize].report(event);
+        }
         socket.readers.wake_all();
         socket.writers.wake_all();
         drop(socket);
@@ -326,7 +354,7 @@ impl SocketPair {
                 let scope = Scope { node: link.target, cause, ..Scope::default() };
                 let now = rt::now();
                 let event = network.recorder.record_in(scope, now, Kind::Deliver, link.subject, latency, 0);
-                pair.reset(side.other(), io::ErrorKind::ConnectionReset, event);
+                pair.reset(side.other(), ECONNRESET, event);
             }
         });
     }
@@ -394,7 +422,7 @@ impl RegisteredConnection for SocketPair {
             u64::from(self.addresses[1].port()),
         );
         for side in [Side::Client, Side::Server] {
-            self.reset(side, io::ErrorKind::ConnectionReset, cause);
+            self.reset(side, ECONNRESET, cause);
         }
     }
 }
@@ -443,15 +471,17 @@ impl<T: Send + 'static> Destination<Packet<T>> for SocketDestination<T> {
             Packet::Data(value, counts) => {
                 socket.unread += counts;
                 lock(&self.queue).push_back((value, cause));
+                self.pair.events[self.side as usize].report(Event::Readable);
                 socket.readers.wake_all();
             }
             Packet::Fin => {
                 socket.fin_received = Some(cause);
+                self.pair.events[self.side as usize].report(Event::Readable);
                 socket.readers.wake_all();
             }
             Packet::Rst => {
                 drop(socket);
-                self.pair.reset(self.side, io::ErrorKind::ConnectionReset, cause);
+                self.pair.reset(self.side, ECONNRESET, cause);
             }
         }
     }

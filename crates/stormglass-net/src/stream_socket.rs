@@ -1,6 +1,8 @@
 //! One end of a connection, as a process has it open.
 
 use crate::address::HostId;
+use crate::cached_readiness::{Event, Readiness};
+use crate::error::Errno;
 use crate::keepalive::Keepalive;
 use crate::keepalive_probe;
 use crate::network::Shared;
@@ -10,6 +12,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 use stormglass_core::EventId;
@@ -23,6 +26,11 @@ pub(crate) struct StreamSocket<S: Send + 'static, R: Send + 'static> {
     incoming: ReceiveQueue<R>,
     /// The receive queue of the other end.
     pub(crate) outgoing: ReceiveQueue<S>,
+    /// What the process's runtime knows of the socket's readiness.
+    pub(crate) cached: Readiness,
+    /// Whether the cached readiness to write was cleared because the send window was full: then it
+    /// is set again as soon as the window has room.
+    pub(crate) window_was_full: AtomicBool,
 }
 
 /// What a read returns.
@@ -45,12 +53,27 @@ pub(crate) fn pair<S: Send + 'static, R: Send + 'static>(
         side: Side::Server,
         incoming: to_server.clone(),
         outgoing: to_client.clone(),
+        cached: Readiness::default(),
+        window_was_full: AtomicBool::new(false),
     };
-    (StreamSocket { pair, side: Side::Client, incoming: to_client, outgoing: to_server }, server)
+    // A client waits until its connection is writable; an accepted stream is assumed to be
+    // readable and writable.
+    server.cached.assume(Event::Readable);
+    server.cached.assume(Event::Writable);
+    let client = StreamSocket {
+        pair,
+        side: Side::Client,
+        incoming: to_client,
+        outgoing: to_server,
+        cached: Readiness::default(),
+        window_was_full: AtomicBool::new(false),
+    };
+    client.cached.assume(Event::Writable);
+    (client, server)
 }
 
 impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
-    fn socket(&self) -> MutexGuard<'_, Socket> {
+    pub(crate) fn socket(&self) -> MutexGuard<'_, Socket> {
         self.pair.socket(self.side)
     }
 
@@ -71,10 +94,6 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
         self.socket().zero_linger = zero_linger;
     }
 
-    pub(crate) fn zero_linger(&self) -> bool {
-        self.socket().zero_linger
-    }
-
     /// Returns the error that no operation has returned yet.
     pub(crate) fn take_error(&self) -> Option<io::Error> {
         self.socket().error.take().map(io::Error::from)
@@ -83,7 +102,7 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
     /// Stores an error that the next operation returns: the reader's interface could not return
     /// it.
     pub(crate) fn store_error(&self, error: &io::Error) {
-        self.socket().error = Some(error.kind());
+        self.socket().error = Errno::of(error);
     }
 
     /// Sets keepalive; `None` for no probes.
@@ -144,20 +163,15 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
     pub(crate) fn shutdown_write(&self) {
         self.pair.send_fin(self.side, self.outgoing.clone());
     }
-
-    /// Waits until a write would not block.
-    pub(crate) fn poll_writable(&self, context: &mut Context<'_>) -> Poll<()> {
-        let socket = self.socket();
-        if socket.reset.is_some() || socket.fin_sent || socket.error.is_some() {
-            return Poll::Ready(());
-        }
-        drop(socket);
-        self.poll_send_window(Some(context)).map(|_| ())
-    }
 }
 
 /// Reading.
 impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
+    /// Whether all that has arrived was read.
+    pub(crate) fn is_drained(&self) -> bool {
+        lock(&self.incoming).is_empty()
+    }
+
     /// Waits until a value has arrived; `take` takes from the queue and returns how much of the
     /// window that was. Without a context no task is woken.
     ///
@@ -193,16 +207,6 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
         drop(socket);
         recorder.join(cause);
         Poll::Ready(error.map_or(Ok(Read::End), |error| Err(error.into())))
-    }
-
-    /// Waits until a read would not block.
-    pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut socket = self.socket();
-        if socket.reset.is_some() || socket.fin_received.is_some() || !lock(&self.incoming).is_empty() {
-            return Poll::Ready(());
-        }
-        socket.readers.add(context.waker());
-        Poll::Pending
     }
 }
 

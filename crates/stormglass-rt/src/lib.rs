@@ -6,6 +6,10 @@
 //!   task.
 //! - [`mod@channel`], [`mod@watch`]: communication between tasks that carries causes.
 //! - [`mod@mount`]: values that belong to a node, such as its disk and its host.
+//! - [`process`]: the incarnations of a node, which own ports and locks until they are killed.
+//! - [`special_file`]: Unix sockets and FIFOs, where a filesystem and a network meet.
+//! - [`descriptors`]: the file descriptors of a process, and their limit.
+//! - [`process`]: the incarnations of a node, which own ports and locks until they are killed.
 //! - [`worker`]: the worker threads of a node's runtime, and blocking calls on them.
 //! - [`task`]: tasks that keep their scope (node, name, last cause) from poll to poll.
 //!
@@ -22,7 +26,10 @@ compile_error!(
 
 pub mod channel;
 pub mod clock;
+pub mod descriptors;
 pub mod mount;
+pub mod process;
+pub mod special_file;
 pub mod task;
 mod wakers;
 pub mod watch;
@@ -33,7 +40,10 @@ pub use clock::{
     Alarm, Clock, MissedTickBehavior, Sleep, Ticker, is_in_run, now, pause, record_status, sleep,
     sleep_until, time_of_day, timeout, wake_at,
 };
+pub use descriptors::Descriptor;
 pub use mount::{Mount, current_node, mount, mounted};
+pub use process::{Process, ProcessTracker};
+pub use special_file::{Filesystem, SpecialFile, SpecialFiles, SpecialKind};
 pub use task::{
     JoinHandle, ScopeGuard, Scoped, TaskTracker, join_all, scoped, scoped_task, spawn, spawn_in, spawn_on,
 };

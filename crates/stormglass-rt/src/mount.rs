@@ -8,20 +8,25 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-type Mounted = BTreeMap<(TypeId, NodeId), Box<dyn Any + Send>>;
+/// The values of each type and node, the last of which counts, with the numbers of their guards.
+struct Mounted {
+    values: BTreeMap<(TypeId, NodeId), Vec<(u64, Box<dyn Any + Send>)>>,
+    last: u64,
+}
 
 thread_local! {
     /// Thread-local because a run has one thread. The guards unmount everything before the next
     /// run.
-    static MOUNTED: RefCell<Mounted> = const { RefCell::new(BTreeMap::new()) };
+    static MOUNTED: RefCell<Mounted> = const { RefCell::new(Mounted { values: BTreeMap::new(), last: 0 }) };
 }
 
-/// The guard of a mounted value: dropping it unmounts the value and restores the one that was
-/// mounted before.
+/// The guard of a mounted value: dropping it unmounts the value. The one that was mounted last of
+/// those that are left counts then, so that a killed process, whose tasks drop their guards after
+/// the next one has begun, unmounts nothing but its own.
 #[must_use = "dropping the guard unmounts the value"]
 pub struct Mount<T: 'static> {
     node: NodeId,
-    before: Option<Box<dyn Any + Send>>,
+    number: u64,
     marker: PhantomData<fn(T)>,
 }
 
@@ -41,8 +46,12 @@ pub struct Mount<T: 'static> {
 /// ```
 pub fn mount<T: Clone + Send + 'static>(node: NodeId, value: T) -> Mount<T> {
     let key = (TypeId::of::<T>(), node);
-    let before = MOUNTED.with(|mounted| mounted.borrow_mut().insert(key, Box::new(value)));
-    Mount { node, before, marker: PhantomData }
+    let number = MOUNTED.with_borrow_mut(|Mounted { values, last }| {
+        *last += 1;
+        values.entry(key).or_default().push((*last, Box::new(value)));
+        *last
+    });
+    Mount { node, number, marker: PhantomData }
 }
 
 /// Returns the value of this type that is mounted on the current node, if there is one.
@@ -52,7 +61,11 @@ pub fn mount<T: Clone + Send + 'static>(node: NodeId, value: T) -> Mount<T> {
 /// Outside a madsim runtime.
 pub fn mounted<T: Clone + 'static>() -> Option<T> {
     let key = (TypeId::of::<T>(), current_node());
-    MOUNTED.with(|mounted| mounted.borrow().get(&key)?.downcast_ref::<T>().cloned())
+    MOUNTED.with(|mounted| {
+        let mounted = mounted.borrow();
+        let (_, value) = mounted.values.get(&key)?.last()?;
+        value.downcast_ref::<T>().cloned()
+    })
 }
 
 /// Returns the node of the current task.
@@ -68,9 +81,15 @@ impl<T> Drop for Mount<T> {
     fn drop(&mut self) {
         let key = (TypeId::of::<T>(), self.node);
         // The thread-local is gone when the thread of the run ends first.
-        let unmounted = MOUNTED.try_with(|mounted| match self.before.take() {
-            Some(before) => mounted.borrow_mut().insert(key, before),
-            None => mounted.borrow_mut().remove(&key),
+        let unmounted = MOUNTED.try_with(|mounted| {
+            let values = &mut mounted.borrow_mut().values;
+            let of_type = values.get_mut(&key)?;
+            let index = of_type.iter().position(|&(number, _)| number == self.number)?;
+            let unmounted = of_type.remove(index);
+            if of_type.is_empty() {
+                values.remove(&key);
+            }
+            Some(unmounted)
         });
         drop(unmounted);
     }

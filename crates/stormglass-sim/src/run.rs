@@ -128,6 +128,7 @@ impl<'a> Run<'a> {
         recorder.limit_turns(limits.turns);
         let world = World::new(self.seed, profile, limits.horizon, recorder.clone(), self.faults());
         let runtime = madsim::runtime::Runtime::with_seed_and_config(self.seed.0, madsim::Config::default());
+        let _processes = rt::ProcessTracker::new(&runtime);
         let mut tasks = None;
         let result = {
             let world = world.clone();

@@ -2,6 +2,7 @@
 
 use crate::tree::{Found, Tree};
 use std::fmt;
+use stormglass_rt::SpecialKind;
 
 /// The files on a disk at one moment. `Display` prints a tree with sizes and with what a power loss could lose.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,10 @@ pub enum EntryKind {
     },
     /// A symbolic link to this path.
     Symlink(String),
+    /// A Unix socket.
+    Socket,
+    /// A FIFO.
+    Fifo,
 }
 
 impl Snapshot {
@@ -46,6 +51,8 @@ impl Snapshot {
             let kind = match found {
                 Found::Directory => EntryKind::Directory,
                 Found::Symlink(target) => EntryKind::Symlink(target.to_string()),
+                Found::Special(SpecialKind::Socket) => EntryKind::Socket,
+                Found::Special(SpecialKind::Fifo) => EntryKind::Fifo,
                 Found::File(contents) => EntryKind::File {
                     size: contents.len(),
                     dirty: contents.dirty(),
@@ -67,6 +74,9 @@ impl fmt::Display for Snapshot {
             match kind {
                 EntryKind::Directory => f.write_str("/")?,
                 EntryKind::Symlink(target) => write!(f, " -> {target}")?,
+                // As `ls -F` marks them.
+                EntryKind::Socket => f.write_str("=")?,
+                EntryKind::Fifo => f.write_str("|")?,
                 EntryKind::File { size, clean: true, .. } => write!(f, " {size}")?,
                 EntryKind::File { size, dirty: 0, .. } => write!(f, " {size}, size not synced")?,
                 EntryKind::File { size, dirty, .. } => write!(f, " {size}, {dirty} not synced")?,

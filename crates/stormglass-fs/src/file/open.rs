@@ -9,10 +9,15 @@ use crate::tree::{Follow, Inode, READ, Type, WRITE};
 use std::io;
 use std::sync::atomic::AtomicU64;
 use stormglass_core::Kind;
+use stormglass_rt as rt;
 
 impl Description {
-    /// Opens a file.
-    pub(super) async fn open(disk: &Disk, options: &OpenOptions, path: &str) -> io::Result<Description> {
+    /// Opens a file, with a descriptor of the process.
+    pub(super) async fn open(
+        disk: &Disk,
+        options: &OpenOptions,
+        path: &str,
+    ) -> io::Result<(Description, rt::Descriptor)> {
         Description::open_with(disk, options.flags()?, path, None).await
     }
 
@@ -22,7 +27,7 @@ impl Description {
         flags: Flags,
         path: &str,
         mode: Option<u32>,
-    ) -> io::Result<Description> {
+    ) -> io::Result<(Description, rt::Descriptor)> {
         let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
         let creates =
             flags.unnamed || flags.create && disk.lock().tree.find(path, Follow::Always).is_err_and(missing);
@@ -31,12 +36,14 @@ impl Description {
         let operation = Operation { kind, subject, bytes: 0, target: None, direct: false };
         let in_flight = disk.start(None, operation)?;
         let found = |state: &mut State, _: &InFlight| {
+            // open(2) takes the descriptor before it looks the path up.
+            let descriptor = rt::Descriptor::open()?;
             let inode = open_inode(state, &flags, path)?;
             if let Some(mode) = mode {
                 state.tree.set_mode(inode, mode)?;
             }
             state.tree.open(inode);
-            Ok(Description {
+            let description = Description {
                 disk: disk.clone(),
                 inode,
                 directory: state.tree.type_of(inode) == Type::Directory,
@@ -45,7 +52,8 @@ impl Description {
                 epoch: state.epoch(),
                 number: state.locks.number(),
                 position: AtomicU64::new(0),
-            })
+            };
+            Ok((description, descriptor))
         };
         disk.complete(in_flight, found).await
     }
@@ -86,6 +94,10 @@ fn open_inode(state: &mut State, flags: &Flags, path: &str) -> io::Result<Inode>
             check_writable(state)?;
         }
         state.tree.check(inode, if flags.read { READ } else { 0 } | if writes { WRITE } else { 0 })?;
+    }
+    if state.tree.special(inode).is_some() && !flags.path_only {
+        // A socket; a FIFO is opened by `stormglass_net::unix::pipe`.
+        return Err(Errno::ENXIO.into());
     }
     if flags.keep_access_time {
         state.tree.check_owned(inode)?;

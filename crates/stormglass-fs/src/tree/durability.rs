@@ -96,6 +96,7 @@ impl Tree {
                 Body::File(contents) => contents.power_loss(|pending| survivors.writes(pending)),
                 Body::Directory(directory) => directory.entries = directory.durable_entries.clone(),
                 Body::Symlink(_) => {}
+                Body::Special(file) => file.detach(),
             }
             (node.links, node.opens, node.durable_links) = (0, 0, 0);
             node.attributes.mode = node.attributes.durable_mode;

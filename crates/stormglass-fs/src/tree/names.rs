@@ -8,6 +8,7 @@ use super::{Contents, Tree};
 use crate::error::Errno;
 use std::io;
 use std::sync::Arc;
+use stormglass_rt::{SpecialFile, SpecialKind};
 
 /// The permission bits of a symbolic link, which are never checked (`symlink(7)`).
 const SYMLINK_MODE: u32 = 0o777;
@@ -63,6 +64,27 @@ impl Tree {
         }
         let resolved = self.nodes.resolve_any(path, Follow::Never)?.free_dentry_for_file()?;
         self.add(resolved, SYMLINK_MODE, Body::Symlink(target.to_string())).map(drop)
+    }
+
+    /// Creates a Unix socket or a FIFO (`mknod(2)`), and returns its inode's file.
+    pub(crate) fn create_special(
+        &mut self,
+        path: &str,
+        kind: SpecialKind,
+        mode: u32,
+    ) -> io::Result<SpecialFile> {
+        let resolved = self.nodes.resolve_any(path, Follow::Never)?.free_dentry_for_file()?;
+        let file = SpecialFile::new(kind);
+        self.add(resolved, mode, Body::Special(file.clone()))?;
+        Ok(file)
+    }
+
+    /// Returns the special file that this inode is, or `None` if it is of another type.
+    pub(crate) fn special(&self, inode: Inode) -> Option<&SpecialFile> {
+        match &self.node(inode).body {
+            Body::Special(file) => Some(file),
+            _ => None,
+        }
     }
 
     pub(crate) fn read_link(&mut self, path: &str) -> io::Result<String> {

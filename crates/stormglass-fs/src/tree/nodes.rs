@@ -8,6 +8,7 @@ use rustc_hash::FxBuildHasher;
 use std::io;
 use std::sync::Arc;
 use stormglass_core::SimTime;
+use stormglass_rt::{SpecialFile, SpecialKind};
 
 /// The inode number of a file, directory or symbolic link. Directory entries point to it. Numbers are never reused, so a
 /// stale number cannot refer to a newer file.
@@ -31,6 +32,17 @@ pub(crate) enum Type {
     Directory,
     File,
     Symlink,
+    Socket,
+    Fifo,
+}
+
+impl From<SpecialKind> for Type {
+    fn from(kind: SpecialKind) -> Type {
+        match kind {
+            SpecialKind::Socket => Type::Socket,
+            SpecialKind::Fifo => Type::Fifo,
+        }
+    }
 }
 
 /// What `stat(2)` reports about an inode.
@@ -77,6 +89,7 @@ pub(super) enum Body {
     Directory(Directory),
     File(Contents),
     Symlink(String),
+    Special(SpecialFile),
 }
 
 /// The entries of a directory. The order follows from the operations, not from the names: see [`sorted`].
@@ -150,6 +163,7 @@ impl Nodes {
             Body::Directory(_) => Type::Directory,
             Body::File(_) => Type::File,
             Body::Symlink(_) => Type::Symlink,
+            Body::Special(file) => file.kind().into(),
         }
     }
 

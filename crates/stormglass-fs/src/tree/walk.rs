@@ -2,12 +2,14 @@
 
 use super::contents::Contents;
 use super::nodes::{Body, Directory, Inode, Nodes, sorted};
+use stormglass_rt::SpecialKind;
 
 /// What a walk finds under a name.
 pub(crate) enum Found<'a> {
     Directory,
     File(&'a Contents),
     Symlink(&'a str),
+    Special(SpecialKind),
 }
 
 impl Nodes {
@@ -25,6 +27,7 @@ impl Nodes {
                 }
                 Body::File(contents) => visit(&path, Found::File(contents), durable),
                 Body::Symlink(target) => visit(&path, Found::Symlink(target), durable),
+                Body::Special(file) => visit(&path, Found::Special(file.kind()), durable),
             }
         }
     }

@@ -250,3 +250,38 @@ fn counters_print_as_a_table() {
         assert_eq!(disk.counters().of(Kind::Send).times, 0);
     });
 }
+
+/// A process's locks end with it, before anything else runs: the first task of the next one takes
+/// the lock of either mode, in each of 100 seeds, and the file that the killed one drops later
+/// releases nothing.
+#[test]
+fn a_new_process_takes_the_lock_of_a_killed_one() {
+    for (seed, tracked) in (0..100).flat_map(|seed| [(seed, false), (seed, true)]) {
+        let runtime = Runtime::with_seed_and_config(seed, madsim::Config::default());
+        let _tracker = tracked.then(|| stormglass_rt::ProcessTracker::new(&runtime));
+        runtime.block_on(async {
+            let id = node("node").id();
+            let _mounted = slow("disk", 0).mount_on(id);
+            let current = || Handle::current().get_node(id).unwrap();
+            for exclusive in [true, false] {
+                let lives = |exclusive: bool| async move {
+                    let file = fs::File::create("lock").await.unwrap();
+                    let result = if exclusive { file.try_lock() } else { file.try_lock_shared() };
+                    result.unwrap();
+                    std::future::pending::<()>().await;
+                };
+                current().spawn(lives(exclusive));
+                stormglass_rt::sleep(MS(1)).await;
+                Handle::current().kill(id);
+                Handle::current().restart(id);
+                current().spawn(lives(true));
+                stormglass_rt::sleep(MS(1)).await;
+                let file = current().spawn(fs::File::open("lock")).await.unwrap().unwrap();
+                assert!(matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)));
+                assert!(matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)));
+                Handle::current().kill(id);
+                Handle::current().restart(id);
+            }
+        });
+    }
+}

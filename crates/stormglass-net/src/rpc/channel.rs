@@ -3,11 +3,13 @@
 use crate::address::Address;
 use crate::delayed_ack::DelayedAck;
 use crate::delivery::Destination;
+use crate::error::ECONNRESET;
 use crate::handshake::Target;
 use crate::host::Host;
 use crate::inbox::Inbox;
 use crate::network::Shared;
 use crate::ordered_stream::OrderedStream;
+use crate::ports::At;
 use crate::rpc::service::{Call, Reply, RequestQueue, Response};
 use std::fmt;
 use std::io;
@@ -165,9 +167,9 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
             return Ok(connection.clone());
         }
         let shared: &Arc<Shared> = self.host.shared();
-        let target = Target { host: self.to.host, ip: None, port: self.to.port };
+        let target = Target { host: self.to.host, at: At::Host, port: self.to.port };
         let round_trips = shared.profile.handshake_round_trips;
-        let service = shared.handshake::<RequestQueue<Q, A>>(self.host.id, target, round_trips).await?;
+        let (_, service) = shared.handshake::<RequestQueue<Q, A>>(self.host.id, target, round_trips).await?;
         let stream = |from, to| OrderedStream::new(shared, shared.link(from, to), self.to.port);
         let connection = CallConnection {
             there: stream(self.host.id, self.to.host),
@@ -230,14 +232,14 @@ impl<Q: Send + 'static, A: Send + 'static> PendingCall<Q, A> {
         match response {
             Some(Response::One(response)) => Ok(Some(response)),
             Some(Response::End) => Ok(None),
-            Some(Response::Reset) => Err(io::ErrorKind::ConnectionReset.into()),
+            Some(Response::Reset) => Err(ECONNRESET.into()),
             None => {
                 if let Some(why) = self.connection.there.broken() {
                     return Err(why.into());
                 }
                 // The service has dropped the reply, and its host sends a reset.
                 self.connection.back.deliver_control().await;
-                Err(io::ErrorKind::ConnectionReset.into())
+                Err(ECONNRESET.into())
             }
         }
     }

@@ -1,7 +1,9 @@
 //! The service's side of calls.
 
 use crate::address::Address;
+use crate::bound_port::BoundPort;
 use crate::delivery::Destination;
+use crate::error::EPIPE;
 use crate::handshake::AcceptQueue;
 use crate::host::Host;
 use crate::inbox::Inbox;
@@ -20,8 +22,8 @@ use stormglass_rt::channel::{self, Receiver, Sender};
 /// the clients of a server that binds its port before it is ready wait, they are not refused.
 #[derive(Debug)]
 pub struct Service<Q, A> {
+    bound: BoundPort,
     host: Host,
-    address: Address,
     calls: Receiver<Call<Q, A>>,
 }
 
@@ -34,8 +36,8 @@ impl Host {
     pub fn serve<Q: Send + 'static, A: Send + 'static>(&self, port: u16) -> io::Result<Service<Q, A>> {
         let (sender, calls) = channel::channel::<Call<Q, A>>(&self.shared().recorder);
         let owner = Arc::new(RequestQueue(sender));
-        let port = self.shared().bind(Protocol::Stream, self.id, (None, port), true, owner)?;
-        Ok(Service { host: self.clone(), address: self.address(port), calls })
+        let bound = self.bind_port(Protocol::Stream, port, true, owner)?;
+        Ok(Service { bound, host: self.clone(), calls })
     }
 }
 
@@ -53,13 +55,7 @@ impl<Q, A> Service<Q, A> {
 
     /// The port's address.
     pub fn address(&self) -> Address {
-        self.address
-    }
-}
-
-impl<Q, A> Drop for Service<Q, A> {
-    fn drop(&mut self) {
-        self.host.shared().unbind(Protocol::Stream, self.address.host, (None, self.address.port));
+        self.host.address(self.bound.port())
     }
 }
 
@@ -161,7 +157,7 @@ impl<A: Send + 'static> ResponseSender<A> {
     /// `BrokenPipe` after the caller has given up and its cancellation has arrived.
     pub fn send(&self, response: A) -> io::Result<()> {
         if self.0.is_cancelled() {
-            return Err(io::ErrorKind::BrokenPipe.into());
+            return Err(EPIPE.into());
         }
         self.0.send_back(Response::One(response));
         Ok(())

@@ -1,14 +1,19 @@
 //! TCP streams.
 
-use crate::byte_stream::{ByteStream, byte_stream_halves, byte_stream_methods};
+use crate::byte_stream::{ByteStream, byte_stream_methods};
 use crate::ext::TcpStreamExt;
+use crate::ip_options::ip_option_methods;
 use crate::keepalive::Keepalive;
+use crate::socket_pair::lock;
+use crate::stream_halves::byte_stream_halves;
+use crate::tcp::options::TcpOptions;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use stormglass_rt::Descriptor;
 use tokio::io::ReadBuf;
 
 /// A TCP connection, named after `tokio::net::TcpStream`.
@@ -19,7 +24,8 @@ use tokio::io::ReadBuf;
 /// data.
 pub struct TcpStream {
     pub(crate) socket: ByteStream,
-    no_delay: AtomicBool,
+    options: Mutex<TcpOptions>,
+    _descriptor: Descriptor,
 }
 
 byte_stream_methods!(TcpStream, halves);
@@ -28,11 +34,57 @@ pub(crate) mod halves {
     use super::TcpStream;
     use std::net::SocketAddr;
     super::byte_stream_halves!(TcpStream, SocketAddr);
+
+    macro_rules! peek_methods {
+        ($Half:ty) => {
+            impl $Half {
+                /// Reads data and leaves it in the receive buffer.
+                ///
+                /// # Errors
+                ///
+                /// The connection's error, once.
+                pub async fn peek(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                    AsRef::<TcpStream>::as_ref(self).peek(buffer).await
+                }
+
+                /// Polls [`Self::peek`], for hand-written futures.
+                pub fn poll_peek(
+                    &mut self,
+                    context: &mut Context<'_>,
+                    buffer: &mut ReadBuf<'_>,
+                ) -> Poll<io::Result<usize>> {
+                    AsRef::<TcpStream>::as_ref(self).poll_peek(context, buffer)
+                }
+            }
+        };
+    }
+
+    peek_methods!(ReadHalf<'_>);
+    peek_methods!(OwnedReadHalf);
+}
+
+ip_option_methods!(TcpStream);
+
+impl AsRef<TcpStream> for TcpStream {
+    fn as_ref(&self) -> &TcpStream {
+        self
+    }
 }
 
 impl TcpStream {
-    pub(crate) fn new(socket: ByteStream) -> TcpStream {
-        TcpStream { socket, no_delay: AtomicBool::new(false) }
+    /// Makes the stream of an established connection with these options.
+    pub(crate) fn new(socket: ByteStream, options: TcpOptions, descriptor: Descriptor) -> TcpStream {
+        if options.is_zero_linger() {
+            socket.set_zero_linger(true);
+        }
+        if options.keepalive {
+            socket.set_keepalive(Some(Keepalive::default()));
+        }
+        TcpStream { socket, options: Mutex::new(options), _descriptor: descriptor }
+    }
+
+    fn options(&self) -> MutexGuard<'_, TcpOptions> {
+        lock(&self.options)
     }
 
     /// The address of this end.
@@ -74,7 +126,7 @@ impl TcpStream {
     ///
     /// None; the result type is tokio's.
     pub fn nodelay(&self) -> io::Result<bool> {
-        Ok(self.no_delay.load(Ordering::Relaxed))
+        Ok(self.options().no_delay)
     }
 
     /// Sets `TCP_NODELAY`. This changes nothing: small segments are never delayed.
@@ -83,7 +135,27 @@ impl TcpStream {
     ///
     /// None; the result type is tokio's.
     pub fn set_nodelay(&self, no_delay: bool) -> io::Result<()> {
-        self.no_delay.store(no_delay, Ordering::Relaxed);
+        self.options().no_delay = no_delay;
+        Ok(())
+    }
+
+    /// Returns the value that [`TcpStream::set_quickack`] set. Default: `true`.
+    ///
+    /// # Errors
+    ///
+    /// None; the result type is tokio's.
+    pub fn quickack(&self) -> io::Result<bool> {
+        Ok(self.options().quick_ack)
+    }
+
+    /// Sets `TCP_QUICKACK`. This changes nothing: acknowledgements are never delayed. Linux
+    /// changes the value by itself as the connection goes on, the simulation does not.
+    ///
+    /// # Errors
+    ///
+    /// None; the result type is tokio's.
+    pub fn set_quickack(&self, quick_ack: bool) -> io::Result<()> {
+        self.options().quick_ack = quick_ack;
         Ok(())
     }
 
@@ -93,33 +165,36 @@ impl TcpStream {
     ///
     /// None; the result type is tokio's.
     pub fn set_zero_linger(&self) -> io::Result<()> {
-        self.socket.set_zero_linger(true);
+        self.change_linger(Some(Duration::ZERO));
         Ok(())
     }
 
-    /// Sets `SO_LINGER`: `Some(0 s)` as [`TcpStream::set_zero_linger`], `None` for the default.
-    /// Other times are not simulated: dropping never blocks.
+    /// Sets `SO_LINGER`. Less than a second is [`TcpStream::set_zero_linger`]. With more, closing
+    /// sends a FIN as without the option; on Linux it also blocks the thread until the peer has
+    /// acknowledged everything, at most for this time, which is not simulated.
     ///
     /// # Errors
     ///
-    /// `Unsupported` for other times.
+    /// None; the result type is tokio's.
+    #[deprecated = "`SO_LINGER` causes the socket to block the thread on drop"]
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        match linger {
-            Some(time) if !time.is_zero() => Err(io::ErrorKind::Unsupported.into()),
-            linger => {
-                self.socket.set_zero_linger(linger.is_some());
-                Ok(())
-            }
-        }
+        self.change_linger(linger);
+        Ok(())
     }
 
-    /// Returns the value that [`TcpStream::set_linger`] set.
+    fn change_linger(&self, linger: Option<Duration>) {
+        let mut options = self.options();
+        options.set_linger(linger);
+        self.socket.set_zero_linger(options.is_zero_linger());
+    }
+
+    /// Returns the value that [`TcpStream::set_linger`] set, in whole seconds. Default: `None`.
     ///
     /// # Errors
     ///
     /// None; the result type is tokio's.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
-        Ok(self.socket.zero_linger().then_some(Duration::ZERO))
+        Ok(self.options().linger())
     }
 }
 

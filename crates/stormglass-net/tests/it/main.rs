@@ -10,4 +10,6 @@ mod faults;
 mod hold;
 mod hyper;
 mod madsim_network;
+mod processes;
 mod streams;
+mod unix;

@@ -1,7 +1,8 @@
 // The contract's test bodies. `net` is the network that they run on: all names here exist in both.
 // `sleep` lets the peer's segments arrive.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -10,16 +11,21 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 struct Seen(Vec<String>);
 
 impl Seen {
-    /// Notes the result of a step: the value, or the kind of error, with the kernel's number where
-    /// std has no kind for it.
+    /// Notes the result of a step: the value, or the error.
     fn note<T: std::fmt::Debug>(&mut self, what: &str, result: io::Result<T>) {
         self.0.push(match result {
             Ok(value) => format!("{what}: {value:?}"),
-            Err(error) => match format!("{:?}", error.kind()).as_str() {
-                "Uncategorized" => format!("{what}: error {:?}", error.raw_os_error()),
-                kind => format!("{what}: {kind}"),
-            },
+            Err(error) => format!("{what}: {}", described(&error)),
         });
+    }
+}
+
+/// An error as the bodies compare it: std's text with the kernel's number, or, for an error that
+/// std or tokio make without the kernel, its kind.
+fn described(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(_) => error.to_string(),
+        None => format!("{:?}", error.kind()),
     }
 }
 
@@ -85,6 +91,10 @@ pub async fn connecting_to_a_closed_port_is_refused() -> Vec<String> {
     let listener = net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let both = [at, listener.local_addr().unwrap()];
     seen.note("connect to one of two", net::TcpStream::connect(&both[..]).await.map(drop));
+    let (v4, v6) = ("127.0.0.1:9".parse().unwrap(), "[::1]:9".parse().unwrap());
+    seen.note("connect IPv4 to IPv6", net::TcpSocket::new_v4().unwrap().connect(v6).await.map(drop));
+    seen.note("connect IPv6 to IPv4", net::TcpSocket::new_v6().unwrap().connect(v4).await.map(drop));
+    seen.note("broadcast", net::TcpStream::connect("127.255.255.255:9").await.map(drop));
     seen.0
 }
 
@@ -105,6 +115,9 @@ pub async fn bound_addresses_are_in_use() -> Vec<String> {
     seen.note("unbound", socket.local_addr());
     seen.note("bind", socket.bind("127.0.0.1:0".parse().unwrap()));
     seen.note("bind twice", socket.bind("127.0.0.1:0".parse().unwrap()));
+    let (v4, v6) = ("127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap());
+    seen.note("bind IPv4 to IPv6", net::TcpSocket::new_v4().unwrap().bind(v6));
+    seen.note("bind IPv6 to IPv4", net::TcpSocket::new_v6().unwrap().bind(v4));
     seen.0
 }
 
@@ -176,7 +189,7 @@ pub async fn a_half_closed_stream_still_receives() -> Vec<String> {
     drop(server);
     settle().await;
     seen.note("client reads the end", read(&mut client, 64).await);
-    seen.note("error", client.take_error().map(|error| error.map(|error| error.kind())));
+    seen.note("error", client.take_error().map(|error| error.as_ref().map(described)));
     seen.0
 }
 
@@ -208,8 +221,8 @@ pub async fn closing_with_unread_data_resets() -> Vec<String> {
     settle().await;
     drop(server);
     settle().await;
-    seen.note("error", client.take_error().map(|error| error.map(|error| error.kind())));
-    seen.note("error again", client.take_error().map(|error| error.map(|error| error.kind())));
+    seen.note("error", client.take_error().map(|error| error.as_ref().map(described)));
+    seen.note("error again", client.take_error().map(|error| error.as_ref().map(described)));
     seen.0
 }
 
@@ -544,6 +557,25 @@ pub async fn a_datagram_to_an_unbound_port_is_refused() -> Vec<String> {
     let mut buffer = [0; 8];
     seen.note("no error without a connection", one.try_recv_from(&mut buffer).map(drop));
     seen.note("send", one.send_to(b"hello?", at).await);
+    seen.0
+}
+
+pub async fn a_broadcast_needs_permission() -> Vec<String> {
+    let mut seen = Seen::default();
+    let socket = net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (lo, all) = ("127.255.255.255:9", "255.255.255.255:9");
+    seen.note("unset", socket.broadcast());
+    seen.note("send", socket.send_to(b"hello?", lo).await);
+    seen.note("to all", socket.send_to(b"hello?", all).await);
+    seen.note("connect", socket.connect(lo).await);
+    seen.note("set", socket.set_broadcast(true));
+    seen.note("is set", socket.broadcast());
+    seen.note("send", socket.send_to(b"hello?", lo).await);
+    seen.note("connect", socket.connect(lo).await);
+    seen.note("send", socket.send(b"hello?").await);
+    let socket = net::UdpSocket::bind("0.0.0.0:0").await.unwrap();
+    seen.note("not connected", socket.peer_addr());
+    seen.note("no destination", socket.send(b"hello?").await);
     seen.0
 }
 
