@@ -83,15 +83,16 @@ impl File {
     }
 
     pub(crate) async fn open_on(disk: &Disk, options: &OpenOptions, path: &str) -> io::Result<File> {
-        let (open, descriptor) = Description::open(disk, options, path).await?;
-        Ok(File::new(Arc::new(open), descriptor))
+        let (description, descriptor) = Description::open(disk, options, path).await?;
+        Ok(File::new(Arc::new(description), descriptor))
     }
 
     /// Opens the target of a copy: it is created or truncated, and gets the permission bits `mode`.
     pub(crate) async fn create_copy(disk: &Disk, path: &str, mode: u32) -> io::Result<File> {
         let options = *OpenOptions::new().write(true).create(true).truncate(true).mode(mode);
-        let (open, descriptor) = Description::open_with(disk, options.flags()?, path, Some(mode)).await?;
-        Ok(File::new(Arc::new(open), descriptor))
+        let (description, descriptor) =
+            Description::open_with(disk, options.flags()?, path, Some(mode)).await?;
+        Ok(File::new(Arc::new(description), descriptor))
     }
 
     /// Makes data and metadata durable (fsync). On a directory: its entries.
@@ -223,8 +224,8 @@ impl File {
         let turn = self.turn.lock().await;
         self.settle_stream().await;
         drop(turn);
-        let descriptor = rt::Descriptor::open()?;
-        Ok(File { max_buf_size: self.max_buf_size, ..File::new(self.open.clone(), descriptor) })
+        let clone = File::new(self.open.clone(), rt::Descriptor::open()?);
+        Ok(File { max_buf_size: self.max_buf_size, ..clone })
     }
 
     /// Waits for the stream's in-flight read or write; the next write or flush reports the error of

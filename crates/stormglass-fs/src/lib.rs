@@ -8,7 +8,8 @@
 //! 4. [`power`]: what a power loss leaves. [`device`]: the request queue and its stalls. `write_back`: the kernel's own writes.
 //! 5. `operation`: kinds, streams, counters. `lock`: advisory locks. `deferred`: the latency of blocking calls.
 //! 6. [`disk`]: the handle of a disk. Every operation starts, sleeps and finishes there.
-//! 7. `special`: Unix sockets and FIFOs. [`mount`]: the disk of a node. `options`: flags of `open(2)`. `metadata`, `names`, `directory`: operations on paths.
+//! 7. `special`: Unix sockets and FIFOs. [`mount`]: the disk of a node. `options`: flags of `open(2)`. `metadata`, `names`,
+//!    `directory`: operations on paths.
 //! 8. `ext`, [`file`](mod@file): an open file. `whole_file`: opening by path, reading and writing whole files.
 //! 9. `functions`, `mounted`: the functions of `tokio::fs` on the mounted disk. [`blocking`]: engines without await.
 //!

@@ -269,7 +269,7 @@ impl FileType {
     }
 }
 
-/// A disk has files, directories, symbolic links, Unix sockets and FIFOs.
+/// A disk has no devices.
 impl FileTypeExt for FileType {
     fn is_block_device(&self) -> bool {
         false

@@ -3,6 +3,7 @@
 use crate::deferred::DeferredLatency;
 use crate::disk::Disk;
 use crate::operation::Operation;
+use crate::options::masked;
 use crate::tree::{Follow, WRITE, path_str};
 use std::io;
 use std::path::Path;
@@ -22,9 +23,14 @@ impl Filesystem for Disk {
             target: None,
             direct: false,
         };
+        // The mode of bind(2), and what mkfifo(1) asks for.
+        let mode = match kind {
+            SpecialKind::Socket => masked(0o777),
+            SpecialKind::Fifo => masked(0o666),
+        };
         let disk = self.deferring_to(&DeferredLatency::recorded(self.recorder()));
         let in_flight = disk.start(None, operation)?;
-        disk.finish(in_flight, |state, _| state.tree.create_special(path, kind))
+        disk.finish(in_flight, |state, _| state.tree.create_special(path, kind, mode))
     }
 
     fn find(&self, path: &Path) -> io::Result<Option<SpecialFile>> {

@@ -12,7 +12,7 @@ use stormglass_core::Kind;
 use stormglass_rt as rt;
 
 impl Description {
-    /// Opens a file.
+    /// Opens a file, with a descriptor of the process.
     pub(super) async fn open(
         disk: &Disk,
         options: &OpenOptions,
@@ -43,7 +43,7 @@ impl Description {
                 state.tree.set_mode(inode, mode)?;
             }
             state.tree.open(inode);
-            let open = Description {
+            let description = Description {
                 disk: disk.clone(),
                 inode,
                 directory: state.tree.type_of(inode) == Type::Directory,
@@ -53,7 +53,7 @@ impl Description {
                 number: state.locks.number(),
                 position: AtomicU64::new(0),
             };
-            Ok((open, descriptor))
+            Ok((description, descriptor))
         };
         disk.complete(in_flight, found).await
     }
@@ -95,8 +95,8 @@ fn open_inode(state: &mut State, flags: &Flags, path: &str) -> io::Result<Inode>
         }
         state.tree.check(inode, if flags.read { READ } else { 0 } | if writes { WRITE } else { 0 })?;
     }
-    if matches!(kind, Type::Socket | Type::Fifo) && !flags.path_only {
-        // A socket cannot be opened, and a FIFO is by `stormglass_net::unix::pipe`.
+    if state.tree.special(inode).is_some() && !flags.path_only {
+        // A socket; a FIFO is opened by `stormglass_net::unix::pipe`.
         return Err(Errno::ENXIO.into());
     }
     if flags.keep_access_time {

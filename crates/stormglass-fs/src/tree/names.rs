@@ -67,11 +67,14 @@ impl Tree {
     }
 
     /// Creates a Unix socket or a FIFO (`mknod(2)`), and returns its inode's file.
-    pub(crate) fn create_special(&mut self, path: &str, kind: SpecialKind) -> io::Result<SpecialFile> {
+    pub(crate) fn create_special(
+        &mut self,
+        path: &str,
+        kind: SpecialKind,
+        mode: u32,
+    ) -> io::Result<SpecialFile> {
         let resolved = self.nodes.resolve_any(path, Follow::Never)?.free_dentry_for_file()?;
         let file = SpecialFile::new(kind);
-        // As with a umask of 022 (`bind(2)`, `mkfifo(3)`).
-        let mode = if kind == SpecialKind::Socket { 0o755 } else { 0o644 };
         self.add(resolved, mode, Body::Special(file.clone()))?;
         Ok(file)
     }
