@@ -7,10 +7,10 @@
 //!    socket), `ip_options`, `address`,
 //!    `location`, `power`, `keepalive`, `retransmission` and `delayed_ack` (TCP's timers),
 //!    `inbox`, `queue` (messages that a hold keeps).
-//! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ports`,
-//!    `registry` (connections and Unix listeners), `groups` (members of multicast groups),
-//!    `madsim_network` (the same faults in madsim's own network), [`network`], `bound_port`,
-//!    [`host`].
+//! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ephemeral`
+//!    (choice of free ports), `ports`, `registry` (connections and names of Unix sockets), `groups`
+//!    (members of multicast groups), `madsim_network` (the same faults in madsim's own network),
+//!    [`network`], `bound_port`, [`host`].
 //! 3. Faults on it: `inject`, [`partition`], [`hold`].
 //! 4. How values are delivered: `delivery` (one timer for each), `datagram`, `ordered_stream` (one
 //!    direction of a connection).
@@ -84,6 +84,9 @@ pub mod fault;
 
 #[cfg(madsim)]
 mod link;
+
+#[cfg(madsim)]
+mod ephemeral;
 
 #[cfg(madsim)]
 mod ports;

@@ -376,8 +376,13 @@ impl Shared {
             let namespace = match &location.namespace {
                 None => own,
                 Some(name) => {
+                    let stream = || self.seed.stream(("net", &*location.machine, "ports", &**name));
+                    let State { namespaces, ports, .. } = &mut *state;
                     let name = (location.machine.clone(), name.clone());
-                    *state.namespaces.entry(name).or_insert(own)
+                    *namespaces.entry(name).or_insert_with(|| {
+                        ports.ephemeral.randomize(own, stream());
+                        own
+                    })
                 }
             };
             state.hosts.push(HostInfo { name, location, namespace, symbol, power, ip, names, faults, links });

@@ -2,6 +2,7 @@
 //! without clock.
 
 use crate::address::{HostId, NamespaceId};
+use crate::ephemeral::{EphemeralPorts, Preference};
 use crate::error::{EADDRINUSE, EADDRNOTAVAIL};
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
@@ -52,9 +53,6 @@ pub(crate) struct Site {
     pub(crate) at: At,
 }
 
-/// The ports that a kernel chooses from (Linux: `net.ipv4.ip_local_port_range`).
-const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
-
 /// How long a connection that was closed keeps its ports (Linux: `TCP_TIMEWAIT_LEN`).
 pub(crate) const TIME_WAIT: Duration = Duration::from_secs(60);
 
@@ -65,7 +63,7 @@ pub(crate) struct Ports {
     /// The number of the last binding.
     last_bound: u64,
     connections: BTreeMap<(NamespaceId, u16, SocketAddr), (HostId, Use)>,
-    last_ephemeral: BTreeMap<NamespaceId, u16>,
+    pub(crate) ephemeral: EphemeralPorts,
 }
 
 /// What is bound to a port.
@@ -140,9 +138,14 @@ impl Ports {
     ) -> io::Result<Binding> {
         let Site { namespace, host, at } = site;
         let port = match port {
-            0 => self
-                .ephemeral(namespace, |ports, port| !ports.bound.contains_key(&(protocol, namespace, port)))
-                .ok_or(EADDRINUSE)?,
+            0 => {
+                let preference = match protocol {
+                    Protocol::Datagram => Preference::None,
+                    Protocol::Stream => Preference::Odd,
+                };
+                let free = |port| !self.bound.contains_key(&(protocol, namespace, port));
+                self.ephemeral.choose(namespace, preference, free).ok_or(EADDRINUSE)?
+            }
             port => port,
         };
         let first = (namespace, port, SocketAddr::from(([0; 4], 0)));
@@ -203,14 +206,14 @@ impl Ports {
         remote: SocketAddr,
         now: SimTime,
     ) -> io::Result<u16> {
-        let free = |ports: &Ports, port: u16| {
-            ports.connections.get(&(namespace, port, remote)).is_none_or(|(_, used)| used.is_over(now))
-        };
+        let connections = &self.connections;
+        let free =
+            |port| connections.get(&(namespace, port, remote)).is_none_or(|(_, used)| used.is_over(now));
         let port = match port {
-            0 => self.ephemeral(namespace, |ports, port| {
-                !ports.bound.contains_key(&(Protocol::Stream, namespace, port)) && free(ports, port)
+            0 => self.ephemeral.choose(namespace, Preference::Even, |port| {
+                !self.bound.contains_key(&(Protocol::Stream, namespace, port)) && free(port)
             }),
-            port => free(self, port).then_some(port),
+            port => free(port).then_some(port),
         };
         let port = port.ok_or(EADDRNOTAVAIL)?;
         self.connections.insert((namespace, port, remote), (host, Use::Open));
@@ -252,20 +255,12 @@ impl Ports {
             all.filter(move |(_, (_, used))| matches!(used, Use::TimeWait(_)) && !used.is_over(now));
         in_time_wait.map(|(&(_, port, remote), &(host, _))| (host, port, remote))
     }
-
-    /// Returns the next free port after the last ephemeral one that was chosen.
-    fn ephemeral(&mut self, namespace: NamespaceId, free: impl Fn(&Ports, u16) -> bool) -> Option<u16> {
-        let last = self.last_ephemeral.get(&namespace).copied().unwrap_or(*EPHEMERAL.end());
-        let later = last.saturating_add(1).max(*EPHEMERAL.start())..=*EPHEMERAL.end();
-        let port = later.chain(*EPHEMERAL.start()..=last).find(|&port| free(self, port))?;
-        self.last_ephemeral.insert(namespace, port);
-        Some(port)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ephemeral::EPHEMERAL;
 
     const HERE: (NamespaceId, HostId) = (NamespaceId(0), HostId(0));
     const NOW: SimTime = SimTime::ZERO;

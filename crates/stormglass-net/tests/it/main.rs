@@ -10,6 +10,7 @@ mod faults;
 mod hold;
 mod hyper;
 mod madsim_network;
+mod namespaces;
 mod processes;
 mod streams;
 mod unix;
