@@ -5,6 +5,7 @@
 //! - [`clock`]: simulated time, sleeps without madsim's floor of 1 ms, timer callbacks without a
 //!   task.
 //! - [`mod@mount`]: values that belong to a node, such as its disk and its host.
+//! - [`process`]: the incarnations of a node, which own ports and locks until they are killed.
 //! - [`special_file`]: Unix sockets and FIFOs, where a filesystem and a network meet.
 //! - [`descriptors`]: the file descriptors of a process, and their limit.
 //! - [`process`]: the incarnations of a node, which own ports and locks until they are killed.

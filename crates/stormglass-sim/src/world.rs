@@ -19,6 +19,7 @@ use stormglass_net::{self as net, Location, Network};
 use stormglass_plan::Fault;
 use stormglass_rt as rt;
 use stormglass_rt::coop::SystemCallCost;
+use stormglass_rt::descriptors::Descriptors;
 
 /// The world of one run: it makes nodes, and receives what the scenario waits for and reports.
 /// Clones are handles to the same world.
@@ -58,6 +59,7 @@ struct State {
     hosts: Vec<net::Mount>,
     /// What a system call costs on each node.
     system_calls: Vec<rt::Mount<SystemCallCost>>,
+    descriptors: Vec<rt::Mount<Descriptors>>,
 }
 
 /// The resources that the nodes of one machine share.
@@ -178,12 +180,14 @@ impl World {
             recorder: shared.recorder.clone(),
             process: Arc::default(),
             workers: Arc::default(),
+            descriptors: Descriptors::new(profile.machine.descriptors),
         };
         node.mount_workers();
         let mut state = self.state();
         state.disks.push(node.disk.mount_on(node.id));
         state.hosts.push(node.host.mount_on(node.id));
         state.system_calls.push(rt::mount(node.id, shared.system_call_cost()));
+        state.descriptors.push(rt::mount(node.id, node.descriptors.clone()));
         state.nodes.insert(name.to_string(), node.clone());
         state.faults.concern(&node, device_name, &shared.network);
         drop(state);

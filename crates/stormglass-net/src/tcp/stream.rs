@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use stormglass_rt::Descriptor;
 use tokio::io::ReadBuf;
 
 /// A TCP connection, named after `tokio::net::TcpStream`.
@@ -24,6 +25,7 @@ use tokio::io::ReadBuf;
 pub struct TcpStream {
     pub(crate) socket: ByteStream,
     options: Mutex<TcpOptions>,
+    _descriptor: Descriptor,
 }
 
 byte_stream_methods!(TcpStream, halves);
@@ -71,14 +73,14 @@ impl AsRef<TcpStream> for TcpStream {
 
 impl TcpStream {
     /// Makes the stream of an established connection with these options.
-    pub(crate) fn new(socket: ByteStream, options: TcpOptions) -> TcpStream {
+    pub(crate) fn new(socket: ByteStream, options: TcpOptions, descriptor: Descriptor) -> TcpStream {
         if options.is_zero_linger() {
             socket.set_zero_linger(true);
         }
         if options.keepalive {
             socket.set_keepalive(Some(Keepalive::default()));
         }
-        TcpStream { socket, options: Mutex::new(options) }
+        TcpStream { socket, options: Mutex::new(options), _descriptor: descriptor }
     }
 
     fn options(&self) -> MutexGuard<'_, TcpOptions> {

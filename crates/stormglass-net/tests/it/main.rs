@@ -15,3 +15,4 @@ mod madsim_network;
 mod namespaces;
 mod processes;
 mod streams;
+mod unix;
