@@ -420,7 +420,7 @@ impl Port {
         network.clone().spawn_in_kernel(scope, async move {
             let segment = Segment { bytes: 0, port: self.at.port() };
             let Some(latency) = network.send_control(&back, segment) else { return };
-            rt::sleep(latency).await;
+            rt::Clock::current().sleep(latency).await;
             let socket = network.inbox::<Socket>(Protocol::Datagram, self.from, bound_to(sender));
             if let Ok(Some(socket)) = socket
                 && socket.state().peer == Some(self.at)

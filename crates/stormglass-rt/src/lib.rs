@@ -4,6 +4,7 @@
 //!
 //! - [`clock`]: simulated time, sleeps without madsim's floor of 1 ms, timer callbacks without a
 //!   task.
+//! - [`node_clock`]: clocks of nodes that are wrong, and the run's date.
 //! - [`mod@channel`], [`mod@watch`]: communication between tasks that carries causes.
 //! - [`mod@mount`]: values that belong to a node, such as its disk and its host.
 //! - [`worker`]: the worker threads of a node's runtime, and blocking calls on them.
@@ -23,6 +24,8 @@ compile_error!(
 pub mod channel;
 pub mod clock;
 pub mod mount;
+pub mod node_clock;
+mod std_clock;
 pub mod task;
 mod wakers;
 pub mod watch;
@@ -31,9 +34,10 @@ pub mod worker;
 pub use channel::channel;
 pub use clock::{
     Alarm, Clock, MissedTickBehavior, Sleep, Ticker, is_in_run, now, pause, record_status, sleep,
-    sleep_until, time_of_day, timeout, wake_at,
+    sleep_until, timeout, wake_at,
 };
 pub use mount::{Mount, current_node, mount, mounted};
+pub use node_clock::{NodeClock, monotonic, set_date, time_of_day};
 pub use task::{
     JoinHandle, ScopeGuard, Scoped, TaskTracker, join_all, scoped, scoped_task, spawn, spawn_in, spawn_on,
 };

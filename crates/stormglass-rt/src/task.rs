@@ -7,6 +7,7 @@
 //! as tokio's.
 
 use crate::mount::current_node;
+use crate::node_clock::ShownClock;
 use crate::worker::{TaskWorker, wake_spawned_task};
 use madsim::runtime::NodeHandle;
 use madsim::task::{AbortHandle, JoinError, NodeId};
@@ -251,6 +252,7 @@ impl<F: Future> Future for Scoped<F> {
         };
         let worker_guard = own.worker.as_ref().map(TaskWorker::enter);
         let scope_guard = ScopeGuard::enter(&this.recorder, this.scope);
+        let _clock = ShownClock::enter();
         let polled = this.future.as_mut().poll(&mut Context::from_waker(waker));
         drop(worker_guard);
         this.scope = scope_guard.exit();
