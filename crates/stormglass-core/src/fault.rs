@@ -28,6 +28,8 @@
 //! | `disk-short-directory` | reading a directory takes several calls | it takes one |
 //! | `disk-corruption` | stored data differs from acknowledged data | stored data stays corrupt |
 //!
+//! Faults may overlap: a state is over when the last fault that asks for it is over.
+//!
 //! A new kind of disk fault is defined in `fault/disk.rs` alone and implemented in
 //! `stormglass_fs`.
 
