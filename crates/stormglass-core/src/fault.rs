@@ -31,6 +31,8 @@
 //! | `clock-drift` | a node's clocks run faster or slower | the rate is right; the deviation stays |
 //! | `clock-jump` | a node's time of day is set to another | at once; it stays set |
 //!
+//! Faults may overlap: a state is over when the last fault that asks for it is over.
+//!
 //! A new kind of disk fault is defined in `fault/disk.rs` alone and implemented in
 //! `stormglass_fs`.
 

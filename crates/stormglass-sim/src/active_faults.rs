@@ -69,9 +69,8 @@ fn time(fault: &Fault) -> Range<SimTime> {
 
 /// What the end of a one-shot fault undoes.
 pub(crate) enum Undo {
-    /// Starts the process again, unless it was started or stopped otherwise in the meantime; its
-    /// host has no power until then.
-    Start(Node, u64, Option<PowerOff>),
-    /// Resumes the process.
+    /// One fault less keeps the process down; its host has no power until then.
+    Start(Node, Option<PowerOff>),
+    /// One fault less pauses the node.
     Resume(Node),
 }

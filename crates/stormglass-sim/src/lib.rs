@@ -5,7 +5,7 @@
 //! CPUs, and turns what happened into an outcome. Nothing is kept between runs.
 //!
 //! In reading order, which is the order of dependence: [`error`], [`preset`], [`parameter_set`], [`cpu`], [`profile`] and [`run_settings`] (what
-//! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), [`node`], `active_faults`, [`world`], `one_shot`, [`mod@scenario`],
+//! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], `active_faults`, [`world`], `one_shot`, [`mod@scenario`],
 //! [`settings`], [`run`] and [`mod@check`].
 //!
 //! A scenario:
@@ -59,8 +59,11 @@ pub mod values;
 
 pub mod parameters;
 
-mod active_faults;
+mod process;
+
 pub mod node;
+
+mod active_faults;
 pub mod world;
 
 mod one_shot;

@@ -1,6 +1,7 @@
 //! A node: a process on a machine, with a host on the network and a disk.
 
 use crate::cpu::Cpu;
+use crate::process::Process;
 use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId;
 use std::future::Future;
@@ -24,18 +25,6 @@ pub struct Node {
     pub(crate) process: Arc<Mutex<Process>>,
     pub(crate) workers: Arc<Mutex<Option<rt::Mount<Workers>>>>,
 }
-
-/// The process of a node that has a start function.
-#[derive(Default)]
-pub(crate) struct Process {
-    /// The function that starts the process again.
-    start: Option<Start>,
-    /// The number of times that the process was started or ended.
-    incarnation: u64,
-    is_up: bool,
-}
-
-type Start = Arc<dyn Fn() + Send + Sync>;
 
 impl Node {
     /// Returns the node's name.
@@ -127,50 +116,57 @@ impl Node {
     /// it. The process must be running. For programs that supervise their processes themselves;
     /// others call [`Node::run`].
     pub fn set_start(&self, start: impl Fn() + Send + Sync + 'static) {
-        let mut process = self.process();
-        process.incarnation += 1;
-        process.is_up = true;
-        let before = process.start.replace(Arc::new(start));
-        drop(process);
+        let before = self.process().started(Arc::new(start));
         drop(before);
     }
 
-    /// Kills the process, and returns the number of the incarnation that begins with that. Returns
-    /// `None` and does nothing if the process is known to be down. A node without a start function
-    /// counts as running.
-    pub(crate) fn take_down(&self) -> Option<u64> {
-        let process = self.process();
-        if process.start.is_some() && !process.is_up {
-            return None;
-        }
+    /// Ends the process for a fault, and keeps it down until [`Node::release_down`]. Returns
+    /// `false` if that changes nothing: the scenario has ended the process, and no other fault
+    /// keeps it down.
+    pub(crate) fn keep_down(&self) -> bool {
+        let mut process = self.process();
+        let (before, was_down) = (process.keep_down(), process.is_down());
         drop(process);
-        self.kill();
-        Some(self.process().incarnation)
+        if !was_down {
+            self.end_process();
+            self.process().ended_by_fault();
+        }
+        before > 0 || !was_down
+    }
+
+    /// Ends one fault that keeps the process down. Starts the process again and returns `true` if
+    /// it was the last one, and the scenario has neither started nor ended the process since a
+    /// fault ended it.
+    pub(crate) fn release_down(&self) -> bool {
+        let start = self.process().release_down();
+        start.map(|start| start()).is_some()
+    }
+
+    /// Pauses the node for a fault until [`Node::release_paused`], whichever processes are started
+    /// on it in the meantime.
+    pub(crate) fn keep_paused(&self) {
+        self.process().keep_paused();
+        Handle::current().pause(self.id);
+    }
+
+    /// Ends one fault that keeps the node paused. Returns whether the node continues: no other
+    /// fault and not the scenario keeps it paused.
+    pub(crate) fn release_paused(&self) -> bool {
+        let is_paused = self.process().release_paused();
+        if !is_paused {
+            Handle::current().resume(self.id);
+        }
+        !is_paused
     }
 
     /// Returns whether the node has a start function.
     pub(crate) fn restarts(&self) -> bool {
-        self.process().start.is_some()
-    }
-
-    /// Starts the process again and returns `true`, unless it was started or ended since this
-    /// incarnation began.
-    pub(crate) fn bring_up(&self, incarnation: u64) -> bool {
-        let mut process = self.process();
-        if process.incarnation != incarnation {
-            return false;
-        }
-        let Some(start) = process.start.clone() else { return false };
-        process.incarnation += 1;
-        process.is_up = true;
-        drop(process);
-        start();
-        true
+        self.process().restarts()
     }
 
     /// Drops the start function, which may own a handle to the node.
     pub(crate) fn forget(&self) {
-        let start = self.process().start.take();
+        let start = self.process().forget();
         drop(start);
     }
 
@@ -179,16 +175,24 @@ impl Node {
     }
 
     /// Kills every task of the node at once, as SIGKILL does. The disk keeps what was written. The
-    /// next [`Node::spawn`] begins the next incarnation of the process.
+    /// next [`Node::spawn`] begins the next incarnation of the process, which [`Node::pause`] did
+    /// not stop; if a fault of a plan pauses the node, that process is paused too.
     pub fn kill(&self) {
+        self.end_process();
+    }
+
+    fn end_process(&self) {
         let mut process = self.process();
-        process.incarnation += 1;
-        process.is_up = false;
+        process.ended();
+        let is_paused = process.is_paused();
         drop(process);
         let handle = Handle::current();
         handle.kill(self.id);
         self.mount_workers();
         handle.restart(self.id);
+        if is_paused {
+            handle.pause(self.id);
+        }
     }
 
     /// Mounts new worker threads for the next incarnation, and drops those of the last one even if
@@ -199,15 +203,20 @@ impl Node {
         *workers = Some(rt::mount(self.id, Workers::new(&self.recorder, self.cpu.handling())));
     }
 
-    /// Stops the node's tasks until [`Node::resume`], as SIGSTOP does. The node's kernel
-    /// continues.
+    /// Stops the node's tasks until [`Node::resume`], as SIGSTOP does: calls are not counted, a kill
+    /// ends it, and a process that is down is not affected. The node's kernel continues.
     pub fn pause(&self) {
-        Handle::current().pause(self.id);
+        if self.process().stop() {
+            Handle::current().pause(self.id);
+        }
     }
 
-    /// Continues the node's tasks, as SIGCONT does.
+    /// Continues the node's tasks, as SIGCONT does, unless a fault of a plan pauses the node: then
+    /// its tasks continue when the last such fault is over.
     pub fn resume(&self) {
-        Handle::current().resume(self.id);
+        if !self.process().cont() {
+            Handle::current().resume(self.id);
+        }
     }
 
     /// Cuts the node's power for a moment: kills its process, and discards unsynced writes on its
