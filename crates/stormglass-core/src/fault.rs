@@ -14,8 +14,10 @@
 //! | --- | --- | --- |
 //! | `kill` | a node's process gets SIGKILL | it is started again, if its `Node` has a start function |
 //! | `power-loss` | a node vanishes, and its disk loses unsynced writes | as above |
+//! | `terminate` | a node's process gets SIGTERM, and SIGKILL after a grace period | as above |
 //! | `pause` | a node's process gets SIGSTOP; its kernel goes on | SIGCONT |
 //! | `reset` | connections get RST, once | at once |
+//! | `new-address` | a node gets another IP address, once | it keeps it |
 //! | `cut` | all messages between hosts are lost, or those of one direction | it heals |
 //! | `partition` | groups of hosts do not reach each other | it heals |
 //! | `flap` | a link is cut and heals periodically | it heals |
@@ -50,7 +52,7 @@ pub use disk::{
     Corruption, DiskEffect, DiskError, DiskFault, DiskOperation, DiskRule, DiskTarget, NoSlowdown, Slowdown,
 };
 pub use link::{LinkEffect, LinkFault, LinkOperation, LinkRule, LinkTarget, Sent, across};
-pub use one_shot::{Loss, OneShot};
+pub use one_shot::{Loss, OldAddress, OneShot};
 pub use pattern::Pattern;
 pub use registry::Registry;
 pub use rule::{InvalidRule, Rule, RuleEffect, RuleTarget};

@@ -161,4 +161,5 @@ mod simulated {
     pub use crate::tcp::{TcpListener, TcpSocket, TcpStream};
     pub use crate::udp::UdpSocket;
     pub use crate::unix::{UnixListener, UnixStream};
+    pub use stormglass_core::fault::OldAddress;
 }

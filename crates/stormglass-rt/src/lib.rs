@@ -7,6 +7,7 @@
 //! - [`node_clock`]: clocks of nodes that are wrong, and the run's date.
 //! - [`mod@channel`], [`mod@watch`]: communication between tasks that carries causes.
 //! - [`mod@mount`]: values that belong to a node, such as its disk and its host.
+//! - [`signal`]: the signals of a node's process, as `tokio::signal`.
 //! - [`worker`]: the worker threads of a node's runtime, and blocking calls on them.
 //! - [`task`]: tasks that keep their scope (node, name, last cause) from poll to poll.
 //!
@@ -25,6 +26,7 @@ pub mod channel;
 pub mod clock;
 pub mod mount;
 pub mod node_clock;
+pub mod signal;
 mod std_clock;
 pub mod task;
 mod wakers;

@@ -6,7 +6,7 @@
 use crate::active_faults::{CHECKED, Undo};
 use crate::node::Node;
 use crate::world::World;
-use madsim::runtime::{Handle, NodeHandle};
+use madsim::runtime::NodeHandle;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -21,7 +21,7 @@ impl World {
     /// and end of every fault are recorded.
     pub(crate) fn schedule_faults(&self) {
         let faults = self.with_faults(|faults| faults.all.clone());
-        let (harness, mut instants) = (harness(), one_shot_by_instant(&faults));
+        let (harness, mut instants) = (self.harness(), one_shot_by_instant(&faults));
         for (index, fault) in faults.iter().enumerate() {
             for (at, ends) in [(Some(fault.at), false), (fault.end(), true)] {
                 let Some(at) = at else { continue };
@@ -54,11 +54,6 @@ impl World {
         let undo = self.with_faults(|faults| faults.undo.remove(&index));
         undo.into_iter().flatten().for_each(|undo| end(self, undo));
     }
-}
-
-/// Returns the node on which the harness's tasks run.
-fn harness() -> NodeHandle {
-    Handle::current().get_node(rt::current_node()).expect("a run's scenario has a node")
 }
 
 /// The one-shot faults that begin and end at one instant, by their indexes in the plan.
@@ -157,6 +152,10 @@ fn begin(world: &World, fault: &OneShot) -> Begun {
             let off = node.restarts().then_some(off);
             (Undo::Start(node, off), true)
         }),
+        OneShot::Terminate { node, grace } => on_each(node, &|node| {
+            let is_affected = node.keep_down_gracefully(*grace);
+            (Undo::Start(node, None), is_affected)
+        }),
         OneShot::Pause { node } => on_each(node, &|node| {
             node.keep_paused();
             (Undo::Resume(node), true)
@@ -164,6 +163,13 @@ fn begin(world: &World, fault: &OneShot) -> Begun {
         OneShot::Reset { from, to } => {
             let count = world.network().reset_connections(from.as_str(), to.as_str()).expect(CHECKED);
             affects_any = count > 0;
+            Vec::new()
+        }
+        OneShot::NewAddress { node, old_address } => {
+            for node in world.matching(node) {
+                node.change_address(*old_address);
+                affects_any = true;
+            }
             Vec::new()
         }
     };

@@ -18,6 +18,8 @@ pub(crate) struct Process {
     /// Whether the end of the last fault that keeps the process down starts it again: a fault ended
     /// it, and since then the scenario has neither started nor ended it.
     is_start_owed: bool,
+    /// Whether a fault has sent SIGTERM to the process, and waits for its end.
+    is_terminating: bool,
     /// The number of active faults that keep the process down.
     down: u32,
     /// The number of active faults that keep the node paused.
@@ -29,13 +31,14 @@ pub(crate) struct Process {
 impl Process {
     /// Records that the scenario has started the process. Returns the start function before.
     pub(crate) fn started(&mut self, start: Start) -> Option<Start> {
-        (self.is_up, self.is_start_owed) = (true, false);
+        (self.is_up, self.is_start_owed, self.is_terminating) = (true, false, false);
         self.start.replace(start)
     }
 
     /// Records that the process has ended. A signal that stopped it ends with it.
     pub(crate) fn ended(&mut self) {
         (self.is_up, self.is_start_owed, self.is_stopped) = (false, false, false);
+        self.is_terminating = false;
     }
 
     /// Removes the start function.
@@ -70,12 +73,35 @@ impl Process {
     /// process is to be started again now.
     pub(crate) fn release_down(&mut self) -> Option<Start> {
         self.down = self.down.checked_sub(1).expect("a fault ends once");
+        self.start_if_owed()
+    }
+
+    /// Returns the start function if the process is to be started again, and no fault keeps it
+    /// down.
+    pub(crate) fn start_if_owed(&mut self) -> Option<Start> {
         if self.down > 0 || !self.is_start_owed {
             return None;
         }
         let start = self.start.clone()?;
         (self.is_up, self.is_start_owed) = (true, false);
         Some(start)
+    }
+
+    /// Records that the process is to be started again. Returns the start function if no fault
+    /// keeps it down.
+    pub(crate) fn start_or_owe(&mut self) -> Option<Start> {
+        self.is_start_owed = true;
+        self.start_if_owed()
+    }
+
+    /// Records that a fault has sent SIGTERM.
+    pub(crate) fn terminates(&mut self) {
+        self.is_terminating = true;
+    }
+
+    /// Returns whether a fault has sent SIGTERM to the process.
+    pub(crate) fn is_terminating(&self) -> bool {
+        self.is_terminating
     }
 
     /// Records the scenario's SIGSTOP, which does nothing to a process that is down. Returns

@@ -133,6 +133,9 @@ impl<'a> Run<'a> {
             let world = world.clone();
             catch_unwind(AssertUnwindSafe(|| {
                 runtime.block_on(async {
+                    if let Some(date) = limits.epoch.date() {
+                        rt::set_date(date);
+                    }
                     tasks = Some(rt::TaskTracker::on_current_node());
                     let (node, task) = (recorder.symbol("harness"), recorder.symbol("scenario"));
                     let scope = Scope { node, task, ..Scope::default() };
