@@ -14,8 +14,10 @@
 //! | --- | --- | --- |
 //! | `kill` | a node's process gets SIGKILL | it is started again, if its `Node` has a start function |
 //! | `power-loss` | a node vanishes, and its disk loses unsynced writes | as above |
+//! | `terminate` | a node's process gets SIGTERM, and SIGKILL after a grace period | as above |
 //! | `pause` | a node's process gets SIGSTOP; its kernel goes on | SIGCONT |
 //! | `reset` | connections get RST, once | at once |
+//! | `new-address` | a node gets another IP address, once | it keeps it |
 //! | `cut` | all messages between hosts are lost, or those of one direction | it heals |
 //! | `partition` | groups of hosts do not reach each other | it heals |
 //! | `flap` | a link is cut and heals periodically | it heals |
@@ -27,10 +29,16 @@
 //! | `disk-delay`, `disk-error`, `disk-short` | operations take longer; fail; do only a part | operations are as before |
 //! | `disk-short-directory` | reading a directory takes several calls | it takes one |
 //! | `disk-corruption` | stored data differs from acknowledged data | stored data stays corrupt |
+//! | `clock-skew` | a node's time of day is wrong by an offset | NTP steps it back |
+//! | `clock-drift` | a node's clocks run faster or slower | the rate is right; the deviation stays |
+//! | `clock-jump` | a node's time of day is set to another | at once; it stays set |
+//!
+//! Faults may overlap: a state is over when the last fault that asks for it is over.
 //!
 //! A new kind of disk fault is defined in `fault/disk.rs` alone and implemented in
 //! `stormglass_fs`.
 
+mod clock;
 mod disk;
 mod link;
 mod one_shot;
@@ -39,11 +47,12 @@ mod registry;
 mod rule;
 mod trigger;
 
+pub use clock::ClockFault;
 pub use disk::{
     Corruption, DiskEffect, DiskError, DiskFault, DiskOperation, DiskRule, DiskTarget, NoSlowdown, Slowdown,
 };
 pub use link::{LinkEffect, LinkFault, LinkOperation, LinkRule, LinkTarget, Sent, across};
-pub use one_shot::{Loss, OneShot};
+pub use one_shot::{Loss, OldAddress, OneShot};
 pub use pattern::Pattern;
 pub use registry::Registry;
 pub use rule::{InvalidRule, Rule, RuleEffect, RuleTarget};
@@ -63,6 +72,8 @@ pub enum FaultKind {
     Link(LinkFault),
     /// A rule on disks, or a slower device.
     Disk(DiskFault),
+    /// A wrong clock.
+    Clock(ClockFault),
 }
 
 impl FaultKind {
@@ -78,8 +89,11 @@ impl FaultKind {
             LinkFault::deserialize(table).map(FaultKind::Link)
         } else if DiskFault::KINDS.contains(&kind) {
             DiskFault::deserialize(table).map(FaultKind::Disk)
+        } else if ClockFault::KINDS.contains(&kind) {
+            ClockFault::deserialize(table).map(FaultKind::Clock)
         } else {
-            let known: Vec<&str> = [OneShot::KINDS, LinkFault::KINDS, DiskFault::KINDS].concat();
+            let known: Vec<&str> =
+                [OneShot::KINDS, LinkFault::KINDS, DiskFault::KINDS, ClockFault::KINDS].concat();
             let known = known.join("`, `");
             Err(D::Error::custom(format!("unknown variant `{kind}`, expected one of `{known}`")))
         }
@@ -95,13 +109,18 @@ impl FaultKind {
             FaultKind::OneShot(fault) => fault.validate(),
             FaultKind::Link(fault) => fault.validate(),
             FaultKind::Disk(fault) => fault.validate(),
+            FaultKind::Clock(fault) => fault.validate(),
         }
     }
 
-    /// Returns whether a duration of 0 s makes sense: the fault ends a process or a connection,
-    /// which is instantaneous.
+    /// Returns whether a duration of 0 s makes sense: the fault ends a process or a connection, or
+    /// sets a clock, which is instantaneous.
     pub fn is_instant(&self) -> bool {
-        matches!(self, FaultKind::OneShot(fault) if !matches!(fault, OneShot::Pause { .. }))
+        match self {
+            FaultKind::OneShot(fault) => !matches!(fault, OneShot::Pause { .. }),
+            FaultKind::Clock(fault) => matches!(fault, ClockFault::ClockJump { .. }),
+            FaultKind::Link(_) | FaultKind::Disk(_) => false,
+        }
     }
 }
 
@@ -114,6 +133,12 @@ impl From<OneShot> for FaultKind {
 impl From<LinkFault> for FaultKind {
     fn from(fault: LinkFault) -> FaultKind {
         FaultKind::Link(fault)
+    }
+}
+
+impl From<ClockFault> for FaultKind {
+    fn from(fault: ClockFault) -> FaultKind {
+        FaultKind::Clock(fault)
     }
 }
 
@@ -130,6 +155,7 @@ impl fmt::Display for FaultKind {
             FaultKind::OneShot(fault) => fault.fmt(f),
             FaultKind::Link(fault) => fault.fmt(f),
             FaultKind::Disk(fault) => fault.fmt(f),
+            FaultKind::Clock(fault) => fault.fmt(f),
         }
     }
 }

@@ -23,7 +23,7 @@ impl DeferredLatency {
     pub async fn sleep(&self) {
         let pending = std::mem::take(&mut *self.lock());
         if !pending.is_zero() {
-            rt::worker::offload(rt::sleep(pending)).await;
+            rt::worker::offload(rt::Clock::current().sleep(pending)).await;
             self.recorder.record(rt::now(), Kind::Settle, self.subject, pending, 0);
         }
     }

@@ -70,7 +70,7 @@ impl Shared {
         let queue = loop {
             let attempt = rt::now();
             if let Some(Transit { latency, refused, .. }) = self.send(&path.there, Sent::Syn, segment) {
-                rt::sleep(latency).await;
+                rt::Clock::current().sleep(latency).await;
                 let queue = match refused {
                     true => Ok(None),
                     false => self.inbox_of::<T>(Protocol::Stream, to.host, to.at, to.port, to.flow),
@@ -78,7 +78,7 @@ impl Shared {
                 // A full backlog drops the SYN without an answer: the client retransmits it.
                 let full = matches!(&queue, Ok(Some(queue)) if queue.is_full());
                 if !full && let Some(latency) = self.send_control(&path.back, segment) {
-                    rt::sleep(latency).await;
+                    rt::Clock::current().sleep(latency).await;
                     break queue;
                 }
             }
@@ -97,7 +97,7 @@ impl Shared {
                 if let (Some(there), Some(back)) =
                     (self.send_control(there, segment), self.send_control(back, segment))
                 {
-                    rt::sleep(there + back).await;
+                    rt::Clock::current().sleep(there + back).await;
                     break;
                 }
                 rt::sleep_until(attempt + timeout.next(there.latency_last() * 2)?).await;
@@ -115,7 +115,7 @@ impl Shared {
 pub(crate) async fn connect_to_unused_address() -> io::Result<std::convert::Infallible> {
     let mut timeout = SynTimeout::new();
     loop {
-        rt::sleep(timeout.next()?).await;
+        rt::Clock::current().sleep(timeout.next()?).await;
     }
 }
 

@@ -11,6 +11,7 @@ use madsim::task::NodeId;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use stormglass_core::fault::OldAddress;
 use stormglass_rt as rt;
 
 /// A host on the network.
@@ -76,6 +77,14 @@ impl Host {
     /// `AddrInUse` if another host has the address.
     pub fn set_ip(&self, ip: IpAddr) -> io::Result<()> {
         self.shared().set_ip(self.id, ip)
+    }
+
+    /// Takes the host's addresses away at once and gives it new ones, as a pod gets them that is
+    /// replaced; returns the IPv4 address, the next of `10.128.0.0/9`. From now on the host's name
+    /// resolves to it. Nothing can be bound to the old addresses, and what `old` says becomes of
+    /// them. Sockets that are bound to all addresses can be reached at the new one.
+    pub fn renew_ip(&self, old: OldAddress) -> IpAddr {
+        self.shared().renew_ip(self.id, old)
     }
 
     /// Mounts the host on the current node: [`crate::TcpStream`] and the other types that are

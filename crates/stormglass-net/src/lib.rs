@@ -198,4 +198,5 @@ mod simulated {
     pub use crate::tcp::{TcpListener, TcpSocket, TcpStream};
     pub use crate::udp::UdpSocket;
     pub use crate::unix::{UnixDatagram, UnixListener, UnixSocket, UnixStream};
+    pub use stormglass_core::fault::OldAddress;
 }

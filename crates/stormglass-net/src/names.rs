@@ -57,7 +57,7 @@ pub(crate) fn resolve<T: ToSocketAddrs>(
         }
         let shared = host.shared();
         let (latency, found) = shared.resolve(host.id, &name);
-        rt::sleep(latency).await;
+        rt::Clock::current().sleep(latency).await;
         let recorder = &shared.recorder;
         recorder.record(rt::now(), Kind::Resolve, recorder.symbol(&name), latency, u64::from(found.is_ok()));
         Ok(found?.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())

@@ -25,6 +25,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
+use stormglass_core::fault::OldAddress;
 use stormglass_core::{Keep, Recorder, Scope, Seed, SimTime, Stream, Symbol};
 use stormglass_rt::{self as rt, Process};
 
@@ -73,6 +74,8 @@ pub(crate) struct State {
     /// Values that arrived where nothing listens. Dropped outside of timer callbacks, when a link
     /// is next looked up.
     undeliverable: Vec<Box<dyn Any + Send>>,
+    /// How many addresses hosts have given up for new ones.
+    renewed: u32,
 }
 
 struct HostInfo {
@@ -82,6 +85,8 @@ struct HostInfo {
     symbol: Symbol,
     power: Arc<Power>,
     ip: IpAddr,
+    /// The number that the host's default addresses have.
+    addresses: HostId,
     /// The stream of chance for lookups of names.
     names: Option<Stream>,
     /// The stream of chance for faults of lookups and of ports.
@@ -89,6 +94,9 @@ struct HostInfo {
     /// The host's links that were ever used, by the number of the receiving host.
     links: Vec<Option<Arc<Link>>>,
 }
+
+/// The number before those of addresses that replace others: they begin at `10.128.0.1`.
+const RENEWED: u32 = (128 << 16) - 1;
 
 impl Network {
     /// Creates a network without hosts. A link's latencies come from the seed's stream `("net",
@@ -413,7 +421,18 @@ impl Shared {
                     })
                 }
             };
-            state.hosts.push(HostInfo { name, location, namespace, symbol, power, ip, names, faults, links });
+            state.hosts.push(HostInfo {
+                name,
+                location,
+                namespace,
+                symbol,
+                power,
+                ip,
+                addresses: id,
+                names,
+                faults,
+                links,
+            });
         }
         id
     }
@@ -457,11 +476,52 @@ impl Shared {
         Ok(())
     }
 
+    /// Takes all addresses of the host away, and gives it new ones. Returns the IPv4 address, which
+    /// becomes its own.
+    pub(crate) fn renew_ip(&self, host: HostId, old: OldAddress) -> IpAddr {
+        let (name, location) = {
+            let state = self.lock();
+            (state.host(host).name.clone(), state.host(host).location.clone())
+        };
+        let none = match old {
+            OldAddress::Hang => None,
+            OldAddress::Refuse => Some(self.host(&format!("old address of {name}"), location)),
+        };
+        let mut state = self.lock();
+        let State { hosts, addresses, renewed, .. } = &mut *state;
+        *renewed += 1;
+        let info = &mut hosts[host.0 as usize];
+        info.addresses = HostId(RENEWED + *renewed);
+        info.ip = info.addresses.v4().into();
+        let (ip, new) = (info.ip, info.addresses);
+        if let Some(none) = none {
+            addresses.values_mut().filter(|id| **id == host).for_each(|id| *id = none);
+            info.power.restart();
+        } else {
+            addresses.retain(|_, id| *id != host);
+            // Connections keep the links of the old address, which stay off.
+            info.power = info.power.give_up();
+            info.links.clear();
+            for other in hosts.iter_mut() {
+                if let Some(link) = other.links.get_mut(host.0 as usize) {
+                    *link = None;
+                }
+            }
+        }
+        addresses.insert(ip, host);
+        addresses.insert(new.v6().into(), host);
+        ip
+    }
+
     /// The source address that a host uses towards another address.
     pub(crate) fn source(&self, host: HostId, there: IpAddr) -> IpAddr {
-        match (there, self.ip(host)) {
-            (IpAddr::V4(_), IpAddr::V6(_)) => host.v4().into(),
-            (IpAddr::V6(_), IpAddr::V4(_)) => host.v6().into(),
+        let (ip, addresses) = {
+            let state = self.lock();
+            (state.host(host).ip, state.host(host).addresses)
+        };
+        match (there, ip) {
+            (IpAddr::V4(_), IpAddr::V6(_)) => addresses.v4().into(),
+            (IpAddr::V6(_), IpAddr::V4(_)) => addresses.v6().into(),
             (_, ip) => ip,
         }
     }

@@ -167,9 +167,9 @@ impl OrderedStream {
         let mut timeout = RetransmissionTimeout::new();
         loop {
             match network.send_control(link, self.0.segment(0)) {
-                Some(latency) => return rt::sleep(latency).await,
+                Some(latency) => return rt::Clock::current().sleep(latency).await,
                 None => match timeout.next(link.latency_last() * 2) {
-                    Ok(wait) => rt::sleep(wait).await,
+                    Ok(wait) => rt::Clock::current().sleep(wait).await,
                     Err(_) => return,
                 },
             }
@@ -342,7 +342,7 @@ async fn retransmit(stream: Arc<Inner>) {
 /// Breaks the connection when the receiver's reset arrives: the receiver has no state of the
 /// connection, and answers a segment with a reset, a round trip after it was sent.
 async fn reset(stream: Arc<Inner>, latency: Duration) {
-    rt::sleep(latency * 2).await;
+    rt::Clock::current().sleep(latency * 2).await;
     stream.break_and_drop(ECONNRESET);
 }
 

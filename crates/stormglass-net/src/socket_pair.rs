@@ -312,7 +312,7 @@ impl SocketPair {
         let link = &self.links[side as usize];
         let mut timeout = RetransmissionTimeout::new();
         while let Ok(wait) = timeout.next(link.latency_last() * 2) {
-            rt::sleep(wait).await;
+            rt::Clock::current().sleep(wait).await;
             if self.socket(side).reset.is_some() {
                 return;
             }
@@ -361,7 +361,7 @@ impl SocketPair {
             let network = &pair.network;
             let cause = network.recorder.record(rt::now(), Kind::Send, link.subject, Duration::ZERO, 0);
             if let Some(latency) = network.send_control(&link, pair.segment(0)) {
-                rt::sleep(latency).await;
+                rt::Clock::current().sleep(latency).await;
                 let scope = Scope { node: link.target, cause, ..Scope::default() };
                 let now = rt::now();
                 let event = network.recorder.record_in(scope, now, Kind::Deliver, link.subject, latency, 0);

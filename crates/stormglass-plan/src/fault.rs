@@ -8,7 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::time::Duration;
-use stormglass_core::fault::{DiskFault, FaultKind, InvalidRule};
+use stormglass_core::fault::{ClockFault, DiskFault, FaultKind, InvalidRule};
 use stormglass_core::latency::HumanDuration;
 use stormglass_core::time::YEAR;
 use toml::{Table, Value};
@@ -86,6 +86,11 @@ impl Fault {
                 if factor.is_infinite() && self.lasts.is_none() =>
             {
                 wrong("lasts", "is missing: a disk cannot stand still for ever")
+            }
+            FaultKind::Clock(ClockFault::ClockJump { .. })
+                if self.lasts.is_some_and(|lasts| !lasts.is_zero()) =>
+            {
+                wrong("lasts", "a clock that jumps stays set: leave it out, or use `clock-skew`")
             }
             _ => Ok(()),
         }

@@ -9,11 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::fault::{
-    Corruption, DiskError, DiskFault, FaultKind, LinkFault, Loss, OneShot, Pattern,
+    ClockFault, Corruption, DiskError, DiskFault, FaultKind, LinkFault, Loss, OldAddress, OneShot, Pattern,
 };
 use stormglass_core::latency::HumanDuration;
 use stormglass_core::time::YEAR;
-use stormglass_core::{Kind, Latency, Seed, Stream};
+use stormglass_core::{Kind, Latency, Seed, SignedDuration, Stream};
 
 /// The number of faults that a seed draws, their kinds, and their times.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,7 +23,8 @@ pub struct Generate {
     /// Default: 0.
     pub count: u32,
     /// The kinds of faults. Default: all that a crash-safe, replicated service has to survive,
-    /// which is all except errors and corruption of the disk.
+    /// which is all except errors and corruption of the disk; without `terminate`, `new-address`
+    /// and the kinds of clocks.
     pub kinds: Vec<GeneratedKind>,
     /// Whether each seed takes only a random subset of about half of the kinds. Default: true.
     pub swarm: bool,
@@ -72,11 +73,21 @@ pub enum GeneratedKind {
     /// A node's disk stores other data than it acknowledges, with a random `effect`, for 1 % of
     /// the operations.
     DiskCorruption,
+    /// A node's process gets SIGTERM, and SIGKILL after 10 s.
+    Terminate,
+    /// A node gets another address, and nothing answers at the old one.
+    NewAddress,
+    /// A node's time of day is up to 10 s fast or slow.
+    ClockSkew,
+    /// A node's clocks are up to 500 millionths fast or slow: as much as NTP corrects by itself.
+    ClockDrift,
+    /// A node's time of day is set up to 10 s forward or back.
+    ClockJump,
 }
 
 impl GeneratedKind {
     /// All kinds.
-    pub const ALL: [GeneratedKind; 13] = [
+    pub const ALL: [GeneratedKind; 18] = [
         GeneratedKind::Kill,
         GeneratedKind::PowerLoss,
         GeneratedKind::Pause,
@@ -90,6 +101,12 @@ impl GeneratedKind {
         GeneratedKind::SyncError,
         GeneratedKind::DiskFull,
         GeneratedKind::DiskCorruption,
+        // Kinds are appended: each has one draw in `kinds_of`.
+        GeneratedKind::Terminate,
+        GeneratedKind::NewAddress,
+        GeneratedKind::ClockSkew,
+        GeneratedKind::ClockDrift,
+        GeneratedKind::ClockJump,
     ];
 
     /// Returns whether a crash-safe, replicated service has to survive this kind of fault.
@@ -97,11 +114,29 @@ impl GeneratedKind {
         !matches!(self, GeneratedKind::SyncError | GeneratedKind::DiskFull | GeneratedKind::DiskCorruption)
     }
 
+    /// Returns whether a plan that names no kinds draws this one: what a service has to survive,
+    /// except kinds that it may not have been written for.
+    fn is_usual(self) -> bool {
+        self.is_survivable()
+            && !matches!(
+                self,
+                GeneratedKind::Terminate
+                    | GeneratedKind::NewAddress
+                    | GeneratedKind::ClockSkew
+                    | GeneratedKind::ClockDrift
+                    | GeneratedKind::ClockJump
+            )
+    }
+
     /// Returns whether a node counts as down for the duration of this kind of fault.
     fn takes_down(self) -> bool {
         matches!(
             self,
-            GeneratedKind::Kill | GeneratedKind::PowerLoss | GeneratedKind::Pause | GeneratedKind::Isolate
+            GeneratedKind::Kill
+                | GeneratedKind::PowerLoss
+                | GeneratedKind::Terminate
+                | GeneratedKind::Pause
+                | GeneratedKind::Isolate
         )
     }
 }
@@ -110,7 +145,7 @@ impl Default for Generate {
     fn default() -> Generate {
         Generate {
             count: 0,
-            kinds: GeneratedKind::ALL.into_iter().filter(|kind| kind.is_survivable()).collect(),
+            kinds: GeneratedKind::ALL.into_iter().filter(|kind| kind.is_usual()).collect(),
             swarm: true,
             from: Duration::ZERO,
             until: Duration::from_secs(60),
@@ -183,7 +218,9 @@ impl Generate {
                 }
                 down.push(Down { node, until: at + lasts });
             }
-            let lasts = if choice == GeneratedKind::Reset { Duration::ZERO } else { lasts };
+            let is_instant =
+                matches!(choice, GeneratedKind::Reset | GeneratedKind::NewAddress | GeneratedKind::ClockJump);
+            let lasts = if is_instant { Duration::ZERO } else { lasts };
             if let Some(kind) = kind(choice, nodes, node, &mut stream) {
                 faults.push(Fault::new(at, lasts, kind));
             }
@@ -229,6 +266,15 @@ fn kind(choice: GeneratedKind, nodes: &[String], index: usize, stream: &mut Stre
             OneShot::PowerLoss { node, loss }.into()
         }
         GeneratedKind::Pause => OneShot::Pause { node }.into(),
+        GeneratedKind::Terminate => OneShot::Terminate { node, grace: Duration::from_secs(10) }.into(),
+        GeneratedKind::NewAddress => OneShot::NewAddress { node, old_address: OldAddress::Hang }.into(),
+        GeneratedKind::ClockSkew => ClockFault::ClockSkew { node, offset: wrong_by(stream) }.into(),
+        GeneratedKind::ClockDrift => {
+            let ppm = (1 + stream.below(500)) as f64;
+            let ppm = if stream.chance(1, 2) { ppm } else { -ppm };
+            ClockFault::ClockDrift { node, ppm }.into()
+        }
+        GeneratedKind::ClockJump => ClockFault::ClockJump { node, offset: wrong_by(stream) }.into(),
         GeneratedKind::Isolate => {
             let others =
                 nodes.iter().filter(|other| **other != node.as_str()).map(|other| other.as_str().into());
@@ -261,4 +307,10 @@ fn kind(choice: GeneratedKind, nodes: &[String], index: usize, stream: &mut Stre
             DiskFault::DiskCorruption { node, effect, path: "**".into(), probability: 0.01 }.into()
         }
     })
+}
+
+/// Returns an offset of a clock of up to 10 s.
+fn wrong_by(stream: &mut Stream) -> SignedDuration {
+    let by = Duration::from_millis(1 + stream.below(10_000));
+    if stream.chance(1, 2) { SignedDuration::after(by) } else { SignedDuration::before(by) }
 }

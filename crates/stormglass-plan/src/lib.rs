@@ -52,5 +52,5 @@ pub use generate::Generate;
 pub use plan::{Plan, PlanError};
 pub use shrink::{Shrunk, shrink};
 pub use stormglass_core::fault::{
-    Corruption, DiskError, DiskFault, FaultKind, LinkFault, Loss, OneShot, Pattern,
+    ClockFault, Corruption, DiskError, DiskFault, FaultKind, LinkFault, Loss, OldAddress, OneShot, Pattern,
 };

@@ -20,6 +20,7 @@ const ALL_KINDS: &str = r#"
 fault = [
     { at = "1s", lasts = "0s", kind = "kill", node = "node-1" },
     { at = "1s", lasts = "2s", kind = "power-loss", node = "node-1", loss = "torn" },
+    { at = "1s", lasts = "2s", kind = "terminate", node = "node-1", grace = "30s" },
     { at = "1s", lasts = "2s", kind = "pause", node = "node-[12]" },
     { at = "1s", kind = "cut", from = "node-1", to = "node-2", one-way = true },
     { at = "1s", lasts = "2s", kind = "partition", groups = [["node-1"], ["node-2", "node-3"]] },
@@ -30,6 +31,7 @@ fault = [
     { at = "1s", lasts = "2s", kind = "corrupting-link", probability = 0.5 },
     { at = "1s", lasts = "2s", kind = "refuse", to = "node-3" },
     { at = "1s", kind = "reset", from = "node-1", to = "*" },
+    { at = "1s", kind = "new-address", node = "node-1", old-address = "refuse" },
     { at = "1s", lasts = "2s", kind = "unresolved", name = "node-2" },
     { at = "1s", lasts = "2s", kind = "port-in-use", node = "node-1", port = 5122 },
     { at = "1s", lasts = "2s", kind = "slow-disk", node = "node-1", factor = inf },
@@ -37,6 +39,9 @@ fault = [
     { at = "1s", lasts = "2s", kind = "disk-error", node = "*", error = "no-space", operations = ["write", "create"] },
     { at = "1s", lasts = "2s", kind = "disk-short", node = "*", probability = 0.1 },
     { at = "1s", lasts = "2s", kind = "disk-short-directory", node = "*", path = "db/**", probability = 0.1 },
+    { at = "1s", lasts = "2s", kind = "clock-skew", node = "node-1", offset = "-250ms" },
+    { at = "1s", kind = "clock-drift", node = "node-*", ppm = -12.5 },
+    { at = "1s", kind = "clock-jump", node = "node-1", offset = "1h" },
     { at = "1s", lasts = "2s", kind = "disk-corruption", node = "*", effect = "bit-flip", path = "**/*.sst" },
 ]
 [generate]
@@ -48,7 +53,7 @@ lasts = "1s"
 #[test]
 fn to_toml_round_trips() {
     let plan = Plan::parse("all.toml", ALL_KINDS).unwrap();
-    assert_eq!(plan.written.len(), 20);
+    assert_eq!(plan.written.len(), 25);
     assert_eq!(Plan::parse("again.toml", &plan.to_toml()).unwrap(), plan);
 }
 
@@ -84,6 +89,47 @@ fn to_toml_and_display_are_readable() {
         lines,
         ["1.5s: cut node-1 ↔ node-2, for 2s", "4s: power loss of node-3 (everything), to the end"]
     );
+}
+
+#[test]
+fn faults_of_clocks_and_of_processes_are_read_with_defaults_and_checked() {
+    let one = |fields: &str| Plan::parse("p.toml", &format!("[[fault]]\nat = '1s'\n{fields}"));
+    let terminate = one("kind = 'terminate'\nnode = 'n'").unwrap().written.remove(0);
+    assert_eq!(terminate.to_string(), "1s: terminate n (grace 10s), to the end");
+    let address = one("kind = 'new-address'\nnode = 'n'").unwrap().written.remove(0);
+    assert_eq!(address.to_string(), "1s: new address of n (the old one hangs), to the end");
+    let skew = one("kind = 'clock-skew'\nnode = 'n'\noffset = '-1m'").unwrap().written.remove(0);
+    assert_eq!(skew.to_string(), "1s: clock of n wrong by -1m, to the end");
+    for (fields, problem) in [
+        ("kind = 'clock-skew'\nnode = 'n'\noffset = '0s'", "offset`: is 0, which changes nothing"),
+        ("kind = 'clock-jump'\nnode = 'n'\noffset = '-366days'", "offset`: the range is -365days to 365days"),
+        ("kind = 'clock-drift'\nnode = 'n'\nppm = nan", "ppm`: the range is -100000 to 100000"),
+        ("kind = 'clock-drift'\nnode = 'n'\nppm = 1e6", "ppm`: the range is -100000 to 100000"),
+        (
+            "kind = 'clock-jump'\nlasts = '1s'\nnode = 'n'\noffset = '1s'",
+            "lasts`: a clock that jumps stays set",
+        ),
+        ("kind = 'terminate'\nnode = 'n'\ngrace = '366days'", "grace`: the range is 0s to 365days"),
+    ] {
+        let error = one(fields).unwrap_err().to_string();
+        assert!(error.starts_with("p.toml: `fault[0].") && error.contains(problem), "{error}");
+    }
+}
+
+/// The kinds that were added last are drawn last, so a seed's subset of the earlier ones stays.
+#[test]
+fn kinds_of_clocks_and_processes_are_drawn_only_when_named() {
+    use GeneratedKind::{ClockDrift, ClockJump, ClockSkew, NewAddress, Terminate};
+    let usual = Generate { count: 40, ..Generate::default() };
+    let added = [Terminate, NewAddress, ClockSkew, ClockDrift, ClockJump];
+    assert!(added.iter().all(|kind| !usual.kinds.contains(kind) && kind.is_survivable()));
+    let named = Generate { kinds: added.to_vec(), swarm: false, ..usual };
+    let faults = named.faults(Seed(1), &nodes(3));
+    for kind in ["terminate", "new-address", "clock-skew", "clock-drift", "clock-jump"] {
+        let text = Plan::of(faults.clone()).to_toml();
+        assert!(text.contains(&format!("kind = \"{kind}\"")), "{kind} in {text}");
+    }
+    assert!(Plan::of(faults).check().is_ok());
 }
 
 #[track_caller]

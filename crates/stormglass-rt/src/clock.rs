@@ -4,6 +4,7 @@
 //! its deadline. Disk and loopback latencies need microseconds, so every sleep of Stormglass is
 //! created here, that way.
 
+use crate::node_clock::{after, between};
 pub use madsim::time::Sleep;
 use madsim::time::{Instant, TimeHandle};
 use schemars::JsonSchema;
@@ -56,7 +57,8 @@ impl Clock {
         }
     }
 
-    /// As [`sleep`].
+    /// Waits for exactly `duration` of simulated time, as a device does. Differs from [`sleep`] on a
+    /// node whose clock drifts.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         exact(&self.0, self.0.now_instant() + duration)
     }
@@ -68,25 +70,13 @@ impl std::fmt::Debug for Clock {
     }
 }
 
-/// Returns what `SystemTime::now` returns at a time of the run. madsim draws the date from the
-/// seed.
-///
-/// # Panics
-///
-/// Outside a madsim runtime.
-#[expect(clippy::disallowed_types, reason = "the simulated clock, not that of the machine")]
-pub fn time_of_day(at: SimTime) -> std::time::SystemTime {
-    let clock = TimeHandle::current();
-    let now = SimTime::from(clock.elapsed());
-    clock.now_time() - now.saturating_since(at) + at.saturating_since(now)
-}
-
 /// Whether this thread is inside a run. A destructor may run after the end of its run.
 pub fn is_in_run() -> bool {
     TimeHandle::try_current().is_some()
 }
 
-/// Waits for exactly `duration` (madsim adds 50 ns), zero included. Records nothing.
+/// Waits for exactly `duration` (madsim adds 50 ns), zero included, at the rate of the current
+/// node's clock ([`crate::NodeClock::drift`]). Records nothing.
 ///
 /// ```
 /// use std::time::Duration;
@@ -99,10 +89,13 @@ pub fn is_in_run() -> bool {
 /// });
 /// ```
 pub fn sleep(duration: Duration) -> Sleep {
-    Clock::current().sleep(duration)
+    let clock = Clock::current();
+    let now = clock.now();
+    clock.sleep(after(now, duration) - now)
 }
 
-/// Waits until the time `at`; ready at once if that is past. Records nothing.
+/// Waits until the time `at` of the run, whatever the node's clock shows; ready at once if that is
+/// past. Records nothing.
 pub fn sleep_until(at: SimTime) -> Sleep {
     let clock = TimeHandle::current();
     let deadline = instant(&clock, at);
@@ -123,11 +116,11 @@ pub fn record_status(recorder: &Recorder, component: &str, state: &str) {
     recorder.record_in(recorder.scope(), now(), Kind::Status, subject, Duration::ZERO, 0);
 }
 
-/// Returns the output of `future`, or `None` if `limit` passes first. If both are ready at the
-/// same time, the output.
+/// Returns the output of `future`, or `None` if `limit` passes first, at the rate of the current
+/// node's clock. If both are ready at the same time, the output.
 pub async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = std::pin::pin!(future);
-    let mut alarm = Alarm::new(now() + limit);
+    let mut alarm = Alarm::new(after(now(), limit));
     poll_fn(|context| match future.as_mut().poll(context) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
         Poll::Pending => alarm.poll(context).map(|()| None),
@@ -164,7 +157,7 @@ impl Alarm {
     }
 }
 
-/// A periodic timer. [`MissedTickBehavior`] says what happens to ticks that were due while the
+/// A periodic timer, at the rate of the current node's clock. [`MissedTickBehavior`] says what happens to ticks that were due while the
 /// task was busy.
 #[derive(Clone, Debug)]
 pub struct Ticker {
@@ -215,7 +208,7 @@ impl Ticker {
     ///
     /// When the period is zero.
     pub fn after(recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
-        Ticker::first_due(now() + period, recorder, subject, period)
+        Ticker::first_due(after(now(), period), recorder, subject, period)
     }
 
     fn first_due(due: SimTime, recorder: &Recorder, subject: Symbol, period: Duration) -> Ticker {
@@ -270,11 +263,11 @@ impl Ticker {
         ready!(self.next.poll(context));
         let now = now();
         self.set(match self.missed {
-            MissedTickBehavior::Burst => self.due + self.period,
-            MissedTickBehavior::Delay => now + self.period,
+            MissedTickBehavior::Burst => after(self.due, self.period),
+            MissedTickBehavior::Delay => after(now, self.period),
             MissedTickBehavior::Skip => {
-                let periods = (now - self.due).as_nanos() / self.period.as_nanos() + 1;
-                self.due + Duration::from_nanos((self.period.as_nanos() * periods) as u64)
+                let periods = between(self.due, now).as_nanos() / self.period.as_nanos() + 1;
+                after(self.due, Duration::from_nanos((self.period.as_nanos() * periods) as u64))
             }
         });
         self.recorder.record(now, Kind::Tick, self.subject, self.period, 0);

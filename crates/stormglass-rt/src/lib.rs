@@ -4,14 +4,15 @@
 //!
 //! - [`clock`]: simulated time, sleeps without madsim's floor of 1 ms, timer callbacks without a
 //!   task.
-//! - [`mod@mount`]: values that belong to a node, such as its disk and its host.
-//! - [`process`]: the incarnations of a node, which own ports and locks until they are killed.
 //! - [`special_file`]: Unix sockets and FIFOs, where a filesystem and a network meet.
 //! - [`descriptors`]: the file descriptors of a process, and their limit.
 //! - [`process`]: the incarnations of a node, which own ports and locks until they are killed.
 //! - [`panics`]: where and in which task a panic happened.
 //! - [`coop`]: the budget of operations of a poll, and the time that system calls take.
+//! - [`node_clock`]: clocks of nodes that are wrong, and the run's date.
 //! - [`mod@channel`], [`mod@watch`]: communication between tasks that carries causes.
+//! - [`mod@mount`]: values that belong to a node, such as its disk and its host.
+//! - [`signal`]: the signals of a node's process, as `tokio::signal`.
 //! - [`worker`]: the worker threads of a node's runtime, and blocking calls on them.
 //! - [`task`]: tasks that keep their scope (node, name, last cause) from poll to poll; their
 //!   handles, with the names and the behaviour of tokio's.
@@ -34,10 +35,13 @@ pub mod descriptors;
 mod join;
 mod join_set;
 pub mod mount;
+pub mod node_clock;
 pub mod panics;
 pub mod process;
 mod run;
+pub mod signal;
 pub mod special_file;
+mod std_clock;
 pub mod task;
 mod task_state;
 mod wakers;
@@ -47,12 +51,13 @@ pub mod worker;
 pub use channel::channel;
 pub use clock::{
     Alarm, Clock, MissedTickBehavior, Sleep, Ticker, is_in_run, now, pause, record_status, sleep,
-    sleep_until, time_of_day, timeout, wake_at,
+    sleep_until, timeout, wake_at,
 };
 pub use descriptors::Descriptor;
 pub use join::{AbortHandle, JoinError, JoinHandle};
 pub use join_set::JoinSet;
 pub use mount::{Mount, current_node, mount, mounted};
+pub use node_clock::{NodeClock, monotonic, set_date, time_of_day};
 pub use process::{Process, ProcessTracker};
 pub use run::{RunGuard, enter_run};
 pub use special_file::{Filesystem, SpecialFile, SpecialFiles, SpecialKind};

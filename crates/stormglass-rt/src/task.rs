@@ -9,6 +9,7 @@
 use crate::coop;
 use crate::join::JoinHandle;
 use crate::mount::current_node;
+use crate::node_clock::ShownClock;
 use crate::panics::{self, install_hook};
 use crate::task_state::TaskState;
 use crate::worker::{TaskWorker, wake_spawned_task};
@@ -295,6 +296,7 @@ impl<F: Future> Future for Scoped<F> {
         };
         let worker_guard = own.worker.as_ref().map(TaskWorker::enter);
         let scope_guard = ScopeGuard::enter(&this.recorder, this.scope);
+        let _clock = ShownClock::enter();
         let polled = this.future.as_mut().poll(&mut Context::from_waker(waker));
         drop(worker_guard);
         this.scope = scope_guard.exit();

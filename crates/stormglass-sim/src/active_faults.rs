@@ -9,7 +9,7 @@ use crate::node::Node;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use stormglass_core::SimTime;
-use stormglass_core::fault::{FaultKind, LinkRule};
+use stormglass_core::fault::{ClockFault, FaultKind, LinkRule};
 use stormglass_fs as fs;
 use stormglass_net::{self as net, PowerOff};
 use stormglass_plan::Fault;
@@ -43,6 +43,17 @@ impl Faults {
                 self.on_links.extend(rules.into_iter().map(install));
             }
         }
+        for fault in &self.all {
+            let FaultKind::Clock(clock) = &fault.kind else { continue };
+            if clock.node().matches(&node.name) {
+                let during = time(fault);
+                match clock {
+                    ClockFault::ClockSkew { offset, .. } => node.clock.skew(during, *offset),
+                    ClockFault::ClockDrift { ppm, .. } => node.clock.drift(during, *ppm),
+                    ClockFault::ClockJump { offset, .. } => node.clock.skew(during.start..EVER, *offset),
+                }
+            }
+        }
         for (place, fault) in self.all.iter().enumerate() {
             let FaultKind::Disk(kind) = &fault.kind else { continue };
             if !kind.node().matches(&node.name) {
@@ -61,17 +72,18 @@ impl Faults {
 
 pub(crate) const CHECKED: &str = "a plan is checked when settings are resolved";
 
+const EVER: SimTime = SimTime::from_nanos(u64::MAX);
+
 /// Returns the time in which a fault is active.
 fn time(fault: &Fault) -> Range<SimTime> {
-    let end = fault.end().map_or(SimTime::from_nanos(u64::MAX), SimTime::from);
+    let end = fault.end().map_or(EVER, SimTime::from);
     SimTime::from(fault.at)..end
 }
 
 /// What the end of a one-shot fault undoes.
 pub(crate) enum Undo {
-    /// Starts the process again, unless it was started or stopped otherwise in the meantime; its
-    /// host has no power until then.
-    Start(Node, u64, Option<PowerOff>),
-    /// Resumes the process.
+    /// One fault less keeps the process down; its host has no power until then.
+    Start(Node, Option<PowerOff>),
+    /// One fault less pauses the node.
     Resume(Node),
 }

@@ -135,7 +135,7 @@ impl Cpu {
             let slice = left.min(SLICE);
             let others = self.background_time();
             if !others.is_zero() {
-                rt::sleep(others).await;
+                rt::Clock::current().sleep(others).await;
             }
             let done = self.cores.lock().unwrap_or_else(PoisonError::into_inner).enqueue(rt::now(), slice);
             rt::sleep_until(done).await;

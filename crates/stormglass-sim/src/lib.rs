@@ -5,7 +5,7 @@
 //! CPUs, and turns what happened into an outcome. Nothing is kept between runs.
 //!
 //! In reading order, which is the order of dependence: [`error`], [`preset`], [`parameter_set`], [`cpu`], [`profile`] and [`run_settings`] (what
-//! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), [`node`], `active_faults`, [`world`], `one_shot`, [`mod@scenario`],
+//! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], `active_faults`, [`world`], `one_shot`, [`mod@scenario`],
 //! [`settings`], [`run`] and [`mod@check`].
 //!
 //! A scenario:
@@ -52,6 +52,7 @@ pub mod preset;
 pub mod parameter_set;
 
 pub mod cpu;
+mod epoch;
 pub mod profile;
 pub mod run_settings;
 
@@ -59,8 +60,14 @@ pub mod values;
 
 pub mod parameters;
 
-mod active_faults;
+mod life;
+mod process;
+pub mod restart;
+
 pub mod node;
+
+mod active_faults;
+mod lifecycle;
 pub mod world;
 
 mod one_shot;
@@ -74,12 +81,15 @@ pub mod run;
 pub mod check;
 
 pub use check::{Divergence, check};
+pub use epoch::Epoch;
 pub use error::SettingsError;
+pub use lifecycle::exit;
 pub use node::Node;
 pub use parameter_set::{Meaning, ParameterSet};
 pub use parameters::Parameters;
 pub use preset::{PLANS, Preset};
 pub use profile::Profile;
+pub use restart::Restart;
 pub use run::{Played, Run};
 pub use run_settings::RunSettings;
 pub use scenario::{AnyScenario, Exhibit, Scenario};

@@ -1,15 +1,25 @@
 //! A node: a process on a machine, with a host on the network and a disk.
 
 use crate::cpu::Cpu;
+use crate::life::{Life, PANICKED, SIGKILL, exited_with, killed_by, status_of};
+use crate::process::{Process, Start};
 use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::process::{ExitStatus, Termination};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use stormglass_core::{Recorder, Scope};
+use std::task::Poll;
+use std::time::Duration;
+use stormglass_core::{Recorder, Scope, TurnsSpent};
 use stormglass_fs::{Disk, Loss};
 use stormglass_net::Host;
 use stormglass_rt as rt;
+use stormglass_rt::NodeClock;
 use stormglass_rt::descriptors::Descriptors;
+use stormglass_rt::signal::Signals;
+use stormglass_rt::signal::unix::{DefaultAction, SignalKind};
 use stormglass_rt::worker::Workers;
 
 /// A node: a process on a machine, with a host on the network and a disk. Clones are handles to
@@ -23,21 +33,14 @@ pub struct Node {
     pub(crate) cpu: Cpu,
     pub(crate) recorder: Recorder,
     pub(crate) process: Arc<Mutex<Process>>,
+    pub(crate) life: Arc<Mutex<Life>>,
+    pub(crate) signals: Signals,
+    pub(crate) clock: NodeClock,
+    /// The node on which the scenario's tasks run.
+    pub(crate) harness: NodeHandle,
     pub(crate) workers: Arc<Mutex<Option<rt::Mount<Workers>>>>,
     pub(crate) descriptors: Descriptors,
 }
-
-/// The process of a node that has a start function.
-#[derive(Default)]
-pub(crate) struct Process {
-    /// The function that starts the process again.
-    start: Option<Start>,
-    /// The number of times that the process was started or ended.
-    incarnation: u64,
-    is_up: bool,
-}
-
-type Start = Arc<dyn Fn() + Send + Sync>;
 
 impl Node {
     /// Returns the node's name.
@@ -68,6 +71,12 @@ impl Node {
         &self.cpu
     }
 
+    /// Returns the node's clock, which a scenario can set and let drift; the kinds `clock-skew`,
+    /// `clock-drift` and `clock-jump` of a plan do the same.
+    pub fn clock(&self) -> &NodeClock {
+        &self.clock
+    }
+
     /// Spawns a task on the node. It runs until it ends or the node is killed.
     pub fn spawn<F>(&self, task: &str, future: F) -> rt::JoinHandle<F::Output>
     where
@@ -84,6 +93,10 @@ impl Node {
     }
 
     /// Starts the node's process, and starts it again after each fault of a plan that kills it.
+    ///
+    /// The process ends when its main function returns, as a program does: its other tasks end with
+    /// it, and its output gives the exit code ([`Node::exit_status`]). [`Node::set_restart`] starts
+    /// it again then.
     ///
     /// ```
     /// use std::time::Duration;
@@ -123,80 +136,198 @@ impl Node {
     where
         M: Fn() -> F + Send + Sync + 'static,
         F: Future + Send + 'static,
-        F::Output: Send + 'static,
+        F::Output: Termination + Send + 'static,
     {
         let (node, task) = (self.clone(), task.to_string());
-        let start = move || drop(node.spawn(&task, main()));
+        let start = move || {
+            let (process, ended) = (node.clone(), node.life().ended);
+            let main = main();
+            let main = async move {
+                let status = process.status_of_main(main).await;
+                if process.life().ended == ended {
+                    process.end_by_itself(status);
+                }
+            };
+            drop(node.spawn(&task, main));
+        };
         start();
         self.set_start(start);
+    }
+
+    /// Runs a main function and returns how the process ends with it. Its panic is a status if
+    /// something starts the process again; otherwise the panic goes on.
+    async fn status_of_main<F: Future<Output: Termination>>(&self, main: F) -> ExitStatus {
+        let mut main = pin!(main);
+        poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| main.as_mut().poll(context))) {
+            Ok(polled) => polled.map(status_of),
+            Err(panic) if panic.is::<TurnsSpent>() || self.life().on_end.is_none() => resume_unwind(panic),
+            Err(_) => Poll::Ready(exited_with(PANICKED)),
+        })
+        .await
     }
 
     /// Sets the function that starts the node's process again after a fault of a plan has killed
     /// it. The process must be running. For programs that supervise their processes themselves;
     /// others call [`Node::run`].
     pub fn set_start(&self, start: impl Fn() + Send + Sync + 'static) {
-        let mut process = self.process();
-        process.incarnation += 1;
-        process.is_up = true;
-        let before = process.start.replace(Arc::new(start));
-        drop(process);
+        let before = self.process().started(Arc::new(start));
+        self.life().starts(rt::now());
         drop(before);
     }
 
-    /// Kills the process, and returns the number of the incarnation that begins with that. Returns
-    /// `None` and does nothing if the process is known to be down. A node without a start function
-    /// counts as running.
-    pub(crate) fn take_down(&self) -> Option<u64> {
-        let process = self.process();
-        if process.start.is_some() && !process.is_up {
-            return None;
-        }
+    pub(crate) fn start(&self, start: &Start) {
+        self.life().starts(rt::now());
+        start();
+    }
+
+    /// Ends the process for a fault, and keeps it down until [`Node::release_down`]. Returns
+    /// `false` if that changes nothing: the scenario has ended the process, and no other fault
+    /// keeps it down.
+    pub(crate) fn keep_down(&self) -> bool {
+        let mut process = self.process();
+        let (before, was_down) = (process.keep_down(), process.is_down());
         drop(process);
-        self.kill();
-        Some(self.process().incarnation)
+        if !was_down {
+            self.end_process(killed_by(SIGKILL));
+            self.process().ended_by_fault();
+        }
+        before > 0 || !was_down
+    }
+
+    /// Ends one fault that keeps the process down. Starts the process again and returns `true` if
+    /// it was the last one, and the scenario has neither started nor ended the process since a
+    /// fault ended it.
+    pub(crate) fn release_down(&self) -> bool {
+        let start = self.process().release_down();
+        start.map(|start| self.start(&start)).is_some()
+    }
+
+    /// Pauses the node for a fault until [`Node::release_paused`], whichever processes are started
+    /// on it in the meantime.
+    pub(crate) fn keep_paused(&self) {
+        self.process().keep_paused();
+        Handle::current().pause(self.id);
+    }
+
+    /// Ends one fault that keeps the node paused. Returns whether the node continues: no other
+    /// fault and not the scenario keeps it paused.
+    pub(crate) fn release_paused(&self) -> bool {
+        let is_paused = self.process().release_paused();
+        if !is_paused {
+            Handle::current().resume(self.id);
+            self.receive_pending();
+        }
+        !is_paused
     }
 
     /// Returns whether the node has a start function.
     pub(crate) fn restarts(&self) -> bool {
-        self.process().start.is_some()
-    }
-
-    /// Starts the process again and returns `true`, unless it was started or ended since this
-    /// incarnation began.
-    pub(crate) fn bring_up(&self, incarnation: u64) -> bool {
-        let mut process = self.process();
-        if process.incarnation != incarnation {
-            return false;
-        }
-        let Some(start) = process.start.clone() else { return false };
-        process.incarnation += 1;
-        process.is_up = true;
-        drop(process);
-        start();
-        true
+        self.process().restarts()
     }
 
     /// Drops the start function, which may own a handle to the node.
     pub(crate) fn forget(&self) {
-        let start = self.process().start.take();
-        drop(start);
+        let (start, on_end) = (self.process().forget(), self.life().on_end.take());
+        drop((start, on_end));
     }
 
-    fn process(&self) -> MutexGuard<'_, Process> {
+    pub(crate) fn process(&self) -> MutexGuard<'_, Process> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Kills every task of the node at once, as SIGKILL does. The disk keeps what was written. The
-    /// next [`Node::spawn`] begins the next incarnation of the process.
+    /// next [`Node::spawn`] begins the next incarnation of the process, which [`Node::pause`] did
+    /// not stop; if a fault of a plan pauses the node, that process is paused too.
     pub fn kill(&self) {
+        self.end_by_itself(killed_by(SIGKILL));
+    }
+
+    /// Ends the process for another reason than a fault of a plan that keeps it down. What waits for
+    /// that starts it again: a fault that has sent SIGTERM, or the restart policy.
+    pub(crate) fn end_by_itself(&self, status: ExitStatus) {
+        let is_terminating = self.process().is_terminating();
+        let ran = self.end_process(status);
+        if is_terminating {
+            let mut process = self.process();
+            process.ended_by_fault();
+            let start = process.start_if_owed();
+            drop(process);
+            start.iter().for_each(|start| self.start(start));
+        } else if let Some(ran) = ran {
+            let on_end = self.life().on_end.clone();
+            on_end.iter().for_each(|on_end| on_end(status, ran));
+        }
+    }
+
+    /// Ends the process. Returns how long it ran, or `None` if it was down.
+    fn end_process(&self, status: ExitStatus) -> Option<Duration> {
         let mut process = self.process();
-        process.incarnation += 1;
-        process.is_up = false;
+        let was_down = process.is_down();
+        process.ended();
+        let is_paused = process.is_paused();
         drop(process);
         let handle = Handle::current();
         handle.kill(self.id);
         self.mount_workers();
         handle.restart(self.id);
+        if is_paused {
+            handle.pause(self.id);
+        }
+        self.signals.reset();
+        if was_down {
+            return None;
+        }
+        let (mut waiting, ran) = self.life().ends(status, rt::now());
+        waiting.wake_all();
+        Some(ran)
+    }
+
+    /// Sends a signal to the process. If it does not listen for it ([`stormglass_rt::signal`]), the
+    /// kernel's default action follows, which for most signals ends the process. A stopped process
+    /// receives signals when it continues, except SIGKILL and SIGCONT. A process that is down
+    /// receives none.
+    pub fn signal(&self, kind: SignalKind) {
+        let (is_down, is_paused) = {
+            let process = self.process();
+            (process.is_down(), process.is_paused())
+        };
+        if is_down {
+            return;
+        }
+        let is_continue = kind.default_action() == DefaultAction::Continue;
+        if kind == SIGKILL {
+            return self.kill();
+        }
+        if is_paused && !is_continue {
+            return self.life().pending.push(kind);
+        }
+        let handle = Handle::current();
+        let is_heard = self.signals.raise(kind);
+        if kind == SignalKind::interrupt() {
+            // madsim's own listeners. It kills the node if neither they nor ours exist.
+            handle.send_ctrl_c(self.id);
+            if handle.is_exit(self.id) {
+                return self.end_by_itself(killed_by(kind));
+            }
+            return;
+        }
+        match kind.default_action() {
+            DefaultAction::Continue => self.resume(),
+            _ if is_heard => {}
+            DefaultAction::Terminate => self.end_by_itself(killed_by(kind)),
+            DefaultAction::Stop => self.pause(),
+            DefaultAction::Ignore => {}
+        }
+    }
+
+    /// Delivers the signals that arrived while the process was stopped.
+    fn receive_pending(&self) {
+        let pending = std::mem::take(&mut self.life().pending);
+        pending.into_iter().for_each(|kind| self.signal(kind));
     }
 
     /// Mounts new worker threads for the next incarnation, and drops those of the last one even if
@@ -207,15 +338,21 @@ impl Node {
         *workers = Some(rt::mount(self.id, Workers::new(&self.recorder, self.cpu.handling())));
     }
 
-    /// Stops the node's tasks until [`Node::resume`], as SIGSTOP does. The node's kernel
-    /// continues.
+    /// Stops the node's tasks until [`Node::resume`], as SIGSTOP does: calls are not counted, a kill
+    /// ends it, and a process that is down is not affected. The node's kernel continues.
     pub fn pause(&self) {
-        Handle::current().pause(self.id);
+        if self.process().stop() {
+            Handle::current().pause(self.id);
+        }
     }
 
-    /// Continues the node's tasks, as SIGCONT does.
+    /// Continues the node's tasks, as SIGCONT does, unless a fault of a plan pauses the node: then
+    /// its tasks continue when the last such fault is over.
     pub fn resume(&self) {
-        Handle::current().resume(self.id);
+        if !self.process().cont() {
+            Handle::current().resume(self.id);
+            self.receive_pending();
+        }
     }
 
     /// Cuts the node's power for a moment: kills its process, and discards unsynced writes on its

@@ -6,12 +6,14 @@
 use crate::active_faults::{CHECKED, Undo};
 use crate::node::Node;
 use crate::world::World;
-use madsim::runtime::{Handle, NodeHandle};
+use madsim::runtime::NodeHandle;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 use stormglass_core::fault::{FaultKind, OneShot, Pattern};
-use stormglass_core::{Kind, Scope, SimTime};
+use stormglass_core::{Kind, Recorder, Scope, SimTime};
+use stormglass_plan::Fault;
 use stormglass_rt as rt;
 
 impl World {
@@ -19,14 +21,18 @@ impl World {
     /// and end of every fault are recorded.
     pub(crate) fn schedule_faults(&self) {
         let faults = self.with_faults(|faults| faults.all.clone());
+        let (harness, mut instants) = (self.harness(), one_shot_by_instant(&faults));
         for (index, fault) in faults.iter().enumerate() {
-            let due = |at: Duration, ends| {
-                let due = Due { world: self.clone(), harness: harness(), index, ends, at: at.into() };
-                rt::wake_at(at.into(), &Waker::from(Arc::new(due)));
-            };
-            due(fault.at, false);
-            if let Some(end) = fault.end() {
-                due(end, true);
+            for (at, ends) in [(Some(fault.at), false), (fault.end(), true)] {
+                let Some(at) = at else { continue };
+                let waker: Waker = if let FaultKind::OneShot(_) = fault.kind {
+                    // The first fault of this instant schedules all of them.
+                    let Some(Changes { begins, ends }) = instants.remove(&at) else { continue };
+                    Arc::new(Due { world: self.clone(), harness: harness.clone(), begins, ends }).into()
+                } else {
+                    Arc::new(DueNote { world: self.clone(), index, ends, at: at.into() }).into()
+                };
+                rt::wake_at(at.into(), &waker);
             }
         }
     }
@@ -35,11 +41,13 @@ impl World {
         self.all_nodes().into_iter().filter(|node| pattern.matches(&node.name)).collect()
     }
 
-    fn begin(&self, index: usize, fault: &OneShot) {
-        let begun = begin(self, fault);
-        let nobody = if begun.is_none() { " (nobody)" } else { "" };
+    fn begin(&self, index: usize) {
+        let kind = self.with_faults(|faults| faults.all[index].kind.clone());
+        let FaultKind::OneShot(fault) = kind else { unreachable!("rules are not scheduled") };
+        let begun = begin(self, &fault);
+        let nobody = if begun.affects_any { "" } else { " (nobody)" };
         self.note(&format!("{fault}{nobody}"));
-        self.with_faults(|faults| faults.undo.insert(index, begun.unwrap_or_default()));
+        self.with_faults(|faults| faults.undo.insert(index, begun.undo));
     }
 
     fn end(&self, index: usize) {
@@ -48,83 +56,138 @@ impl World {
     }
 }
 
-/// Returns the node on which the harness's tasks run.
-fn harness() -> NodeHandle {
-    Handle::current().get_node(rt::current_node()).expect("a run's scenario has a node")
+/// The one-shot faults that begin and end at one instant, by their indexes in the plan.
+#[derive(Default)]
+struct Changes {
+    begins: Vec<usize>,
+    ends: Vec<usize>,
 }
 
-/// The start or end of a fault. That of a rule is recorded without a task, because a task would
-/// move the clock; a task applies a one-shot fault.
+fn one_shot_by_instant(faults: &[Fault]) -> BTreeMap<Duration, Changes> {
+    let mut instants: BTreeMap<Duration, Changes> = BTreeMap::new();
+    for (index, fault) in faults.iter().enumerate() {
+        if let FaultKind::OneShot(_) = fault.kind {
+            instants.entry(fault.at).or_default().begins.push(index);
+            if let Some(end) = fault.end() {
+                instants.entry(end).or_default().ends.push(index);
+            }
+        }
+    }
+    instants
+}
+
+/// The one-shot faults of one instant. One task applies them: those that begin, then those that
+/// end. So a fault of 0 s begins before it ends, and between two faults that follow each other
+/// without a gap the state that both ask for is not over.
 struct Due {
     world: World,
     harness: NodeHandle,
+    begins: Vec<usize>,
+    ends: Vec<usize>,
+}
+
+impl Wake for Due {
+    fn wake(self: Arc<Self>) {
+        let recorder = self.world.recorder().clone();
+        let (scope, harness) = (plan_scope(&recorder), self.harness.clone());
+        rt::spawn_on(&recorder, &harness, scope, async move {
+            self.begins.iter().for_each(|&index| self.world.begin(index));
+            self.ends.iter().for_each(|&index| self.world.end(index));
+        });
+    }
+}
+
+/// The start or end of a rule's time. It is recorded without a task, because a task would move the
+/// clock.
+struct DueNote {
+    world: World,
     index: usize,
     ends: bool,
     at: SimTime,
 }
 
-impl Wake for Due {
+impl Wake for DueNote {
     fn wake(self: Arc<Self>) {
-        let (recorder, index, ends) = (self.world.recorder(), self.index, self.ends);
-        let kind = self.world.with_faults(|faults| faults.all[index].kind.clone());
-        let scope =
-            Scope { node: recorder.symbol("harness"), task: recorder.symbol("plan"), ..Scope::default() };
-        if let FaultKind::OneShot(fault) = kind {
-            let world = self.world.clone();
-            let act = async move { if ends { world.end(index) } else { world.begin(index, &fault) } };
-            rt::spawn_on(recorder, &self.harness, scope, act);
-        } else {
-            let what = if ends { format!("over: {kind}") } else { kind.to_string() };
-            recorder.record_in(scope, self.at, Kind::Note, recorder.symbol(&what), Duration::ZERO, 0);
-        }
+        let recorder = self.world.recorder();
+        let kind = self.world.with_faults(|faults| faults.all[self.index].kind.clone());
+        let what = if self.ends { format!("over: {kind}") } else { kind.to_string() };
+        let (scope, subject) = (plan_scope(recorder), recorder.symbol(&what));
+        recorder.record_in(scope, self.at, Kind::Note, subject, Duration::ZERO, 0);
     }
 }
 
-/// Applies a fault and returns what its end undoes, or `None` if it affects no process or
-/// connection.
-fn begin(world: &World, fault: &OneShot) -> Option<Vec<Undo>> {
-    let some = |undo: Vec<Undo>| (!undo.is_empty()).then_some(undo);
-    match fault {
-        OneShot::Kill { node } => {
-            let kill = |node: Node| Some(Undo::Start(node.clone(), node.take_down()?, None));
-            some(world.matching(node).into_iter().filter_map(kill).collect())
-        }
-        OneShot::PowerLoss { node, loss } => {
-            let lose = |node: Node| {
-                let off = node.host().power_off();
-                let incarnation = node.take_down()?;
-                node.disk().power_loss(*loss);
-                // If something else starts the process again, it does not wait for the power.
-                let off = node.restarts().then_some(off);
-                Some(Undo::Start(node, incarnation, off))
-            };
-            some(world.matching(node).into_iter().filter_map(lose).collect())
-        }
-        OneShot::Pause { node } => {
-            let pause = |node: Node| {
-                node.pause();
-                Undo::Resume(node)
-            };
-            some(world.matching(node).into_iter().map(pause).collect())
-        }
+fn plan_scope(recorder: &Recorder) -> Scope {
+    Scope { node: recorder.symbol("harness"), task: recorder.symbol("plan"), ..Scope::default() }
+}
+
+/// A fault that has begun.
+struct Begun {
+    /// What its end undoes.
+    undo: Vec<Undo>,
+    /// Whether it affects any process, machine or connection.
+    affects_any: bool,
+}
+
+/// Applies a fault.
+fn begin(world: &World, fault: &OneShot) -> Begun {
+    let mut affects_any = false;
+    let mut on_each = |pattern: &Pattern, act: &dyn Fn(Node) -> (Undo, bool)| {
+        let apply = |node| {
+            let (undo, is_affected) = act(node);
+            affects_any |= is_affected;
+            undo
+        };
+        world.matching(pattern).into_iter().map(apply).collect()
+    };
+    let undo = match fault {
+        OneShot::Kill { node } => on_each(node, &|node| {
+            let is_affected = node.keep_down();
+            (Undo::Start(node, None), is_affected)
+        }),
+        OneShot::PowerLoss { node, loss } => on_each(node, &|node| {
+            let off = node.host().power_off();
+            node.keep_down();
+            node.disk().power_loss(*loss);
+            // If something else starts the process again, it does not wait for the power.
+            let off = node.restarts().then_some(off);
+            (Undo::Start(node, off), true)
+        }),
+        OneShot::Terminate { node, grace } => on_each(node, &|node| {
+            let is_affected = node.keep_down_gracefully(*grace);
+            (Undo::Start(node, None), is_affected)
+        }),
+        OneShot::Pause { node } => on_each(node, &|node| {
+            node.keep_paused();
+            (Undo::Resume(node), true)
+        }),
         OneShot::Reset { from, to } => {
             let count = world.network().reset_connections(from.as_str(), to.as_str()).expect(CHECKED);
-            (count > 0).then(Vec::new)
+            affects_any = count > 0;
+            Vec::new()
         }
-    }
+        OneShot::NewAddress { node, old_address } => {
+            for node in world.matching(node) {
+                node.change_address(*old_address);
+                affects_any = true;
+            }
+            Vec::new()
+        }
+    };
+    Begun { undo, affects_any }
 }
 
 fn end(world: &World, undo: Undo) {
     match undo {
-        Undo::Start(node, incarnation, off) => {
+        Undo::Start(node, off) => {
             drop(off);
-            if node.bring_up(incarnation) {
+            if node.release_down() {
                 world.note(&format!("start {}", node.name));
             }
         }
         Undo::Resume(node) => {
-            node.resume();
-            world.note(&format!("resume {}", node.name));
+            if node.release_paused() {
+                world.note(&format!("resume {}", node.name));
+            }
         }
     }
 }

@@ -139,6 +139,9 @@ impl<'a> Run<'a> {
             let world = world.clone();
             catch_unwind(AssertUnwindSafe(|| {
                 runtime.block_on(async {
+                    if let Some(date) = limits.epoch.date() {
+                        rt::set_date(date);
+                    }
                     tasks = Some(rt::TaskTracker::on_current_node());
                     let _cost = rt::mount(rt::current_node(), world.system_call_cost());
                     let (node, task) = (recorder.symbol(HARNESS), recorder.symbol("scenario"));

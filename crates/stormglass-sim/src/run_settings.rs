@@ -1,5 +1,6 @@
 //! The limits of a run that belong to no scenario.
 
+use crate::epoch::Epoch;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -17,11 +18,14 @@ pub struct RunSettings {
     /// How often tasks may be polled. A task that only yields lets no time pass, so the horizon never ends it.
     /// Range: 1000 and up. Default: 20 million.
     pub turns: u64,
+    /// The date at which the run begins, for `SystemTime` and the times of files: `seed`, which lets each seed
+    /// draw one in 2022, or an RFC 3339 date. Range: 1970 to 2500. Default: `seed`.
+    pub epoch: Epoch,
 }
 
 impl Default for RunSettings {
     fn default() -> RunSettings {
-        RunSettings { horizon: Duration::from_secs(120), turns: 20_000_000 }
+        RunSettings { horizon: Duration::from_secs(120), turns: 20_000_000, epoch: Epoch::Seed }
     }
 }
 

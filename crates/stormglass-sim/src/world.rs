@@ -3,23 +3,25 @@
 
 use crate::active_faults::Faults;
 use crate::cpu::Cpu;
+use crate::lifecycle::CurrentProcess;
 use crate::node::Node;
 use crate::profile::Profile;
 use madsim::net::NetSim;
-use madsim::runtime::Handle;
+use madsim::runtime::{Handle, NodeHandle};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use stormglass_core::queue::Servers;
 use stormglass_core::{EventId, Kind, Length, Limit, Recorder, Seed, SimTime, Verdict, Wait};
 use stormglass_fs::{self as fs, Device, Disk};
 use stormglass_net::{self as net, Location, Network};
 use stormglass_plan::Fault;
-use stormglass_rt as rt;
 use stormglass_rt::coop::SystemCallCost;
 use stormglass_rt::descriptors::Descriptors;
+use stormglass_rt::signal::Signals;
+use stormglass_rt::{self as rt, NodeClock};
 
 /// The world of one run: it makes nodes, and receives what the scenario waits for and reports.
 /// Clones are handles to the same world.
@@ -37,6 +39,8 @@ struct Shared {
     horizon: Duration,
     recorder: Recorder,
     network: Network,
+    /// The node on which the scenario's tasks run.
+    harness: OnceLock<NodeHandle>,
     state: Mutex<State>,
 }
 
@@ -60,6 +64,8 @@ struct State {
     /// What a system call costs on each node.
     system_calls: Vec<rt::Mount<SystemCallCost>>,
     descriptors: Vec<rt::Mount<Descriptors>>,
+    /// The mounts of the signals and of the process of each node.
+    processes: Vec<(rt::Mount<Signals>, rt::Mount<CurrentProcess>)>,
 }
 
 /// The resources that the nodes of one machine share.
@@ -82,7 +88,8 @@ impl World {
     ) -> World {
         let network = Network::recorded(profile.net.clone(), seed, &recorder);
         let state = Mutex::new(State { faults: Faults::new(faults), ..State::default() });
-        World { shared: Arc::new(Shared { seed, profile, horizon, recorder, network, state }) }
+        let harness = OnceLock::new();
+        World { shared: Arc::new(Shared { seed, profile, horizon, recorder, network, harness, state }) }
     }
 
     /// Returns the run's seed, for the scenario's own streams of random numbers.
@@ -179,11 +186,17 @@ impl World {
             cpu: Cpu::new(cores, profile.cpu.clone(), shared.seed, name, &shared.recorder),
             recorder: shared.recorder.clone(),
             process: Arc::default(),
+            life: Arc::default(),
+            signals: Signals::default(),
+            clock: NodeClock::of(id),
+            harness: self.harness(),
             workers: Arc::default(),
             descriptors: Descriptors::new(profile.machine.descriptors),
         };
         node.mount_workers();
+        let process = rt::mount(node.id, CurrentProcess(node.clone()));
         let mut state = self.state();
+        state.processes.push((node.signals.mount_on(node.id), process));
         state.disks.push(node.disk.mount_on(node.id));
         state.hosts.push(node.host.mount_on(node.id));
         state.system_calls.push(rt::mount(node.id, shared.system_call_cost()));
@@ -197,6 +210,13 @@ impl World {
     /// Returns what a system call costs.
     pub(crate) fn system_call_cost(&self) -> SystemCallCost {
         self.shared.system_call_cost()
+    }
+
+    /// Returns the node on which the scenario's tasks run: the current one on the first call.
+    pub(crate) fn harness(&self) -> NodeHandle {
+        let current = || Handle::current().get_node(rt::current_node());
+        let harness = || current().expect("a run's scenario has a node");
+        self.shared.harness.get_or_init(harness).clone()
     }
 
     /// Returns every node in the order of names.

@@ -5,6 +5,7 @@ pub use stormglass_fs as fs;
 pub use stormglass_net as net;
 pub use stormglass_plan as plan;
 pub use stormglass_rt as rt;
+pub use stormglass_rt::signal;
 pub use stormglass_sim as sim;
 
 #[cfg(feature = "cli")]

@@ -1,8 +1,11 @@
 //! Faults that happen once to processes and connections.
 
 use super::{InvalidRule, Pattern};
+use crate::human_duration::HumanDuration;
+use crate::time::YEAR;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
 
 /// A fault that happens once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +24,16 @@ pub enum OneShot {
         #[serde(default)]
         loss: Loss,
     },
+    /// SIGTERM, and SIGKILL after a grace period if the process still runs, as an orchestrator
+    /// stops it.
+    Terminate {
+        /// The nodes whose processes are terminated.
+        node: Pattern,
+        /// The time between SIGTERM and SIGKILL. Range: 0 s to 365 days. Default: 10 s, which is
+        /// that of `docker stop`; Kubernetes has 30 s (`terminationGracePeriodSeconds`).
+        #[serde(default = "docker_grace", with = "HumanDuration")]
+        grace: Duration,
+    },
     /// SIGSTOP.
     Pause {
         /// The nodes whose processes are stopped.
@@ -33,6 +46,32 @@ pub enum OneShot {
         /// The hosts at the other end.
         to: Pattern,
     },
+    /// A node gets another IP address, as a pod does that is replaced. Its name resolves to the new
+    /// one.
+    NewAddress {
+        /// The nodes.
+        node: Pattern,
+        /// What becomes of the old address. Default: nothing answers there.
+        #[serde(default)]
+        old_address: OldAddress,
+    },
+}
+
+fn docker_grace() -> Duration {
+    Duration::from_secs(10)
+}
+
+/// What becomes of an address that a host gives up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OldAddress {
+    /// No host has it: what is sent there is lost. Connects and connections to it hang until they
+    /// time out.
+    #[default]
+    Hang,
+    /// A host without sockets has it: connects to it are refused, and connections get RST when
+    /// their other end sends something.
+    Refuse,
 }
 
 /// The unsynced changes that a power loss discards. All variants are possible on real disks; a
@@ -55,13 +94,18 @@ pub enum Loss {
 }
 
 impl OneShot {
-    pub(super) const KINDS: &[&str] = &["kill", "power-loss", "pause", "reset"];
+    pub(super) const KINDS: &[&str] = &["kill", "power-loss", "terminate", "pause", "reset", "new-address"];
 
     pub(super) fn validate(&self) -> Result<(), InvalidRule> {
         match self {
-            OneShot::Kill { node } | OneShot::PowerLoss { node, .. } | OneShot::Pause { node } => {
-                node.validate("node")
+            OneShot::Terminate { grace, .. } if *grace > YEAR => {
+                Err(InvalidRule { field: "grace", problem: "the range is 0s to 365days".into() })
             }
+            OneShot::Kill { node }
+            | OneShot::PowerLoss { node, .. }
+            | OneShot::Terminate { node, .. }
+            | OneShot::Pause { node }
+            | OneShot::NewAddress { node, .. } => node.validate("node"),
             OneShot::Reset { from, to } => from.validate("from").and_then(|()| to.validate("to")),
         }
     }
@@ -88,8 +132,15 @@ impl fmt::Display for OneShot {
         match self {
             OneShot::Kill { node } => write!(f, "kill {node}"),
             OneShot::PowerLoss { node, loss } => write!(f, "power loss of {node} ({loss})"),
+            OneShot::Terminate { node, grace } => write!(f, "terminate {node} (grace {grace:?})"),
             OneShot::Pause { node } => write!(f, "pause {node}"),
             OneShot::Reset { from, to } => write!(f, "reset connections {from} ↔ {to}"),
+            OneShot::NewAddress { node, old_address: OldAddress::Hang } => {
+                write!(f, "new address of {node} (the old one hangs)")
+            }
+            OneShot::NewAddress { node, old_address: OldAddress::Refuse } => {
+                write!(f, "new address of {node} (the old one refuses)")
+            }
         }
     }
 }

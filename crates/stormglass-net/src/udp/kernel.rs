@@ -142,7 +142,7 @@ impl Port {
         network.clone().spawn_in_kernel(scope, async move {
             let segment = Segment { bytes: 0, port: self.at.port() };
             let Some(latency) = network.send_control(&back, segment) else { return };
-            rt::sleep(latency).await;
+            rt::Clock::current().sleep(latency).await;
             let (at, port) = (sender.ip().into(), sender.port());
             let socket = network.inbox::<Socket>(Protocol::Datagram, self.from, at, port);
             if let Ok(Some(socket)) = socket

@@ -4,6 +4,7 @@
 
 mod budget;
 mod causes;
+mod node_clocks;
 mod processes;
 mod tasks;
 mod workers;

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
+mod clocks;
+mod lifecycle;
+mod overlaps;
 mod plans;
 mod processes;
 mod runs;
