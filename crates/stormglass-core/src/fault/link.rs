@@ -125,6 +125,10 @@ impl RuleEffect<LinkTarget> for LinkEffect {
             LinkEffect::Unresolved => sent == Sent::Lookup,
         }
     }
+
+    fn validate(&self) -> Result<(), InvalidRule> {
+        if let LinkEffect::Delay(by) = self { InvalidRule::of_latency("by", by) } else { Ok(()) }
+    }
 }
 
 impl RuleTarget for LinkTarget {
