@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sim_rocksdb::WalRecoveryMode;
 use std::time::Duration;
 use stormglass_core::Stream;
-use stormglass_core::latency::HumanDuration;
+use stormglass_core::latency::{HumanDuration, scaled};
 use stormglass_rt::MissedTickBehavior;
 
 /// The settings of a metadata server.
@@ -339,13 +339,13 @@ impl Iterator for Delays {
         }
         const JITTER_MIN: u64 = 3_000_000;
         let delay = self.next.min(self.policy.max);
-        let jitter_max = delay.mul_f64(self.policy.jitter).as_nanos() as u64;
+        let jitter_max = scaled(delay, self.policy.jitter).as_nanos() as u64;
         let jitter = match jitter_max.checked_sub(JITTER_MIN) {
             _ if self.policy.jitter == 0.0 => 0,
             Some(width) if width > 0 => JITTER_MIN + self.stream.below(width),
             _ => JITTER_MIN,
         };
-        self.next = delay.mul_f64(self.policy.factor);
+        self.next = scaled(delay, self.policy.factor);
         Some(delay + Duration::from_nanos(jitter))
     }
 }

@@ -12,11 +12,10 @@ pub(crate) use what::What;
 use clap::{Parser, Subcommand, ValueEnum};
 use regex_lite::Regex;
 use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 use stormglass_core::{Branch, Seed, SimTime};
-use stormglass_sweep::seeds::parse_seeds;
+use stormglass_sweep::Seeds;
 
 /// Simulates clusters deterministically: replays a failure from its seed, explains which waits took
 /// the time, and computes which timeouts hold.
@@ -103,9 +102,9 @@ pub(crate) struct Run {
     /// One seed.
     #[arg(long, conflicts_with = "seeds")]
     pub(crate) seed: Option<u64>,
-    /// Several seeds: A..B (without B) or A..=B.
-    #[arg(long, value_parser = parse_seeds)]
-    pub(crate) seeds: Option<Range<u64>>,
+    /// Several seeds: A..B (without B), A..=B, or A.. (up to the largest seed).
+    #[arg(long)]
+    pub(crate) seeds: Option<Seeds>,
     /// Worker threads. Default: one per core.
     #[arg(long)]
     pub(crate) jobs: Option<NonZeroUsize>,
@@ -170,9 +169,9 @@ pub(crate) struct Check {
     pub(crate) scenario: String,
     #[command(flatten)]
     pub(crate) what: What,
-    /// The seeds: A..B (without B) or A..=B.
-    #[arg(long, value_parser = parse_seeds, default_value = "0..20")]
-    pub(crate) seeds: Range<u64>,
+    /// The seeds: A..B (without B), A..=B, or A.. (up to the largest seed).
+    #[arg(long, default_value = "0..20")]
+    pub(crate) seeds: Seeds,
     /// Worker threads. Default: one per core.
     #[arg(long)]
     pub(crate) jobs: Option<NonZeroUsize>,

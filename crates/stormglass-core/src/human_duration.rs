@@ -47,6 +47,13 @@ impl HumanDuration {
     }
 }
 
+/// Writes the duration with its unit: `1m 30s`.
+impl fmt::Display for HumanDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        human(self.0).fmt(f)
+    }
+}
+
 impl Serialize for HumanDuration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         HumanDuration::serialize(&self.0, serializer)

@@ -12,6 +12,7 @@ pub struct Identity {
     /// The scenario's name.
     pub scenario: String,
     /// The seed.
+    #[serde(with = "crate::seed::number")]
     pub seed: u64,
     /// The branches of the run: none, unless it was found by importance splitting.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -26,8 +26,11 @@ mod toml_form;
 pub use crate::human_duration::HumanDuration;
 use crate::human_duration::human;
 use crate::math;
-use crate::time::nanos;
+use crate::time::{YEAR, nanos};
 use std::time::Duration;
+
+/// The largest factor of [`Latency::Scaled`], of a slow device and of slow CPUs: a million.
+pub const FACTOR_MAX: f64 = 1e6;
 
 /// A distribution of durations.
 ///
@@ -88,7 +91,7 @@ pub enum Latency {
     Scaled {
         /// The latency to scale.
         of: Box<Latency>,
-        /// The factor; 0 or more.
+        /// The factor; 0 to [`FACTOR_MAX`].
         factor: f64,
     },
 }
@@ -145,13 +148,16 @@ impl Latency {
         }
     }
 
-    /// Checks the bounds of every shape.
+    /// Checks the bounds of every shape. No duration is longer than 365 days, the longest run.
     ///
     /// # Errors
     ///
     /// Names the bound that is violated, its value and the range.
     pub fn validate(&self) -> Result<(), InvalidLatency> {
         let invalid = |text: String| Err(InvalidLatency(text));
+        if let Some(duration) = self.durations().iter().find(|duration| **duration > YEAR) {
+            return invalid(format!("a duration is {}, the range is 0s to 365days", human(*duration)));
+        }
         match self {
             Latency::Constant(_) => Ok(()),
             Latency::Uniform { min, max } if max < min => {
@@ -180,11 +186,24 @@ impl Latency {
             Latency::Empirical(_) => Ok(()),
             Latency::Sum(parts) => parts.iter().try_for_each(Latency::validate),
             Latency::Scaled { of, factor } => {
-                if !(factor.is_finite() && *factor >= 0.0) {
-                    return invalid(format!("factor is {factor}, the range is 0 and up"));
+                if !(0.0..=FACTOR_MAX).contains(factor) {
+                    return invalid(format!("factor is {factor}, the range is 0 to {FACTOR_MAX}"));
                 }
                 of.validate()
             }
+        }
+    }
+
+    /// Returns the durations of the shape itself, without those of its parts.
+    fn durations(&self) -> &[Duration] {
+        match self {
+            Latency::Constant(duration) => std::slice::from_ref(duration),
+            // The longest one: `max` is compared with the others.
+            Latency::Uniform { max, .. }
+            | Latency::Exponential { max, .. }
+            | Latency::LogNormal { max, .. } => std::slice::from_ref(max),
+            Latency::Empirical(quantiles) => quantiles,
+            Latency::Bimodal { .. } | Latency::Sum(_) | Latency::Scaled { .. } => &[],
         }
     }
 }
@@ -218,7 +237,26 @@ fn interpolate(quantiles: &[Duration], draw: u64) -> Duration {
 /// assert_eq!(transfer(Duration::from_millis(8), 512 << 10), Duration::from_millis(4));
 /// ```
 pub fn transfer(per_mib: Duration, bytes: u64) -> Duration {
-    Duration::from_nanos(((per_mib.as_nanos() * u128::from(bytes)) >> 20) as u64)
+    let nanos = per_mib.as_nanos().saturating_mul(u128::from(bytes)) >> 20;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// Returns a duration times a factor of 0 or more; 584 years if it is longer.
+///
+/// ```
+/// use std::time::Duration;
+/// use stormglass_core::latency::scaled;
+///
+/// assert_eq!(scaled(Duration::from_millis(8), 2.5), Duration::from_millis(20));
+/// assert_eq!(scaled(Duration::from_secs(1), f64::INFINITY), Duration::from_nanos(u64::MAX));
+/// ```
+pub fn scaled(duration: Duration, factor: f64) -> Duration {
+    const LONGEST: Duration = Duration::from_nanos(u64::MAX);
+    if duration.is_zero() {
+        return Duration::ZERO;
+    }
+    // As `Duration::mul_f64`, which panics if the product is too long.
+    Duration::try_from_secs_f64(factor * duration.as_secs_f64()).map_or(LONGEST, |time| time.min(LONGEST))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use std::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
-pub struct Seed(pub u64);
+pub struct Seed(#[serde(with = "number")] pub u64);
 
 impl Seed {
     /// Creates the stream of this name. Two calls with one label give two streams with the same
@@ -51,6 +51,47 @@ impl Seed {
 impl fmt::Display for Seed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// The form of a seed in files: a number, or its decimal digits as a text if it is above 2^63 - 1,
+/// the largest integer of TOML.
+pub(crate) mod number {
+    use serde::de::{Deserializer, Error, Unexpected, Visitor};
+    use serde::ser::Serializer;
+    use std::fmt;
+
+    pub(crate) fn serialize<S: Serializer>(seed: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        match i64::try_from(*seed) {
+            Ok(seed) => serializer.serialize_i64(seed),
+            Err(_) => serializer.collect_str(seed),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        struct Digits;
+
+        impl Visitor<'_> for Digits {
+            type Value = u64;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a seed from 0 to {}", u64::MAX)
+            }
+
+            fn visit_u64<E: Error>(self, seed: u64) -> Result<u64, E> {
+                Ok(seed)
+            }
+
+            fn visit_i64<E: Error>(self, seed: i64) -> Result<u64, E> {
+                u64::try_from(seed).map_err(|_| E::invalid_value(Unexpected::Signed(seed), &self))
+            }
+
+            fn visit_str<E: Error>(self, seed: &str) -> Result<u64, E> {
+                seed.parse().map_err(|_| E::invalid_value(Unexpected::Str(seed), &self))
+            }
+        }
+
+        deserializer.deserialize_any(Digits)
     }
 }
 

@@ -27,6 +27,9 @@ impl SimTime {
     /// The start of the run.
     pub const ZERO: SimTime = SimTime(0);
 
+    /// The latest time, which no run reaches.
+    pub const MAX: SimTime = SimTime(u64::MAX);
+
     /// Creates a time from nanoseconds since the start.
     pub const fn from_nanos(nanos: u64) -> SimTime {
         SimTime(nanos)

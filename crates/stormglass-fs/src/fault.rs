@@ -88,7 +88,7 @@ impl Faults {
     }
 
     /// Returns whether a rule may apply to an operation that begins now.
-    pub(crate) fn any_on(&self, now: SimTime) -> bool {
+    pub(crate) fn any_on(&mut self, now: SimTime) -> bool {
         self.rules.any_on(now)
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use stormglass_core::Latency;
 pub use stormglass_core::fault::{NoSlowdown, Slowdown};
 use stormglass_core::latency::{HumanDuration, transfer};
+use stormglass_core::time::YEAR;
 
 /// The cost of every operation of a disk.
 ///
@@ -56,7 +57,7 @@ pub struct DiskProfile {
     pub device: DeviceProfile,
     /// Write-back by the kernel. Default: none.
     pub write_back: WriteBackProfile,
-    /// Capacity in bytes, in pages of 4 KiB. 0, the default, has no limit.
+    /// Capacity in bytes, in pages of 4 KiB. 0, the default, has no limit. Range: 0 to 2^60.
     pub capacity_bytes: u64,
     /// What makes a new or moved name durable. Default: a sync of its directory.
     pub names_durable: NamesDurable,
@@ -93,7 +94,7 @@ pub struct DeviceProfile {
     pub episodes: Vec<Episode>,
 }
 
-/// Episodes in which a device is slow, drawn repeatedly.
+/// Episodes in which a device is slow, drawn repeatedly, up to 2^20 times in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct StallProfile {
@@ -101,7 +102,7 @@ pub struct StallProfile {
     pub every: Latency,
     /// Duration of an episode. 0, the default, is no stalls.
     pub length: Latency,
-    /// How much slower the device is then. Default: 20.
+    /// How much slower the device is then. Range: 1 to 1000000, or inf. Default: 20.
     pub factor: Slowdown,
 }
 
@@ -125,7 +126,7 @@ pub struct Episode {
     /// Duration.
     #[serde(with = "HumanDuration")]
     pub length: Duration,
-    /// How much slower the device is then.
+    /// How much slower the device is then. Range: 1 to 1000000, or inf.
     pub factor: Slowdown,
 }
 
@@ -134,9 +135,11 @@ pub struct Episode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct WriteBackProfile {
-    /// Dirty bytes at which the kernel starts write-back (`vm.dirty_background_bytes`). 0, the default, has no limit.
+    /// Dirty bytes at which the kernel starts write-back (`vm.dirty_background_bytes`). 0, the default, has no limit. Range: 0 to
+    /// 2^60.
     pub background_bytes: u64,
-    /// Dirty bytes at which writers wait for in-flight write-back (`vm.dirty_bytes`). 0, the default, has no limit.
+    /// Dirty bytes at which writers wait for in-flight write-back (`vm.dirty_bytes`). 0, the default, has no limit. Range: 0 to
+    /// 2^60.
     pub limit_bytes: u64,
     /// Age at which dirty pages are written back (`vm.dirty_expire_centisecs`). 0, the default, is never.
     #[serde(with = "HumanDuration")]
@@ -163,6 +166,32 @@ impl DiskProfile {
         DiskProfile::default()
     }
 
+    /// Checks the numbers of bytes and the times of the device's episodes. [`Latency`] and [`Slowdown`] check themselves.
+    ///
+    /// # Errors
+    ///
+    /// Returns the field's name and its range.
+    pub fn validate(&self) -> Result<(), (String, String)> {
+        for (field, bytes) in [
+            ("capacity-bytes", self.capacity_bytes),
+            ("write-back.background-bytes", self.write_back.background_bytes),
+            ("write-back.limit-bytes", self.write_back.limit_bytes),
+        ] {
+            if bytes > BYTES_MAX {
+                return Err((field.into(), format!("is {bytes}, the range is 0 to {BYTES_MAX}")));
+            }
+        }
+        for (index, episode) in self.device.episodes.iter().enumerate() {
+            for (field, time) in [("at", episode.at), ("length", episode.length)] {
+                if time > YEAR {
+                    let problem = format!("is {}, the range is 0s to 365days", HumanDuration(time));
+                    return Err((format!("device.episodes[{index}].{field}"), problem));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Returns a shipped profile, or `None` if there is none of that name.
     ///
     /// | name | what it is |
@@ -179,6 +208,9 @@ impl DiskProfile {
         Some(toml::from_str(text).expect("a shipped profile is one: a test reads each"))
     }
 }
+
+/// The largest number of bytes of a limit: an exbibyte.
+const BYTES_MAX: u64 = 1 << 60;
 
 /// The shipped profiles: their names and their TOML.
 pub const PRESETS: [(&str, &str); 5] = [
@@ -234,7 +266,7 @@ mod tests {
         let error = toml::from_str::<Episode>(
             r#"at = "0s", length = "1s", factor = 0.5"#.replace(", ", "\n").as_str(),
         );
-        assert!(error.unwrap_err().to_string().contains("0.5 is no slow-down: give 1 or more"));
+        assert!(error.unwrap_err().to_string().contains("0.5 is no slow-down: give 1 to 1000000"));
         assert!(Slowdown::new(f64::NAN).is_err());
         let still: Episode = toml::from_str("at = \"0s\"\nlength = \"1s\"\nfactor = inf").unwrap();
         assert_eq!(still.factor.get(), f64::INFINITY);

@@ -55,6 +55,10 @@ impl RuleEffect<LinkTarget> for Action {
             Action::Hold(_) => matches!(operation.sent, Sent::Datagram | Sent::Segment),
         }
     }
+
+    fn validate(&self) -> Result<(), InvalidRule> {
+        if let Action::Effect(effect) = self { effect.validate() } else { Ok(()) }
+    }
 }
 
 /// The size and port of a message that is sent.
@@ -117,20 +121,15 @@ impl Faults {
         !self.any.load(Ordering::Relaxed)
     }
 
-    /// Returns whether the condition holds for any rule, checked in order.
-    pub(crate) fn any(&self, condition: impl FnMut(&ActiveRule) -> bool) -> bool {
-        !self.is_empty() && self.lock().rules().any(condition)
-    }
-
     /// Returns the time at which a rule turns on or off next.
     pub(crate) fn next_change(&self, number: u64, now: SimTime) -> Option<SimTime> {
         self.lock().get(number)?.trigger.next_change(now)
     }
 
-    /// Calls `visit` with each rule, in order.
-    pub(crate) fn each(&self, visit: impl FnMut(&ActiveRule)) {
+    /// Calls `visit` with the number of each rule and the rule, in order.
+    pub(crate) fn each(&self, mut visit: impl FnMut(u64, &ActiveRule)) {
         if !self.is_empty() {
-            self.lock().rules().for_each(visit);
+            self.lock().rules().for_each(|(number, rule)| visit(number, rule));
         }
     }
 

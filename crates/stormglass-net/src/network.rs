@@ -8,7 +8,7 @@ use crate::groups::Groups;
 use crate::ip_options::Interface;
 use crate::link::{Link, Transit};
 use crate::location::Location;
-use crate::madsim_network::{MadsimNetwork, MountedNode};
+use crate::madsim_network::{MadsimNetwork, MountedHosts};
 use crate::ports::{At, Binding, Owner, Ports, Protocol, Reserved, Reuse, Site};
 use crate::power::Power;
 use crate::profile::{LinkProfile, NetProfile};
@@ -385,12 +385,8 @@ impl Shared {
         if self.faults.is_empty() && !any_off && state.madsim.is_clean() {
             return;
         }
-        let mounted = |(&node, &host): (&NodeId, &HostId)| {
-            let info = state.host(host);
-            MountedNode { node, host: info.name.clone(), is_off: info.power.is_off() }
-        };
-        let nodes: Vec<MountedNode> = state.nodes.iter().map(mounted).collect();
-        state.madsim.update(&self.faults, &nodes, now);
+        let State { hosts, nodes, madsim, .. } = &mut *state;
+        madsim.update(&self.faults, &Mounted { hosts, nodes }, now);
     }
 }
 
@@ -612,6 +608,26 @@ impl Shared {
         drop(state);
         let receiver = |host| self.receiver(Protocol::Datagram, host, to.ip().into(), to.port());
         hosts.into_iter().map(receiver).collect()
+    }
+}
+
+/// The hosts that are mounted on nodes.
+struct Mounted<'a> {
+    hosts: &'a [HostInfo],
+    nodes: &'a BTreeMap<NodeId, HostId>,
+}
+
+impl MountedHosts for Mounted<'_> {
+    fn nodes(&self) -> &BTreeMap<NodeId, HostId> {
+        self.nodes
+    }
+
+    fn name(&self, host: HostId) -> &str {
+        &self.hosts[host.0 as usize].name
+    }
+
+    fn is_off(&self, host: HostId) -> bool {
+        self.hosts[host.0 as usize].power.is_off()
     }
 }
 

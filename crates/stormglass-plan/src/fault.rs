@@ -73,8 +73,8 @@ impl Fault {
     pub(crate) fn check(&self) -> Result<(), InvalidRule> {
         let wrong = |field, problem: &str| Err(InvalidRule { field, problem: problem.into() });
         for (field, time) in [("at", Some(self.at)), ("lasts", self.lasts)] {
-            if time.is_some_and(|time| time > YEAR) {
-                return wrong(field, "the range is 0s to 365days");
+            if let Some(time) = time.filter(|time| *time > YEAR) {
+                return wrong(field, &out_of_range(time));
             }
         }
         if !self.kind.is_instant() && self.lasts.is_some_and(|lasts| lasts.is_zero()) {
@@ -95,6 +95,11 @@ impl Fault {
             _ => Ok(()),
         }
     }
+}
+
+/// Returns the error for a time above a year.
+pub(crate) fn out_of_range(time: Duration) -> String {
+    format!("is {}, the range is 0s to 365days", HumanDuration(time))
 }
 
 impl fmt::Display for Fault {

@@ -4,7 +4,7 @@
 //! Testing", ISSTA 2012): if every run has a few faults of every kind, a run hardly ever has many
 //! faults of one kind and none of another, and some failures need that.
 
-use crate::fault::Fault;
+use crate::fault::{Fault, out_of_range};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -19,8 +19,8 @@ use stormglass_core::{Kind, Latency, Seed, SignedDuration, Stream};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Generate {
-    /// The number of faults of a run. Faults for which `down` leaves no room are left out.
-    /// Default: 0.
+    /// The number of faults of a run. Faults for which `down` leaves no room are left out. Range:
+    /// 0 to 100000. Default: 0.
     pub count: u32,
     /// The kinds of faults. Default: all that a crash-safe, replicated service has to survive,
     /// which is all except errors and corruption of the disk; without `terminate`, `new-address`
@@ -155,6 +155,9 @@ impl Default for Generate {
     }
 }
 
+/// The largest number of generated faults of a run.
+const COUNT_MAX: u32 = 100_000;
+
 /// A node that is down, with the end of its fault.
 struct Down {
     node: usize,
@@ -168,6 +171,9 @@ impl Generate {
     ///
     /// Returns the field and what is wrong with it.
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.count > COUNT_MAX {
+            return Err(("count", format!("is {}, the range is 0 to {COUNT_MAX}", self.count)));
+        }
         if self.count > 0 && self.kinds.is_empty() {
             return Err(("kinds", "is empty; leave it out for the usual ones".into()));
         }
@@ -175,7 +181,7 @@ impl Generate {
             return Err(("until", "is before `from`".into()));
         }
         if self.until > YEAR {
-            return Err(("until", "the range is 0s to 365days".into()));
+            return Err(("until", out_of_range(self.until)));
         }
         if self.down == 0 {
             return Err(("down", "is 0, it must be at least 1".into()));
@@ -211,6 +217,7 @@ impl Generate {
         let mut down: Vec<Down> = Vec::new();
         let mut faults = Vec::new();
         for (at, lasts, node, choice, mut stream) in all {
+            let Some(kind) = kind(choice, nodes, node, &mut stream) else { continue };
             if choice.takes_down() {
                 down.retain(|other| other.until > at);
                 if down.len() >= self.down as usize || down.iter().any(|other| other.node == node) {
@@ -221,9 +228,7 @@ impl Generate {
             let is_instant =
                 matches!(choice, GeneratedKind::Reset | GeneratedKind::NewAddress | GeneratedKind::ClockJump);
             let lasts = if is_instant { Duration::ZERO } else { lasts };
-            if let Some(kind) = kind(choice, nodes, node, &mut stream) {
-                faults.push(Fault::new(at, lasts, kind));
-            }
+            faults.push(Fault::new(at, lasts, kind));
         }
         faults
     }

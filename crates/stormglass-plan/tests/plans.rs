@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use stormglass_core::Seed;
+use stormglass_core::{Latency, Seed};
 use stormglass_plan::generate::GeneratedKind;
 use stormglass_plan::{Fault, FaultKind, Generate, LinkFault, Loss, OneShot, Plan, shrink};
 
@@ -165,7 +165,36 @@ fn invalid_plans_are_rejected_with_field_and_remedy() {
     );
     assert_rejected(
         "[[fault]]\nat = '1000years'\nkind = 'pause'\nnode = 'node-1'",
-        expect!["p.toml: `fault[0].at`: the range is 0s to 365days"],
+        expect!["p.toml: `fault[0].at`: is 1000years, the range is 0s to 365days"],
+    );
+    for (fields, problem) in [
+        ("kind = 'kill'\nnode = '*'\nlasts = '2years'", "fault[0].lasts`: is 2years"),
+        ("kind = 'slow-disk'\nnode = '*'\nfactor = 1e300", "fault[0].factor`: is 1"),
+        ("kind = 'slow-link'\nby = '2years'", "fault[0]`: a duration is 2years, the range is 0s to 365days"),
+        (
+            "kind = 'slow-link'\nby = { scaled = { of = '1s', factor = 1e7 } }",
+            "fault[0]`: factor is 10000000, the range is 0 to 1000000",
+        ),
+        (
+            "kind = 'disk-delay'\nnode = '*'\nby = { exponential = { mean = '1s', max = '2years' } }",
+            "fault[0]`: a duration is 2years, the range is 0s to 365days",
+        ),
+        (
+            "kind = 'flap'\nfrom = 'a'\nto = 'b'\nperiod = '0s'\ndown = '0s'",
+            "fault[0].period`: is 0s, the range is 1ms to 365days",
+        ),
+        (
+            "kind = 'flap'\nfrom = 'a'\nto = 'b'\nperiod = '1s'\ndown = '2s'",
+            "fault[0].down`: is 2s, must be above 0s and no longer than `period`",
+        ),
+    ] {
+        let error =
+            Plan::parse("p.toml", &format!("[[fault]]\nat = '3s'\n{fields}")).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("p.toml: `{problem}")), "{error}");
+    }
+    assert_rejected(
+        "[generate]\ncount = 100001",
+        expect!["p.toml: `generate.count`: is 100001, the range is 0 to 100000"],
     );
     assert_rejected(
         "[[fault]]\nat = '3s'\nkind = 'lossy-link'\nprobability = 1.5",
@@ -179,7 +208,7 @@ fn invalid_plans_are_rejected_with_field_and_remedy() {
     );
     assert_rejected(
         "[[fault]]\nat = '3s'\nkind = 'slow-disk'\nnode = '*'\nfactor = 0.5",
-        expect!["p.toml: `fault[0].factor`: is 0.5, the range is 1 and up, inf is a stand-still"],
+        expect!["p.toml: `fault[0].factor`: is 0.5, the range is 1 to 1000000, inf is a stand-still"],
     );
     assert_rejected(
         "[[fault]]\nat = '3s'\nkind = 'disk-error'\nnode = '*'\nerror = 'io'\noperations = ['sync']",
@@ -200,6 +229,23 @@ fn invalid_plans_are_rejected_with_field_and_remedy() {
         "[[faults]]\nkind = 'kill'",
         expect!["p.toml: `faults`: unknown field `faults`, expected `fault` or `generate`"],
     );
+}
+
+/// Of two faults that cover each other's time, of which one node allows one, there are a kill and an
+/// isolation, which a single node cannot have. In a quarter of the seeds both are isolations; in
+/// all others there is a kill: of 400 seeds 100 have none, with a standard deviation of 9.
+#[test]
+fn isolation_of_an_only_node_takes_nothing_down() {
+    let generate = Generate {
+        count: 2,
+        kinds: vec![GeneratedKind::Isolate, GeneratedKind::Kill],
+        swarm: false,
+        lasts: Latency::from_millis(60_000),
+        until: Duration::from_secs(9),
+        ..Generate::default()
+    };
+    let none = (0..400).filter(|&seed| generate.faults(Seed(seed), &nodes(1)).is_empty()).count();
+    assert!((70..=130).contains(&none), "{none} of 400 seeds have no kill");
 }
 
 /// Returns how many of these faults take a node down at this time.

@@ -41,7 +41,7 @@ fn findings() -> Findings {
     for (history, cell) in plan.histories.iter().enumerate() {
         let number = |key: &str| value(&cell.sets, key).map_or(1.0, |value| value.parse().unwrap());
         let mean = number("nodes") / number("speed");
-        for seed in cell.seeds.clone() {
+        for seed in cell.seeds.range() {
             let length = Duration::from_secs_f64(-Seed(seed).stream("weather").uniform().ln() * mean);
             let (ended, parameter) = (SimTime::from(length), Some("admin.deadline".into()));
             let (began, deadline) = (SimTime::ZERO, Duration::from_secs(5));

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use stormglass_core::latency::HumanDuration;
+use stormglass_core::latency::{FACTOR_MAX, HumanDuration, scaled};
 use stormglass_core::queue::Servers;
 use stormglass_core::{Kind, Latency, Recorder, Seed, Stream, Symbol};
 use stormglass_rt as rt;
@@ -16,7 +16,7 @@ pub struct CpuProfile {
     /// The number of cores that the nodes of one machine share. Range: 1 to 1024. Default: 2.
     pub cores: u16,
     /// The factor by which work takes longer than stated: a slow or throttled machine. Range:
-    /// above 0. Default: 1.
+    /// above 0 to 1000000. Default: 1.
     pub slowdown: f64,
     /// The standard deviation of the logarithm of the time that a piece of work takes. Range: 0 to
     /// 2. Default: 0.
@@ -62,8 +62,8 @@ impl CpuProfile {
         if !(1..=1024).contains(&self.cores) {
             return Err(("cores", format!("is {}, the range is 1 to 1024", self.cores)));
         }
-        if !(self.slowdown.is_finite() && self.slowdown > 0.0) {
-            return Err(("slowdown", format!("is {}, it must be above 0", self.slowdown)));
+        if !(self.slowdown > 0.0 && self.slowdown <= FACTOR_MAX) {
+            return Err(("slowdown", format!("is {}, the range is above 0 to {FACTOR_MAX}", self.slowdown)));
         }
         if !(0.0..=2.0).contains(&self.spread) {
             return Err(("spread", format!("is {}, the range is 0 to 2", self.spread)));
@@ -126,8 +126,9 @@ impl Cpu {
 
     /// Computes for `work`, which is the time on an idle core with slowdown 1.
     pub async fn compute(&self, what: Symbol, work: Duration) {
-        let median = work.mul_f64(self.profile.slowdown);
-        let spread = Latency::LogNormal { median, sigma: self.profile.spread, max: median * 20 };
+        let median = scaled(work, self.profile.slowdown);
+        let spread =
+            Latency::LogNormal { median, sigma: self.profile.spread, max: median.saturating_mul(20) };
         let _away = rt::worker::enter_blocking_pool();
         let began = rt::now();
         let mut left = spread.at(self.stream.lock().unwrap_or_else(PoisonError::into_inner).draw());

@@ -16,12 +16,15 @@ pub struct RunSettings {
     #[serde(with = "HumanDuration")]
     pub horizon: Duration,
     /// How often tasks may be polled. A task that only yields lets no time pass, so the horizon never ends it.
-    /// Range: 1000 and up. Default: 20 million.
+    /// Range: 1000 to 10^12. Default: 20 million.
     pub turns: u64,
     /// The date at which the run begins, for `SystemTime` and the times of files: `seed`, which lets each seed
     /// draw one in 2022, or an RFC 3339 date. Range: 1970 to 2500. Default: `seed`.
     pub epoch: Epoch,
 }
+
+/// The largest number of polls: more than a day of real time.
+const TURNS_MAX: u64 = 1_000_000_000_000;
 
 impl Default for RunSettings {
     fn default() -> RunSettings {
@@ -37,10 +40,11 @@ impl RunSettings {
     /// Returns the field's name and its range.
     pub fn validate(&self) -> Result<(), (&'static str, String)> {
         if !(Duration::from_millis(1)..=YEAR).contains(&self.horizon) {
-            return Err(("horizon", "the range is 1ms to 365days".into()));
+            let problem = format!("is {}, the range is 1ms to 365days", HumanDuration(self.horizon));
+            return Err(("horizon", problem));
         }
-        if self.turns < 1_000 {
-            return Err(("turns", format!("is {}, it must be at least 1000", self.turns)));
+        if !(1_000..=TURNS_MAX).contains(&self.turns) {
+            return Err(("turns", format!("is {}, the range is 1000 to {TURNS_MAX}", self.turns)));
         }
         Ok(())
     }

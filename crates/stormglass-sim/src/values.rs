@@ -8,6 +8,8 @@ use crate::run_settings::RunSettings;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use stormglass_core::latency::HumanDuration;
+use stormglass_core::time::YEAR;
 use stormglass_fs::profile::PRESETS;
 use stormglass_plan::Plan;
 use toml::{Table, Value};
@@ -69,11 +71,29 @@ impl Values {
         let part = |name: &str| (name.to_string(), self.table[name].clone());
         let table = ["disk", "net", "cpu", "machine"].map(part).into_iter().collect();
         let profile: Profile = self.typed("", Value::Table(table))?;
+        self.check_durations(&["disk", "net", "cpu"])?;
+        profile.disk.validate().map_err(|(field, problem)| self.wrong(&join("disk", &field), problem))?;
         profile.cpu.validate().map_err(|(field, problem)| self.wrong(&join("cpu", field), problem))?;
         if profile.net.handshake_round_trips > 10 {
-            return Err(self.wrong("net.handshake-round-trips", "the range is 0 to 10"));
+            let problem = format!("is {}, the range is 0 to 10", profile.net.handshake_round_trips);
+            return Err(self.wrong("net.handshake-round-trips", problem));
         }
         Ok(profile)
+    }
+
+    /// Checks that no parameter of these sections is a duration above a year, the longest run.
+    fn check_durations(&self, sections: &[&str]) -> Result<(), SettingsError> {
+        for (key, text) in self.leaves() {
+            let is_of = |section: &&str| is_inside(&key, section);
+            if sections.iter().any(is_of)
+                && let Ok(duration) = HumanDuration::deserialize(Value::String(text))
+                && duration > YEAR
+            {
+                let problem = format!("is {}, the range is 0s to 365days", HumanDuration(duration));
+                return Err(self.wrong(&key, problem));
+            }
+        }
+        Ok(())
     }
 
     /// Reads and validates the run's limits.
@@ -210,16 +230,15 @@ impl Values {
             table = table.get_mut(name).and_then(Value::as_table_mut).expect("looked up before");
         }
         table.insert(last.into(), value);
+        // What was set inside of it is replaced too.
+        self.origins.retain(|known, _| !is_inside(known, key));
         self.origins.insert(key.into(), place.into());
     }
 
     /// Returns where a key was last set, or a table around it, or a key inside it.
     fn origin(&self, key: &str) -> String {
-        let around = |known: &str| {
-            key.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        };
-        let inside = |known: &str| known.starts_with(&format!("{key}."));
-        let found = self.origins.iter().rev().find(|(known, _)| around(known) || inside(known));
+        let concerns = |known: &str| known == key || is_inside(key, known) || is_inside(known, key);
+        let found = self.origins.iter().rev().find(|(known, _)| concerns(known));
         found.map_or_else(|| "defaults".into(), |(_, place)| place.clone())
     }
 
@@ -227,6 +246,11 @@ impl Values {
         let keys: Vec<String> = self.leaves().into_iter().map(|(key, _)| key).collect();
         SettingsError::unknown(place, "parameter", key, keys)
     }
+}
+
+/// Returns whether `inner` is the key of a value inside the table or list with the key `outer`.
+fn is_inside(inner: &str, outer: &str) -> bool {
+    inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with(['.', '[']))
 }
 
 /// Parses a TOML document.

@@ -49,6 +49,7 @@ pub mod sweep;
 pub mod tally;
 
 pub use pool::in_order;
+pub use seeds::Seeds;
 pub use stats::waits::WaitStats;
 
 #[cfg(feature = "sweep")]

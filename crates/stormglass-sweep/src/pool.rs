@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::ops::{ControlFlow, Range};
+use std::ops::{Bound, ControlFlow, RangeBounds};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 
@@ -13,7 +13,7 @@ pub fn default_jobs() -> NonZeroUsize {
 
 /// Calls `work` for every number of the range on `jobs` threads, and `done` with each result on the
 /// calling thread, in the order of the numbers. `done` can stop early; work in progress is then
-/// finished and its results are dropped.
+/// finished and its results are dropped. A range without an end goes up to 2^64 - 1.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -32,13 +32,14 @@ pub fn default_jobs() -> NonZeroUsize {
 ///
 /// If `work` panics.
 pub fn in_order<T: Send>(
-    numbers: Range<u64>,
+    numbers: impl RangeBounds<u64>,
     jobs: NonZeroUsize,
     work: impl Fn(u64) -> T + Sync,
     mut done: impl FnMut(u64, T) -> ControlFlow<()>,
 ) {
-    let next = AtomicU64::new(numbers.start);
-    let end = numbers.end;
+    let Some((first, last)) = bounds(&numbers) else { return };
+    // The number after the last one may not exist, so work is counted from 0.
+    let (next, index_last) = (AtomicU64::new(0), last - first);
     // The bound keeps fast workers from running far ahead of one slow run.
     let (sender, results) = mpsc::sync_channel(4 * jobs.get());
     std::thread::scope(|scope| {
@@ -46,8 +47,8 @@ pub fn in_order<T: Send>(
             let (sender, next, work) = (sender.clone(), &next, &work);
             scope.spawn(move || {
                 loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= end || sender.send((number, work(number))).is_err() {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index > index_last || sender.send((index, work(first + index))).is_err() {
                         break;
                     }
                 }
@@ -55,11 +56,11 @@ pub fn in_order<T: Send>(
         }
         drop(sender);
         let mut early = BTreeMap::new();
-        let mut expected = numbers.start;
-        while let Ok((number, result)) = results.recv() {
-            early.insert(number, result);
+        let mut expected = 0;
+        while let Ok((index, result)) = results.recv() {
+            early.insert(index, result);
             while let Some(result) = early.remove(&expected) {
-                if done(expected, result).is_break() {
+                if done(first + expected, result).is_break() {
                     // A worker stops when it cannot send its next result.
                     drop(results);
                     return;
@@ -68,6 +69,21 @@ pub fn in_order<T: Send>(
             }
         }
     });
+}
+
+/// Returns the first and the last number of a range, or `None` if it is empty.
+fn bounds(numbers: &impl RangeBounds<u64>) -> Option<(u64, u64)> {
+    let first = match numbers.start_bound() {
+        Bound::Included(&first) => first,
+        Bound::Excluded(before) => before.checked_add(1)?,
+        Bound::Unbounded => 0,
+    };
+    let last = match numbers.end_bound() {
+        Bound::Included(&last) => last,
+        Bound::Excluded(end) => end.checked_sub(1)?,
+        Bound::Unbounded => u64::MAX,
+    };
+    (first <= last).then_some((first, last))
 }
 
 #[cfg(test)]
@@ -106,5 +122,28 @@ mod tests {
             },
         );
         assert_eq!(seen, 10);
+    }
+
+    #[test]
+    fn ranges_end_with_the_largest_number() {
+        fn played(numbers: impl RangeBounds<u64>) -> Vec<u64> {
+            let mut seen = Vec::new();
+            in_order(
+                numbers,
+                jobs(3),
+                |number| number,
+                |number, result| {
+                    assert_eq!(number, result);
+                    seen.push(number);
+                    // A range that wraps around would go on from 0.
+                    if seen.len() < 9 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                },
+            );
+            seen
+        }
+        assert_eq!(played(u64::MAX..=u64::MAX), [u64::MAX]);
+        assert_eq!(played(u64::MAX - 2..), [u64::MAX - 2, u64::MAX - 1, u64::MAX]);
+        assert_eq!(played(u64::MAX - 2..u64::MAX), [u64::MAX - 2, u64::MAX - 1]);
+        assert_eq!((played(..2), played(4..4), played(..0)), (vec![0, 1], vec![], vec![]));
     }
 }

@@ -184,7 +184,7 @@ impl Iterator for Round<'_> {
             }
             self.left -= 1;
             let index = self.index;
-            return Some(Job { index, history, seed: self.plan.histories[history].seeds.start + index });
+            return Some(Job { index, history, seed: self.plan.histories[history].seeds.first() + index });
         }
         None
     }

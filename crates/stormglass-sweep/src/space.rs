@@ -25,13 +25,12 @@ pub use formula::Formula;
 pub use level::{Assignments, Level};
 pub use sampling::Sampling;
 
-use crate::seeds::parse_seeds;
+use crate::seeds::Seeds;
 use crate::stats::stopping::{Stop, Target};
 use level::text_of;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 /// A sweep file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -150,19 +149,6 @@ impl OneOrMany {
     }
 }
 
-/// The seeds of a case, parsed from a text such as `"0..1000"` or `"0..=999"`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Seeds(pub Range<u64>);
-
-impl TryFrom<String> for Seeds {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Seeds, String> {
-        parse_seeds(&text).map(Seeds)
-    }
-}
-
 /// An error in a sweep file, with file, field, problem and remedy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {}{problem}", if field.is_empty() { String::new() } else { format!("`{field}`: ") })]
@@ -206,7 +192,7 @@ pub struct Cell {
     /// The profile.
     pub profile: String,
     /// The seeds.
-    pub seeds: Range<u64>,
+    pub seeds: Seeds,
     /// The variant's name, if there are variants.
     pub variant: Option<String>,
     /// The values of the parameters, by key or name.
@@ -214,6 +200,9 @@ pub struct Cell {
     /// All parameters that are set, in order.
     pub sets: Vec<(String, String)>,
 }
+
+/// The largest number of runs of a sweep. A sweep keeps a list of the runs of a round.
+const RUNS_MAX: u64 = 1_000_000_000;
 
 impl Cell {
     /// Returns the text that distinguishes it from other cells of its case.
@@ -225,7 +214,7 @@ impl Cell {
 
     /// Returns the number of its seeds.
     pub fn runs(&self) -> u64 {
-        self.seeds.end - self.seeds.start
+        self.seeds.count()
     }
 }
 
@@ -320,7 +309,8 @@ impl Space {
     ///
     /// # Errors
     ///
-    /// Returns a message if a formula cannot be evaluated.
+    /// Returns a message if a formula cannot be evaluated, and if the cells have more than 10^9 runs
+    /// together.
     pub fn cells(&self) -> Result<Vec<Cell>, String> {
         let points = self.sampling.points(&self.parameters)?;
         let mut cells: Vec<Cell> = Vec::new();
@@ -334,7 +324,7 @@ impl Space {
             if profiles.is_empty() {
                 profiles.push("ci-disk".into());
             }
-            let seeds = case.seeds.as_ref().or(self.seeds.as_ref()).map_or(0..1_000, |seeds| seeds.0.clone());
+            let seeds = case.seeds.or(self.seeds).unwrap_or(Seeds::up_to(1_000));
             for (model, profile) in
                 models.iter().flat_map(|model| profiles.iter().map(move |profile| (model, profile)))
             {
@@ -348,7 +338,7 @@ impl Space {
                             scenario: case.scenario.clone(),
                             model: model.clone(),
                             profile: profile.clone(),
-                            seeds: seeds.clone(),
+                            seeds,
                             variant: variant.map(|variant| variant.name.clone()),
                             point: point.named.clone(),
                             sets: self.sets(&case, variant, &point.sets),
@@ -361,6 +351,12 @@ impl Space {
                     }
                 }
             }
+        }
+        let runs = cells.iter().try_fold(0u64, |sum, cell| sum.checked_add(cell.runs()));
+        if runs.is_none_or(|runs| runs > RUNS_MAX) {
+            return Err(format!(
+                "the cells have more than {RUNS_MAX} runs together; give fewer `seeds` or fewer values"
+            ));
         }
         Ok(cells)
     }
@@ -473,7 +469,9 @@ mod tests {
         );
         assert_error(
             "scenario = 'a'\nseeds = '3..3'",
-            expect!["s.toml: `seeds`: the range `3..3` is empty; expected A..B or A..=B, for example 0..100"],
+            expect![
+                "s.toml: `seeds`: the range `3..3` is empty; expected A..B, A..=B or A.., for example 0..100"
+            ],
         );
         assert_error(
             "scenario = 'a'\nsede = '3..3'",

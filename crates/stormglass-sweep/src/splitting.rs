@@ -205,7 +205,8 @@ impl Repeat {
         Repeat {
             number,
             stream: Seed(question.seed).stream(("splitting", number)),
-            seed: question.seed + number * question.effort,
+            // After the largest seed follows 0.
+            seed: question.seed.wrapping_add(number * question.effort),
             survivors: Vec::new(),
             chance: 1.0,
         }
@@ -216,7 +217,7 @@ impl Repeat {
     fn paths(&mut self, effort: u64, level: usize) -> Vec<Path> {
         if level == 0 {
             return (0..effort)
-                .map(|number| Path { seed: self.seed + number, branches: Vec::new() })
+                .map(|number| Path { seed: self.seed.wrapping_add(number), branches: Vec::new() })
                 .collect();
         }
         if self.survivors.is_empty() {

@@ -52,14 +52,14 @@ fn invalid_input_is_rejected_with_a_remedy() {
     refused(
         &["run", "cold-start", "--seeds", "5..5"],
         expect![[r#"
-        error: invalid value '5..5' for '--seeds <SEEDS>': the range `5..5` is empty; expected A..B or A..=B, for example 0..100
+        error: invalid value '5..5' for '--seeds <SEEDS>': the range `5..5` is empty; expected A..B, A..=B or A.., for example 0..100
 
         For more information, try '--help'."#]],
     );
     refused(
         &["run", "cold-start", "--seeds", "5-9"],
         expect![[r#"
-        error: invalid value '5-9' for '--seeds <SEEDS>': expected A..B or A..=B, for example 0..100
+        error: invalid value '5-9' for '--seeds <SEEDS>': expected A..B, A..=B or A.., for example 0..100
 
         For more information, try '--help'."#]],
     );

@@ -9,6 +9,7 @@ mod cli;
 mod console;
 mod determinism;
 mod http;
+mod last_seed;
 mod plans;
 mod rare;
 mod sweeps;

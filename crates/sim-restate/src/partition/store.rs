@@ -7,6 +7,7 @@ use super::PartitionId;
 use super::state::State;
 use crate::settings::Step;
 use sim_rocksdb::{Batch, Engine, EngineError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,16 +77,16 @@ impl PartitionStore {
         Ok(State::default())
     }
 
-    /// Makes a partition's state durable.
+    /// Makes a partition's state durable, or a later one that was written before: flushes run
+    /// beside the partition's work, and may be late.
     ///
     /// # Errors
     ///
-    /// Those of the disk and the database.
+    /// Those of the disk and the database; also if the partition was removed in the meantime.
     pub async fn flush(&self, partition: PartitionId, state: &State) -> Result<(), EngineError> {
-        let bytes = encode(state);
         let mut slot = self.shared.engine.lock().await;
         let engine = self.opened(&mut slot).await?;
-        put(engine, partition, &bytes);
+        put(engine, partition, state)?;
         worker::offload(engine.flush(&name(partition))).await
     }
 
@@ -94,17 +95,16 @@ impl PartitionStore {
     ///
     /// # Errors
     ///
-    /// Those of the disk and the database.
+    /// As [`PartitionStore::flush`].
     pub async fn export(
         &self,
         partition: PartitionId,
         state: &State,
         to: &Path,
     ) -> Result<PathBuf, EngineError> {
-        let bytes = encode(state);
         let mut slot = self.shared.engine.lock().await;
         let engine = self.opened(&mut slot).await?;
-        put(engine, partition, &bytes);
+        put(engine, partition, state)?;
         worker::offload(engine.export_family(&name(partition), to)).await
     }
 
@@ -156,14 +156,19 @@ fn name(partition: PartitionId) -> String {
     format!("data-{}", partition.0)
 }
 
-fn put(engine: &mut Engine, partition: PartitionId, bytes: &[u8]) {
-    let mut batch = Batch::new();
-    batch.put(
-        engine.family_index(&name(partition)).expect("a partition at work has its family"),
-        STATE,
-        bytes,
-    );
-    engine.write_without_wal(batch);
+/// Writes a partition's state into memory, unless a later one is there: both follow from one log,
+/// so the later one includes it.
+fn put(engine: &mut Engine, partition: PartitionId, state: &State) -> Result<(), EngineError> {
+    let name = name(partition);
+    let removed = || io::Error::other(format!("{name} was removed"));
+    let family = engine.family_index(&name).ok_or_else(removed)?;
+    let known = engine.get(family, STATE).map(decode).transpose()?;
+    if known.is_none_or(|known| known.applied() <= state.applied()) {
+        let mut batch = Batch::new();
+        batch.put(family, STATE, &encode(state));
+        engine.write_without_wal(batch);
+    }
+    Ok(())
 }
 
 fn encode(state: &State) -> Vec<u8> {
@@ -172,4 +177,69 @@ fn encode(state: &State) -> Vec<u8> {
 
 fn decode(bytes: &[u8]) -> Result<State, EngineError> {
     postcard::from_bytes(bytes).map_err(|error| EngineError::Corrupt(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canary::Canary;
+    use crate::log::{Generation, Lsn};
+    use crate::partition::state::Command;
+    use sim_raft::NodeId;
+    use stormglass_core::{Keep, Seed};
+    use stormglass_sim::{Run, Scenario, Settings, World, scenario};
+
+    const PARTITION: PartitionId = PartitionId(0);
+
+    /// A state that has applied the records up to this one.
+    fn state(lsn: u64) -> State {
+        let (mut state, leader) = (State::default(), Generation { id: NodeId(1), generation: 1 });
+        state.apply(Lsn(lsn), Command::AnnounceLeader { epoch: lsn, leader }, Canary::None);
+        state
+    }
+
+    struct LateFlushes;
+
+    #[scenario(about = "flushes of older states after those of newer ones")]
+    impl Scenario for LateFlushes {
+        async fn play(&self, world: World) {
+            let node = world.node("node-1");
+            let task = node.spawn("flushes", flush_late(world.clone(), node.clone()));
+            task.await.expect("the node is not killed");
+        }
+    }
+
+    async fn flush_late(world: World, node: Node) {
+        let open = || PartitionStore::new(&node, Duration::ZERO, None);
+        let store = open();
+        store.create(PARTITION).await.unwrap();
+        store.flush(PARTITION, &state(7)).await.unwrap();
+        // It was captured before the newer one, and is written after it.
+        store.flush(PARTITION, &state(3)).await.unwrap();
+        let exported = store.export(PARTITION, &state(5), Path::new("/data/exported")).await.unwrap();
+        let (in_memory, on_disk) = (applied(&store).await, applied(&open()).await);
+        if (in_memory, on_disk) != (Lsn(7), Lsn(7)) {
+            world.violated("the newest state stays", format!("{in_memory} in memory, {on_disk} on disk"));
+        }
+        store.remove(PARTITION).await.unwrap();
+        if store.flush(PARTITION, &state(8)).await.is_ok() {
+            world.violated("a removed partition is not flushed", "it was");
+        }
+        let imported = store.import(PARTITION, &exported).await.unwrap();
+        store.flush(PARTITION, &state(4)).await.unwrap();
+        if (imported.applied(), applied(&store).await) != (Lsn(7), Lsn(7)) {
+            world.violated("an imported state stays", format!("{}", applied(&store).await));
+        }
+    }
+
+    async fn applied(store: &PartitionStore) -> Lsn {
+        store.load(PARTITION).await.unwrap().unwrap().applied()
+    }
+
+    #[test]
+    fn older_state_that_is_flushed_late_does_not_replace_a_newer_one() {
+        let settings = Settings::resolve(&LateFlushes, None, "quiet", &[]).unwrap();
+        let verdict = Run::new(&LateFlushes, settings, Seed(1)).play(Keep::Nothing).outcome.verdict;
+        assert!(verdict.is_passed(), "{verdict}");
+    }
 }

@@ -3,6 +3,7 @@
 mod messages;
 mod operations;
 mod primitives;
+mod rules;
 mod runs;
 
 use stormglass_bench::Ratios;
@@ -15,10 +16,20 @@ fn main() {
         println!("0 tests: run the benchmarks with `scripts/bench`");
         return;
     }
+    // Names of groups measure only these.
+    let groups: Vec<&String> = arguments[1..].iter().filter(|argument| !argument.starts_with('-')).collect();
     let mut ratios = Ratios::default();
-    primitives::measure(&mut ratios);
-    messages::measure(&mut ratios);
-    operations::measure(&mut ratios);
-    runs::measure(&mut ratios);
+    let all: [(&str, fn(&mut Ratios)); 5] = [
+        ("primitives", primitives::measure),
+        ("messages", messages::measure),
+        ("operations", operations::measure),
+        ("rules", rules::measure),
+        ("runs", runs::measure),
+    ];
+    for (name, measure) in all {
+        if groups.is_empty() || groups.iter().any(|group| *group == name) {
+            measure(&mut ratios);
+        }
+    }
     print!("{ratios}");
 }

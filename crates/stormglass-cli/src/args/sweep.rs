@@ -2,12 +2,11 @@
 
 use super::what::{What, assignment};
 use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+use stormglass_sweep::Seeds;
 use stormglass_sweep::calibration;
-use stormglass_sweep::seeds::parse_seeds;
 use stormglass_sweep::space::Level;
 use stormglass_sweep::stats::stopping::Target;
 
@@ -107,9 +106,10 @@ pub(crate) struct Calibrate {
     /// A profile parameter to fit, and the range to search. Repeatable.
     #[arg(long = "fit", value_name = "KEY=FROM..TO", value_parser = fit, default_value = "disk.sync.delay=0ms..1s")]
     pub(crate) fits: Vec<calibration::Axis>,
-    /// The seeds played for each value: A..B (without B) or A..=B.
-    #[arg(long, value_parser = parse_seeds, default_value = "0..10")]
-    pub(crate) seeds: Range<u64>,
+    /// The seeds played for each value: A..B (without B), A..=B, or A.. (up to the largest
+    /// seed).
+    #[arg(long, default_value = "0..10")]
+    pub(crate) seeds: Seeds,
     /// Worker threads. Default: one per core.
     #[arg(long)]
     pub(crate) jobs: Option<NonZeroUsize>,

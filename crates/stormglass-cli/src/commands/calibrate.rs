@@ -51,7 +51,7 @@ pub(crate) fn calibrate(
             let played = Run::new(scenario, settings.clone(), Seed(seed)).play(Keep::Events);
             simulated(&played.trace, &mapping)
         };
-        in_order(args.seeds.clone(), args.jobs.unwrap_or_else(pool::default_jobs), work, |_, some| {
+        in_order(args.seeds.range(), args.jobs.unwrap_or_else(pool::default_jobs), work, |_, some| {
             starts.extend(some);
             ControlFlow::Continue(())
         });

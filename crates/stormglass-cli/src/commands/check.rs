@@ -24,7 +24,7 @@ enum Line<'a> {
 pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Output) -> Result<Exit, CliError> {
     let scenario = context.scenario(&args.scenario)?;
     let settings = context.settings(scenario, &args.what)?;
-    let seeds = args.seeds.end - args.seeds.start;
+    let seeds = args.seeds.count();
     let jobs = args.jobs.unwrap_or_else(pool::default_jobs);
     let mut progress = Progress::new(seeds, output);
 
@@ -36,7 +36,7 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
         // The events have been compared; only the outcome is kept.
         (played.outcome, divergence)
     };
-    in_order(args.seeds.clone(), jobs, play, |seed, (outcome, divergence)| {
+    in_order(args.seeds.range(), jobs, play, |seed, (outcome, divergence)| {
         digest = digest.with(outcome.trace_hash.0);
         events += outcome.events;
         let outcome_held = outcome.verdict.is_passed();

@@ -16,7 +16,7 @@ use stormglass_core::{Identity, Keep, Length, Outcome, Seed, Verdict};
 use stormglass_report::explain::wait_line;
 use stormglass_report::table::{self, seconds};
 use stormglass_sim::Run;
-use stormglass_sweep::{WaitStats, in_order, pool};
+use stormglass_sweep::{Seeds, WaitStats, in_order, pool};
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -28,12 +28,8 @@ enum Line<'a> {
 pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -> Result<Exit, CliError> {
     let scenario = context.scenario(&args.scenario)?;
     let settings = context.settings(scenario, &args.what)?;
-    let seeds = args.seeds.unwrap_or_else(|| {
-        let seed = args.seed.unwrap_or(0);
-        // The largest seed cannot be the start of a range; the one before it is used.
-        seed.min(u64::MAX - 1)..seed.min(u64::MAX - 1) + 1
-    });
-    let runs = seeds.end - seeds.start;
+    let seeds = args.seeds.unwrap_or(Seeds::one(args.seed.unwrap_or(0)));
+    let runs = seeds.count();
     let jobs = args.jobs.unwrap_or_else(pool::default_jobs);
     let mut progress = Progress::new(runs, output);
 
@@ -43,7 +39,7 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
     let mut first_failed = None;
     let mut last = None;
     let play = |seed| Run::new(scenario, settings.clone(), Seed(seed)).play(Keep::Nothing).outcome;
-    in_order(seeds.clone(), jobs, play, |seed, outcome| {
+    in_order(seeds.range(), jobs, play, |seed, outcome| {
         outcome.waits.iter().for_each(|wait| waits.entry(wait.name.clone()).or_default().add(wait));
         *verdicts.entry(word(&outcome.verdict)).or_default() += 1;
         digest = digest.with(outcome.trace_hash.0);
@@ -63,14 +59,14 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
     let passed = verdicts.get("passed").copied().unwrap_or(0);
     let failed = verdicts.values().sum::<u64>() - passed;
     if let Some(path) = &args.save {
-        let seed = first_failed.as_ref().map_or(seeds.start, |(seed, _)| *seed);
+        let seed = first_failed.as_ref().map_or(seeds.first(), |(seed, _)| *seed);
         RunFile::of(&Run::new(scenario, settings.clone(), Seed(seed))).write(path)?;
         output.report(&format!("wrote seed {seed} to {}\n", path.display()));
     }
     if context.json {
         output.print_json(&Line::Summary { runs, failed, digest });
     } else if let (1, Some(outcome)) = (runs, &last) {
-        output.print(&one_run(seeds.start, outcome));
+        output.print(&one_run(seeds.first(), outcome));
     } else {
         output.print(&summary(scenario.name(), runs, &verdicts, &waits));
     }

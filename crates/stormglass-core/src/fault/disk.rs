@@ -2,7 +2,7 @@
 
 use super::{InvalidRule, Pattern, Rule, RuleEffect, RuleTarget};
 use crate::event::{Category, Kind};
-use crate::latency::Latency;
+use crate::latency::{FACTOR_MAX, Latency};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{fmt, io};
@@ -144,6 +144,7 @@ impl RuleEffect<DiskTarget> for DiskEffect {
                 let problem = "is inf, and an operation cannot stall for ever: give a finite factor, or stall the device for a time";
                 Err(InvalidRule { field: "factor", problem: problem.into() })
             }
+            DiskEffect::Delay(by) => InvalidRule::of_latency("by", by),
             _ => Ok(()),
         }
     }
@@ -180,7 +181,7 @@ pub enum DiskFault {
     SlowDisk {
         /// The nodes. Every disk that shares a device with one of their disks is slower too.
         node: Pattern,
-        /// The factor. Range: 1 and up; `inf` is a stall.
+        /// The factor. Range: 1 to [`FACTOR_MAX`]; `inf` is a stall.
         factor: f64,
     },
     /// Operations take longer: [`DiskEffect::Delay`].
@@ -308,7 +309,7 @@ impl DiskFault {
         self.node().validate("node")?;
         match self {
             DiskFault::SlowDisk { factor, .. } if Slowdown::new(*factor).is_err() => {
-                let problem = format!("is {factor}, the range is 1 and up, inf is a stand-still");
+                let problem = format!("is {factor}, the range is 1 to {FACTOR_MAX}, inf is a stand-still");
                 Err(InvalidRule { field: "factor", problem })
             }
             _ => self.rule().map_or(Ok(()), |rule| rule.validate()),
@@ -346,15 +347,15 @@ mod operations {
     }
 }
 
-/// A factor by which an operation takes longer: 1 or more. Infinity is a stall.
+/// A factor by which an operation takes longer: 1 to [`FACTOR_MAX`]. Infinity is a stall.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64", into = "f64")]
 #[schemars(extend("minimum" = 1.0))]
 pub struct Slowdown(f64);
 
-/// The error for a slowdown below 1 or NaN.
+/// The error for a slowdown that is below 1, above [`FACTOR_MAX`] and finite, or NaN.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("{0} is no slow-down: give 1 or more, inf for a stand-still")]
+#[error("{0} is no slow-down: give 1 to {FACTOR_MAX}, inf for a stand-still")]
 pub struct NoSlowdown(pub f64);
 
 impl Slowdown {
@@ -362,9 +363,10 @@ impl Slowdown {
     ///
     /// # Errors
     ///
-    /// Returns [`NoSlowdown`] if the factor is below 1 or NaN.
+    /// Returns [`NoSlowdown`] if the factor is below 1, above [`FACTOR_MAX`] and finite, or NaN.
     pub const fn new(factor: f64) -> Result<Slowdown, NoSlowdown> {
-        if factor >= 1.0 { Ok(Slowdown(factor)) } else { Err(NoSlowdown(factor)) }
+        let is_valid = factor >= 1.0 && (factor <= FACTOR_MAX || factor == f64::INFINITY);
+        if is_valid { Ok(Slowdown(factor)) } else { Err(NoSlowdown(factor)) }
     }
 
     /// Returns the factor.

@@ -140,6 +140,10 @@ impl RuleEffect<LinkTarget> for LinkEffect {
             LinkEffect::ShortWrite => sent == Sent::Write,
         }
     }
+
+    fn validate(&self) -> Result<(), InvalidRule> {
+        if let LinkEffect::Delay(by) = self { InvalidRule::of_latency("by", by) } else { Ok(()) }
+    }
 }
 
 impl RuleTarget for LinkTarget {

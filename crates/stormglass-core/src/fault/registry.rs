@@ -29,6 +29,8 @@ use crate::time::SimTime;
 pub struct Registry<E, T> {
     rules: Vec<Installed<E, T>>,
     number_last: u64,
+    /// No rule is on before this time, so idle rules cost one comparison.
+    idle_until: SimTime,
 }
 
 /// An installed rule.
@@ -66,7 +68,7 @@ impl<E, T> Installed<E, T> {
 
 impl<E, T> Default for Registry<E, T> {
     fn default() -> Registry<E, T> {
-        Registry { rules: Vec::new(), number_last: 0 }
+        Registry { rules: Vec::new(), number_last: 0, idle_until: SimTime::ZERO }
     }
 }
 
@@ -77,14 +79,28 @@ impl<E, T> Registry<E, T> {
     }
 
     /// Returns whether a rule may apply to an operation that begins now. If not, the caller need
-    /// not describe the operation.
-    pub fn any_on(&self, now: SimTime) -> bool {
-        self.rules.iter().any(|installed| installed.is_on(now))
+    /// not describe the operation. `now` is not before that of the last call.
+    pub fn any_on(&mut self, now: SimTime) -> bool {
+        if now < self.idle_until {
+            return false;
+        }
+        let is_any_on = self.rules.iter().any(|installed| installed.is_on(now));
+        if !is_any_on {
+            self.idle_until = self.next_change(now);
+        }
+        is_any_on
     }
 
-    /// Returns the installed rules, in order.
-    pub fn rules(&self) -> impl Iterator<Item = &Rule<E, T>> {
-        self.rules.iter().map(|installed| &installed.rule)
+    /// Returns the earliest time after `now` at which a rule that has not been applied `times`
+    /// times turns on or off.
+    fn next_change(&self, now: SimTime) -> SimTime {
+        let rules = self.rules.iter().filter(|installed| installed.applied < installed.rule.trigger.times);
+        rules.filter_map(|installed| installed.rule.trigger.next_change(now)).min().unwrap_or(SimTime::MAX)
+    }
+
+    /// Returns the installed rules with their numbers, in order.
+    pub fn rules(&self) -> impl Iterator<Item = (u64, &Rule<E, T>)> {
+        self.rules.iter().map(|installed| (installed.number, &installed.rule))
     }
 
     /// Returns the rule with this number.
@@ -116,6 +132,7 @@ impl<E: RuleEffect<T>, T: RuleTarget> Registry<E, T> {
     /// Returns the error of [`Rule::validate`].
     pub fn install(&mut self, rule: Rule<E, T>) -> Result<u64, InvalidRule> {
         rule.validate()?;
+        self.idle_until = SimTime::ZERO;
         self.number_last += 1;
         self.rules.push(Installed { number: self.number_last, skip: rule.trigger.after, applied: 0, rule });
         Ok(self.number_last)
@@ -138,6 +155,46 @@ impl<E: RuleEffect<T>, T: RuleTarget> Registry<E, T> {
                 && installed.triggers(stream)
             {
                 apply(&installed.rule.effect, stream);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+    use crate::fault::{DiskEffect, DiskRule};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    const AT: fn(u64) -> SimTime = |ms| SimTime::from_nanos(ms * 1_000_000);
+
+    proptest! {
+        /// What `any_on` remembers between calls is what the rules say.
+        #[test]
+        fn any_on_is_what_the_rules_say(
+            rules in prop::collection::vec((0..60u64, 1..40u64, prop::option::of((2..9u64, 1..9u64)), 0..3u64), 0..5),
+            install_at in 0..60u64,
+        ) {
+            let mut registry = Registry::default();
+            let mut rest = rules.clone();
+            let mut stream = crate::Seed(1).stream("test");
+            for now in 0..120 {
+                while now == 0 && rest.len() > 2 || now == install_at && !rest.is_empty() {
+                    let (from, length, flapping, times) = rest.remove(0);
+                    let mut rule = DiskRule::new(DiskEffect::Short).during(AT(from)..AT(from + length));
+                    rule = rule.times(if times == 0 { u64::MAX } else { times });
+                    if let Some((period, on)) = flapping {
+                        let (period, on) = (Duration::from_millis(period), Duration::from_millis(on.min(period)));
+                        rule = rule.flapping(period, on);
+                    }
+                    registry.install(rule).unwrap();
+                }
+                let expected = registry.rules.iter().any(|installed| installed.is_on(AT(now)));
+                prop_assert_eq!(registry.any_on(AT(now)), expected, "at {} ms", now);
+                let write = crate::fault::DiskOperation { kind: Kind::Write, path: "a" };
+                registry.apply(&write, AT(now), &mut stream, |_, _| {});
             }
         }
     }

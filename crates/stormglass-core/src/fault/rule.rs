@@ -1,6 +1,7 @@
 //! Rules: an effect, the operations that it affects, and a condition.
 
 use super::{Flapping, Trigger};
+use crate::latency::Latency;
 use crate::time::SimTime;
 use std::ops::Range;
 use std::time::Duration;
@@ -62,6 +63,13 @@ pub struct InvalidRule {
     pub problem: String,
 }
 
+impl InvalidRule {
+    /// Checks a latency of a rule. The error names the field.
+    pub(super) fn of_latency(field: &'static str, latency: &Latency) -> Result<(), InvalidRule> {
+        latency.validate().map_err(|error| InvalidRule { field, problem: error.to_string() })
+    }
+}
+
 impl<E, T: Default> Rule<E, T> {
     /// Returns a rule that always applies to every operation.
     pub fn new(effect: E) -> Rule<E, T> {
@@ -78,7 +86,7 @@ impl<E, T> Rule<E, T> {
     }
 
     /// Limits the rule to the first `on` of each `period`, counted from the start of the rule's
-    /// time. Range of `on`: above 0 s, up to the period.
+    /// time. Range of `period`: 1 ms to 365 days; of `on`: above 0 s, up to the period.
     #[must_use]
     pub fn flapping(mut self, period: Duration, on: Duration) -> Self {
         self.trigger.flapping = Some(Flapping { period, on });

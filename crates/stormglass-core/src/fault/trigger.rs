@@ -1,7 +1,8 @@
 //! Triggers: the condition under which a rule applies.
 
 use super::InvalidRule;
-use crate::time::SimTime;
+use crate::latency::HumanDuration;
+use crate::time::{SimTime, YEAR};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -23,10 +24,13 @@ pub struct Trigger {
     pub flapping: Option<Flapping>,
 }
 
+/// The shortest period: each change of a rule that flaps is an event.
+const PERIOD_MIN: Duration = Duration::from_millis(1);
+
 /// The period of a rule that is periodically on and off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flapping {
-    /// The period, counted from the start of the rule's time. Above 0 s.
+    /// The period, counted from the start of the rule's time. Range: 1 ms to 365 days.
     pub period: Duration,
     /// How long the rule is on at the start of each period. Range: above 0 s, up to the period.
     pub on: Duration,
@@ -89,9 +93,16 @@ impl Trigger {
             let problem = format!("is {}, the range is 0 to 1", self.probability);
             return Err(InvalidRule { field: "probability", problem });
         }
-        if self.flapping.is_some_and(|Flapping { period, on }| on.is_zero() || on > period) {
-            let problem = "must be above 0s and no longer than `period`".into();
-            return Err(InvalidRule { field: "down", problem });
+        if let Some(Flapping { period, on }) = self.flapping {
+            if !(PERIOD_MIN..=YEAR).contains(&period) {
+                let problem = format!("is {}, the range is 1ms to 365days", HumanDuration(period));
+                return Err(InvalidRule { field: "period", problem });
+            }
+            if on.is_zero() || on > period {
+                let problem =
+                    format!("is {}, must be above 0s and no longer than `period`", HumanDuration(on));
+                return Err(InvalidRule { field: "down", problem });
+            }
         }
         Ok(())
     }

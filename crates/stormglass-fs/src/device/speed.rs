@@ -3,10 +3,15 @@
 use crate::profile::{DeviceProfile, Slowdown, StallProfile};
 use std::ops::Range;
 use std::time::Duration;
+use stormglass_core::latency::scaled;
 use stormglass_core::{Latency, SimTime, Stream};
 
 /// The shortest time between two drawn episodes.
 const GAP_MIN: Duration = Duration::from_millis(1);
+
+/// The largest number of drawn episodes, which take 17 minutes or longer. A request that takes a
+/// year would draw a number without bound.
+const EPISODES_MAX: usize = 1 << 20;
 
 /// The episodes in which a device is slow: those that were asked for, and those that are drawn, one after the other, as
 /// far as anybody has looked.
@@ -49,7 +54,7 @@ impl Speed {
         let (mut at, mut left) = (start, work);
         loop {
             let (factor, change) = self.at(at);
-            let end = if factor.is_finite() { at + left.mul_f64(factor) } else { change.unwrap_or(at) };
+            let end = if factor.is_finite() { at + scaled(left, factor) } else { change.unwrap_or(at) };
             match change.filter(|&change| change < end || !factor.is_finite()) {
                 None => return end,
                 Some(change) => {
@@ -70,7 +75,10 @@ impl Speed {
             let boundary = if at < episode.from {
                 episode.from
             } else if at < episode.until {
-                factor *= episode.factor;
+                // Only an infinite factor is a stall, not a product of finite ones.
+                let product = factor * episode.factor;
+                let is_stall = factor.is_infinite() || episode.factor.is_infinite();
+                factor = if is_stall { f64::INFINITY } else { product.min(f64::MAX) };
                 episode.until
             } else {
                 continue;
@@ -83,7 +91,8 @@ impl Speed {
     /// Draws episodes until one ends after this moment.
     fn draw_until(&mut self, at: SimTime) {
         let Some(stalls) = &self.stalls else { return };
-        while self.drawn.last().is_none_or(|episode| episode.until <= at) {
+        let is_last = |episode: &Episode| episode.until > at || episode.until == SimTime::MAX;
+        while self.drawn.len() < EPISODES_MAX && !self.drawn.last().is_some_and(is_last) {
             let before = self.drawn.last().map_or(SimTime::ZERO, |episode| episode.until);
             let from = before + stalls.every.at(self.stream.draw()).max(GAP_MIN);
             let until = from + stalls.length.at(self.stream.draw());

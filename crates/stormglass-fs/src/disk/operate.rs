@@ -13,6 +13,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use stormglass_core::latency::scaled;
 use stormglass_core::latency::transfer;
 use stormglass_core::{Kind, Latency, SimTime};
 use stormglass_rt as rt;
@@ -82,7 +83,7 @@ impl Disk {
             }
         }
         let factor = applied.and_then(|applied| applied.factor);
-        let slowed = |work: Duration| factor.map_or(work, |factor| work.mul_f64(factor));
+        let slowed = |work: Duration| factor.map_or(work, |factor| scaled(work, factor));
         let work = slowed(cost.work(draw, operation.bytes));
         let done = match on_device {
             None => arrives + work,

@@ -463,10 +463,23 @@ fn invalid_rules_are_rejected() {
     let refused = |fault: LinkRule| network.inject(fault).map(drop).unwrap_err().to_string();
     assert_eq!(refused(lose().with_probability(-0.1)), "`probability`: is -0.1, the range is 0 to 1");
     assert!(refused(lose().to("n[")).starts_with("`to`: \"n[\" is no pattern: "));
-    for (period, on) in [(0, 0), (0, 1), (2, 0), (2, 3)] {
-        let flapping = lose().flapping(MS(period), MS(on));
-        assert_eq!(refused(flapping), "`down`: must be above 0s and no longer than `period`");
+    let (nanosecond, year) = (Duration::from_nanos(1), Duration::from_secs(365 * 24 * 60 * 60));
+    for (period, on, shown) in [
+        (Duration::ZERO, Duration::ZERO, "0s"),
+        (Duration::ZERO, MS(1), "0s"),
+        (nanosecond, nanosecond, "1ns"),
+        (year + nanosecond, MS(1), "1ns"),
+    ] {
+        let refused = refused(lose().flapping(period, on));
+        assert!(refused.starts_with("`period`: is ") && refused.contains(shown), "{refused}");
+        assert!(refused.ends_with(", the range is 1ms to 365days"), "{refused}");
     }
+    for (on, shown) in [(0, "0s"), (3, "3ms")] {
+        let problem = format!("`down`: is {shown}, must be above 0s and no longer than `period`");
+        assert_eq!(refused(lose().flapping(MS(2), MS(on))), problem);
+    }
+    let late = LinkRule::new(LinkEffect::Delay(Latency::Constant(Duration::MAX)));
+    assert!(refused(late).starts_with("`by`: a duration is "));
     assert!(network.ring(&["n1", "n[", "n3", "n4"], 1).is_err());
 }
 

@@ -17,7 +17,10 @@ struct World {
 
 impl World {
     fn new(names: &[&str]) -> World {
-        let network = Network::new(NetProfile::instant(), Seed(1));
+        World::on(Network::new(NetProfile::instant(), Seed(1)), names)
+    }
+
+    fn on(network: Network, names: &[&str]) -> World {
         let node = |name: &&str| {
             let host = network.host(name);
             let node = Handle::current().create_node().name(*name).ip(host.ip()).build();
@@ -69,6 +72,36 @@ fn cuts_and_partitions_clog_madsims_links() {
         assert!(!world.reach(0, 1).await);
         drop(cut);
         assert!(world.reach(0, 1).await);
+    });
+}
+
+/// Rules and outages that exist before the nodes are mounted, one after the other.
+#[test]
+fn nodes_that_are_mounted_later_are_cut_off_too() {
+    Runtime::new().block_on(async {
+        let network = Network::new(NetProfile::instant(), Seed(1));
+        let lose = || LinkRule::new(LinkEffect::Lose);
+        let alone = network.inject(lose().from("n1").both_ways()).unwrap();
+        let one_way = network.inject(lose().from("n2").to("n[34]")).unwrap();
+        let off = network.host("n4").power_off();
+        let world = World::on(network, &["n1", "n2", "n3", "n4", "n5"]);
+        stormglass_rt::sleep(MS(100)).await;
+        let reached = async || {
+            let mut pairs = Vec::new();
+            for (from, to) in (0..5).flat_map(|from| (from + 1..5).map(move |to| (from, to))) {
+                let there_and_back = (world.reach(from, to).await, world.reach(to, from).await);
+                assert_eq!(there_and_back.0, there_and_back.1, "a ping needs both directions");
+                pairs.extend(there_and_back.0.then_some((from + 1, to + 1)));
+            }
+            pairs
+        };
+        assert_eq!(reached().await, [(2, 5), (3, 5)]);
+        drop(alone);
+        assert_eq!(reached().await, [(1, 2), (1, 3), (1, 5), (2, 5), (3, 5)]);
+        drop(off);
+        assert_eq!(reached().await, [(1, 2), (1, 3), (1, 4), (1, 5), (2, 5), (3, 4), (3, 5), (4, 5)]);
+        drop(one_way);
+        assert_eq!(reached().await.len(), 10);
     });
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
 mod clocks;
+mod extremes;
 mod lifecycle;
 mod overlaps;
 mod plans;

@@ -139,7 +139,7 @@ fn wrong_assignments_are_refused() {
         None,
         "quiet",
         &[("run.turns", "5")],
-        expect!["--set run.turns=5: `run.turns`: is 5, it must be at least 1000"],
+        expect!["--set run.turns=5: `run.turns`: is 5, the range is 1000 to 1000000000000"],
     );
 }
 
@@ -232,7 +232,7 @@ fn a_shipped_disk_replaces_the_disks_parameters() {
         "quiet",
         &[("disk.device.stall.factor", "0.5")],
         expect![
-            "--set disk.device.stall.factor=0.5: `disk.device.stall.factor`: 0.5 is no slow-down: give 1 or more, inf for a stand-still"
+            "--set disk.device.stall.factor=0.5: `disk.device.stall.factor`: 0.5 is no slow-down: give 1 to 1000000, inf for a stand-still"
         ],
     );
     refused(
@@ -245,6 +245,34 @@ fn a_shipped_disk_replaces_the_disks_parameters() {
     );
 }
 
+/// `disk=` and `plan=` replace what was set before, so later errors name them and not the layers
+/// before. In the plan file, `from` is after the default of `until`, which is 60 s.
+#[test]
+fn replaced_sections_have_the_origin_of_their_replacement() {
+    let plan = file("late.toml", "[generate]\nfrom = '90s'");
+    refused(
+        None,
+        "quiet",
+        &[("plan.generate.until", "30s"), ("plan", &plan)],
+        expect!["TMP/late.toml: `plan.generate.until`: is before `from`"],
+    );
+    refused(
+        None,
+        "quiet",
+        &[("plan", &plan), ("plan.generate.until", "30s")],
+        expect!["--set plan.generate.until=30s: `plan.generate.until`: is before `from`"],
+    );
+    let stall = "{ every = '1s' }";
+    refused(
+        None,
+        &file("stalls.toml", &format!("[disk.device]\nstall = {stall}\niops = 10")),
+        &[("disk.device.iops", "-1"), ("disk", "nvme"), ("disk.device.iops", "-2")],
+        expect![
+            "--set disk.device.iops=-2: `disk.device.iops`: invalid value: integer `-2`, expected a whole number from 0 to 4294967295"
+        ],
+    );
+}
+
 #[test]
 fn every_parameter_of_a_profile_and_a_run_has_a_meaning() {
     let known = ParameterSet::of(&Profile::default()).with("run", &RunSettings::default());
@@ -252,7 +280,7 @@ fn every_parameter_of_a_profile_and_a_run_has_a_meaning() {
     assert_eq!(meanings["run.horizon"].range, "1 ms to 365 days");
     assert_eq!(meanings["disk.sync.latency"].form, "latency");
     assert_eq!(meanings["disk.names-durable"].form, "directory-sync | file-sync");
-    assert_eq!(meanings["disk.device.stall.factor"].range, "1 and up");
+    assert_eq!(meanings["disk.device.stall.factor"].range, "1 to 1000000, or inf");
     let silent: Vec<&String> =
         meanings.iter().filter(|(_, meaning)| meaning.about.is_empty()).map(|(key, _)| key).collect();
     assert!(silent.is_empty(), "{silent:?}");

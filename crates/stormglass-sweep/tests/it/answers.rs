@@ -30,7 +30,7 @@ fn counted(space: &str, mean: impl Fn(&BTreeMap<String, String>) -> f64) -> (Pla
     let mut tally = Tally::new(&plan);
     for history in 0..plan.histories.len() {
         let sets = plan.histories[history].sets.iter().cloned().collect();
-        for seed in plan.histories[history].seeds.clone() {
+        for seed in plan.histories[history].seeds.range() {
             let length = Duration::from_secs_f64(-Seed(seed).stream("weather").uniform().ln() * mean(&sets));
             let wait = Wait {
                 name: "wait".into(),
