@@ -54,7 +54,7 @@ impl<T> Inbox<T> {
         let mut state = self.lock();
         let Some(&(_, cause)) = state.queue.front() else {
             if let Some(context) = context {
-                state.wakers.add(context.waker());
+                state.wakers.add(&stormglass_rt::waker(context));
             }
             return Poll::Pending;
         };

@@ -5,6 +5,7 @@
 //! carries. So the time that a request spends in a busy server's queue is attributed to the work
 //! that the server was doing.
 
+use crate::hosting;
 use crate::wakers::Wakers;
 use std::collections::VecDeque;
 use std::fmt;
@@ -97,7 +98,7 @@ impl<T> Sender<T> {
             if state.closed || state.queue.len() < capacity {
                 return Poll::Ready(());
             }
-            state.waiting.add(context.waker());
+            state.waiting.add(&hosting::waker(context));
             Poll::Pending
         })
         .await;
@@ -163,8 +164,8 @@ impl<T> Receiver<T> {
             return Poll::Ready(None);
         }
         match &mut state.waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
+            Some(waker) => waker.clone_from(&hosting::waker(context)),
+            none => *none = Some(hosting::waker(context).into_owned()),
         }
         Poll::Pending
     }

@@ -1,5 +1,6 @@
 //! A shared value, and waiting for it to satisfy a condition.
 
+use crate::hosting;
 use crate::wakers::Wakers;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,7 +89,7 @@ impl<T: Clone> Watch<T> {
     pub fn poll_until(&self, context: &mut Context<'_>, mut accept: impl FnMut(&T) -> bool) -> Poll<T> {
         let mut state = self.lock();
         if !accept(&state.value) {
-            state.wakers.add(context.waker());
+            state.wakers.add(&hosting::waker(context));
             return Poll::Pending;
         }
         let (value, cause) = (state.value.clone(), state.cause);

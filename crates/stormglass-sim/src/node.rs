@@ -5,7 +5,8 @@ use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use stormglass_core::{Recorder, Scope};
+use std::time::Duration;
+use stormglass_core::{Recorder, Scope, Seed};
 use stormglass_fs::{Disk, Loss};
 use stormglass_net::Host;
 use stormglass_rt as rt;
@@ -23,6 +24,15 @@ pub struct Node {
     pub(crate) recorder: Recorder,
     pub(crate) process: Arc<Mutex<Process>>,
     pub(crate) workers: Arc<Mutex<Option<rt::Mount<Workers>>>>,
+    pub(crate) hosting: Hosting,
+}
+
+/// How the node's processes are hosted on tokio runtimes.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(tokio_unstable), expect(dead_code, reason = "processes are not hosted"))]
+pub(crate) struct Hosting {
+    pub(crate) seed: Seed,
+    pub(crate) tick: Duration,
 }
 
 /// The process of a node that has a start function.
@@ -77,6 +87,11 @@ impl Node {
 
     /// Starts the node's process, and starts it again after each fault of a plan that kills it.
     ///
+    /// The process has a tokio runtime of its own ([`stormglass_rt::hosted`]): `main` and the
+    /// libraries that it calls use tokio's tasks, timers, channels and macros as they are. The
+    /// process ends when `main` returns; its other tasks are dropped then. That needs `--cfg
+    /// tokio_unstable`; without it the process runs as with [`Node::run_unhosted`].
+    ///
     /// ```
     /// use std::time::Duration;
     /// use stormglass_core::{Keep, Seed};
@@ -117,10 +132,41 @@ impl Node {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        let node = self.clone();
+        self.run_unhosted(task, move || node.hosted(main()));
+    }
+
+    /// As [`Node::run`], without a tokio runtime: `main` is a task of the simulation. It uses tasks,
+    /// timers and channels of [`stormglass_rt`] (of tokio only `tokio::sync`), costs no ticks, and
+    /// the seed determines the order of ready tasks.
+    pub fn run_unhosted<M, F>(&self, task: &str, main: M)
+    where
+        M: Fn() -> F + Send + Sync + 'static,
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
         let (node, task) = (self.clone(), task.to_string());
         let start = move || drop(node.spawn(&task, main()));
         start();
         self.set_start(start);
+    }
+
+    /// Returns a future that runs `main` as the main task of a process with a runtime of its own.
+    #[cfg(tokio_unstable)]
+    pub(crate) fn hosted<F>(&self, main: F) -> impl Future<Output = F::Output> + Send + use<F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let Hosting { seed, tick } = self.hosting;
+        let (recorder, incarnation) = (self.recorder.clone(), self.process().incarnation);
+        let seed = seed.stream(("hosted", &*self.name, incarnation)).draw();
+        async move { rt::hosted::run(&recorder, seed, tick, main).await }
+    }
+
+    #[cfg(not(tokio_unstable))]
+    pub(crate) fn hosted<F: Future>(&self, main: F) -> F {
+        main
     }
 
     /// Sets the function that starts the node's process again after a fault of a plan has killed

@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
         let (limits, profile) = (self.settings.run(), self.settings.profile().clone());
         let recorder = Recorder::new(keep);
         recorder.limit_turns(limits.turns);
-        let world = World::new(self.seed, profile, limits.horizon, recorder.clone(), self.faults());
+        let world = World::new(self.seed, profile, limits, recorder.clone(), self.faults());
         let runtime = madsim::runtime::Runtime::with_seed_and_config(self.seed.0, madsim::Config::default());
         let mut tasks = None;
         let result = {

@@ -17,11 +17,15 @@ pub struct RunSettings {
     /// How often tasks may be polled. A task that only yields lets no time pass, so the horizon never ends it.
     /// Range: 1000 and up. Default: 20 million.
     pub turns: u64,
+    /// How far apart the ticks of a process's tokio runtime are. Its timers complete at the first tick after
+    /// they are due. Range: 1 ms to 1 s. Default: 1 ms, the resolution of tokio's timers.
+    #[serde(with = "HumanDuration")]
+    pub tick: Duration,
 }
 
 impl Default for RunSettings {
     fn default() -> RunSettings {
-        RunSettings { horizon: Duration::from_secs(120), turns: 20_000_000 }
+        RunSettings { horizon: Duration::from_secs(120), turns: 20_000_000, tick: Duration::from_millis(1) }
     }
 }
 
@@ -37,6 +41,9 @@ impl RunSettings {
         }
         if self.turns < 1_000 {
             return Err(("turns", format!("is {}, it must be at least 1000", self.turns)));
+        }
+        if !(Duration::from_millis(1)..=Duration::from_secs(1)).contains(&self.tick) {
+            return Err(("tick", "the range is 1ms to 1s".into()));
         }
         Ok(())
     }

@@ -3,8 +3,9 @@
 
 use crate::active_faults::Faults;
 use crate::cpu::Cpu;
-use crate::node::Node;
+use crate::node::{Hosting, Node};
 use crate::profile::Profile;
+use crate::run_settings::RunSettings;
 use madsim::net::NetSim;
 use madsim::runtime::Handle;
 use std::borrow::Cow;
@@ -33,6 +34,7 @@ struct Shared {
     seed: Seed,
     profile: Profile,
     horizon: Duration,
+    tick: Duration,
     recorder: Recorder,
     network: Network,
     state: Mutex<State>,
@@ -65,13 +67,14 @@ impl World {
     pub(crate) fn new(
         seed: Seed,
         profile: Profile,
-        horizon: Duration,
+        limits: &RunSettings,
         recorder: Recorder,
         faults: Vec<Fault>,
     ) -> World {
+        let RunSettings { horizon, tick, .. } = *limits;
         let network = Network::recorded(profile.net.clone(), seed, &recorder);
         let state = Mutex::new(State { faults: Faults::new(faults), ..State::default() });
-        World { shared: Arc::new(Shared { seed, profile, horizon, recorder, network, state }) }
+        World { shared: Arc::new(Shared { seed, profile, horizon, tick, recorder, network, state }) }
     }
 
     /// Returns the run's seed, for the scenario's own streams of random numbers.
@@ -128,6 +131,7 @@ impl World {
             recorder: shared.recorder.clone(),
             process: Arc::default(),
             workers: Arc::default(),
+            hosting: Hosting { seed: shared.seed, tick: shared.tick },
         };
         node.mount_workers();
         let mut state = self.state();

@@ -3,4 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod causes;
+#[cfg(tokio_unstable)]
+mod hosted;
 mod workers;
