@@ -205,7 +205,7 @@ impl World {
     /// Reports that a property does not hold, which is the run's verdict. Only the first report
     /// counts. The current wait, or else the last one, is appended to its evidence.
     pub fn violated(&self, property: &str, evidence: impl Into<String>) {
-        let mut state = self.state();
+        let state = self.state();
         if state.violation.is_some() {
             return;
         }
@@ -219,7 +219,10 @@ impl World {
             };
             evidence += &format!(" ({word} {name} on {node}, for {:.3} s)", took.as_secs_f64());
         }
-        state.violation = Some(Verdict::Violated { property: property.into(), evidence });
+        drop(state);
+        // The report is an event, so that its causes can be followed.
+        self.note(&format!("violated {property}: {evidence}"));
+        self.state().violation = Some(Verdict::Violated { property: property.into(), evidence });
     }
 
     /// Records a note in the trace, which `replay` shows.
