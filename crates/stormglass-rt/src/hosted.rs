@@ -20,23 +20,21 @@
 //! kill does.
 
 use crate::clock::{now, sleep, sleep_until};
-use crate::hosting::{Host, HostGuard};
+use crate::hosting::{Host, HostGuard, draws_yield};
+pub use crate::hosting::{Hosting, Schedule, TICK};
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::path::Path;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
-use stormglass_core::{Recorder, Scope, SimTime, Symbol, WakeCause};
+use stormglass_core::{Recorder, Scope, Seed, SimTime, Stream, Symbol, WakeCause};
 use tokio::runtime::{Builder, RngSeed, Runtime, TaskMeta};
 use tokio::task::Id;
-
-/// The length of a tick: tokio's timers are no finer.
-pub const TICK: Duration = Duration::from_millis(1);
 
 /// The number of polls after which a turn ends although tasks are ready.
 pub const TURN_POLLS: u32 = 1024;
@@ -48,13 +46,10 @@ const POLL: Duration = Duration::from_nanos(75);
 /// Runs `main` as the main task of a process on a hosted runtime, and returns its output. The
 /// process ends with it: its other tasks are dropped.
 ///
-/// `seed` determines the branches that `tokio::select!` tries first. `tick` is the distance of
-/// ticks, [`TICK`] by default; the runtime's timers complete at the first tick after they are due.
-///
 /// ```
 /// use std::time::Duration;
-/// use stormglass_core::{Keep, Recorder};
-/// use stormglass_rt::{hosted, now};
+/// use stormglass_core::{Keep, Recorder, Seed};
+/// use stormglass_rt::hosted::{self, Hosting};
 ///
 /// madsim::runtime::Runtime::new().block_on(async {
 ///     let recorder = Recorder::new(Keep::Nothing);
@@ -66,27 +61,27 @@ const POLL: Duration = Duration::from_nanos(75);
 ///         });
 ///         receiver.await
 ///     };
-///     assert_eq!(hosted::run(&recorder, 1, hosted::TICK, main).await, Ok(7));
+///     assert_eq!(hosted::run(&recorder, Hosting::new(Seed(1)), main).await, Ok(7));
 ///     // A sleep of 5 ms ends in the millisecond after them, as without simulation.
-///     assert_eq!(now().as_nanos() / 1_000_000, 6);
+///     assert!((5_000_000..7_000_000).contains(&stormglass_rt::now().as_nanos()));
 /// });
 /// ```
 ///
 /// # Panics
 ///
 /// If `main` panics, with its payload.
-pub async fn run<F>(recorder: &Recorder, seed: u64, tick: Duration, main: F) -> F::Output
+pub async fn run<F>(recorder: &Recorder, hosting: Hosting, main: F) -> F::Output
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let driver = Arc::new(Driver::new(recorder));
-    let runtime = driver.clone().runtime(seed);
-    let began = now();
+    let driver = Arc::new(Driver::new(recorder, &hosting));
+    let runtime = driver.clone().runtime(hosting.seed);
+    let (began, tick) = (now(), hosting.tick);
     let mut ticks = Ticks { next: began + tick, tick };
     let mut main = {
         let _hosting = HostGuard::enter(driver.clone());
-        runtime.spawn(main)
+        runtime.spawn(scheduled(main))
     };
     // The simulated time that the runtime's clock shows.
     let mut shown = began;
@@ -106,6 +101,28 @@ where
     }
 }
 
+/// Runs a future as a task whose order among the ready ones follows [`Hosting::schedule`].
+/// `stormglass_tokio::spawn` does that; a task that is spawned otherwise is not delayed.
+pub fn scheduled<F: Future>(future: F) -> Scheduled<F> {
+    Scheduled(Box::pin(future))
+}
+
+/// A future that yields before its polls; see [`scheduled`].
+#[derive(Debug)]
+pub struct Scheduled<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for Scheduled<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        if draws_yield() {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.0.as_mut().poll(context)
+    }
+}
+
 /// The ticks of a runtime.
 struct Ticks {
     next: SimTime,
@@ -120,6 +137,8 @@ struct Driver {
     state: Mutex<State>,
     /// Whether something outside has woken a task since the last turn began.
     woken: AtomicBool,
+    /// Whether a task yields before a poll, with [`Schedule::Random`].
+    yields: Option<Mutex<Stream>>,
 }
 
 #[derive(Default)]
@@ -151,9 +170,13 @@ struct HostedTask {
 }
 
 impl Driver {
-    fn new(recorder: &Recorder) -> Driver {
+    fn new(recorder: &Recorder, hosting: &Hosting) -> Driver {
         let (state, woken) = (Mutex::default(), AtomicBool::new(false));
-        Driver { recorder: recorder.clone(), scope: recorder.scope(), state, woken }
+        let yields = match hosting.schedule {
+            Schedule::Fifo => None,
+            Schedule::Random => Some(Mutex::new(hosting.seed.stream("schedule"))),
+        };
+        Driver { recorder: recorder.clone(), scope: recorder.scope(), state, woken, yields }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -161,10 +184,13 @@ impl Driver {
     }
 
     /// Builds the runtime, whose hooks call this driver.
-    fn runtime(self: Arc<Driver>, seed: u64) -> Runtime {
+    fn runtime(self: Arc<Driver>, seed: Seed) -> Runtime {
         let [park, spawn, before, after, end] = [0; 5].map(|_| self.clone());
         let mut builder = Builder::new_current_thread();
-        builder.enable_time().start_paused(true).rng_seed(RngSeed::from_bytes(&seed.to_le_bytes()));
+        builder
+            .enable_time()
+            .start_paused(true)
+            .rng_seed(RngSeed::from_bytes(&seed.stream("select").draw().to_le_bytes()));
         // Nothing can go on: the turn ends. Waking its future also keeps tokio from advancing the
         // paused clock to its next timer.
         builder.on_thread_park(move || park.end_turn());
@@ -283,6 +309,10 @@ impl Driver {
 }
 
 impl Host for Driver {
+    fn draws_yield(&self) -> bool {
+        self.yields.as_ref().is_some_and(|stream| lock(stream).draw() & 1 == 1)
+    }
+
     fn outside_waker(self: Arc<Driver>, waker: &Waker) -> Waker {
         let mut state = self.state();
         let current = state.current.map(|(id, _)| id);

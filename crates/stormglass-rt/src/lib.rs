@@ -39,7 +39,7 @@ pub use clock::{
     Alarm, Clock, MissedTickBehavior, Sleep, Ticker, is_in_run, now, pause, record_status, sleep,
     sleep_until, time_of_day, timeout, wake_at,
 };
-pub use hosting::{is_hosted, waker};
+pub use hosting::{Hosting, Schedule, is_hosted, waker};
 pub use mount::{Mount, current_node, mount, mounted};
 pub use task::{
     JoinHandle, ScopeGuard, Scoped, TaskTracker, join_all, scoped, scoped_task, spawn, spawn_in, spawn_on,

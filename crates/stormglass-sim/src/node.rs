@@ -5,7 +5,6 @@ use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use stormglass_core::{Recorder, Scope, Seed};
 use stormglass_fs::{Disk, Loss};
 use stormglass_net::Host;
@@ -24,15 +23,9 @@ pub struct Node {
     pub(crate) recorder: Recorder,
     pub(crate) process: Arc<Mutex<Process>>,
     pub(crate) workers: Arc<Mutex<Option<rt::Mount<Workers>>>>,
-    pub(crate) hosting: Hosting,
-}
-
-/// How the node's processes are hosted on tokio runtimes.
-#[derive(Clone, Copy)]
-#[cfg_attr(not(tokio_unstable), expect(dead_code, reason = "processes are not hosted"))]
-pub(crate) struct Hosting {
-    pub(crate) seed: Seed,
-    pub(crate) tick: Duration,
+    /// How the node's processes are hosted; the seed is the run's.
+    #[cfg_attr(not(tokio_unstable), expect(dead_code, reason = "processes are not hosted"))]
+    pub(crate) hosting: rt::Hosting,
 }
 
 /// The process of a node that has a start function.
@@ -158,10 +151,10 @@ impl Node {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let Hosting { seed, tick } = self.hosting;
         let (recorder, incarnation) = (self.recorder.clone(), self.process().incarnation);
-        let seed = seed.stream(("hosted", &*self.name, incarnation)).draw();
-        async move { rt::hosted::run(&recorder, seed, tick, main).await }
+        let seed = Seed(self.hosting.seed.stream(("hosted", &*self.name, incarnation)).draw());
+        let hosting = rt::Hosting { seed, ..self.hosting };
+        async move { rt::hosted::run(&recorder, hosting, main).await }
     }
 
     #[cfg(not(tokio_unstable))]

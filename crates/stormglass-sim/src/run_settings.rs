@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::latency::HumanDuration;
 use stormglass_core::time::YEAR;
+use stormglass_rt::Schedule;
 
 /// The limits of a run: the section `run` of its settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,11 +22,19 @@ pub struct RunSettings {
     /// they are due. Range: 1 ms to 1 s. Default: 1 ms, the resolution of tokio's timers.
     #[serde(with = "HumanDuration")]
     pub tick: Duration,
+    /// The order of the ready tasks of a process with a tokio runtime: `fifo`, as tokio's current-thread
+    /// runtime, or `random`, drawn from the seed, as several threads could have it. Default: `fifo`.
+    pub schedule: Schedule,
 }
 
 impl Default for RunSettings {
     fn default() -> RunSettings {
-        RunSettings { horizon: Duration::from_secs(120), turns: 20_000_000, tick: Duration::from_millis(1) }
+        RunSettings {
+            horizon: Duration::from_secs(120),
+            turns: 20_000_000,
+            tick: Duration::from_millis(1),
+            schedule: Schedule::Fifo,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::active_faults::Faults;
 use crate::cpu::Cpu;
-use crate::node::{Hosting, Node};
+use crate::node::Node;
 use crate::profile::Profile;
 use crate::run_settings::RunSettings;
 use madsim::net::NetSim;
@@ -34,7 +34,7 @@ struct Shared {
     seed: Seed,
     profile: Profile,
     horizon: Duration,
-    tick: Duration,
+    hosting: rt::Hosting,
     recorder: Recorder,
     network: Network,
     state: Mutex<State>,
@@ -71,10 +71,11 @@ impl World {
         recorder: Recorder,
         faults: Vec<Fault>,
     ) -> World {
-        let RunSettings { horizon, tick, .. } = *limits;
+        let RunSettings { horizon, tick, schedule, .. } = *limits;
+        let hosting = rt::Hosting { seed, tick, schedule };
         let network = Network::recorded(profile.net.clone(), seed, &recorder);
         let state = Mutex::new(State { faults: Faults::new(faults), ..State::default() });
-        World { shared: Arc::new(Shared { seed, profile, horizon, tick, recorder, network, state }) }
+        World { shared: Arc::new(Shared { seed, profile, horizon, hosting, recorder, network, state }) }
     }
 
     /// Returns the run's seed, for the scenario's own streams of random numbers.
@@ -131,7 +132,7 @@ impl World {
             recorder: shared.recorder.clone(),
             process: Arc::default(),
             workers: Arc::default(),
-            hosting: Hosting { seed: shared.seed, tick: shared.tick },
+            hosting: shared.hosting,
         };
         node.mount_workers();
         let mut state = self.state();

@@ -2,6 +2,22 @@
 
 #[doc(inline)]
 pub use real::task::*;
+use std::future::Future;
+
+/// Spawns a task on the process's runtime, as tokio's `spawn`. Its order among the ready tasks follows
+/// the run's `run.schedule`.
+///
+/// # Panics
+///
+/// Outside a hosted runtime, as tokio's.
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    real::task::spawn(stormglass_rt::hosted::scheduled(future))
+}
 
 /// Runs a blocking closure as a task of its own.
 ///

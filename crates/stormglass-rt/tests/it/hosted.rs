@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use stormglass_core::{Keep, Kind, Recorder, Scope, TurnsSpent};
-use stormglass_rt::{self as rt, Watch, hosted};
+use stormglass_core::{Keep, Kind, Recorder, Scope, Seed, TurnsSpent};
+use stormglass_rt::hosted::{self, Hosting, Schedule};
+use stormglass_rt::{self as rt, Watch};
 use tokio::time::{Instant, sleep, timeout};
 
 fn run<F>(main: F) -> F::Output
@@ -15,8 +16,7 @@ where
 {
     madsim::runtime::Runtime::with_seed_and_config(1, madsim::Config::default()).block_on(hosted::run(
         &Recorder::new(Keep::Nothing),
-        1,
-        hosted::TICK,
+        Hosting::new(Seed(1)),
         main,
     ))
 }
@@ -63,7 +63,7 @@ fn a_wake_up_from_outside_begins_a_turn() {
             inner.await.unwrap();
             rt::now().as_nanos() / 1_000
         };
-        hosted::run(&recorder, 1, hosted::TICK, main).await
+        hosted::run(&recorder, Hosting::new(Seed(1)), main).await
     });
     assert_eq!(seen, 300);
 }
@@ -92,7 +92,7 @@ fn the_branches_of_select_are_part_of_the_seed() {
     let draws =
         |seed| {
             madsim::runtime::Runtime::with_seed_and_config(1, madsim::Config::default()).block_on(
-                hosted::run(&Recorder::new(Keep::Nothing), seed, hosted::TICK, async {
+                hosted::run(&Recorder::new(Keep::Nothing), Hosting::new(Seed(seed)), async {
                     let mut draws = String::new();
                     for _ in 0..64 {
                         draws.push(tokio::select! { () = async {} => '0', () = async {} => '1' });
@@ -148,7 +148,7 @@ fn dropping_the_driver_drops_its_tasks() {
             std::future::pending::<()>().await;
         };
         let recorder = Recorder::new(Keep::Nothing);
-        let hosted = hosted::run(&recorder, 1, hosted::TICK, main);
+        let hosted = hosted::run(&recorder, Hosting::new(Seed(1)), main);
         assert!(rt::timeout(Duration::from_millis(5), hosted).await.is_none());
     });
     assert_eq!(*dropped.lock().unwrap(), 3);
@@ -182,7 +182,7 @@ fn tasks_have_node_name_and_cause() {
         };
         let scope =
             Scope { node: recorder.symbol("kv-1"), task: recorder.symbol("serve"), ..Scope::default() };
-        rt::scoped(&recorder, scope, hosted::run(&recorder, 1, hosted::TICK, main)).await;
+        rt::scoped(&recorder, scope, hosted::run(&recorder, Hosting::new(Seed(1)), main)).await;
     });
     let trace = recorder.finish();
     let event = |text: &str| {
@@ -206,7 +206,7 @@ fn turns_of_hosted_tasks_count() {
     recorder.limit_turns(100_000);
     let polls = Cell::new(0u64);
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        madsim::runtime::Runtime::new().block_on(hosted::run(&recorder, 1, hosted::TICK, async {
+        madsim::runtime::Runtime::new().block_on(hosted::run(&recorder, Hosting::new(Seed(1)), async {
             loop {
                 tokio::task::yield_now().await;
             }
@@ -214,4 +214,39 @@ fn turns_of_hosted_tasks_count() {
         polls.set(1);
     }));
     assert_eq!(result.unwrap_err().downcast_ref(), Some(&TurnsSpent(100_000)));
+}
+
+/// Two tasks that are spawned one after the other run in that order with tokio's FIFO, whatever
+/// the seed: a race between them stays hidden. In a random order both come first.
+#[test]
+fn a_random_schedule_shows_a_race_that_fifo_hides() {
+    let winners = |schedule| {
+        let winner = |seed| {
+            let hosting = Hosting { schedule, ..Hosting::new(Seed(seed)) };
+            madsim::runtime::Runtime::new().block_on(hosted::run(
+                &Recorder::new(Keep::Nothing),
+                hosting,
+                async {
+                    let first = Arc::new(Mutex::new(None));
+                    let mut tasks = tokio::task::JoinSet::new();
+                    for number in 0..2 {
+                        let first = first.clone();
+                        tasks.spawn(hosted::scheduled(async move {
+                            first.lock().unwrap().get_or_insert(number);
+                        }));
+                    }
+                    tasks.join_all().await;
+                    let first = *first.lock().unwrap();
+                    first.unwrap()
+                },
+            ))
+        };
+        (0..40).map(winner).collect::<Vec<u32>>()
+    };
+    assert_eq!(winners(Schedule::Fifo), [0; 40]);
+    let random = winners(Schedule::Random);
+    assert_eq!(random, winners(Schedule::Random));
+    // The second of 40 fair coins or so: 20 are expected, with a standard deviation of 3.2.
+    let second = random.iter().filter(|&&winner| winner == 1).count();
+    assert!((4..=36).contains(&second), "{random:?}");
 }

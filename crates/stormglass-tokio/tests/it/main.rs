@@ -7,7 +7,7 @@ use std::future::Future;
 use std::time::Duration;
 use stormglass_core::{Keep, Recorder, Seed};
 use stormglass_net::{NetProfile, Network};
-use stormglass_rt::hosted;
+use stormglass_rt::hosted::{self, Hosting};
 use stormglass_tokio as tokio;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,7 +22,7 @@ where
         let _host = network.host("node").mount();
         let disk = stormglass_fs::Disk::new("disk", stormglass_fs::DiskProfile::instant(), Seed(1));
         let _disk = disk.mount();
-        hosted::run(&Recorder::new(Keep::Nothing), 1, hosted::TICK, main).await
+        hosted::run(&Recorder::new(Keep::Nothing), Hosting::new(Seed(1)), main).await
     })
 }
 
