@@ -1,5 +1,6 @@
 //! Benchmarks of primitives and runs, as ratios to a reference in the same process.
 
+mod hosting;
 mod messages;
 mod operations;
 mod primitives;
@@ -18,6 +19,7 @@ fn main() {
     let mut ratios = Ratios::default();
     primitives::measure(&mut ratios);
     messages::measure(&mut ratios);
+    hosting::measure(&mut ratios);
     operations::measure(&mut ratios);
     runs::measure(&mut ratios);
     print!("{ratios}");
