@@ -11,7 +11,7 @@ use stormglass_core::event::Category;
 use stormglass_core::{Identity, Keep, SimTime, Wait};
 use stormglass_report::Explanation;
 use stormglass_report::deadline::at_deadline;
-use stormglass_report::explain::{Blocked, Reason, wait_line};
+use stormglass_report::explain::{Blocked, Reason, wait_line, wait_lines};
 use stormglass_report::failure;
 use stormglass_sim::faults::Fault;
 use stormglass_sim::{Played, Run};
@@ -96,7 +96,7 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
     let others: Vec<&Wait> = outcome.waits.iter().filter(|other| *other != wait).collect();
     if !others.is_empty() {
         text += "\nThe other waits of this run (--node NAME explains one of them):\n";
-        others.iter().for_each(|wait| text += &format!("  {}\n", wait_line(wait)));
+        wait_lines(others).iter().for_each(|line| text += &format!("  {line}\n"));
     }
     output.print(&text);
     Ok(Exit::of(&outcome.verdict))

@@ -14,7 +14,7 @@ use std::fmt::Write;
 use std::ops::ControlFlow;
 use stormglass_core::trace::TraceHash;
 use stormglass_core::{Identity, Keep, Length, Outcome, Seed, Verdict};
-use stormglass_report::explain::wait_line;
+use stormglass_report::explain::wait_lines;
 use stormglass_report::table::{self, seconds};
 use stormglass_sim::Run;
 use stormglass_sweep::{WaitStats, in_order, pool};
@@ -98,9 +98,7 @@ fn word(verdict: &Verdict) -> &'static str {
 
 fn one_run(seed: u64, outcome: &Outcome) -> String {
     let mut text = format!("seed {seed}: {}\n\n", outcome.verdict);
-    for wait in &outcome.waits {
-        let _ = writeln!(text, "{}", wait_line(wait));
-    }
+    wait_lines(&outcome.waits).iter().for_each(|line| text += &format!("{line}\n"));
     let _ = writeln!(
         text,
         "\n{} events in {} simulated, trace {}",
