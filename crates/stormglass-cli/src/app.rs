@@ -54,6 +54,11 @@ impl App {
         self
     }
 
+    /// Returns the scenario that was added first. Panics if there is none.
+    pub(crate) fn first_scenario(&self) -> &dyn AnyScenario {
+        self.catalog.scenarios.first().expect("the caller has added one").as_ref()
+    }
+
     /// Runs the command line of this process.
     pub fn main(&self) -> ExitCode {
         quiet_panics_of_runs();
@@ -122,11 +127,14 @@ impl fmt::Debug for App {
 
 /// Silences the panic hook on run threads: a panic inside a run is an outcome, and is reported as
 /// one.
-fn quiet_panics_of_runs() {
-    let default = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if std::thread::current().name() != Some("stormglass-run") {
-            default(info);
-        }
-    }));
+pub(crate) fn quiet_panics_of_runs() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let default = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if std::thread::current().name() != Some("stormglass-run") {
+                default(info);
+            }
+        }));
+    });
 }

@@ -19,7 +19,7 @@
 //!
 //! In reading order, which is the order of dependence: `error` (exit codes: see [`Exit`]),
 //! `output`, `progress`, `files`, `args` (the grammar), `shell` (command lines to paste),
-//! `runfile`, `catalog`, `context` (resolves names), `commands`, `app`.
+//! `runfile`, `failures`, `catalog`, `context` (resolves names), `commands`, `app`, [`testing`].
 
 mod app;
 mod args;
@@ -27,11 +27,13 @@ mod catalog;
 mod commands;
 mod context;
 mod error;
+mod failures;
 mod files;
 mod output;
 mod progress;
 mod runfile;
 mod shell;
+pub mod testing;
 
 pub use app::App;
 pub use error::Exit;

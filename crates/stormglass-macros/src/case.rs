@@ -18,6 +18,16 @@ pub(crate) fn kebab(name: &str) -> String {
     kebab
 }
 
+/// Returns `TwoWrites` for `two_writes`.
+pub(crate) fn camel(name: &str) -> String {
+    let words = name.trim_start_matches("r#").split('_');
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    };
+    words.map(capital).collect()
+}
+
 /// Returns the first paragraph of a doc comment on one line, without a full stop at its end.
 pub(crate) fn first_paragraph(attributes: &[Attribute]) -> String {
     let lines = attributes.iter().filter_map(doc_line);
@@ -47,6 +57,14 @@ mod tests {
     fn names_become_kebab_case() {
         let names = ["TwoWrites", "request_timeout", "r#type", "A", "count"].map(kebab);
         assert_eq!(names, ["two-writes", "request-timeout", "type", "a", "count"]);
+    }
+
+    #[test]
+    fn names_become_camel_case() {
+        assert_eq!(
+            ["two_writes", "r#loop", "a", "writes_2"].map(camel),
+            ["TwoWrites", "Loop", "A", "Writes2"]
+        );
     }
 
     #[test]

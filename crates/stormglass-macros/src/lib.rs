@@ -6,9 +6,10 @@
 mod case;
 mod parameters;
 mod scenario;
+mod test;
 
 use proc_macro::TokenStream;
-use syn::{DeriveInput, ItemImpl, parse_macro_input};
+use syn::{DeriveInput, ItemFn, ItemImpl, parse_macro_input};
 
 /// Derives the parameters of a scenario from a struct with named fields.
 ///
@@ -43,4 +44,29 @@ pub fn parameters(input: TokenStream) -> TokenStream {
 pub fn scenario(attributes: TokenStream, item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as ItemImpl);
     scenario::expand(attributes.into(), item).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a scenario and a test of a function: `async fn name(world: World)` or `async fn name(world: World, settings: Settings)`.
+///
+/// The scenario is a unit type with the function's name in camel case (`acknowledged_writes_stay` is
+/// `AcknowledgedWritesStay`), for [`stormglass::main!`](https://docs.rs/stormglass). The test plays it with many seeds; see
+/// `stormglass_cli::testing` for what it prints and for its environment variables.
+///
+/// ```ignore
+/// #[stormglass::test(seeds = 0..100, profile = "quiet", plan = "storm")]
+/// async fn acknowledged_writes_stay(world: World, settings: Writes) { .. }
+/// ```
+///
+/// | attribute | meaning |
+/// | --- | --- |
+/// | `seeds = 0..100` | the seeds; default: 0 to 99 |
+/// | `profile = "quiet"` | a shipped profile or a TOML file; default: `quiet` |
+/// | `plan = "storm"` | a shipped plan or a TOML file; default: no faults |
+/// | `nodes = ["kv-1", "kv-2"]` | the nodes among which a plan's generator chooses; default: those of the parameters |
+/// | `set("disk.sync.delay" = "20ms")` | sets a parameter; repeatable |
+/// | `crate = "stormglass"` | the crate that re-exports this macro; default: `stormglass` |
+#[proc_macro_attribute]
+pub fn test(attributes: TokenStream, item: TokenStream) -> TokenStream {
+    let item = parse_macro_input!(item as ItemFn);
+    test::expand(attributes.into(), item).unwrap_or_else(syn::Error::into_compile_error).into()
 }

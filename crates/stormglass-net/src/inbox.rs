@@ -54,7 +54,7 @@ impl<T> Inbox<T> {
         let mut state = self.lock();
         let Some(&(_, cause)) = state.queue.front() else {
             if let Some(context) = context {
-                state.wakers.add(context.waker());
+                state.wakers.add(&stormglass_rt::waker(context));
             }
             return Poll::Pending;
         };
@@ -66,7 +66,7 @@ impl<T> Inbox<T> {
 
     /// Has the task woken at the next value or event, whether or not there is a value already.
     pub(crate) fn wait(&self, context: &mut Context<'_>) {
-        self.lock().wakers.add(context.waker());
+        self.lock().wakers.add(&stormglass_rt::waker(context));
     }
 
     /// Wakes the waiting tasks, for an event that adds no value.

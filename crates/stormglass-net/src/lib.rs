@@ -19,6 +19,7 @@
 //! 6. What programs use, for messages of any type: [`endpoint`], [`connection`], [`rpc`]; for
 //!    bytes, by tokio's names: `names` (lookups), `byte_stream`, `stream_halves`, [`tcp`], `udp`, [`unix`].
 //! 7. [`netstat`], a snapshot of all this.
+//! 8. [`integrations`]: traits of libraries (axum, hyper-util, tonic) for these sockets.
 //!
 //! Without simulation `real` stands in for all of them, and is tokio's.
 //!
@@ -177,6 +178,9 @@ pub mod unix;
 
 #[cfg(madsim)]
 pub mod netstat;
+
+#[cfg(madsim)]
+pub mod integrations;
 
 #[cfg(madsim)]
 mod simulated {

@@ -363,7 +363,7 @@ async fn retransmission_due(stream: &Inner) {
     poll_fn(|context: &mut Context<'_>| {
         let mut window = stream.window();
         let at = window.retransmit_at;
-        window.waker = Some(context.waker().clone());
+        window.waker = Some(rt::waker(context).into_owned());
         drop(window);
         let (_, alarm) = match &mut alarm {
             Some(set) if set.0 == at => set,

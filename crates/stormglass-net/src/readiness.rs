@@ -72,10 +72,10 @@ impl Readiness {
     fn wait<T>(&self, interest: Interest, context: &mut Context<'_>) -> Poll<T> {
         let mut state = self.lock();
         if interest.is_readable() {
-            state.readers.add(context.waker());
+            state.readers.add(&stormglass_rt::waker(context));
         }
         if interest.is_writable() {
-            state.writers.add(context.waker());
+            state.writers.add(&stormglass_rt::waker(context));
         }
         Poll::Pending
     }

@@ -96,7 +96,7 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
     /// woken.
     pub(crate) fn wait_to_read(&self, context: Option<&mut Context<'_>>) {
         if let Some(context) = context {
-            self.socket().readers.add(context.waker());
+            self.socket().readers.add(&stormglass_rt::waker(context));
         }
     }
 
@@ -113,8 +113,8 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
         if let Some(context) = context {
             // The next event reports that the socket can be written to, whatever it is.
             let mut socket = self.socket();
-            socket.writers.add(context.waker());
-            socket.readers.add(context.waker());
+            socket.writers.add(&stormglass_rt::waker(context));
+            socket.readers.add(&stormglass_rt::waker(context));
         }
         Poll::Pending
     }

@@ -127,10 +127,10 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
             Err(error) => return Poll::Ready(Err(error)),
         };
         if let Some(context) = context {
-            socket.writers.add(context.waker());
+            socket.writers.add(&rt::waker(context));
             if let Some(at) = update {
                 drop(socket);
-                rt::wake_at(at, context.waker());
+                rt::wake_at(at, &rt::waker(context));
             }
         }
         Poll::Pending
@@ -198,7 +198,7 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
         let mut socket = self.socket();
         let Some(cause) = socket.reset.or(socket.fin_received) else {
             if let Some(context) = context {
-                socket.readers.add(context.waker());
+                socket.readers.add(&rt::waker(context));
             }
             return Poll::Pending;
         };

@@ -257,11 +257,77 @@ pub fn wait_line(wait: &Wait) -> String {
     format!("{mark} {name} on {node}: {length} (deadline {} s{began})", seconds(wait.deadline))
 }
 
+/// As many waits of one name on one node are shown one by one.
+const SHOWN_WAITS: usize = 3;
+
+/// Returns a line for each wait; waits of one name on one node that are more than a few share a
+/// line with their number, median and maximum.
+pub fn wait_lines<'a>(waits: impl IntoIterator<Item = &'a Wait>) -> Vec<String> {
+    let mut groups: Vec<Vec<&Wait>> = Vec::new();
+    let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for wait in waits {
+        let place = *places.entry((&wait.name, &wait.node)).or_insert(groups.len());
+        if place == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[place].push(wait);
+    }
+    let lines = |group: Vec<&Wait>| match group.len() {
+        0..=SHOWN_WAITS => group.into_iter().map(wait_line).collect(),
+        _ => vec![group_line(&group)],
+    };
+    groups.into_iter().flat_map(lines).collect()
+}
+
+fn group_line(waits: &[&Wait]) -> String {
+    let is_open = |wait: &&&Wait| matches!(wait.length, Length::Censored(_));
+    let (open, exceeded) =
+        (waits.iter().filter(is_open).count(), waits.iter().filter(|w| w.exceeded()).count());
+    let mut ended: Vec<Duration> =
+        waits.iter().filter(|wait| !is_open(wait)).map(|wait| wait.length.duration()).collect();
+    ended.sort();
+    let Wait { name, node, deadline, .. } = waits[0];
+    let mark = if exceeded > 0 { "✗" } else { "✓" };
+    let mut line = format!("{mark} {name} on {node}: {} waits", waits.len());
+    if let (Some(longest), Some(median)) =
+        (ended.last(), ended.get(ended.len().div_ceil(2).saturating_sub(1)))
+    {
+        let _ = write!(line, ", median {} s, longest {} s", seconds(*median), seconds(*longest));
+    }
+    for (count, what) in [(exceeded, "exceeded the deadline"), (open, "did not end")] {
+        if count > 0 {
+            let _ = write!(line, ", {count} {what}");
+        }
+    }
+    line + &format!(" (deadline {} s)", seconds(*deadline))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use expect_test::expect;
     use stormglass_core::{Keep, Recorder, Scope};
+
+    #[test]
+    fn many_waits_of_one_name_share_a_line() {
+        let wait = |name: &str, length| Wait {
+            name: name.into(),
+            node: "client".into(),
+            began: SimTime::ZERO,
+            deadline: Duration::from_secs(4),
+            parameter: None,
+            length,
+            end: stormglass_core::EventId::START,
+        };
+        let seconds = |s| Length::Observed(Duration::from_secs(s));
+        let mut waits: Vec<Wait> = (1..=5).map(|s| wait("answer", seconds(s))).collect();
+        waits.push(wait("start", seconds(2)));
+        waits.push(wait("answer", Length::Censored(Duration::from_secs(1))));
+        expect![[r#"
+            ✗ answer on client: 6 waits, median 3.000 s, longest 5.000 s, 1 exceeded the deadline, 1 did not end (deadline 4.000 s)
+            ✓ start on client: 2.000 s (deadline 4.000 s)"#]]
+        .assert_eq(&wait_lines(&waits).join("\n"));
+    }
 
     /// Two steps with four fsyncs, a message and a back-off: the table sums to the wait.
     #[test]

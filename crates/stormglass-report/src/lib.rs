@@ -4,6 +4,7 @@
 
 pub mod deadline;
 pub mod explain;
+pub mod failure;
 #[cfg(feature = "sweep")]
 pub mod sweep;
 pub mod table;

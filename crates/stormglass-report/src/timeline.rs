@@ -106,6 +106,15 @@ pub fn render(lines: &[Line<'_>], deadlines: &[(SimTime, String)]) -> String {
     text
 }
 
+/// Renders these events, with a heading.
+pub fn of_events(trace: &Trace, indices: &[usize]) -> String {
+    let line = |&index: &usize| {
+        let event = &trace.events[index];
+        Line { index, event, text: line(trace, event, 0) }
+    };
+    render(&indices.iter().map(line).collect::<Vec<_>>(), &[])
+}
+
 /// What the story needs: which operations are covered by a step, and the number of syncs of each
 /// step.
 struct Story {
@@ -175,6 +184,7 @@ pub fn describe(trace: &Trace, event: &Event) -> String {
     let subject = trace.text(event.subject);
     match event.kind {
         Kind::Step => format!("✓ {subject}"),
+        Kind::Note if subject.starts_with("violated ") => format!("✗ {subject}"),
         Kind::Note => format!("• {subject}"),
         Kind::Status => format!("= {subject}"),
         Kind::WaitBegin => format!("… begins to wait for {subject}"),

@@ -6,6 +6,7 @@
 //! that the server was doing.
 
 use crate::coop;
+use crate::hosting;
 use crate::wakers::Wakers;
 use std::collections::VecDeque;
 use std::fmt;
@@ -100,7 +101,7 @@ impl<T> Sender<T> {
                 coop.made_progress();
                 return Poll::Ready(());
             }
-            state.waiting.add(context.waker());
+            state.waiting.add(&hosting::waker(context));
             Poll::Pending
         })
         .await;
@@ -169,8 +170,8 @@ impl<T> Receiver<T> {
             return Poll::Ready(None);
         }
         match &mut state.waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
+            Some(waker) => waker.clone_from(&hosting::waker(context)),
+            none => *none = Some(hosting::waker(context).into_owned()),
         }
         Poll::Pending
     }

@@ -4,8 +4,8 @@
 //! its deadline. Disk and loopback latencies need microseconds, so every sleep of Stormglass is
 //! created here, that way.
 
+use crate::hosting;
 use crate::node_clock::{after, between};
-pub use madsim::time::Sleep;
 use madsim::time::{Instant, TimeHandle};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,19 @@ impl std::fmt::Debug for Clock {
 /// Whether this thread is inside a run. A destructor may run after the end of its run.
 pub fn is_in_run() -> bool {
     TimeHandle::try_current().is_some()
+}
+
+/// A wait for a time; [`sleep`] and [`sleep_until`] make it.
+#[derive(Debug)]
+pub struct Sleep(madsim::time::Sleep);
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let waker = hosting::waker(context);
+        Pin::new(&mut self.0).poll(&mut Context::from_waker(&waker))
+    }
 }
 
 /// Waits for exactly `duration` (madsim adds 50 ns), zero included, at the rate of the current
@@ -151,7 +164,7 @@ impl Alarm {
         }
         if !self.armed {
             self.armed = true;
-            wake_at(self.at, context.waker());
+            wake_at(self.at, &hosting::waker(context));
         }
         Poll::Pending
     }
@@ -293,5 +306,5 @@ fn instant(clock: &TimeHandle, at: SimTime) -> Instant {
 fn exact(clock: &TimeHandle, deadline: Instant) -> Sleep {
     let mut sleep = clock.sleep_until(deadline);
     Pin::new(&mut sleep).reset(deadline);
-    sleep
+    Sleep(sleep)
 }

@@ -17,6 +17,7 @@
 //! for each `try_*` call where one poll makes more than a thousand.
 
 use crate::clock::Clock;
+use crate::hosting;
 use crate::mount::mounted;
 use crate::run::spend_turns;
 use madsim::net::NetSim;
@@ -90,6 +91,12 @@ pub(crate) fn enter_poll() -> BudgetGuard {
     BudgetGuard(CURRENT.replace(Budget { left: FULL, is_set: true, at: SimTime::ZERO }))
 }
 
+/// Gives the task that is polled next within this poll a whole budget: a hosted one.
+#[cfg(tokio_unstable)]
+pub(crate) fn refill() {
+    CURRENT.set(Budget { left: FULL, is_set: true, at: SimTime::ZERO });
+}
+
 /// Returns the budget of the current poll.
 fn current() -> Budget {
     let budget = CURRENT.get();
@@ -117,10 +124,10 @@ fn is_in_debt(context: &Context<'_>) -> bool {
     if DEBTS.with_borrow(Vec::is_empty) {
         return false;
     }
-    let now = Clock::current().now();
+    let (now, own) = (Clock::current().now(), hosting::waker(context));
     let (is_over, is_in_debt) = DEBTS.with_borrow_mut(|debts| {
         let is_over: Vec<_> = debts.extract_if(.., |(until, _)| *until <= now).collect();
-        (is_over, debts.iter().any(|(_, waker)| waker.will_wake(context.waker())))
+        (is_over, debts.iter().any(|(_, waker)| waker.will_wake(&own)))
     });
     drop(is_over);
     is_in_debt
@@ -220,7 +227,7 @@ fn yield_now(budget: Budget, context: &Context<'_>) {
     } else {
         let until = now + cost * BUDGET;
         DEBTS.with_borrow_mut(|debts| debts.push((until, context.waker().clone())));
-        clock.wake_at(until, context.waker());
+        clock.wake_at(until, &hosting::waker(context));
     }
 }
 

@@ -73,7 +73,8 @@ impl<T> Future for JoinHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let coop = ready!(coop::poll_proceed(context));
-        let joined = ready!(Pin::new(&mut self.task).poll(context));
+        let waker = crate::hosting::waker(context);
+        let joined = ready!(Pin::new(&mut self.task).poll(&mut Context::from_waker(&waker)));
         coop.made_progress();
         if let Ok(Some((output, last))) = joined {
             self.recorder.join(last);

@@ -214,7 +214,7 @@ impl<T: 'static> JoinSet<T> {
             coop.made_progress();
             return Poll::Ready(joined);
         }
-        lock(&self.notified).waker = Some(context.waker().clone());
+        lock(&self.notified).waker = Some(crate::hosting::waker(context).into_owned());
         Poll::Pending
     }
 

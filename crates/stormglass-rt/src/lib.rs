@@ -2,6 +2,7 @@
 //!
 //! In reading order, which is the order of dependence:
 //!
+//! - `hosting`: the runtime that hosts the current task, and wakers that reach it from outside.
 //! - [`clock`]: simulated time, sleeps without madsim's floor of 1 ms, timer callbacks without a
 //!   task.
 //! - [`special_file`]: Unix sockets and FIFOs, where a filesystem and a network meet.
@@ -16,6 +17,8 @@
 //! - [`worker`]: the worker threads of a node's runtime, and blocking calls on them.
 //! - [`task`]: tasks that keep their scope (node, name, last cause) from poll to poll; their
 //!   handles, with the names and the behaviour of tokio's.
+//! - `hosted`: processes whose code runs on a tokio runtime that a task drives; with `--cfg
+//!   tokio_unstable` only.
 //!
 //! All of them record causes: when an operation of this crate completes, the cause of the current
 //! scope is the latest event that the operation needed, and [`stormglass_core::critical_path`] can
@@ -32,6 +35,9 @@ pub mod channel;
 pub mod clock;
 pub mod coop;
 pub mod descriptors;
+#[cfg(tokio_unstable)]
+pub mod hosted;
+mod hosting;
 mod join;
 mod join_set;
 pub mod mount;
@@ -54,6 +60,7 @@ pub use clock::{
     sleep_until, timeout, wake_at,
 };
 pub use descriptors::Descriptor;
+pub use hosting::{Hosting, Schedule, is_hosted, waker};
 pub use join::{AbortHandle, JoinError, JoinHandle};
 pub use join_set::JoinSet;
 pub use mount::{Mount, current_node, mount, mounted};

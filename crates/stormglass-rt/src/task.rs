@@ -7,6 +7,7 @@
 //! as tokio's.
 
 use crate::coop;
+use crate::hosting;
 use crate::join::JoinHandle;
 use crate::mount::current_node;
 use crate::node_clock::ShownClock;
@@ -268,7 +269,7 @@ impl<F> Scoped<F> {
     /// wake. [`join_all`] polls no other branches.
     fn is_due(&self, context: &Context<'_>) -> bool {
         let sleeps = |(waker, _): &(Arc<ScopeWaker>, Waker)| {
-            waker.cause().is_none() && waker.task.will_wake(context.waker())
+            waker.cause().is_none() && waker.task.will_wake(&hosting::waker(context))
         };
         !self.waker.as_ref().is_some_and(sleeps)
     }
@@ -279,14 +280,15 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
+        let outer = hosting::waker(context);
         let (own, waker) = match &this.waker {
-            Some((own, waker)) if own.task.will_wake(context.waker()) => {
+            Some((own, waker)) if own.task.will_wake(&outer) => {
                 let wake_cause = own.cause().take().unwrap_or_default();
                 this.scope.wake_cause = this.scope.wake_cause.or(wake_cause);
                 (own, waker)
             }
             _ => {
-                let (recorder, task) = (this.recorder.clone(), context.waker().clone());
+                let (recorder, task) = (this.recorder.clone(), outer.into_owned());
                 let worker = TaskWorker::new(this.scope);
                 let own = Arc::new(ScopeWaker { recorder, cause: Mutex::default(), task, worker });
                 let waker = Waker::from(own.clone());

@@ -37,6 +37,8 @@ pub(crate) struct TaskState {
     has_handle: AtomicBool,
     is_aborted: AtomicBool,
     is_finished: AtomicBool,
+    /// Whether a panic of the task is received elsewhere.
+    is_received: AtomicBool,
     /// The panic with which the task has ended, until a task receives it.
     panic: Mutex<Option<TaskPanic>>,
 }
@@ -62,8 +64,15 @@ impl TaskState {
             has_handle: AtomicBool::new(true),
             is_aborted: AtomicBool::new(false),
             is_finished: AtomicBool::new(false),
+            is_received: AtomicBool::new(false),
             panic: Mutex::default(),
         })
+    }
+
+    /// Notes that a panic of the task is received elsewhere.
+    #[cfg(tokio_unstable)]
+    pub(crate) fn receive_panics(&self) {
+        self.is_received.store(true, Relaxed);
     }
 
     /// Whether a task may still join this one.
@@ -101,6 +110,9 @@ impl TaskState {
         record: Option<PanicRecord>,
     ) {
         self.finish();
+        if self.is_received.load(Relaxed) {
+            return;
+        }
         let node = Handle::try_current().ok().and_then(|madsim| madsim.get_node(current_node()));
         *self.panic() = Some(TaskPanic { payload, record, node });
         UNJOINED.with_borrow_mut(|unjoined| unjoined.push(self.clone()));

@@ -1,6 +1,7 @@
 //! A shared value, and waiting for it to satisfy a condition.
 
 use crate::coop;
+use crate::hosting;
 use crate::wakers::Wakers;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,7 +91,7 @@ impl<T: Clone> Watch<T> {
         let coop = ready!(coop::poll_proceed(context));
         let mut state = self.lock();
         if !accept(&state.value) {
-            state.wakers.add(context.waker());
+            state.wakers.add(&hosting::waker(context));
             return Poll::Pending;
         }
         let (value, cause) = (state.value.clone(), state.cause);

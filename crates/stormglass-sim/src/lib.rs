@@ -5,7 +5,7 @@
 //! CPUs, and turns what happened into an outcome. Nothing is kept between runs.
 //!
 //! In reading order, which is the order of dependence: [`error`], [`preset`], [`parameter_set`], [`cpu`], [`profile`] and [`run_settings`] (what
-//! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], `active_faults`, [`world`], `one_shot`, [`mod@scenario`],
+//! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], `active_faults`, [`world`], [`client`], `one_shot`, [`mod@scenario`],
 //! [`settings`], [`run`] and [`mod@check`].
 //!
 //! A scenario:
@@ -70,6 +70,8 @@ mod active_faults;
 mod lifecycle;
 pub mod world;
 
+pub mod client;
+
 mod one_shot;
 
 pub mod scenario;
@@ -81,6 +83,7 @@ pub mod run;
 pub mod check;
 
 pub use check::{Divergence, check};
+pub use client::Client;
 pub use epoch::Epoch;
 pub use error::SettingsError;
 pub use lifecycle::exit;
@@ -94,7 +97,7 @@ pub use run::{Played, Run};
 pub use run_settings::RunSettings;
 pub use scenario::{AnyScenario, Exhibit, Scenario};
 pub use settings::{Settings, all_parameters};
-pub use stormglass_macros::{Parameters, scenario};
+pub use stormglass_macros::{Parameters, scenario, test};
 pub use values::Values;
 pub use world::World;
 

@@ -12,7 +12,7 @@ use std::process::{ExitStatus, Termination};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
-use stormglass_core::{Recorder, Scope, TurnsSpent};
+use stormglass_core::{Recorder, Scope, Seed, TurnsSpent};
 use stormglass_fs::{Disk, Loss};
 use stormglass_net::Host;
 use stormglass_rt as rt;
@@ -40,6 +40,9 @@ pub struct Node {
     pub(crate) harness: NodeHandle,
     pub(crate) workers: Arc<Mutex<Option<rt::Mount<Workers>>>>,
     pub(crate) descriptors: Descriptors,
+    /// How the node's processes are hosted; the seed is the run's.
+    #[cfg_attr(not(tokio_unstable), expect(dead_code, reason = "processes are not hosted"))]
+    pub(crate) hosting: rt::Hosting,
 }
 
 impl Node {
@@ -98,6 +101,10 @@ impl Node {
     /// it, and its output gives the exit code ([`Node::exit_status`]). [`Node::set_restart`] starts
     /// it again then.
     ///
+    /// The process has a tokio runtime of its own ([`stormglass_rt::hosted`]): `main` and the
+    /// libraries that it calls use tokio's tasks, timers, channels and macros as they are. That needs
+    /// `--cfg tokio_unstable`; without it the process runs as with [`Node::run_unhosted`].
+    ///
     /// ```
     /// use std::time::Duration;
     /// use stormglass_core::{Keep, Seed};
@@ -138,6 +145,19 @@ impl Node {
         F: Future + Send + 'static,
         F::Output: Termination + Send + 'static,
     {
+        let node = self.clone();
+        self.run_unhosted(task, move || node.hosted(main()));
+    }
+
+    /// As [`Node::run`], without a tokio runtime: `main` is a task of the simulation. It uses tasks,
+    /// timers and channels of [`stormglass_rt`] (of tokio only `tokio::sync`), costs no ticks, and
+    /// the seed determines the order of ready tasks.
+    pub fn run_unhosted<M, F>(&self, task: &str, main: M)
+    where
+        M: Fn() -> F + Send + Sync + 'static,
+        F: Future + Send + 'static,
+        F::Output: Termination + Send + 'static,
+    {
         let (node, task) = (self.clone(), task.to_string());
         let start = move || {
             let (process, ended) = (node.clone(), node.life().ended);
@@ -164,6 +184,24 @@ impl Node {
             Err(_) => Poll::Ready(exited_with(PANICKED)),
         })
         .await
+    }
+
+    /// Returns a future that runs `main` as the main task of a process with a runtime of its own.
+    #[cfg(tokio_unstable)]
+    pub(crate) fn hosted<F>(&self, main: F) -> impl Future<Output = F::Output> + Send + use<F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (recorder, ended) = (self.recorder.clone(), self.life().ended);
+        let seed = Seed(self.hosting.seed.stream(("hosted", &*self.name, ended)).draw());
+        let hosting = rt::Hosting { seed, ..self.hosting };
+        async move { rt::hosted::run(&recorder, hosting, main).await }
+    }
+
+    #[cfg(not(tokio_unstable))]
+    pub(crate) fn hosted<F: Future>(&self, main: F) -> F {
+        main
     }
 
     /// Sets the function that starts the node's process again after a fault of a plan has killed

@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
         recorder.limit_turns(limits.turns);
         rt::panics::install_hook();
         let _run = rt::enter_run(&recorder);
-        let world = World::new(self.seed, profile, limits.horizon, recorder.clone(), self.faults());
+        let world = World::new(self.seed, profile, limits, recorder.clone(), self.faults());
         let runtime = madsim::runtime::Runtime::with_seed_and_config(self.seed.0, madsim::Config::default());
         let _processes = rt::ProcessTracker::new(&runtime);
         let mut tasks = None;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::latency::HumanDuration;
 use stormglass_core::time::YEAR;
+use stormglass_rt::Schedule;
 
 /// The limits of a run: the section `run` of its settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +22,13 @@ pub struct RunSettings {
     /// The date at which the run begins, for `SystemTime` and the times of files: `seed`, which lets each seed
     /// draw one in 2022, or an RFC 3339 date. Range: 1970 to 2500. Default: `seed`.
     pub epoch: Epoch,
+    /// How far apart the ticks of a process's tokio runtime are. Its timers complete at the first tick after
+    /// they are due. Range: 1 ms to 1 s. Default: 1 ms, the resolution of tokio's timers.
+    #[serde(with = "HumanDuration")]
+    pub tick: Duration,
+    /// The order of the ready tasks of a process with a tokio runtime: `fifo`, as tokio's current-thread
+    /// runtime, or `random`, drawn from the seed, as several threads could have it. Default: `fifo`.
+    pub schedule: Schedule,
 }
 
 /// The largest number of polls: more than a day of real time.
@@ -28,7 +36,13 @@ const TURNS_MAX: u64 = 1_000_000_000_000;
 
 impl Default for RunSettings {
     fn default() -> RunSettings {
-        RunSettings { horizon: Duration::from_secs(120), turns: 20_000_000, epoch: Epoch::Seed }
+        RunSettings {
+            horizon: Duration::from_secs(120),
+            turns: 20_000_000,
+            tick: Duration::from_millis(1),
+            schedule: Schedule::Fifo,
+            epoch: Epoch::Seed,
+        }
     }
 }
 
@@ -45,6 +59,9 @@ impl RunSettings {
         }
         if !(1_000..=TURNS_MAX).contains(&self.turns) {
             return Err(("turns", format!("is {}, the range is 1000 to {TURNS_MAX}", self.turns)));
+        }
+        if !(Duration::from_millis(1)..=Duration::from_secs(1)).contains(&self.tick) {
+            return Err(("tick", "the range is 1ms to 1s".into()));
         }
         Ok(())
     }

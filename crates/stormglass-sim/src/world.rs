@@ -6,6 +6,7 @@ use crate::cpu::Cpu;
 use crate::lifecycle::CurrentProcess;
 use crate::node::Node;
 use crate::profile::Profile;
+use crate::run_settings::RunSettings;
 use madsim::net::NetSim;
 use madsim::runtime::{Handle, NodeHandle};
 use std::borrow::Cow;
@@ -37,6 +38,7 @@ struct Shared {
     seed: Seed,
     profile: Profile,
     horizon: Duration,
+    hosting: rt::Hosting,
     recorder: Recorder,
     network: Network,
     /// The node on which the scenario's tasks run.
@@ -82,14 +84,18 @@ impl World {
     pub(crate) fn new(
         seed: Seed,
         profile: Profile,
-        horizon: Duration,
+        limits: &RunSettings,
         recorder: Recorder,
         faults: Vec<Fault>,
     ) -> World {
+        let RunSettings { horizon, tick, schedule, .. } = *limits;
+        let hosting = rt::Hosting { seed, tick, schedule };
         let network = Network::recorded(profile.net.clone(), seed, &recorder);
         let state = Mutex::new(State { faults: Faults::new(faults), ..State::default() });
         let harness = OnceLock::new();
-        World { shared: Arc::new(Shared { seed, profile, horizon, recorder, network, harness, state }) }
+        World {
+            shared: Arc::new(Shared { seed, profile, horizon, hosting, recorder, network, harness, state }),
+        }
     }
 
     /// Returns the run's seed, for the scenario's own streams of random numbers.
@@ -192,6 +198,7 @@ impl World {
             harness: self.harness(),
             workers: Arc::default(),
             descriptors: Descriptors::new(profile.machine.descriptors),
+            hosting: shared.hosting,
         };
         node.mount_workers();
         let process = rt::mount(node.id, CurrentProcess(node.clone()));
@@ -281,7 +288,7 @@ impl World {
     /// Reports that a property does not hold, which is the run's verdict. Only the first report
     /// counts. The current wait, or else the last one, is appended to its evidence.
     pub fn violated(&self, property: &str, evidence: impl Into<String>) {
-        let mut state = self.state();
+        let state = self.state();
         if state.violation.is_some() {
             return;
         }
@@ -295,7 +302,10 @@ impl World {
             };
             evidence += &format!(" ({word} {name} on {node}, for {:.3} s)", took.as_secs_f64());
         }
-        state.violation = Some(Verdict::Violated { property: property.into(), evidence });
+        drop(state);
+        // The report is an event, so that its causes can be followed.
+        self.note(&format!("violated {property}: {evidence}"));
+        self.state().violation = Some(Verdict::Violated { property: property.into(), evidence });
     }
 
     /// Records a note in the trace, which `replay` shows.

@@ -10,6 +10,8 @@ pub use stormglass_sim as sim;
 
 #[cfg(feature = "cli")]
 pub use stormglass_cli::{self as cli, App, Exit, main};
+#[cfg(feature = "cli")]
+pub use stormglass_sim::test;
 
 /// What a scenario and its test need.
 pub mod prelude {
@@ -17,5 +19,7 @@ pub mod prelude {
     pub use stormglass_core::{Keep, Latency, Limit, Seed, Verdict};
     pub use stormglass_fs::FileExt;
     pub use stormglass_rt::sleep;
-    pub use stormglass_sim::{Node, Parameters, Run, Scenario, Settings, SettingsError, World, scenario};
+    pub use stormglass_sim::{
+        Client, Node, Parameters, Run, Scenario, Settings, SettingsError, World, scenario,
+    };
 }

@@ -1,5 +1,6 @@
 //! Benchmarks of primitives and runs, as ratios to a reference in the same process.
 
+mod hosting;
 mod messages;
 mod operations;
 mod primitives;
@@ -19,9 +20,10 @@ fn main() {
     // Names of groups measure only these.
     let groups: Vec<&String> = arguments[1..].iter().filter(|argument| !argument.starts_with('-')).collect();
     let mut ratios = Ratios::default();
-    let all: [(&str, fn(&mut Ratios)); 5] = [
+    let all: [(&str, fn(&mut Ratios)); 6] = [
         ("primitives", primitives::measure),
         ("messages", messages::measure),
+        ("hosting", hosting::measure),
         ("operations", operations::measure),
         ("rules", rules::measure),
         ("runs", runs::measure),

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ROUNDS: usize = 15;
 /// Echoes of one execution; two messages each.
-const ECHOES: u64 = 2_000;
+pub const ECHOES: u64 = 2_000;
 /// Messages of one execution of gossip; fewer for turmoil, which takes longer.
 const GOSSIP: u64 = 200_000;
 const GOSSIP_OF_TURMOIL: u64 = 20_000;
@@ -155,7 +155,7 @@ macro_rules! sockets {
     };
 }
 
-mod ours {
+pub mod ours {
     use super::*;
     use stormglass_net as net;
     use stormglass_rt::sleep;
@@ -166,7 +166,7 @@ mod ours {
     }
 }
 
-mod turmoils {
+pub mod turmoils {
     use super::*;
     use tokio::time::sleep;
     use turmoil::net;
@@ -177,7 +177,7 @@ mod turmoils {
     }
 }
 
-fn ours_between(
+pub fn ours_between(
     client: impl Future<Output = std::io::Result<()>> + Send + 'static,
     server: impl Future<Output = std::io::Result<()>> + Send + 'static,
 ) {
@@ -193,7 +193,7 @@ fn udp() {
     ours_between(ours::udp_client(ours::address(1)), ours::udp_server());
 }
 
-fn tcp() {
+pub fn tcp() {
     ours_between(ours::tcp_client(ours::address(1)), ours::tcp_server());
 }
 
@@ -223,7 +223,7 @@ fn endpoint() {
     });
 }
 
-fn turmoil() -> turmoil::Sim<'static> {
+pub fn turmoil() -> turmoil::Sim<'static> {
     let mut builder = turmoil::Builder::new();
     builder
         .min_message_latency(LEAST)
@@ -239,7 +239,7 @@ fn turmoil_udp() {
     sim.run().expect("it works");
 }
 
-fn turmoil_tcp() {
+pub fn turmoil_tcp() {
     let mut sim = turmoil();
     sim.host("node-1", || async { Ok(turmoils::tcp_server().await.or_else(ended)?) });
     sim.client("node-0", async { Ok(turmoils::tcp_client(turmoils::address(1)).await?) });

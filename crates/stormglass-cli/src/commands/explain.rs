@@ -8,10 +8,13 @@ use crate::runfile::current_build;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use stormglass_core::event::Category;
-use stormglass_core::{Identity, Keep, Wait};
+use stormglass_core::{Identity, Keep, SimTime, Wait};
 use stormglass_report::Explanation;
 use stormglass_report::deadline::at_deadline;
-use stormglass_report::explain::{Blocked, Reason, wait_line};
+use stormglass_report::explain::{Blocked, Reason, wait_line, wait_lines};
+use stormglass_report::failure;
+use stormglass_sim::faults::Fault;
+use stormglass_sim::{Played, Run};
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -38,8 +41,13 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
     let run = context.one(&args.one, output)?;
     let played = run.play(Keep::Events);
     let outcome = &played.outcome;
+    let failure = failure(&run, &played).filter(|_| args.node.is_none());
     let Some(wait) = longest(&outcome.waits, args.node.as_deref()) else {
         let nodes: Vec<&str> = outcome.waits.iter().map(|wait| wait.node.as_str()).collect();
+        if let (Some(failure), false) = (&failure, context.json) {
+            output.print(failure);
+            return Ok(Exit::of(&outcome.verdict));
+        }
         let message = match args.node {
             Some(node) => format!(
                 "--node {node}: this run has no wait for that node; it has waits for {}",
@@ -78,16 +86,32 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
         });
         return Ok(Exit::of(&outcome.verdict));
     }
-    let mut text = explanation.render();
+    let mut text = match failure {
+        Some(failure) => format!("{failure}\nThe longest wait of this run:\n\n"),
+        None => String::new(),
+    };
+    text += &explanation.render();
     text += &legend(&explanation.by_category());
     text += &at_deadline(&played.trace, wait).unwrap_or_default();
     let others: Vec<&Wait> = outcome.waits.iter().filter(|other| *other != wait).collect();
     if !others.is_empty() {
         text += "\nThe other waits of this run (--node NAME explains one of them):\n";
-        others.iter().for_each(|wait| text += &format!("  {}\n", wait_line(wait)));
+        wait_lines(others).iter().for_each(|line| text += &format!("  {line}\n"));
     }
     output.print(&text);
     Ok(Exit::of(&outcome.verdict))
+}
+
+/// Explains a verdict that is no wait's.
+fn failure(run: &Run<'_>, played: &Played) -> Option<String> {
+    let (outcome, faults) = (&played.outcome, run.faults());
+    let active = |at: SimTime| {
+        let is_active = |fault: &&Fault| {
+            SimTime::from(fault.at) <= at && fault.end().is_none_or(|end| at < SimTime::from(end))
+        };
+        faults.iter().filter(is_active).map(ToString::to_string).collect()
+    };
+    failure::explain(&played.trace, &outcome.verdict, outcome.ended, active)
 }
 
 /// Returns the wait to explain: one that exceeded its deadline if there is one, and the longest of

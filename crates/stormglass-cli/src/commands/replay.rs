@@ -8,7 +8,7 @@ use crate::runfile::current_build;
 use serde::Serialize;
 use std::fmt::Write;
 use stormglass_core::{Identity, Keep, Outcome};
-use stormglass_report::explain::wait_line;
+use stormglass_report::explain::wait_lines;
 use stormglass_report::timeline::{self, Detail, Filter};
 
 #[derive(Serialize)]
@@ -67,9 +67,7 @@ pub(crate) fn replay(context: &Context<'_>, args: Replay, output: &mut Output) -
         run.seed(),
         outcome.verdict
     );
-    for wait in &outcome.waits {
-        let _ = writeln!(text, "  {}", wait_line(wait));
-    }
+    wait_lines(&outcome.waits).iter().for_each(|line| text += &format!("  {line}\n"));
     let hidden = trace.count as usize - shown;
     let more = if hidden > 0 && !args.all { "; --all shows every event" } else { "" };
     let _ = writeln!(text, "{shown} of {} events shown{more}; trace {}", trace.count, outcome.trace_hash);

@@ -3,6 +3,7 @@
 use crate::args;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
+use crate::failures::Failures;
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::runfile::{RunFile, current_build};
@@ -13,7 +14,7 @@ use std::fmt::Write;
 use std::ops::ControlFlow;
 use stormglass_core::trace::TraceHash;
 use stormglass_core::{Identity, Keep, Length, Outcome, Seed, Verdict};
-use stormglass_report::explain::wait_line;
+use stormglass_report::explain::wait_lines;
 use stormglass_report::table::{self, seconds};
 use stormglass_sim::Run;
 use stormglass_sweep::{Seeds, WaitStats, in_order, pool};
@@ -36,7 +37,7 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
     let mut waits: BTreeMap<String, WaitStats> = BTreeMap::new();
     let mut verdicts: BTreeMap<&str, u64> = BTreeMap::new();
     let mut digest = TraceHash::EMPTY;
-    let mut first_failed = None;
+    let mut failures = Failures::default();
     let mut last = None;
     let play = |seed| Run::new(scenario, settings.clone(), Seed(seed)).play(Keep::Nothing).outcome;
     in_order(seeds.range(), jobs, play, |seed, outcome| {
@@ -47,19 +48,16 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
             let identity = Run::new(scenario, settings.clone(), Seed(seed)).identity(current_build());
             output.print_json(&Line::Run { identity, settings: settings.table(), outcome: &outcome });
         }
-        if first_failed.is_none() && !outcome.verdict.is_passed() {
-            first_failed = Some((seed, outcome.clone()));
-        }
+        failures.add(seed, &outcome);
         progress.run_done(!outcome.verdict.is_passed(), String::new);
         last = Some(outcome);
         if output.closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     progress.finish();
 
-    let passed = verdicts.get("passed").copied().unwrap_or(0);
-    let failed = verdicts.values().sum::<u64>() - passed;
+    let failed = failures.count();
     if let Some(path) = &args.save {
-        let seed = first_failed.as_ref().map_or(seeds.first(), |(seed, _)| *seed);
+        let seed = failures.first().map_or(seeds.first(), |(seed, _)| *seed);
         RunFile::of(&Run::new(scenario, settings.clone(), Seed(seed))).write(path)?;
         output.report(&format!("wrote seed {seed} to {}\n", path.display()));
     }
@@ -71,17 +69,17 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
         output.print(&summary(scenario.name(), runs, &verdicts, &waits));
     }
     if !context.json
-        && let Some((seed, outcome)) = &first_failed
+        && let Some((seed, outcome)) = failures.first()
     {
         let line = |command| replay_line(command, scenario.name(), &args.what, Seed(*seed));
         let which = if runs == 1 {
             String::new()
         } else {
-            format!("first failure: seed {seed}, {}\n", outcome.verdict)
+            format!("{}\nfirst failure: seed {seed}, {}\n", failures.lines(), outcome.verdict)
         };
         output.print(&format!("\n{which}  {}\n  {}\n", line("replay"), line("explain")));
     }
-    Ok(first_failed.map_or(Exit::Held, |(_, outcome)| Exit::of(&outcome.verdict)))
+    Ok(failures.first().map_or(Exit::Held, |(_, outcome)| Exit::of(&outcome.verdict)))
 }
 
 fn word(verdict: &Verdict) -> &'static str {
@@ -96,9 +94,7 @@ fn word(verdict: &Verdict) -> &'static str {
 
 fn one_run(seed: u64, outcome: &Outcome) -> String {
     let mut text = format!("seed {seed}: {}\n\n", outcome.verdict);
-    for wait in &outcome.waits {
-        let _ = writeln!(text, "{}", wait_line(wait));
-    }
+    wait_lines(&outcome.waits).iter().for_each(|line| text += &format!("{line}\n"));
     let _ = writeln!(
         text,
         "\n{} events in {} simulated, trace {}",

@@ -3,14 +3,15 @@
 use crate::args;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
+use crate::failures::shrink as smallest;
 use crate::files::write;
 use crate::output::Output;
 use crate::runfile::current_build;
 use crate::shell::quote;
 use serde::Serialize;
 use std::fmt::Write;
-use stormglass_core::{Identity, Keep, Outcome, Verdict};
-use stormglass_sim::faults::{Fault, Plan, shrink as smallest};
+use stormglass_core::{Identity, Outcome};
+use stormglass_sim::faults::{Fault, Plan};
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -24,38 +25,21 @@ pub(crate) fn shrink(
     output: &mut Output,
 ) -> Result<Exit, CliError> {
     let run = context.one(&args.one, output)?;
-    let all = run.faults();
-    let with = |faults: &[Fault]| run.clone().with_faults(faults.to_vec());
-    // The outcome of the last plan that failed, which is the smallest one found.
-    let mut outcome = with(&all).play(Keep::Nothing).outcome;
-    let failure = outcome.verdict.clone();
-    if failure.is_passed() {
+    let Some(found) = smallest(&run, u64::MAX) else {
         let message = "the run passes, so there is no failure to shrink: find a seed that fails with `run --seeds A..B`";
         return Err(CliError::Conflict(message.into()));
-    }
-    let found = smallest(&all, |faults| {
-        let played = with(faults).play(Keep::Nothing).outcome;
-        let fails = is_same_failure(&played.verdict, &failure);
-        if fails {
-            outcome = played;
-        }
-        fails
-    });
+    };
+    let (outcome, before) = (&found.outcome, found.before);
     if let Some(file) = &args.out {
         write(file, &Plan::of(found.faults.clone()).to_toml())?;
     }
     if context.json {
-        let (identity, faults) = (with(&found.faults).identity(current_build()), &found.faults);
-        output.print_json(&Line::Shrunk {
-            identity,
-            before: all.len(),
-            tried: found.tried,
-            faults,
-            outcome: &outcome,
-        });
+        let (identity, faults) =
+            (run.clone().with_faults(found.faults.clone()).identity(current_build()), &found.faults);
+        output.print_json(&Line::Shrunk { identity, before, tried: found.tried, faults, outcome });
         return Ok(Exit::of(&outcome.verdict));
     }
-    let (name, before, tried) = (&args.one.run, all.len(), found.tried);
+    let (name, tried) = (&args.one.run, found.tried);
     let mut text = format!(
         "{name}: the smallest plan that still fails, of {before} faults, after trying {tried} plans\n\n"
     );
@@ -76,16 +60,4 @@ pub(crate) fn shrink(
     }
     output.print(&text);
     Ok(Exit::of(&outcome.verdict))
-}
-
-/// Whether two runs fail in the same way: the same wait, property or panic message, regardless of
-/// lengths and evidence.
-fn is_same_failure(one: &Verdict, other: &Verdict) -> bool {
-    match (one, other) {
-        (Verdict::TimedOut { wait: one, .. }, Verdict::TimedOut { wait: other, .. }) => one == other,
-        (Verdict::Violated { property: one, .. }, Verdict::Violated { property: other, .. }) => one == other,
-        (Verdict::Panicked { message: one, .. }, Verdict::Panicked { message: other, .. }) => one == other,
-        (Verdict::Stalled { .. }, Verdict::Stalled { .. }) => true,
-        _ => false,
-    }
 }

@@ -174,7 +174,7 @@ impl Description {
             Ok(released) => Poll::Ready(Ok(released)),
             Err(TryLockError::Error(error)) => Poll::Ready(Err(error)),
             Err(TryLockError::WouldBlock) => {
-                self.disk.lock().locks.wait(self.inode, context.waker());
+                self.disk.lock().locks.wait(self.inode, &rt::waker(context));
                 Poll::Pending
             }
         })

@@ -84,7 +84,7 @@ impl Listeners {
             *seen = received.count;
             return Poll::Ready(());
         }
-        received.waiting.add(context.waker());
+        received.waiting.add(&crate::hosting::waker(context));
         Poll::Pending
     }
 }

@@ -4,6 +4,8 @@
 
 mod budget;
 mod causes;
+#[cfg(tokio_unstable)]
+mod hosted;
 mod node_clocks;
 mod processes;
 mod tasks;

@@ -1,0 +1,96 @@
+//! Failures of runs: in which way a run failed, how often each way occurred, and the smallest plan
+//! that still fails in that way.
+
+use std::collections::BTreeMap;
+use stormglass_core::{Keep, Outcome, Verdict};
+use stormglass_sim::Run;
+use stormglass_sim::faults::{Fault, shrink as smallest};
+
+/// Returns in which way a run failed: the wait, the property or the panic's message, without the
+/// node, lengths and evidence. Runs with the same signature have the same failure.
+pub(crate) fn signature(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Passed => "passed".into(),
+        Verdict::TimedOut { wait, .. } => format!("timed out waiting for {wait}"),
+        Verdict::Violated { property, .. } => format!("violated {property}"),
+        Verdict::Stalled { .. } => "stalled".into(),
+        Verdict::Panicked { message, .. } => format!("panicked: {message}"),
+    }
+}
+
+/// The failures of many runs, by signature.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    /// The number of runs and the first seed of each signature.
+    groups: BTreeMap<String, (u64, u64)>,
+    first: Option<(u64, Outcome)>,
+}
+
+impl Failures {
+    /// Adds the outcome of a run, unless it passed. Runs are added in the order of their seeds.
+    pub(crate) fn add(&mut self, seed: u64, outcome: &Outcome) {
+        if outcome.verdict.is_passed() {
+            return;
+        }
+        self.groups.entry(signature(&outcome.verdict)).or_insert((0, seed)).0 += 1;
+        self.first.get_or_insert_with(|| (seed, outcome.clone()));
+    }
+
+    /// Returns how many runs failed.
+    pub(crate) fn count(&self) -> u64 {
+        self.groups.values().map(|(count, _)| count).sum()
+    }
+
+    /// Returns the first run that failed: its seed and outcome.
+    pub(crate) fn first(&self) -> Option<&(u64, Outcome)> {
+        self.first.as_ref()
+    }
+
+    /// Returns a line for each signature, the most frequent one first.
+    pub(crate) fn lines(&self) -> String {
+        let mut groups: Vec<_> = self.groups.iter().collect();
+        groups.sort_by_key(|(_, (count, seed))| (std::cmp::Reverse(*count), *seed));
+        let line = |(text, (count, seed)): (&String, &(u64, u64))| {
+            format!("{count:>7} {}, first with seed {seed}\n", text.lines().next().unwrap_or_default())
+        };
+        groups.into_iter().map(line).collect()
+    }
+}
+
+/// The smallest plan found that still fails.
+#[derive(Debug)]
+pub(crate) struct Shrunk {
+    pub(crate) faults: Vec<Fault>,
+    /// The number of faults of the original plan.
+    pub(crate) before: usize,
+    /// The number of plans tried.
+    pub(crate) tried: u64,
+    /// The outcome of the run with the smallest plan.
+    pub(crate) outcome: Outcome,
+}
+
+/// Searches the smallest plan with which a run still fails in the same way, trying at most this
+/// many plans. Returns `None` if the run passes.
+pub(crate) fn shrink(run: &Run<'_>, tries_max: u64) -> Option<Shrunk> {
+    let all = run.faults();
+    let play = |faults: &[Fault]| run.clone().with_faults(faults.to_vec()).play(Keep::Nothing).outcome;
+    let mut outcome = play(&all);
+    if outcome.verdict.is_passed() {
+        return None;
+    }
+    let failure = signature(&outcome.verdict);
+    let mut tried = 0;
+    let found = smallest(&all, |faults| {
+        if tried == tries_max {
+            return false;
+        }
+        tried += 1;
+        let played = play(faults);
+        let fails = signature(&played.verdict) == failure;
+        if fails {
+            outcome = played;
+        }
+        fails
+    });
+    Some(Shrunk { faults: found.faults, before: all.len(), tried, outcome })
+}
