@@ -21,8 +21,7 @@ use stormglass_core::{Keep, Outcome, Seed};
 use stormglass_report::timeline::{self, Detail, Filter};
 use stormglass_sim::faults::Plan;
 use stormglass_sim::{AnyScenario, Run, Scenario, Settings};
-use stormglass_sweep::seeds::parse_seeds;
-use stormglass_sweep::{in_order, pool};
+use stormglass_sweep::{Seeds, in_order, pool};
 
 /// How many plans a failed test tries to find a smaller one.
 const SHRINK_TRIES: u64 = 200;
@@ -53,7 +52,7 @@ pub struct Test {
     app: App,
     name: String,
     what: What,
-    seeds: Range<u64>,
+    seeds: Seeds,
 }
 
 impl Test {
@@ -61,13 +60,18 @@ impl Test {
     /// `quiet`.
     pub fn of(scenario: impl Scenario + 'static, name: impl Into<String>) -> Test {
         let what = What { model: None, profile: "quiet".into(), plan: None, sets: Vec::new() };
-        Test { app: App::new().with_scenario(scenario), name: name.into(), what, seeds: 0..100 }
+        Test { app: App::new().with_scenario(scenario), name: name.into(), what, seeds: Seeds::up_to(100) }
     }
 
     /// Sets the seeds. Default: 0 to 99.
     #[must_use]
+    ///
+    /// # Panics
+    ///
+    /// If the range is empty.
     pub fn seeds(mut self, seeds: Range<u64>) -> Test {
-        self.seeds = seeds;
+        self.seeds =
+            format!("{}..{}", seeds.start, seeds.end).parse().unwrap_or_else(|error| panic!("{error}"));
         self
     }
 
@@ -106,29 +110,27 @@ impl Test {
             return self.command(&command);
         }
         let seeds = match variable("STORMGLASS_SEEDS") {
-            None => self.seeds.clone(),
-            Some(text) => match text.parse().ok().filter(|&seed: &u64| seed < u64::MAX) {
-                Some(seed) => seed..seed + 1,
-                None => parse_seeds(&text).unwrap_or_else(|error| panic!("STORMGLASS_SEEDS: {error}")),
+            None => self.seeds,
+            Some(text) => match text.parse() {
+                Ok(seed) => Seeds::one(seed),
+                Err(_) => text.parse().unwrap_or_else(|error| panic!("STORMGLASS_SEEDS: {error}")),
             },
         };
         let settings = self.settings();
         let play = |seed| self.run_of(&settings, seed).play(Keep::Nothing).outcome;
         let mut failures = Failures::default();
-        in_order(seeds.clone(), jobs(), play, |seed, outcome| {
+        in_order(seeds.range(), jobs(), play, |seed, outcome| {
             failures.add(seed, &outcome);
             ControlFlow::Continue(())
         });
-        let (scenario, runs) = (self.scenario().name(), seeds.end - seeds.start);
+        let (scenario, runs) = (self.scenario().name(), seeds.count());
         let Some((seed, outcome)) = failures.first() else {
             println!("{scenario}: {runs} runs, no failure: {}", bound(runs));
             return;
         };
         let head = format!(
-            "{scenario}: {} of {runs} runs failed (seeds {}..{})\n\n{}",
+            "{scenario}: {} of {runs} runs failed (seeds {seeds})\n\n{}",
             failures.count(),
-            seeds.start,
-            seeds.end,
             failures.lines()
         );
         panic!("{head}\n{}", self.failure(&settings, *seed, outcome));
