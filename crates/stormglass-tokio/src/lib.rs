@@ -13,6 +13,8 @@ pub mod fs;
 #[cfg(madsim)]
 pub mod net;
 #[cfg(madsim)]
+pub mod signal;
+#[cfg(madsim)]
 pub mod task;
 
 #[cfg(madsim)]
