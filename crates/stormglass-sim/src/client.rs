@@ -5,7 +5,8 @@ use crate::world::World;
 use std::future::Future;
 
 /// A node for the code of a test, such as a client of the service or a checker: on a machine of its
-/// own, so that it does not share CPUs or a disk with the service. Clones are handles to the same
+/// own, so that it does not share CPUs or a disk with the service. A plan's kills, pauses and power
+/// losses affect it only if they name it: a pattern such as `*` does not select it. Clones are handles to the same
 /// one.
 #[derive(Clone)]
 pub struct Client {
@@ -17,7 +18,9 @@ impl World {
     /// Returns the client of this name, and makes it on the first call, on the machine of the same
     /// name.
     pub fn client(&self, name: &str) -> Client {
-        Client { world: self.clone(), node: self.node_on(name, name) }
+        let node = self.node_on(name, name);
+        self.mark_as_client(&node);
+        Client { world: self.clone(), node }
     }
 }
 

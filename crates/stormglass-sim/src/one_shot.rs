@@ -37,10 +37,6 @@ impl World {
         }
     }
 
-    fn matching(&self, pattern: &Pattern) -> Vec<Node> {
-        self.all_nodes().into_iter().filter(|node| pattern.matches(&node.name)).collect()
-    }
-
     fn begin(&self, index: usize) {
         let kind = self.with_faults(|faults| faults.all[index].kind.clone());
         let FaultKind::OneShot(fault) = kind else { unreachable!("rules are not scheduled") };
@@ -137,7 +133,7 @@ fn begin(world: &World, fault: &OneShot) -> Begun {
             affects_any |= is_affected;
             undo
         };
-        world.matching(pattern).into_iter().map(apply).collect()
+        world.selected(pattern).into_iter().map(apply).collect()
     };
     let undo = match fault {
         OneShot::Kill { node } => on_each(node, &|node| {
@@ -166,7 +162,7 @@ fn begin(world: &World, fault: &OneShot) -> Begun {
             Vec::new()
         }
         OneShot::NewAddress { node, old_address } => {
-            for node in world.matching(node) {
+            for node in world.selected(node) {
                 node.change_address(*old_address);
                 affects_any = true;
             }

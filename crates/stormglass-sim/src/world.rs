@@ -10,10 +10,11 @@ use crate::run_settings::RunSettings;
 use madsim::net::NetSim;
 use madsim::runtime::{Handle, NodeHandle};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+use stormglass_core::fault::Pattern;
 use stormglass_core::queue::Servers;
 use stormglass_core::{EventId, Kind, Length, Limit, Recorder, Seed, SimTime, Verdict, Wait};
 use stormglass_fs::{self as fs, Device, Disk};
@@ -55,6 +56,8 @@ impl Shared {
 #[derive(Default)]
 struct State {
     nodes: BTreeMap<String, Node>,
+    /// The nodes that run code of the test: no pattern of a plan selects them.
+    clients: BTreeSet<String>,
     machines: BTreeMap<String, Machine>,
     faults: Faults,
     waits: Vec<Wait>,
@@ -224,6 +227,22 @@ impl World {
         let current = || Handle::current().get_node(rt::current_node());
         let harness = || current().expect("a run's scenario has a node");
         self.shared.harness.get_or_init(harness).clone()
+    }
+
+    /// Marks a node as one that runs code of the test.
+    pub(crate) fn mark_as_client(&self, node: &Node) {
+        self.state().clients.insert(node.name.clone());
+    }
+
+    /// Returns the nodes that a pattern of a plan selects, in the order of names: a client only by
+    /// its own name.
+    pub(crate) fn selected(&self, pattern: &Pattern) -> Vec<Node> {
+        let state = self.state();
+        let is_selected = |node: &&Node| {
+            pattern.matches(&node.name)
+                && (pattern.as_str() == node.name || !state.clients.contains(&node.name))
+        };
+        state.nodes.values().filter(is_selected).cloned().collect()
     }
 
     /// Returns every node in the order of names.
