@@ -8,7 +8,7 @@
 //!   simulated time, unless the tasks only yield to each other: after [`TURN_POLLS`] polls the
 //!   driver waits for the time that they take.
 //! - **Time.** The runtime's clock is paused. Before each turn the driver advances it to the
-//!   simulated time. Turns begin when something outside wakes a task, and at each tick: tokio does
+//!   node's monotonic clock. Turns begin when something outside wakes a task, and at each tick: tokio does
 //!   not say when its next timer is due, and its timers are no finer than 1 ms.
 //! - **Chance.** `tokio::select!` draws from a generator that the run's seed determines.
 //! - **Causes.** Each task has a scope of its own, with the node of its process, the place at
@@ -27,6 +27,7 @@ use crate::clock::{now, sleep, sleep_until};
 use crate::coop;
 use crate::hosting::{Host, HostGuard};
 pub use crate::hosting::{Hosting, Schedule, TICK};
+use crate::node_clock::monotonic;
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use std::any::Any;
@@ -84,17 +85,17 @@ where
 {
     let driver = Arc::new(Driver::new(recorder, &hosting));
     let runtime = driver.clone().runtime(hosting.seed);
-    let (began, tick) = (now(), hosting.tick);
-    let mut ticks = Ticks { next: began + tick, tick };
+    let tick = hosting.tick;
+    let mut ticks = Ticks { next: now() + tick, tick };
     let mut main = {
         let _hosting = HostGuard::enter(driver.clone());
         runtime.spawn(Scheduled::new(main, None))
     };
-    // The simulated time that the runtime's clock shows.
-    let mut shown = began;
+    // What the runtime's clock shows: the node's monotonic clock.
+    let mut shown = monotonic();
     loop {
-        let time = now();
-        driver.turn(&runtime, time.saturating_since(shown));
+        let time = monotonic();
+        driver.turn(&runtime, time.saturating_sub(shown));
         shown = time;
         let panic = driver.state().panic.take();
         panic.into_iter().for_each(|payload| std::panic::resume_unwind(payload));
