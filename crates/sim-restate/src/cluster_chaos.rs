@@ -1,6 +1,7 @@
 //! The scenario `cluster-chaos`: Restate's test `cluster_chaos_test`.
 
 use crate::ingress::Response;
+use crate::machine::process_of_test;
 use crate::partition::PartitionId;
 use crate::partition::state::Handler;
 use crate::runner::{Cluster, Setup, Signal};
@@ -85,7 +86,7 @@ impl TestParameters for ClusterChaosSettings {
 #[scenario(about = "nodes are restarted, one after the other, while a writer adds to a counter")]
 impl Scenario for ClusterChaos {
     async fn play(&self, world: World, TestSettings { cluster, test }: TestSettings<ClusterChaosSettings>) {
-        let repository = test.repository.then(|| world.node(REPOSITORY).disk().clone());
+        let repository = test.repository.then(|| process_of_test(&world, REPOSITORY).disk().clone());
         let cluster = Cluster::start_with(&world, cluster, &Setup { repository, ..Setup::ALL });
         cluster.wait_provisioned().await;
         cluster.wait_healthy(test.first_healthy).await;

@@ -21,7 +21,7 @@
 //! 4. The cluster: [`control`] (messages between nodes), [`gossip`] (the failure detector),
 //!    [`controller`] (where partitions run, and which node leads each), [`node`] (the start of a
 //!    node, step by step, and its roles).
-//! 5. The harness: `process` (a node's process over restarts), [`checks`] and [`runner`] (what
+//! 5. The harness: `machine` (where its processes run), `process` (a node's process over restarts), [`checks`] and [`runner`] (what
 //!    starts a cluster and watches it, as the real test harness does), `tools` (the admin tool and
 //!    an HTTP client), the scenarios ([`cold_start`], [`restarts`], [`trim_gap`],
 //!    [`cluster_chaos`], [`metadata_servers`]), [`phases`] and [`fidelity`] (a start compared with
@@ -45,6 +45,7 @@ pub mod journal;
 pub mod liveness;
 pub mod log;
 pub mod logging;
+mod machine;
 pub mod metadata;
 pub mod metadata_servers;
 pub mod node;

@@ -3,6 +3,7 @@
 use crate::checks::{Check, Probe};
 use crate::health::Statuses;
 use crate::journal::Journal;
+use crate::machine::process_of_test;
 use crate::node::{self, ADMIN_PORT, Healthy, PROGRESS_PORT, PROVISION_PORT, Progress, Running, Start};
 use crate::oracle::Oracle;
 use crate::process::CurrentProcess;
@@ -76,7 +77,7 @@ impl Cluster {
             // The harness waits for none of these clusters; they only share the machine with the
             // cluster under test.
             let names = names.iter().map(|name| format!("test-{other}-{name}")).collect();
-            let repository = || world.node(&format!("test-{other}-repository")).disk().clone();
+            let repository = || process_of_test(world, &format!("test-{other}-repository")).disk().clone();
             let repository = setup.repository.is_some().then(repository);
             let setup = Setup { repository, ..setup.clone() };
             Cluster::of(world, settings.clone(), names, &setup);
@@ -85,7 +86,7 @@ impl Cluster {
     }
 
     fn of(world: &World, settings: Arc<ClusterSettings>, names: Vec<String>, setup: &Setup) -> Cluster {
-        let (runner, oracle) = (world.node(RUNNER).host().clone(), Oracle::new(world));
+        let (runner, oracle) = (process_of_test(world, RUNNER).host().clone(), Oracle::new(world));
         let journal = Journal::new(world.recorder());
         let provisioned = Watch::new(world.recorder(), false);
         let launcher = Launcher { world: world.clone(), settings, names: names.clone(), oracle, journal };
@@ -130,7 +131,7 @@ impl Cluster {
 
     /// Starts one more node and returns its index.
     pub fn add(&mut self, name: &str, setup: Setup) -> usize {
-        let node = self.world().node(name);
+        let node = process_of_test(self.world(), name);
         let process = self.launcher.start_process(&node, 1, &setup);
         self.nodes.push(ClusterNode { node, setup, process });
         self.nodes.len() - 1
@@ -317,7 +318,7 @@ impl Launcher {
         let provisions = node.name() == names[0];
         let Setup { roles, repository } = setup.clone();
         let (oracle, journal) = (self.oracle.clone(), self.journal.clone());
-        let log_disk = self.world.node(RUNNER).disk().clone();
+        let log_disk = process_of_test(&self.world, RUNNER).disk().clone();
         let start = Start {
             settings,
             peers,

@@ -3,6 +3,7 @@
 
 use crate::control::{CONTROL_PORT, ControlRequest, ControlResponse, ObservedState};
 use crate::ingress::{INGRESS_PORT, Request, Response};
+use crate::machine::process_of_test;
 use crate::partition::PartitionId;
 use crate::partition::state::{Handler, State};
 use crate::partition::table::Replication;
@@ -58,7 +59,7 @@ impl Admin {
 
 /// Starts the mock service and registers it with a node, in one attempt.
 pub(crate) async fn register(world: &World, cluster: &Cluster, place: usize) {
-    let node = world.node(SERVICES);
+    let node = process_of_test(world, SERVICES);
     let work = cluster.settings().partition.service_work;
     crate::partition::service::start(&node, work).expect("the host has no other process");
     let response = Admin::of(cluster, place).ask(ControlRequest::Register(SERVICES.into())).await;

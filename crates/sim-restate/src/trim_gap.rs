@@ -3,6 +3,7 @@
 use crate::control::{ControlRequest, ControlResponse};
 use crate::ingress::Response;
 use crate::log::Lsn;
+use crate::machine::process_of_test;
 use crate::partition::PartitionId;
 use crate::partition::log_lines::{gap_text, import_text, started_text};
 use crate::partition::state::Handler;
@@ -100,7 +101,7 @@ struct Test {
 
 impl Test {
     fn start(world: World, settings: ClusterSettings, own: TrimGapSettings) -> Test {
-        let repository = Some(world.node(REPOSITORY).disk().clone());
+        let repository = Some(process_of_test(&world, REPOSITORY).disk().clone());
         let with_repository = Setup { repository, ..Setup::ALL };
         let first = if own.starts_with_repository { &with_repository } else { &Setup::ALL };
         let cluster = Cluster::start_with(&world, settings, first);

@@ -3,13 +3,13 @@
 //! **Reading order** is the order of dependence: a module uses only modules above it.
 //!
 //! 1. Data without a network: [`profile`] (latencies, bandwidths, buffer sizes), `error`
-//!    (Linux's numbers), `interest` and `cached_readiness` (what tokio knows of a socket), `ip_options`, `address`,
-//!    `location`, `power`, `keepalive`, `retransmission` and `delayed_ack` (TCP's timers),
-//!    `inbox`, `queue` (messages that a hold keeps).
-//! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ports`,
-//!    `registry` (connections and Unix listeners), `groups` (members of multicast groups),
-//!    `madsim_network` (the same faults in madsim's own network), [`network`], `bound_port`,
-//!    [`host`].
+//!    (Linux's numbers), `interest` and `cached_readiness` (what tokio knows of a socket),
+//!    `ip_options`, `address`, `location`, `power`, `keepalive`, `retransmission` and `delayed_ack`
+//!    (TCP's timers), `inbox`, `queue` (messages that a hold keeps).
+//! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ephemeral`
+//!    (choice of free ports), `ports`, `registry` (connections and Unix listeners), `groups`
+//!    (members of multicast groups), `madsim_network` (the same faults in madsim's own network),
+//!    [`network`], `cast` (receivers of broadcast and multicast), `bound_port`, [`host`].
 //! 3. Faults on it: `inject`, [`partition`], [`hold`].
 //! 4. How values are delivered: `delivery` (one timer for each), `datagram`, `ordered_stream` (one
 //!    direction of a connection).
@@ -82,6 +82,9 @@ pub mod fault;
 mod link;
 
 #[cfg(madsim)]
+mod ephemeral;
+
+#[cfg(madsim)]
 mod ports;
 
 #[cfg(madsim)]
@@ -95,6 +98,9 @@ mod madsim_network;
 
 #[cfg(madsim)]
 pub mod network;
+
+#[cfg(madsim)]
+mod cast;
 
 #[cfg(madsim)]
 mod bound_port;

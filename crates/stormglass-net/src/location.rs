@@ -30,7 +30,9 @@ impl Location {
     /// as processes that run on one machine, or in one pod: 127.0.0.1 is the same for all of them,
     /// each may bind the address of another one, and a port that one has bound at an address is in
     /// use for all, ephemeral ones included. The host whose process has bound a port receives what
-    /// is sent to it, over the link to that host. Names, addresses, links and faults stay those of
+    /// is sent to it, over the link to that host. The kernel begins its search of a free port at a
+    /// random one, as Linux does: a program that binds port 0, reads the number, closes the socket
+    /// and has a server bind that port later may find it taken. Names, addresses, links and faults stay those of
     /// the single hosts, and so do the ports of messages ([`crate::Host::bind`],
     /// [`crate::Host::listen`], [`crate::Host::serve`]), which are bound at the host's own address.
     ///
@@ -62,6 +64,11 @@ impl Location {
     pub fn namespace(mut self, name: &str) -> Location {
         self.namespace = Some(name.to_string());
         self
+    }
+
+    /// Returns the machine's name.
+    pub fn machine_name(&self) -> &str {
+        &self.machine
     }
 
     pub(crate) fn shares_namespace(&self) -> bool {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use stormglass_core::queue::Servers;
 use stormglass_core::{EventId, Kind, Length, Limit, Recorder, Seed, SimTime, Verdict, Wait};
 use stormglass_fs::{self as fs, Device, Disk};
-use stormglass_net::{self as net, Network};
+use stormglass_net::{self as net, Location, Network};
 use stormglass_plan::Fault;
 use stormglass_rt as rt;
 use stormglass_rt::coop::SystemCallCost;
@@ -67,10 +67,10 @@ struct Machine {
     device: Device,
 }
 
-/// The default machine of a node.
-const MACHINE: &str = "machine-1";
-
 impl World {
+    /// The machine of nodes for which no other one is named.
+    pub const MACHINE: &'static str = "machine-1";
+
     pub(crate) fn new(
         seed: Seed,
         profile: Profile,
@@ -98,20 +98,61 @@ impl World {
         &self.shared.network
     }
 
-    /// Returns the node of this name, and makes it on the first call: with its own disk, on the
-    /// machine that all nodes share unless [`World::node_on`] names another one.
+    /// Returns the node of this name, and makes it on the first call: with its own disk and its own
+    /// network namespace, on the machine that all nodes share unless [`World::node_on`] names
+    /// another one.
     pub fn node(&self, name: &str) -> Node {
-        self.node_on(name, MACHINE)
+        self.node_on(name, World::MACHINE)
     }
 
     /// Returns the node of this name, and makes it on this machine on the first call; an existing
     /// node stays on its machine. Nodes of one machine share its cores, communicate over loopback,
     /// and have one device under their disks if the profile says so (`machine.shared-disk`).
+    ///
+    /// Each has a network namespace of its own, as a container has: every node may bind the same
+    /// port, and 127.0.0.1 is the node itself. See [`World::node_at`] for processes that share
+    /// one.
     pub fn node_on(&self, name: &str, machine: &str) -> Node {
+        self.node_at(name, Location::machine(machine))
+    }
+
+    /// Returns the node of this name, and makes it at this location on the first call; an existing
+    /// node stays where it is. The location says which machine it is on, as [`World::node_on`],
+    /// and with [`Location::namespace`] with which nodes it shares loopback and ports.
+    ///
+    /// ```
+    /// use stormglass_core::{Keep, Seed};
+    /// use stormglass_sim::net::{Location, TcpListener};
+    /// use stormglass_sim::{Run, Scenario, Settings, World, scenario};
+    ///
+    /// struct TwoServers;
+    ///
+    /// /// Two processes of one machine bind the same port
+    /// #[scenario]
+    /// impl Scenario for TwoServers {
+    ///     async fn play(&self, world: World) {
+    ///         let here = Location::machine(World::MACHINE).namespace("host");
+    ///         let bind = |name: &str| {
+    ///             let node = world.node_at(name, here.clone());
+    ///             node.spawn("bind", TcpListener::bind("127.0.0.1:8080"))
+    ///         };
+    ///         let _listener = bind("one").await.unwrap().unwrap();
+    ///         world.note(&bind("two").await.unwrap().unwrap_err().to_string());
+    ///     }
+    /// }
+    ///
+    /// let settings = Settings::resolve(&TwoServers, None, "quiet", &[])?;
+    /// let played = Run::new(&TwoServers, settings, Seed(1)).play(Keep::Events);
+    /// let note = played.trace.events.last().map(|event| played.trace.text(event.subject));
+    /// assert_eq!(note.as_deref(), Some("Address already in use (os error 98)"));
+    /// # Ok::<(), stormglass_sim::SettingsError>(())
+    /// ```
+    pub fn node_at(&self, name: &str, location: Location) -> Node {
         let shared = &self.shared;
         if let Some(node) = self.state().nodes.get(name) {
             return node.clone();
         }
+        let machine = &*location.machine_name().to_string();
         let profile = &shared.profile;
         let machine_of = || Machine {
             cores: Arc::new(Mutex::new(Servers::new(usize::from(profile.cpu.cores)))),
@@ -124,7 +165,7 @@ impl World {
         } else {
             (Device::new(name, &profile.disk.device, shared.seed), name)
         };
-        let host = shared.network.host_on(name, machine);
+        let host = shared.network.host_at(name, location);
         // madsim's own sockets reach the same names at the same addresses.
         let id = Handle::current().create_node().name(name).ip(host.ip()).build().id();
         NetSim::current().add_dns_record(name, host.ip());
