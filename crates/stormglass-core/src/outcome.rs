@@ -175,3 +175,33 @@ impl fmt::Display for Verdict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Outcomes of earlier builds have neither a task nor a location.
+    #[test]
+    fn a_panic_of_an_earlier_build_can_be_read() {
+        let old = "kind = \"panicked\"\nnode = \"node-1\"\nmessage = \"boom\"\n";
+        let read: Verdict = toml::from_str(old).unwrap();
+        let expected =
+            Verdict::Panicked { node: "node-1".into(), task: None, location: None, message: "boom".into() };
+        assert_eq!(read, expected);
+        assert_eq!(toml::to_string(&read).unwrap(), old);
+        assert_eq!(read.to_string(), "panicked on node-1: boom");
+    }
+
+    #[test]
+    fn a_panic_names_node_task_and_location() {
+        let verdict = Verdict::Panicked {
+            node: "node-1".into(),
+            task: Some("main".into()),
+            location: Some("src/main.rs:7:5".into()),
+            message: "boom".into(),
+        };
+        let text = toml::to_string(&verdict).unwrap();
+        assert_eq!(toml::from_str::<Verdict>(&text).unwrap(), verdict);
+        assert_eq!(verdict.to_string(), "panicked on node-1, task main, at src/main.rs:7:5: boom");
+    }
+}

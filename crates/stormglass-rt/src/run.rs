@@ -2,7 +2,7 @@
 //! panic happened.
 
 use std::cell::RefCell;
-use std::ffi::OsString;
+use std::ffi::{CStr, c_char, c_int};
 use stormglass_core::Recorder;
 
 thread_local! {
@@ -14,7 +14,7 @@ thread_local! {
 struct Run {
     recorder: Recorder,
     /// The name of the real machine.
-    machine: OsString,
+    machine: Option<String>,
 }
 
 /// The guard of a run: dropping it ends the run on this thread. See [`enter_run`].
@@ -27,7 +27,7 @@ pub struct RunGuard {
 /// operations that let no time pass as turns of the run, and [`crate::panics`] finds the node of a
 /// panic. Call it before the run's madsim runtime begins.
 pub fn enter_run(recorder: &Recorder) -> RunGuard {
-    let run = Run { recorder: recorder.clone(), machine: hostname::get().unwrap_or_default() };
+    let run = Run { recorder: recorder.clone(), machine: host_name() };
     RunGuard { before: RUN.replace(Some(run)) }
 }
 
@@ -51,8 +51,20 @@ pub(crate) fn node_of_current_task() -> Option<String> {
     RUN.with_borrow(|run| {
         // madsim answers gethostname(2) with the node's name inside of a task; elsewhere the
         // machine answers. madsim's other ways to ask for the current node panic where no task runs.
-        let name =
-            hostname::get().ok().filter(|name| run.as_ref().is_some_and(|run| run.machine != *name))?;
-        Some(name.to_string_lossy().into_owned())
+        let machine = &run.as_ref()?.machine;
+        host_name().filter(|name| Some(name) != machine.as_ref())
     })
+}
+
+/// Returns what gethostname(2) returns.
+#[expect(unsafe_code, reason = "std cannot ask, and the crate that can would be one more for users")]
+fn host_name() -> Option<String> {
+    unsafe extern "C" {
+        fn gethostname(name: *mut c_char, len: usize) -> c_int;
+    }
+    let mut name = [0u8; 256];
+    // SAFETY: the function writes at most `len` bytes to `name`, which has as many.
+    let result = unsafe { gethostname(name.as_mut_ptr().cast(), name.len()) };
+    let name = CStr::from_bytes_until_nul(&name).ok().filter(|_| result == 0)?;
+    Some(name.to_string_lossy().into_owned())
 }

@@ -3,8 +3,7 @@
 //! madsim replaces libc's `clock_gettime`, so that std's clocks show simulated time; it draws the
 //! date at which a run begins from the seed, and keeps it in a private field. No symbol of ours can
 //! take the place of madsim's (two definitions do not link), and madsim has no call that sets the
-//! date. So this module finds the field in memory and writes it. This is the only unsafe code of
-//! Stormglass.
+//! date. So this module finds the field in memory and writes it.
 //!
 //! The field is found by its value, which [`TimeHandle`] tells: of the words of madsim's clock
 //! exactly one place may hold the date, and [`StdClock::find`] proves by a change that it is the

@@ -192,11 +192,11 @@ fn a_task_that_is_woken_earlier_still_waits_for_its_calls() {
         Runtime::new().block_on(async {
             let recorder = Recorder::new(Keep::Nothing);
             let both = async {
-                let calls = std::cell::Cell::new(0);
+                let calls = AtomicU32::new(0);
                 let mut endless = std::pin::pin!(async {
                     loop {
                         coop::consume_budget().await;
-                        calls.set(calls.get() + 1);
+                        calls.fetch_add(1, Relaxed);
                     }
                 });
                 let mut ticks = std::pin::pin!(async {
@@ -209,7 +209,7 @@ fn a_task_that_is_woken_earlier_still_waits_for_its_calls() {
                     ticks.as_mut().poll(context)
                 })
                 .await;
-                calls.get()
+                calls.load(Relaxed)
             };
             let calls =
                 if in_own_scope { rt::spawn(&recorder, "both", both).await.unwrap() } else { both.await };
