@@ -3,9 +3,8 @@
 
 use madsim::runtime::{Handle, Runtime};
 use std::collections::BTreeSet;
-use std::os::unix::fs::FileTypeExt as _;
 use std::io;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::FileTypeExt as _;
 use std::time::Duration;
 use stormglass_core::Seed;
 use stormglass_fs::{self as fs, Disk, DiskProfile};
