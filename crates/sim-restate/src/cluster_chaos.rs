@@ -106,7 +106,7 @@ async fn play(world: &World, mut cluster: Cluster, own: &ClusterChaosSettings) {
         successes: successes.clone(),
         own: own.clone(),
     };
-    let writer = rt::spawn(world.recorder(), "writer", writer.work());
+    let writer = rt::spawn(world.recorder(), "writer", writer.work()).abort_handle();
     let ends = rt::now() + own.duration;
     let mut chance = world.seed().stream("cluster-chaos");
     while rt::now() < ends {

@@ -93,15 +93,24 @@ pub enum Verdict {
         /// The observation that contradicts it.
         evidence: String,
     },
-    /// No event was left, or tasks only yielded until their turns were used up.
+    /// A wait was open when the run ended, or tasks did not let time pass until their turns were
+    /// used up.
     Stalled {
         /// Why the run stalled.
         reason: String,
     },
-    /// A task panicked.
+    /// A task panicked, and no task that joined it received the panic.
     Panicked {
         /// The node it ran on.
         node: String,
+        /// The name of the task. Absent for a task that was spawned without a name, such as one of
+        /// `madsim::task::spawn`, and in outcomes of earlier builds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<String>,
+        /// The location of the panic in the source: `file:line:column`. Absent in outcomes of
+        /// earlier builds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        location: Option<String>,
         /// The panic's message.
         message: String,
     },
@@ -153,7 +162,46 @@ impl fmt::Display for Verdict {
             ),
             Verdict::Violated { property, evidence } => write!(f, "violated {property}: {evidence}"),
             Verdict::Stalled { reason } => write!(f, "stalled: {reason}"),
-            Verdict::Panicked { node, message } => write!(f, "panicked on {node}: {message}"),
+            Verdict::Panicked { node, task, location, message } => {
+                write!(f, "panicked on {node}")?;
+                if let Some(task) = task {
+                    write!(f, ", task {task}")?;
+                }
+                if let Some(location) = location {
+                    write!(f, ", at {location}")?;
+                }
+                write!(f, ": {message}")
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Outcomes of earlier builds have neither a task nor a location.
+    #[test]
+    fn a_panic_of_an_earlier_build_can_be_read() {
+        let old = "kind = \"panicked\"\nnode = \"node-1\"\nmessage = \"boom\"\n";
+        let read: Verdict = toml::from_str(old).unwrap();
+        let expected =
+            Verdict::Panicked { node: "node-1".into(), task: None, location: None, message: "boom".into() };
+        assert_eq!(read, expected);
+        assert_eq!(toml::to_string(&read).unwrap(), old);
+        assert_eq!(read.to_string(), "panicked on node-1: boom");
+    }
+
+    #[test]
+    fn a_panic_names_node_task_and_location() {
+        let verdict = Verdict::Panicked {
+            node: "node-1".into(),
+            task: Some("main".into()),
+            location: Some("src/main.rs:7:5".into()),
+            message: "boom".into(),
+        };
+        let text = toml::to_string(&verdict).unwrap();
+        assert_eq!(toml::from_str::<Verdict>(&text).unwrap(), verdict);
+        assert_eq!(verdict.to_string(), "panicked on node-1, task main, at src/main.rs:7:5: boom");
     }
 }

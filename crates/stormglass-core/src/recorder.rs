@@ -46,6 +46,7 @@ struct Shared {
     last_nanos: AtomicU64,
     turns: AtomicU64,
     turns_max: AtomicU64,
+    tasks: AtomicU64,
     log: Mutex<Log>,
 }
 
@@ -58,7 +59,6 @@ struct Log {
     count: u32,
     hash: TraceHash,
     counts: [u64; Kind::ALL.len()],
-    panicked: Option<Scope>,
     /// The facts for checkers, if they are enabled.
     facts: Option<Vec<Event>>,
 }
@@ -66,7 +66,12 @@ struct Log {
 /// The payload of the panic that ends a run whose tasks have used up their turns; see
 /// [`Recorder::limit_turns`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TurnsSpent(pub u64);
+pub struct TurnsSpent {
+    /// The limit.
+    pub turns: u64,
+    /// The scope of the task that exceeded the limit.
+    pub scope: Scope,
+}
 
 impl Recorder {
     /// Creates the recorder of a new run.
@@ -78,12 +83,11 @@ impl Recorder {
             count: 0,
             hash: TraceHash::EMPTY,
             counts: [0; Kind::ALL.len()],
-            panicked: None,
             facts: None,
         };
         let (last_nanos, turns, turns_max) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(u64::MAX));
-        let (current, log) = (CurrentScope::default(), Mutex::new(log));
-        Recorder(Arc::new(Shared { current, last_nanos, turns, turns_max, log }))
+        let (tasks, current, log) = (AtomicU64::new(0), CurrentScope::default(), Mutex::new(log));
+        Recorder(Arc::new(Shared { current, last_nanos, turns, turns_max, tasks, log }))
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
@@ -181,24 +185,30 @@ impl Recorder {
     ///
     /// With [`TurnsSpent`] as payload when the limit is exceeded.
     pub fn enter_turn(&self, scope: Scope) -> Scope {
-        let (turns, turns_max) = (self.0.turns.load(Relaxed) + 1, self.0.turns_max.load(Relaxed));
-        self.0.turns.store(turns, Relaxed);
-        if turns > turns_max {
-            std::panic::panic_any(TurnsSpent(turns_max));
-        }
+        self.count_turns(1, scope);
         self.enter(scope)
     }
 
-    /// Notes that a panic unwinds the current scope. The first call counts: that of the innermost
-    /// scope.
-    pub fn note_panic(&self) {
-        let scope = self.scope();
-        self.log().panicked.get_or_insert(scope);
+    /// Counts further turns of the current scope's task: a poll that does the work of many.
+    ///
+    /// # Panics
+    ///
+    /// As [`Recorder::enter_turn`].
+    pub fn spend_turns(&self, turns: u64) {
+        self.count_turns(turns, self.scope());
     }
 
-    /// Returns the scope that panicked, if one has.
-    pub fn panicked(&self) -> Option<Scope> {
-        self.log().panicked
+    fn count_turns(&self, more: u64, scope: Scope) {
+        let (turns, turns_max) = (self.0.turns.load(Relaxed) + more, self.0.turns_max.load(Relaxed));
+        self.0.turns.store(turns, Relaxed);
+        if turns > turns_max {
+            std::panic::panic_any(TurnsSpent { turns: turns_max, scope });
+        }
+    }
+
+    /// Returns the number of the next task of the run: 1, 2, and so on.
+    pub fn number_task(&self) -> u64 {
+        self.0.tasks.fetch_add(1, Relaxed) + 1
     }
 
     /// Returns the string of a symbol.

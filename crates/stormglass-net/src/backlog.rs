@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use stormglass_core::Recorder;
+use stormglass_rt::coop;
 
 /// Established connections that wait for `accept`.
 pub(crate) struct Backlog<S: Send + 'static, R: Send + 'static> {
@@ -38,7 +39,9 @@ impl<S: Send + 'static, R: Send + 'static> Backlog<S, R> {
         context: &mut Context<'_>,
         recorder: &Recorder,
     ) -> Poll<StreamSocket<S, R>> {
-        let first = self.incoming.poll(Some(context), recorder, VecDeque::pop_front);
+        let first = coop::poll_within_budget(context, |context| {
+            self.incoming.poll(Some(context), recorder, VecDeque::pop_front)
+        });
         first.map(|first| first.expect("polled").0)
     }
 

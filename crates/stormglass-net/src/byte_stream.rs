@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::task::{Context, Poll, ready};
 use stormglass_core::EventId;
+use stormglass_rt::coop;
 use tokio::io::ReadBuf;
 
 /// The largest segment in bytes: what a kernel hands to a network card as one (Linux:
@@ -94,8 +95,16 @@ impl ByteStream {
         })
     }
 
-    /// Reads if the socket is ready; 0 is the end of the stream.
+    /// Reads if the socket is ready and the task has budget; 0 is the end of the stream.
     fn poll_read_if_ready(
+        &self,
+        context: Option<&mut Context<'_>>,
+        take: impl FnOnce(&mut VecDeque<(Bytes, EventId)>) -> (usize, u64),
+    ) -> Poll<io::Result<usize>> {
+        coop::poll_or_try(context, |context| self.read_if_ready(context, take))
+    }
+
+    fn read_if_ready(
         &self,
         context: Option<&mut Context<'_>>,
         take: impl FnOnce(&mut VecDeque<(Bytes, EventId)>) -> (usize, u64),
@@ -133,6 +142,14 @@ impl ByteStream {
 
     /// Waits until the send window is open; sends as much as it allows.
     pub(crate) fn poll_write_bytes(
+        &self,
+        context: Option<&mut Context<'_>>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        coop::poll_or_try(context, |context| self.write_if_ready(context, slices))
+    }
+
+    fn write_if_ready(
         &self,
         context: Option<&mut Context<'_>>,
         slices: &[IoSlice<'_>],
@@ -198,7 +215,9 @@ macro_rules! byte_stream_methods {
             ///
             /// None; the result type is tokio's.
             pub async fn ready(&self, interest: $crate::Interest) -> std::io::Result<$crate::Ready> {
-                std::future::poll_fn(|context| self.socket.poll_ready(context, interest).map(Ok)).await
+                // Uses up no budget, as with tokio.
+                stormglass_rt::coop::count_try();
+                std::future::poll_fn(|context| self.socket.poll_awaited(context, interest).map(Ok)).await
             }
 
             /// Waits until a read would not block: there is data, the end of the stream, or an
@@ -265,7 +284,8 @@ macro_rules! byte_stream_methods {
                 mut operation: impl FnMut() -> std::io::Result<R>,
             ) -> std::io::Result<R> {
                 loop {
-                    let ready = self.ready(interest).await?;
+                    let ready =
+                        std::future::poll_fn(|context| self.socket.poll_ready(context, interest)).await;
                     match operation() {
                         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                             self.socket.clear_readiness(ready);

@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use stormglass_core::EventId;
+use stormglass_rt::coop;
 
 /// A listening port whose connections receive `R` and send `S`.
 ///
@@ -305,6 +306,7 @@ impl<S: Send + 'static, R: Send + 'static> MessageSender<S> for StreamSocket<S, 
     }
 
     fn try_reserve(&self) -> io::Result<u64> {
+        coop::count_try();
         match self.poll_send_window(None) {
             Poll::Ready(window) => window?,
             Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),
@@ -328,7 +330,8 @@ impl<S: Send + 'static, R: Send + 'static> MessageSender<S> for StreamSocket<S, 
 impl<S: Send + 'static, R: Send + 'static> MessageReceiver<R> for StreamSocket<S, R> {
     fn poll_recv(&self, context: &mut Context<'_>) -> Poll<Option<R>> {
         let first = |queue: &mut VecDeque<(R, EventId)>| (queue.pop_front().expect("polled").0, 1);
-        self.poll_read(Some(context), first).map(|read| match read {
+        let read = coop::poll_within_budget(context, |context| self.poll_read(Some(context), first));
+        read.map(|read| match read {
             Ok(Read::Some(message)) => Some(message),
             Ok(Read::End) => None,
             Err(error) => {

@@ -6,6 +6,7 @@ use crate::stream_socket::StreamSocket;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use stormglass_rt::coop;
 
 impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
     fn events(&self) -> &Events {
@@ -69,8 +70,13 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
         }
     }
 
-    /// Waits until the socket is ready for any of this.
+    /// Waits until the socket is ready for any of this, within the budget.
     pub(crate) fn poll_ready(&self, context: &mut Context<'_>, interest: Interest) -> Poll<Ready> {
+        coop::poll_within_budget(context, |context| self.poll_awaited(context, interest))
+    }
+
+    /// As [`StreamSocket::poll_ready`], without the budget.
+    pub(crate) fn poll_awaited(&self, context: &mut Context<'_>, interest: Interest) -> Poll<Ready> {
         let awaited = awaited(interest);
         let ready = self.readiness() & awaited;
         if !ready.is_empty() {

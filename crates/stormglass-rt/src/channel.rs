@@ -5,12 +5,13 @@
 //! carries. So the time that a request spends in a busy server's queue is attributed to the work
 //! that the server was doing.
 
+use crate::coop;
 use crate::wakers::Wakers;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use stormglass_core::{EventId, Recorder};
 
 /// Creates a channel of this run.
@@ -93,8 +94,10 @@ impl<T> Sender<T> {
     /// ```
     pub async fn wait_for_capacity(&self, capacity: usize) {
         poll_fn(|context| {
+            let coop = ready!(coop::poll_proceed(context));
             let mut state = lock(&self.shared);
             if state.closed || state.queue.len() < capacity {
+                coop.made_progress();
                 return Poll::Ready(());
             }
             state.waiting.add(context.waker());
@@ -154,12 +157,15 @@ impl<T> Receiver<T> {
     /// current scope: for a receiver that sorts values into queues and calls [`Recorder::join`]
     /// when it takes one.
     pub fn poll_recv_with_cause(&mut self, context: &mut Context<'_>) -> Poll<Option<(T, EventId)>> {
+        let coop = ready!(coop::poll_proceed(context));
         let mut state = lock(&self.shared);
         if let Some(received) = state.queue.pop_front() {
+            coop.made_progress();
             state.waiting.wake_all();
             return Poll::Ready(Some(received));
         }
         if state.senders == 0 {
+            coop.made_progress();
             return Poll::Ready(None);
         }
         match &mut state.waker {
@@ -171,6 +177,7 @@ impl<T> Receiver<T> {
 
     /// Receives the next value if there is one now.
     pub fn try_recv(&mut self) -> Option<T> {
+        coop::count_try();
         let mut state = lock(&self.shared);
         let (value, cause) = state.queue.pop_front()?;
         state.waiting.wake_all();

@@ -38,6 +38,11 @@ impl Clock {
         Clock(TimeHandle::current())
     }
 
+    /// Returns the clock of the current run, if this thread is inside a madsim runtime.
+    pub fn try_current() -> Option<Clock> {
+        TimeHandle::try_current().map(Clock)
+    }
+
     /// As [`now`].
     pub fn now(&self) -> SimTime {
         self.0.elapsed().into()

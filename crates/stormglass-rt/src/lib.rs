@@ -4,14 +4,17 @@
 //!
 //! - [`clock`]: simulated time, sleeps without madsim's floor of 1 ms, timer callbacks without a
 //!   task.
-//! - [`mod@channel`], [`mod@watch`]: communication between tasks that carries causes.
 //! - [`mod@mount`]: values that belong to a node, such as its disk and its host.
 //! - [`process`]: the incarnations of a node, which own ports and locks until they are killed.
 //! - [`special_file`]: Unix sockets and FIFOs, where a filesystem and a network meet.
 //! - [`descriptors`]: the file descriptors of a process, and their limit.
 //! - [`process`]: the incarnations of a node, which own ports and locks until they are killed.
+//! - [`panics`]: where and in which task a panic happened.
+//! - [`coop`]: the budget of operations of a poll, and the time that system calls take.
+//! - [`mod@channel`], [`mod@watch`]: communication between tasks that carries causes.
 //! - [`worker`]: the worker threads of a node's runtime, and blocking calls on them.
-//! - [`task`]: tasks that keep their scope (node, name, last cause) from poll to poll.
+//! - [`task`]: tasks that keep their scope (node, name, last cause) from poll to poll; their
+//!   handles, with the names and the behaviour of tokio's.
 //!
 //! All of them record causes: when an operation of this crate completes, the cause of the current
 //! scope is the latest event that the operation needed, and [`stormglass_core::critical_path`] can
@@ -26,11 +29,17 @@ compile_error!(
 
 pub mod channel;
 pub mod clock;
+pub mod coop;
 pub mod descriptors;
+mod join;
+mod join_set;
 pub mod mount;
+pub mod panics;
 pub mod process;
+mod run;
 pub mod special_file;
 pub mod task;
+mod task_state;
 mod wakers;
 pub mod watch;
 pub mod worker;
@@ -41,11 +50,13 @@ pub use clock::{
     sleep_until, time_of_day, timeout, wake_at,
 };
 pub use descriptors::Descriptor;
+pub use join::{AbortHandle, JoinError, JoinHandle};
+pub use join_set::JoinSet;
 pub use mount::{Mount, current_node, mount, mounted};
 pub use process::{Process, ProcessTracker};
+pub use run::{RunGuard, enter_run};
 pub use special_file::{Filesystem, SpecialFile, SpecialFiles, SpecialKind};
-pub use task::{
-    JoinHandle, ScopeGuard, Scoped, TaskTracker, join_all, scoped, scoped_task, spawn, spawn_in, spawn_on,
-};
+pub use task::{ScopeGuard, Scoped, TaskTracker, join_all, scoped, scoped_task, spawn, spawn_in, spawn_on};
+pub use task_state::{Id, forget_panics_of_killed_processes, has_unjoined_panic, take_unjoined_panic};
 pub use wakers::Wakers;
 pub use watch::Watch;

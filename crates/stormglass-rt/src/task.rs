@@ -6,12 +6,17 @@
 //! cause on, so causes pass through channels, locks and notifications that do not carry them, such
 //! as tokio's.
 
+use crate::coop;
+use crate::join::JoinHandle;
 use crate::mount::current_node;
+use crate::panics::{self, install_hook};
+use crate::task_state::TaskState;
 use crate::worker::{TaskWorker, wake_spawned_task};
 use madsim::runtime::NodeHandle;
-use madsim::task::{AbortHandle, JoinError, NodeId};
+use madsim::task::{AbortHandle, NodeId};
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -20,7 +25,7 @@ use stormglass_core::{EventId, Recorder, Scope, WakeCause};
 /// Spawns a task of this name on the current node. It starts with the spawner's cause.
 ///
 /// The task ends with its node, or when the handle's `abort` is called; dropping the handle lets
-/// it run on.
+/// it run on. [`JoinHandle`] says what happens if it panics.
 #[track_caller]
 pub fn spawn<F>(recorder: &Recorder, name: &str, future: F) -> JoinHandle<F::Output>
 where
@@ -38,10 +43,11 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let task = madsim::task::spawn(scoped(recorder, scope, with_last_event(recorder, future)));
+    let (state, task) = new_task(recorder, scope, future);
+    let task = madsim::task::spawn(task);
     track(|| task.abort_handle());
     wake_spawned_task();
-    JoinHandle { task, recorder: recorder.clone() }
+    JoinHandle::new(task, state, recorder)
 }
 
 thread_local! {
@@ -100,8 +106,20 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let task = node.spawn(scoped(recorder, scope, with_last_event(recorder, future)));
-    JoinHandle { task, recorder: recorder.clone() }
+    let (state, task) = new_task(recorder, scope, future);
+    JoinHandle::new(node.spawn(task), state, recorder)
+}
+
+/// Returns the future of a task, and what it shares with its handles.
+fn new_task<F: Future>(
+    recorder: &Recorder,
+    scope: Scope,
+    future: F,
+) -> (Arc<TaskState>, Task<impl Future<Output = (F::Output, EventId)> + use<F>>) {
+    install_hook();
+    let state = TaskState::new(recorder);
+    let scoped = scoped(recorder, scope, with_last_event(recorder, future));
+    (state.clone(), Task { state, scoped: Some(scoped) })
 }
 
 /// Runs a future and returns its output with the last event that it had to wait for.
@@ -116,33 +134,59 @@ fn with_last_event<F: Future>(
     }
 }
 
-/// The handle of a spawned task. The last event of the task is a cause of the task that joins it.
-#[derive(Debug)]
-pub struct JoinHandle<T> {
-    task: madsim::task::JoinHandle<(T, EventId)>,
-    recorder: Recorder,
+/// The future of a spawned task: has a budget for each poll, and catches a panic for the task that
+/// joins it.
+struct Task<F> {
+    state: Arc<TaskState>,
+    /// `None` once the future has panicked.
+    scoped: Option<Scoped<F>>,
 }
 
-impl<T> JoinHandle<T> {
-    /// Aborts the task: it ends at its next poll.
-    pub fn abort(&self) {
-        self.task.abort();
-    }
+impl<F: Future> Future for Task<F> {
+    /// `None` if the future panicked.
+    type Output = Option<F::Output>;
 
-    /// Whether the task has ended.
-    pub fn is_finished(&self) -> bool {
-        self.task.is_finished()
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<F::Output>> {
+        let this = &mut *self;
+        let scoped = this.scoped.as_mut().expect("a task is not polled after its end");
+        let polled = {
+            let _budget = coop::enter_poll();
+            catch_unwind(AssertUnwindSafe(|| Pin::new(scoped).poll(context)))
+        };
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => {
+                this.state.finish();
+                Poll::Ready(Some(output))
+            }
+            Err(payload) => {
+                let record = panics::take_record(&*payload);
+                if !this.state.has_handle() || panics::ends_the_run(&*payload, record.as_ref()) {
+                    panics::restore(record);
+                    resume_unwind(payload);
+                }
+                // As with tokio, a destructor that panics as well changes nothing.
+                let scoped = this.scoped.take();
+                drop(catch_unwind(AssertUnwindSafe(|| drop(scoped))));
+                this.state.finish_with(payload, record);
+                Poll::Ready(None)
+            }
+        }
     }
 }
 
-impl<T> Future for JoinHandle<T> {
-    type Output = Result<T, JoinError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.task).poll(context).map_ok(|(output, last)| {
-            self.recorder.join(last);
-            output
-        })
+impl<F> Drop for Task<F> {
+    /// Drops the future of a task that was aborted or killed. As with tokio, a destructor that
+    /// panics when a task is aborted is a panic of the task.
+    fn drop(&mut self) {
+        if self.state.is_aborted() && !self.state.is_finished() && self.state.has_handle() {
+            let scoped = self.scoped.take();
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(scoped))) {
+                let record = panics::take_record(&*payload);
+                return self.state.finish_with(payload, record);
+            }
+        }
+        self.state.finish();
     }
 }
 
@@ -285,7 +329,7 @@ impl<'a> ScopeGuard<'a> {
 impl Drop for ScopeGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.recorder.note_panic();
+            panics::note_scope(self.recorder.scope());
         }
         self.recorder.enter(self.outer);
     }

@@ -1,9 +1,10 @@
 //! A shared value, and waiting for it to satisfy a condition.
 
+use crate::coop;
 use crate::wakers::Wakers;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use stormglass_core::{EventId, Recorder};
 
 /// A shared value that tasks can wait for; clones share it.
@@ -86,6 +87,7 @@ impl<T: Clone> Watch<T> {
 
     /// As [`Watch::until`], for hand-written selections.
     pub fn poll_until(&self, context: &mut Context<'_>, mut accept: impl FnMut(&T) -> bool) -> Poll<T> {
+        let coop = ready!(coop::poll_proceed(context));
         let mut state = self.lock();
         if !accept(&state.value) {
             state.wakers.add(context.waker());
@@ -93,6 +95,7 @@ impl<T: Clone> Watch<T> {
         }
         let (value, cause) = (state.value.clone(), state.cause);
         drop(state);
+        coop.made_progress();
         self.recorder.join(cause);
         Poll::Ready(value)
     }

@@ -31,6 +31,12 @@ pub struct CpuProfile {
     /// connection, a request and its answer wake four).
     #[serde(with = "HumanDuration")]
     pub handling: Duration,
+    /// The time that a system call takes, and an operation on a channel that is ready. A task pays it for
+    /// [`rt::coop::BUDGET`] calls together: when it has made so many in one poll, it waits for so many times this.
+    /// A poll with fewer is part of the work that is charged as computation. With 0 the task only yields. Range: 0
+    /// to 1 s. Default: 1 µs ([`rt::coop::SystemCallCost`] has the source).
+    #[serde(with = "HumanDuration")]
+    pub system_call: Duration,
 }
 
 impl Default for CpuProfile {
@@ -41,6 +47,7 @@ impl Default for CpuProfile {
             spread: 0.0,
             background: 0.0,
             handling: Duration::from_micros(500),
+            system_call: rt::coop::SystemCallCost::default().0,
         }
     }
 }
@@ -63,6 +70,9 @@ impl CpuProfile {
         }
         if !(0.0..=1024.0).contains(&self.background) {
             return Err(("background", format!("is {}, the range is 0 to 1024", self.background)));
+        }
+        if self.system_call > Duration::from_secs(1) {
+            return Err(("system-call", format!("is {:?}, the range is 0 to 1 s", self.system_call)));
         }
         Ok(())
     }

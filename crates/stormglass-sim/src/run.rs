@@ -34,6 +34,9 @@ pub struct Played {
     pub trace: Trace,
 }
 
+/// The node of the scenario's own tasks.
+const HARNESS: &str = "harness";
+
 /// The state of a thread before a run, on which the run must not depend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Thread {
@@ -126,6 +129,8 @@ impl<'a> Run<'a> {
         let (limits, profile) = (self.settings.run(), self.settings.profile().clone());
         let recorder = Recorder::new(keep);
         recorder.limit_turns(limits.turns);
+        rt::panics::install_hook();
+        let _run = rt::enter_run(&recorder);
         let world = World::new(self.seed, profile, limits.horizon, recorder.clone(), self.faults());
         let runtime = madsim::runtime::Runtime::with_seed_and_config(self.seed.0, madsim::Config::default());
         let _processes = rt::ProcessTracker::new(&runtime);
@@ -135,7 +140,8 @@ impl<'a> Run<'a> {
             catch_unwind(AssertUnwindSafe(|| {
                 runtime.block_on(async {
                     tasks = Some(rt::TaskTracker::on_current_node());
-                    let (node, task) = (recorder.symbol("harness"), recorder.symbol("scenario"));
+                    let _cost = rt::mount(rt::current_node(), world.system_call_cost());
+                    let (node, task) = (recorder.symbol(HARNESS), recorder.symbol("scenario"));
                     let scope = Scope { node, task, ..Scope::default() };
                     world.schedule_faults();
                     let scenario =
@@ -145,6 +151,7 @@ impl<'a> Run<'a> {
                 })
             }))
         };
+        let result = result.and_then(|ended| no_unjoined_panic(&runtime).map(|()| ended));
         let ended = result.as_ref().map_or_else(|_| recorder.last_time(), |&ended| ended);
         let (waits, verdict) = world.judge(ended);
         let verdict = match result {
@@ -161,6 +168,7 @@ impl<'a> Run<'a> {
                 tasks.iter().for_each(rt::TaskTracker::abort_all);
             });
         }));
+        rt::coop::forget_waiting_tasks();
         drop((ending, runtime));
         let outcome = Outcome {
             verdict,
@@ -187,24 +195,39 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Returns the panic of a task that no other task has received, unless its process was killed.
+fn no_unjoined_panic(runtime: &madsim::runtime::Runtime) -> Result<(), Box<dyn Any + Send>> {
+    if !rt::has_unjoined_panic() {
+        return Ok(());
+    }
+    let forget = || runtime.block_on(async { rt::forget_panics_of_killed_processes() });
+    catch_unwind(AssertUnwindSafe(forget))?;
+    rt::take_unjoined_panic().map_or(Ok(()), Err)
+}
+
 fn verdict_of_panic(payload: &(dyn Any + Send), recorder: &Recorder) -> Verdict {
-    if let Some(TurnsSpent(turns)) = payload.downcast_ref() {
-        let at: SimTime = recorder.last_time();
-        let reason =
-            format!("{turns} turns of tasks were spent and time stood at {at}: does a task only yield?");
+    let record = rt::panics::take_record(payload).unwrap_or_default();
+    let (node, task) = match payload.downcast_ref() {
+        Some(TurnsSpent { scope, .. }) => place(Some(*scope), record.node, recorder),
+        None => place(record.scope, record.node, recorder),
+    };
+    if let Some(TurnsSpent { turns, .. }) = payload.downcast_ref() {
+        let (at, task) = (recorder.last_time(), task.as_deref().unwrap_or("without a name"));
+        let reason = format!(
+            "{turns} turns of tasks were spent and time stood at {at}: does a task only yield? \
+             The last turn was that of the task {task} on {node}"
+        );
         return Verdict::Stalled { reason };
     }
-    let message = payload
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("a panic without a message");
-    // The text of madsim's panic when the event queue is empty.
-    if message.contains("all tasks will block forever") {
-        return Verdict::Stalled {
-            reason: "nothing is left that could happen, and the scenario still waits".into(),
-        };
-    }
-    let node = recorder.panicked().map(|scope| recorder.text(scope.node)).filter(|node| !node.is_empty());
-    Verdict::Panicked { node: node.unwrap_or_else(|| "no node".into()), message: message.into() }
+    let message = rt::panics::message_of(payload).unwrap_or("a panic without a message");
+    Verdict::Panicked { node, task, location: record.location, message: message.into() }
+}
+
+/// Returns the names of the node and the task that panicked: from the scope, else from madsim.
+fn place(scope: Option<Scope>, node: Option<String>, recorder: &Recorder) -> (String, Option<String>) {
+    let text = |symbol| Some(recorder.text(symbol)).filter(|text| !text.is_empty());
+    let scope_node = scope.and_then(|scope| text(scope.node));
+    // Tasks of the scenario run on madsim's main node.
+    let node = node.map(|node| if node == "madsim-main" { HARNESS.into() } else { node });
+    (scope_node.or(node).unwrap_or_else(|| "no node".into()), scope.and_then(|scope| text(scope.task)))
 }

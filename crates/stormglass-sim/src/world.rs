@@ -18,6 +18,7 @@ use stormglass_fs::{self as fs, Device, Disk};
 use stormglass_net::{self as net, Location, Network};
 use stormglass_plan::Fault;
 use stormglass_rt as rt;
+use stormglass_rt::coop::SystemCallCost;
 use stormglass_rt::descriptors::Descriptors;
 
 /// The world of one run: it makes nodes, and receives what the scenario waits for and reports.
@@ -39,6 +40,12 @@ struct Shared {
     state: Mutex<State>,
 }
 
+impl Shared {
+    fn system_call_cost(&self) -> SystemCallCost {
+        SystemCallCost(self.profile.cpu.system_call)
+    }
+}
+
 #[derive(Default)]
 struct State {
     nodes: BTreeMap<String, Node>,
@@ -50,6 +57,8 @@ struct State {
     /// `stormglass_net` to its host.
     disks: Vec<fs::Mount>,
     hosts: Vec<net::Mount>,
+    /// What a system call costs on each node.
+    system_calls: Vec<rt::Mount<SystemCallCost>>,
     descriptors: Vec<rt::Mount<Descriptors>>,
 }
 
@@ -177,11 +186,17 @@ impl World {
         let mut state = self.state();
         state.disks.push(node.disk.mount_on(node.id));
         state.hosts.push(node.host.mount_on(node.id));
+        state.system_calls.push(rt::mount(node.id, shared.system_call_cost()));
         state.descriptors.push(rt::mount(node.id, node.descriptors.clone()));
         state.nodes.insert(name.to_string(), node.clone());
         state.faults.concern(&node, device_name, &shared.network);
         drop(state);
         node
+    }
+
+    /// Returns what a system call costs.
+    pub(crate) fn system_call_cost(&self) -> SystemCallCost {
+        self.shared.system_call_cost()
     }
 
     /// Returns every node in the order of names.

@@ -11,6 +11,7 @@ use super::{Generation, LogletId, Offset, Record};
 use crate::canary::Canary;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
@@ -18,7 +19,7 @@ use stormglass_core::{Recorder, Seed};
 use stormglass_net::Host;
 use stormglass_net::rpc::Service;
 use stormglass_rt as rt;
-use stormglass_rt::Watch;
+use stormglass_rt::{JoinError, Watch};
 
 /// The port of a node's sequencers. In Restate it shares the fabric's.
 pub const SEQUENCER_PORT: u16 = 5125;
@@ -136,7 +137,11 @@ impl Sequencers {
     pub(crate) async fn append(&self, segment: &Arc<Segment>, records: Arc<[Record]>) -> SequencerResponse {
         let (all, segment) = (self.clone(), segment.clone());
         let append = async move { all.append_through(&segment, records).await };
-        rt::spawn(&self.recorder, "append", append).await.unwrap_or(SequencerResponse::Gone)
+        match rt::spawn(&self.recorder, "append", append).await.map_err(JoinError::try_into_panic) {
+            Ok(response) => response,
+            Err(Ok(panic)) => resume_unwind(panic),
+            Err(Err(_)) => SequencerResponse::Gone,
+        }
     }
 
     async fn append_through(&self, segment: &Arc<Segment>, records: Arc<[Record]>) -> SequencerResponse {

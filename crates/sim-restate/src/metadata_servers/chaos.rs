@@ -63,10 +63,10 @@ pub(crate) fn work(
     servers: &Servers,
     settings: &ChaosSettings,
     history: &History,
-) -> Vec<rt::JoinHandle<()>> {
+) -> Vec<rt::AbortHandle> {
     let client = |number| {
         let client = Client::new(world, servers, settings, number, history);
-        rt::spawn(world.recorder(), "client", client.work())
+        rt::spawn(world.recorder(), "client", client.work()).abort_handle()
     };
     (1..=settings.clients).map(client).collect()
 }

@@ -8,6 +8,7 @@ use crate::metadata_servers::settings::{ChaosSettings, MetadataSettings};
 use crate::settings::METADATA_MODELS;
 use sim_raft::api::{Reply, Request};
 use sim_raft::{MetadataState, NodeId, NodesConfiguration, Refusal};
+use std::panic::resume_unwind;
 use std::time::Duration;
 use stormglass_core::Stream;
 use stormglass_net::Host;
@@ -56,8 +57,10 @@ impl Scenario for MetadataReconfiguration {
             servers.look();
         }
         for breaker in breakers {
-            // The breaker ends after `duration`; a panic in it would have ended the run.
-            let _ = breaker.await;
+            // The breaker ends after `duration`. No task aborts it.
+            if let Err(error) = breaker.await {
+                resume_unwind(error.into_panic());
+            }
         }
         let least = if settings.chaos.duration >= Duration::from_secs(20) { 3 } else { 0 };
         if changer.changes < least {

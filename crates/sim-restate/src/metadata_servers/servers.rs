@@ -8,12 +8,13 @@ use sim_raft::storage::RaftStore;
 use sim_raft::{MetadataClient, MetadataServer, NodesConfiguration, Refusal, ServerConfig};
 use sim_raft::{NodesWatch, publish};
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::SimTime;
 use stormglass_net::Host;
 use stormglass_rt as rt;
-use stormglass_rt::{Watch, channel};
+use stormglass_rt::{JoinError, Watch, channel};
 use stormglass_sim::{Node, World};
 
 /// The servers of one run. Clones are handles to the same servers.
@@ -93,9 +94,10 @@ impl Servers {
                 world: self.world().clone(),
             };
             // A process that fails, on a disk error for example, ends like a killed one.
-            let ended = node.spawn("process", process.run(stop)).await;
-            if matches!(ended, Ok(Err(_))) {
-                self.world().note("metadata server: failed");
+            match node.spawn("process", process.run(stop)).await.map_err(JoinError::try_into_panic) {
+                Ok(Err(_)) => self.world().note("metadata server: failed"),
+                Err(Ok(panic)) => resume_unwind(panic),
+                Ok(Ok(_)) | Err(Err(_)) => {}
             }
             node.kill();
             rt::sleep(Duration::from_millis(10 + delays.below(1_000))).await;

@@ -25,7 +25,7 @@ use stormglass_core::Kind;
 use stormglass_net::rpc;
 use stormglass_rt as rt;
 use stormglass_rt::channel::{self, Receiver, Sender};
-use stormglass_rt::{JoinHandle, Watch};
+use stormglass_rt::{AbortHandle, Watch};
 
 /// A partition's status, written by its processor and read by the manager.
 #[derive(Clone, Debug, Default)]
@@ -124,7 +124,7 @@ pub(crate) async fn run(
 }
 
 /// Reads a partition's log in a task of its own.
-fn read(worker: &Arc<Worker>, id: PartitionId, from: Lsn, events: Sender<Event>) -> JoinHandle<()> {
+fn read(worker: &Arc<Worker>, id: PartitionId, from: Lsn, events: Sender<Event>) -> AbortHandle {
     const ROOM: usize = 64;
     let mut reader = worker.log.reader(id.log(), from);
     let oracle = worker.oracle.clone();
@@ -138,6 +138,7 @@ fn read(worker: &Arc<Worker>, id: PartitionId, from: Lsn, events: Sender<Event>)
             events.send(Event::Entry(entry));
         }
     })
+    .abort_handle()
 }
 
 /// A running partition.
@@ -164,7 +165,7 @@ struct Leadership {
     /// Whether its announcement was read back from the log.
     won: bool,
     proposals: Sender<Command>,
-    appender: JoinHandle<()>,
+    appender: AbortHandle,
 }
 
 impl Processor {
@@ -430,7 +431,7 @@ impl Processor {
 }
 
 /// Appends a leader's proposals, all that have arrived in the meantime at once.
-fn append(worker: &Arc<Worker>, id: PartitionId, mut queue: Receiver<Command>) -> JoinHandle<()> {
+fn append(worker: &Arc<Worker>, id: PartitionId, mut queue: Receiver<Command>) -> AbortHandle {
     let (log, oracle) = (worker.log.clone(), worker.oracle.clone());
     rt::spawn(&worker.recorder, &format!("{id} appender"), async move {
         while let Some(command) = queue.recv().await {
@@ -443,6 +444,7 @@ fn append(worker: &Arc<Worker>, id: PartitionId, mut queue: Receiver<Command>) -
             oracle.acknowledged(id.log(), last, &records);
         }
     })
+    .abort_handle()
 }
 
 fn encode(command: Command) -> Record {

@@ -34,16 +34,22 @@ impl InFlight {
     }
 }
 
-/// The sleep for an operation's latency; until it is dropped, a blocking thread is occupied with the operation.
+/// The sleep for an operation's latency; until it is dropped, a blocking thread is occupied with the operation. An operation
+/// without latency uses up the budget of its task's poll instead.
 #[derive(Debug)]
 pub(crate) struct OperationSleep {
-    sleep: rt::Sleep,
+    sleep: Option<rt::Sleep>,
     _away: Option<rt::worker::BlockingPoolGuard>,
 }
 
 impl OperationSleep {
     pub(super) fn new(sleep: rt::Sleep) -> OperationSleep {
-        OperationSleep { sleep, _away: rt::worker::enter_blocking_pool() }
+        OperationSleep { sleep: Some(sleep), _away: rt::worker::enter_blocking_pool() }
+    }
+
+    /// That of an operation without latency.
+    pub(super) fn none() -> OperationSleep {
+        OperationSleep { sleep: None, _away: None }
     }
 }
 
@@ -51,6 +57,9 @@ impl Future for OperationSleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.sleep).poll(context)
+        match &mut self.sleep {
+            Some(sleep) => Pin::new(sleep).poll(context),
+            None => rt::coop::poll_within_budget(context, |_| Poll::Ready(())),
+        }
     }
 }

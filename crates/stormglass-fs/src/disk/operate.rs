@@ -112,16 +112,16 @@ impl Disk {
         Completing { disk: self, sleep: self.sleep_for(&in_flight), operation: Some((in_flight, effect)) }
     }
 
-    /// Returns the sleep for the operation's latency, or `None` if it takes no time. On a handle for blocking calls the latency
-    /// is deferred instead.
+    /// Returns the sleep for the operation's latency. On a handle for blocking calls the latency is deferred instead, and there
+    /// is none.
     pub(crate) fn sleep_for(&self, in_flight: &InFlight) -> Option<OperationSleep> {
         match &self.deferred {
             Some(deferred) => {
                 deferred.add(in_flight.took);
                 None
             }
-            None => (!in_flight.took.is_zero())
-                .then(|| OperationSleep::new(in_flight.clock.sleep(in_flight.took))),
+            None if in_flight.took.is_zero() => Some(OperationSleep::none()),
+            None => Some(OperationSleep::new(in_flight.clock.sleep(in_flight.took))),
         }
     }
 
@@ -131,12 +131,8 @@ impl Disk {
         in_flight: InFlight,
         effect: impl FnOnce(&mut State, &InFlight) -> io::Result<T>,
     ) -> io::Result<T> {
-        // An operation without latency, or with deferred latency, finishes at the time of its start.
-        let now = if in_flight.took.is_zero() || self.deferred.is_some() {
-            in_flight.at
-        } else {
-            in_flight.clock.now()
-        };
+        // An operation with deferred latency finishes at the time of its start.
+        let now = if self.deferred.is_some() { in_flight.at } else { in_flight.clock.now() };
         let mut state = self.lock();
         state.tree.now = now;
         let error = in_flight.faults.as_ref().and_then(|applied| applied.error);

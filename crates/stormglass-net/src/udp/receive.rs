@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
+use stormglass_rt::coop;
 use tokio::io::ReadBuf;
 
 /// Whether a datagram leaves the queue.
@@ -234,8 +235,18 @@ impl UdpSocket {
         })
     }
 
-    /// Receives if the socket is ready; stores the datagram with `put`.
+    /// Receives if the socket is ready and the task has budget; stores the datagram with `put`.
     fn poll_receive(
+        &self,
+        context: Option<&mut Context<'_>>,
+        interest: Interest,
+        mode: Mode,
+        put: impl FnMut(&[u8]),
+    ) -> Poll<io::Result<SocketAddr>> {
+        coop::poll_or_try(context, |context| self.receive_if_ready(context, interest, mode, put))
+    }
+
+    fn receive_if_ready(
         &self,
         mut context: Option<&mut Context<'_>>,
         interest: Interest,

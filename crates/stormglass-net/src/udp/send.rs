@@ -17,6 +17,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use stormglass_rt::coop;
 
 /// The largest datagram in bytes: 64 KiB without the headers of IPv4 and UDP.
 const LARGEST: usize = 65_507;
@@ -87,6 +88,7 @@ impl UdpSocket {
     }
 
     fn check_writable(&self) -> io::Result<()> {
+        coop::count_try();
         if (self.readiness() & Ready::WRITABLE).is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }

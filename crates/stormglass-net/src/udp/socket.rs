@@ -208,7 +208,9 @@ impl UdpSocket {
     ///
     /// None; the result type is tokio's.
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        poll_fn(|context| self.poll_ready(context, interest).map(Ok)).await
+        // Uses up no budget, as with tokio.
+        rt::coop::count_try();
+        poll_fn(|context| self.poll_awaited(context, interest).map(Ok)).await
     }
 
     /// Waits until there is a datagram. An error alone does not end the wait, as with tokio.
@@ -262,7 +264,7 @@ impl UdpSocket {
         mut operation: impl FnMut() -> io::Result<R>,
     ) -> io::Result<R> {
         loop {
-            let ready = self.ready(interest).await?;
+            let ready = poll_fn(|context| self.poll_ready(context, interest)).await;
             match operation() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.clear_readiness(ready),
                 result => return result,
@@ -289,6 +291,11 @@ impl UdpSocket {
     }
 
     pub(crate) fn poll_ready(&self, context: &mut Context<'_>, interest: Interest) -> Poll<Ready> {
+        rt::coop::poll_within_budget(context, |context| self.poll_awaited(context, interest))
+    }
+
+    /// As [`UdpSocket::poll_ready`], without the budget.
+    fn poll_awaited(&self, context: &mut Context<'_>, interest: Interest) -> Poll<Ready> {
         if interest.is_writable() && !self.is_registered.load(Ordering::Relaxed) {
             self.register();
         }

@@ -16,6 +16,7 @@ mod simulated {
     include!("contract/readiness.rs");
     include!("contract/options.rs");
     include!("contract/datagrams.rs");
+    include!("contract/budget.rs");
     include!("contract/unix.rs");
 
     fn spawn(task: impl std::future::Future<Output = ()> + Send + 'static) {
@@ -34,6 +35,7 @@ mod real {
     include!("contract/readiness.rs");
     include!("contract/options.rs");
     include!("contract/datagrams.rs");
+    include!("contract/budget.rs");
     include!("contract/unix.rs");
 
     fn spawn(task: impl std::future::Future<Output = ()> + Send + 'static) {
@@ -130,4 +132,5 @@ contract! {
     destinations_are_checked
     broadcasts_arrive_on_the_own_host
     multicast_arrives_at_members
+    a_poll_completes_128_ready_operations
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
+mod budget;
 mod calls;
 mod contract;
 mod costs;

@@ -277,7 +277,8 @@ pub(crate) struct WorkerGuard {
 impl Drop for WorkerGuard {
     fn drop(&mut self) {
         let lifo_slot = LIFO_SLOT.take();
-        if let Some(task) = current_task().filter(|_| !std::thread::panicking()) {
+        // Also while a panic unwinds: the other tasks of the process go on if it is caught.
+        if let Some(task) = current_task() {
             if task.is_blocking() {
                 *task.kept_lifo_slot() = lifo_slot;
             } else {

@@ -228,22 +228,6 @@ fn a_timeout_prefers_a_future_that_is_ready_in_time() {
     });
 }
 
-/// The scope that panicked is recorded, although every guard restores the scope before.
-#[test]
-fn the_scope_of_a_panic_is_recorded() {
-    let recorder = Recorder::new(Keep::Nothing);
-    let own = recorder.clone();
-    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        Runtime::new().block_on(async {
-            let task = rt::spawn(&own, "doomed", async { panic!("on purpose") });
-            let _ = task.await;
-            std::future::pending::<()>().await;
-        });
-    }));
-    assert!(caught.is_err());
-    assert_eq!(recorder.text(recorder.panicked().unwrap().task), "doomed");
-}
-
 /// Branches that end one after the other: each is polled when it begins and when its own timer
 /// fires, not when another's does.
 #[test]

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod budget;
 mod causes;
 mod processes;
+mod tasks;
 mod workers;

@@ -93,16 +93,119 @@ fn a_broken_property_is_a_verdict() {
     assert_eq!(played.outcome.verdict, expected);
 }
 
+/// Returns the location of a panic that is raised this many lines after this one's caller.
+#[track_caller]
+fn lines_below(lines: u32, column: u32) -> Option<String> {
+    let caller = std::panic::Location::caller();
+    Some(format!("{}:{}:{column}", caller.file(), caller.line() + lines))
+}
+
 #[test]
-fn a_panic_names_its_node() {
+fn a_panic_names_node_task_and_location() {
+    let location = lines_below(3, 58);
     let played = play(|world| {
         Box::pin(async move {
             world.node("node-2").spawn("doomed", async { panic!("on purpose") });
             stormglass_rt::sleep(MS(10)).await;
         })
     });
-    let expected = Verdict::Panicked { node: "node-2".into(), message: "on purpose".into() };
+    let (node, task) = ("node-2".into(), Some("doomed".into()));
+    let expected = Verdict::Panicked { node, task, location, message: "on purpose".into() };
     assert_eq!(played.outcome.verdict, expected);
+}
+
+/// Tasks of `madsim::task::spawn`, which madsim-tokio's `tokio::spawn` is, have a node and no name.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what madsim-tokio's spawn is")]
+fn a_panic_in_a_task_of_madsim_names_node_and_location() {
+    for node in ["node-2", "harness"] {
+        let location = lines_below(3, 66);
+        let played = play(move |world| {
+            Box::pin(async move {
+                let doomed = || drop(madsim::task::spawn(async { panic!("boom") }));
+                match node {
+                    "harness" => doomed(),
+                    node => drop(world.node(node).spawn("spawner", async move { doomed() })),
+                }
+                stormglass_rt::sleep(MS(10)).await;
+            })
+        });
+        let expected = Verdict::Panicked { node: node.into(), task: None, location, message: "boom".into() };
+        assert_eq!(played.outcome.verdict, expected);
+    }
+}
+
+/// A panic of the scenario itself.
+#[test]
+fn a_panic_of_the_scenario_is_one_of_the_harness() {
+    let location = lines_below(1, 49);
+    let played = play(|_| Box::pin(async move { panic!("number {}", 7) }));
+    let (node, task) = ("harness".into(), Some("scenario".into()));
+    let expected = Verdict::Panicked { node, task, location, message: "number 7".into() };
+    assert_eq!(played.outcome.verdict, expected);
+}
+
+/// A task that joins one that panicked receives the panic, and the run goes on. The run fails if
+/// it drops the handle, or keeps it to the end, unless the process is killed meanwhile.
+#[test]
+fn only_a_panic_that_no_task_joins_fails_the_run() {
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Does {
+        Joins,
+        Drops,
+        Keeps,
+        Kills,
+    }
+    for does in [Does::Joins, Does::Drops, Does::Keeps, Does::Kills] {
+        let played = play(move |world| {
+            Box::pin(async move {
+                let node = world.node("node-1");
+                let task: stormglass_rt::JoinHandle<()> = node.spawn("doomed", async { panic!("boom") });
+                stormglass_rt::sleep(MS(1)).await;
+                match does {
+                    Does::Joins => assert!(task.await.unwrap_err().is_panic()),
+                    Does::Drops => drop(task),
+                    Does::Keeps => std::mem::forget(task),
+                    Does::Kills => {
+                        node.kill();
+                        drop(task);
+                    }
+                }
+                stormglass_rt::sleep(MS(1)).await;
+                world.note("went on");
+            })
+        });
+        let went_on = played.trace.events.iter().any(|event| played.trace.text(event.subject) == "went on");
+        assert_eq!(went_on, does != Does::Drops, "{does:?}");
+        match &played.outcome.verdict {
+            Verdict::Passed => assert!(matches!(does, Does::Joins | Does::Kills), "{does:?}"),
+            Verdict::Panicked { node, task, location, message } => {
+                assert!(matches!(does, Does::Drops | Does::Keeps), "{does:?}");
+                assert_eq!((&**node, task.as_deref(), &**message), ("node-1", Some("doomed"), "boom"));
+                assert!(location.as_ref().unwrap().starts_with(file!()));
+            }
+            other => panic!("{does:?}: {other}"),
+        }
+    }
+}
+
+/// The words are those with which madsim panics when its event queue is empty. The timer of the
+/// run's horizon keeps the queue of a run from being empty.
+#[test]
+fn a_panic_with_the_words_of_madsim_is_a_panic() {
+    let played = play(|_| Box::pin(async move { panic!("no events, all tasks will block forever") }));
+    let verdict = played.outcome.verdict;
+    assert!(matches!(&verdict, Verdict::Panicked { node, .. } if node == "harness"), "{verdict}");
+}
+
+/// A scenario that waits for something that nothing can do ends at the horizon.
+#[test]
+fn a_scenario_without_any_event_ends_at_the_horizon() {
+    let played = play_with(&[("run.horizon", "3s")], |_| Box::pin(std::future::pending()));
+    assert_eq!(
+        (played.outcome.verdict, played.outcome.ended.as_nanos() / 1_000_000),
+        (Verdict::Passed, 3_000)
+    );
 }
 
 /// A task that only yields lets no time pass; the limit of polls (`run.turns`) ends it.
@@ -110,19 +213,72 @@ fn a_panic_names_its_node() {
 fn a_task_that_only_yields_is_stopped() {
     let played = play_with(&[("run.turns", "5000")], |world| {
         Box::pin(async move {
-            world.node("node-1").spawn("spinning", async {
+            let spinning = world.node("node-1").spawn("spinning", async {
                 loop {
                     madsim::task::yield_now().await;
                 }
             });
-            stormglass_rt::sleep(MS(10)).await;
+            let _: Result<(), _> = spinning.await;
         })
     });
-    assert!(
-        matches!(&played.outcome.verdict, Verdict::Stalled { reason } if reason.contains("5000 turns")),
-        "{:?}",
-        played.outcome.verdict
-    );
+    let Verdict::Stalled { reason } = &played.outcome.verdict else { panic!("{}", played.outcome.verdict) };
+    assert!(reason.starts_with("5000 turns of tasks were spent"), "{reason}");
+    assert!(reason.ends_with("The last turn was that of the task spinning on node-1"), "{reason}");
+}
+
+/// A loop of operations that are ready, with system calls that cost nothing, is a stall of its
+/// task, in a task of madsim too: each budget of 128 operations counts as 128 turns.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what madsim-tokio's spawn is")]
+fn a_loop_of_ready_operations_without_a_cost_is_stopped() {
+    for (in_madsim, task) in [(false, "looping"), (true, "without a name")] {
+        let played = play_with(&[("run.turns", "5000"), ("cpu.system-call", "0s")], move |world| {
+            Box::pin(async move {
+                let looping = async {
+                    loop {
+                        stormglass_rt::coop::consume_budget().await;
+                    }
+                };
+                let node = world.node("node-1");
+                if in_madsim {
+                    node.spawn("spawner", async { drop(madsim::task::spawn(looping)) });
+                } else {
+                    node.spawn("looping", looping);
+                }
+                stormglass_rt::sleep(MS(10)).await;
+            })
+        });
+        let Verdict::Stalled { reason } = &played.outcome.verdict else {
+            panic!("{}", played.outcome.verdict)
+        };
+        let end = format!("The last turn was that of the task {task} on node-1");
+        assert!(reason.ends_with(&end), "{reason}");
+    }
+}
+
+/// 1280 operations are 9 whole budgets and one that is used up but not exceeded: the task waits for
+/// 9 * 128 system calls.
+#[test]
+fn system_calls_cost_what_the_cpu_profile_says() {
+    for (cost, nanos) in [("2us", 2_000), ("0s", 0)] {
+        let played = play_with(&[("cpu.system-call", cost)], |world| {
+            Box::pin(async move {
+                let calls = world.node("node-1").spawn("calls", async {
+                    let began = stormglass_rt::now();
+                    for _ in 0..1_280 {
+                        stormglass_rt::coop::consume_budget().await;
+                    }
+                    stormglass_rt::now() - began
+                });
+                let took = calls.await.unwrap();
+                world.note(&took.as_nanos().to_string());
+            })
+        });
+        let took: u64 = played.trace.symbols.last().unwrap().parse().unwrap();
+        // Each of 9 polls takes 50 to 100 ns, and madsim adds 50 ns to a timer.
+        let least = 9 * 128 * nanos;
+        assert!((least..least + 9 * 150).contains(&took), "{cost}: {took}");
+    }
 }
 
 /// A kill ends a node's tasks and keeps its disk, which the next incarnation reads.
