@@ -86,7 +86,9 @@ impl Readiness {
 
     /// As [`Readiness::poll_ready`].
     pub(crate) async fn ready(&self, interest: Interest) -> Ready {
-        poll_fn(|context| self.poll_ready(interest, context)).await
+        // Uses up no budget, as with tokio.
+        coop::count_try();
+        poll_fn(|context| self.poll_awaited(interest, context)).await
     }
 
     /// Runs an operation if the socket is ready for it.
