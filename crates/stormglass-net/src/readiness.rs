@@ -57,7 +57,7 @@ impl Readiness {
 
     /// Clears the flags of an interest: the kernel said that the operation would block. The end of a
     /// direction is final: nothing clears it.
-    fn clear(&self, ready: Ready) {
+    pub(crate) fn clear(&self, ready: Ready) {
         let mut state = self.lock();
         state.ready = state.ready - (ready & (Ready::READABLE | Ready::WRITABLE | Ready::ERROR));
     }
