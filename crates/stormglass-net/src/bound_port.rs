@@ -2,7 +2,7 @@
 
 use crate::address::HostId;
 use crate::network::Shared;
-use crate::ports::{At, Binding, Owner, Protocol};
+use crate::ports::{At, Binding, Owner, Protocol, Reuse};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ pub(crate) struct BoundPort {
 }
 
 impl BoundPort {
-    /// Binds a port of a host for the current process, or a free one if it is 0. With `reuse`,
-    /// connections on the port do not prevent that.
+    /// Binds a port of a host for the current process, or a free one if it is 0. `reuse`
+    /// says with what it shares the port.
     ///
     /// # Errors
     ///
@@ -27,10 +27,10 @@ impl BoundPort {
         protocol: Protocol,
         (host, at): (HostId, At),
         port: u16,
-        reuse: bool,
+        reuse: impl Into<Reuse>,
         owner: Owner,
     ) -> io::Result<BoundPort> {
-        let binding = network.bind(protocol, (host, at), port, reuse, owner)?;
+        let binding = network.bind(protocol, (host, at), port, reuse.into(), owner)?;
         Ok(BoundPort { network: network.clone(), protocol, host, binding })
     }
 

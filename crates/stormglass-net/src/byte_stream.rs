@@ -214,7 +214,10 @@ macro_rules! byte_stream_methods {
             /// # Errors
             ///
             /// None; the result type is tokio's.
-            pub async fn ready(&self, interest: $crate::Interest) -> std::io::Result<$crate::Ready> {
+            pub async fn ready(
+                &self,
+                interest: $crate::interest::Interest,
+            ) -> std::io::Result<$crate::interest::Ready> {
                 // Uses up no budget, as with tokio.
                 stormglass_rt::coop::count_try();
                 std::future::poll_fn(|context| self.socket.poll_awaited(context, interest).map(Ok)).await
@@ -227,7 +230,7 @@ macro_rules! byte_stream_methods {
             ///
             /// None; the result type is tokio's.
             pub async fn readable(&self) -> std::io::Result<()> {
-                self.ready($crate::Interest::READABLE).await.map(drop)
+                self.ready($crate::interest::Interest::READABLE).await.map(drop)
             }
 
             /// Polls [`Self::readable`], for hand-written futures.
@@ -235,7 +238,7 @@ macro_rules! byte_stream_methods {
                 &self,
                 context: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                self.socket.poll_ready(context, $crate::Interest::READABLE).map(|_| Ok(()))
+                self.socket.poll_ready(context, $crate::interest::Interest::READABLE).map(|_| Ok(()))
             }
 
             /// Waits until a write would not block: there is room, or an error.
@@ -244,7 +247,7 @@ macro_rules! byte_stream_methods {
             ///
             /// None; the result type is tokio's.
             pub async fn writable(&self) -> std::io::Result<()> {
-                self.ready($crate::Interest::WRITABLE).await.map(drop)
+                self.ready($crate::interest::Interest::WRITABLE).await.map(drop)
             }
 
             /// Polls [`Self::writable`], for hand-written futures.
@@ -252,7 +255,7 @@ macro_rules! byte_stream_methods {
                 &self,
                 context: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                self.socket.poll_ready(context, $crate::Interest::WRITABLE).map(|_| Ok(()))
+                self.socket.poll_ready(context, $crate::interest::Interest::WRITABLE).map(|_| Ok(()))
             }
 
             /// Calls a function that uses the socket, if the socket is ready; `WouldBlock` of the
@@ -264,7 +267,7 @@ macro_rules! byte_stream_methods {
             /// `WouldBlock` if the socket is not ready; the function's errors.
             pub fn try_io<R>(
                 &self,
-                interest: $crate::Interest,
+                interest: $crate::interest::Interest,
                 operation: impl FnOnce() -> std::io::Result<R>,
             ) -> std::io::Result<R> {
                 let clear = |ready| self.socket.clear_readiness(ready);
@@ -280,7 +283,7 @@ macro_rules! byte_stream_methods {
             /// The function's errors.
             pub async fn async_io<R>(
                 &self,
-                interest: $crate::Interest,
+                interest: $crate::interest::Interest,
                 mut operation: impl FnMut() -> std::io::Result<R>,
             ) -> std::io::Result<R> {
                 loop {

@@ -76,7 +76,7 @@ impl Host {
         let shared = self.shared();
         let remote = SocketAddr::new(shared.ip(to.host), to.port);
         let port = LocalPort::reserve(shared, self.id, 0, remote)?;
-        let target = Target { host: to.host, at: At::Host, port: to.port };
+        let target = Target { host: to.host, at: At::Host, port: to.port, flow: 0 };
         let round_trips = shared.profile.handshake_round_trips;
         let (_, backlog) = shared.handshake::<Backlog<R, S>>(self.id, target, round_trips).await?;
         let local = SocketAddr::new(shared.ip(self.id), port.take());

@@ -27,6 +27,8 @@ pub(crate) struct Target {
     /// The host's addresses at which the listener is reached.
     pub(crate) at: At,
     pub(crate) port: u16,
+    /// Selects one of listeners that share the port.
+    pub(crate) flow: u64,
 }
 
 /// The way to the host that has bound the port.
@@ -46,7 +48,7 @@ impl Shared {
         round_trips: u8,
     ) -> io::Result<(HostId, Arc<T>)> {
         let began = rt::now();
-        let host = self.receiver(Protocol::Stream, to.host, to.at, to.port);
+        let host = self.receiver_of(Protocol::Stream, to.host, to.at, to.port, to.flow);
         let mut path = Path { host, there: self.link(from, host), back: self.link(host, from) };
         let result = self.handshake_over(from, &mut path, to, round_trips).await;
         let Path { host, there, .. } = path;
@@ -71,7 +73,7 @@ impl Shared {
                 rt::sleep(latency).await;
                 let queue = match refused {
                     true => Ok(None),
-                    false => self.inbox::<T>(Protocol::Stream, to.host, to.at, to.port),
+                    false => self.inbox_of::<T>(Protocol::Stream, to.host, to.at, to.port, to.flow),
                 };
                 // A full backlog drops the SYN without an answer: the client retransmits it.
                 let full = matches!(&queue, Ok(Some(queue)) if queue.is_full());
@@ -81,7 +83,7 @@ impl Shared {
                 }
             }
             rt::sleep_until(attempt + timeout.next()?).await;
-            let host = self.receiver(Protocol::Stream, to.host, to.at, to.port);
+            let host = self.receiver_of(Protocol::Stream, to.host, to.at, to.port, to.flow);
             if host != path.host {
                 *path = Path { host, there: self.link(from, host), back: self.link(host, from) };
             }
@@ -145,6 +147,11 @@ impl LocalPort {
         let port = state.ports.connect((namespace, host), port, remote, rt::now())?;
         drop(state);
         Ok(LocalPort { network: network.clone(), host, port, remote, taken: false })
+    }
+
+    /// A number of the flow from this port: the same whenever the host uses it.
+    pub(crate) fn flow(&self) -> u64 {
+        u64::from(self.host.0) << 16 | u64::from(self.port)
     }
 
     /// Gives the port to the established connection.

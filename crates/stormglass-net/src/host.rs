@@ -5,7 +5,7 @@ use crate::bound_port::BoundPort;
 use crate::error::EADDRNOTAVAIL;
 use crate::location::Location;
 use crate::network::{Network, Shared};
-use crate::ports::{At, Owner, Protocol};
+use crate::ports::{At, Owner, Protocol, Reuse};
 use crate::power::Power;
 use madsim::task::NodeId;
 use std::io;
@@ -126,7 +126,7 @@ impl Host {
         &self,
         protocol: Protocol,
         address: SocketAddr,
-        reuse: bool,
+        reuse: impl Into<Reuse>,
         owner: Owner,
     ) -> io::Result<BoundPort> {
         let shared = self.shared();

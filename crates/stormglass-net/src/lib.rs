@@ -4,13 +4,12 @@
 //!
 //! 1. Data without a network: [`profile`] (latencies, bandwidths, buffer sizes), `error`
 //!    (Linux's numbers), `interest`, `cached_readiness` and `readiness` (what tokio knows of a
-//!    socket), `ip_options`, `address`,
-//!    `location`, `power`, `keepalive`, `retransmission` and `delayed_ack` (TCP's timers),
-//!    `inbox`, `queue` (messages that a hold keeps).
+//!    socket), `ip_options`, `address`, `location`, `power`, `keepalive`, `retransmission` and `delayed_ack`
+//!    (TCP's timers), `inbox`, `queue` (messages that a hold keeps).
 //! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ephemeral`
-//!    (choice of free ports), `ports`, `registry` (connections and names of Unix sockets), `groups`
+//!    (choice of free ports), `ports`, `registry` (connections, names of Unix sockets), `groups`
 //!    (members of multicast groups), `madsim_network` (the same faults in madsim's own network),
-//!    [`network`], `bound_port`, [`host`].
+//!    [`network`], `cast` (receivers of broadcast and multicast), `bound_port`, [`host`].
 //! 3. Faults on it: `inject`, [`partition`], [`hold`].
 //! 4. How values are delivered: `delivery` (one timer for each), `datagram`, `ordered_stream` (one
 //!    direction of a connection).
@@ -102,6 +101,9 @@ mod madsim_network;
 
 #[cfg(madsim)]
 pub mod network;
+
+#[cfg(madsim)]
+mod cast;
 
 #[cfg(madsim)]
 mod bound_port;

@@ -5,11 +5,10 @@ use crate::address::{HostId, NamespaceId};
 use crate::error::EADDRINUSE;
 use crate::fault::{Faults, Segment, Sent};
 use crate::groups::Groups;
-use crate::ip_options::Interface;
 use crate::link::{Link, Transit};
 use crate::location::Location;
 use crate::madsim_network::{MadsimNetwork, MountedNode};
-use crate::ports::{At, Binding, Owner, Ports, Protocol, Reserved, Site};
+use crate::ports::{At, Binding, Owner, Ports, Protocol, Reserved, Reuse, Site};
 use crate::power::Power;
 use crate::profile::{LinkProfile, NetProfile};
 use crate::registry::{Connections, RegisteredConnection, UnixNames};
@@ -18,7 +17,7 @@ use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId;
 use rustc_hash::FxBuildHasher;
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -65,7 +64,7 @@ pub(crate) struct State {
     special: Vec<(glob::Pattern, glob::Pattern, Arc<LinkProfile>)>,
     pub(crate) ports: Ports,
     pub(crate) unix_names: UnixNames,
-    groups: Groups,
+    pub(crate) groups: Groups,
     connections: Connections,
     /// The nodes that hosts are mounted on.
     nodes: BTreeMap<NodeId, HostId>,
@@ -252,7 +251,7 @@ impl Shared {
         protocol: Protocol,
         (host, at): (HostId, At),
         port: u16,
-        reuse: bool,
+        reuse: Reuse,
         owner: Owner,
     ) -> io::Result<Binding> {
         // Ports may be bound before the run begins.
@@ -284,6 +283,18 @@ impl Shared {
     /// Returns the host that receives what is sent to a port at these addresses of `host`: where
     /// hosts share a namespace, the one whose process has bound the port.
     pub(crate) fn receiver(&self, protocol: Protocol, host: HostId, at: At, port: u16) -> HostId {
+        self.receiver_of(protocol, host, at, port, 0)
+    }
+
+    /// As [`Shared::receiver`], where `flow` selects one of listeners that share the port.
+    pub(crate) fn receiver_of(
+        &self,
+        protocol: Protocol,
+        host: HostId,
+        at: At,
+        port: u16,
+        flow: u64,
+    ) -> HostId {
         if at == At::Host {
             return host;
         }
@@ -291,7 +302,7 @@ impl Shared {
         if !state.host(host).location.shares_namespace() {
             return host;
         }
-        let bound = state.ports.find(protocol, &state.site(host, at), port);
+        let bound = state.ports.find(protocol, &state.site(host, at), port, flow);
         bound.map_or(host, |bound| bound.host)
     }
 
@@ -308,8 +319,24 @@ impl Shared {
         at: At,
         port: u16,
     ) -> io::Result<Option<Arc<T>>> {
+        self.inbox_of(protocol, host, at, port, 0)
+    }
+
+    /// As [`Shared::inbox`], where `flow` selects one of listeners that share the port.
+    ///
+    /// # Errors
+    ///
+    /// As [`Shared::inbox`].
+    pub(crate) fn inbox_of<T: Send + Sync + 'static>(
+        &self,
+        protocol: Protocol,
+        host: HostId,
+        at: At,
+        port: u16,
+        flow: u64,
+    ) -> io::Result<Option<Arc<T>>> {
         let state = self.lock();
-        let bound = state.ports.find(protocol, &state.site(host, at), port);
+        let bound = state.ports.find(protocol, &state.site(host, at), port, flow);
         let Some(owner) = bound.map(|bound| bound.owner.clone()) else { return Ok(None) };
         drop(state);
         if owner.is::<Reserved>() {
@@ -478,77 +505,23 @@ impl Shared {
     }
 }
 
-/// Broadcast and multicast.
-impl Shared {
-    /// Returns the hosts that receive a broadcast: one of each namespace of the sender's zone, the
-    /// sender's own included.
-    pub(crate) fn broadcast_receivers(&self, from: HostId, to: SocketAddr, over: Interface) -> Vec<HostId> {
-        let is_receiver = |state: &State, host: HostId| match over {
-            Interface::Loopback => state.namespace(host) == state.namespace(from),
-            Interface::Network => state.host(host).location.zone == state.host(from).location.zone,
-        };
-        self.receivers(to, is_receiver)
-    }
-
-    /// Returns the hosts that receive what a host sends to a multicast group: one of each
-    /// namespace that is a member and that the datagram reaches.
-    pub(crate) fn group_receivers(
-        &self,
-        from: HostId,
-        to: SocketAddr,
-        over: Interface,
-        ttl: u32,
-        loops: bool,
-    ) -> Vec<HostId> {
-        let is_receiver = |state: &State, host: HostId| {
-            let is_own = state.namespace(host) == state.namespace(from);
-            let is_near = state.host(host).location.zone == state.host(from).location.zone;
-            let reaches = match over {
-                // What is sent over loopback always arrives there.
-                Interface::Loopback => is_own,
-                Interface::Network if is_own => loops,
-                Interface::Network => ttl > 1 || ttl == 1 && is_near,
-            };
-            reaches && state.is_member(host, to.ip(), over)
-        };
-        self.receivers(to, is_receiver)
-    }
-
-    fn receivers(&self, to: SocketAddr, is_receiver: impl Fn(&State, HostId) -> bool) -> Vec<HostId> {
-        let state = self.lock();
-        let mut namespaces = BTreeSet::new();
-        let hosts = (0..state.hosts.len() as u32).map(HostId);
-        let hosts: Vec<HostId> = hosts
-            .filter(|&host| is_receiver(&state, host) && namespaces.insert(state.namespace(host)))
-            .collect();
-        drop(state);
-        let receiver = |host| self.receiver(Protocol::Datagram, host, to.ip().into(), to.port());
-        hosts.into_iter().map(receiver).collect()
-    }
-}
-
 impl State {
-    /// A socket of the host joins a multicast group.
-    pub(crate) fn join_group(&mut self, host: HostId, group: IpAddr, over: Interface) {
-        self.groups.join(self.namespace(host), group, over);
-    }
-
-    /// A socket of the host leaves a multicast group that it has joined.
-    pub(crate) fn leave_group(&mut self, host: HostId, group: IpAddr, over: Interface) {
-        self.groups.leave(self.namespace(host), group, over);
-    }
-
-    /// Whether a socket of the host's namespace is a member of a multicast group.
-    pub(crate) fn is_member(&self, host: HostId, group: IpAddr, over: Interface) -> bool {
-        self.groups.is_member(self.namespace(host), group, over)
-    }
-
     fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
         self.hosts.iter().flat_map(|host| host.links.iter().flatten())
     }
 
     fn host(&self, id: HostId) -> &HostInfo {
         &self.hosts[id.0 as usize]
+    }
+
+    /// All hosts, in order.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = HostId> + use<> {
+        (0..self.hosts.len() as u32).map(HostId)
+    }
+
+    /// The host's zone.
+    pub(crate) fn zone(&self, host: HostId) -> &str {
+        &self.host(host).location.zone
     }
 
     /// The host's network namespace.

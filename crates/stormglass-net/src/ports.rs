@@ -53,6 +53,22 @@ pub(crate) struct Site {
     pub(crate) at: At,
 }
 
+/// What a socket shares its port with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reuse {
+    /// Connections on the port, and sockets that have this option too and do not listen
+    /// (`SO_REUSEADDR`).
+    pub(crate) address: bool,
+    /// Sockets that have this option too (`SO_REUSEPORT`).
+    pub(crate) port: bool,
+}
+
+impl From<bool> for Reuse {
+    fn from(address: bool) -> Reuse {
+        Reuse { address, port: false }
+    }
+}
+
 /// How long a connection that was closed keeps its ports (Linux: `TCP_TIMEWAIT_LEN`).
 pub(crate) const TIME_WAIT: Duration = Duration::from_secs(60);
 
@@ -74,6 +90,7 @@ pub(crate) struct Bound {
     /// The process that has bound it. Nothing is bound any more once that has ended, even if its
     /// socket is still to be dropped.
     process: Process,
+    reuse: Reuse,
     number: u64,
 }
 
@@ -108,6 +125,16 @@ impl Bound {
         }
     }
 
+    /// Whether it and another socket share their port (Linux: `inet_bind_conflict`).
+    fn shares(&self, reuse: Reuse) -> bool {
+        self.reuse.port && reuse.port || self.reuse.address && reuse.address && !self.receives_any()
+    }
+
+    /// Whether it receives anything: a socket that is bound and does not listen does not.
+    fn receives_any(&self) -> bool {
+        !self.owner.is::<Reserved>()
+    }
+
     /// Whether it is reached at `site` of the same namespace.
     fn receives(&self, site: &Site) -> bool {
         match (self.at, site.at) {
@@ -119,8 +146,7 @@ impl Bound {
 }
 
 impl Ports {
-    /// Binds a port, or an ephemeral one if it is 0. With `reuse`, connections on the port do not
-    /// prevent that (`SO_REUSEADDR`). The owners of ports whose processes have ended are moved to
+    /// Binds a port, or an ephemeral one if it is 0. The owners of ports whose processes have ended are moved to
     /// `released`.
     ///
     /// # Errors
@@ -131,7 +157,7 @@ impl Ports {
         protocol: Protocol,
         site: Site,
         port: u16,
-        reuse: bool,
+        reuse: Reuse,
         now: SimTime,
         (owner, process): (Owner, Process),
         released: &mut Vec<Owner>,
@@ -151,13 +177,15 @@ impl Ports {
         let first = (namespace, port, SocketAddr::from(([0; 4], 0)));
         let mut connections =
             self.connections.range(first..).take_while(|(key, _)| (key.0, key.1) == (namespace, port));
-        let in_connection =
-            protocol == Protocol::Stream && !reuse && connections.any(|(_, (_, used))| !used.is_over(now));
+        let in_connection = protocol == Protocol::Stream
+            && !reuse.address
+            && connections.any(|(_, (_, used))| !used.is_over(now));
         if in_connection {
             return Err(EADDRINUSE.into());
         }
         let bound = self.bound.entry((protocol, namespace, port)).or_default();
-        while let Some(taken) = bound.iter().position(|bound| bound.excludes(&site)) {
+        let excludes = |bound: &Bound| bound.excludes(&site) && !bound.shares(reuse);
+        while let Some(taken) = bound.iter().position(excludes) {
             if !bound[taken].process.check_ended() {
                 return Err(EADDRINUSE.into());
             }
@@ -165,7 +193,7 @@ impl Ports {
         }
         self.last_bound += 1;
         let number = self.last_bound;
-        bound.push(Bound { host, at, owner, process, number });
+        bound.push(Bound { host, at, owner, process, reuse, number });
         Ok(Binding { port, number })
     }
 
@@ -186,10 +214,22 @@ impl Ports {
         Some(owner)
     }
 
-    /// Returns what a port at `site` is bound to, unless its process is known to have ended.
-    pub(crate) fn find(&self, protocol: Protocol, site: &Site, port: u16) -> Option<&Bound> {
+    /// Returns what a port at `site` is bound to, unless its process is known to have ended. Of
+    /// listeners that share the port (`SO_REUSEPORT`), `flow` selects one: the same for all
+    /// segments of a connection.
+    pub(crate) fn find(&self, protocol: Protocol, site: &Site, port: u16, flow: u64) -> Option<&Bound> {
         let bound = self.bound.get(&(protocol, site.namespace, port))?;
-        bound.iter().find(|bound| bound.receives(site) && !bound.process.has_ended())
+        let alive = || bound.iter().filter(|bound| bound.receives(site) && !bound.process.has_ended());
+        let receiving = || alive().filter(|bound| bound.receives_any());
+        match receiving().count() {
+            0 => alive().next(),
+            1 => receiving().next(),
+            // Fibonacci hashing spreads ports that follow each other.
+            many => {
+                let hash = flow.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+                receiving().nth((hash % many as u64) as usize)
+            }
+        }
     }
 
     /// Reserves a local port for a connection of a host to a remote address: this port, or an
@@ -282,8 +322,45 @@ mod tests {
     }
 
     fn bind(ports: &mut Ports, site: Site, port: u16, reuse: bool, now: SimTime) -> io::Result<Binding> {
-        let (owner, mut released) = ((Arc::new(Reserved) as Owner, Process::current()), Vec::new());
+        bind_owner(ports, site, port, reuse.into(), now, Arc::new("a listener"))
+    }
+
+    fn bind_owner(
+        ports: &mut Ports,
+        site: Site,
+        port: u16,
+        reuse: Reuse,
+        now: SimTime,
+        owner: Owner,
+    ) -> io::Result<Binding> {
+        let (owner, mut released) = ((owner, Process::current()), Vec::new());
         ports.bind(Protocol::Stream, site, port, reuse, now, owner, &mut released)
+    }
+
+    #[test]
+    fn sockets_share_a_port_if_both_ask_for_it() {
+        let mut ports = Ports::default();
+        let (none, address, port) =
+            (Reuse::default(), Reuse::from(true), Reuse { address: false, port: true });
+        let mut bind =
+            |at_port, reuse, owner: Owner| bind_owner(&mut ports, at(0, At::Any), at_port, reuse, NOW, owner);
+        bind(1, port, Arc::new("a listener")).unwrap();
+        bind(1, port, Arc::new("another")).unwrap();
+        assert_eq!(kind(bind(1, address, Arc::new("a third"))), io::ErrorKind::AddrInUse);
+        bind(2, address, Arc::new(Reserved)).unwrap();
+        bind(2, address, Arc::new(Reserved)).unwrap();
+        assert_eq!(kind(bind(2, none, Arc::new(Reserved))), io::ErrorKind::AddrInUse);
+        bind(2, address, Arc::new("a listener")).unwrap();
+        assert_eq!(kind(bind(2, address, Arc::new(Reserved))), io::ErrorKind::AddrInUse);
+        // The flows from a hundred ports reach both listeners.
+        let found = |flow| {
+            let found = ports.find(Protocol::Stream, &at(0, At::Any), 1, flow).unwrap();
+            *found.owner.downcast_ref::<&str>().unwrap()
+        };
+        let first = (0..100).filter(|&flow| found(flow) == "a listener").count();
+        assert!((20..=80).contains(&first), "{first} of 100");
+        let found = ports.find(Protocol::Stream, &at(0, At::Any), 2, 0).unwrap();
+        assert!(found.receives_any());
     }
 
     #[test]
@@ -313,11 +390,11 @@ mod tests {
         bind(at(1, At::Host), 81).unwrap();
         assert_eq!(kind(bind(at(1, At::Host), 81)), io::ErrorKind::AddrInUse);
         assert_eq!(kind(bind(at(2, At::Any), 81)), io::ErrorKind::AddrInUse);
-        let found = ports.find(Protocol::Stream, &at(1, ip([127, 0, 0, 1])), 80).unwrap();
+        let found = ports.find(Protocol::Stream, &at(1, ip([127, 0, 0, 1])), 80, 0).unwrap();
         assert_eq!(found.host, HostId(0));
-        let found = ports.find(Protocol::Stream, &at(1, At::Host), 81).unwrap();
+        let found = ports.find(Protocol::Stream, &at(1, At::Host), 81, 0).unwrap();
         assert_eq!(found.host, HostId(1));
-        assert!(ports.find(Protocol::Stream, &at(2, At::Host), 81).is_none());
+        assert!(ports.find(Protocol::Stream, &at(2, At::Host), 81, 0).is_none());
     }
 
     /// 28,232 ports from 32,768 to 60,999 towards one address; ports in TIME_WAIT are free again

@@ -189,6 +189,17 @@ impl SocketPair {
         socket.outstanding < window
     }
 
+    /// Reports an arrival to the process. An event reports everything that the socket is ready
+    /// for, so that it can be written to, too.
+    fn report_arrival(&self, side: Side, socket: &Socket, at: SimTime) {
+        let events = &self.events[side as usize];
+        events.report(Event::Readable);
+        let is_updated = socket.window_updates.front().is_some_and(|&(update, _)| update <= at);
+        if is_updated || socket.outstanding < self.windows[side as usize] {
+            events.report(Event::Writable);
+        }
+    }
+
     /// Reserves this much of the send window, if it is bounded; returns how much is reserved.
     pub(crate) fn reserve(&self, side: Side, counts: u64) -> u64 {
         let counts = if self.is_unbounded(side) { 0 } else { counts };
@@ -471,12 +482,12 @@ impl<T: Send + 'static> Destination<Packet<T>> for SocketDestination<T> {
             Packet::Data(value, counts) => {
                 socket.unread += counts;
                 lock(&self.queue).push_back((value, cause));
-                self.pair.events[self.side as usize].report(Event::Readable);
+                self.pair.report_arrival(self.side, &socket, at);
                 socket.readers.wake_all();
             }
             Packet::Fin => {
                 socket.fin_received = Some(cause);
-                self.pair.events[self.side as usize].report(Event::Readable);
+                self.pair.report_arrival(self.side, &socket, at);
                 socket.readers.wake_all();
             }
             Packet::Rst => {

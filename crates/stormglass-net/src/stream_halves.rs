@@ -101,7 +101,7 @@ macro_rules! byte_stream_halves {
             /// # Errors
             ///
             /// None; the result type is tokio's.
-            pub async fn ready(&self, interest: $crate::Interest) -> io::Result<$crate::Ready> {
+            pub async fn ready(&self, interest: $crate::interest::Interest) -> io::Result<$crate::interest::Ready> {
                 let $half = self;
                 $stream.ready(interest).await
             }

@@ -111,7 +111,10 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
             return self.poll_send_window(context);
         }
         if let Some(context) = context {
-            self.socket().writers.add(context.waker());
+            // The next event reports that the socket can be written to, whatever it is.
+            let mut socket = self.socket();
+            socket.writers.add(context.waker());
+            socket.readers.add(context.waker());
         }
         Poll::Pending
     }

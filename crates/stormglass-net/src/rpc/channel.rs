@@ -167,7 +167,7 @@ impl<Q: Send + 'static, A: Send + 'static> Channel<Q, A> {
             return Ok(connection.clone());
         }
         let shared: &Arc<Shared> = self.host.shared();
-        let target = Target { host: self.to.host, at: At::Host, port: self.to.port };
+        let target = Target { host: self.to.host, at: At::Host, port: self.to.port, flow: 0 };
         let round_trips = shared.profile.handshake_round_trips;
         let (_, service) = shared.handshake::<RequestQueue<Q, A>>(self.host.id, target, round_trips).await?;
         let stream = |from, to| OrderedStream::new(shared, shared.link(from, to), self.to.port);

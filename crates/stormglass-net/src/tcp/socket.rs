@@ -8,7 +8,7 @@ use crate::error::{EAFNOSUPPORT, EINVAL, ENETUNREACH};
 use crate::handshake::{LocalPort, Target, connect_to_unused_address};
 use crate::host::Host;
 use crate::ip_options::{Interface, ip_option_methods};
-use crate::ports::{At, Protocol, Reserved};
+use crate::ports::{At, Protocol, Reserved, Reuse};
 use crate::socket_pair::{Ends, lock};
 use crate::tcp::listener::TcpListener;
 use crate::tcp::options::TcpOptions;
@@ -195,10 +195,15 @@ impl TcpSocket {
         if bound.is_some() {
             return Err(EINVAL.into());
         }
-        let reuse = self.options().reuse_address;
+        let reuse = self.reuse();
         let port = self.host.bind_address(Protocol::Stream, address, reuse, Arc::new(Reserved))?;
         *bound = Some((SocketAddr::new(address.ip(), port.port()), port));
         Ok(())
+    }
+
+    fn reuse(&self) -> Reuse {
+        let options = self.options();
+        Reuse { address: options.reuse_address, port: options.reuse_port }
     }
 
     fn is_v6(&self) -> bool {
@@ -255,7 +260,8 @@ impl TcpSocket {
         let Some(host_there) = host_there.filter(reaches) else {
             match connect_to_unused_address().await? {}
         };
-        let target = Target { host: host_there, at: At::Ip(remote.ip()), port: remote.port() };
+        let target =
+            Target { host: host_there, at: At::Ip(remote.ip()), port: remote.port(), flow: port.flow() };
         let (there, backlog) = shared.handshake::<Backlog<Bytes, Bytes>>(host.id, target, 0).await?;
         let profile = &shared.profile;
         let (listening_send, listening_receive) = backlog.buffers;
@@ -290,7 +296,8 @@ impl TcpSocket {
         let shared = self.host.shared();
         drop(port);
         let at = (self.host.id, bound.ip().into());
-        let port = BoundPort::bind(shared, Protocol::Stream, at, bound.port(), true, backlog.clone())?;
+        let reuse = Reuse { address: true, port: options.reuse_port };
+        let port = BoundPort::bind(shared, Protocol::Stream, at, bound.port(), reuse, backlog.clone())?;
         Ok(TcpListener {
             host: self.host.clone(),
             address: bound,

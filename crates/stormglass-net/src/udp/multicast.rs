@@ -27,13 +27,8 @@ impl UdpSocket {
         if !multiaddr.is_multicast() {
             return Err(EINVAL.into());
         }
-        let over = match interface {
-            ip if ip.is_unspecified() => Interface::Network,
-            ip if ip.is_loopback() => Interface::Loopback,
-            ip if self.host.shared().is_local(self.host.id, ip.into()) => Interface::Network,
-            _ => return Err(ENODEV.into()),
-        };
-        self.join(Membership { group: multiaddr.into(), over, named: interface })
+        let over = self.interface_of(interface).ok_or(ENODEV)?;
+        self.join(Membership { group: multiaddr.into(), over })
     }
 
     /// Joins a group of IPv6 over the interface with this index; 0 is `eth0`.
@@ -44,13 +39,13 @@ impl UdpSocket {
     pub fn join_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
         self.check_v6_group(multiaddr)?;
         let over = Interface::from_index(interface)?;
-        self.join(Membership { group: (*multiaddr).into(), over, named: Ipv4Addr::UNSPECIFIED })
+        self.join(Membership { group: (*multiaddr).into(), over })
     }
 
     fn join(&self, membership: Membership) -> io::Result<()> {
-        let Membership { group, over, .. } = membership;
+        let Membership { group, over } = membership;
         let mut memberships = lock(&self.memberships);
-        if memberships.iter().any(|other| (other.group, other.over) == (group, over)) {
+        if memberships.contains(&membership) {
             return Err(EADDRINUSE.into());
         }
         let of_v4 = memberships.iter().filter(|other| other.group.is_ipv4()).count();
@@ -62,17 +57,23 @@ impl UdpSocket {
         Ok(())
     }
 
-    /// Leaves a group of IPv4 that was joined with this address of an interface; with the
-    /// unspecified address, the one that was joined last.
+    /// Leaves a group of IPv4 that was joined over the interface that has this address; the
+    /// unspecified one is `eth0`.
     ///
     /// # Errors
     ///
     /// EADDRNOTAVAIL if the socket has not joined it.
     pub fn leave_multicast_v4(&self, multiaddr: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
-        let group = IpAddr::from(multiaddr);
-        self.leave(|joined| {
-            joined.group == group && (interface.is_unspecified() || joined.named == interface)
-        })
+        let (group, over) = (IpAddr::from(multiaddr), self.interface_of(interface));
+        self.leave(|joined| joined.group == group && over == Some(joined.over))
+    }
+
+    fn interface_of(&self, ip: Ipv4Addr) -> Option<Interface> {
+        match ip {
+            ip if ip.is_unspecified() => Some(Interface::Network),
+            ip if ip.is_loopback() => Some(Interface::Loopback),
+            ip => self.host.shared().is_local(self.host.id, ip.into()).then_some(Interface::Network),
+        }
     }
 
     /// Leaves a group of IPv6 that was joined over the interface with this index; 0 is any.
@@ -90,7 +91,7 @@ impl UdpSocket {
     fn leave(&self, is_meant: impl Fn(&Membership) -> bool) -> io::Result<()> {
         let mut memberships = lock(&self.memberships);
         let index = memberships.iter().rposition(is_meant).ok_or(EADDRNOTAVAIL)?;
-        let Membership { group, over, .. } = memberships.remove(index);
+        let Membership { group, over } = memberships.remove(index);
         self.host.shared().lock().leave_group(self.host.id, group, over);
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::udp::options::UdpOptions;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
@@ -47,9 +47,6 @@ pub struct UdpSocket {
 pub(crate) struct Membership {
     pub(crate) group: IpAddr,
     pub(crate) over: Interface,
-    /// The address of the interface, as the program has named it. For IPv6 the index alone names
-    /// it.
-    pub(crate) named: Ipv4Addr,
 }
 
 ip_option_methods!(UdpSocket);
@@ -315,7 +312,7 @@ impl UdpSocket {
 
 impl Drop for UdpSocket {
     fn drop(&mut self) {
-        for Membership { group, over, .. } in std::mem::take(&mut *lock(&self.memberships)) {
+        for Membership { group, over } in std::mem::take(&mut *lock(&self.memberships)) {
             self.host.shared().lock().leave_group(self.host.id, group, over);
         }
     }

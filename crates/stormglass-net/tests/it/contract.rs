@@ -126,6 +126,7 @@ contract! {
     only_a_linger_of_zero_resets
     udp_sockets_have_linux_options
     multicast_groups_are_joined_and_left
+    listeners_share_a_port_if_all_ask_for_it
     a_new_udp_socket_is_writable_after_a_turn_of_the_driver
     an_error_does_not_make_a_udp_socket_readable
     peeks_leave_the_datagram

@@ -8,6 +8,7 @@ mod calls;
 mod contract;
 mod costs;
 mod faults;
+mod groups;
 mod hold;
 mod hyper;
 mod madsim_network;

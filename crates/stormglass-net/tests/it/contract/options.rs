@@ -167,3 +167,57 @@ pub async fn multicast_groups_are_joined_and_left() -> Vec<String> {
     seen.note("leave again", socket.leave_multicast_v6(&group, 1));
     seen.0
 }
+
+/// Connects as often as asked for; returns how many connections each listener accepts.
+async fn accepted_by(listeners: &[net::TcpListener], connections: usize) -> Vec<usize> {
+    let at = listeners[0].local_addr().unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..connections {
+        clients.push(net::TcpStream::connect(at).await.unwrap());
+    }
+    settle().await;
+    let mut accepted = Vec::new();
+    for listener in listeners {
+        let mut count = 0;
+        while is_ready(listener.accept()).await {
+            count += 1;
+        }
+        accepted.push(count);
+    }
+    accepted
+}
+
+pub async fn listeners_share_a_port_if_all_ask_for_it() -> Vec<String> {
+    let mut seen = Seen::default();
+    let bound = |at: &str, address: bool, port: bool| {
+        let socket = net::TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(address).unwrap();
+        socket.set_reuseport(port).unwrap();
+        socket.bind(at.parse().unwrap()).map(|()| socket)
+    };
+    let first = bound("127.0.0.1:0", false, true).unwrap();
+    let at = first.local_addr().unwrap().to_string();
+    seen.note("without", bound(&at, false, false).map(drop));
+    seen.note("with another option", bound(&at, true, false).map(drop));
+    let second = bound(&at, false, true).unwrap();
+    let mut listeners = vec![first.listen(128).unwrap()];
+    seen.note("one listener", Ok(accepted_by(&listeners, 5).await));
+    listeners.push(second.listen(128).unwrap());
+    let accepted = accepted_by(&listeners, 64).await;
+    // 64 connections: one listener gets all of them with a probability of 2^-63.
+    seen.note("both accept", Ok((accepted[0] > 0, accepted[1] > 0, accepted[0] + accepted[1])));
+    drop(listeners.remove(0));
+    seen.note("the other one", Ok(accepted_by(&listeners, 5).await));
+    drop(listeners);
+    // `SO_REUSEADDR` shares the port until one of the sockets listens.
+    let first = bound("127.0.0.1:0", true, false).unwrap();
+    let at = first.local_addr().unwrap().to_string();
+    let second = bound(&at, true, false).unwrap();
+    seen.note("without", bound(&at, false, false).map(drop));
+    let listener = first.listen(128).unwrap();
+    seen.note("the second", second.listen(128).map(drop));
+    seen.note("a third", bound(&at, true, false).map(drop));
+    drop(listener);
+    seen.note("a fourth", bound(&at, true, false).map(drop));
+    seen.0
+}
