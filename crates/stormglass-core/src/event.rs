@@ -173,6 +173,8 @@ kinds! {
     /// so nothing polled the I/O and time drivers. The value is the number of wake-ups that were
     /// delayed.
     Block "blocked" Other,
+    /// The permission bits or times of a file were set.
+    SetAttributes "setattr" Disk,
 }
 
 /// The part of the system that spends an event's time.

@@ -34,8 +34,8 @@ use crate::directory::ReadDir;
 use crate::disk::Disk;
 use crate::ext::FileExt;
 use crate::file::{File, OpenOptions};
-use crate::metadata::Metadata;
-use std::fs::TryLockError;
+use crate::metadata::{FileTimes, Metadata};
+use std::fs::{Permissions, TryLockError};
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -116,6 +116,8 @@ impl BlockingFile {
         read_at(buffer: &mut [u8], offset: u64) -> usize;
         read_exact_at(buffer: &mut [u8], offset: u64) -> ();
         set_len(len: u64) -> ();
+        set_permissions(permissions: Permissions) -> ();
+        set_times(times: FileTimes) -> ();
         sync_all() -> ();
         sync_data() -> ();
         write_all_at(bytes: &[u8], offset: u64) -> ();
@@ -126,7 +128,7 @@ impl BlockingFile {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` while others mode a lock.
+    /// `WouldBlock` while others hold a lock.
     pub fn try_lock(&self) -> Result<(), TryLockError> {
         self.0.try_lock()
     }

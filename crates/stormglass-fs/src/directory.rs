@@ -2,26 +2,40 @@
 
 use crate::disk::Disk;
 use crate::metadata::{FileType, Metadata};
+use crate::mount;
 use crate::operation::Operation;
-use crate::tree::{Type, path_str};
+use crate::options::masked;
+use crate::tree::{Inode, Type, path_str};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::vec::IntoIter;
 use stormglass_core::Kind;
+use stormglass_rt as rt;
+
+/// The permission bits of a new directory, without those of the umask.
+const DIRECTORY_MODE: u32 = 0o777;
 
 /// The entries of a directory at the time it was read, sorted by name; named after `tokio::fs::ReadDir`.
 #[derive(Debug)]
 pub struct ReadDir {
     disk: Disk,
     path: PathBuf,
-    entries: IntoIter<(Arc<str>, Type)>,
+    entries: IntoIter<(Arc<str>, Inode, Type)>,
+    _descriptor: rt::Descriptor,
 }
 
 impl ReadDir {
-    pub(crate) fn new(disk: &Disk, path: &Path, entries: Vec<(Arc<str>, Type)>) -> ReadDir {
-        ReadDir { disk: disk.clone(), path: path.to_path_buf(), entries: entries.into_iter() }
+    fn new(
+        disk: &Disk,
+        path: &Path,
+        entries: Vec<(Arc<str>, Inode, Type)>,
+        descriptor: rt::Descriptor,
+    ) -> ReadDir {
+        let (disk, path, entries) = (disk.clone(), path.to_path_buf(), entries.into_iter());
+        ReadDir { disk, path, entries, _descriptor: descriptor }
     }
 
     /// Returns the next entry.
@@ -33,9 +47,15 @@ impl ReadDir {
         Ok(self.next())
     }
 
+    /// As [`ReadDir::next_entry`]. It is always ready: the entries were read when the directory was
+    /// opened.
+    pub fn poll_next_entry(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Option<DirEntry>>> {
+        Poll::Ready(Ok(self.next()))
+    }
+
     /// Returns the names of the remaining entries.
     pub fn names(self) -> Vec<String> {
-        self.entries.map(|(name, _)| name.to_string()).collect()
+        self.entries.map(|(name, ..)| name.to_string()).collect()
     }
 }
 
@@ -43,8 +63,8 @@ impl Iterator for ReadDir {
     type Item = DirEntry;
 
     fn next(&mut self) -> Option<DirEntry> {
-        let (name, kind) = self.entries.next()?;
-        Some(DirEntry { disk: self.disk.clone(), path: self.path.join(&*name), name, kind })
+        let (name, inode, kind) = self.entries.next()?;
+        Some(DirEntry { disk: self.disk.clone(), path: self.path.join(&*name), name, inode, kind })
     }
 }
 
@@ -54,6 +74,7 @@ pub struct DirEntry {
     disk: Disk,
     path: PathBuf,
     name: Arc<str>,
+    inode: Inode,
     kind: Type,
 }
 
@@ -66,6 +87,11 @@ impl DirEntry {
     /// Returns the name.
     pub fn file_name(&self) -> OsString {
         OsString::from(&*self.name)
+    }
+
+    /// Returns the inode number.
+    pub fn ino(&self) -> u64 {
+        self.inode.number()
     }
 
     /// Returns the metadata of the entry; a symbolic link is not followed.
@@ -87,6 +113,43 @@ impl DirEntry {
     }
 }
 
+/// How to create directories; named after `tokio::fs::DirBuilder`. On a disk that is not mounted:
+/// [`Disk::create_dir_with`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DirBuilder {
+    recursive: bool,
+    mode: Option<u32>,
+}
+
+impl DirBuilder {
+    /// Creates a builder for one directory with the permission bits 0o777, less the umask.
+    pub fn new() -> DirBuilder {
+        DirBuilder::default()
+    }
+
+    /// Creates missing parents too, and accepts a directory that exists. Default: false.
+    pub fn recursive(&mut self, recursive: bool) -> &mut DirBuilder {
+        self.recursive = recursive;
+        self
+    }
+
+    /// Sets the permission bits of new directories. The umask, 0o022, is taken from them. Default:
+    /// 0o777.
+    pub fn mode(&mut self, mode: u32) -> &mut DirBuilder {
+        self.mode = Some(mode);
+        self
+    }
+
+    /// Creates the directory, on the disk that is mounted on the current node.
+    ///
+    /// # Errors
+    ///
+    /// As [`Disk::create_dir`] and [`Disk::create_dir_all`]; `Unsupported` when no disk is mounted.
+    pub async fn create(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        mount::current()?.create_dir_with(self, path).await
+    }
+}
+
 impl Disk {
     /// Creates a directory.
     ///
@@ -94,8 +157,20 @@ impl Disk {
     ///
     /// `NotFound` if its parent is missing, `AlreadyExists`, `NotADirectory`.
     pub async fn create_dir(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        let path = path_str(path.as_ref())?;
-        self.operate(Kind::Mkdir, path, |state| state.tree.create_dir(path)).await
+        make_dir(self, path.as_ref(), DIRECTORY_MODE).await
+    }
+
+    /// Creates a directory as the builder says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Disk::create_dir`] and [`Disk::create_dir_all`].
+    pub async fn create_dir_with(&self, builder: &DirBuilder, path: impl AsRef<Path>) -> io::Result<()> {
+        let mode = builder.mode.unwrap_or(DIRECTORY_MODE);
+        match builder.recursive {
+            true => create_all(self, path.as_ref(), mode).await,
+            false => make_dir(self, path.as_ref(), mode).await,
+        }
     }
 
     /// Creates a directory and its missing parents. An existing directory is no error and costs an operation.
@@ -104,7 +179,7 @@ impl Disk {
     ///
     /// `AlreadyExists` if a file has the name, `NotADirectory`.
     pub async fn create_dir_all(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        create_all(self, path.as_ref()).await
+        create_all(self, path.as_ref(), DIRECTORY_MODE).await
     }
 
     /// Removes an empty directory.
@@ -135,15 +210,16 @@ impl Disk {
     /// `NotFound`, `NotADirectory`.
     pub async fn read_dir(&self, path: impl AsRef<Path>) -> io::Result<ReadDir> {
         let path = path_str(path.as_ref())?;
-        let mut entries: Vec<(Arc<str>, Type)> = Vec::new();
+        let descriptor = rt::Descriptor::open()?;
+        let mut entries: Vec<(Arc<str>, Inode, Type)> = Vec::new();
         loop {
             let subject = self.subject(path);
-            let in_flight =
-                self.start(None, Operation { kind: Kind::Readdir, subject, bytes: 0, target: None })?;
+            let operation = Operation { kind: Kind::Readdir, subject, bytes: 0, target: None, direct: false };
+            let in_flight = self.start(None, operation)?;
             let all_read = self.complete(in_flight, |state, in_flight| {
                 let mut rest = state.tree.read_dir(path)?;
-                if let Some((last, _)) = entries.last() {
-                    rest.retain(|(name, _)| name > last);
+                if let Some((last, ..)) = entries.last() {
+                    rest.retain(|(name, ..)| name > last);
                 }
                 let count = in_flight.shortened(rest.len());
                 let all_read = count == rest.len();
@@ -152,19 +228,24 @@ impl Disk {
                 Ok(all_read)
             });
             if all_read.await? {
-                return Ok(ReadDir::new(self, path.as_ref(), entries));
+                return Ok(ReadDir::new(self, path.as_ref(), entries, descriptor));
             }
         }
     }
 }
 
+async fn make_dir(disk: &Disk, path: &Path, mode: u32) -> io::Result<()> {
+    let path = path_str(path)?;
+    disk.operate(Kind::Mkdir, path, |state| state.tree.create_dir(path, masked(mode))).await
+}
+
 /// Creates a directory and its missing parents as std does: from the last component upwards until one can be created, then
 /// down again.
-async fn create_all(disk: &Disk, path: &Path) -> io::Result<()> {
+async fn create_all(disk: &Disk, path: &Path, mode: u32) -> io::Result<()> {
     let mut missing = Vec::new();
     let mut next = Some(path).filter(|path| !path.as_os_str().is_empty());
     while let Some(path) = next {
-        match disk.create_dir(path).await {
+        match make_dir(disk, path, mode).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(path),
             Err(_) if disk.metadata(path).await.is_ok_and(|metadata| metadata.is_dir()) => break,
             other => {
@@ -175,7 +256,7 @@ async fn create_all(disk: &Disk, path: &Path) -> io::Result<()> {
         next = path.parent().filter(|path| !path.as_os_str().is_empty());
     }
     for path in missing.into_iter().rev() {
-        match disk.create_dir(path).await {
+        match make_dir(disk, path, mode).await {
             Err(_) if disk.metadata(path).await.is_ok_and(|metadata| metadata.is_dir()) => {}
             other => other?,
         }

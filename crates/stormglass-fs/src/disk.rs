@@ -9,7 +9,7 @@ mod state;
 pub use snapshot::{Entry, EntryKind, Snapshot};
 
 pub(crate) use in_flight::{InFlight, OperationSleep};
-pub(crate) use state::{State, WriteAt};
+pub(crate) use state::{State, WriteAt, is_aligned};
 
 use crate::deferred::DeferredLatency;
 use crate::device::Device;
@@ -17,6 +17,7 @@ use crate::fault::{DiskRule, InvalidRule};
 use crate::operation::{Counters, Operation};
 use crate::power::{DrawnLoss, Loss};
 use crate::profile::DiskProfile;
+use crate::tree::User;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub struct Disk {
     shared: Arc<Shared>,
     /// For blocking calls: collects the latency of operations. Without it operations sleep.
     deferred: Option<DeferredLatency>,
+    /// The user of the process that uses this handle.
+    user: User,
 }
 
 #[derive(Debug)]
@@ -42,6 +45,7 @@ struct Shared {
     profile: DiskProfile,
     device: Device,
     recorder: Recorder,
+    device_number: u64,
     state: Mutex<State>,
 }
 
@@ -59,8 +63,9 @@ impl Disk {
     /// As [`Disk::recorded`], on a device that disks can share. The profile's own device is ignored.
     pub fn on(device: Device, name: &str, profile: DiskProfile, seed: Seed, recorder: &Recorder) -> Disk {
         let state = Mutex::new(State::new(name, &profile, seed));
-        let shared = Shared { profile, device, recorder: recorder.clone(), state };
-        Disk { shared: Arc::new(shared), deferred: None }
+        let (recorder, device_number) = (recorder.clone(), device_number(name));
+        let shared = Shared { profile, device, recorder, device_number, state };
+        Disk { shared: Arc::new(shared), deferred: None, user: User::ROOT }
     }
 
     /// Fails the power: of what was not synced, `loss` selects what is lost, drawn from the stream `("disk", name, "power
@@ -88,7 +93,7 @@ impl Disk {
     /// Mounts the filesystem read-only, as Linux does with `errors=remount-ro` when it detects corruption, or
     /// read-write again. While it is read-only, changes fail with EROFS.
     pub fn remount(&self, read_only: bool) {
-        self.lock().read_only = read_only;
+        self.lock().tree.read_only = read_only;
         self.note(if read_only { "remounted read-only" } else { "remounted read-write" });
     }
 
@@ -140,6 +145,12 @@ impl Disk {
         Snapshot::of(&self.lock().tree)
     }
 
+    /// Returns `st_dev`: a number of `blkext` block devices, 259, with a minor number that follows
+    /// from the disk's name.
+    pub(crate) fn device_number(&self) -> u64 {
+        self.shared.device_number
+    }
+
     /// Returns the recorder of this disk's events.
     pub fn recorder(&self) -> &Recorder {
         &self.shared.recorder
@@ -152,7 +163,31 @@ impl Disk {
 
     /// Returns a handle for blocking calls: operations take effect immediately and their latency is deferred.
     pub(crate) fn deferring_to(&self, deferred: &DeferredLatency) -> Disk {
-        Disk { shared: self.shared.clone(), deferred: Some(deferred.clone()) }
+        Disk { deferred: Some(deferred.clone()), ..self.clone() }
+    }
+
+    /// Returns a handle for the processes of this user and group, which permission bits can refuse
+    /// (EACCES, EPERM). Without it, a process is root, as in most containers: permission bits are
+    /// kept and shown, and stop nobody.
+    ///
+    /// ```
+    /// use std::os::unix::fs::PermissionsExt;
+    /// use stormglass_core::Seed;
+    /// use stormglass_fs::{self as fs, Disk, DiskProfile};
+    ///
+    /// madsim::runtime::Runtime::new().block_on(async {
+    ///     let disk = Disk::new("disk", DiskProfile::instant(), Seed(1));
+    ///     disk.write("/secret", "of root").await?;
+    ///     disk.set_permissions("/secret", PermissionsExt::from_mode(0o600)).await?;
+    ///     let _mounted = disk.as_user(1000, 1000).mount();
+    ///     assert_eq!(fs::read("/secret").await.unwrap_err().raw_os_error(), Some(13));
+    ///     Ok::<(), std::io::Error>(())
+    /// })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn as_user(&self, uid: u32, gid: u32) -> Disk {
+        Disk { user: User { uid, gid }, ..self.clone() }
     }
 
     pub(crate) fn subject(&self, path: &str) -> Symbol {
@@ -160,7 +195,9 @@ impl Disk {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.tree.set_user(self.user);
+        state
     }
 
     fn note(&self, what: &str) {
@@ -175,10 +212,19 @@ impl Disk {
         path: &str,
         effect: impl FnOnce(&mut State) -> io::Result<T>,
     ) -> io::Result<T> {
-        let operation = Operation { kind, subject: self.subject(path), bytes: 0, target: None };
+        let operation =
+            Operation { kind, subject: self.subject(path), bytes: 0, target: None, direct: false };
         let in_flight = self.start(None, operation)?;
         self.complete(in_flight, |state, _| effect(state)).await
     }
+}
+
+/// Returns the `st_dev` of a disk of this name: FNV-1a of the name as a minor number of 20 bits, in
+/// glibc's encoding (makedev).
+fn device_number(name: &str) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let minor = name.bytes().fold(0xcbf2_9ce4_8422_2325, step) & 0xf_ffff;
+    libc::makedev(259, minor as u32)
 }
 
 /// An installed rule; dropping it removes the rule.

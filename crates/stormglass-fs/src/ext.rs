@@ -36,7 +36,8 @@ pub trait FileExt {
             let mut done = 0;
             while done < buffer.len() {
                 match self.read_at(&mut buffer[done..], offset + done as u64).await? {
-                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    // std makes the error.
+                    0 => return io::Read::read_exact(&mut io::empty(), &mut [0]),
                     count => done += count,
                 }
             }
@@ -57,7 +58,8 @@ pub trait FileExt {
             let mut done = 0;
             while done < bytes.len() {
                 match self.write_at(&bytes[done..], offset + done as u64).await? {
-                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    // std makes the error.
+                    0 => return io::Write::write_all(&mut &mut [][..], &[0]),
                     count => done += count,
                 }
             }

@@ -1,30 +1,31 @@
 //! An open file: a handle to an open file description, and a stream.
 
 mod description;
+mod open;
 mod stream;
+mod traits;
 
 pub use crate::options::OpenOptions;
 
 use crate::deferred::DeferredLatency;
 use crate::disk::{Disk, InFlight, State};
+use crate::error::{self, Errno};
 use crate::ext::FileExt;
 use crate::lock::LockMode;
-use crate::metadata::Metadata;
+use crate::metadata::{FileTimes, Metadata, timestamp};
 use crate::mount;
-use crate::operation::Operation;
-use crate::tree::{Follow, Inode, Type};
+use crate::tree::Type;
 use description::Description;
-use std::fs::TryLockError;
+use std::fs::{Permissions, TryLockError};
 use std::future::{Future, poll_fn};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use stormglass_core::Kind;
-use stream::Stream;
-use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
+use stormglass_rt as rt;
+use stream::{DEFAULT_MAX_BUF_SIZE, Stream};
 
 /// An open file, or a directory opened to be synced; named after `tokio::fs::File`, and like it a stream: the methods of
 /// `tokio::io` read and write at its file offset. [`FileExt`] reads and writes at a given offset.
@@ -36,8 +37,11 @@ use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 pub struct File {
     open: Arc<Description>,
     stream: Mutex<Stream>,
-    /// Whether the stream was ever written to. Most files are not used as streams.
-    written: AtomicBool,
+    /// As with tokio, syncs and changes of the length through one handle take place one after the
+    /// other.
+    turn: tokio::sync::Mutex<()>,
+    max_buf_size: usize,
+    _descriptor: rt::Descriptor,
 }
 
 impl File {
@@ -73,29 +77,22 @@ impl File {
         OpenOptions::new()
     }
 
-    fn new(open: Arc<Description>) -> File {
-        File { open, stream: Mutex::default(), written: AtomicBool::new(false) }
+    fn new(open: Arc<Description>, descriptor: rt::Descriptor) -> File {
+        let (stream, turn) = (Mutex::default(), tokio::sync::Mutex::const_new(()));
+        File { open, stream, turn, max_buf_size: DEFAULT_MAX_BUF_SIZE, _descriptor: descriptor }
     }
 
     pub(crate) async fn open_on(disk: &Disk, options: &OpenOptions, path: &str) -> io::Result<File> {
-        if options.are_contradictory() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
-        let creates = options.creates() && disk.lock().tree.find(path, Follow::Always).is_err_and(missing);
-        let kind = if creates { Kind::Create } else { Kind::Open };
-        let subject = disk.subject(path);
-        let in_flight = disk.start(None, Operation { kind, subject, bytes: 0, target: None })?;
-        let found = |state: &mut State, _: &InFlight| {
-            let (inode, directory) = open_inode(state, options, path)?;
-            state.tree.open(inode);
-            let (epoch, number) = (state.epoch(), state.locks.number());
-            let (disk, position) = (disk.clone(), AtomicU64::new(0));
-            let open =
-                Description { disk, inode, directory, options: *options, subject, epoch, number, position };
-            Ok(File::new(Arc::new(open)))
-        };
-        disk.complete(in_flight, found).await
+        let (description, descriptor) = Description::open(disk, options, path).await?;
+        Ok(File::new(Arc::new(description), descriptor))
+    }
+
+    /// Opens the target of a copy: it is created or truncated, and gets the permission bits `mode`.
+    pub(crate) async fn create_copy(disk: &Disk, path: &str, mode: u32) -> io::Result<File> {
+        let options = *OpenOptions::new().write(true).create(true).truncate(true).mode(mode);
+        let (description, descriptor) =
+            Description::open_with(disk, options.flags()?, path, Some(mode)).await?;
+        Ok(File::new(Arc::new(description), descriptor))
     }
 
     /// Makes data and metadata durable (fsync). On a directory: its entries.
@@ -104,6 +101,7 @@ impl File {
     ///
     /// EIO after a power loss of the disk.
     pub async fn sync_all(&self) -> io::Result<()> {
+        let _turn = self.turn.lock().await;
         self.settle_stream().await;
         self.open.sync(Kind::Fsync).await
     }
@@ -114,6 +112,7 @@ impl File {
     ///
     /// EIO after a power loss of the disk.
     pub async fn sync_data(&self) -> io::Result<()> {
+        let _turn = self.turn.lock().await;
         self.settle_stream().await;
         self.open.sync(Kind::Fdatasync).await
     }
@@ -122,11 +121,25 @@ impl File {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if not opened for writing, `FileTooLarge`.
+    /// EINVAL if not opened for writing, EFBIG above 16 TiB; `InvalidInput` above `i64::MAX`, as
+    /// std has it.
     pub async fn set_len(&self, len: u64) -> io::Result<()> {
+        let _turn = self.turn.lock().await;
         self.settle_stream().await;
-        if !self.open.options.writes() || i64::try_from(len).is_err() {
-            return Err(io::ErrorKind::InvalidInput.into());
+        self.lock_stream().discard_unread(&self.open);
+        self.cut(len).await?;
+        self.lock_stream().len_was_set();
+        Ok(())
+    }
+
+    /// Sets the length, without a look at the stream.
+    async fn cut(&self, len: u64) -> io::Result<()> {
+        i64::try_from(len).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        if self.open.options.path_only {
+            return Err(Errno::EBADF.into());
+        }
+        if !self.open.options.write {
+            return Err(Errno::EINVAL.into());
         }
         let set = |state: &mut State, _: &InFlight| {
             state.tree.change_file(self.open.inode, len, |contents| contents.set_len(len))
@@ -140,44 +153,105 @@ impl File {
     ///
     /// EIO after a power loss of the disk.
     pub async fn metadata(&self) -> io::Result<Metadata> {
-        let stat = |state: &mut State, _: &InFlight| Ok(state.tree.stat(self.open.inode).into());
-        self.open.operate(Kind::Stat, 0, 0, stat).await
+        let stat = |state: &mut State, _: &InFlight| Ok(state.tree.stat(self.open.inode));
+        let stat = self.open.operate(Kind::Stat, 0, 0, stat).await?;
+        Ok(Metadata::new(stat, &self.open.disk))
+    }
+
+    /// Sets the permission bits (fchmod): those of `mode`, the type of the file aside.
+    ///
+    /// # Errors
+    ///
+    /// EPERM for a user who is neither the owner nor root, EROFS, EBADF if opened with `O_PATH`.
+    pub async fn set_permissions(&self, permissions: Permissions) -> io::Result<()> {
+        let mode = permissions.mode();
+        self.set_attributes(|state| state.tree.set_mode(self.open.inode, mode)).await
+    }
+
+    /// Sets the times that are given (futimens), and leaves the others.
+    ///
+    /// # Errors
+    ///
+    /// EPERM for a user who is neither the owner nor root, EROFS, EBADF if opened with `O_PATH`.
+    pub async fn set_times(&self, times: FileTimes) -> io::Result<()> {
+        let turn = self.turn.lock().await;
+        self.settle_stream().await;
+        drop(turn);
+        let FileTimes { accessed, modified } = times;
+        let [accessed, modified] = [accessed, modified].map(|time| time.map(timestamp));
+        self.set_attributes(|state| state.tree.set_times(self.open.inode, accessed, modified)).await
+    }
+
+    /// Sets when the contents last changed; as [`File::set_times`].
+    ///
+    /// # Errors
+    ///
+    /// As [`File::set_times`].
+    #[expect(clippy::disallowed_types, reason = "the run's own wall clock, or a time that the program sets")]
+    pub async fn set_modified(&self, time: std::time::SystemTime) -> io::Result<()> {
+        self.set_times(FileTimes::new().set_modified(time)).await
+    }
+
+    async fn set_attributes(&self, set: impl FnOnce(&mut State) -> io::Result<()>) -> io::Result<()> {
+        if self.open.options.path_only {
+            return Err(Errno::EBADF.into());
+        }
+        self.open.operate(Kind::SetAttributes, 0, 0, |state, _| set(state)).await
+    }
+
+    /// Sets the most bytes of one read or write of the stream. Default: 2 MiB.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    #[track_caller]
+    pub fn set_max_buf_size(&mut self, max_buf_size: usize) {
+        assert!(max_buf_size > 0, "`max_buf_size` must be greater than 0");
+        self.max_buf_size = max_buf_size;
+    }
+
+    /// Returns the most bytes of one read or write of the stream.
+    pub fn max_buf_size(&self) -> usize {
+        self.max_buf_size
     }
 
     /// Returns another handle to the same open file description: handles share the file offset and the locks.
     ///
     /// # Errors
     ///
-    /// Never; a real process can run out of file descriptors.
+    /// EMFILE if the process has no descriptor left.
     pub async fn try_clone(&self) -> io::Result<File> {
+        let turn = self.turn.lock().await;
         self.settle_stream().await;
-        Ok(File::new(self.open.clone()))
+        drop(turn);
+        let clone = File::new(self.open.clone(), rt::Descriptor::open()?);
+        Ok(File { max_buf_size: self.max_buf_size, ..clone })
     }
 
-    /// Waits for the stream's in-flight write; the next write or flush reports its error.
+    /// Waits for the stream's in-flight read or write; the next write or flush reports the error of
+    /// a write.
     async fn settle_stream(&self) {
-        if !self.written.load(Ordering::Relaxed) {
-            return;
-        }
-        poll_fn(|context| {
-            let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-            stream.poll_settled(context)
-        })
-        .await;
+        poll_fn(|context| self.lock_stream().poll_settled(&self.open, context)).await;
+    }
+
+    fn lock_stream(&self) -> MutexGuard<'_, Stream> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stream_mut(&mut self) -> (&mut Stream, &Arc<Description>) {
         (self.stream.get_mut().unwrap_or_else(PoisonError::into_inner), &self.open)
     }
 
-    pub(crate) fn is_directory(&self) -> bool {
-        self.open.directory
+    /// Returns the permission bits if this is a regular file, without an operation of its own.
+    pub(crate) fn mode_of_regular_file(&self) -> Option<u32> {
+        let stat = self.open.disk.lock().tree.stat(self.open.inode);
+        (stat.kind == Type::File).then_some(stat.attributes.mode)
     }
 
     /// Reads the whole file.
     pub(crate) async fn read_whole(&self) -> io::Result<Vec<u8>> {
         let len = if self.open.directory { 1 } else { self.open.len()? };
-        let mut bytes = vec![0; usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?];
+        let mut bytes = vec![0; usize::try_from(len).map_err(|_| Errno::EFBIG)?];
         let mut count = 0;
         // After a short read, read again; a read that returns everything is not repeated.
         while count < bytes.len() {
@@ -199,7 +273,7 @@ impl File {
                 return Ok(());
             }
             if count == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+                return Err(error::write_zero());
             }
         }
     }
@@ -219,15 +293,7 @@ impl File {
 
     /// Sets the file offset.
     pub(crate) fn seek_to(&self, to: io::SeekFrom) -> io::Result<u64> {
-        let from = match to {
-            io::SeekFrom::Start(position) => (position, 0),
-            io::SeekFrom::Current(by) => (self.open.position.load(Ordering::Relaxed), by),
-            io::SeekFrom::End(by) => (self.open.len()?, by),
-        };
-        let position = from.0.checked_add_signed(from.1).filter(|&position| i64::try_from(position).is_ok());
-        let position = position.ok_or(io::ErrorKind::InvalidInput)?;
-        self.open.position.store(position, Ordering::Relaxed);
-        Ok(position)
+        self.open.seek(to)
     }
 
     /// Returns a new open file description of the same file for blocking calls, whose latency is deferred.
@@ -247,7 +313,7 @@ impl File {
             number: state.locks.number(),
             position: AtomicU64::new(open.position.load(Ordering::Relaxed)),
         };
-        File::new(Arc::new(open))
+        File::new(Arc::new(open), rt::Descriptor::default())
     }
 }
 
@@ -260,32 +326,6 @@ impl OpenOptions {
     pub async fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
         mount::current()?.open_with(self, path).await
     }
-}
-
-/// Finds or creates the file to open. Returns its inode and whether it is a directory.
-fn open_inode(state: &mut State, options: &OpenOptions, path: &str) -> io::Result<(Inode, bool)> {
-    let existing = state.tree.find(path, Follow::Always).ok();
-    if state.is_read_only()
-        && (options.writes() && existing.is_some() || options.creates() && existing.is_none())
-    {
-        return Err(crate::fault::DiskError::ReadOnly.into());
-    }
-    let inode = match options.creates() {
-        true => state.tree.create(path, options.create_new)?,
-        false => state.tree.find(path, Follow::Always)?,
-    };
-    let directory = state.tree.type_of(inode) == Type::Directory;
-    if directory && (options.writes() || options.creates()) {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    if state.tree.special(inode).is_some() {
-        // ENXIO: open(2) of a socket; a FIFO is opened by `stormglass_net::unix::pipe`.
-        return Err(io::Error::from_raw_os_error(6));
-    }
-    if options.truncate && state.tree.stat(inode).len > 0 {
-        state.tree.change_file(inode, 0, |contents| contents.set_len(0))?;
-    }
-    Ok((inode, directory))
 }
 
 impl FileExt for File {
@@ -322,47 +362,5 @@ impl FileExt for File {
     async fn unlock(&self) -> io::Result<()> {
         self.open.unlock(&mut self.open.disk.lock());
         Ok(())
-    }
-}
-
-impl AsyncRead for File {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let (stream, open) = self.get_mut().stream_mut();
-        stream.poll_read(open, context, buffer)
-    }
-}
-
-impl AsyncWrite for File {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let file = self.get_mut();
-        *file.written.get_mut() = true;
-        let (stream, open) = file.stream_mut();
-        stream.poll_write(open, context, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().stream_mut().0.poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(context)
-    }
-}
-
-impl AsyncSeek for File {
-    fn start_seek(self: Pin<&mut Self>, to: io::SeekFrom) -> io::Result<()> {
-        let file = self.get_mut();
-        file.stream_mut().0.start_seek()?;
-        file.seek_to(to).map(drop)
-    }
-
-    fn poll_complete(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<u64>> {
-        let (stream, open) = self.get_mut().stream_mut();
-        ready!(stream.poll_settled(context));
-        Poll::Ready(Ok(open.position.load(Ordering::Relaxed)))
     }
 }

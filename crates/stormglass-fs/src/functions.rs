@@ -19,6 +19,7 @@ macro_rules! each {
             remove_dir_all(path: impl AsRef<Path>) -> ();
             remove_file(path: impl AsRef<Path>) -> ();
             rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> ();
+            set_permissions(path: impl AsRef<Path>, permissions: Permissions) -> ();
             symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> ();
             symlink_metadata(path: impl AsRef<Path>) -> Metadata;
             try_exists(path: impl AsRef<Path>) -> bool;

@@ -3,13 +3,14 @@
 //! The reading order is the order of dependence: a file uses only files before it in this list.
 //!
 //! 1. [`profile`]: the costs of operations, as data.
-//! 2. [`fault`]: rules that make operations fail or corrupt them. `error`: the errors that std has no name for.
-//! 3. `tree`: directory entries and contents, volatile and durable; plain structs without clock.
+//! 2. [`fault`]: rules that make operations fail or corrupt them. `error`: the errors of the kernel by their numbers.
+//! 3. `tree`: directory entries, contents and attributes, volatile and durable; plain structs without clock.
 //! 4. [`power`]: what a power loss leaves. [`device`]: the request queue and its stalls. `write_back`: the kernel's own writes.
 //! 5. `operation`: kinds, streams, counters. `lock`: advisory locks. `deferred`: the latency of blocking calls.
 //! 6. [`disk`]: the handle of a disk. Every operation starts, sleeps and finishes there.
-//! 7. `special`: Unix sockets and FIFOs. [`mount`]: the disk of a node. `metadata`, `names`, `directory`: operations on paths.
-//! 8. `options`, `ext`, [`file`](mod@file): an open file. `whole_file`: opening by path, reading and writing whole files.
+//! 7. `special`: Unix sockets and FIFOs. [`mount`]: the disk of a node. `options`: flags of `open(2)`. `metadata`, `names`,
+//!    `directory`: operations on paths.
+//! 8. `ext`, [`file`](mod@file): an open file. `whole_file`: opening by path, reading and writing whole files.
 //! 9. `functions`, `mounted`: the functions of `tokio::fs` on the mounted disk. [`blocking`]: engines without await.
 //!
 //! `real` replaces all of it where nothing is simulated.
@@ -75,15 +76,15 @@ mod write_back;
 #[cfg(madsim)]
 mod simulated {
     pub use crate::device::Device;
-    pub use crate::directory::{DirEntry, ReadDir};
+    pub use crate::directory::{DirBuilder, DirEntry, ReadDir};
     pub use crate::disk::{Disk, FaultGuard, Snapshot};
     pub use crate::file::{File, OpenOptions};
-    pub use crate::metadata::{FileType, Metadata};
+    pub use crate::metadata::{FileTimes, FileType, Metadata};
     pub use crate::mount::Mount;
     pub use crate::mounted::{
         canonicalize, copy, create_dir, create_dir_all, hard_link, metadata, read, read_dir, read_link,
-        read_to_string, remove_dir, remove_dir_all, remove_file, rename, symlink, symlink_metadata,
-        try_exists, write,
+        read_to_string, remove_dir, remove_dir_all, remove_file, rename, set_permissions, symlink,
+        symlink_metadata, try_exists, write,
     };
     pub use crate::operation::{Count, Counters};
     pub use crate::power::Loss;

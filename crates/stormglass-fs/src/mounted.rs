@@ -3,6 +3,7 @@
 use crate::directory::ReadDir;
 use crate::metadata::Metadata;
 use crate::mount::current;
+use std::fs::Permissions;
 use std::io;
 use std::path::{Path, PathBuf};
 

@@ -16,10 +16,12 @@ pub(crate) struct Operation {
     pub(crate) bytes: u64,
     /// The inode of the open file, and the offset; `None` for an operation on a path.
     pub(crate) target: Option<(Inode, u64)>,
+    /// Whether it bypasses the page cache (`O_DIRECT`).
+    pub(crate) direct: bool,
 }
 
 /// Every kind of operation, in the order of the streams.
-const OPERATIONS: [Kind; 16] = [
+const OPERATIONS: [Kind; 17] = [
     Kind::Open,
     Kind::Create,
     Kind::Read,
@@ -36,6 +38,7 @@ const OPERATIONS: [Kind; 16] = [
     Kind::Link,
     Kind::Symlink,
     Kind::Readlink,
+    Kind::SetAttributes,
 ];
 
 /// Returns an operation's index in [`OPERATIONS`].
@@ -57,6 +60,7 @@ pub(crate) fn index(kind: Kind) -> usize {
         Kind::Link => 13,
         Kind::Symlink => 14,
         Kind::Readlink => 15,
+        Kind::SetAttributes => 16,
         other => unreachable!("{other} is not a disk operation"),
     }
 }
@@ -73,7 +77,7 @@ pub(crate) fn cost(kind: Kind, profile: &DiskProfile) -> &OpCost {
         Kind::Unlink => &profile.unlink,
         Kind::Mkdir => &profile.mkdir,
         Kind::Readdir => &profile.readdir,
-        Kind::Truncate => &profile.truncate,
+        Kind::Truncate | Kind::SetAttributes => &profile.truncate,
         Kind::Allocate => &profile.allocate,
         Kind::Stat => &profile.stat,
         Kind::Link | Kind::Symlink => &profile.link,
@@ -84,8 +88,12 @@ pub(crate) fn cost(kind: Kind, profile: &DiskProfile) -> &OpCost {
 
 /// Returns whether a read-only filesystem refuses the operation.
 pub(crate) fn changes(kind: Kind) -> bool {
-    use Kind::{Allocate, Create, Link, Mkdir, Rename, Symlink, Truncate, Unlink, Write};
-    matches!(kind, Create | Write | Rename | Unlink | Mkdir | Truncate | Allocate | Link | Symlink)
+    use Kind::{Allocate, Create, Link, Mkdir, Rename, SetAttributes, Symlink, Truncate, Unlink, Write};
+    match kind {
+        Create | Link | Mkdir | Rename | Symlink | Unlink => true,
+        Allocate | SetAttributes | Truncate | Write => true,
+        _ => false,
+    }
 }
 
 /// Returns whether the operation is a sync.

@@ -37,7 +37,9 @@ impl Survivors for DrawnLoss<'_> {
 
 /// Splits a write into one write per sector of the file.
 pub(crate) fn sectors(write: Write) -> Vec<Write> {
-    let Write::Bytes { offset, bytes } = write else { return vec![write] };
+    let (Write::Bytes { offset, bytes } | Write::Direct { offset, bytes }) = write else {
+        return vec![write];
+    };
     let (first, rest) = bytes.split_at(bytes.len().min((SECTOR - offset % SECTOR) as usize));
     let mut parts = vec![Write::Bytes { offset, bytes: first.to_vec() }];
     let mut offset = offset + first.len() as u64;
@@ -60,7 +62,7 @@ mod tests {
             .iter()
             .map(|part| match part {
                 Write::Bytes { offset, bytes } => (*offset, bytes.len()),
-                Write::Length(_) => unreachable!("bytes stay bytes"),
+                Write::Direct { .. } | Write::Length(_) => unreachable!("bytes stay bytes"),
             })
             .collect();
         assert_eq!(sizes, [(400, 112), (512, 512), (1_024, 512), (1_536, 64)]);

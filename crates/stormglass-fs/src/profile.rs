@@ -40,7 +40,7 @@ pub struct DiskProfile {
     pub mkdir: OpCost,
     /// Listing a directory.
     pub readdir: OpCost,
-    /// Setting a file's length.
+    /// Setting a file's length, permission bits or times: a change of its inode.
     pub truncate: OpCost,
     /// Reserving space for a file.
     pub allocate: OpCost,

@@ -3,7 +3,8 @@
 use crate::deferred::DeferredLatency;
 use crate::disk::Disk;
 use crate::operation::Operation;
-use crate::tree::{Follow, path_str};
+use crate::options::masked;
+use crate::tree::{Follow, WRITE, path_str};
 use std::io;
 use std::path::Path;
 use stormglass_core::Kind;
@@ -15,16 +16,32 @@ impl Filesystem for Disk {
     /// Rules that make an operation fail apply to it.
     fn create(&self, path: &Path, kind: SpecialKind) -> io::Result<SpecialFile> {
         let path = path_str(path)?;
-        let operation = Operation { kind: Kind::Create, subject: self.subject(path), bytes: 0, target: None };
+        let operation = Operation {
+            kind: Kind::Create,
+            subject: self.subject(path),
+            bytes: 0,
+            target: None,
+            direct: false,
+        };
+        // The mode of bind(2), and what mkfifo(1) asks for.
+        let mode = match kind {
+            SpecialKind::Socket => masked(0o777),
+            SpecialKind::Fifo => masked(0o666),
+        };
         let disk = self.deferring_to(&DeferredLatency::recorded(self.recorder()));
         let in_flight = disk.start(None, operation)?;
-        disk.finish(in_flight, |state, _| state.tree.create_special(path, kind))
+        disk.finish(in_flight, |state, _| state.tree.create_special(path, kind, mode))
     }
 
     fn find(&self, path: &Path) -> io::Result<Option<SpecialFile>> {
         let state = self.lock();
         let inode = state.tree.find(path_str(path)?, Follow::Always)?;
-        Ok(state.tree.special(inode).cloned())
+        let file = state.tree.special(inode).cloned();
+        // Linux: `unix_find_bsd`.
+        if file.as_ref().is_some_and(|file| file.kind() == SpecialKind::Socket) {
+            state.tree.check(inode, WRITE)?;
+        }
+        Ok(file)
     }
 }
 

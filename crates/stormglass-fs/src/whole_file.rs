@@ -1,6 +1,7 @@
 //! Opening files by path, and operations on whole files.
 
 use crate::disk::Disk;
+use crate::error;
 use crate::file::{File, OpenOptions};
 use crate::tree::path_str;
 use std::io;
@@ -29,8 +30,9 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// `NotFound`, `AlreadyExists`, `NotADirectory`; `IsADirectory` for a directory opened for writing; `InvalidInput`
-    /// for options that contradict each other, by the rules of `std::fs::OpenOptions`.
+    /// `NotFound`, `AlreadyExists`, `NotADirectory`; `IsADirectory` for a directory opened for
+    /// writing; std's own for options that contradict each other, and EINVAL for flags that Linux
+    /// refuses; EACCES for a user whom the permission bits refuse; EROFS.
     pub async fn open_with(&self, options: &OpenOptions, path: impl AsRef<Path>) -> io::Result<File> {
         File::open_on(self, options, path_str(path.as_ref())?).await
     }
@@ -50,7 +52,7 @@ impl Disk {
     ///
     /// As [`Disk::read`]; `InvalidData` if the contents are not UTF-8.
     pub async fn read_to_string(&self, path: impl AsRef<Path>) -> io::Result<String> {
-        String::from_utf8(self.read(path).await?).map_err(|_| io::ErrorKind::InvalidData.into())
+        String::from_utf8(self.read(path).await?).map_err(|_| error::not_utf8())
     }
 
     /// Replaces a file's contents. Nothing is synced.
@@ -62,17 +64,16 @@ impl Disk {
         self.create(path).await?.write_whole(contents.as_ref(), 0).await
     }
 
-    /// Copies a file's contents to another file, which is created or replaced, and returns their size.
+    /// Copies a file's contents and permission bits to another file, which is created or replaced,
+    /// and returns their size.
     ///
     /// # Errors
     ///
     /// `InvalidInput` if the source is no regular file; otherwise as [`Disk::read`] and [`Disk::write`].
     pub async fn copy(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u64> {
         let from = self.open(from).await?;
-        if from.is_directory() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        let to = self.create(to).await?;
+        let mode = from.mode_of_regular_file().ok_or_else(error::not_a_file_to_copy)?;
+        let to = File::create_copy(self, path_str(to.as_ref())?, mode).await?;
         let bytes = from.read_whole().await?;
         to.write_whole(&bytes, 0).await?;
         Ok(bytes.len() as u64)

@@ -1,7 +1,7 @@
 //! The host's memory that a disk uses.
 
 use stormglass_core::{Keep, Recorder, Seed};
-use stormglass_fs::{Disk, DiskProfile, FileExt};
+use stormglass_fs::{self as fs, Disk, DiskProfile, FileExt};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -39,5 +39,23 @@ fn memory_use_follows_the_contents_of_a_disk() {
         }
         let written = allocated().saturating_sub(before);
         assert!(written < 16 << 10, "{written} bytes for one page");
+
+        // An operation on the mounted disk allocates as often as on the disk itself, however many
+        // nodes have one.
+        disk.write("f", [1; 100]).await.unwrap();
+        let _mounts: Vec<_> = disks.iter().map(Disk::mount).collect();
+        let _mounted = disk.mount();
+        let blocks = || dhat::HeapStats::get().total_blocks;
+        let before = blocks();
+        for _ in 0..100 {
+            disk.metadata("f").await.unwrap();
+            disk.read("f").await.unwrap();
+        }
+        let direct = blocks() - before;
+        for _ in 0..100 {
+            fs::metadata("f").await.unwrap();
+            fs::read("f").await.unwrap();
+        }
+        assert_eq!(blocks() - before, 2 * direct);
     });
 }

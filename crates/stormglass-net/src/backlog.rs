@@ -42,6 +42,11 @@ impl<S: Send + 'static, R: Send + 'static> Backlog<S, R> {
         first.map(|first| first.expect("polled").0)
     }
 
+    /// Whether a connection waits.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.incoming.len() > 0
+    }
+
     /// Closes the backlog: resets the connections that wait, and those that arrive later.
     pub(crate) fn close(&self) {
         for (socket, _) in self.incoming.close() {

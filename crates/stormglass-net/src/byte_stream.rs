@@ -1,5 +1,6 @@
 //! Byte streams on top of a connection: what TCP and Unix streams have in common.
 
+use crate::fault::Sent;
 use crate::interest::Ready;
 use crate::stream_socket::{Read, StreamSocket};
 use bytes::{Buf, Bytes};
@@ -27,7 +28,8 @@ impl ByteStream {
     ) -> Poll<io::Result<()>> {
         let wanted = buffer.remaining();
         let len = ready!(self.poll_take(Some(context), wanted, |bytes| buffer.put_slice(bytes)))?;
-        if 0 < len && len < wanted {
+        // After a read that a fault has shortened, the rest counts as an event of its own.
+        if 0 < len && len < wanted && self.is_drained() {
             self.clear_readiness(Ready::READABLE);
         }
         Poll::Ready(Ok(()))
@@ -45,6 +47,7 @@ impl ByteStream {
         mut put: impl FnMut(&[u8]),
     ) -> Poll<io::Result<usize>> {
         self.poll_read_if_ready(context, |queue| {
+            let at_most = self.shortened_read(at_most, queue);
             let mut left = at_most;
             while let Some((chunk, _)) = queue.front_mut()
                 && left > 0
@@ -59,6 +62,21 @@ impl ByteStream {
             }
             (at_most - left, (at_most - left) as u64)
         })
+    }
+
+    /// Returns how many of at most this many bytes a read takes: fewer, if a rule shortens it.
+    fn shortened_read(&self, at_most: usize, queue: &VecDeque<(Bytes, EventId)>) -> usize {
+        if self.pair.network.faults.is_empty() {
+            return at_most;
+        }
+        let arrived = queue.iter().map(|(chunk, _)| chunk.len()).sum();
+        self.pair.transferred(self.side, Sent::Read, at_most.min(arrived))
+    }
+
+    /// Whether a write that accepted less than asked for has left room in the window: a rule has
+    /// shortened it.
+    fn is_write_shortened(&self) -> bool {
+        !self.pair.network.faults.is_empty() && self.pair.is_window_open(self.side, &mut self.socket())
     }
 
     pub(crate) fn poll_peek_bytes(
@@ -107,7 +125,7 @@ impl ByteStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let len = ready!(self.poll_write_bytes(Some(context), &[IoSlice::new(bytes)]))?;
-        if 0 < len && len < bytes.len() {
+        if 0 < len && len < bytes.len() && !self.is_write_shortened() {
             self.clear_readiness(Ready::WRITABLE);
         }
         Poll::Ready(Ok(len))
@@ -128,6 +146,7 @@ impl ByteStream {
             return Poll::Pending;
         };
         let accepted = total.min(usize::try_from(window?).unwrap_or(usize::MAX));
+        let accepted = self.pair.transferred(self.side, Sent::Write, accepted);
         let mut left = accepted;
         for slice in slices {
             let slice = &slice[..slice.len().min(left)];

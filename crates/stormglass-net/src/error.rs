@@ -32,14 +32,19 @@ macro_rules! errno {
 }
 
 errno! {
+    EPERM = 1, "A datagram socket that is connected to another one.";
     ENOENT = 2, "No file has this name.";
+    ENXIO = 6, "A FIFO without a reader, or a file that cannot be opened.";
     EAGAIN = 11, "The backlog of a Unix listener is full.";
     EACCES = 13, "A datagram to a broadcast address without `SO_BROADCAST`.";
     ENODEV = 19, "No network interface has this name, index or address.";
     EINVAL = 22, "A socket that is bound already.";
+    EMFILE = 24, "The process has as many descriptors as its limit allows.";
+    ENOSPC = 28, "No automatic name of a Unix socket is left.";
     EPIPE = 32, "Nothing can be sent any more.";
     EDESTADDRREQ = 89, "A datagram without a destination.";
     EMSGSIZE = 90, "A datagram that is too long.";
+    EPROTOTYPE = 91, "A Unix socket of another type.";
     ENOPROTOOPT = 92, "An option of the other IP version, when it is set.";
     EOPNOTSUPP = 95, "An option of the other IP version, when it is read.";
     EAFNOSUPPORT = 97, "An address of the other IP version.";

@@ -11,6 +11,7 @@
 //! | [`LinkEffect::Delay`] | arrive later | arrive later, as do the segments after them |
 //! | [`LinkEffect::Duplicate`] | arrive twice, the duplicate with its own latency | are not affected: TCP drops duplicates |
 //! | [`LinkEffect::Corrupt`] | arrive with a flipped bit; messages that are not bytes are lost | are not affected: TCP detects it and retransmits |
+//! | [`LinkEffect::ShortRead`], [`LinkEffect::ShortWrite`] | are not affected | reads return, and writes accept, only a part of the bytes; message streams and calls are not affected |
 //! | [`LinkEffect::Refuse`] | are not affected | connects are refused after a round trip, even if a process listens |
 //!
 //! Two effects do not affect links: [`LinkEffect::PortInUse`] affects the binding of ports by the
@@ -75,6 +76,8 @@ pub(crate) struct Applied {
     pub(crate) refused: bool,
     pub(crate) in_use: bool,
     pub(crate) unresolved: bool,
+    /// The random number that selects the size of a short read or write.
+    pub(crate) short: Option<u64>,
     /// The queue that holds the message.
     pub(crate) held: Option<MessageQueue>,
 }
@@ -162,6 +165,9 @@ impl Faults {
             Action::Effect(LinkEffect::Refuse) => applied.refused = true,
             Action::Effect(LinkEffect::PortInUse) => applied.in_use = true,
             Action::Effect(LinkEffect::Unresolved) => applied.unresolved = true,
+            Action::Effect(LinkEffect::ShortRead | LinkEffect::ShortWrite) => {
+                applied.short = Some(stream.draw());
+            }
         });
         applied
     }

@@ -3,18 +3,18 @@
 //! **Reading order** is the order of dependence: a module uses only modules above it.
 //!
 //! 1. Data without a network: [`profile`] (latencies, bandwidths, buffer sizes), `error`
-//!    (Linux's numbers), `interest` and `cached_readiness` (what tokio knows of a socket),
-//!    `ip_options`, `address`, `location`, `power`, `keepalive`, `retransmission` and `delayed_ack`
-//!    (TCP's timers), `inbox`, `queue` (messages that a hold keeps).
+//!    (Linux's numbers), `interest`, `cached_readiness` and `readiness` (what tokio knows of a
+//!    socket), `ip_options`, `address`, `location`, `power`, `keepalive`, `retransmission` and
+//!    `delayed_ack` (TCP's timers), `inbox`, `queue` (messages that a hold keeps).
 //! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ephemeral`
-//!    (choice of free ports), `ports`, `registry` (connections and Unix listeners), `groups`
+//!    (choice of free ports), `ports`, `registry` (connections and names of Unix sockets), `groups`
 //!    (members of multicast groups), `madsim_network` (the same faults in madsim's own network),
 //!    [`network`], `cast` (receivers of broadcast and multicast), `bound_port`, [`host`].
 //! 3. Faults on it: `inject`, [`partition`], [`hold`].
 //! 4. How values are delivered: `delivery` (one timer for each), `datagram`, `ordered_stream` (one
 //!    direction of a connection).
 //! 5. Connections: `handshake`, `socket_pair` (both kernels' state), `keepalive_probe`,
-//!    `stream_socket` (one end, as a process has it open), `stream_readiness`, `backlog`.
+//!    `stream_socket` (one end, as a process has it open), `stream_readiness`, `accept_descriptor`, `backlog`.
 //! 6. What programs use, for messages of any type: [`endpoint`], [`connection`], [`rpc`]; for
 //!    bytes, by tokio's names: `names` (lookups), `byte_stream`, `stream_halves`, [`tcp`], `udp`, [`unix`].
 //! 7. [`netstat`], a snapshot of all this.
@@ -50,6 +50,9 @@ mod interest;
 
 #[cfg(madsim)]
 mod cached_readiness;
+
+#[cfg(madsim)]
+mod readiness;
 
 #[cfg(madsim)]
 mod ip_options;
@@ -142,6 +145,9 @@ mod stream_socket;
 mod stream_readiness;
 
 #[cfg(madsim)]
+mod accept_descriptor;
+
+#[cfg(madsim)]
 mod backlog;
 
 #[cfg(madsim)]
@@ -193,5 +199,5 @@ mod simulated {
     pub use crate::rpc::{Call, Channel, Service};
     pub use crate::tcp::{TcpListener, TcpSocket, TcpStream};
     pub use crate::udp::UdpSocket;
-    pub use crate::unix::{UnixListener, UnixStream};
+    pub use crate::unix::{UnixDatagram, UnixListener, UnixSocket, UnixStream};
 }

@@ -129,6 +129,25 @@ impl Link {
         Some(Transit { latency: counters.latency_last, copy, refused, corrupted, held })
     }
 
+    /// Returns how many of these bytes of a byte stream a read or write transfers now: all, or by a
+    /// rule a part.
+    pub(crate) fn transferred(&self, rules: &Faults, what: Sent, segment: Segment) -> u64 {
+        let Segment { bytes, port } = segment;
+        if rules.is_empty() || bytes < 2 {
+            return bytes;
+        }
+        let names = (&*self.names.0, &*self.names.1);
+        let chance = || self.seed.stream(("net", names.0, names.1, "fault"));
+        let applied = rules.apply(what, port, names, &mut self.lock().faults, chance);
+        applied.short.map_or(bytes, |draw| 1 + draw % (bytes - 1))
+    }
+
+    /// Returns the latency of one message that no fault affects: inside one kernel.
+    pub(crate) fn draw_latency(&self) -> Duration {
+        let LinkState { profile, latencies, .. } = &mut *self.lock();
+        profile.delay + profile.latency.at(latencies.draw())
+    }
+
     /// The latency of the last message or segment that was not lost.
     pub(crate) fn latency_last(&self) -> Duration {
         self.counters().latency_last

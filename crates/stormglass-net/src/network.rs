@@ -11,7 +11,7 @@ use crate::madsim_network::{MadsimNetwork, MountedNode};
 use crate::ports::{At, Binding, Owner, Ports, Protocol, Reserved, Reuse, Site};
 use crate::power::Power;
 use crate::profile::{LinkProfile, NetProfile};
-use crate::registry::{Connections, RegisteredConnection, UnixListeners};
+use crate::registry::{Connections, RegisteredConnection, UnixNames};
 use indexmap::IndexMap;
 use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId;
@@ -63,7 +63,7 @@ pub(crate) struct State {
     /// The exceptions of [`Network::set_link`], the later before the earlier.
     special: Vec<(glob::Pattern, glob::Pattern, Arc<LinkProfile>)>,
     pub(crate) ports: Ports,
-    pub(crate) unix_listeners: UnixListeners,
+    pub(crate) unix_names: UnixNames,
     pub(crate) groups: Groups,
     connections: Connections,
     /// The nodes that hosts are mounted on.
@@ -464,12 +464,6 @@ impl Shared {
             (_, ip) => ip,
         }
     }
-
-    /// The machine that the host is on.
-    pub(crate) fn machine(&self, host: HostId) -> String {
-        self.lock().host(host).location.machine.clone()
-    }
-
     pub(crate) fn shares_namespace(&self, host: HostId) -> bool {
         self.lock().host(host).location.shares_namespace()
     }

@@ -1,14 +1,10 @@
-//! What a network knows of its connections and Unix listeners, without knowing their types.
+//! What a network knows of its connections and Unix sockets, without knowing their types.
 
-use crate::address::HostId;
-use crate::error::EADDRINUSE;
-use crate::ports::Owner;
+use crate::address::{HostId, NamespaceId};
 use std::collections::BTreeMap;
-use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::{Arc, Weak};
-use stormglass_rt::Process;
+use std::sync::Weak;
+use stormglass_rt::SpecialFile;
 
 /// Which end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,49 +75,36 @@ impl Connections {
     }
 }
 
-/// A machine and a path on it, which name a Unix listener.
-pub(crate) type UnixName = (String, PathBuf);
-
-/// The Unix listeners of all machines.
+/// The names of Unix sockets that are no files: abstract ones, and paths where no disk is mounted.
+/// Each network namespace has its own.
 #[derive(Default)]
-pub(crate) struct UnixListeners(BTreeMap<UnixName, UnixBound>);
-
-/// What is bound to a Unix name.
-struct UnixBound {
-    host: HostId,
-    backlog: Owner,
-    /// The process that has bound it. Nothing is bound any more once that has ended.
-    process: Process,
+pub(crate) struct UnixNames {
+    by_name: BTreeMap<(NamespaceId, Vec<u8>), SpecialFile>,
+    last_automatic: u32,
 }
 
-impl UnixListeners {
-    /// Binds a name for the current process. Returns the backlog of a listener whose process has
-    /// ended; the caller drops it without the network's lock.
-    ///
-    /// # Errors
-    ///
-    /// `AddrInUse`.
-    pub(crate) fn bind(&mut self, name: UnixName, host: HostId, backlog: Owner) -> io::Result<Option<Owner>> {
-        if self.0.get(&name).is_some_and(|bound| !bound.process.check_ended()) {
-            return Err(EADDRINUSE.into());
-        }
-        let bound = UnixBound { host, backlog, process: Process::current() };
-        Ok(self.0.insert(name, bound).map(|ended| ended.backlog))
+impl UnixNames {
+    /// Makes a name of a namespace refer to this file.
+    pub(crate) fn insert(&mut self, namespace: NamespaceId, name: &[u8], file: &SpecialFile) {
+        self.by_name.insert((namespace, name.to_vec()), file.clone());
     }
 
-    /// The listener's host and its backlog, unless its process is known to have ended.
-    pub(crate) fn find<T: Send + Sync + 'static>(&self, name: &UnixName) -> Option<(HostId, Arc<T>)> {
-        let UnixBound { host, backlog, process } = self.0.get(name)?;
-        if process.has_ended() {
-            return None;
-        }
-        Some((*host, backlog.clone().downcast().ok()?))
+    /// Returns what a name refers to.
+    pub(crate) fn find(&self, namespace: NamespaceId, name: &[u8]) -> Option<SpecialFile> {
+        self.by_name.get(&(namespace, name.to_vec())).cloned()
     }
 
-    /// Removes a listener, if this is its backlog. The caller drops it without the network's lock.
-    pub(crate) fn remove<T>(&mut self, name: &UnixName, backlog: &Arc<T>) -> Option<Owner> {
-        let bound = &self.0.get(name)?.backlog;
-        let is_own = std::ptr::addr_eq(Arc::as_ptr(bound), Arc::as_ptr(backlog));
-        if is_own { self.0.remove(name).map(|bound| bound.backlog) } else { None }
+    /// Removes a name, unless it refers to another file by now.
+    pub(crate) fn remove(&mut self, namespace: NamespaceId, name: &[u8], file: &SpecialFile) {
+        let key = (namespace, name.to_vec());
+        if self.by_name.get(&key).is_some_and(|found| found.is_same(file)) {
+            self.by_name.remove(&key);
+        }
+    }
+
+    /// Returns the number of the next automatic name, of 20 bits.
+    pub(crate) fn next_automatic(&mut self) -> u32 {
+        self.last_automatic = (self.last_automatic + 1) & 0xf_ffff;
+        self.last_automatic
     }
 }

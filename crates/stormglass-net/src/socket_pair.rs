@@ -10,7 +10,7 @@ use crate::address::HostId;
 use crate::cached_readiness::{Event, Events};
 use crate::delivery::Destination;
 use crate::error::{ECONNRESET, EPIPE, Errno};
-use crate::fault::Segment;
+use crate::fault::{Segment, Sent};
 use crate::link::Link;
 use crate::network::Shared;
 use crate::ordered_stream::OrderedStream;
@@ -268,6 +268,18 @@ impl SocketPair {
 
 /// Reading and window updates.
 impl SocketPair {
+    /// Returns how many of these bytes a read or write at this end transfers: fewer, if a rule
+    /// shortens it.
+    pub(crate) fn transferred(&self, side: Side, what: Sent, bytes: usize) -> usize {
+        let sender = if what == Sent::Read { side.other() } else { side };
+        let (link, rules) = (&self.links[sender as usize], &self.network.faults);
+        if rules.is_empty() {
+            bytes
+        } else {
+            link.transferred(rules, what, self.segment(bytes as u64)) as usize
+        }
+    }
+
     /// The process at this end has read this much. A window update announces it to the other end
     /// when it is a sixteenth of the window, or all that was unread while the other end's window
     /// is full: less often than TCP, whose every acknowledgement announces the window, and hardly

@@ -167,6 +167,11 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
 
 /// Reading.
 impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
+    /// Whether all that has arrived was read.
+    pub(crate) fn is_drained(&self) -> bool {
+        lock(&self.incoming).is_empty()
+    }
+
     /// Waits until a value has arrived; `take` takes from the queue and returns how much of the
     /// window that was. Without a context no task is woken.
     ///

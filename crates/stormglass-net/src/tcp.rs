@@ -46,12 +46,12 @@ impl TcpStream {
     ///
     /// `ConnectionRefused` after a round trip if the port does not listen; `TimedOut` after 127 s
     /// if all SYNs are lost; `AddrNotAvailable` if all ephemeral ports towards the address are in
-    /// use; `Unsupported` if no host is mounted.
+    /// use; EMFILE; `Unsupported` if no host is mounted.
     pub async fn connect<A: ToSocketAddrs>(address: A) -> io::Result<TcpStream> {
         let host = Host::current()?;
         let mut error = None;
         for address in resolve(&host, address).await? {
-            match TcpSocket::on(host.clone(), address.is_ipv6()).connect(address).await {
+            match TcpSocket::on(host.clone(), address.is_ipv6())?.connect(address).await {
                 Ok(stream) => return Ok(stream),
                 Err(why) => error = Some(why),
             }
@@ -70,7 +70,7 @@ impl TcpListener {
     pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<TcpListener> {
         let host = Host::current()?;
         first_success(resolve(&host, address).await?, |address| {
-            let socket = TcpSocket::on(host.clone(), address.is_ipv6());
+            let socket = TcpSocket::on(host.clone(), address.is_ipv6())?;
             socket.set_reuseaddr(true)?;
             socket.bind(address)?;
             socket.listen(BACKLOG)

@@ -3,6 +3,7 @@
 //! Files, sockets and pipes that a program opens share one limit. A descriptor is closed when its
 //! value is dropped, and all of a process are closed when it is killed.
 
+use crate::process::Process;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -35,14 +36,21 @@ pub struct Descriptors(Arc<Shared>);
 
 struct Shared {
     limit: AtomicU64,
-    /// The number of open descriptors of the current incarnation of the process.
-    open: Mutex<Arc<AtomicU64>>,
+    current: Mutex<Incarnation>,
+}
+
+/// The process that opened descriptors last.
+#[derive(Default)]
+struct Incarnation {
+    process: Option<Process>,
+    /// The number of its open descriptors.
+    open: Arc<AtomicU64>,
 }
 
 impl Descriptors {
     /// Creates the descriptors of a process that may have this many.
     pub fn new(limit: u64) -> Descriptors {
-        Descriptors(Arc::new(Shared { limit: limit.into(), open: Mutex::default() }))
+        Descriptors(Arc::new(Shared { limit: limit.into(), current: Mutex::default() }))
     }
 
     /// The limit.
@@ -56,27 +64,31 @@ impl Descriptors {
         self.0.limit.store(limit, Relaxed);
     }
 
-    /// The number of open descriptors.
+    /// The number of open descriptors: 0 if the process is known to have ended
+    /// ([`Process::has_ended`]).
     pub fn open(&self) -> u64 {
-        self.current().load(Relaxed)
+        let current = self.current();
+        let has_ended = current.process.as_ref().is_some_and(Process::has_ended);
+        if has_ended { 0 } else { current.open.load(Relaxed) }
     }
 
-    /// Closes all descriptors at once: the process is killed. The next incarnation has none.
-    pub fn close_all(&self) {
-        *self.current() = Arc::default();
-    }
-
-    fn current(&self) -> MutexGuard<'_, Arc<AtomicU64>> {
-        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn current(&self) -> MutexGuard<'_, Incarnation> {
+        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open_one(&self) -> io::Result<Descriptor> {
-        let open = self.current();
-        if open.load(Relaxed) >= self.limit() {
+        let mut current = self.current();
+        let is_full = current.open.load(Relaxed) >= self.limit();
+        // To ask costs time: only where a descriptor is missing.
+        let has_ended = |process: &Process| process.has_ended() || is_full && process.check_ended();
+        if current.process.as_ref().is_none_or(has_ended) {
+            *current = Incarnation { process: Some(Process::current()), open: Arc::default() };
+        }
+        if current.open.load(Relaxed) >= self.limit() {
             return Err(io::Error::from_raw_os_error(EMFILE));
         }
-        open.fetch_add(1, Relaxed);
-        Ok(Descriptor(Some(open.clone())))
+        current.open.fetch_add(1, Relaxed);
+        Ok(Descriptor(Some(current.open.clone())))
     }
 }
 
@@ -102,11 +114,6 @@ impl Descriptor {
             return Ok(Descriptor::default());
         }
         crate::mounted::<Descriptors>().map_or_else(|| Ok(Descriptor::default()), |all| all.open_one())
-    }
-
-    /// Returns whether [`Descriptor::open`] would fail now.
-    pub fn are_used_up() -> bool {
-        crate::is_in_run() && crate::mounted::<Descriptors>().is_some_and(|all| all.open() >= all.limit())
     }
 }
 

@@ -6,6 +6,7 @@
 //!   task.
 //! - [`mod@channel`], [`mod@watch`]: communication between tasks that carries causes.
 //! - [`mod@mount`]: values that belong to a node, such as its disk and its host.
+//! - [`process`]: the incarnations of a node, which own ports and locks until they are killed.
 //! - [`special_file`]: Unix sockets and FIFOs, where a filesystem and a network meet.
 //! - [`descriptors`]: the file descriptors of a process, and their limit.
 //! - [`process`]: the incarnations of a node, which own ports and locks until they are killed.

@@ -69,6 +69,11 @@ impl SpecialFile {
         object.downcast().ok()
     }
 
+    /// Whether this is the same inode.
+    pub fn is_same(&self, other: &SpecialFile) -> bool {
+        Arc::ptr_eq(&self.object, &other.object)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Object>> {
         self.object.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,7 +100,8 @@ pub trait Filesystem: Send + Sync {
     ///
     /// # Errors
     ///
-    /// ENOENT if nothing is there; those of looking up a path.
+    /// ENOENT if nothing is there; EACCES for a socket that the process must not write to; those of
+    /// looking up a path.
     fn find(&self, path: &Path) -> io::Result<Option<SpecialFile>>;
 }
 

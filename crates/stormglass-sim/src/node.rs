@@ -9,6 +9,7 @@ use stormglass_core::{Recorder, Scope};
 use stormglass_fs::{Disk, Loss};
 use stormglass_net::Host;
 use stormglass_rt as rt;
+use stormglass_rt::descriptors::Descriptors;
 use stormglass_rt::worker::Workers;
 
 /// A node: a process on a machine, with a host on the network and a disk. Clones are handles to
@@ -23,6 +24,7 @@ pub struct Node {
     pub(crate) recorder: Recorder,
     pub(crate) process: Arc<Mutex<Process>>,
     pub(crate) workers: Arc<Mutex<Option<rt::Mount<Workers>>>>,
+    pub(crate) descriptors: Descriptors,
 }
 
 /// The process of a node that has a start function.
@@ -53,6 +55,12 @@ impl Node {
     /// node's tasks use it. It outlives the tasks.
     pub fn disk(&self) -> &Disk {
         &self.disk
+    }
+
+    /// Returns the file descriptors of the node's process: how many are open, and their limit
+    /// (`machine.descriptors` of the profile), which can be set at any time.
+    pub fn descriptors(&self) -> &Descriptors {
+        &self.descriptors
     }
 
     /// Returns the node's access to the machine's CPUs.

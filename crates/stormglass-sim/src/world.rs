@@ -18,6 +18,7 @@ use stormglass_fs::{self as fs, Device, Disk};
 use stormglass_net::{self as net, Location, Network};
 use stormglass_plan::Fault;
 use stormglass_rt as rt;
+use stormglass_rt::descriptors::Descriptors;
 
 /// The world of one run: it makes nodes, and receives what the scenario waits for and reports.
 /// Clones are handles to the same world.
@@ -49,6 +50,7 @@ struct State {
     /// `stormglass_net` to its host.
     disks: Vec<fs::Mount>,
     hosts: Vec<net::Mount>,
+    descriptors: Vec<rt::Mount<Descriptors>>,
 }
 
 /// The resources that the nodes of one machine share.
@@ -169,11 +171,13 @@ impl World {
             recorder: shared.recorder.clone(),
             process: Arc::default(),
             workers: Arc::default(),
+            descriptors: Descriptors::new(profile.machine.descriptors),
         };
         node.mount_workers();
         let mut state = self.state();
         state.disks.push(node.disk.mount_on(node.id));
         state.hosts.push(node.host.mount_on(node.id));
+        state.descriptors.push(rt::mount(node.id, node.descriptors.clone()));
         state.nodes.insert(name.to_string(), node.clone());
         state.faults.concern(&node, device_name, &shared.network);
         drop(state);

@@ -37,6 +37,13 @@ pub enum LinkEffect {
     PortInUse,
     /// A name lookup fails temporarily.
     Unresolved,
+    /// A read of a byte stream returns only a part of the data that has arrived, of random size
+    /// and at least one byte; the next read returns more. TCP promises no more than that: data
+    /// arrives in pieces of any size (read(2), tcp(7)).
+    ShortRead,
+    /// A write to a byte stream accepts only a part of the data, of random size and at least one
+    /// byte, as with a send buffer that is nearly full (write(2)).
+    ShortWrite,
 }
 
 /// The kind of message that is sent.
@@ -54,6 +61,10 @@ pub enum Sent {
     Bind,
     /// A name lookup; its destination is the name.
     Lookup,
+    /// A read of data that was sent on a byte stream.
+    Read,
+    /// A write of data that is sent on a byte stream.
+    Write,
 }
 
 /// Conditions on messages.
@@ -117,12 +128,16 @@ impl RuleEffect<LinkTarget> for LinkEffect {
     fn can_affect(&self, operation: &LinkOperation<'_>) -> bool {
         let sent = operation.sent;
         match self {
-            LinkEffect::Lose => !matches!(sent, Sent::Bind | Sent::Lookup),
-            LinkEffect::Delay(_) => sent != Sent::Bind,
+            LinkEffect::Lose => {
+                matches!(sent, Sent::Datagram | Sent::Segment | Sent::Control | Sent::Syn)
+            }
+            LinkEffect::Delay(_) => !matches!(sent, Sent::Bind | Sent::Read | Sent::Write),
             LinkEffect::Duplicate | LinkEffect::Corrupt => sent == Sent::Datagram,
             LinkEffect::Refuse => sent == Sent::Syn,
             LinkEffect::PortInUse => sent == Sent::Bind,
             LinkEffect::Unresolved => sent == Sent::Lookup,
+            LinkEffect::ShortRead => sent == Sent::Read,
+            LinkEffect::ShortWrite => sent == Sent::Write,
         }
     }
 }
@@ -256,6 +271,32 @@ pub enum LinkFault {
         /// The probability of a flipped bit. Range: 0 to 1.
         probability: f64,
     },
+    /// Reads of byte streams (TCP and Unix streams) return only a part of the data that has
+    /// arrived: [`LinkEffect::ShortRead`].
+    ShortReads {
+        /// The hosts that have sent the data. Default: all.
+        #[serde(default = "all")]
+        from: Pattern,
+        /// The hosts that read it. Default: all.
+        #[serde(default = "all")]
+        to: Pattern,
+        /// The probability of a short read. Range: 0 to 1. Default: 1.
+        #[serde(default = "always")]
+        probability: f64,
+    },
+    /// Writes to byte streams (TCP and Unix streams) accept only a part of the data:
+    /// [`LinkEffect::ShortWrite`].
+    ShortWrites {
+        /// The hosts that write the data. Default: all.
+        #[serde(default = "all")]
+        from: Pattern,
+        /// The hosts that it is sent to. Default: all.
+        #[serde(default = "all")]
+        to: Pattern,
+        /// The probability of a short write. Range: 0 to 1. Default: 1.
+        #[serde(default = "always")]
+        probability: f64,
+    },
     /// Connects are refused.
     Refuse {
         /// The hosts that connect. Default: all.
@@ -286,6 +327,10 @@ fn all() -> Pattern {
     "*".into()
 }
 
+fn always() -> f64 {
+    1.0
+}
+
 impl LinkFault {
     pub(super) const KINDS: &[&str] = &[
         "cut",
@@ -295,6 +340,8 @@ impl LinkFault {
         "slow-link",
         "duplicating-link",
         "corrupting-link",
+        "short-reads",
+        "short-writes",
         "refuse",
         "unresolved",
         "port-in-use",
@@ -303,7 +350,9 @@ impl LinkFault {
     /// Returns the rules of this fault: one, or for a partition one for each pair of hosts in
     /// different groups.
     pub fn rules(&self) -> Vec<LinkRule> {
-        use LinkEffect::{Corrupt, Delay, Duplicate, Lose, PortInUse, Refuse, Unresolved};
+        use LinkEffect::{
+            Corrupt, Delay, Duplicate, Lose, PortInUse, Refuse, ShortRead, ShortWrite, Unresolved,
+        };
         let between = |effect, from: &str, to: &str| {
             let rule = LinkRule::new(effect);
             // A rule for all hosts names no host: madsim's own network supports loss and delay
@@ -333,6 +382,12 @@ impl LinkFault {
             }
             LinkFault::CorruptingLink { from, to, probability } => {
                 rule(Corrupt, from, to).both_ways().with_probability(*probability)
+            }
+            LinkFault::ShortReads { from, to, probability } => {
+                rule(ShortRead, from, to).with_probability(*probability)
+            }
+            LinkFault::ShortWrites { from, to, probability } => {
+                rule(ShortWrite, from, to).with_probability(*probability)
             }
             LinkFault::Refuse { from, to } => rule(Refuse, from, to),
             LinkFault::Unresolved { from, name } => rule(Unresolved, from, name),
@@ -388,6 +443,12 @@ impl fmt::Display for LinkFault {
             }
             LinkFault::CorruptingLink { from, to, probability } => {
                 write!(f, "corrupt {:.0} % of {from} ↔ {to}", probability * 100.0)
+            }
+            LinkFault::ShortReads { from, to, probability } => {
+                write!(f, "short reads, {:.0} % of {from} → {to}", probability * 100.0)
+            }
+            LinkFault::ShortWrites { from, to, probability } => {
+                write!(f, "short writes, {:.0} % of {from} → {to}", probability * 100.0)
             }
             LinkFault::Refuse { from, to } => write!(f, "refuse connects {from} → {to}"),
             LinkFault::Unresolved { from, name } => write!(f, "{from} cannot resolve {name}"),

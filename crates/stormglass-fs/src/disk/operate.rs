@@ -4,7 +4,7 @@
 use super::in_flight::{InFlight, OperationSleep};
 use super::{Disk, State};
 use crate::deferred::DeferredLatency;
-use crate::error;
+use crate::error::Errno;
 use crate::fault::{Applied, Corruption, DiskError};
 use crate::operation::{self, Operation};
 use crate::profile::OpCost;
@@ -13,6 +13,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use stormglass_core::latency::transfer;
 use stormglass_core::{Kind, Latency, SimTime};
 use stormglass_rt as rt;
 
@@ -27,7 +28,8 @@ impl Disk {
         let epoch = epoch.unwrap_or(state.epoch);
         state.admit(epoch)?;
         let fixed = |cost: &OpCost| matches!(cost.latency, Latency::Constant(_));
-        let draw = if fixed(cost) && (kind != Kind::Read || fixed(&self.shared.profile.miss)) {
+        let misses = kind == Kind::Read || operation.direct;
+        let draw = if fixed(cost) && (!misses || fixed(&self.shared.profile.miss)) {
             state.streams.skip(kind);
             0
         } else {
@@ -42,7 +44,7 @@ impl Disk {
                 self.note(&format!("fault: {applied} on {kind} {path}"));
             }
         }
-        if state.read_only && operation::changes(kind) {
+        if state.is_read_only() && operation::changes(kind) {
             faults.get_or_insert_default().error.get_or_insert(DiskError::ReadOnly);
         }
         state.write_back(now, device);
@@ -67,7 +69,13 @@ impl Disk {
                     on_device = Some(operation.bytes);
                 } else if kind == Kind::Read {
                     operation.bytes = operation.bytes.min(contents.len().saturating_sub(offset));
-                    on_device = Some(contents.uncached(offset, operation.bytes)).filter(|&bytes| bytes > 0);
+                    let uncached = match operation.direct {
+                        true => operation.bytes,
+                        false => contents.uncached(offset, operation.bytes),
+                    };
+                    on_device = Some(uncached).filter(|&bytes| bytes > 0);
+                } else if kind == Kind::Write && operation.direct {
+                    on_device = Some(operation.bytes).filter(|&bytes| bytes > 0);
                 } else if kind == Kind::Write {
                     not_before = state.throttle(began);
                 }
@@ -79,6 +87,14 @@ impl Disk {
         let done = match on_device {
             None => arrives + work,
             Some(bytes) if operation::is_sync(kind) => device.submit(arrives, bytes, work),
+            // A direct write: a request of the device, whose transfer costs what a sync pays for
+            // it.
+            Some(bytes) if kind == Kind::Write => {
+                let profile = &self.shared.profile;
+                let transfer = transfer(profile.sync.per_mib, bytes);
+                let on_device = slowed(profile.miss.latency.at(draw) + transfer);
+                device.submit(arrives + work + profile.miss.delay, bytes, on_device)
+            }
             Some(uncached) => {
                 let miss = &self.shared.profile.miss;
                 device.submit(arrives + work + miss.delay, uncached, slowed(miss.work(draw, uncached)))
@@ -125,7 +141,7 @@ impl Disk {
         state.tree.now = now;
         let error = in_flight.faults.as_ref().and_then(|applied| applied.error);
         let result = match error {
-            _ if state.epoch != in_flight.epoch => Err(error::eio()),
+            _ if state.epoch != in_flight.epoch => Err(Errno::EIO.into()),
             Some(error) => {
                 if let (true, Some((inode, _))) =
                     (operation::is_sync(in_flight.operation.kind), in_flight.operation.target)

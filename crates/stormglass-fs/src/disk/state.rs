@@ -2,13 +2,13 @@
 
 use super::in_flight::InFlight;
 use crate::device::Device;
-use crate::error;
+use crate::error::Errno;
 use crate::fault::{Corruption, Faults};
 use crate::lock::Locks;
 use crate::operation::{Counters, Streams};
 use crate::power;
 use crate::profile::{DiskProfile, NamesDurable, WriteBackProfile};
-use crate::tree::{Contents, Inode, Tree, Write};
+use crate::tree::{Contents, Inode, LEN_MAX, Tree, Write};
 use crate::write_back::WriteBack;
 use std::io;
 use stormglass_core::{Seed, SimTime, Stream};
@@ -21,7 +21,6 @@ pub(crate) struct State {
     pub(super) power: Stream,
     pub(super) faults: Faults,
     pub(super) counters: Counters,
-    pub(super) read_only: bool,
     pub(super) capacity: u64,
     /// Number of power losses: operations on files that were opened in an earlier epoch fail.
     pub(super) epoch: u64,
@@ -48,7 +47,6 @@ impl State {
             power: seed.stream(("disk", name, "power loss")),
             faults: Faults::new(name, seed.stream(("disk", name, "fault"))),
             counters: Counters::default(),
-            read_only: false,
             capacity: profile.capacity_bytes,
             epoch: 0,
             operations: 0,
@@ -67,7 +65,7 @@ impl State {
         let number = self.operations;
         self.operations += 1;
         let stopped = self.stop_before.is_some_and(|stop| number >= stop);
-        if stopped || self.epoch != epoch { Err(error::eio()) } else { Ok(()) }
+        if stopped || self.epoch != epoch { Err(Errno::EIO.into()) } else { Ok(()) }
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -75,7 +73,7 @@ impl State {
     }
 
     pub(crate) fn is_read_only(&self) -> bool {
-        self.read_only
+        self.tree.read_only
     }
 
     /// Invalidates every open file and lock, and forgets in-flight write-back.
@@ -89,7 +87,9 @@ impl State {
     }
 
     pub(super) fn wipe(&mut self) {
+        let read_only = self.tree.read_only;
         self.tree = Tree::new();
+        self.tree.read_only = read_only;
     }
 
     pub(super) fn write_back(&mut self, now: SimTime, device: &Device) {
@@ -118,11 +118,15 @@ impl State {
     ) -> io::Result<usize> {
         let len = in_flight.shortened(buffer.len());
         let buffer = &mut buffer[..len];
-        let count = self.tree.file(inode)?.read(offset, buffer);
+        let direct = in_flight.operation.direct;
+        let contents = self.tree.file(inode)?;
+        let count = if direct { contents.read_direct(offset, buffer) } else { contents.read(offset, buffer) };
         if let Some((Corruption::BitFlip, draw)) = in_flight.corruption() {
             flip(draw, &mut buffer[..count]);
         }
-        self.tree.mark_cached(inode, offset, count as u64);
+        if !direct {
+            self.tree.mark_cached(inode, offset, count as u64);
+        }
         Ok(count)
     }
 
@@ -139,12 +143,22 @@ impl State {
             WriteAt::Offset(offset) => offset,
             WriteAt::End => contents.len(),
         };
-        let mut count = in_flight.shortened(bytes.len());
+        let direct = in_flight.operation.direct;
+        if direct && !is_aligned(offset, bytes.len() as u64) {
+            return Err(Errno::EINVAL.into());
+        }
+        // A write that begins below the largest file size ends there
+        // (`generic_write_check_limits`).
+        let below_max = LEN_MAX.saturating_sub(offset).min(bytes.len() as u64) as usize;
+        let mut count = in_flight.shortened(below_max);
+        if count == 0 && !bytes.is_empty() {
+            return Err(Errno::EFBIG.into());
+        }
         if self.capacity > 0 {
             let room = self.capacity.saturating_sub(self.tree.allocated());
             count = contents.writable(offset, count as u64, room) as usize;
             if count == 0 && !bytes.is_empty() {
-                return Err(io::ErrorKind::StorageFull.into());
+                return Err(Errno::ENOSPC.into());
             }
         }
         let bytes = &bytes[..count];
@@ -155,23 +169,36 @@ impl State {
         let end = offset.saturating_add(count as u64);
         let up_to = self.tree.change_file(inode, end, |contents| {
             match &instead {
+                None if direct => contents.write_direct(offset, bytes),
                 None => contents.write(offset, bytes),
                 Some(instead) => contents.write_corrupted(offset, bytes, instead),
             }
             contents.changes()
         })?;
-        if let Some(write_back) = &mut self.write_back {
+        if let Some(write_back) = &mut self.write_back
+            && !direct
+        {
             write_back.wrote(inode, up_to, count as u64, self.tree.now);
         }
         Ok((offset, count))
     }
 
     /// Reserves space (`fallocate`).
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for no bytes, EFBIG above the largest file size, ENOSPC.
     pub(crate) fn allocate(&mut self, inode: Inode, len: u64) -> io::Result<()> {
+        if len == 0 || i64::try_from(len).is_err() {
+            return Err(Errno::EINVAL.into());
+        }
+        if len > LEN_MAX {
+            return Err(Errno::EFBIG.into());
+        }
         if self.capacity > 0 {
             let more = len.saturating_sub(self.tree.file(inode)?.allocated());
             if self.tree.allocated() + more > self.capacity {
-                return Err(io::ErrorKind::StorageFull.into());
+                return Err(Errno::ENOSPC.into());
             }
         }
         self.tree.change_file(inode, len, |contents| contents.reserve(len))
@@ -179,8 +206,18 @@ impl State {
 
     /// Makes the changes durable that were made before the sync started.
     pub(crate) fn sync(&mut self, in_flight: &InFlight, inode: Inode) {
-        self.tree.sync(inode, in_flight.sync_point, self.names_durable == NamesDurable::FileSync);
+        self.tree.sync(
+            inode,
+            in_flight.sync_point,
+            in_flight.at,
+            self.names_durable == NamesDurable::FileSync,
+        );
     }
+}
+
+/// Returns whether direct I/O accepts the range: whole sectors of the device.
+pub(crate) fn is_aligned(offset: u64, len: u64) -> bool {
+    (offset | len) % power::SECTOR == 0
 }
 
 /// Returns what the device writes instead, if it corrupts the write.

@@ -27,7 +27,15 @@ pub(crate) struct Contents {
 /// A change of contents.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Write {
-    Bytes { offset: u64, bytes: Vec<u8> },
+    Bytes {
+        offset: u64,
+        bytes: Vec<u8>,
+    },
+    /// Bytes that the device has in its volatile cache: direct I/O, not followed by a flush.
+    Direct {
+        offset: u64,
+        bytes: Vec<u8>,
+    },
     Length(u64),
 }
 
@@ -35,13 +43,13 @@ impl Write {
     fn apply(&self, to: &mut Pages) {
         match self {
             Write::Length(len) => to.set_len(*len),
-            Write::Bytes { offset, bytes } => to.write(*offset, bytes),
+            Write::Bytes { offset, bytes } | Write::Direct { offset, bytes } => to.write(*offset, bytes),
         }
     }
 
     fn bytes(&self) -> u64 {
         match self {
-            Write::Length(_) => 0,
+            Write::Length(_) | Write::Direct { .. } => 0,
             Write::Bytes { bytes, .. } => bytes.len() as u64,
         }
     }
@@ -74,10 +82,31 @@ impl Contents {
         }
         for write in instead {
             match write {
-                Write::Bytes { offset, bytes } => self.push_pending(*offset, bytes),
+                Write::Bytes { offset, bytes } | Write::Direct { offset, bytes } => {
+                    self.push_pending(*offset, bytes);
+                }
                 Write::Length(len) => self.pending.push_back(Write::Length(*len)),
             }
         }
+    }
+
+    /// Writes past the page cache (`O_DIRECT`): programs see the bytes, the page cache does not
+    /// keep them, and a power loss may lose them until the next sync.
+    pub(crate) fn write_direct(&mut self, offset: u64, bytes: &[u8]) {
+        self.cache.write(offset, bytes);
+        self.pending.push_back(Write::Direct { offset, bytes: bytes.to_vec() });
+        self.mark_uncached(offset, bytes.len() as u64);
+    }
+
+    /// Reads what the device has (`O_DIRECT`), corruption included, and returns the number of
+    /// bytes.
+    pub(crate) fn read_direct(&self, offset: u64, buffer: &mut [u8]) -> usize {
+        if !self.diverged {
+            return self.cache.read(offset, buffer);
+        }
+        let mut device = self.durable.clone();
+        self.pending.iter().for_each(|write| write.apply(&mut device));
+        device.read(offset, buffer)
     }
 
     pub(crate) fn set_len(&mut self, len: u64) {
@@ -145,7 +174,7 @@ impl Contents {
         }
         for pending in &self.pending {
             match pending {
-                Write::Bytes { offset, bytes } => {
+                Write::Bytes { offset, bytes } | Write::Direct { offset, bytes } => {
                     self.durable.copy_range(&self.cache, *offset, offset + bytes.len() as u64);
                 }
                 Write::Length(len) => self.durable.copy_truncated(&self.cache, *len),
@@ -186,6 +215,10 @@ impl Contents {
     pub(crate) fn uncached(&self, offset: u64, len: u64) -> u64 {
         let pages = page_range(offset, len);
         self.uncached.as_ref().map_or(0, |uncached| uncached.range(pages).count() as u64 * PAGE)
+    }
+
+    fn mark_uncached(&mut self, offset: u64, len: u64) {
+        self.uncached.get_or_insert_default().extend(page_range(offset, len));
     }
 
     /// Marks the pages of the range as cached.

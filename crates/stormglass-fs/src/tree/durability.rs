@@ -1,5 +1,6 @@
 //! What becomes durable, and what a power loss leaves: sync, journal commit, power loss, eviction.
 
+use super::attributes::Attributes;
 use super::journal::{EntryChange, Transaction};
 use super::nodes::{Body, Inode, Node, ROOT, Type, set_entry};
 use super::{Survivors, Tree};
@@ -14,9 +15,17 @@ impl Tree {
         }
     }
 
-    /// Makes the changes before the sync point `up_to` durable: a file's contents, or a directory's entries and with them
-    /// every older transaction of the journal. With `with_name` a file's own directory entry too, as ext4 does.
-    pub(crate) fn sync(&mut self, inode: Inode, up_to: u64, with_name: bool) {
+    /// Makes the changes before the sync point `up_to`, which the sync took at `began`, durable:
+    /// the permission bits, and a file's contents, or a directory's entries and with them every
+    /// older transaction of the journal. With `with_name` a file's own directory entry too, as ext4
+    /// does.
+    pub(crate) fn sync(&mut self, inode: Inode, up_to: u64, began: SimTime, with_name: bool) {
+        let Attributes { mode, durable_mode, .. } = self.node(inode).attributes;
+        if mode != durable_mode
+            && let Some(mode) = self.journal.take_mode(inode, began)
+        {
+            self.node_mut(inode).attributes.durable_mode = mode;
+        }
         if self.type_of(inode) == Type::File {
             self.sync_contents(inode, up_to);
             if with_name {
@@ -56,7 +65,12 @@ impl Tree {
 
     /// Makes the oldest `count` transactions durable.
     fn commit(&mut self, count: usize) {
-        for Transaction { changes, lost, .. } in self.journal.take(count) {
+        for Transaction { changes, mode, lost, .. } in self.journal.take(count) {
+            if let Some((inode, mode)) = mode
+                && let Some(node) = self.nodes.get_mut(inode)
+            {
+                node.attributes.durable_mode = mode;
+            }
             for EntryChange { directory, name, inode } in changes {
                 // `durable_links` counted the new name when the transaction entered the journal.
                 let released = match self.nodes.get_mut(directory) {
@@ -85,6 +99,7 @@ impl Tree {
                 Body::Special(file) => file.detach(),
             }
             (node.links, node.opens, node.durable_links) = (0, 0, 0);
+            node.attributes.mode = node.attributes.durable_mode;
         }
         self.dirty = 0;
         self.recount_links();
@@ -97,6 +112,7 @@ impl Tree {
         let mut directories = vec![ROOT];
         while let Some(parent) = directories.pop() {
             let entries = self.nodes.directory(parent).map(|directory| directory.entries.clone());
+            let before = directories.len();
             for inode in entries.into_iter().flatten().map(|(_, inode)| inode) {
                 let node = self.node_mut(inode);
                 node.links += 1;
@@ -106,8 +122,12 @@ impl Tree {
                     directories.push(inode);
                 }
             }
+            if let Body::Directory(directory) = &mut self.node_mut(parent).body {
+                directory.subdirectories = (directories.len() - before) as u32;
+            }
         }
         self.nodes.retain(|node| node.links > 0);
+        self.count_allocated();
     }
 
     /// Evicts every clean page from the page cache.
@@ -117,5 +137,6 @@ impl Tree {
                 contents.evict();
             }
         }
+        self.count_allocated();
     }
 }

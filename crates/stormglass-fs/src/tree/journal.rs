@@ -16,6 +16,8 @@ pub(super) struct EntryChange {
 #[derive(Debug)]
 pub(super) struct Transaction {
     pub(super) changes: Vec<EntryChange>,
+    /// New permission bits of an inode.
+    pub(super) mode: Option<(Inode, u32)>,
     pub(super) at: SimTime,
     /// Whether the device acknowledges the transaction and loses the new names in it.
     pub(super) lost: bool,
@@ -50,6 +52,14 @@ impl Journal {
         let count = (up_to.saturating_sub(self.first) as usize).min(self.pending.len());
         let last = self.pending[..count].iter().rposition(|entry| entry.changes.iter().any(&touches));
         last.map_or(0, |last| last + 1)
+    }
+
+    /// Removes the new permission bits of an inode from the transactions of `until` or earlier, and
+    /// returns the last of them.
+    pub(super) fn take_mode(&mut self, inode: Inode, until: SimTime) -> Option<u32> {
+        let pending = self.pending.iter_mut().take_while(|entry| entry.at <= until);
+        let taken = pending.filter_map(|entry| entry.mode.take_if(|(changed, _)| *changed == inode));
+        taken.last().map(|(_, mode)| mode)
     }
 
     /// Returns how many transactions are from `at` or earlier.

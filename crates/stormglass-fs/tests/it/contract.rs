@@ -1,6 +1,6 @@
 //! The filesystem's contract: the same test bodies run on the simulated filesystem and on tokio's
-//! with real files in a temporary directory, and have to make the same observations, kinds and
-//! numbers of errors included.
+//! with real files in a temporary directory, and have to make the same observations: values, and
+//! of errors the kinds, numbers and texts.
 
 mod any_sequence;
 
@@ -10,12 +10,13 @@ use stormglass_fs::{Disk, DiskProfile};
 
 /// The bodies with the simulated filesystem as `fs`.
 mod simulated {
-    use stormglass_fs as fs;
+    use stormglass_fs::{self as fs, Metadata};
     include!("contract/bodies.rs");
 }
 
 /// The bodies with tokio's filesystem as `fs`.
 mod real {
+    use std::fs::Metadata;
     use tokio::fs;
     include!("contract/bodies.rs");
 }
@@ -75,4 +76,9 @@ contract! {
     whole_trees
     lengths
     metadata
+    permissions
+    inodes
+    times
+    flags
+    stream_parts
 }

@@ -472,7 +472,7 @@ fn full_disk_rejects_writes_that_do_not_fit() {
         let other = read_write(&disk, "b").await;
         assert_eq!(other.write_all_at(b"x", 0).await.unwrap_err().kind(), ErrorKind::StorageFull);
         assert_eq!(file.write_at(&[2; 10_000], 5_000).await.unwrap(), 7_288, "up to the third page's end");
-        assert_eq!(file.write_at(&[3; 100], 12_288).await.unwrap_err().raw_os_error(), None);
+        assert_eq!(file.write_at(&[3; 100], 12_288).await.unwrap_err().raw_os_error(), Some(28));
         file.write_all_at(b"what is there can be written over", 0).await.unwrap();
         file.set_len(1 << 30).await.unwrap();
         assert_eq!(file.allocate(1 << 20).await.unwrap_err().kind(), ErrorKind::StorageFull);

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
+mod attributes;
 mod contract;
 mod cost;
 mod faults;
+mod flags;
+mod handles;
 mod nodes;
 mod power;
 mod redb;

@@ -1,5 +1,6 @@
 //! TCP listeners.
 
+use crate::accept_descriptor::AcceptDescriptors;
 use crate::backlog::Backlog;
 use crate::bound_port::BoundPort;
 use crate::host::Host;
@@ -12,8 +13,10 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
+use stormglass_rt::Descriptor;
 
 /// A TCP listener, named after `tokio::net::TcpListener`. Connecting succeeds from the moment the
 /// port is bound, until the backlog is full; then the kernel drops each SYN, and the client
@@ -25,6 +28,8 @@ pub struct TcpListener {
     pub(crate) backlog: Arc<Backlog<Bytes, Bytes>>,
     /// Accepted streams inherit them.
     pub(crate) options: Mutex<TcpOptions>,
+    pub(crate) descriptors: AcceptDescriptors,
+    pub(crate) _descriptor: Descriptor,
 }
 
 ip_option_methods!(TcpListener);
@@ -34,17 +39,19 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// None; the result type is tokio's.
+    /// EMFILE if the process has no descriptor left; the connection stays in the backlog.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         poll_fn(|context| self.poll_accept(context)).await
     }
 
     /// Polls [`TcpListener::accept`], for hand-written futures.
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let first = self.backlog.poll_accept(context, self.host.network().recorder());
-        first.map(|socket| {
+        let first = self.descriptors.poll_accept(self.backlog.is_waiting(), || {
+            self.backlog.poll_accept(context, self.host.network().recorder())
+        });
+        first.map_ok(|(socket, descriptor)| {
             let peer = socket.peer();
-            Ok((TcpStream::new(socket, self.options().clone()), peer))
+            (TcpStream::new(socket, self.options().clone(), descriptor), peer)
         })
     }
 
@@ -67,6 +74,10 @@ impl Drop for TcpListener {
         self.backlog.close();
     }
 }
+
+// As tokio's: no operation leaves the socket in a state that a panic could make visible.
+impl UnwindSafe for TcpListener {}
+impl RefUnwindSafe for TcpListener {}
 
 impl fmt::Debug for TcpListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! TCP sockets that are neither connected nor listening.
 
+use crate::accept_descriptor::AcceptDescriptors;
 use crate::address::{HostId, is_broadcast};
 use crate::backlog::{Backlog, establish};
 use crate::bound_port::BoundPort;
@@ -16,14 +17,17 @@ use bytes::Bytes;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use stormglass_rt::Descriptor;
 
 /// A TCP socket that is neither connected nor listening, named after `tokio::net::TcpSocket`.
 pub struct TcpSocket {
     host: Host,
     options: Mutex<TcpOptions>,
     bound: Mutex<Option<(SocketAddr, BoundPort)>>,
+    descriptor: Descriptor,
 }
 
 macro_rules! socket_options {
@@ -53,9 +57,11 @@ macro_rules! socket_options {
 
 socket_options! {
     reuseaddr, set_reuseaddr: bool = reuse_address,
-        "Sets `SO_REUSEADDR`: [`TcpSocket::bind`] succeeds although connections are left on the port.";
+        "Sets `SO_REUSEADDR`: [`TcpSocket::bind`] succeeds although connections are left on the port, \
+         or sockets with this option that do not listen.";
     reuseport, set_reuseport: bool = reuse_port,
-        "Sets `SO_REUSEPORT`: several listeners that all set it share the port.";
+        "Sets `SO_REUSEPORT`: several listeners that all set it share the port, and each connection is \
+         accepted by the one that its source port selects.";
     keepalive, set_keepalive: bool = keepalive,
         "Sets `SO_KEEPALIVE`: idle connections are probed, with the defaults of [`Keepalive`].";
     nodelay, set_nodelay: bool = no_delay,
@@ -69,22 +75,23 @@ impl TcpSocket {
     ///
     /// # Errors
     ///
-    /// `Unsupported` if no host is mounted.
+    /// EMFILE; `Unsupported` if no host is mounted.
     pub fn new_v4() -> io::Result<TcpSocket> {
-        Ok(TcpSocket::on(Host::current()?, false))
+        TcpSocket::on(Host::current()?, false)
     }
 
     /// Creates a socket for IPv6.
     ///
     /// # Errors
     ///
-    /// `Unsupported` if no host is mounted.
+    /// EMFILE; `Unsupported` if no host is mounted.
     pub fn new_v6() -> io::Result<TcpSocket> {
-        Ok(TcpSocket::on(Host::current()?, true))
+        TcpSocket::on(Host::current()?, true)
     }
 
-    pub(crate) fn on(host: Host, v6: bool) -> TcpSocket {
-        TcpSocket { host, options: Mutex::new(TcpOptions::new(v6)), bound: Mutex::default() }
+    pub(crate) fn on(host: Host, v6: bool) -> io::Result<TcpSocket> {
+        let (options, bound) = (Mutex::new(TcpOptions::new(v6)), Mutex::default());
+        Ok(TcpSocket { host, options, bound, descriptor: Descriptor::open()? })
     }
 
     fn options(&self) -> MutexGuard<'_, TcpOptions> {
@@ -236,7 +243,7 @@ impl TcpSocket {
     /// # Errors
     ///
     /// As [`TcpStream::connect`]; for an address of the other IP version as [`TcpSocket::bind`].
-    pub async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
+    pub async fn connect(mut self, address: SocketAddr) -> io::Result<TcpStream> {
         self.check_family(address)?;
         if is_broadcast(address.ip()) {
             return Err(ENETUNREACH.into());
@@ -272,15 +279,17 @@ impl TcpSocket {
             ],
             same_kernel: false,
         };
-        Ok(TcpStream::new(establish(shared, ends, backlog), options))
+        let socket = establish(shared, ends, backlog);
+        Ok(TcpStream::new(socket, options, std::mem::take(&mut self.descriptor)))
     }
 
     /// Listens, with a backlog of this many connections and one more, at most 4,097.
     ///
     /// # Errors
     ///
-    /// None; an unbound socket gets an ephemeral port.
-    pub fn listen(self, backlog: u32) -> io::Result<TcpListener> {
+    /// EADDRINUSE if another socket listens on the same port by now, see
+    /// [`TcpSocket::set_reuseaddr`]. An unbound socket gets an ephemeral port.
+    pub fn listen(mut self, backlog: u32) -> io::Result<TcpListener> {
         if self.bound().is_none() {
             self.bind(self.local_addr()?)?;
         }
@@ -293,13 +302,24 @@ impl TcpSocket {
         let at = (self.host.id, bound.ip().into());
         let reuse = Reuse { address: true, port: options.reuse_port };
         let port = BoundPort::bind(shared, Protocol::Stream, at, bound.port(), reuse, backlog.clone())?;
-        let (host, options) = (self.host.clone(), Mutex::new(options));
-        Ok(TcpListener { host, address: bound, _bound: port, backlog, options })
+        Ok(TcpListener {
+            host: self.host.clone(),
+            address: bound,
+            _bound: port,
+            backlog,
+            options: Mutex::new(options),
+            descriptors: AcceptDescriptors::default(),
+            _descriptor: std::mem::take(&mut self.descriptor),
+        })
     }
 }
 
 /// The maximum backlog (Linux: `net.core.somaxconn`).
 const SOMAXCONN: u32 = 4096;
+
+// As tokio's: no operation leaves the socket in a state that a panic could make visible.
+impl UnwindSafe for TcpSocket {}
+impl RefUnwindSafe for TcpSocket {}
 
 impl fmt::Debug for TcpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,9 +10,11 @@ use crate::tcp::options::TcpOptions;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use stormglass_rt::Descriptor;
 use tokio::io::ReadBuf;
 
 /// A TCP connection, named after `tokio::net::TcpStream`.
@@ -24,6 +26,7 @@ use tokio::io::ReadBuf;
 pub struct TcpStream {
     pub(crate) socket: ByteStream,
     options: Mutex<TcpOptions>,
+    _descriptor: Descriptor,
 }
 
 byte_stream_methods!(TcpStream, halves);
@@ -71,14 +74,14 @@ impl AsRef<TcpStream> for TcpStream {
 
 impl TcpStream {
     /// Makes the stream of an established connection with these options.
-    pub(crate) fn new(socket: ByteStream, options: TcpOptions) -> TcpStream {
+    pub(crate) fn new(socket: ByteStream, options: TcpOptions, descriptor: Descriptor) -> TcpStream {
         if options.is_zero_linger() {
             socket.set_zero_linger(true);
         }
         if options.keepalive {
             socket.set_keepalive(Some(Keepalive::default()));
         }
-        TcpStream { socket, options: Mutex::new(options) }
+        TcpStream { socket, options: Mutex::new(options), _descriptor: descriptor }
     }
 
     fn options(&self) -> MutexGuard<'_, TcpOptions> {
@@ -195,6 +198,10 @@ impl TcpStream {
         Ok(self.options().linger())
     }
 }
+
+// As tokio's: no operation leaves the socket in a state that a panic could make visible.
+impl UnwindSafe for TcpStream {}
+impl RefUnwindSafe for TcpStream {}
 
 impl TcpStreamExt for TcpStream {
     fn set_keepalive(&self, keepalive: Option<Keepalive>) -> io::Result<()> {

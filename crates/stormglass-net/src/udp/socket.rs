@@ -15,11 +15,13 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use stormglass_core::SimTime;
 use stormglass_rt as rt;
+use stormglass_rt::Descriptor;
 
 /// A UDP socket, named after `tokio::net::UdpSocket`.
 ///
@@ -38,6 +40,7 @@ pub struct UdpSocket {
     /// Whether tokio's I/O driver has been polled since the socket was created: before that it
     /// does not know that the socket is writable.
     is_registered: AtomicBool,
+    _descriptor: Descriptor,
 }
 
 /// A multicast group that the socket has joined.
@@ -72,10 +75,11 @@ impl UdpSocket {
     /// # Errors
     ///
     /// `AddrInUse`; `AddrNotAvailable` for an address that is not this host's; `Unsupported` if no
-    /// host is mounted.
+    /// host is mounted; EMFILE.
     pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<UdpSocket> {
         let host = Host::current()?;
         first_success(resolve(&host, address).await?, |address| {
+            let descriptor = Descriptor::open()?;
             let socket = Arc::new(Socket::new(address.is_ipv6()));
             let bound = host.bind_datagrams(address, socket.clone())?;
             host.shared().start_kernel();
@@ -88,6 +92,7 @@ impl UdpSocket {
                 cached: Readiness::default(),
                 created: rt::now(),
                 is_registered: AtomicBool::new(false),
+                _descriptor: descriptor,
             })
         })
     }
@@ -306,6 +311,10 @@ impl Drop for UdpSocket {
         }
     }
 }
+
+// As tokio's: no operation leaves the socket in a state that a panic could make visible.
+impl UnwindSafe for UdpSocket {}
+impl RefUnwindSafe for UdpSocket {}
 
 impl fmt::Debug for UdpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,16 +3,20 @@
 //! included.
 
 use stormglass_core::{Latency, Seed};
+use stormglass_fs::{Disk, DiskProfile};
 use stormglass_net::{NetProfile, Network};
 
 /// The bodies with the simulated network as `net`.
 mod simulated {
+    use std::os::unix::fs::FileTypeExt as _;
+    use stormglass_fs as fs;
     use stormglass_net::{self as net, Interest};
     use stormglass_rt::sleep;
     include!("contract/bodies.rs");
     include!("contract/readiness.rs");
     include!("contract/options.rs");
     include!("contract/datagrams.rs");
+    include!("contract/unix.rs");
 
     fn spawn(task: impl std::future::Future<Output = ()> + Send + 'static) {
         drop(madsim::task::spawn_local(task));
@@ -21,6 +25,8 @@ mod simulated {
 
 /// The bodies with tokio's sockets as `net`.
 mod real {
+    use std::os::unix::fs::FileTypeExt as _;
+    use tokio::fs;
     use tokio::io::Interest;
     use tokio::net;
     use tokio::time::sleep;
@@ -28,6 +34,7 @@ mod real {
     include!("contract/readiness.rs");
     include!("contract/options.rs");
     include!("contract/datagrams.rs");
+    include!("contract/unix.rs");
 
     fn spawn(task: impl std::future::Future<Output = ()> + Send + 'static) {
         drop(tokio::spawn(task));
@@ -42,7 +49,9 @@ fn on_both(simulated: impl AsyncFnOnce() -> Vec<String>, real: impl AsyncFnOnce(
         // The latency of a wake-up.
         profile.loopback.latency = Latency::from_micros(20);
         let network = Network::new(profile, Seed(1));
-        let _mounted = network.host("node").mount();
+        let disk = Disk::new("disk", DiskProfile::instant(), Seed(1));
+        disk.create_dir_all(env!("CARGO_TARGET_TMPDIR")).await.unwrap();
+        let _mounted = (network.host("node").mount(), disk.mount());
         simulated().await
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -89,6 +98,15 @@ contract! {
     oversized_datagrams_are_rejected
     a_datagram_to_an_unbound_port_is_refused
     a_broadcast_needs_permission
+    abstract_names_end_with_their_socket
+    unix_sockets_are_bound_before_they_connect
+    socket_files_outlive_their_sockets
+    unix_datagrams_arrive_in_order
+    unix_datagrams_wait_for_room
+    unix_datagrams_are_shut_down
+    a_unix_datagram_socket_changes_its_peer
+    pipes_end_with_their_ends
+    pipes_hold_16_pages
     unix_streams_echo
     unix_paths_are_bound_once
     a_unix_pair_is_connected

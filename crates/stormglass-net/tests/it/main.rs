@@ -14,3 +14,5 @@ mod madsim_network;
 mod namespaces;
 mod processes;
 mod streams;
+mod traits;
+mod unix;

@@ -249,6 +249,39 @@ fn nodes_of_one_machine_can_share_a_device() {
     assert_eq!(["false", "true"].map(took), [10, 20]);
 }
 
+/// The profile allows 2 descriptors: the third file is refused with EMFILE (24). A kill closes all.
+#[test]
+fn descriptors_of_a_process_are_limited() {
+    let played = play_with(&[("machine.descriptors", "2")], |world| {
+        Box::pin(async move {
+            let node = world.node("node-1");
+            let open = async || {
+                let mut files = Vec::new();
+                loop {
+                    match stormglass_fs::File::create(format!("file-{}", files.len())).await {
+                        Ok(file) => files.push(file),
+                        Err(error) => return (files, error.raw_os_error()),
+                    }
+                }
+            };
+            for _ in 0..2 {
+                let (opened, is_open) = tokio::sync::oneshot::channel();
+                node.spawn("open", async move {
+                    let (files, error) = open().await;
+                    opened.send((files.len(), error)).unwrap();
+                    std::future::pending::<()>().await;
+                    drop(files);
+                });
+                assert_eq!(is_open.await.unwrap(), (2, Some(24)));
+                assert_eq!(node.descriptors().open(), 2);
+                node.kill();
+                assert_eq!(node.descriptors().open(), 0);
+            }
+        })
+    });
+    assert_eq!(played.outcome.verdict, Verdict::Passed);
+}
+
 #[test]
 fn keeping_events_does_not_change_the_run() {
     let scenario = Story(|world: World| -> Boxed {

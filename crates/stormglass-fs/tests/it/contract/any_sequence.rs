@@ -86,15 +86,11 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// The result of an action: bytes or a number, or an error by its kind and, where std has no kind
-/// for it, its number.
-type ActionResult = Result<(u64, Vec<u8>), (io::ErrorKind, Option<i32>)>;
+/// The result of an action: bytes or a number, or an error by its kind, its number and its text.
+type ActionResult = Result<(u64, Vec<u8>), (io::ErrorKind, Option<i32>, String)>;
 
 fn action_result(result: io::Result<(u64, Vec<u8>)>) -> ActionResult {
-    result.map_err(|error| {
-        let unnamed = format!("{:?}", error.kind()) == "Uncategorized";
-        (error.kind(), error.raw_os_error().filter(|_| unnamed))
-    })
+    result.map_err(|error| (error.kind(), error.raw_os_error(), error.to_string()))
 }
 
 struct Simulated {
@@ -185,6 +181,7 @@ impl Simulated {
                 EntryKind::Directory => b"/".to_vec(),
                 EntryKind::Symlink(target) => format!("@{target}").into_bytes(),
                 EntryKind::File { .. } => self.disk.read(&entry.path).await.unwrap(),
+                EntryKind::Socket | EntryKind::Fifo => unreachable!("no operation of a sequence makes one"),
             };
             all.push((entry.path, bytes));
         }

@@ -1,25 +1,27 @@
 // The test bodies of the contract. They run on `fs`: both implementations have every name used
 // here.
 
-use std::io::{self, SeekFrom};
+use std::future::poll_fn;
+use std::io::{self, IoSlice, SeekFrom};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use std::pin::Pin;
+use tokio::io::{AsyncReadExt, AsyncSeek, AsyncSeekExt, AsyncWrite, AsyncWriteExt};
 
 /// The observations of a body, step by step.
 #[derive(Default)]
 struct Observations(Vec<String>);
 
 impl Observations {
-    /// Records the result of a step: the value, or the kind of error, with the kernel's number
-    /// where std has no kind for it.
+    /// Records the result of a step: the value, or the error: its kind, the kernel's number, and
+    /// the text.
     fn note<T: std::fmt::Debug>(&mut self, what: &str, result: io::Result<T>) {
         self.0.push(match result {
             Ok(value) => format!("{what}: {value:?}"),
-            Err(error) => match format!("{:?}", error.kind()).as_str() {
-                "Uncategorized" => format!("{what}: error {:?}", error.raw_os_error()),
-                "FilesystemLoop" => format!("{what}: too many links"),
-                kind => format!("{what}: {kind}"),
-            },
+            Err(error) => {
+                let (kind, number) = (error.kind(), error.raw_os_error());
+                format!("{what}: {kind:?}, {number:?}, {error}")
+            }
         });
     }
 }
@@ -454,5 +456,261 @@ pub async fn metadata(root: &Path) -> Vec<String> {
     let before = modified().await;
     seen.note("reading changes no time", { text(at("f")).await.unwrap(); Ok(modified().await == before) });
     seen.note("time goes on", { fs::write(at("f"), "x").await.unwrap(); Ok(modified().await >= before) });
+    seen.0
+}
+
+/// Permission bits of new and of changed files and directories.
+pub async fn permissions(root: &Path) -> Vec<String> {
+    let mut seen = Observations::default();
+    let at = |name: &str| root.join(name);
+    let mode = async |name: &str| fs::symlink_metadata(at(name)).await.map(|m| format!("{:o}", m.mode()));
+    fs::write(at("f"), "x").await.unwrap();
+    fs::create_dir_all(at("d/e")).await.unwrap();
+    fs::symlink("f", at("l")).await.unwrap();
+    for name in ["f", "d", "d/e", "l"] {
+        seen.note(&format!("mode of {name}"), mode(name).await);
+    }
+    for bits in [0, 0o600, 0o666, 0o777, 0o1777, 0o4755] {
+        let name = format!("f{bits:o}");
+        let file = fs::OpenOptions::new().write(true).create(true).mode(bits).open(at(&name)).await;
+        seen.note(&format!("create {bits:o}"), file.map(drop));
+        seen.note("mode", mode(&name).await);
+        let name = format!("d{bits:o}");
+        seen.note(&format!("mkdir {bits:o}"), fs::DirBuilder::new().mode(bits).create(at(&name)).await);
+        seen.note("mode", mode(&name).await);
+    }
+    seen.note("an existing file keeps its mode", fs::OpenOptions::new().write(true).create(true).mode(0o600).open(at("f")).await.map(drop));
+    seen.note("mode", mode("f").await);
+    seen.note("mkdir, parents too", fs::DirBuilder::new().recursive(true).mode(0o710).create(at("p/q/r")).await);
+    seen.note("mode of the parent", mode("p").await);
+    seen.note("mode", mode("p/q/r").await);
+    seen.note("again", fs::DirBuilder::new().recursive(true).create(at("p/q/r")).await);
+    seen.note("again, alone", fs::DirBuilder::new().create(at("p/q/r")).await);
+    seen.note("alone below nothing", fs::DirBuilder::new().create(at("y/z")).await);
+    seen.note("chmod", fs::set_permissions(at("f"), PermissionsExt::from_mode(0o640)).await);
+    seen.note("mode", mode("f").await);
+    seen.note("chmod through a link", fs::set_permissions(at("l"), PermissionsExt::from_mode(0o100604)).await);
+    seen.note("mode", mode("f").await);
+    seen.note("mode of the link", mode("l").await);
+    seen.note("chmod missing", fs::set_permissions(at("zz"), PermissionsExt::from_mode(0o644)).await);
+    seen.note("chmod below a file", fs::set_permissions(at("f/x"), PermissionsExt::from_mode(0o644)).await);
+    let mut permissions = fs::metadata(at("f")).await.unwrap().permissions();
+    seen.note("is writable", Ok(permissions.readonly()));
+    permissions.set_readonly(true);
+    let file = fs::File::open(at("f")).await.unwrap();
+    seen.note("fchmod", file.set_permissions(permissions.clone()).await);
+    seen.note("as set", file.metadata().await.map(|m| m.permissions() == permissions));
+    seen.note("mode", mode("f").await);
+    seen.note("copy", fs::copy(at("f"), at("copy")).await);
+    seen.note("mode of the copy", mode("copy").await);
+    fs::write(at("g"), "").await.unwrap();
+    seen.note("copy over", fs::copy(at("f4755"), at("g")).await);
+    seen.note("mode of the copy", mode("g").await);
+    let directory = fs::File::open(at("d")).await.unwrap();
+    seen.note("fchmod of a directory", directory.set_permissions(PermissionsExt::from_mode(0o700)).await);
+    seen.note("mode", mode("d").await);
+    fs::set_permissions(at("d"), PermissionsExt::from_mode(0o2755)).await.unwrap();
+    seen.note("mkdir below set-group-ID", fs::create_dir(at("d/inherits")).await);
+    seen.note("mode", mode("d/inherits").await);
+    seen.0
+}
+
+/// Inode numbers, links, devices and types.
+pub async fn inodes(root: &Path) -> Vec<String> {
+    let mut seen = Observations::default();
+    let at = |name: &str| root.join(name);
+    fs::write(at("f"), "12345").await.unwrap();
+    fs::create_dir(at("d")).await.unwrap();
+    fs::hard_link(at("f"), at("d/g")).await.unwrap();
+    fs::symlink("f", at("l")).await.unwrap();
+    let all = [at("f"), at("d"), at("d/g"), at("l")];
+    let mut metadata = Vec::new();
+    for path in &all {
+        metadata.push(fs::symlink_metadata(path).await.unwrap());
+    }
+    let same = |of: fn(&Metadata) -> u64| Ok(metadata.iter().map(|m| of(m) == of(&metadata[0])).collect::<Vec<_>>());
+    seen.note("one device", same(|m| m.dev()));
+    seen.note("two hard links, one inode", same(|m| m.ino()));
+    seen.note("links", Ok([metadata[0].nlink(), metadata[2].nlink(), metadata[3].nlink()]));
+    seen.note("one owner", same(|m| u64::from(m.uid())));
+    seen.note("one group", same(|m| u64::from(m.gid())));
+    seen.note("sizes", Ok([metadata[0].size(), metadata[3].size()]));
+    seen.note("no device", Ok(metadata.iter().map(|m| m.rdev()).collect::<Vec<_>>()));
+    seen.note("block size", Ok(metadata[0].blksize()));
+    for m in &metadata {
+        let kind = m.file_type();
+        seen.note("type", Ok([kind.is_socket(), kind.is_fifo(), kind.is_char_device(), kind.is_block_device()]));
+    }
+    let file = fs::File::open(at("f")).await.unwrap();
+    fs::remove_file(at("f")).await.unwrap();
+    seen.note("a name less", file.metadata().await.map(|m| m.nlink()));
+    fs::remove_file(at("d/g")).await.unwrap();
+    seen.note("no name", file.metadata().await.map(|m| m.nlink()));
+    let mut entries = fs::read_dir(root).await.unwrap();
+    while let Some(entry) = poll_fn(|context| entries.poll_next_entry(context)).await.unwrap() {
+        assert_eq!(entry.ino(), entry.metadata().await.unwrap().ino());
+        assert_eq!(entry.ino(), fs::symlink_metadata(entry.path()).await.unwrap().ino());
+    }
+    seen.note("no more", poll_fn(|context| entries.poll_next_entry(context)).await.map(|entry| entry.is_none()));
+    seen.0
+}
+
+/// Times that the program sets, and those that follow from what it does.
+pub async fn times(root: &Path) -> Vec<String> {
+    use std::time::{Duration, SystemTime};
+    let mut seen = Observations::default();
+    let path = root.join("f");
+    let after = |seconds: u64, nanos: u32| SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
+    fs::write(&path, "x").await.unwrap();
+    let metadata = async || fs::metadata(&path).await.unwrap();
+    let new = metadata().await;
+    seen.note("not modified before it was created", Ok(new.created().unwrap() <= new.modified().unwrap()));
+    let file = fs::File::open(&path).await.unwrap();
+    let times = fs::FileTimes::new().set_accessed(after(1_600_000_000, 0)).set_modified(after(1_500_000_000, 7_000));
+    seen.note("set both", file.set_times(times).await);
+    let set = metadata().await;
+    seen.note("accessed", Ok((set.accessed().unwrap() == after(1_600_000_000, 0), set.atime(), set.atime_nsec())));
+    seen.note("modified", Ok((set.modified().unwrap() == after(1_500_000_000, 7_000), set.mtime(), set.mtime_nsec())));
+    seen.note("created is as before", Ok(set.created().unwrap() == new.created().unwrap()));
+    seen.note("the change is noted", Ok((set.ctime(), set.ctime_nsec()) >= (new.ctime(), new.ctime_nsec())));
+    seen.note("set one", file.set_modified(after(1_400_000_000, 0)).await);
+    seen.note("times", file.metadata().await.map(|m| (m.atime(), m.mtime())));
+    seen.note("set none", file.set_times(fs::FileTimes::new()).await);
+    seen.note("times", file.metadata().await.map(|m| (m.atime(), m.mtime())));
+    let before_1970 = SystemTime::UNIX_EPOCH - Duration::new(1, 250_000_000);
+    seen.note("before 1970", file.set_modified(before_1970).await);
+    seen.note("time", file.metadata().await.map(|m| (m.mtime(), m.mtime_nsec(), m.modified().unwrap() == before_1970)));
+    seen.note("a write is newer", { fs::write(&path, "y").await.unwrap(); Ok(metadata().await.mtime() > 1_600_000_000) });
+    let handle = fs::OpenOptions::new().write(true).open(&path).await.unwrap();
+    let old = fs::FileTimes::new().set_accessed(after(1, 0)).set_modified(after(1, 0));
+    handle.set_times(old.clone()).await.unwrap();
+    seen.note("the same length is newer", { handle.set_len(1).await.unwrap(); Ok(metadata().await.mtime() > 1) });
+    handle.set_times(old.clone()).await.unwrap();
+    seen.note("a new mode is not", { handle.set_permissions(PermissionsExt::from_mode(0o600)).await.unwrap(); Ok(metadata().await.mtime()) });
+    seen.note("a new name is not", { fs::rename(&path, root.join("g")).await.unwrap(); fs::rename(root.join("g"), &path).await.unwrap(); Ok(metadata().await.mtime()) });
+    fs::write(&path, "").await.unwrap();
+    handle.set_times(old).await.unwrap();
+    seen.note("an empty file truncated is newer", { fs::File::create(&path).await.unwrap(); Ok(metadata().await.mtime() > 1) });
+    let directory = fs::File::open(root).await.unwrap();
+    directory.set_modified(after(5, 0)).await.unwrap();
+    seen.note("a directory's time", directory.metadata().await.map(|m| m.mtime()));
+    fs::write(root.join("h"), "").await.unwrap();
+    seen.note("a new entry is newer", directory.metadata().await.map(|m| m.mtime() > 5));
+    seen.0
+}
+
+/// Flags of `open(2)` that the options have no method for.
+pub async fn flags(root: &Path) -> Vec<String> {
+    let mut seen = Observations::default();
+    let at = |name: &str| root.join(name);
+    fs::write(at("f"), "abc").await.unwrap();
+    fs::create_dir(at("d")).await.unwrap();
+    fs::symlink("f", at("to-f")).await.unwrap();
+    fs::symlink("d", at("to-d")).await.unwrap();
+    let all = [
+        ("nofollow", libc::O_NOFOLLOW),
+        ("directory", libc::O_DIRECTORY),
+        ("both", libc::O_NOFOLLOW | libc::O_DIRECTORY),
+        ("path", libc::O_PATH),
+        ("path nofollow", libc::O_PATH | libc::O_NOFOLLOW),
+        ("access mode", libc::O_RDWR),
+    ];
+    for (flag, bits) in all {
+        for name in ["f", "d", "to-f", "to-d", "to-d/", "zz"] {
+            let opened = fs::OpenOptions::new().read(true).custom_flags(bits).open(at(name)).await;
+            let step = format!("{flag} {name}");
+            let mut file = match opened {
+                Ok(file) => file,
+                Err(error) => {
+                    seen.note(&step, Err::<(), _>(error));
+                    continue;
+                }
+            };
+            seen.note(&step, file.metadata().await.map(|m| (m.is_file(), m.is_dir(), m.is_symlink())));
+            seen.note("read", file.read(&mut [0; 3]).await);
+            seen.note("seek", file.seek(SeekFrom::Current(0)).await);
+            seen.note("sync", file.sync_all().await);
+            seen.note("set_len", file.set_len(1).await);
+            seen.note("fchmod", file.set_permissions(PermissionsExt::from_mode(0o755)).await);
+            seen.note("write", match file.write(b"x").await {
+                Ok(_) => file.flush().await,
+                Err(error) => Err(error),
+            });
+        }
+    }
+    let with = |bits: i32| {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).custom_flags(bits);
+        options
+    };
+    seen.note("write nofollow", with(libc::O_NOFOLLOW).open(at("to-f")).await.map(drop));
+    seen.note("create nofollow", with(libc::O_NOFOLLOW | libc::O_CREAT).open(at("to-f")).await.map(drop));
+    seen.note("create", with(libc::O_CREAT).open(at("new")).await.map(drop));
+    seen.note("create exclusively", with(libc::O_CREAT | libc::O_EXCL).open(at("new")).await.map(drop));
+    let mut appending = with(libc::O_APPEND).open(at("f")).await.unwrap();
+    appending.write_all(b"def").await.unwrap();
+    appending.flush().await.unwrap();
+    seen.note("append", text(at("f")).await);
+    seen.note("truncate", with(libc::O_TRUNC).open(at("f")).await.map(drop));
+    seen.note("truncated", text(at("f")).await);
+    fs::write(at("f"), "abc").await.unwrap();
+    seen.note("read and truncate", fs::OpenOptions::new().read(true).custom_flags(libc::O_TRUNC).open(at("f")).await.map(drop));
+    seen.note("truncated", text(at("f")).await);
+    for bits in [libc::O_SYNC, libc::O_DSYNC, libc::O_NOATIME, libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY] {
+        let mut file = with(bits).open(at("f")).await.unwrap();
+        seen.note("write", file.write_all(b"synced").await);
+        seen.note("flush", file.flush().await);
+        seen.note("contents", text(at("f")).await);
+    }
+    seen.0
+}
+
+/// Writes of several slices, the size of the buffer, and the parts of a seek.
+pub async fn stream_parts(root: &Path) -> Vec<String> {
+    let mut seen = Observations::default();
+    let path = root.join("f");
+    let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path).await.unwrap();
+    let slices = [IoSlice::new(b"one "), IoSlice::new(b""), IoSlice::new(b"two "), IoSlice::new(b"three")];
+    seen.note("is vectored", Ok(file.is_write_vectored()));
+    seen.note("write slices", file.write_vectored(&slices).await);
+    seen.note("flush", file.flush().await);
+    seen.note("contents", text(&path).await);
+    seen.note("write no slices", file.write_vectored(&[]).await);
+    seen.note("flush", file.flush().await);
+    seen.note("size of the buffer", Ok(file.max_buf_size()));
+    file.set_max_buf_size(6);
+    seen.note("size of the clone's", file.try_clone().await.map(|clone| clone.max_buf_size()));
+    seen.note("write slices in part", file.write_vectored(&slices).await);
+    seen.note("write in part", file.write(b"0123456789").await);
+    seen.note("flush", file.flush().await);
+    seen.note("contents", text(&path).await);
+    seen.note("rewind", file.rewind().await);
+    let mut buffer = [0; 10];
+    seen.note("read in part", file.read(&mut buffer).await);
+    seen.note("read exactly", file.read_exact(&mut buffer).await.map(drop));
+    seen.note("what", Ok(buffer));
+
+    seen.note("no seek", poll_fn(|context| Pin::new(&mut file).poll_complete(context)).await);
+    seen.note("start", Pin::new(&mut file).start_seek(SeekFrom::Start(4)));
+    seen.note("start again", Pin::new(&mut file).start_seek(SeekFrom::Start(5)));
+    seen.note("complete", poll_fn(|context| Pin::new(&mut file).poll_complete(context)).await);
+    seen.note("complete again", poll_fn(|context| Pin::new(&mut file).poll_complete(context)).await);
+    seen.note("read", file.read(&mut buffer[..3]).await);
+    seen.note("what", Ok(&buffer[..3]));
+    seen.note("the last seek", poll_fn(|context| Pin::new(&mut file).poll_complete(context)).await);
+    seen.note("start to where nothing is", Pin::new(&mut file).start_seek(SeekFrom::Current(-100)));
+    seen.note("complete", poll_fn(|context| Pin::new(&mut file).poll_complete(context)).await);
+    seen.note("still there", file.stream_position().await);
+    seen.note("start, and read instead", Pin::new(&mut file).start_seek(SeekFrom::Start(1)));
+    seen.note("read", file.read(&mut buffer[..2]).await);
+    seen.note("what", Ok(&buffer[..2]));
+    seen.note("start, and flush instead", Pin::new(&mut file).start_seek(SeekFrom::Start(2)));
+    seen.note("flush", poll_fn(|context| Pin::new(&mut file).poll_flush(context)).await);
+    seen.note("set_len", file.set_len(20).await);
+    seen.note("no seek", poll_fn(|context| Pin::new(&mut file).poll_complete(context)).await);
+    seen.note("place", file.stream_position().await);
+    seen.note("set_len beyond any file", file.set_len(i64::MAX as u64).await);
+    seen.note("seek beyond any number", file.seek(SeekFrom::Start(u64::MAX)).await);
+    seen.note("seek back beyond any number", file.seek(SeekFrom::Current(i64::MIN)).await);
     seen.0
 }
