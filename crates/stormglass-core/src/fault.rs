@@ -23,6 +23,7 @@
 //! | `flap` | a link is cut and heals periodically | it heals |
 //! | `lossy-link`, `slow-link` | messages are lost (TCP retransmits them); take longer | links are as before |
 //! | `duplicating-link`, `corrupting-link` | datagrams arrive twice; with a flipped bit | links are as before |
+//! | `short-reads`, `short-writes` | reads and writes of byte streams transfer a part | they transfer all again |
 //! | `refuse` | connects are refused | they are accepted again |
 //! | `unresolved`, `port-in-use` | name lookups fail; ports cannot be bound | lookups succeed; ports can be bound |
 //! | `slow-disk` | the device under a disk is slower by a factor, or stalls | the device is as before |

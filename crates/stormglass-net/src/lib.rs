@@ -4,9 +4,8 @@
 //!
 //! 1. Data without a network: [`profile`] (latencies, bandwidths, buffer sizes), `error`
 //!    (Linux's numbers), `interest`, `cached_readiness` and `readiness` (what tokio knows of a
-//!    socket), `ip_options`, `address`,
-//!    `location`, `power`, `keepalive`, `retransmission` and `delayed_ack` (TCP's timers),
-//!    `inbox`, `queue` (messages that a hold keeps).
+//!    socket), `ip_options`, `address`, `location`, `power`, `keepalive`, `retransmission` and
+//!    `delayed_ack` (TCP's timers), `inbox`, `queue` (messages that a hold keeps).
 //! 2. A network: [`fault`] (rules), `link` (what happens to a message that is sent), `ephemeral`
 //!    (choice of free ports), `ports`, `registry` (connections and names of Unix sockets), `groups`
 //!    (members of multicast groups), `madsim_network` (the same faults in madsim's own network),

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use stormglass_core::SimTime;
-use stormglass_rt::{self as rt, Wakers};
+use stormglass_rt::{self as rt, Wakers, coop};
 
 /// What one registered socket is ready for. The kernel sets flags ([`Readiness::set`]); an
 /// operation that the kernel answers with EAGAIN clears them.
@@ -57,13 +57,17 @@ impl Readiness {
 
     /// Clears the flags of an interest: the kernel said that the operation would block. The end of a
     /// direction is final: nothing clears it.
-    fn clear(&self, ready: Ready) {
+    pub(crate) fn clear(&self, ready: Ready) {
         let mut state = self.lock();
         state.ready = state.ready - (ready & (Ready::READABLE | Ready::WRITABLE | Ready::ERROR));
     }
 
     /// Waits until one of the flags of an interest is set; returns those that are.
     pub(crate) fn poll_ready(&self, interest: Interest, context: &mut Context<'_>) -> Poll<Ready> {
+        coop::poll_within_budget(context, |context| self.poll_awaited(interest, context))
+    }
+
+    fn poll_awaited(&self, interest: Interest, context: &mut Context<'_>) -> Poll<Ready> {
         let ready = self.lock().ready & awaited(interest);
         if ready.is_empty() { self.wait(interest, context) } else { Poll::Ready(ready) }
     }
@@ -82,7 +86,9 @@ impl Readiness {
 
     /// As [`Readiness::poll_ready`].
     pub(crate) async fn ready(&self, interest: Interest) -> Ready {
-        poll_fn(|context| self.poll_ready(interest, context)).await
+        // Uses up no budget, as with tokio.
+        coop::count_try();
+        poll_fn(|context| self.poll_awaited(interest, context)).await
     }
 
     /// Runs an operation if the socket is ready for it.
@@ -96,6 +102,7 @@ impl Readiness {
         interest: Interest,
         operation: impl FnOnce() -> io::Result<R>,
     ) -> io::Result<R> {
+        coop::count_try();
         let ready = self.lock().ready;
         try_io(interest, ready, |ready| self.clear(ready), operation)
     }
@@ -111,14 +118,16 @@ impl Readiness {
         context: &mut Context<'_>,
         mut operation: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        let ready = ready!(self.poll_ready(interest, context));
-        match operation() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.clear(ready);
-                self.wait(interest, context)
+        coop::poll_within_budget(context, |context| {
+            let ready = ready!(self.poll_awaited(interest, context));
+            match operation() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.clear(ready);
+                    self.wait(interest, context)
+                }
+                result => Poll::Ready(result),
             }
-            result => Poll::Ready(result),
-        }
+        })
     }
 
     /// As [`Readiness::poll_io`].

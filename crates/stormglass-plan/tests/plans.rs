@@ -29,6 +29,8 @@ fault = [
     { at = "1s", lasts = "2s", kind = "slow-link", by = { uniform = { min = "0s", max = "300ms" } } },
     { at = "1s", lasts = "2s", kind = "duplicating-link", probability = 1.0 },
     { at = "1s", lasts = "2s", kind = "corrupting-link", probability = 0.5 },
+    { at = "1s", lasts = "2s", kind = "short-reads", from = "node-1", probability = 0.1 },
+    { at = "1s", lasts = "2s", kind = "short-writes", to = "node-[23]" },
     { at = "1s", lasts = "2s", kind = "refuse", to = "node-3" },
     { at = "1s", kind = "reset", from = "node-1", to = "*" },
     { at = "1s", kind = "new-address", node = "node-1", old-address = "refuse" },
@@ -53,7 +55,7 @@ lasts = "1s"
 #[test]
 fn to_toml_round_trips() {
     let plan = Plan::parse("all.toml", ALL_KINDS).unwrap();
-    assert_eq!(plan.written.len(), 25);
+    assert_eq!(plan.written.len(), 27);
     assert_eq!(Plan::parse("again.toml", &plan.to_toml()).unwrap(), plan);
 }
 
@@ -156,7 +158,7 @@ fn invalid_plans_are_rejected_with_field_and_remedy() {
     assert_rejected(
         "[[fault]]\nat = '3s'\nkind = 'pause'\nnode = 'node-1'\n[[fault]]\nat = '3s'\nkind = 'pawse'\nnode = 'node-1'",
         expect![
-            "p.toml: `fault[1]`: unknown variant `pawse`, expected one of `kill`, `power-loss`, `pause`, `reset`, `cut`, `partition`, `flap`, `lossy-link`, `slow-link`, `duplicating-link`, `corrupting-link`, `refuse`, `unresolved`, `port-in-use`, `slow-disk`, `disk-delay`, `disk-error`, `disk-short`, `disk-short-directory`, `disk-corruption`"
+            "p.toml: `fault[1]`: unknown variant `pawse`, expected one of `kill`, `power-loss`, `pause`, `reset`, `cut`, `partition`, `flap`, `lossy-link`, `slow-link`, `duplicating-link`, `corrupting-link`, `short-reads`, `short-writes`, `refuse`, `unresolved`, `port-in-use`, `slow-disk`, `disk-delay`, `disk-error`, `disk-short`, `disk-short-directory`, `disk-corruption`"
         ],
     );
     assert_rejected(

@@ -13,6 +13,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use stormglass_rt::Descriptor;
@@ -73,6 +74,10 @@ impl Drop for TcpListener {
         self.backlog.close();
     }
 }
+
+// As tokio's: no operation leaves the socket in a state that a panic could make visible.
+impl UnwindSafe for TcpListener {}
+impl RefUnwindSafe for TcpListener {}
 
 impl fmt::Debug for TcpListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use stormglass_rt::Descriptor;
@@ -56,9 +57,11 @@ macro_rules! socket_options {
 
 socket_options! {
     reuseaddr, set_reuseaddr: bool = reuse_address,
-        "Sets `SO_REUSEADDR`: [`TcpSocket::bind`] succeeds although connections are left on the port.";
+        "Sets `SO_REUSEADDR`: [`TcpSocket::bind`] succeeds although connections are left on the port, \
+         or sockets with this option that do not listen.";
     reuseport, set_reuseport: bool = reuse_port,
-        "Sets `SO_REUSEPORT`: several listeners that all set it share the port.";
+        "Sets `SO_REUSEPORT`: several listeners that all set it share the port, and each connection is \
+         accepted by the one that its source port selects.";
     keepalive, set_keepalive: bool = keepalive,
         "Sets `SO_KEEPALIVE`: idle connections are probed, with the defaults of [`Keepalive`].";
     nodelay, set_nodelay: bool = no_delay,
@@ -284,7 +287,8 @@ impl TcpSocket {
     ///
     /// # Errors
     ///
-    /// None; an unbound socket gets an ephemeral port.
+    /// EADDRINUSE if another socket listens on the same port by now, see
+    /// [`TcpSocket::set_reuseaddr`]. An unbound socket gets an ephemeral port.
     pub fn listen(mut self, backlog: u32) -> io::Result<TcpListener> {
         if self.bound().is_none() {
             self.bind(self.local_addr()?)?;
@@ -312,6 +316,10 @@ impl TcpSocket {
 
 /// The maximum backlog (Linux: `net.core.somaxconn`).
 const SOMAXCONN: u32 = 4096;
+
+// As tokio's: no operation leaves the socket in a state that a panic could make visible.
+impl UnwindSafe for TcpSocket {}
+impl RefUnwindSafe for TcpSocket {}
 
 impl fmt::Debug for TcpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

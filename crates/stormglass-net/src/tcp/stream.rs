@@ -10,6 +10,7 @@ use crate::tcp::options::TcpOptions;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -197,6 +198,10 @@ impl TcpStream {
         Ok(self.options().linger())
     }
 }
+
+// As tokio's: no operation leaves the socket in a state that a panic could make visible.
+impl UnwindSafe for TcpStream {}
+impl RefUnwindSafe for TcpStream {}
 
 impl TcpStreamExt for TcpStream {
     fn set_keepalive(&self, keepalive: Option<Keepalive>) -> io::Result<()> {

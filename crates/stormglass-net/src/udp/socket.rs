@@ -15,6 +15,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
@@ -317,6 +318,10 @@ impl Drop for UdpSocket {
         }
     }
 }
+
+// As tokio's: no operation leaves the socket in a state that a panic could make visible.
+impl UnwindSafe for UdpSocket {}
+impl RefUnwindSafe for UdpSocket {}
 
 impl fmt::Debug for UdpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

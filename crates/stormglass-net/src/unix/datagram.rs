@@ -1,6 +1,8 @@
 //! Unix datagram sockets.
 
 mod kernel;
+mod receive;
+mod send;
 
 pub(super) use kernel::Socket;
 
@@ -8,8 +10,6 @@ use super::address::SocketAddr;
 use super::name::{self, Binding};
 use crate::host::Host;
 use crate::interest::{Interest, Ready};
-use bytes::BufMut;
-use kernel::Received;
 use std::fmt;
 use std::io;
 use std::net::Shutdown;
@@ -17,7 +17,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use stormglass_rt::Descriptor;
-use tokio::io::ReadBuf;
 
 /// A Unix datagram socket, named after `tokio::net::UnixDatagram`.
 ///
@@ -210,198 +209,6 @@ impl UnixDatagram {
     ) -> io::Result<R> {
         self.socket.readiness.io(interest, operation).await
     }
-}
-
-/// Sending.
-impl UnixDatagram {
-    /// Sends a datagram to the socket that this one is connected to.
-    ///
-    /// # Errors
-    ///
-    /// ENOTCONN; ECONNREFUSED, once, if the peer is closed; EPIPE after a shutdown; EMSGSIZE above
-    /// 212,960 bytes.
-    pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.async_io(Interest::WRITABLE, || self.send_now(bytes, None)).await
-    }
-
-    /// Sends as [`UnixDatagram::send`] does, without waiting.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` if the receiver's queue or the send buffer is full; as [`UnixDatagram::send`].
-    pub fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.try_io(Interest::WRITABLE, || self.send_now(bytes, None))
-    }
-
-    /// Polls [`UnixDatagram::send`], for hand-written futures.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixDatagram::send`].
-    pub fn poll_send(&self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.socket.readiness.poll_io(Interest::WRITABLE, context, || self.send_now(bytes, None))
-    }
-
-    /// Sends a datagram to the socket at a path.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`UnixDatagram::connect`] and [`UnixDatagram::send`].
-    pub async fn send_to<P: AsRef<Path>>(&self, bytes: &[u8], target: P) -> io::Result<usize> {
-        let path = target.as_ref();
-        self.async_io(Interest::WRITABLE, || self.send_now(bytes, Some(path))).await
-    }
-
-    /// Sends as [`UnixDatagram::send_to`] does, without waiting.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixDatagram::try_send`] and [`UnixDatagram::send_to`].
-    pub fn try_send_to<P: AsRef<Path>>(&self, bytes: &[u8], target: P) -> io::Result<usize> {
-        self.try_io(Interest::WRITABLE, || self.send_now(bytes, Some(target.as_ref())))
-    }
-
-    /// Polls [`UnixDatagram::send_to`], for hand-written futures.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixDatagram::send_to`].
-    pub fn poll_send_to<P: AsRef<Path>>(
-        &self,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-        target: P,
-    ) -> Poll<io::Result<usize>> {
-        let path = target.as_ref();
-        self.socket.readiness.poll_io(Interest::WRITABLE, context, || self.send_now(bytes, Some(path)))
-    }
-
-    fn send_now(&self, bytes: &[u8], path: Option<&Path>) -> io::Result<usize> {
-        self.socket.send(&self.host, bytes, path.map(|path| || self.target(path)))
-    }
-}
-
-/// Receiving.
-impl UnixDatagram {
-    /// Waits for the next datagram; returns its length. One that does not fit into the buffer is
-    /// truncated.
-    ///
-    /// # Errors
-    ///
-    /// ECONNRESET, once, if the peer has connected to another socket.
-    pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(self.recv_from(buffer).await?.0)
-    }
-
-    /// Receives as [`UnixDatagram::recv`] does, without waiting.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` if there is no datagram; as [`UnixDatagram::recv`].
-    pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(self.try_recv_from(buffer)?.0)
-    }
-
-    /// Polls [`UnixDatagram::recv`], for hand-written futures.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixDatagram::recv`].
-    pub fn poll_recv(&self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.poll_recv_from(context, buffer).map_ok(drop)
-    }
-
-    /// Receives as [`UnixDatagram::recv`] does, into a growing buffer.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixDatagram::recv`].
-    pub async fn recv_buf<B: BufMut>(&self, buffer: &mut B) -> io::Result<usize> {
-        Ok(self.recv_buf_from(buffer).await?.0)
-    }
-
-    /// Receives as [`UnixDatagram::recv_buf`] does, without waiting.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixDatagram::try_recv`].
-    pub fn try_recv_buf<B: BufMut>(&self, buffer: &mut B) -> io::Result<usize> {
-        Ok(self.try_recv_buf_from(buffer)?.0)
-    }
-
-    /// Waits for the next datagram; returns its length and its source, which is unnamed unless the
-    /// sender has bound its socket.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixDatagram::recv`].
-    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let Received { bytes, from } =
-            self.async_io(Interest::READABLE, || self.socket.receive(&self.host)).await?;
-        Ok((copy(&bytes, buffer), from))
-    }
-
-    /// Receives as [`UnixDatagram::recv_from`] does, without waiting.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixDatagram::try_recv`].
-    pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let Received { bytes, from } = self.try_io(Interest::READABLE, || self.socket.receive(&self.host))?;
-        Ok((copy(&bytes, buffer), from))
-    }
-
-    /// Polls [`UnixDatagram::recv_from`], for hand-written futures.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixDatagram::recv`].
-    pub fn poll_recv_from(
-        &self,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<SocketAddr>> {
-        let readiness = &self.socket.readiness;
-        let received = readiness.poll_io(Interest::READABLE, context, || self.socket.receive(&self.host));
-        received.map_ok(|Received { bytes, from }| {
-            buffer.put_slice(&bytes[..bytes.len().min(buffer.remaining())]);
-            from
-        })
-    }
-
-    /// Receives as [`UnixDatagram::recv_from`] does, into a growing buffer.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixDatagram::recv`].
-    pub async fn recv_buf_from<B: BufMut>(&self, buffer: &mut B) -> io::Result<(usize, SocketAddr)> {
-        let received = self.async_io(Interest::READABLE, || self.socket.receive(&self.host)).await?;
-        Ok(put(received, buffer))
-    }
-
-    /// Receives as [`UnixDatagram::recv_buf_from`] does, without waiting.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixDatagram::try_recv`].
-    pub fn try_recv_buf_from<B: BufMut>(&self, buffer: &mut B) -> io::Result<(usize, SocketAddr)> {
-        let received = self.try_io(Interest::READABLE, || self.socket.receive(&self.host))?;
-        Ok(put(received, buffer))
-    }
-}
-
-/// Copies what fits; returns how much.
-fn copy(bytes: &[u8], buffer: &mut [u8]) -> usize {
-    let len = bytes.len().min(buffer.len());
-    buffer[..len].copy_from_slice(&bytes[..len]);
-    len
-}
-
-/// Appends what fits into the part of the buffer that is allocated.
-fn put<B: BufMut>(Received { bytes, from }: Received, buffer: &mut B) -> (usize, SocketAddr) {
-    let len = bytes.len().min(buffer.chunk_mut().len());
-    buffer.put_slice(&bytes[..len]);
-    (len, from)
 }
 
 impl Drop for UnixDatagram {

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use stormglass_core::EventId;
-use stormglass_rt::Descriptor;
+use stormglass_rt::{Descriptor, coop};
 
 /// The largest backlog (Linux: `net.core.somaxconn`), which std's and tokio's listeners have.
 const SOMAXCONN: u32 = 4096;
@@ -170,7 +170,9 @@ impl UnixListener {
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
         let Listening { host, address, backlog, .. } = &self.listening;
         let first = backlog.descriptors.poll_accept(backlog.incoming.len() > 0, || {
-            backlog.incoming.poll(Some(context), host.network().recorder(), VecDeque::pop_front)
+            coop::poll_within_budget(context, |context| {
+                backlog.incoming.poll(Some(context), host.network().recorder(), VecDeque::pop_front)
+            })
         });
         first.map_ok(|(first, descriptor)| {
             let Incoming { socket, peer, credentials } = first.expect("polled").0;

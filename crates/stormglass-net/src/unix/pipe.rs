@@ -180,7 +180,13 @@ impl Sender {
 
 impl AsyncWrite for Sender {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
+        let write = || self.end.write(&[IoSlice::new(bytes)]);
+        let len = ready!(self.end.readiness().poll_io(Interest::WRITABLE, context, write))?;
+        // A write that was shorter than asked for has filled the pipe.
+        if 0 < len && len < bytes.len() {
+            self.end.readiness().clear(Ready::WRITABLE);
+        }
+        Poll::Ready(Ok(len))
     }
 
     fn poll_write_vectored(
@@ -302,8 +308,13 @@ impl AsyncRead for Receiver {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let unfilled = buffer.initialize_unfilled();
+        let wanted = unfilled.len();
         let len =
             ready!(self.end.readiness().poll_io(Interest::READABLE, context, || self.end.read(unfilled)))?;
+        // A read that was shorter than asked for has emptied the pipe.
+        if 0 < len && len < wanted {
+            self.end.readiness().clear(Ready::READABLE);
+        }
         buffer.advance(len);
         Poll::Ready(Ok(()))
     }

@@ -15,4 +15,5 @@ mod madsim_network;
 mod namespaces;
 mod processes;
 mod streams;
+mod traits;
 mod unix;

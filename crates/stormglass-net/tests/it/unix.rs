@@ -5,7 +5,6 @@ use madsim::runtime::{Handle, Runtime};
 use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::fs::FileTypeExt;
 use std::time::Duration;
 use stormglass_core::Seed;
 use stormglass_fs::{self as fs, Disk, DiskProfile};

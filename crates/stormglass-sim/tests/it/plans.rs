@@ -139,8 +139,8 @@ async fn serve(node: Node) {
     loop {
         let Ok((mut stream, _)) = listener.accept().await else { continue };
         node.spawn("connection", async move {
-            let mut byte = [0];
-            while stream.read_exact(&mut byte).await.is_ok() && stream.write_all(&byte).await.is_ok() {}
+            let mut bytes = [0; 2];
+            while stream.read_exact(&mut bytes).await.is_ok() && stream.write_all(&bytes).await.is_ok() {}
         });
     }
 }
@@ -150,8 +150,14 @@ async fn connect(node: Node, next: &'static str, seen: Seen) {
     let ask = || async {
         let mut stream = TcpStream::connect(format!("{next}:80")).await?;
         for _ in 0..10 {
-            stream.write_all(b"x").await?;
-            stream.read_exact(&mut [0]).await?;
+            if stream.write(b"xx").await? < 2 {
+                seen.count(node.name(), "short write");
+                stream.write_all(b"x").await?;
+            }
+            if stream.read(&mut [0; 2]).await? < 2 {
+                seen.count(node.name(), "short read");
+                stream.read_exact(&mut [0]).await?;
+            }
             rt::sleep(MS(20)).await;
         }
         Ok::<(), io::Error>(())
@@ -270,6 +276,8 @@ fn every_fault_has_its_effect_while_it_is_active() {
     assert_more("kind = 'slow-link', from = 'node-1', to = 'node-2', by = '15ms'", "node-1 slow tcp", 0);
     assert_more("kind = 'duplicating-link', probability = 0.5", "node-2 twice", 0);
     assert_more("kind = 'corrupting-link', probability = 0.5", "node-2 spoiled", 0);
+    assert_more("kind = 'short-reads', to = 'node-1'", "node-1 short read", 0);
+    assert_more("kind = 'short-writes', from = 'node-1'", "node-1 short write", 0);
     assert_more("kind = 'refuse', to = 'node-2'", "node-1 tcp ConnectionRefused", 0);
     assert_more("kind = 'unresolved', from = 'node-1'", "node-1 unresolved", 0);
     assert_more("kind = 'port-in-use', node = 'node-1', port = 7", "node-1 in use", 0);
@@ -362,6 +370,8 @@ fn fault_changes_nothing_before_it_starts() {
         "kind = 'slow-link', by = '1s'",
         "kind = 'duplicating-link', probability = 0.5",
         "kind = 'corrupting-link', probability = 0.5",
+        "kind = 'short-reads'",
+        "kind = 'short-writes'",
         "kind = 'refuse', to = '*'",
         "kind = 'reset', from = '*', to = '*'",
         "kind = 'unresolved'",

@@ -198,6 +198,11 @@ pub async fn pipes_end_with_their_ends() -> Vec<String> {
     seen.note("write", sender.write(b"hello").await);
     seen.note("write two", sender.write_vectored(&[IoSlice::new(b", "), IoSlice::new(b"you")]).await);
     seen.note("read", read(&mut receiver, 64).await);
+    seen.note("ready after a short read", Ok(is_ready(receiver.readable()).await));
+    sender.write_all(b"four").await.unwrap();
+    settle().await;
+    seen.note("read all", read(&mut receiver, 4).await);
+    seen.note("ready after a full read", Ok(is_ready(receiver.readable()).await));
     seen.note("shutdown", sender.shutdown().await);
     seen.note("after shutdown", sender.write(b"still open").await);
     drop(sender);
