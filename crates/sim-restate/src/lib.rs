@@ -21,11 +21,12 @@
 //! 4. The cluster: [`control`] (messages between nodes), [`gossip`] (the failure detector),
 //!    [`controller`] (where partitions run, and which node leads each), [`node`] (the start of a
 //!    node, step by step, and its roles).
-//! 5. The harness: `machine` (where its processes run), `process` (a node's process over restarts), [`checks`] and [`runner`] (what
-//!    starts a cluster and watches it, as the real test harness does), `tools` (the admin tool and
-//!    an HTTP client), the scenarios ([`cold_start`], [`restarts`], [`trim_gap`],
-//!    [`cluster_chaos`], [`metadata_servers`]), [`phases`] and [`fidelity`] (a start compared with
-//!    that of a real cluster), [`shipped`] (what the binary `stormglass` offers).
+//! 5. The harness: `machine` (where its processes run), `process` (a node's process over
+//!    restarts), [`checks`] and [`runner`] (what starts a cluster and watches it, as the real test
+//!    harness does), `tools` (the admin tool and an HTTP client), the scenarios ([`cold_start`],
+//!    [`restarts`], [`trim_gap`], [`cluster_chaos`], [`metadata_servers`]), [`phases`] and
+//!    [`fidelity`] (a start compared with that of a real cluster), [`shipped`] (what the binary
+//!    `stormglass` offers).
 //!
 //! **Invariant:** no duration of the real system is written down here as such. A database opens by
 //! its operations, a join waits for a Raft commit; a model gives policies, limits and the CPU time

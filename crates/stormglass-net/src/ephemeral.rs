@@ -24,9 +24,9 @@ pub(crate) enum Preference {
 
 /// The choice of ephemeral ports, by network namespace.
 ///
-/// In a namespace that hosts share, the kernel begins at a random port, as Linux does: so a program
-/// that binds port 0, reads the number and closes the socket may find the port taken by another one.
-/// In a namespace of one host it takes the next port after the last one.
+/// In a namespace that hosts share, the kernel begins at a random port, as Linux does: a program
+/// that binds port 0, reads the number and closes the socket may find the port taken by another
+/// one. In a namespace of one host it takes the next port after the last one.
 #[derive(Default)]
 pub(crate) struct EphemeralPorts {
     random: BTreeMap<NamespaceId, Stream>,
@@ -72,8 +72,8 @@ mod tests {
 
     const SHARED: NamespaceId = NamespaceId(0);
 
-    /// Chooses a port that `taken` does not contain, as the kernel of a shared namespace does with this
-    /// seed.
+    /// Chooses a port that `taken` does not contain, as the kernel of a shared namespace does with
+    /// this seed.
     fn choose(seed: u64, preference: Preference, taken: &BTreeSet<u16>) -> Option<u16> {
         let mut ports = EphemeralPorts::default();
         ports.randomize(SHARED, Seed(seed).stream("ports"));

@@ -32,9 +32,11 @@ impl Location {
     /// use for all, ephemeral ones included. The host whose process has bound a port receives what
     /// is sent to it, over the link to that host. The kernel begins its search of a free port at a
     /// random one, as Linux does: a program that binds port 0, reads the number, closes the socket
-    /// and has a server bind that port later may find it taken. Names, addresses, links and faults stay those of
-    /// the single hosts, and so do the ports of messages ([`crate::Host::bind`],
-    /// [`crate::Host::listen`], [`crate::Host::serve`]), which are bound at the host's own address.
+    /// and has a server bind that port later may find it taken.
+    ///
+    /// Names, addresses, links and faults stay those of the single hosts, and so do the ports of
+    /// messages ([`crate::Host::bind`], [`crate::Host::listen`], [`crate::Host::serve`]), which are
+    /// bound at the host's own address.
     ///
     /// Default: a namespace of the host's own, as a container has. Each host of a machine may bind
     /// the same port, as the services of a Compose file or of pods do, and 127.0.0.1 is the host

@@ -376,8 +376,8 @@ mod tests {
         assert_eq!(bind(at(0, At::Any), u16::MAX).unwrap(), u16::MAX);
     }
 
-    /// Two hosts of one namespace share its addresses. A port for messages is bound at the addresses
-    /// of its own host.
+    /// Two hosts of one namespace share its addresses. A port for messages is bound at the
+    /// addresses of its own host.
     #[test]
     fn hosts_of_a_namespace_share_its_ports() {
         let mut ports = Ports::default();

@@ -26,7 +26,8 @@ async fn bind() -> io::Result<Bound> {
     ))
 }
 
-/// Starts an incarnation of the node, which binds everything and keeps it; returns whether it could.
+/// Starts an incarnation of the node, which binds everything and keeps it; returns whether that
+/// succeeds.
 fn start(node: NodeId) -> tokio::sync::oneshot::Receiver<io::Result<()>> {
     let (sender, bound) = tokio::sync::oneshot::channel();
     current(node).spawn(async move {

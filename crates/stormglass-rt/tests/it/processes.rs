@@ -59,7 +59,7 @@ async fn process_after(node: NodeId, act: fn(&Handle, NodeId)) -> Process {
     process(node).await
 }
 
-/// To find out costs nothing where it is known: no turn of the executor, which would move the clock.
+/// To find out costs nothing where it is known: no turn of the executor, which moves the clock.
 #[test]
 fn a_known_end_costs_no_time() {
     Runtime::new().block_on(async {

@@ -14,16 +14,17 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 /// Binds and locks everything, and keeps it; what it could not is a violation.
 async fn serve(world: World) {
     let open = async {
+        // The first turn of the process binds; opening a file takes time.
         let host = Host::current()?;
-        let lock = fs::File::create("lock").await?;
-        lock.try_lock().map_err(io::Error::from)?;
-        Ok::<_, io::Error>((
-            lock,
+        let open = (
             TcpListener::bind("0.0.0.0:80").await?,
             UdpSocket::bind("0.0.0.0:80").await?,
             UnixListener::bind("/run/server.sock")?,
             host.serve::<(), ()>(81)?,
-        ))
+        );
+        let lock = fs::File::create("lock").await?;
+        lock.try_lock().map_err(io::Error::from)?;
+        Ok::<_, io::Error>((open, lock))
     };
     match open.await {
         Ok(_open) => std::future::pending().await,
