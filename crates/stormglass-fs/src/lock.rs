@@ -13,8 +13,8 @@ pub(crate) enum LockMode {
     Exclusive,
 }
 
-/// The locks of a disk. Holders are numbers of open file descriptions. A process that has ended holds no lock any more, even
-/// if its files are still to be dropped.
+/// The locks of a disk. Holders are numbers of open file descriptions. A process that has ended
+/// holds no lock any more, even if its files are still to be dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Locks {
     held: BTreeMap<Inode, Lock>,

@@ -12,8 +12,8 @@ use stormglass_rt::{Filesystem, SpecialFile, SpecialKind};
 
 /// Sockets and pipes of a node use the disk that is mounted on it.
 impl Filesystem for Disk {
-    /// An operation of the kind `create` that takes effect immediately: `bind(2)` and `mknod(2)` of a program do not wait.
-    /// Rules that make an operation fail apply to it.
+    /// An operation of the kind `create` that takes effect immediately: `bind(2)` and `mknod(2)` of
+    /// a program do not wait. Rules that make an operation fail apply to it.
     fn create(&self, path: &Path, kind: SpecialKind) -> io::Result<SpecialFile> {
         let path = path_str(path)?;
         let operation = Operation {

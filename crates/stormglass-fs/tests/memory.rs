@@ -40,8 +40,8 @@ fn memory_use_follows_the_contents_of_a_disk() {
         let written = allocated().saturating_sub(before);
         assert!(written < 16 << 10, "{written} bytes for one page");
 
-        // An operation on the mounted disk allocates as often as on the disk itself, however many
-        // nodes have one.
+        // An operation on the mounted disk allocates no more often than on the disk itself, however
+        // many nodes have one.
         disk.write("f", [1; 100]).await.unwrap();
         let _mounts: Vec<_> = disks.iter().map(Disk::mount).collect();
         let _mounted = disk.mount();
@@ -56,6 +56,7 @@ fn memory_use_follows_the_contents_of_a_disk() {
             fs::metadata("f").await.unwrap();
             fs::read("f").await.unwrap();
         }
-        assert_eq!(blocks() - before, 2 * direct);
+        let mounted = blocks() - before - direct;
+        assert!(mounted <= direct, "{mounted} on the mounted disk, {direct} on the disk");
     });
 }

@@ -215,7 +215,7 @@ fn invalid_plans_are_rejected_with_field_and_remedy() {
     assert_rejected(
         "[[fault]]\nat = '3s'\nkind = 'disk-error'\nnode = '*'\nerror = 'io'\noperations = ['sync']",
         expect![[
-            r#"p.toml: `fault[0]`: "sync" is no operation of a disk; there are open, create, read, write, fsync, fdatasync, rename, unlink, mkdir, readdir, truncate, allocate, stat, link, symlink, readlink"#
+            r#"p.toml: `fault[0]`: "sync" is no operation of a disk; there are open, create, read, write, fsync, fdatasync, rename, unlink, mkdir, readdir, truncate, allocate, stat, link, symlink, readlink, setattr"#
         ]],
     );
     assert_rejected(

@@ -181,7 +181,7 @@ impl Simulated {
                 EntryKind::Directory => b"/".to_vec(),
                 EntryKind::Symlink(target) => format!("@{target}").into_bytes(),
                 EntryKind::File { .. } => self.disk.read(&entry.path).await.unwrap(),
-                EntryKind::Socket | EntryKind::Fifo => unreachable!("no operation of a sequence makes one"),
+                EntryKind::Socket | EntryKind::Fifo => unreachable!("no action creates one"),
             };
             all.push((entry.path, bytes));
         }
