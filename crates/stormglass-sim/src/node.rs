@@ -5,6 +5,7 @@ use crate::life::{Life, PANICKED, SIGKILL, exited_with, killed_by, status_of};
 use crate::process::{Process, Start};
 use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId;
+use std::any::TypeId;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
@@ -97,9 +98,12 @@ impl Node {
 
     /// Starts the node's process, and starts it again after each fault of a plan that kills it.
     ///
-    /// The process ends when its main function returns, as a program does: its other tasks end with
-    /// it, and its output gives the exit code ([`Node::exit_status`]). [`Node::set_restart`] starts
-    /// it again then.
+    /// The process ends when its main function returns an exit code or a result, as a program does:
+    /// its other tasks end with it, and its output gives the exit code ([`Node::exit_status`]).
+    /// [`Node::set_restart`] starts it again then. A main function that returns `()` may also have
+    /// started other tasks, which go on; it ends the process if the node has a restart policy, if
+    /// the process has listened for a signal ([`stormglass_rt::signal`]), or if a fault has sent
+    /// SIGTERM.
     ///
     /// The process has a tokio runtime of its own ([`stormglass_rt::hosted`]): `main` and the
     /// libraries that it calls use tokio's tasks, timers, channels and macros as they are. That needs
@@ -164,7 +168,8 @@ impl Node {
             let main = main();
             let main = async move {
                 let status = process.status_of_main(main).await;
-                if process.life().ended == ended {
+                let is_over = TypeId::of::<F::Output>() != TypeId::of::<()>() || process.ends_with_main();
+                if is_over && process.life().ended == ended {
                     process.end_by_itself(status);
                 }
             };
@@ -172,6 +177,12 @@ impl Node {
         };
         start();
         self.set_start(start);
+    }
+
+    /// Returns whether the process ends when its main function returns nothing.
+    fn ends_with_main(&self) -> bool {
+        let has_policy = self.life().on_end.is_some();
+        has_policy || self.signals.listens() || self.process().is_terminating()
     }
 
     /// Runs a main function and returns how the process ends with it. Its panic is a status if

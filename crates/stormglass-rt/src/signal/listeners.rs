@@ -46,6 +46,11 @@ impl Signals {
         true
     }
 
+    /// Returns whether the process has listened for any signal.
+    pub fn listens(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
     /// Forgets all listeners, when a process ends and the next one begins.
     pub fn reset(&self) {
         let before = std::mem::take(&mut *self.lock());

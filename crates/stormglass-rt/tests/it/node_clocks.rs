@@ -1,5 +1,7 @@
 //! Clocks of nodes that are wrong, and the run's date.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "what std's clocks show is tested")]
+
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use std::future::poll_fn;
 use std::time::{Duration, Instant, SystemTime};

@@ -1,5 +1,7 @@
 //! Clocks of nodes that a plan sets wrong, and the run's date.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "what std's clocks show is tested")]
+
 use crate::story::{Boxed, Story};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
