@@ -82,8 +82,8 @@ fn time(fault: &Fault) -> Range<SimTime> {
 
 /// What the end of a one-shot fault undoes.
 pub(crate) enum Undo {
-    /// One fault less keeps the process down; its host has no power until then.
+    /// Ends a fault that keeps the process down, and switches on the power that it switched off.
     Start(Node, Option<PowerOff>),
-    /// One fault less pauses the node.
+    /// Ends a fault that keeps the node paused.
     Resume(Node),
 }

@@ -21,16 +21,25 @@ impl World {
     /// and end of every fault are recorded.
     pub(crate) fn schedule_faults(&self) {
         let faults = self.with_faults(|faults| faults.all.clone());
-        let (harness, mut instants) = (self.harness(), one_shot_by_instant(&faults));
+        let (harness, mut instants) = (self.harness(), states_by_instant(&faults));
         for (index, fault) in faults.iter().enumerate() {
             for (at, ends) in [(Some(fault.at), false), (fault.end(), true)] {
                 let Some(at) = at else { continue };
-                let waker: Waker = if let FaultKind::OneShot(_) = fault.kind {
-                    // The first fault of this instant schedules all of them.
-                    let Some(Changes { begins, ends }) = instants.remove(&at) else { continue };
-                    Arc::new(Due { world: self.clone(), harness: harness.clone(), begins, ends }).into()
-                } else {
-                    Arc::new(DueNote { world: self.clone(), index, ends, at: at.into() }).into()
+                let changes = match &fault.kind {
+                    // A reset asks for no state, so its begin and its end need no order.
+                    FaultKind::OneShot(OneShot::Reset { .. }) => Some(Changes::of(index, ends)),
+                    // The first fault of an instant schedules all of them.
+                    FaultKind::OneShot(_) => match instants.remove(&at) {
+                        None => continue,
+                        changes => changes,
+                    },
+                    FaultKind::Link(_) | FaultKind::Disk(_) => None,
+                };
+                let waker: Waker = match changes {
+                    Some(Changes { begins, ends }) => {
+                        Arc::new(Due { world: self.clone(), harness: harness.clone(), begins, ends }).into()
+                    }
+                    None => Arc::new(DueNote { world: self.clone(), index, ends, at: at.into() }).into(),
                 };
                 rt::wake_at(at.into(), &waker);
             }
@@ -59,13 +68,29 @@ struct Changes {
     ends: Vec<usize>,
 }
 
-fn one_shot_by_instant(faults: &[Fault]) -> BTreeMap<Duration, Changes> {
+impl Changes {
+    /// Returns the begin or the end of this fault alone.
+    fn of(index: usize, ends: bool) -> Changes {
+        let mut changes = Changes::default();
+        changes.add(index, ends);
+        changes
+    }
+
+    fn add(&mut self, index: usize, ends: bool) {
+        if ends { self.ends.push(index) } else { self.begins.push(index) }
+    }
+}
+
+/// Returns when one-shot faults that ask for a state (down, without power, paused) begin and end.
+fn states_by_instant(faults: &[Fault]) -> BTreeMap<Duration, Changes> {
     let mut instants: BTreeMap<Duration, Changes> = BTreeMap::new();
     for (index, fault) in faults.iter().enumerate() {
-        if let FaultKind::OneShot(_) = fault.kind {
-            instants.entry(fault.at).or_default().begins.push(index);
+        if let FaultKind::OneShot(kind) = &fault.kind
+            && !matches!(kind, OneShot::Reset { .. })
+        {
+            instants.entry(fault.at).or_default().add(index, false);
             if let Some(end) = fault.end() {
-                instants.entry(end).or_default().ends.push(index);
+                instants.entry(end).or_default().add(index, true);
             }
         }
     }
