@@ -12,12 +12,14 @@ use stormglass_fs::{Disk, DiskProfile};
 mod simulated {
     use stormglass_fs as fs;
     include!("contract/bodies.rs");
+    include!("contract/handles.rs");
 }
 
 /// The bodies with tokio's filesystem as `fs`.
 mod real {
     use tokio::fs;
     include!("contract/bodies.rs");
+    include!("contract/handles.rs");
 }
 
 /// Returns an empty directory for real files.
@@ -65,6 +67,7 @@ macro_rules! contract {
 }
 
 contract! {
+    handles
     names
     options
     streams

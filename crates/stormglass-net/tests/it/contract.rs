@@ -10,6 +10,7 @@ mod simulated {
     use stormglass_net as net;
     use stormglass_rt::sleep;
     include!("contract/bodies.rs");
+    include!("contract/polled.rs");
 
     fn spawn(task: impl std::future::Future<Output = ()> + Send + 'static) {
         drop(madsim::task::spawn_local(task));
@@ -21,6 +22,7 @@ mod real {
     use tokio::net;
     use tokio::time::sleep;
     include!("contract/bodies.rs");
+    include!("contract/polled.rs");
 
     fn spawn(task: impl std::future::Future<Output = ()> + Send + 'static) {
         drop(tokio::spawn(task));
@@ -85,4 +87,9 @@ contract! {
     unix_paths_are_bound_once
     a_unix_pair_is_connected
     names_resolve_to_addresses
+    listeners_are_polled_for_connections
+    tcp_streams_are_polled_for_readiness
+    unix_streams_are_polled_for_readiness
+    datagrams_are_sent_and_received_by_polls
+    keepalive_is_an_option_of_a_socket
 }
