@@ -26,7 +26,7 @@ enum Outcome {
 ///
 /// # Errors
 ///
-/// A text if fewer tests pass than `tokio-tests/rules.toml` says, or more.
+/// A text if fewer tests pass than `tokio-tests/rules.toml` says.
 pub fn run(workspace: &Workspace, names: &[&str]) -> Result<(), String> {
     let support = workspace.root.join("crates/stormglass-parity/tokio-tests");
     let rules: Rules = toml::from_str(&workspace.read(&support.join("rules.toml"))?)
@@ -108,7 +108,7 @@ fn report(rules: &Rules, outcomes: &BTreeMap<String, Outcome>) -> Result<(), Str
         return Err(format!("{passed} of tokio's tests pass, {expected} did: see the failures above"));
     }
     if passed > expected {
-        return Err(format!("{passed} of tokio's tests pass: write `passed = {passed}` into rules.toml"));
+        println!("more than before: write `passed = {passed}` into rules.toml");
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ impl World {
                         None => continue,
                         changes => changes,
                     },
-                    FaultKind::Link(_) | FaultKind::Disk(_) => None,
+                    FaultKind::Link(_) | FaultKind::Disk(_) | FaultKind::Clock(_) => None,
                 };
                 let waker: Waker = match changes {
                     Some(Changes { begins, ends }) => {

@@ -12,6 +12,7 @@ use stormglass_fs::{Disk, DiskProfile};
 mod simulated {
     use stormglass_fs::{self as fs, Metadata};
     include!("contract/bodies.rs");
+    include!("contract/handles.rs");
 }
 
 /// The bodies with tokio's filesystem as `fs`.
@@ -19,6 +20,7 @@ mod real {
     use std::fs::Metadata;
     use tokio::fs;
     include!("contract/bodies.rs");
+    include!("contract/handles.rs");
 }
 
 /// Returns an empty directory for real files.
@@ -66,6 +68,7 @@ macro_rules! contract {
 }
 
 contract! {
+    handles
     names
     options
     streams

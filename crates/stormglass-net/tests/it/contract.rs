@@ -18,6 +18,7 @@ mod simulated {
     include!("contract/datagrams.rs");
     include!("contract/budget.rs");
     include!("contract/unix.rs");
+    include!("contract/polled.rs");
 
     fn spawn(task: impl std::future::Future<Output = ()> + Send + 'static) {
         drop(madsim::task::spawn_local(task));
@@ -37,6 +38,7 @@ mod real {
     include!("contract/datagrams.rs");
     include!("contract/budget.rs");
     include!("contract/unix.rs");
+    include!("contract/polled.rs");
 
     fn spawn(task: impl std::future::Future<Output = ()> + Send + 'static) {
         drop(tokio::spawn(task));
@@ -134,4 +136,9 @@ contract! {
     broadcasts_arrive_on_the_own_host
     multicast_arrives_at_members
     a_poll_completes_128_ready_operations
+    listeners_are_polled_for_connections
+    tcp_streams_are_polled_for_readiness
+    unix_streams_are_polled_for_readiness
+    datagrams_are_sent_and_received_by_polls
+    keepalive_is_an_option_of_a_socket
 }
