@@ -48,6 +48,7 @@ pub mod logging;
 pub mod metadata;
 pub mod metadata_servers;
 pub mod node;
+mod operation_streams;
 pub mod oracle;
 pub mod partition;
 mod peers;
