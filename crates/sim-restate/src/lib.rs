@@ -50,6 +50,7 @@ mod machine;
 pub mod metadata;
 pub mod metadata_servers;
 pub mod node;
+mod operation_streams;
 pub mod oracle;
 pub mod partition;
 mod peers;

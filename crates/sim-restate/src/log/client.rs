@@ -8,6 +8,7 @@ use super::settings::{LogSettings, Reconfigures};
 use super::{Generation, LogId, Lsn, Offset, Record};
 use crate::liveness::Liveness;
 use crate::metadata::Metadata;
+use crate::operation_streams::OperationStreams;
 use crate::peers::Peers;
 use crate::settings::ClusterSettings;
 use sim_raft::client::ClientError;
@@ -48,7 +49,7 @@ pub(super) struct Shared {
     pub(super) remote: Peers<SequencerRequest, SequencerResponse>,
     pub(super) settings: LogSettings,
     pub(super) recorder: Recorder,
-    pub(super) seed: Seed,
+    pub(super) streams: OperationStreams,
     pub(super) append_back_off: Symbol,
     pub(super) reconfigured: Symbol,
 }
@@ -73,7 +74,7 @@ impl Log {
             servers,
             remote: Peers::new(parts.host, SEQUENCER_PORT, settings.network.connect_timeout),
             settings: settings.log.clone(),
-            seed: parts.seed,
+            streams: OperationStreams::new(parts.seed, parts.me.id.0, parts.me.generation),
             append_back_off: recorder.symbol("append back-off"),
             reconfigured: recorder.symbol("log reconfigured"),
             recorder,
@@ -243,9 +244,9 @@ impl Log {
         Some(TailState { tail, sealed })
     }
 
-    pub(super) fn jitter(&self, what: &str, log: LogId) -> Stream {
-        let Shared { seed, me, .. } = &*self.shared;
-        seed.stream((what, u64::from(log.0), u64::from(me.id.0), rt::now().as_nanos()))
+    /// Returns the stream of the next repeated operation of this kind on a log.
+    pub(super) fn jitter(&self, what: &'static str, log: LogId) -> Stream {
+        self.shared.streams.next(what, u64::from(log.0))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::ingress;
 use crate::log::client::{Log, Parts};
 use crate::log::server::{LOG_SERVER_PORT, LogServer};
 use crate::log::settings::Reconfigures;
+use crate::operation_streams::OperationStreams;
 use crate::partition::manager::Manager;
 use crate::partition::service::SERVICE_PORT;
 use crate::partition::snapshots::Repository;
@@ -224,6 +225,7 @@ impl Process {
             journal: self.journal.clone(),
             logging: self.logging.clone().expect("opened before the first step"),
             seed: self.seed,
+            streams: OperationStreams::new(self.seed, self.me().id.0, self.me().generation),
         };
         self.manager = Some(Manager::start(worker)?);
         self.running.health.set(WorkerStatus::Ready);

@@ -300,7 +300,7 @@ impl Manager {
             }
             Ended::Gap(to) => {
                 worker.note(&gap_text(id, to));
-                let mut chance = worker.seed.stream(("restart", u64::from(id.0), rt::now().as_nanos()));
+                let mut chance = worker.streams.next("restart", u64::from(id.0));
                 let most = settings.restart_blocked.as_nanos() as u64 * 3 / 10;
                 settings.restart_blocked + Duration::from_nanos(chance.below(most.max(1)))
             }

@@ -42,8 +42,8 @@ pub(super) async fn open(
                 return Err(EngineError::Io(std::io::Error::other("no snapshot is new enough")));
             }
             let pause = settings.partition.unsuitable_snapshot;
-            let more = worker.seed.stream(("unsuitable snapshot", u64::from(id.0), rt::now().as_nanos()));
-            let pause = pause + Duration::from_nanos(more.clone().below(pause.as_nanos() as u64));
+            let mut more = worker.streams.next("unsuitable snapshot", u64::from(id.0));
+            let pause = pause + Duration::from_nanos(more.below(pause.as_nanos() as u64));
             rt::pause(&worker.recorder, worker.recorder.symbol("unsuitable snapshot pause"), pause).await;
             match local {
                 Some(state) => Ok(state),

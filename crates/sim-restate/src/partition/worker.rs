@@ -11,6 +11,7 @@ use crate::log::client::{Log, LogUnavailable};
 use crate::log::{Generation, Lsn};
 use crate::logging::Logging;
 use crate::metadata::Metadata;
+use crate::operation_streams::OperationStreams;
 use crate::oracle::Oracle;
 use crate::peers::Peers;
 use crate::settings::ClusterSettings;
@@ -36,6 +37,7 @@ pub(crate) struct Worker {
     pub(crate) journal: Journal,
     pub(crate) logging: Logging,
     pub(crate) seed: Seed,
+    pub(crate) streams: OperationStreams,
 }
 
 impl Worker {
