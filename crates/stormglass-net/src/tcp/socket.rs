@@ -265,7 +265,9 @@ impl TcpSocket {
         };
         let target =
             Target { host: host_there, at: At::Ip(remote.ip()), port: remote.port(), flow: port.flow() };
-        let (there, backlog) = shared.handshake::<Backlog<Bytes, Bytes>>(host.id, target, 0).await?;
+        // Boxed, because programs keep the future of a connect in their own: tokio's has some hundred bytes.
+        let handshake = Box::pin(shared.handshake::<Backlog<Bytes, Bytes>>(host.id, target, 0));
+        let (there, backlog) = handshake.await?;
         let profile = &shared.profile;
         let (listening_send, listening_receive) = backlog.buffers;
         let send = |set: Option<u32>| u64::from(set.unwrap_or(profile.send_buffer));
