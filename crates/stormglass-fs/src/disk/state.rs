@@ -217,7 +217,7 @@ impl State {
 
 /// Returns whether direct I/O accepts the range: whole sectors of the device.
 pub(crate) fn is_aligned(offset: u64, len: u64) -> bool {
-    (offset | len) % power::SECTOR == 0
+    (offset | len).is_multiple_of(power::SECTOR)
 }
 
 /// Returns what the device writes instead, if it corrupts the write.

@@ -70,6 +70,7 @@ fn permission_bits_refuse_users_and_not_root() {
 
 /// Attributes belong to the owner (EPERM), and so do the entries of a sticky directory.
 #[test]
+#[expect(clippy::disallowed_types, reason = "times that a test sets")]
 fn only_owners_change_attributes_and_sticky_entries() {
     Runtime::new().block_on(async {
         let root = disk();

@@ -556,6 +556,7 @@ pub async fn inodes(root: &Path) -> Vec<String> {
 }
 
 /// Times that the program sets, and those that follow from what it does.
+#[expect(clippy::disallowed_types, reason = "times that a test sets")]
 pub async fn times(root: &Path) -> Vec<String> {
     use std::time::{Duration, SystemTime};
     let mut seen = Observations::default();
