@@ -1,14 +1,15 @@
 //! Unix sockets and pipes, named after tokio's: between processes of one machine, by path or by
 //! abstract name.
 //!
-//! In order of dependence: `address`, `name` (what a path refers to), `listener` and `stream`,
-//! `datagram`, `socket`; and [`pipe`].
+//! In order of dependence: `address`, `name` (what a path refers to), `bound_socket`,
+//! `stream`, `listener`, `datagram`, `socket`; and [`pipe`].
 //!
 //! A path is a file on the disk that is mounted on the node, as [`stormglass_rt::special_file`]
 //! connects the two. It outlives its process: connecting to it is refused then, and binding it
 //! fails until a program removes it.
 
 mod address;
+mod bound_socket;
 mod datagram;
 mod listener;
 mod name;

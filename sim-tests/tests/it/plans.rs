@@ -96,7 +96,7 @@ fn random_plan_is_shrunk_to_the_fault_that_matters() {
 
           5s: power loss of server (everything), for 1ms
 
-        seed 1: violated acknowledged adds stay: 77 were, then the server says 1
+        seed 1: violated acknowledged adds stay: 73 were, then the server says 1
         wrote the plan to TMP/small.toml: replay it with --plan TMP/small.toml
     "#]]
     .assert_eq(&out);

@@ -211,6 +211,7 @@ mod tests {
 
     async fn flush_late(world: World, node: Node) {
         let open = || PartitionStore::new(&node, Duration::ZERO, None);
+        node.disk().create_dir_all("/data").await.unwrap();
         let store = open();
         store.create(PARTITION).await.unwrap();
         store.flush(PARTITION, &state(7)).await.unwrap();

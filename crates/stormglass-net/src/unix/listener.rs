@@ -1,11 +1,11 @@
-//! Unix listeners and their backlogs.
+//! Unix listeners.
 
 use super::address::{SocketAddr, UCred};
+use super::bound_socket::{Backlog, BoundSocket, Incoming, Listening};
 use super::name::Binding;
 use super::stream::UnixStream;
 use crate::accept_descriptor::AcceptDescriptors;
-use crate::byte_stream::ByteStream;
-use crate::error::{EAGAIN, ECONNREFUSED, ECONNRESET};
+use crate::error::ECONNRESET;
 use crate::host::Host;
 use crate::inbox::Inbox;
 use std::collections::VecDeque;
@@ -13,70 +13,12 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use stormglass_core::EventId;
 use stormglass_rt::{Descriptor, coop};
 
 /// The largest backlog (Linux: `net.core.somaxconn`), which std's and tokio's listeners have.
 const SOMAXCONN: u32 = 4096;
-
-/// A stream socket that is bound to a name.
-#[derive(Debug, Default)]
-pub(super) struct BoundSocket(Mutex<Option<Listening>>);
-
-#[derive(Clone, Debug)]
-pub(super) struct Listening {
-    pub(super) host: Host,
-    pub(super) address: SocketAddr,
-    /// The credentials that the process had when it called `listen`.
-    pub(super) credentials: UCred,
-    backlog: Arc<Backlog>,
-}
-
-impl BoundSocket {
-    fn lock(&self) -> MutexGuard<'_, Option<Listening>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the listener to connect to.
-    ///
-    /// # Errors
-    ///
-    /// ECONNREFUSED if the socket does not listen; EAGAIN if the backlog is full.
-    pub(super) fn listening(&self) -> io::Result<Listening> {
-        let listening = self.lock().clone().ok_or(ECONNREFUSED)?;
-        // Linux accepts one connection more than the length that was asked for.
-        if listening.backlog.incoming.len() > listening.backlog.limit {
-            return Err(EAGAIN.into());
-        }
-        Ok(listening)
-    }
-}
-
-impl Listening {
-    /// Adds an established connection: the server's socket, and the name and credentials of the
-    /// client.
-    pub(super) fn add(&self, socket: ByteStream, peer: SocketAddr, credentials: UCred, cause: EventId) {
-        let added = self.backlog.incoming.push(Incoming { socket, peer, credentials }, cause);
-        assert!(added.is_ok(), "a listener that was just found has closed its backlog");
-    }
-}
-
-/// Established connections that wait for `accept`.
-#[derive(Debug)]
-struct Backlog {
-    incoming: Inbox<Incoming>,
-    limit: usize,
-    descriptors: AcceptDescriptors,
-}
-
-#[derive(Debug)]
-struct Incoming {
-    socket: ByteStream,
-    peer: SocketAddr,
-    credentials: UCred,
-}
 
 /// A Unix listener, named after `tokio::net::UnixListener`. Dropping it resets the connections in
 /// its backlog, and leaves its file.

@@ -1,8 +1,9 @@
 //! Unix sockets that are neither connected nor listening.
 
 use super::address::SocketAddr;
+use super::bound_socket::BoundSocket;
 use super::datagram::{self, UnixDatagram};
-use super::listener::{BoundSocket, UnixListener};
+use super::listener::UnixListener;
 use super::name::Binding;
 use super::stream::UnixStream;
 use crate::error::EINVAL;

@@ -1,7 +1,7 @@
 //! Unix streams.
 
 use super::address::{SocketAddr, UCred};
-use super::listener::{BoundSocket, Listening};
+use super::bound_socket::{BoundSocket, Listening};
 use super::name::{self, Binding};
 use crate::address::HostId;
 use crate::byte_stream::{ByteStream, byte_stream_methods};

@@ -19,7 +19,7 @@ async fn serve(world: World) {
         let open = (
             TcpListener::bind("0.0.0.0:80").await?,
             UdpSocket::bind("0.0.0.0:80").await?,
-            UnixListener::bind("/run/server.sock")?,
+            UnixListener::bind("\0server")?,
             host.serve::<(), ()>(81)?,
         );
         let lock = fs::File::create("lock").await?;
