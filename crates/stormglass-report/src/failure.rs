@@ -106,6 +106,27 @@ mod tests {
         let verdict = Verdict::Violated { property: "lines stay".into(), evidence: "on client".into() };
         let active = |at: SimTime| vec![format!("a fault at {at}")];
         let text = explain(&recorder.finish(), &verdict, SimTime::from_nanos(10_000_000), active).unwrap();
-        expect![[""]].assert_eq(&text);
+        expect![[r#"
+            violated lines stay: on client
+
+            That was at 0.009s on client.
+
+            Faults that were active then:
+
+              a fault at 0.009s
+
+            What led to it, each event the cause of the next one:
+
+                 time  node     what                                                            took
+               0.005s  store      write /log                                                  0.001s
+               0.007s  client     deliver store -> client                                     0.001s
+               0.009s  client   ✗ violated lines stay: on client                              0.001s
+
+            The last events of client before it:
+
+                 time  node     what                                                            took
+               0.007s  client     deliver store -> client                                     0.001s
+        "#]]
+        .assert_eq(&text);
     }
 }
