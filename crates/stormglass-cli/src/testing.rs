@@ -202,7 +202,7 @@ impl Test {
         let has =
             |option: &str| words.iter().any(|word| word == option || word.starts_with(&format!("{option}=")));
         let mut own = Vec::new();
-        let takes_settings = !words.first().is_some_and(|word| word == "list");
+        let takes_settings = words.first().is_none_or(|word| word != "list");
         if takes_settings && !has("--profile") {
             own.extend(["--profile".into(), self.what.profile.clone()]);
         }

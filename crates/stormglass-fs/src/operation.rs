@@ -89,11 +89,10 @@ pub(crate) fn cost(kind: Kind, profile: &DiskProfile) -> &OpCost {
 /// Returns whether a read-only filesystem refuses the operation.
 pub(crate) fn changes(kind: Kind) -> bool {
     use Kind::{Allocate, Create, Link, Mkdir, Rename, SetAttributes, Symlink, Truncate, Unlink, Write};
-    match kind {
-        Create | Link | Mkdir | Rename | Symlink | Unlink => true,
-        Allocate | SetAttributes | Truncate | Write => true,
-        _ => false,
-    }
+    matches!(
+        kind,
+        Create | Link | Mkdir | Rename | Symlink | Unlink | Allocate | SetAttributes | Truncate | Write
+    )
 }
 
 /// Returns whether the operation is a sync.

@@ -9,6 +9,7 @@ use crate::address::HostId;
 use crate::fault::{Action, ActiveRule, Faults, LinkEffect, Pattern};
 use madsim::net::{Config, NetSim};
 use madsim::task::NodeId;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use stormglass_core::SimTime;
@@ -196,11 +197,11 @@ impl MadsimNetwork {
                 if let Some(links) = by_outage.remove(&node) {
                     links.each(|link| clogs.remove(network, link));
                 }
-            } else if !by_outage.contains_key(&node) {
+            } else if let Entry::Vacant(entry) = by_outage.entry(node) {
                 let to = nodes.keys().copied().filter(|other| *other != node).collect();
                 let links = Links { from: vec![node], to, both_ways: true };
                 links.each(|link| clogs.add(network, link));
-                by_outage.insert(node, links);
+                entry.insert(links);
             }
         }
     }

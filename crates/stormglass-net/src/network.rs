@@ -274,7 +274,7 @@ impl Shared {
         }
         let site = Site { namespace: *namespace, host, at };
         let mut released = Vec::new();
-        let binding = ports.bind(protocol, site, port, reuse, now, owner, &mut released);
+        let binding = ports.bind(protocol, site, (port, reuse), now, owner, &mut released);
         undeliverable.extend(released.into_iter().map(|owner| Box::new(owner) as Box<dyn Any + Send>));
         binding
     }

@@ -156,8 +156,7 @@ impl Ports {
         &mut self,
         protocol: Protocol,
         site: Site,
-        port: u16,
-        reuse: Reuse,
+        (port, reuse): (u16, Reuse),
         now: SimTime,
         (owner, process): (Owner, Process),
         released: &mut Vec<Owner>,
@@ -334,7 +333,7 @@ mod tests {
         owner: Owner,
     ) -> io::Result<Binding> {
         let (owner, mut released) = ((owner, Process::current()), Vec::new());
-        ports.bind(Protocol::Stream, site, port, reuse, now, owner, &mut released)
+        ports.bind(Protocol::Stream, site, (port, reuse), now, owner, &mut released)
     }
 
     #[test]

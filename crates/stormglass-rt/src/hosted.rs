@@ -98,7 +98,9 @@ where
         driver.turn(&runtime, time.saturating_sub(shown));
         shown = time;
         let panic = driver.state().panic.take();
-        panic.into_iter().for_each(|payload| std::panic::resume_unwind(payload));
+        if let Some(payload) = panic {
+            std::panic::resume_unwind(payload);
+        }
         if main.is_finished() {
             let output = runtime.block_on(&mut main);
             return output.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));

@@ -147,7 +147,7 @@ enum Cause {
     Cancelled,
     /// The payload is locked only to make the error `Sync`.
     Panic {
-        panic: Mutex<TaskPanic>,
+        panic: Box<Mutex<TaskPanic>>,
         message: Option<Box<str>>,
     },
 }
@@ -155,7 +155,7 @@ enum Cause {
 impl JoinError {
     fn panic(id: Id, panic: TaskPanic) -> JoinError {
         let message = message_of(&*panic.payload).map(Box::from);
-        JoinError { id, cause: Cause::Panic { panic: Mutex::new(panic), message } }
+        JoinError { id, cause: Cause::Panic { panic: Box::new(Mutex::new(panic)), message } }
     }
 
     /// Whether the task was aborted, or its process was killed.

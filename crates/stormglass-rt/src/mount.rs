@@ -8,9 +8,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
+/// A value with the number of its guard.
+type Numbered = (u64, Box<dyn Any + Send>);
+
 /// The values of each type and node, the last of which counts, with the numbers of their guards.
 struct Mounted {
-    values: BTreeMap<(TypeId, NodeId), Vec<(u64, Box<dyn Any + Send>)>>,
+    values: BTreeMap<(TypeId, NodeId), Vec<Numbered>>,
     last: u64,
 }
 

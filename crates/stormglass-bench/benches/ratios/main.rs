@@ -9,6 +9,8 @@ mod runs;
 
 use stormglass_bench::Ratios;
 
+type Measure = fn(&mut Ratios);
+
 fn main() {
     // `cargo test` and `--list` call the binary without the flag `--bench`.
     let arguments: Vec<String> = std::env::args().collect();
@@ -20,7 +22,7 @@ fn main() {
     // Names of groups measure only these.
     let groups: Vec<&String> = arguments[1..].iter().filter(|argument| !argument.starts_with('-')).collect();
     let mut ratios = Ratios::default();
-    let all: [(&str, fn(&mut Ratios)); 6] = [
+    let all: [(&str, Measure); 6] = [
         ("primitives", primitives::measure),
         ("messages", messages::measure),
         ("hosting", hosting::measure),

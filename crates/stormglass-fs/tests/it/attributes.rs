@@ -134,10 +134,10 @@ fn attributes_cost_an_operation_that_can_fail() {
         assert_eq!(disk.counters().of(Kind::SetAttributes).took, Duration::from_micros(300));
         let failing = DiskRule::new(DiskEffect::Fail(DiskError::Io)).on([Kind::SetAttributes]);
         let guard = disk.inject(failing).unwrap();
-        assert_eq!(number(file.set_permissions(PermissionsExt::from_mode(0)).await), Err(Some(5)));
+        assert_eq!(number(file.set_permissions(PermissionsExt::from_mode(0o000)).await), Err(Some(5)));
         drop(guard);
         disk.remount(true);
-        assert_eq!(number(file.set_permissions(PermissionsExt::from_mode(0)).await), EROFS);
+        assert_eq!(number(file.set_permissions(PermissionsExt::from_mode(0o000)).await), EROFS);
         assert_eq!(number(file.set_times(FileTimes::new()).await), EROFS);
         assert_eq!(file.metadata().await.unwrap().mode(), 0o100_644);
     });

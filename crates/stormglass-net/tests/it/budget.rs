@@ -73,6 +73,7 @@ fn many_small_writes_take_time_and_let_other_tasks_run() {
 }
 
 /// The turns of a run end a loop of calls that do not wait, which would never end otherwise.
+#[expect(clippy::disallowed_methods, reason = "a run has a thread of its own")]
 #[test]
 fn a_loop_of_try_calls_uses_up_the_turns_of_the_run() {
     let caught = std::thread::spawn(|| {

@@ -277,6 +277,7 @@ fn a_poll_that_spins_uses_up_the_turns() {
 
 /// Calls that do not wait use up turns where one poll makes more than a thousand, and name the
 /// task.
+#[expect(clippy::disallowed_methods, reason = "a run has a thread of its own")]
 #[test]
 fn a_loop_of_try_calls_uses_up_the_turns() {
     let recorder = Recorder::new(Keep::Nothing);
@@ -306,6 +307,7 @@ fn a_loop_of_try_calls_uses_up_the_turns() {
 }
 
 /// Many `try_*` calls in many polls use up no turns.
+#[expect(clippy::disallowed_methods, reason = "a run has a thread of its own")]
 #[test]
 fn try_calls_in_many_polls_use_up_no_turns() {
     std::thread::spawn(|| {

@@ -40,8 +40,7 @@ fn logged(plan: &str, scenario: impl Fn(World, Log) -> Boxed + Send + Sync) -> V
     let log = Log::default();
     let played = play(plan, |world| scenario(world, log.clone()));
     assert_eq!(played.outcome.verdict, Verdict::Passed);
-    let logged = log.lock().unwrap().clone();
-    logged
+    std::mem::take(&mut *log.lock().unwrap())
 }
 
 /// A process that logs its start and its SIGTERM, and exits this long after it.

@@ -156,7 +156,9 @@ fn is_cut(asked: &[Asked], from: usize, to: usize, step: usize) -> bool {
 
 /// The steps in the middle of which something was observed, with what and by which nodes.
 #[derive(Clone, Debug, Default)]
-struct Seen(Arc<Mutex<BTreeMap<(&'static str, usize, usize), Vec<SimTime>>>>);
+struct Seen(Arc<Mutex<Observed>>);
+
+type Observed = BTreeMap<(&'static str, usize, usize), Vec<SimTime>>;
 
 impl Seen {
     fn add(&self, what: &'static str, from: usize, to: usize, time: SimTime) {
@@ -439,8 +441,7 @@ fn power_loss_of_a_killed_process_discards_unsynced_writes() {
         let settings = Settings::resolve(&story, None, "quiet", &[]).unwrap();
         let faults = faults.iter().map(|asked| asked.fault()).collect();
         Run::new(&story, settings, Seed(1)).with_faults(faults).play(Keep::Nothing);
-        let found = found.lock().unwrap().clone();
-        found
+        std::mem::take(&mut *found.lock().unwrap())
     };
     let killed = Asked { what: What::Down(0), from: 4, until: 20 };
     assert_eq!(found(&[killed]), [false, true]);

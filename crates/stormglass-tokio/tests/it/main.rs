@@ -1,7 +1,6 @@
 //! What a service that names this crate `tokio` uses.
 
 #![cfg(madsim)]
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::future::Future;
 use std::time::Duration;

@@ -472,14 +472,14 @@ pub async fn permissions(root: &Path) -> Vec<String> {
     }
     for bits in [0, 0o600, 0o666, 0o777, 0o1777, 0o4755] {
         let name = format!("f{bits:o}");
-        let file = fs::OpenOptions::new().write(true).create(true).mode(bits).open(at(&name)).await;
+        let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(bits).open(at(&name)).await;
         seen.note(&format!("create {bits:o}"), file.map(drop));
         seen.note("mode", mode(&name).await);
         let name = format!("d{bits:o}");
         seen.note(&format!("mkdir {bits:o}"), fs::DirBuilder::new().mode(bits).create(at(&name)).await);
         seen.note("mode", mode(&name).await);
     }
-    seen.note("an existing file keeps its mode", fs::OpenOptions::new().write(true).create(true).mode(0o600).open(at("f")).await.map(drop));
+    seen.note("an existing file keeps its mode", fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(at("f")).await.map(drop));
     seen.note("mode", mode("f").await);
     seen.note("mkdir, parents too", fs::DirBuilder::new().recursive(true).mode(0o710).create(at("p/q/r")).await);
     seen.note("mode of the parent", mode("p").await);

@@ -39,7 +39,7 @@ pub async fn a_poll_completes_128_ready_operations() -> Vec<String> {
     seen.note("write", operations_before_a_yield(write).await);
     settle().await;
     let mut byte = [0];
-    let read = async || { server.read(&mut byte).await.unwrap(); };
+    let read = async || { server.read_exact(&mut byte).await.unwrap(); };
     seen.note("read", operations_before_a_yield(read).await);
     seen.0
 }
