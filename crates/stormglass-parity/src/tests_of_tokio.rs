@@ -98,7 +98,10 @@ fn report(rules: &Rules, outcomes: &BTreeMap<String, Outcome>) -> Result<(), Str
     for (test, outcome) in outcomes {
         match outcome {
             Outcome::Passed => {}
-            Outcome::Failed(why) => println!("failed   {test}: {why}"),
+            Outcome::Failed(why) => {
+                let why: String = why.chars().take(300).collect();
+                println!("failed   {test}: {why}");
+            }
             Outcome::LeftOut(why) => println!("left out {test}: {why}"),
         }
     }

@@ -31,7 +31,12 @@ pub fn text(table: &Table) -> String {
 /// Returns the table as Markdown.
 pub fn markdown(table: &Table) -> String {
     let widths = table.widths();
-    let rule: String = widths.iter().map(|width| format!("|{}", "-".repeat(width + 2))).collect();
+    let rule = |(column, &width): (usize, &usize)| match table.has_numbers && column > 0 {
+        // The column is aligned to the right.
+        true => format!("|{}:", "-".repeat(width + 1)),
+        false => format!("|{}", "-".repeat(width + 2)),
+    };
+    let rule: String = widths.iter().enumerate().map(rule).collect();
     let headings = table.headings.iter().map(|row| format!("{}\n{rule}|\n", table.line(row, &widths, "|")));
     let rows = table.rows.iter().map(|row| format!("{}\n", table.line(row, &widths, "|")));
     headings.chain(rows).collect()
@@ -98,7 +103,7 @@ mod tests {
     fn markdown_has_borders() {
         expect![[r#"
             | cell     |  runs |   ± |
-            |----------|-------|-----|
+            |----------|------:|----:|
             | as it is |     8 | 0.5 |
             | b        | 1,000 |     |
         "#]]
