@@ -41,8 +41,8 @@ impl Client {
     ///         let sum = world.client("client").run(async |client| {
     ///             client.check("sums are right", 1 + 1 == 3);
     ///             1 + 1
-    ///         });
-    ///         assert_eq!(sum.await, 2);
+    ///         }).await;
+    ///         assert_eq!(sum, 2);
     ///     }
     /// }
     ///
