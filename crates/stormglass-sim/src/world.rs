@@ -265,7 +265,8 @@ impl World {
     }
 
     /// Waits for `future` as an observer with a deadline does, and records the wait under `name`
-    /// and `node`. Returns the future's output, or `None` if the run reaches its horizon first.
+    /// and `node`. Returns the future's output, or `None` if the run reaches its horizon first. A wait
+    /// that begins at the horizon does not return.
     ///
     /// The deadline ends nothing: the future is polled until it completes or the run reaches its
     /// horizon, and the verdict states whether it took too long. Waits may overlap. If the
@@ -292,6 +293,10 @@ impl World {
             state.waits.len() - 1
         };
         let left = SimTime::from(self.shared.horizon).saturating_since(began);
+        if left.is_zero() {
+            // The run ends at this instant. A scenario that tries again and again would never let it.
+            std::future::pending::<()>().await;
+        }
         let result = rt::timeout(left, future).await;
         let (now, length) = (rt::now(), rt::now() - began);
         let mut end = EventId::START;

@@ -476,3 +476,25 @@ fn finished_run_frees_its_memory() {
     });
     assert_eq!(std::sync::Arc::strong_count(&held), 1);
 }
+
+struct WaitsAgainAndAgain;
+
+/// A scenario waits for what never happens, and tries again at once
+#[scenario]
+impl Scenario for WaitsAgainAndAgain {
+    async fn play(&self, world: World) {
+        loop {
+            world.wait("nothing", "node-1", Duration::from_secs(1), std::future::pending::<()>()).await;
+        }
+    }
+}
+
+/// At the horizon a wait ends without a result. The next one began at that instant and ended in it,
+/// and so on, in one poll that never ended.
+#[test]
+fn a_scenario_that_waits_again_at_the_horizon_ends() {
+    let settings = Settings::resolve(&WaitsAgainAndAgain, None, "quiet", &[("run.horizon", "3s")]).unwrap();
+    let outcome = Run::new(&WaitsAgainAndAgain, settings, Seed(1)).play(Keep::Nothing).outcome;
+    assert!(matches!(outcome.verdict, Verdict::TimedOut { .. }), "{}", outcome.verdict);
+    assert_eq!(outcome.waits.len(), 2);
+}
