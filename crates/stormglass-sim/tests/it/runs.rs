@@ -5,7 +5,7 @@ use std::time::Duration;
 use stormglass_core::{Keep, Length, Seed, Verdict};
 use stormglass_fs::Loss;
 use stormglass_rt::worker;
-use stormglass_sim::{Played, Run, Settings, World};
+use stormglass_sim::{Played, Run, Scenario, Settings, World, scenario};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
