@@ -3,7 +3,7 @@
 //! - `table`: writes or checks the table of parity in `docs/parity.md` ([`table`]).
 //! - `tests`: runs tokio's own tests of files and sockets on the simulation ([`tests_of_tokio`]).
 //!
-//! The reading order is the order of dependence: [`workspace`], [`cfg`], [`compile`], [`port`],
+//! The reading order is the order of dependence: [`workspace`], [`mod@cfg`], [`compile`], [`port`],
 //! [`tests_of_tokio`], [`modules`], [`api`], [`table`].
 
 mod api;
