@@ -63,7 +63,7 @@ socket_options! {
         "Sets `SO_REUSEPORT`: several listeners that all set it share the port, and each connection is \
          accepted by the one that its source port selects.";
     keepalive, set_keepalive: bool = keepalive,
-        "Sets `SO_KEEPALIVE`: idle connections are probed, with the defaults of [`Keepalive`].";
+        "Sets `SO_KEEPALIVE`: idle connections are probed, with the defaults of [`crate::Keepalive`].";
     nodelay, set_nodelay: bool = no_delay,
         "Sets `TCP_NODELAY`, see [`TcpStream::set_nodelay`].";
 }
