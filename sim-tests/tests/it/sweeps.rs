@@ -86,7 +86,7 @@ fn sweep_continues_after_panics_and_stalls() {
         ### ends
 
         | cell     | runs | failed |     failure rate (95 % CI) | first seed |
-        |----------|------|--------|----------------------------|------------|
+        |----------|-----:|-------:|---------------------------:|-----------:|
         | as it is |    8 |      4 | 50.00 % (15.70 to 84.30 %) |          1 |
 
         Causes of failure in "as it is": panicked on harness (2), stalled (2)
