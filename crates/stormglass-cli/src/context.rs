@@ -52,7 +52,7 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) fn settings(&self, scenario: &dyn AnyScenario, what: &What) -> Result<Settings, CliError> {
-        Ok(Settings::resolve(scenario, what.model.as_deref(), &what.profile, &what.assignments())?)
+        Ok(what.settings(scenario)?)
     }
 
     /// Resolves the run that is meant. For a run file, reports differences between its build and

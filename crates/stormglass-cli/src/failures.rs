@@ -69,6 +69,22 @@ pub(crate) struct Shrunk {
     pub(crate) outcome: Outcome,
 }
 
+impl Shrunk {
+    /// Returns what was found, and how.
+    pub(crate) fn headline(&self) -> String {
+        let (before, tried) = (self.before, self.tried);
+        format!("the smallest plan that still fails, of {before} faults, after trying {tried} plans")
+    }
+
+    /// Returns a line for each fault.
+    pub(crate) fn lines(&self) -> String {
+        if self.faults.is_empty() {
+            return "  no faults: the run fails without any\n".into();
+        }
+        self.faults.iter().map(|fault| format!("  {fault}\n")).collect()
+    }
+}
+
 /// Searches the smallest plan with which a run still fails in the same way, trying at most this
 /// many plans. Returns `None` if the run passes.
 pub(crate) fn shrink(run: &Run<'_>, tries_max: u64) -> Option<Shrunk> {

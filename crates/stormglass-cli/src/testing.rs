@@ -8,15 +8,16 @@
 
 use crate::app::App;
 use crate::args::What;
-use crate::error::Exit;
-use crate::failures::{Failures, shrink};
+use crate::error::{CliError, Exit};
+use crate::failures::{Failures, Shrunk, shrink};
+use crate::files::write;
 use crate::output::Output;
 use crate::runfile::RunFile;
 use crate::shell::quote;
 use std::fmt::Write;
 use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use stormglass_core::{Keep, Outcome, Seed};
 use stormglass_report::timeline::{self, Detail, Filter};
 use stormglass_sim::faults::Plan;
@@ -64,14 +65,13 @@ impl Test {
     }
 
     /// Sets the seeds. Default: 0 to 99.
-    #[must_use]
     ///
     /// # Panics
     ///
     /// If the range is empty.
+    #[must_use]
     pub fn seeds(mut self, seeds: Range<u64>) -> Test {
-        self.seeds =
-            format!("{}..{}", seeds.start, seeds.end).parse().unwrap_or_else(|error| panic!("{error}"));
+        self.seeds = seeds.try_into().unwrap_or_else(|error| panic!("{error}"));
         self
     }
 
@@ -141,9 +141,7 @@ impl Test {
     }
 
     fn settings(&self) -> Settings {
-        let What { model, profile, .. } = &self.what;
-        Settings::resolve(self.scenario(), model.as_deref(), profile, &self.what.assignments())
-            .unwrap_or_else(|error| panic!("{}: {error}", self.name))
+        self.what.settings(self.scenario()).unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
     fn run_of(&self, settings: &Settings, seed: u64) -> Run<'_> {
@@ -161,12 +159,7 @@ impl Test {
         last.iter().for_each(|line| text += &format!("{}\n", line.text));
         let shrunk = if run.faults().is_empty() { None } else { shrink(&run, SHRINK_TRIES) };
         if let Some(shrunk) = &shrunk {
-            let (before, tried) = (shrunk.before, shrunk.tried);
-            let _ = writeln!(
-                text,
-                "\nThe smallest plan that still fails, of {before} faults, after trying {tried} plans:\n"
-            );
-            shrunk.faults.iter().for_each(|fault| text += &format!("  {fault}\n"));
+            let _ = write!(text, "\n{}:\n\n{}", shrunk.headline(), shrunk.lines());
         }
         text += "\nThis run again:\n\n";
         for command in ["replay", "explain"] {
@@ -175,19 +168,7 @@ impl Test {
         }
         if let Some(directory) = variable("STORMGLASS_ARTIFACTS") {
             let directory = PathBuf::from(directory).join(self.name.replace("::", "/"));
-            let plan = shrunk.map(|shrunk| Plan::of(shrunk.faults).to_toml());
-            let written = std::fs::create_dir_all(&directory)
-                .map_err(|error| format!("{}: cannot be made: {error}", directory.display()))
-                .and_then(|()| {
-                    let run_file = RunFile::of(&run).write(&directory.join("run.toml"));
-                    run_file.map_err(|error| error.to_string())
-                })
-                .and_then(|()| match plan {
-                    Some(plan) => crate::files::write(&directory.join("plan.toml"), &plan)
-                        .map_err(|error| error.to_string()),
-                    None => Ok(()),
-                });
-            let _ = match written {
+            let _ = match write_artifacts(&directory, &run, shrunk) {
                 Ok(()) => writeln!(text, "\nThe run file and the plan are in {}", directory.display()),
                 Err(error) => writeln!(text, "\nSTORMGLASS_ARTIFACTS: {error}"),
             };
@@ -218,6 +199,17 @@ impl Test {
         let words = ["stormglass".to_string()].into_iter().chain(words).chain(own);
         let exit = self.app.run(words, &mut Output::of_process());
         assert!(exit == Exit::Held, "{}: STORMGLASS={} ended with {exit:?}", self.name, quote(command));
+    }
+}
+
+/// Writes the run file and, if the run has faults, the smallest plan found.
+fn write_artifacts(directory: &Path, run: &Run<'_>, shrunk: Option<Shrunk>) -> Result<(), CliError> {
+    std::fs::create_dir_all(directory)
+        .map_err(|source| CliError::Write { file: directory.into(), source })?;
+    RunFile::of(run).write(&directory.join("run.toml"))?;
+    match shrunk {
+        Some(shrunk) => write(&directory.join("plan.toml"), &Plan::of(shrunk.faults).to_toml()),
+        None => Ok(()),
     }
 }
 

@@ -167,8 +167,8 @@ impl Disk {
     }
 
     /// Returns a handle for the processes of this user and group, which permission bits can refuse
-    /// (EACCES, EPERM). Without it, a process is root, as in most containers: permission bits are
-    /// kept and shown, and stop nobody.
+    /// (EACCES, EPERM). Without it, a process is root, as in most containers: the disk keeps
+    /// permission bits and does not check them.
     ///
     /// ```
     /// use std::os::unix::fs::PermissionsExt;

@@ -32,7 +32,7 @@ impl Disk {
     ///
     /// `NotFound`, `AlreadyExists`, `NotADirectory`; `IsADirectory` for a directory opened for
     /// writing; std's own for options that contradict each other, and EINVAL for flags that Linux
-    /// refuses; EACCES for a user whom the permission bits refuse; EROFS.
+    /// refuses; EACCES if the user lacks the permission; EROFS.
     pub async fn open_with(&self, options: &OpenOptions, path: impl AsRef<Path>) -> io::Result<File> {
         File::open_on(self, options, path_str(path.as_ref())?).await
     }

@@ -32,7 +32,7 @@ impl Shared {
             let is_own = state.namespace(host) == state.namespace(from);
             let is_near = state.zone(host) == state.zone(from);
             let reaches = match over {
-                // What is sent over loopback always arrives there.
+                // The loopback interface always delivers to its own namespace.
                 Interface::Loopback => is_own,
                 Interface::Network if is_own => loops,
                 Interface::Network => ttl > 1 || ttl == 1 && is_near,

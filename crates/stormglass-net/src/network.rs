@@ -288,8 +288,8 @@ impl Shared {
         drop(owner);
     }
 
-    /// Returns the host that receives what is sent to a port at these addresses of `host`: where
-    /// hosts share a namespace, the one whose process has bound the port.
+    /// Returns the host that receives packets to a port at these addresses of `host`: where hosts
+    /// share a namespace, the one whose process has bound the port.
     pub(crate) fn receiver(&self, protocol: Protocol, host: HostId, at: At, port: u16) -> HostId {
         self.receiver_of(protocol, host, at, port, 0)
     }

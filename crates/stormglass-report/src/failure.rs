@@ -19,8 +19,8 @@ pub fn explain(
 ) -> Option<String> {
     let (event, node) = match verdict {
         Verdict::Passed | Verdict::TimedOut { .. } => return None,
-        Verdict::Violated { property, .. } => {
-            let index = report_of(trace, property);
+        Verdict::Violated { .. } => {
+            let index = report_of(trace, verdict);
             (index, index.map(|index| trace.text(trace.events[index].node).to_string()))
         }
         Verdict::Panicked { node, .. } => (None, Some(node.clone())),
@@ -57,13 +57,10 @@ fn at(event: &Event) -> SimTime {
     SimTime::from_nanos(event.at_nanos)
 }
 
-/// Returns the index of the event that reports the violation.
-fn report_of(trace: &Trace, property: &str) -> Option<usize> {
-    let text = format!("violated {property}: ");
-    trace
-        .events
-        .iter()
-        .position(|event| event.kind == Kind::Note && trace.text(event.subject).starts_with(&text))
+/// Returns the index of the event that reports a violation: a note with the verdict's text.
+fn report_of(trace: &Trace, verdict: &Verdict) -> Option<usize> {
+    let text = verdict.to_string();
+    trace.events.iter().position(|event| event.kind == Kind::Note && trace.text(event.subject) == text)
 }
 
 /// Returns the last events of the chain of causes that ends with this event, the earliest first.

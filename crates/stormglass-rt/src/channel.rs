@@ -7,11 +7,12 @@
 
 use crate::coop;
 use crate::hosting;
+use crate::mutex::lock;
 use crate::wakers::Wakers;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker, ready};
 use stormglass_core::{EventId, Recorder};
 
@@ -44,10 +45,6 @@ struct State<T> {
     waiting: Wakers,
     senders: usize,
     closed: bool,
-}
-
-fn lock<T>(shared: &Mutex<State<T>>) -> MutexGuard<'_, State<T>> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The sending half; clones send into the same channel.

@@ -7,8 +7,8 @@
 //! - **Turns.** The driver lets the runtime run until no task of it can go on. That takes no
 //!   simulated time, unless the tasks only yield to each other: after [`TURN_POLLS`] polls the
 //!   driver waits for the time that they take.
-//! - **Time.** The runtime's clock is paused. Before each turn the driver advances it to the
-//!   node's monotonic clock. Turns begin when something outside wakes a task, and at each tick: tokio does
+//! - **Time.** The runtime's clock is paused. Before each turn the driver advances it to the node's
+//!   monotonic clock. Turns begin when something outside wakes a task, and at each tick: tokio does
 //!   not say when its next timer is due, and its timers are no finer than 1 ms.
 //! - **Chance.** `tokio::select!` draws from a generator that the run's seed determines.
 //! - **Causes.** Each task has a scope of its own, with the node of its process, the place at
@@ -27,7 +27,9 @@ use crate::clock::{now, sleep, sleep_until};
 use crate::coop;
 use crate::hosting::{Host, HostGuard};
 pub use crate::hosting::{Hosting, Schedule, TICK};
+use crate::mutex::lock;
 use crate::node_clock::monotonic;
+use crate::wake_causes::WakeCauses;
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use std::any::Any;
@@ -36,7 +38,7 @@ use std::panic::Location;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 use stormglass_core::{Recorder, Scope, Seed, SimTime, Stream, Symbol, WakeCause};
@@ -158,7 +160,7 @@ struct HostedTask {
     /// The last waker of the task that was given away, and what it was made of.
     outside: Option<(Waker, Waker)>,
     /// The cause of the wake-ups from outside since the last poll.
-    cause: Arc<Mutex<Option<WakeCause>>>,
+    cause: Arc<WakeCauses>,
 }
 
 impl Driver {
@@ -274,7 +276,7 @@ impl Driver {
         let turn = if state.is_exhausted { state.turn.take() } else { None };
         let within = state.cause.unwrap_or_default();
         let task = state.tasks.get_mut(&id).expect("a task is polled between its spawn and its end");
-        let outside = lock(&task.cause).take();
+        let outside = task.cause.take();
         task.scope.wake_cause = task.scope.wake_cause.or(outside.unwrap_or(within));
         let scope = task.scope;
         drop(state);
@@ -338,7 +340,7 @@ impl Host for Driver {
 /// Wakes a task of a runtime, and its driver.
 struct OutsideWaker {
     task: Waker,
-    cause: Arc<Mutex<Option<WakeCause>>>,
+    cause: Arc<WakeCauses>,
     driver: Weak<Driver>,
 }
 
@@ -349,17 +351,10 @@ impl Wake for OutsideWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         let Some(driver) = self.driver.upgrade() else { return };
-        let new = driver.recorder.wake_cause();
-        let mut cause = lock(&self.cause);
-        *cause = Some(cause.unwrap_or_default().or(new));
-        drop(cause);
+        self.cause.add(&driver.recorder);
         self.task.wake_by_ref();
         driver.wake();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns the name of tasks that are spawned at this place: its file and line. Of a path outside

@@ -82,11 +82,6 @@ pub fn waker<'a>(context: &Context<'a>) -> Cow<'a, Waker> {
     })
 }
 
-/// Whether the current task runs on a hosted runtime.
-pub fn is_hosted() -> bool {
-    CURRENT.with_borrow(Option::is_some)
-}
-
 /// Ends the run with this panic of the current hosted task.
 #[cfg(tokio_unstable)]
 pub(crate) fn end_run(payload: Box<dyn Any + Send>) {

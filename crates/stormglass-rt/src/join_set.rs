@@ -2,6 +2,7 @@
 
 use crate::coop;
 use crate::join::{AbortHandle, JoinError, JoinHandle};
+use crate::mutex::lock;
 use crate::panics::{self, PanicRecord};
 use crate::task::{spawn, spawn_on};
 use crate::task_state::Id;
@@ -11,7 +12,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::resume_unwind;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker, ready};
 use stormglass_core::{Recorder, Scope};
 
@@ -58,10 +59,6 @@ struct Notified {
     tasks: VecDeque<u64>,
     /// That of the task that joins.
     waker: Option<Waker>,
-}
-
-fn lock(notified: &Mutex<Notified>) -> MutexGuard<'_, Notified> {
-    notified.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The waker of one task's handle.

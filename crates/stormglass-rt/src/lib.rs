@@ -41,6 +41,7 @@ mod hosting;
 mod join;
 mod join_set;
 pub mod mount;
+mod mutex;
 pub mod node_clock;
 pub mod panics;
 pub mod process;
@@ -50,6 +51,7 @@ pub mod special_file;
 mod std_clock;
 pub mod task;
 mod task_state;
+mod wake_causes;
 mod wakers;
 pub mod watch;
 pub mod worker;
@@ -60,7 +62,7 @@ pub use clock::{
     sleep_until, timeout, wake_at,
 };
 pub use descriptors::Descriptor;
-pub use hosting::{Hosting, Schedule, is_hosted, waker};
+pub use hosting::{Hosting, Schedule, waker};
 pub use join::{AbortHandle, JoinError, JoinHandle};
 pub use join_set::JoinSet;
 pub use mount::{Mount, current_node, mount, mounted};

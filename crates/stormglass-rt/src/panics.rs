@@ -93,6 +93,11 @@ pub fn message_of(payload: &(dyn Any + Send)) -> Option<&str> {
     payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied())
 }
 
+/// Returns the message of a panic, or that it has none.
+pub fn describe(payload: &(dyn Any + Send)) -> &str {
+    message_of(payload).unwrap_or("a panic without a message")
+}
+
 /// Whether a panic ends the run even if a task joins the task that panicked: the run's turns are
 /// used up, or Stormglass itself panicked.
 pub(crate) fn ends_the_run(payload: &(dyn Any + Send), record: Option<&PanicRecord>) -> bool {

@@ -13,6 +13,7 @@ use crate::mount::current_node;
 use crate::node_clock::ShownClock;
 use crate::panics::{self, install_hook};
 use crate::task_state::TaskState;
+use crate::wake_causes::WakeCauses;
 use crate::worker::{TaskWorker, wake_spawned_task};
 use madsim::runtime::NodeHandle;
 use madsim::task::{AbortHandle, NodeId};
@@ -20,9 +21,9 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use stormglass_core::{EventId, Recorder, Scope, WakeCause};
+use stormglass_core::{EventId, Recorder, Scope};
 
 /// Spawns a task of this name on the current node. It starts with the spawner's cause.
 ///
@@ -233,17 +234,10 @@ pub struct Scoped<F> {
 #[derive(Debug)]
 struct ScopeWaker {
     recorder: Recorder,
-    /// The cause of the wake-ups since the last poll; `None` if there was none.
-    cause: Mutex<Option<WakeCause>>,
+    cause: WakeCauses,
     task: Waker,
     /// The worker thread of the task, if its process has worker threads.
     worker: Option<Arc<TaskWorker>>,
-}
-
-impl ScopeWaker {
-    fn cause(&self) -> MutexGuard<'_, Option<WakeCause>> {
-        self.cause.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Wake for ScopeWaker {
@@ -252,11 +246,7 @@ impl Wake for ScopeWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Between polls there is no current scope: the wake-up of a timer has no cause but time.
-        let new = self.recorder.wake_cause();
-        let mut cause = self.cause();
-        *cause = Some(cause.unwrap_or_default().or(new));
-        drop(cause);
+        self.cause.add(&self.recorder);
         match &self.worker {
             None => self.task.wake_by_ref(),
             Some(worker) => worker.wake(&self.task, || Waker::from(self.clone())),
@@ -269,7 +259,7 @@ impl<F> Scoped<F> {
     /// wake. [`join_all`] polls no other branches.
     fn is_due(&self, context: &Context<'_>) -> bool {
         let sleeps = |(waker, _): &(Arc<ScopeWaker>, Waker)| {
-            waker.cause().is_none() && waker.task.will_wake(&hosting::waker(context))
+            waker.cause.is_empty() && waker.task.will_wake(&hosting::waker(context))
         };
         !self.waker.as_ref().is_some_and(sleeps)
     }
@@ -283,14 +273,14 @@ impl<F: Future> Future for Scoped<F> {
         let outer = hosting::waker(context);
         let (own, waker) = match &this.waker {
             Some((own, waker)) if own.task.will_wake(&outer) => {
-                let wake_cause = own.cause().take().unwrap_or_default();
+                let wake_cause = own.cause.take().unwrap_or_default();
                 this.scope.wake_cause = this.scope.wake_cause.or(wake_cause);
                 (own, waker)
             }
             _ => {
                 let (recorder, task) = (this.recorder.clone(), outer.into_owned());
                 let worker = TaskWorker::new(this.scope);
-                let own = Arc::new(ScopeWaker { recorder, cause: Mutex::default(), task, worker });
+                let own = Arc::new(ScopeWaker { recorder, cause: WakeCauses::default(), task, worker });
                 let waker = Waker::from(own.clone());
                 let (own, waker) = this.waker.insert((own, waker));
                 (&*own, &*waker)

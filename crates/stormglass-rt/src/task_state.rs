@@ -130,6 +130,11 @@ impl TaskState {
     /// not received, another task resumes it.
     pub(crate) fn drop_handle(self: &Arc<TaskState>) {
         self.has_handle.store(false, Relaxed);
+        self.resume_elsewhere();
+    }
+
+    /// Has another task resume the panic of this one, if it has one that was not received.
+    pub(crate) fn resume_elsewhere(self: &Arc<TaskState>) {
         if let Some(TaskPanic { node: Some(node), .. }) = &*self.panic()
             && is_in_run()
         {

@@ -106,8 +106,9 @@ impl Node {
     /// SIGTERM.
     ///
     /// The process has a tokio runtime of its own ([`stormglass_rt::hosted`]): `main` and the
-    /// libraries that it calls use tokio's tasks, timers, channels and macros as they are. That needs
-    /// `--cfg tokio_unstable`; without it the process runs as with [`Node::run_unhosted`].
+    /// libraries that it calls use tokio's tasks, timers, channels and macros as they are. tokio's
+    /// tasks are dropped when `main` returns, as in any program. That needs `--cfg tokio_unstable`;
+    /// without it the process runs as with [`Node::run_unhosted`].
     ///
     /// ```
     /// use std::time::Duration;

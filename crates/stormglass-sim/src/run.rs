@@ -222,7 +222,7 @@ fn verdict_of_panic(payload: &(dyn Any + Send), recorder: &Recorder) -> Verdict 
         );
         return Verdict::Stalled { reason };
     }
-    let message = rt::panics::message_of(payload).unwrap_or("a panic without a message");
+    let message = rt::panics::describe(payload);
     Verdict::Panicked { node, task, location: record.location, message: message.into() }
 }
 

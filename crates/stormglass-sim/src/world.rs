@@ -327,9 +327,10 @@ impl World {
             evidence += &format!(" ({word} {name} on {node}, for {:.3} s)", took.as_secs_f64());
         }
         drop(state);
-        // The report is an event, so that its causes can be followed.
-        self.note(&format!("violated {property}: {evidence}"));
-        self.state().violation = Some(Verdict::Violated { property: property.into(), evidence });
+        let violation = Verdict::Violated { property: property.into(), evidence };
+        // The report is an event with the verdict's text, so that its causes can be followed.
+        self.note(&violation.to_string());
+        self.state().violation = Some(violation);
     }
 
     /// Records a note in the trace, which `replay` shows.

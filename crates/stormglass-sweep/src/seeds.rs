@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 
 /// A range of one or more seeds, up to the largest one, 2^64 - 1.
@@ -104,12 +104,20 @@ enum Form {
     Text(String),
 }
 
+impl TryFrom<Range<u64>> for Seeds {
+    type Error = String;
+
+    fn try_from(Range { start, end }: Range<u64>) -> Result<Seeds, String> {
+        format!("{start}..{end}").parse()
+    }
+}
+
 impl TryFrom<Form> for Seeds {
     type Error = String;
 
     fn try_from(form: Form) -> Result<Seeds, String> {
         match form {
-            Form::Bounds { start, end } => format!("{start}..{end}").parse(),
+            Form::Bounds { start, end } => (start..end).try_into(),
             Form::Text(text) => text.parse(),
         }
     }

@@ -1,5 +1,7 @@
 //! The arguments that say what is played: model, profile, fault plan and parameters.
 
+use stormglass_sim::{AnyScenario, Settings, SettingsError};
+
 /// The inputs of a run other than scenario and seed.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct What {
@@ -21,6 +23,15 @@ pub(crate) struct What {
 }
 
 impl What {
+    /// Resolves the settings of a scenario.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::resolve`].
+    pub(crate) fn settings(&self, scenario: &dyn AnyScenario) -> Result<Settings, SettingsError> {
+        Settings::resolve(scenario, self.model.as_deref(), &self.profile, &self.assignments())
+    }
+
     /// Returns all assignments in order; the plan is one of them.
     pub(crate) fn assignments(&self) -> Vec<(&str, &str)> {
         let plan = self.plan.iter().map(|file| ("plan", file.as_str()));

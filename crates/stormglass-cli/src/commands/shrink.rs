@@ -29,26 +29,23 @@ pub(crate) fn shrink(
         let message = "the run passes, so there is no failure to shrink: find a seed that fails with `run --seeds A..B`";
         return Err(CliError::Conflict(message.into()));
     };
-    let (outcome, before) = (&found.outcome, found.before);
+    let outcome = &found.outcome;
     if let Some(file) = &args.out {
         write(file, &Plan::of(found.faults.clone()).to_toml())?;
     }
     if context.json {
         let (identity, faults) =
             (run.clone().with_faults(found.faults.clone()).identity(current_build()), &found.faults);
-        output.print_json(&Line::Shrunk { identity, before, tried: found.tried, faults, outcome });
+        output.print_json(&Line::Shrunk {
+            identity,
+            before: found.before,
+            tried: found.tried,
+            faults,
+            outcome,
+        });
         return Ok(Exit::of(&outcome.verdict));
     }
-    let (name, tried) = (&args.one.run, found.tried);
-    let mut text = format!(
-        "{name}: the smallest plan that still fails, of {before} faults, after trying {tried} plans\n\n"
-    );
-    if found.faults.is_empty() {
-        let _ = writeln!(text, "  no faults: the run fails without any");
-    }
-    for fault in &found.faults {
-        let _ = writeln!(text, "  {fault}");
-    }
+    let mut text = format!("{}: {}\n\n{}", args.one.run, found.headline(), found.lines());
     let _ = writeln!(text, "\nseed {}: {}", run.seed(), outcome.verdict);
     if let Some(file) = &args.out {
         let _ = writeln!(

@@ -65,8 +65,8 @@ fn docker_grace() -> Duration {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OldAddress {
-    /// No host has it: what is sent there is lost. Connects and connections to it hang until they
-    /// time out.
+    /// No host has the address: packets to it are lost. Connects and connections to it hang until
+    /// they time out.
     #[default]
     Hang,
     /// A host without sockets has it: connects to it are refused, and connections get RST when

@@ -1,5 +1,5 @@
-//! A handle as a stream while its operations take time: reads that nobody waits for, and syncs that
-//! wait for each other.
+//! A file handle as a stream while its operations take time: abandoned reads, and syncs that wait for
+//! each other.
 
 use madsim::runtime::Runtime;
 use std::future::poll_fn;

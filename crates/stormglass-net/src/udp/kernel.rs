@@ -79,7 +79,7 @@ pub(crate) struct Port {
     pub(crate) cast: Cast,
 }
 
-/// Whom a datagram is for.
+/// The receivers of a datagram: unicast, broadcast or multicast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cast {
     One,

@@ -1,9 +1,9 @@
 //! Multicast groups of UDP sockets.
 //!
 //! A network namespace is a member of a group while one of its sockets is, and each of its sockets
-//! that is bound to the port receives what is sent to the group (Linux: `IP_MULTICAST_ALL`). A
-//! group is joined over one interface: `eth0` for what other hosts send, or `lo` for what a socket
-//! of the own namespace sends from 127.0.0.1.
+//! that is bound to the port receives the group's datagrams (Linux: `IP_MULTICAST_ALL`). A group is
+//! joined over one interface: `eth0` for datagrams of other hosts, or `lo` for datagrams that a
+//! socket of the own namespace sends from 127.0.0.1.
 
 use crate::error::{EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENODEV, ENOPROTOOPT};
 use crate::ip_options::Interface;
@@ -103,7 +103,7 @@ impl UdpSocket {
         if group.is_multicast() { Ok(()) } else { Err(EINVAL.into()) }
     }
 
-    /// Whether the sender's own host receives what is sent to a group of IPv4. Default: `true`.
+    /// Whether the sender's own host receives its datagrams to IPv4 groups. Default: `true`.
     ///
     /// # Errors
     ///
@@ -112,8 +112,8 @@ impl UdpSocket {
         Ok(self.options().loop_v4)
     }
 
-    /// Sets whether the sender's own host receives what is sent to a group of IPv4
-    /// (`IP_MULTICAST_LOOP`). What is sent over loopback arrives anyway.
+    /// Sets whether the sender's own host receives its datagrams to IPv4 groups
+    /// (`IP_MULTICAST_LOOP`). The loopback interface always delivers them.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl UdpSocket {
         Ok(())
     }
 
-    /// Whether the sender's own host receives what is sent to a group of IPv6. Default: `true`.
+    /// Whether the sender's own host receives its datagrams to IPv6 groups. Default: `true`.
     ///
     /// # Errors
     ///
@@ -132,8 +132,8 @@ impl UdpSocket {
         self.options().loop_v6()
     }
 
-    /// Sets whether the sender's own host receives what is sent to a group of IPv6
-    /// (`IPV6_MULTICAST_LOOP`). What is sent over loopback arrives anyway.
+    /// Sets whether the sender's own host receives its datagrams to IPv6 groups
+    /// (`IPV6_MULTICAST_LOOP`). The loopback interface always delivers them.
     ///
     /// # Errors
     ///

@@ -14,7 +14,7 @@ pub(crate) struct UdpOptions {
     /// Whether the socket may send to a broadcast address (`SO_BROADCAST`).
     pub(crate) broadcast: bool,
     multicast_ttl: u8,
-    /// Whether the sender's own host receives what is sent to a group of IPv4.
+    /// Whether the sender's own host receives its datagrams to IPv4 groups.
     pub(crate) loop_v4: bool,
     loop_v6: bool,
 }
@@ -71,7 +71,7 @@ impl UdpOptions {
         Ok(())
     }
 
-    /// Whether the sender's own host receives what is sent to a group.
+    /// Whether the sender's own host receives its datagrams to groups.
     pub(crate) fn loops(&self, v6: bool) -> bool {
         if v6 { self.loop_v6 } else { self.loop_v4 }
     }

@@ -2,7 +2,7 @@
 //! what becomes of their panics.
 
 use crate::hosting::{draws_yield, end_run, recorder};
-use crate::panics::{self, message_of};
+use crate::panics;
 use crate::task_state::TaskState;
 use std::fmt;
 use std::future::Future;
@@ -59,7 +59,7 @@ impl<F: Future> Future for Scheduled<F> {
         catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(context))).unwrap_or_else(|payload| {
             let record = panics::take_record(&*payload);
             // tokio gives the payload to the task that joins this one. The message stays here.
-            let message = message_of(&*payload).unwrap_or("a panic without a message").to_string();
+            let message = panics::describe(&*payload).to_string();
             if panics::ends_the_run(&*payload, record.as_ref()) {
                 panics::restore(record);
                 end_run(payload);
@@ -67,7 +67,7 @@ impl<F: Future> Future for Scheduled<F> {
             }
             state.finish_with(Box::new(message), record);
             if !state.has_handle() {
-                state.drop_handle();
+                state.resume_elsewhere();
             }
             resume_unwind(payload)
         })
