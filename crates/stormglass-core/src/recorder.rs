@@ -136,6 +136,7 @@ impl Recorder {
     }
 
     /// Returns the current scope.
+    #[inline]
     pub fn scope(&self) -> Scope {
         self.0.current.get()
     }
@@ -162,11 +163,13 @@ impl Recorder {
     }
 
     /// Returns what a task has possibly waited for if the current scope wakes it now.
+    #[inline]
     pub fn wake_cause(&self) -> WakeCause {
         WakeCause { by: self.scope().last(), at_nanos: self.last_time().as_nanos() }
     }
 
     /// Makes a scope the current one and returns the one before.
+    #[inline]
     pub fn enter(&self, scope: Scope) -> Scope {
         self.0.current.replace(scope)
     }
@@ -184,6 +187,7 @@ impl Recorder {
     /// # Panics
     ///
     /// With [`TurnsSpent`] as payload when the limit is exceeded.
+    #[inline]
     pub fn enter_turn(&self, scope: Scope) -> Scope {
         self.count_turns(1, scope);
         self.enter(scope)
@@ -198,6 +202,7 @@ impl Recorder {
         self.count_turns(turns, self.scope());
     }
 
+    #[inline]
     fn count_turns(&self, more: u64, scope: Scope) {
         let (turns, turns_max) = (self.0.turns.load(Relaxed) + more, self.0.turns_max.load(Relaxed));
         self.0.turns.store(turns, Relaxed);
@@ -218,12 +223,14 @@ impl Recorder {
 
     /// Adds an event that the current scope had to wait for. The later one of this and its cause
     /// so far is its cause.
+    #[inline]
     pub fn join(&self, cause: EventId) {
         let scope = self.scope();
         self.0.current.set(Scope { cause: scope.cause.max(cause), ..scope });
     }
 
     /// Returns when the last event was over.
+    #[inline]
     pub fn last_time(&self) -> SimTime {
         SimTime::from_nanos(self.0.last_nanos.load(Relaxed))
     }

@@ -32,6 +32,7 @@ pub struct WakeCause {
 
 impl WakeCause {
     /// Returns the later one of two.
+    #[inline]
     #[must_use]
     pub fn or(self, other: WakeCause) -> WakeCause {
         if other.by > self.by { other } else { self }
@@ -41,6 +42,7 @@ impl WakeCause {
 impl Scope {
     /// Returns the last event that the task had to wait for: the later one of its own cause and
     /// its wake-up's.
+    #[inline]
     pub fn last(&self) -> EventId {
         self.cause.max(self.wake_cause.by)
     }
@@ -74,6 +76,7 @@ pub(crate) struct CurrentScope {
 }
 
 impl CurrentScope {
+    #[inline]
     pub(crate) fn get(&self) -> Scope {
         let halves = |pair: &AtomicU64| {
             let pair = pair.load(Relaxed);
@@ -84,6 +87,7 @@ impl CurrentScope {
         Scope { node: Symbol(node), task: Symbol(task), cause: EventId(cause), wake_cause }
     }
 
+    #[inline]
     pub(crate) fn set(&self, scope: Scope) {
         let Scope { node, task, cause, wake_cause } = scope;
         self.names.store(pair(node.0, task.0), Relaxed);
@@ -91,6 +95,7 @@ impl CurrentScope {
         self.wake_nanos.store(wake_cause.at_nanos, Relaxed);
     }
 
+    #[inline]
     pub(crate) fn replace(&self, scope: Scope) -> Scope {
         let before = self.get();
         self.set(scope);

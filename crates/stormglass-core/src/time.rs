@@ -46,12 +46,14 @@ impl SimTime {
     }
 
     /// Returns the time since `earlier`, or zero if that is later.
+    #[inline]
     pub fn saturating_since(self, earlier: SimTime) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 }
 
 impl From<Duration> for SimTime {
+    #[inline]
     fn from(since_start: Duration) -> SimTime {
         SimTime(nanos(since_start))
     }
@@ -59,12 +61,14 @@ impl From<Duration> for SimTime {
 
 impl Add<Duration> for SimTime {
     type Output = SimTime;
+    #[inline]
     fn add(self, duration: Duration) -> SimTime {
         SimTime(self.0.saturating_add(nanos(duration)))
     }
 }
 
 impl AddAssign<Duration> for SimTime {
+    #[inline]
     fn add_assign(&mut self, duration: Duration) {
         *self = *self + duration;
     }
@@ -75,6 +79,7 @@ impl Sub for SimTime {
     /// # Panics
     ///
     /// When `earlier` is later.
+    #[inline]
     fn sub(self, earlier: SimTime) -> Duration {
         Duration::from_nanos(self.0.checked_sub(earlier.0).expect("the subtracted time is not later"))
     }
@@ -89,6 +94,7 @@ impl fmt::Display for SimTime {
 }
 
 /// Returns a duration in nanoseconds, saturating after 584 years.
+#[inline]
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -9,7 +9,8 @@ use crate::node_clock::{after, between};
 use madsim::time::{Instant, TimeHandle};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::future::{Future, poll_fn};
+use pin_project_lite::pin_project;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -131,14 +132,32 @@ pub fn record_status(recorder: &Recorder, component: &str, state: &str) {
 
 /// Returns the output of `future`, or `None` if `limit` passes first, at the rate of the current
 /// node's clock. If both are ready at the same time, the output.
-pub async fn timeout<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
-    let mut future = std::pin::pin!(future);
-    let mut alarm = Alarm::new(after(now(), limit));
-    poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => alarm.poll(context).map(|()| None),
-    })
-    .await
+pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
+    Timeout { future, limit, alarm: None }
+}
+
+pin_project! {
+    /// A future with a limit of time, from its first poll on; see [`timeout`].
+    #[derive(Debug)]
+    pub struct Timeout<F> {
+        #[pin]
+        future: F,
+        limit: Duration,
+        alarm: Option<Alarm>,
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<F::Output>> {
+        let this = self.project();
+        let alarm = this.alarm.get_or_insert_with(|| Alarm::new(after(now(), *this.limit)));
+        match this.future.poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => alarm.poll(context).map(|()| None),
+        }
+    }
 }
 
 /// A deadline to wait for inside a selection. However often it is polled, it sets one timer;

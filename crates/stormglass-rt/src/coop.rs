@@ -70,6 +70,8 @@ thread_local! {
     /// The tasks that wait for system calls to be over, and until when. A waker that is kept is not
     /// that of another task.
     static DEBTS: RefCell<Vec<(SimTime, Waker)>> = const { RefCell::new(Vec::new()) };
+    /// Whether there is one: cheaper to read.
+    static HAS_DEBTS: Cell<bool> = const { Cell::new(false) };
     /// How often the current poll has yielded, and its time.
     static YIELDS: Cell<(u32, SimTime)> = const { Cell::new((0, SimTime::ZERO)) };
     /// The `try_*` calls since the last look at the clock, and what it showed.
@@ -81,12 +83,14 @@ thread_local! {
 pub(crate) struct BudgetGuard(Budget);
 
 impl Drop for BudgetGuard {
+    #[inline]
     fn drop(&mut self) {
         CURRENT.set(self.0);
     }
 }
 
 /// Gives a poll of a task its budget.
+#[inline]
 pub(crate) fn enter_poll() -> BudgetGuard {
     BudgetGuard(CURRENT.replace(Budget { left: FULL, is_set: true, at: SimTime::ZERO }))
 }
@@ -98,11 +102,14 @@ pub(crate) fn refill() {
 }
 
 /// Returns the budget of the current poll.
+#[inline]
 fn current() -> Budget {
     let budget = CURRENT.get();
-    if budget.is_set {
-        return budget;
-    }
+    if budget.is_set { budget } else { of_this_time(budget) }
+}
+
+/// Returns the budget of a poll that does not set it, after the last such poll had this one.
+fn of_this_time(budget: Budget) -> Budget {
     let Some(clock) = Clock::try_current() else { return Budget { left: None, ..budget } };
     let (now, is_new) = (clock.now(), is_new_runtime());
     if now == budget.at && !is_new { budget } else { Budget { left: FULL, is_set: false, at: now } }
@@ -120,13 +127,16 @@ fn is_new_runtime() -> bool {
 }
 
 /// Whether the task of this waker still waits for system calls to be over.
+#[inline]
 fn is_in_debt(context: &Context<'_>) -> bool {
-    if DEBTS.with_borrow(Vec::is_empty) {
-        return false;
-    }
+    HAS_DEBTS.get() && is_among_debtors(context)
+}
+
+fn is_among_debtors(context: &Context<'_>) -> bool {
     let (now, own) = (Clock::current().now(), hosting::waker(context));
     let (is_over, is_in_debt) = DEBTS.with_borrow_mut(|debts| {
         let is_over: Vec<_> = debts.extract_if(.., |(until, _)| *until <= now).collect();
+        HAS_DEBTS.set(!debts.is_empty());
         (is_over, debts.iter().any(|(_, waker)| waker.will_wake(&own)))
     });
     drop(is_over);
@@ -135,6 +145,7 @@ fn is_in_debt(context: &Context<'_>) -> bool {
 
 /// Forgets the tasks that wait for system calls to be over. For the end of a run.
 pub fn forget_waiting_tasks() {
+    HAS_DEBTS.set(false);
     drop(DEBTS.take());
 }
 
@@ -196,6 +207,7 @@ pub async fn consume_budget() {
 /// # Panics
 ///
 /// With [`stormglass_core::TurnsSpent`] as payload if the loop uses up the turns of the run.
+#[inline]
 pub fn poll_proceed(context: &mut Context<'_>) -> Poll<RestoreOnPending> {
     let budget = current();
     match budget.left {
@@ -226,6 +238,7 @@ fn yield_now(budget: Budget, context: &Context<'_>) {
         context.waker().wake_by_ref();
     } else {
         let until = now + cost * BUDGET;
+        HAS_DEBTS.set(true);
         DEBTS.with_borrow_mut(|debts| debts.push((until, context.waker().clone())));
         clock.wake_at(until, &hosting::waker(context));
     }
@@ -255,12 +268,14 @@ pub struct RestoreOnPending {
 
 impl RestoreOnPending {
     /// Uses the operation up: it is complete.
+    #[inline]
     pub fn made_progress(&self) {
         self.before.set(None);
     }
 }
 
 impl Drop for RestoreOnPending {
+    #[inline]
     fn drop(&mut self) {
         if let Some(before) = self.before.get() {
             CURRENT.set(before);
@@ -304,6 +319,7 @@ pub fn poll_or_try<T>(
 /// # Panics
 ///
 /// With [`stormglass_core::TurnsSpent`] as payload if the loop uses up the turns of the run.
+#[inline]
 pub fn count_try() {
     const BATCH: u32 = 1_024;
     let (count, at) = TRIES.get();

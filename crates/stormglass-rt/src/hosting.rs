@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -70,16 +70,21 @@ pub(crate) trait Host {
 thread_local! {
     /// The host whose tasks run now. A run has one thread.
     static CURRENT: RefCell<Option<Arc<dyn Host>>> = const { RefCell::new(None) };
+    /// Whether there is one: cheaper to read.
+    static IS_HOSTED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Returns the waker to keep for whatever wakes the task of this context from outside its runtime.
 /// An implementation of a future that stores `context.waker()` in the simulation calls this
 /// instead.
+#[inline]
 pub fn waker<'a>(context: &Context<'a>) -> Cow<'a, Waker> {
-    CURRENT.with_borrow(|host| match host {
-        None => Cow::Borrowed(context.waker()),
-        Some(host) => Cow::Owned(host.clone().outside_waker(context.waker())),
-    })
+    if IS_HOSTED.get() { Cow::Owned(outside_waker(context.waker())) } else { Cow::Borrowed(context.waker()) }
+}
+
+fn outside_waker(waker: &Waker) -> Waker {
+    let host = CURRENT.with_borrow(Clone::clone).expect("a host is current");
+    host.outside_waker(waker)
 }
 
 /// Ends the run with this panic of the current hosted task.
@@ -108,12 +113,14 @@ pub(crate) struct HostGuard(Option<Arc<dyn Host>>);
 impl HostGuard {
     #[cfg(tokio_unstable)]
     pub(crate) fn enter(host: Arc<dyn Host>) -> HostGuard {
+        IS_HOSTED.set(true);
         HostGuard(CURRENT.replace(Some(host)))
     }
 }
 
 impl Drop for HostGuard {
     fn drop(&mut self) {
+        IS_HOSTED.set(self.0.is_some());
         CURRENT.set(self.0.take());
     }
 }

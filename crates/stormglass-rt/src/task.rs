@@ -114,27 +114,10 @@ where
 }
 
 /// Returns the future of a task, and what it shares with its handles.
-fn new_task<F: Future>(
-    recorder: &Recorder,
-    scope: Scope,
-    future: F,
-) -> (Arc<TaskState>, Task<impl Future<Output = (F::Output, EventId)> + use<F>>) {
+fn new_task<F: Future>(recorder: &Recorder, scope: Scope, future: F) -> (Arc<TaskState>, Task<F>) {
     install_hook();
     let state = TaskState::new(recorder);
-    let scoped = scoped(recorder, scope, with_last_event(recorder, future));
-    (state.clone(), Task { state, scoped: Some(scoped) })
-}
-
-/// Runs a future and returns its output with the last event that it had to wait for.
-fn with_last_event<F: Future>(
-    recorder: &Recorder,
-    future: F,
-) -> impl Future<Output = (F::Output, EventId)> + use<F> {
-    let recorder = recorder.clone();
-    async move {
-        let output = future.await;
-        (output, recorder.scope().last())
-    }
+    (state.clone(), Task { state, scoped: Some(scoped(recorder, scope, future)) })
 }
 
 /// The future of a spawned task: has a budget for each poll, and catches a panic for the task that
@@ -146,21 +129,21 @@ struct Task<F> {
 }
 
 impl<F: Future> Future for Task<F> {
-    /// `None` if the future panicked.
-    type Output = Option<F::Output>;
+    /// The output of the future and the last event that it had to wait for; `None` if it panicked.
+    type Output = Option<(F::Output, EventId)>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<F::Output>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let scoped = this.scoped.as_mut().expect("a task is not polled after its end");
         let polled = {
             let _budget = coop::enter_poll();
-            catch_unwind(AssertUnwindSafe(|| Pin::new(scoped).poll(context)))
+            catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *scoped).poll(context)))
         };
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => {
                 this.state.finish();
-                Poll::Ready(Some(output))
+                Poll::Ready(Some((output, scoped.last)))
             }
             Err(payload) => {
                 let record = panics::take_record(&*payload);
@@ -195,7 +178,7 @@ impl<F> Drop for Task<F> {
 
 /// Runs a future in this scope, wherever it is polled.
 pub fn scoped<F: Future>(recorder: &Recorder, scope: Scope, future: F) -> Scoped<F> {
-    Scoped { recorder: recorder.clone(), scope, future: Box::pin(future), waker: None }
+    Scoped { recorder: recorder.clone(), scope, future: Box::pin(future), waker: None, last: EventId::default() }
 }
 
 /// Runs a future in the scope of a new task of this name on the current node, wherever it is
@@ -228,6 +211,9 @@ pub struct Scoped<F> {
     scope: Scope,
     future: Pin<Box<F>>,
     waker: Option<(Arc<ScopeWaker>, Waker)>,
+    /// The last event that the future had to wait for, once it has completed: without those of the
+    /// tasks that run on its worker after it.
+    last: EventId,
 }
 
 /// Wakes a scoped future and keeps the cause of its waker.
@@ -290,6 +276,9 @@ impl<F: Future> Future for Scoped<F> {
         let scope_guard = ScopeGuard::enter(&this.recorder, this.scope);
         let _clock = ShownClock::enter();
         let polled = this.future.as_mut().poll(&mut Context::from_waker(waker));
+        if polled.is_ready() {
+            this.last = this.recorder.scope().last();
+        }
         drop(worker_guard);
         this.scope = scope_guard.exit();
         polled

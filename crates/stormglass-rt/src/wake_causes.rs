@@ -11,6 +11,7 @@ pub(crate) struct WakeCauses(Mutex<Option<WakeCause>>);
 impl WakeCauses {
     /// Adds a wake-up by the current scope. Between polls there is none: the wake-up of a timer has
     /// no cause but time.
+    #[inline]
     pub(crate) fn add(&self, recorder: &Recorder) {
         let new = recorder.wake_cause();
         let mut cause = lock(&self.0);
@@ -18,11 +19,13 @@ impl WakeCauses {
     }
 
     /// Takes the cause, for the poll that begins.
+    #[inline]
     pub(crate) fn take(&self) -> Option<WakeCause> {
         lock(&self.0).take()
     }
 
     /// Whether there was no wake-up.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         lock(&self.0).is_none()
     }

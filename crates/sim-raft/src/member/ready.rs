@@ -12,6 +12,8 @@ use raft::eraftpb::{ConfChangeV2, ConfState, Entry, EntryType, Message, MessageT
 use sim_rocksdb::EngineError;
 use std::collections::BTreeMap;
 
+/// What is rare is awaited on the heap: else the futures of each turn of the loop would be as large,
+/// and they are copied when they are made.
 impl Member {
     /// Processes what raft-rs has made ready until nothing is left.
     pub(super) async fn process_ready(&mut self) -> Result<(), EngineError> {
@@ -19,7 +21,7 @@ impl Member {
             let mut ready = self.raw_node.ready();
             self.send(ready.take_messages());
             if !ready.snapshot().is_empty() {
-                self.install_snapshot(ready.snapshot().clone()).await?;
+                Box::pin(self.install_snapshot(ready.snapshot().clone())).await?;
             }
             self.confirm_reads(ready.take_read_states());
             self.apply(ready.take_committed_entries()).await?;
@@ -99,7 +101,7 @@ impl Member {
                 EntryType::EntryNormal if entry.data.is_empty() => {}
                 EntryType::EntryNormal => self.apply_command(&entry)?,
                 EntryType::EntryConfChange | EntryType::EntryConfChangeV2 => {
-                    self.apply_conf_change(&entry).await?
+                    Box::pin(self.apply_conf_change(&entry)).await?
                 }
             }
         }
@@ -158,7 +160,7 @@ impl Member {
             return Ok(());
         }
         let conf_state = self.raw_node.raft.prs().conf().to_conf_state();
-        self.take_snapshot(self.applied, conf_state).await
+        Box::pin(self.take_snapshot(self.applied, conf_state)).await
     }
 
     /// Takes a snapshot of the applied state and truncates the log.

@@ -100,7 +100,8 @@ impl Description {
     /// (`generic_write_sync`).
     async fn sync_write(&self, count: usize) -> io::Result<usize> {
         if let Some(kind) = self.options.sync.filter(|_| count > 0) {
-            self.sync(kind).await?;
+            // On the heap, so that the futures of all other writes stay small.
+            Box::pin(self.sync(kind)).await?;
         }
         Ok(count)
     }
