@@ -23,6 +23,10 @@ mod simulated {
     fn spawn(task: impl std::future::Future<Output = ()> + Send + 'static) {
         drop(madsim::task::spawn_local(task));
     }
+
+    fn make_fifo(path: &std::path::Path) {
+        fs::mount::current().unwrap().create_fifo(path).unwrap();
+    }
 }
 
 /// The bodies with tokio's sockets as `net`.
@@ -42,6 +46,10 @@ mod real {
 
     fn spawn(task: impl std::future::Future<Output = ()> + Send + 'static) {
         drop(tokio::spawn(task));
+    }
+
+    fn make_fifo(path: &std::path::Path) {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
     }
 }
 
@@ -141,4 +149,6 @@ contract! {
     unix_streams_are_polled_for_readiness
     datagrams_are_sent_and_received_by_polls
     keepalive_is_an_option_of_a_socket
+    unix_datagram_sockets_are_polled_for_room
+    fifos_are_opened_as_their_options_say
 }

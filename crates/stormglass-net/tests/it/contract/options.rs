@@ -28,6 +28,8 @@ pub async fn tcp_sockets_have_linux_options() -> Vec<String> {
         for tos in [96, 255, 256, 3, u32::MAX] {
             seen.note("set", socket.set_tos_v4(tos));
             seen.note("tos", socket.tos());
+            seen.note("set by the old name", socket.set_tos(tos / 2));
+            seen.note("tos", socket.tos_v4());
         }
         seen.note("class", socket.tclass_v6());
         for class in [96, 255, 256, 3, u32::MAX, u32::MAX - 1] {
@@ -109,6 +111,8 @@ pub async fn udp_sockets_have_linux_options() -> Vec<String> {
         for tos in [96, 255, 256, 3, u32::MAX] {
             seen.note("set", socket.set_tos_v4(tos));
             seen.note("tos", socket.tos());
+            seen.note("set by the old name", socket.set_tos(tos / 2));
+            seen.note("tos", socket.tos_v4());
         }
         seen.note("class", socket.tclass_v6());
         for class in [96, 255, 256, 3, u32::MAX, u32::MAX - 1] {

@@ -104,8 +104,15 @@ pub async fn datagrams_are_sent_and_received_by_polls() -> Vec<String> {
     note_polled(&mut seen, "nothing", none.map(|result| result.map(drop)));
     let ready = polled(|context| other.poll_recv_ready(context)).await;
     note_polled(&mut seen, "not ready", ready);
+    seen.note("room", poll_fn(|context| one.poll_send_ready(context)).await);
+    let none = polled(|context| other.poll_peek_from(context, &mut buffer)).await;
+    note_polled(&mut seen, "nothing to peek at", none.map(|result| result.map(drop)));
     seen.note("send", poll_fn(|context| one.poll_send_to(context, b"first", to)).await);
     seen.note("ready", poll_fn(|context| other.poll_recv_ready(context)).await);
+    let peeked = poll_fn(|context| other.poll_peek_from(context, &mut buffer)).await;
+    seen.note("peek", peeked.map(|address| address == from));
+    seen.note("what", Ok(filled(&buffer)));
+    buffer.clear();
     let received = poll_fn(|context| other.poll_recv_from(context, &mut buffer)).await;
     seen.note("receive", received.map(|address| address == from));
     seen.note("what", Ok(filled(&buffer)));
@@ -119,6 +126,21 @@ pub async fn datagrams_are_sent_and_received_by_polls() -> Vec<String> {
     let mut bytes = [0; 16];
     seen.note("try", other.try_recv_from(&mut bytes).map(|(len, address)| (len, address == from)));
     seen.note("nothing", other.try_recv_from(&mut bytes).map(drop));
+    seen.0
+}
+
+/// The socket of a pair whose buffer is full is ready again when three quarters of it are free.
+pub async fn unix_datagram_sockets_are_polled_for_room() -> Vec<String> {
+    let mut seen = Seen::default();
+    let (one, other) = net::UnixDatagram::pair().unwrap();
+    note_polled(&mut seen, "room", polled(|context| one.poll_send_ready(context)).await);
+    note_polled(&mut seen, "nothing", polled(|context| other.poll_recv_ready(context)).await);
+    let full = (0..1_000).find_map(|_| one.try_send(b"x").err()).unwrap();
+    seen.note("full", Err::<(), _>(full));
+    note_polled(&mut seen, "no room", polled(|context| one.poll_send_ready(context)).await);
+    while other.try_recv(&mut [0; 4]).is_ok() {}
+    seen.note("wait", poll_fn(|context| one.poll_send_ready(context)).await);
+    seen.note("send", one.try_send(b"y"));
     seen.0
 }
 

@@ -288,3 +288,46 @@ pub async fn socket_files_outlive_their_sockets() -> Vec<String> {
     fs::remove_file(&path).await.unwrap();
     seen.0
 }
+
+pub async fn fifos_are_opened_as_their_options_say() -> Vec<String> {
+    let mut seen = Seen::default();
+    let open = net::unix::pipe::OpenOptions::new;
+    let (path, file) = (socket_path("opened.fifo"), socket_path("no.fifo"));
+    make_fifo(&path);
+    seen.note("no reader", number(open().open_sender(&path)));
+    let receiver = open().open_receiver(&path).unwrap();
+    let sender = open().open_sender(&path).unwrap();
+    sender.writable().await.unwrap();
+    seen.note("write", sender.try_write(b"hello"));
+    let mut buffer = [0; 8];
+    receiver.readable().await.unwrap();
+    seen.note("read", receiver.try_read(&mut buffer));
+    drop(sender);
+    receiver.readable().await.unwrap();
+    seen.note("the end", receiver.try_read(&mut buffer));
+    drop(receiver);
+    // With both ends open, neither needs another process, and there is no end.
+    let mut both = open();
+    both.read_write(true);
+    let sender = both.open_sender(&path).unwrap();
+    let receiver = both.open_receiver(&path).unwrap();
+    sender.writable().await.unwrap();
+    seen.note("write", sender.try_write(b"world"));
+    settle().await;
+    seen.note("read", receiver.try_read(&mut buffer));
+    drop(sender);
+    seen.note("no end", receiver.try_read(&mut buffer));
+    fs::write(&file, b"a file").await.unwrap();
+    for options in [&mut open(), &mut both] {
+        seen.note("a file", options.open_sender(&file).map(drop));
+        seen.note("a file", options.open_receiver(&file).map(drop));
+        options.unchecked(true);
+        seen.note("a file, unchecked", options.open_sender(&file).map(drop));
+        seen.note("a file, unchecked", options.open_receiver(&file).map(drop));
+        seen.note("a FIFO, unchecked", options.open_receiver(&path).map(drop));
+    }
+    fs::remove_file(&path).await.unwrap();
+    fs::remove_file(&file).await.unwrap();
+    seen.note("nothing", open().open_sender(&path).map(drop));
+    seen.0
+}
