@@ -71,8 +71,8 @@ impl Test {
         Test { app, name: name.into(), seeds: None, environment }
     }
 
-    /// Sets the seeds. Default: 100 fresh ones each day, which follow from the UTC date: 20261128000000 is the
-    /// first one of 28 November 2026.
+    /// Sets the seeds. Default: 100 fresh ones each day, which follow from the UTC date:
+    /// 20261128000000 is the first one of 28 November 2026.
     ///
     /// # Panics
     ///

@@ -283,6 +283,8 @@ impl Driver {
         drop(state);
         turn.into_iter().for_each(Waker::wake);
         coop::refill();
+        // A panic before this poll is not this task's.
+        drop(panics::take_unreported());
         let outer = self.recorder.enter_turn(scope);
         self.state().current = Some((id, outer));
     }
