@@ -3,7 +3,7 @@
 use humantime::{format_rfc3339, parse_duration};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use stormglass_sweep::{Seeds, pool};
 
 /// How many seeds of the date are played if nothing names a number.
@@ -43,7 +43,7 @@ impl Environment {
             artifacts: variable("STORMGLASS_ARTIFACTS"),
             shrink: variable("STORMGLASS_SHRINK"),
             test_threads: test_threads(&arguments).or_else(threads),
-            date: digits_of_date(&format_rfc3339(SystemTime::now()).to_string()),
+            date: digits_of_date(&format_rfc3339(std::time::SystemTime::now()).to_string()),
             target: target_directory(),
         }
     }

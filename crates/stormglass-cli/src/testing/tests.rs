@@ -1,7 +1,6 @@
 //! What a test says when it fails and when it passes.
 
 use super::Test;
-use std::path::{Path, PathBuf};
 use stormglass_sim::{RunDefaults, Scenario, World, scenario};
 
 /// A service that answers before its write is durable, and a client that asks before and after the
@@ -75,11 +74,11 @@ fn the_search_for_a_smaller_plan_ends_in_time() {
 
 #[test]
 fn artifacts_are_written_when_they_are_asked_for() {
-    let target = PathBuf::from(std::env::temp_dir()).join(format!("stormglass-{}", std::process::id()));
+    let target = std::env::temp_dir().join(format!("stormglass-{}", std::process::id()));
     let text = stores(|it| (it.artifacts, it.target) = (Some("1".into()), target.clone()));
     let folder = target.join("stormglass/storms/the_write_stays");
     assert!(text.contains(&format!("are in {}", folder.display())), "{text}");
-    let read = |name: &str| std::fs::read_to_string(Path::new(&folder).join(name)).expect(name);
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect(name);
     assert!(read("run.toml").contains("scenario = \"stores\""));
     assert_eq!(read("plan.toml").matches("[[fault]]").count(), 1);
     assert!(read("explain.txt").starts_with("violated the write stays"));
