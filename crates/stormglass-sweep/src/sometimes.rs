@@ -80,7 +80,7 @@ mod tests {
         sometimes.add(&outcome(false));
         assert_eq!(sometimes.never().count(), 0, "one run is not required to show anything");
         let mut others = Sometimes::default();
-        [true, false].map(|retried| others.add(&outcome(retried)));
+        [true, false].into_iter().for_each(|retried| others.add(&outcome(retried)));
         sometimes.merge(&others);
         assert_eq!(sometimes.never().collect::<Vec<_>>(), ["a lost leader"]);
         let expected = "never a lost leader: it has to hold in at least one of 3 runs\nsometimes a retry: in 1 of 3 runs\n";
