@@ -43,6 +43,7 @@ fn table(scenario: &dyn AnyScenario, key: &str, canaries: &[String], sets: &[(&s
                 Verdict::Passed => return None,
                 Verdict::Violated { property, .. } => property,
                 Verdict::TimedOut { wait, .. } => format!("waiting for {wait}"),
+                Verdict::TooFew(too_few) => too_few.to_string(),
                 Verdict::Stalled { reason } => format!("stalled: {reason}"),
                 Verdict::Panicked { message, .. } => format!("panic: {message}"),
             };

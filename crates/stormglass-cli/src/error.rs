@@ -12,7 +12,8 @@ use stormglass_sweep::{ResultsError, SpaceError};
 pub enum Exit {
     /// Every run passed.
     Held = 0,
-    /// A run failed: a wait timed out, a property was violated, the run stalled or panicked.
+    /// A run failed: a wait timed out, a property was violated, too little happened, the run stalled
+    /// or panicked. Or a property held in none of many runs and had to hold in one.
     Failed = 1,
     /// The command line or a file is invalid.
     Usage = 2,

@@ -1,7 +1,9 @@
 //! Failures of runs: in which way a run failed, how often each way occurred, and the smallest plan
 //! that still fails in that way.
 
+use humantime::format_duration;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 use stormglass_core::{Keep, Outcome, Verdict};
 use stormglass_sim::Run;
 use stormglass_sim::faults::{Fault, shrink as smallest};
@@ -13,9 +15,23 @@ pub(crate) fn signature(verdict: &Verdict) -> String {
         Verdict::Passed => "passed".into(),
         Verdict::TimedOut { wait, .. } => format!("timed out waiting for {wait}"),
         Verdict::Violated { property, .. } => format!("violated {property}"),
+        Verdict::TooFew(too_few) => format!("too few {}", too_few.name),
         Verdict::Stalled { .. } => "stalled".into(),
-        Verdict::Panicked { message, .. } => format!("panicked: {message}"),
+        Verdict::Panicked { message, .. } => format!("panicked: {}", without_numbers(message)),
     }
+}
+
+/// Returns a message with `#` for each number, such as that of a task in the message of a join.
+fn without_numbers(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    for c in message.chars() {
+        match c {
+            '0'..='9' if text.ends_with('#') => {}
+            '0'..='9' => text.push('#'),
+            _ => text.push(c),
+        }
+    }
+    text
 }
 
 /// The failures of many runs, by signature.
@@ -65,6 +81,8 @@ pub(crate) struct Shrunk {
     pub(crate) before: usize,
     /// The number of plans tried.
     pub(crate) tried: u64,
+    /// The limit of time, if it ended the search: a smaller plan may fail too.
+    pub(crate) stopped_after: Option<Duration>,
     /// The outcome of the run with the smallest plan.
     pub(crate) outcome: Outcome,
 }
@@ -73,7 +91,13 @@ impl Shrunk {
     /// Returns what was found, and how.
     pub(crate) fn headline(&self) -> String {
         let (before, tried) = (self.before, self.tried);
-        format!("the smallest plan that still fails, of {before} faults, after trying {tried} plans")
+        let found = match self.stopped_after {
+            None => "the smallest plan that still fails".to_string(),
+            Some(limit) => {
+                format!("the smallest plan that still fails, as found within {}", format_duration(limit))
+            }
+        };
+        format!("{found}, of {before} faults, after trying {tried} plans")
     }
 
     /// Returns a line for each fault.
@@ -85,9 +109,10 @@ impl Shrunk {
     }
 }
 
-/// Searches the smallest plan with which a run still fails in the same way, trying at most this
-/// many plans. Returns `None` if the run passes.
-pub(crate) fn shrink(run: &Run<'_>, tries_max: u64) -> Option<Shrunk> {
+/// Searches the smallest plan with which a run still fails in the same way, for at most this time
+/// of the machine. Returns `None` if the run passes.
+#[expect(clippy::disallowed_methods, reason = "it limits a search, and is no input of a run")]
+pub(crate) fn shrink(run: &Run<'_>, limit: Duration) -> Option<Shrunk> {
     let all = run.faults();
     let play = |faults: &[Fault]| run.clone().with_faults(faults.to_vec()).play(Keep::Nothing).outcome;
     let mut outcome = play(&all);
@@ -95,9 +120,11 @@ pub(crate) fn shrink(run: &Run<'_>, tries_max: u64) -> Option<Shrunk> {
         return None;
     }
     let failure = signature(&outcome.verdict);
-    let mut tried = 0;
+    let (began, mut tried, mut stopped_after) = (Instant::now(), 0, None);
     let found = smallest(&all, |faults| {
-        if tried == tries_max {
+        // The first plan is that of the run.
+        if tried > 0 && began.elapsed() >= limit {
+            stopped_after = Some(limit);
             return false;
         }
         tried += 1;
@@ -108,5 +135,5 @@ pub(crate) fn shrink(run: &Run<'_>, tries_max: u64) -> Option<Shrunk> {
         }
         fails
     });
-    Some(Shrunk { faults: found.faults, before: all.len(), tried, outcome })
+    Some(Shrunk { faults: found.faults, before: all.len(), tried, stopped_after, outcome })
 }

@@ -10,7 +10,9 @@ pub(crate) fn replay_line(command: &str, scenario: &str, what: &What, seed: Seed
     if let Some(model) = &what.model {
         words.extend(["--model".into(), quote(model)]);
     }
-    words.extend(["--profile".into(), quote(&what.profile)]);
+    if let Some(profile) = &what.profile {
+        words.extend(["--profile".into(), quote(profile)]);
+    }
     if let Some(plan) = &what.plan {
         words.extend(["--plan".into(), quote(plan)]);
     }

@@ -24,6 +24,41 @@ pub struct Outcome {
     pub trace_hash: TraceHash,
     /// When the run ended.
     pub ended: SimTime,
+    /// The properties that have to hold in at least one of many runs, and whether each held in this
+    /// one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sometimes: BTreeMap<String, bool>,
+    /// The first requirement of a number of waits and checks that the run did not meet. It is the
+    /// verdict unless the run failed in another way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub too_few: Option<TooFew>,
+}
+
+/// Fewer waits and checks of a name than the scenario requires.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TooFew {
+    /// The name of the waits and checks.
+    pub name: String,
+    /// How many of them began.
+    pub count: u64,
+    /// How many are required.
+    pub at_least: u64,
+    /// The clients that were killed, each with the time, and the nodes that a fault keeps down: a
+    /// reason why the rest did not happen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub killed: Vec<String>,
+}
+
+impl fmt::Display for TooFew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TooFew { name, count, at_least, killed } = self;
+        write!(f, "too few {name}: {count}, at least {at_least} are required")?;
+        if !killed.is_empty() {
+            write!(f, "; killed and not started again: {}", killed.join(", "))?;
+        }
+        Ok(())
+    }
 }
 
 impl Outcome {
@@ -50,20 +85,21 @@ impl Outcome {
     /// let waits = vec![wait];
     /// let ended = SimTime::from(Duration::from_secs(12));
     /// let verdict = Verdict::of_waits(&waits, ended);
-    /// let outcome = Outcome { verdict, waits, counters: BTreeMap::new(), events: 0, trace_hash: TraceHash::EMPTY, ended };
+    /// let (counters, sometimes, trace_hash) = (BTreeMap::new(), BTreeMap::new(), TraceHash::EMPTY);
+    /// let outcome = Outcome { verdict, waits, counters, events: 0, trace_hash, ended, sometimes, too_few: None };
     /// assert!(!outcome.verdict.is_passed());
     /// assert!(outcome.with_deadlines(&[("admin.deadline", Duration::from_secs(15))]).is_passed());
     /// ```
     pub fn with_deadlines(&self, deadlines: &[(&str, Duration)]) -> Verdict {
         // A verdict that does not follow from the waits does not depend on their deadlines.
-        if self.verdict != Verdict::of_waits(&self.waits, self.ended) {
+        if self.verdict != Verdict::of_waits(&self.waits, self.ended).or_too_few(self.too_few.as_ref()) {
             return self.verdict.clone();
         }
         let deadline = |wait: &Wait| {
             let given = deadlines.iter().find(|(parameter, _)| wait.parameter.as_deref() == Some(parameter));
             given.map_or(wait.deadline, |(_, deadline)| *deadline)
         };
-        Verdict::of_waits_within(&self.waits, deadline, self.ended)
+        Verdict::of_waits_within(&self.waits, deadline, self.ended).or_too_few(self.too_few.as_ref())
     }
 }
 
@@ -93,6 +129,9 @@ pub enum Verdict {
         /// The observation that contradicts it.
         evidence: String,
     },
+    /// Every wait that began ended in time and every property held, but less happened than the
+    /// scenario requires.
+    TooFew(TooFew),
     /// A wait was open when the run ended, or tasks did not let time pass until their turns were
     /// used up.
     Stalled {
@@ -144,6 +183,16 @@ impl Verdict {
         })
     }
 
+    /// Returns the verdict of a run that also has to meet the requirements of a number of waits and
+    /// checks: a run that passed otherwise fails with `too_few`.
+    #[must_use]
+    pub fn or_too_few(self, too_few: Option<&TooFew>) -> Verdict {
+        match (self, too_few) {
+            (Verdict::Passed, Some(too_few)) => Verdict::TooFew(too_few.clone()),
+            (verdict, _) => verdict,
+        }
+    }
+
     /// Whether the run passed.
     pub fn is_passed(&self) -> bool {
         *self == Verdict::Passed
@@ -161,6 +210,7 @@ impl fmt::Display for Verdict {
                 humantime::format_duration(*deadline),
             ),
             Verdict::Violated { property, evidence } => write!(f, "violated {property}: {evidence}"),
+            Verdict::TooFew(too_few) => too_few.fmt(f),
             Verdict::Stalled { reason } => write!(f, "stalled: {reason}"),
             Verdict::Panicked { node, task, location, message } => {
                 write!(f, "panicked on {node}")?;

@@ -49,7 +49,8 @@ pub fn scenario(attributes: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes a scenario and a test of a function: `async fn name(world: World)` or `async fn name(world: World, settings: Settings)`.
 ///
 /// The scenario is a unit type with the function's name in camel case (`acknowledged_writes_stay` is
-/// `AcknowledgedWritesStay`), for [`stormglass::main!`](https://docs.rs/stormglass). The test plays it with many seeds; see
+/// `AcknowledgedWritesStay`). `stormglass::main![AcknowledgedWritesStay]` gives a program, or a test with `harness = false`,
+/// every command on it, with the profile, the plan and the parameters of the attribute as defaults. The test plays it with many seeds; see
 /// `stormglass_cli::testing` for what it prints and for its environment variables.
 ///
 /// ```ignore
@@ -59,7 +60,7 @@ pub fn scenario(attributes: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | attribute | meaning |
 /// | --- | --- |
-/// | `seeds = 0..100` | the seeds; default: 0 to 99 |
+/// | `seeds = 0..100` | the seeds; default: 100 fresh ones each day, which follow from the date and are printed |
 /// | `profile = "quiet"` | a shipped profile or a TOML file; default: `quiet` |
 /// | `plan = "storm"` | a shipped plan or a TOML file; default: no faults |
 /// | `nodes = ["kv-1", "kv-2"]` | the nodes among which a plan's generator chooses; default: those of the parameters |

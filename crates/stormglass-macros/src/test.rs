@@ -8,18 +8,15 @@ use syn::{Error, Expr, FnArg, ItemFn, LitStr, Path, Result, Token, parse_quote};
 
 pub(crate) fn expand(attributes: TokenStream, function: ItemFn) -> Result<TokenStream> {
     let mut krate: Path = parse_quote!(::stormglass);
-    let mut options: Vec<TokenStream> = Vec::new();
-    let mut nodes: Option<Expr> = None;
+    let (mut seeds, mut nodes): (Option<Expr>, Option<Expr>) = (None, None);
+    let (mut profile, mut plan, mut sets) = (String::from("quiet"), None, Vec::new());
     let parser = syn::meta::parser(|meta| {
         if meta.path.is_ident("seeds") {
-            let seeds: Expr = meta.value()?.parse()?;
-            options.push(quote!(.seeds(#seeds)));
+            seeds = Some(meta.value()?.parse()?);
         } else if meta.path.is_ident("profile") {
-            let profile: LitStr = meta.value()?.parse()?;
-            options.push(quote!(.profile(#profile)));
+            profile = meta.value()?.parse::<LitStr>()?.value();
         } else if meta.path.is_ident("plan") {
-            let plan: LitStr = meta.value()?.parse()?;
-            options.push(quote!(.plan(#plan)));
+            plan = Some(meta.value()?.parse::<LitStr>()?);
         } else if meta.path.is_ident("nodes") {
             nodes = Some(meta.value()?.parse()?);
         } else if meta.path.is_ident("set") {
@@ -28,7 +25,7 @@ pub(crate) fn expand(attributes: TokenStream, function: ItemFn) -> Result<TokenS
             let key: LitStr = content.parse()?;
             content.parse::<Token![=]>()?;
             let value: LitStr = content.parse()?;
-            options.push(quote!(.set(#key, #value)));
+            sets.push(quote!((#key, #value)));
         } else if meta.path.is_ident("crate") {
             krate = meta.value()?.parse::<LitStr>()?.parse()?;
         } else {
@@ -69,6 +66,11 @@ pub(crate) fn expand(attributes: TokenStream, function: ItemFn) -> Result<TokenS
             }
         }
     });
+    let plan = plan.map_or_else(
+        || quote!(::core::option::Option::None),
+        |plan| quote!(::core::option::Option::Some(#plan)),
+    );
+    let seeds = seeds.map(|seeds| quote!(.seeds(#seeds)));
     let doc = format!("The scenario of the test `{text}`.");
     Ok(quote! {
         #[doc = #doc]
@@ -78,6 +80,10 @@ pub(crate) fn expand(attributes: TokenStream, function: ItemFn) -> Result<TokenS
         impl #krate::sim::Scenario for #scenario {
             #nodes
 
+            fn run_defaults(&self) -> #krate::sim::RunDefaults {
+                #krate::sim::RunDefaults { profile: #profile, plan: #plan, sets: &[#(#sets),*] }
+            }
+
             async fn play(&self, #world, #settings) #block
         }
 
@@ -86,7 +92,7 @@ pub(crate) fn expand(attributes: TokenStream, function: ItemFn) -> Result<TokenS
         #[::core::prelude::v1::test]
         fn #name() {
             #krate::cli::testing::Test::of(#scenario, #krate::cli::testing::test_path(module_path!(), #text))
-                #(#options)*
+                #seeds
                 .run();
         }
     })

@@ -24,7 +24,7 @@ pub fn explain(
             (index, index.map(|index| trace.text(trace.events[index].node).to_string()))
         }
         Verdict::Panicked { node, .. } => (None, Some(node.clone())),
-        Verdict::Stalled { .. } => (None, None),
+        Verdict::TooFew(_) | Verdict::Stalled { .. } => (None, None),
     };
     let at = event.map_or(ended, |index| at(&trace.events[index]));
     let on = node
@@ -51,6 +51,16 @@ pub fn explain(
         text += &timeline::of_events(trace, &last);
     }
     Some(text)
+}
+
+/// Returns which clients were killed and do not start again, each with the time; empty if there are
+/// none. What waits for them waits for ever.
+pub fn killed(trace: &Trace) -> String {
+    let is_of_it = |event: &&Event| {
+        event.kind == Kind::Note && trace.text(event.subject).ends_with("does not start again")
+    };
+    let lines = trace.events.iter().filter(is_of_it);
+    lines.map(|event| format!("\nAt {}, {}.\n", at(event), trace.text(event.subject))).collect()
 }
 
 fn at(event: &Event) -> SimTime {

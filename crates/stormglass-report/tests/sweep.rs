@@ -50,7 +50,16 @@ fn findings() -> Findings {
             let waits = vec![Wait { name, node, began, deadline, parameter, length, end: EventId::START }];
             let verdict = Verdict::of_waits(&waits, ended);
             let (counters, trace_hash) = (BTreeMap::new(), TraceHash(1));
-            let outcome = Outcome { verdict, waits, counters, events: 1, trace_hash, ended };
+            let outcome = Outcome {
+                verdict,
+                waits,
+                counters,
+                events: 1,
+                trace_hash,
+                ended,
+                sometimes: BTreeMap::new(),
+                too_few: None,
+            };
             tally.add(&plan, &Row { history, seed, outcome });
         }
     }

@@ -29,6 +29,7 @@ use crate::hosting::{Host, HostGuard};
 pub use crate::hosting::{Hosting, Schedule, TICK};
 use crate::mutex::lock;
 use crate::node_clock::monotonic;
+use crate::panics;
 use crate::wake_causes::WakeCauses;
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
@@ -41,7 +42,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
-use stormglass_core::{Recorder, Scope, Seed, SimTime, Stream, Symbol, WakeCause};
+use stormglass_core::{Kind, Recorder, Scope, Seed, SimTime, Stream, Symbol, WakeCause};
 use task::Scheduled;
 use tokio::runtime::{Builder, RngSeed, Runtime, TaskMeta};
 use tokio::task::Id;
@@ -282,11 +283,18 @@ impl Driver {
         drop(state);
         turn.into_iter().for_each(Waker::wake);
         coop::refill();
+        // A panic before this poll is not this task's.
+        drop(panics::take_unreported());
         let outer = self.recorder.enter_turn(scope);
         self.state().current = Some((id, outer));
     }
 
     fn end_poll(&self, id: Id) {
+        // What a process would print on standard error, whoever receives the panic.
+        if let Some(panic) = panics::take_unreported() {
+            let subject = self.recorder.symbol(&panic);
+            self.recorder.record(now(), Kind::Note, subject, Duration::ZERO, 0);
+        }
         let (scope, cause) = (self.recorder.scope(), self.recorder.wake_cause());
         let mut state = self.state();
         state.cause = Some(state.cause.unwrap_or_default().or(cause));

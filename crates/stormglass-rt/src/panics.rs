@@ -26,6 +26,8 @@ pub struct PanicRecord {
 thread_local! {
     /// The last panic on this thread inside of a madsim runtime.
     static LAST: RefCell<Option<PanicRecord>> = const { RefCell::new(None) };
+    /// The last panic on this thread that no note in the trace reports yet.
+    static UNREPORTED: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Installs the panic hook of this module, once per process. It calls the hook before it, and does
@@ -57,7 +59,43 @@ fn note(panic: &PanicHookInfo<'_>) {
         node: node_of_current_task(),
         scope: None,
     };
+    let _ = UNREPORTED.try_with(|it| it.try_borrow_mut().map(|mut it| *it = Some(text_of(&record))));
     restore(Some(record));
+}
+
+/// Returns the text of a note for a panic.
+fn text_of(record: &PanicRecord) -> String {
+    let location = record.location.as_deref().unwrap_or("an unknown place");
+    let message = record.message.as_deref().unwrap_or("a panic without a message");
+    format!("panicked at {location}: {}", without_task_ids(message))
+}
+
+/// Returns a message without the numbers of tokio's tasks, which `JoinError` writes as `Id(17)`: they
+/// are numbers of the operating system's process, and no part of the run.
+///
+/// ```
+/// let message = r#"an `Err` value: JoinError::Panic(Id(17), "slot 4", ...)"#;
+/// let expected = r#"an `Err` value: JoinError::Panic(Id(_), "slot 4", ...)"#;
+/// assert_eq!(stormglass_rt::panics::without_task_ids(message), expected);
+/// ```
+pub fn without_task_ids(message: &str) -> String {
+    const ID: &str = "Id(";
+    let mut parts = message.split(ID);
+    let mut text = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        let is_id = rest.len() < part.len() && rest.starts_with(')');
+        text += ID;
+        text += if is_id { "_" } else { "" };
+        text += if is_id { rest } else { part };
+    }
+    text
+}
+
+/// Takes the text of the last panic on this thread that no note reports yet.
+#[cfg_attr(not(tokio_unstable), expect(dead_code, reason = "processes are not hosted"))]
+pub(crate) fn take_unreported() -> Option<String> {
+    UNREPORTED.take()
 }
 
 /// Makes this record that of the last panic, because its payload is about to be resumed.

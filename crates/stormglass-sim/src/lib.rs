@@ -5,7 +5,7 @@
 //! CPUs, and turns what happened into an outcome. Nothing is kept between runs.
 //!
 //! In reading order, which is the order of dependence: [`error`], [`preset`], [`parameter_set`], [`cpu`], [`profile`] and [`run_settings`] (what
-//! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], `active_faults`, [`world`], [`client`], `one_shot`, [`mod@scenario`],
+//! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], `active_faults`, `requirements`, [`world`], [`client`], `must_happen`, `one_shot`, [`mod@scenario`],
 //! [`settings`], [`run`] and [`mod@check`].
 //!
 //! A scenario:
@@ -68,9 +68,11 @@ pub mod node;
 
 mod active_faults;
 mod lifecycle;
+mod requirements;
 pub mod world;
 
 pub mod client;
+mod must_happen;
 
 mod one_shot;
 
@@ -95,7 +97,7 @@ pub use profile::Profile;
 pub use restart::Restart;
 pub use run::{Played, Run};
 pub use run_settings::RunSettings;
-pub use scenario::{AnyScenario, Exhibit, Scenario};
+pub use scenario::{AnyScenario, Exhibit, RunDefaults, Scenario};
 pub use settings::{Settings, all_parameters};
 pub use stormglass_macros::{Parameters, scenario, test};
 pub use values::Values;

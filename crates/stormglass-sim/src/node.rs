@@ -275,6 +275,11 @@ impl Node {
         self.process().restarts()
     }
 
+    /// Returns whether a fault has ended the process and it was not started again.
+    pub(crate) fn is_kept_down(&self) -> bool {
+        self.process().is_kept_down()
+    }
+
     /// Drops the start function, which may own a handle to the node.
     pub(crate) fn forget(&self) {
         let (start, on_end) = (self.process().forget(), self.life().on_end.take());

@@ -57,6 +57,11 @@ impl Process {
         self.start.is_some() && !self.is_up
     }
 
+    /// Returns whether a fault has ended the process and it was not started again.
+    pub(crate) fn is_kept_down(&self) -> bool {
+        self.is_down() && self.is_start_owed
+    }
+
     /// Records a fault that keeps the process down. Returns the number of such faults before it.
     pub(crate) fn keep_down(&mut self) -> u32 {
         self.down += 1;

@@ -156,9 +156,9 @@ impl<'a> Run<'a> {
         };
         let result = result.and_then(|ended| no_unjoined_panic(&runtime).map(|()| ended));
         let ended = result.as_ref().map_or_else(|_| recorder.last_time(), |&ended| ended);
-        let (waits, verdict) = world.judge(ended);
+        let judgement = world.judge(ended);
         let verdict = match result {
-            Ok(_) => verdict,
+            Ok(_) => judgement.verdict,
             Err(payload) => verdict_of_panic(&*payload, &recorder),
         };
         let trace = recorder.finish();
@@ -175,11 +175,13 @@ impl<'a> Run<'a> {
         drop((ending, runtime));
         let outcome = Outcome {
             verdict,
-            waits,
+            waits: judgement.waits,
             counters: trace.counters.clone(),
             events: trace.count,
             trace_hash: trace.hash,
             ended,
+            sometimes: judgement.sometimes,
+            too_few: judgement.too_few,
         };
         Played { outcome, trace }
     }
@@ -222,8 +224,8 @@ fn verdict_of_panic(payload: &(dyn Any + Send), recorder: &Recorder) -> Verdict 
         );
         return Verdict::Stalled { reason };
     }
-    let message = rt::panics::describe(payload);
-    Verdict::Panicked { node, task, location: record.location, message: message.into() }
+    let message = rt::panics::without_task_ids(rt::panics::describe(payload));
+    Verdict::Panicked { node, task, location: record.location, message }
 }
 
 /// Returns the names of the node and the task that panicked: from the scope, else from madsim.

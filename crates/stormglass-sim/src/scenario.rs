@@ -84,6 +84,11 @@ pub trait Scenario: Send + Sync {
         Self::Settings::overrides()
     }
 
+    /// Returns what a run is played with unless the caller names something else. Default: the profile `ci-disk`, no faults, no assignment.
+    fn run_defaults(&self) -> RunDefaults {
+        RunDefaults::default()
+    }
+
     /// Returns the names of the nodes among which a seed chooses for faults (`plan.generate`). Default: those of the parameters.
     fn nodes(&self, settings: &Self::Settings) -> Vec<String> {
         settings.nodes()
@@ -111,6 +116,23 @@ pub struct Exhibit {
     pub seed: u64,
 }
 
+/// What a run of a scenario is played with unless the caller names something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunDefaults {
+    /// The profile: a shipped name or a TOML file.
+    pub profile: &'static str,
+    /// The fault plan: a shipped name or a TOML file. `None`: no faults.
+    pub plan: Option<&'static str>,
+    /// The parameters that are set, and their values.
+    pub sets: &'static [(&'static str, &'static str)],
+}
+
+impl Default for RunDefaults {
+    fn default() -> RunDefaults {
+        RunDefaults { profile: "ci-disk", plan: None, sets: &[] }
+    }
+}
+
 /// Any [`Scenario`], whatever its parameters: the form in which scenarios are stored together (`&dyn AnyScenario`). Implemented for every
 /// scenario; implement [`Scenario`] instead.
 pub trait AnyScenario: Send + Sync {
@@ -128,6 +150,10 @@ pub trait AnyScenario: Send + Sync {
 
     /// Returns single runs that have a name ([`Scenario::exhibits`]).
     fn exhibits(&self) -> &[Exhibit];
+
+    /// Returns what a run is played with unless the caller names something else
+    /// ([`Scenario::run_defaults`]).
+    fn run_defaults(&self) -> RunDefaults;
 
     /// Returns the scenario's own parameters with their defaults and meanings.
     fn parameters(&self) -> ParameterSet;
@@ -179,6 +205,10 @@ impl<S: Scenario> AnyScenario for S {
 
     fn exhibits(&self) -> &[Exhibit] {
         Scenario::exhibits(self)
+    }
+
+    fn run_defaults(&self) -> RunDefaults {
+        Scenario::run_defaults(self)
     }
 
     fn parameters(&self) -> ParameterSet {

@@ -6,6 +6,7 @@ use crate::cpu::Cpu;
 use crate::lifecycle::CurrentProcess;
 use crate::node::Node;
 use crate::profile::Profile;
+use crate::requirements::Requirements;
 use crate::run_settings::RunSettings;
 use madsim::net::NetSim;
 use madsim::runtime::{Handle, NodeHandle};
@@ -15,6 +16,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use stormglass_core::fault::Pattern;
+use stormglass_core::outcome::TooFew;
 use stormglass_core::queue::Servers;
 use stormglass_core::{EventId, Kind, Length, Limit, Recorder, Seed, SimTime, Verdict, Wait};
 use stormglass_fs::{self as fs, Device, Disk};
@@ -62,6 +64,7 @@ struct State {
     faults: Faults,
     waits: Vec<Wait>,
     violation: Option<Verdict>,
+    requirements: Requirements,
     /// The mounts that connect `stormglass_fs` on a node to its disk, and sockets of
     /// `stormglass_net` to its host.
     disks: Vec<fs::Mount>,
@@ -234,6 +237,12 @@ impl World {
         self.state().clients.insert(node.name.clone());
     }
 
+    /// Records that a client was killed while its main function ran.
+    pub(crate) fn client_was_killed(&self, name: &str) {
+        self.note(&format!("{name} was killed and does not start again"));
+        self.requirements(|requirements| requirements.add_killed(name, rt::now()));
+    }
+
     /// Returns the nodes that a pattern of a plan selects, in the order of names: a client only by
     /// its own name.
     pub(crate) fn selected(&self, pattern: &Pattern) -> Vec<Node> {
@@ -345,9 +354,14 @@ impl World {
         rt::record_status(self.recorder(), what, state);
     }
 
-    /// Returns the waits, including those that the end of the run censored, and the verdict that
-    /// follows from reports and waits.
-    pub(crate) fn judge(&self, ended: SimTime) -> (Vec<Wait>, Verdict) {
+    /// Calls `access` with what the scenario requires to happen.
+    pub(crate) fn requirements<T>(&self, access: impl FnOnce(&mut Requirements) -> T) -> T {
+        access(&mut self.state().requirements)
+    }
+
+    /// Returns what the run's reports and waits say: the verdict, the waits, including those that
+    /// the end of the run censored, and what the scenario requires to happen.
+    pub(crate) fn judge(&self, ended: SimTime) -> Judgement {
         let state = self.state();
         let mut waits = state.waits.clone();
         for wait in &mut waits {
@@ -355,11 +369,22 @@ impl World {
                 wait.length = Length::Censored(ended.saturating_since(wait.began));
             }
         }
-        let verdict = state.violation.clone().unwrap_or_else(|| Verdict::of_waits(&waits, ended));
-        (waits, verdict)
+        let down = state.nodes.values().filter(|node| node.is_kept_down()).map(|node| node.name.clone());
+        let too_few = state.requirements.too_few(&waits, &down.collect::<Vec<_>>());
+        let of_waits = || Verdict::of_waits(&waits, ended).or_too_few(too_few.as_ref());
+        let verdict = state.violation.clone().unwrap_or_else(of_waits);
+        Judgement { verdict, waits, sometimes: state.requirements.sometimes.clone(), too_few }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the reports and the waits of a run say.
+pub(crate) struct Judgement {
+    pub(crate) verdict: Verdict,
+    pub(crate) waits: Vec<Wait>,
+    pub(crate) sometimes: BTreeMap<String, bool>,
+    pub(crate) too_few: Option<TooFew>,
 }

@@ -43,7 +43,16 @@ fn play(seed: u64) -> Outcome {
     let ended = SimTime::from(Duration::from_secs(20));
     let verdict = Verdict::of_waits(&waits, ended);
     let counters = (0..20).map(|number| (format!("kind {number}"), seed % 1_000)).collect::<BTreeMap<_, _>>();
-    Outcome { verdict, waits, counters, events: 4_000, trace_hash: TraceHash(seed), ended }
+    Outcome {
+        verdict,
+        waits,
+        counters,
+        events: 4_000,
+        trace_hash: TraceHash(seed),
+        ended,
+        sometimes: BTreeMap::new(),
+        too_few: None,
+    }
 }
 
 fn manifest(shard: Shard) -> Manifest {

@@ -14,8 +14,8 @@
 //! - [`splitting`] estimates probabilities that are too small to count (importance splitting);
 //! - [`calibration`] fits a machine profile to real logs.
 //!
-//! Without the feature `sweep` there are only [`pool`], [`seeds`] and [`stats::waits`], which need
-//! no other crate.
+//! Without the feature `sweep` there are only [`pool`], [`seeds`], [`sometimes`] and
+//! [`stats::waits`], which need no other crate.
 //!
 //! **Invariant:** only the order in which runs are *played* may differ between machines. Results
 //! are handed over by number, so everything that is printed or stored is the same for any number of
@@ -23,6 +23,7 @@
 
 pub mod pool;
 pub mod seeds;
+pub mod sometimes;
 pub mod stats;
 
 #[cfg(feature = "sweep")]
@@ -50,6 +51,7 @@ pub mod tally;
 
 pub use pool::in_order;
 pub use seeds::Seeds;
+pub use sometimes::Sometimes;
 pub use stats::waits::WaitStats;
 
 #[cfg(feature = "sweep")]

@@ -228,6 +228,8 @@ mod tests {
                     events: 0,
                     trace_hash: TraceHash::EMPTY,
                     ended: SimTime::ZERO,
+                    sometimes: BTreeMap::new(),
+                    too_few: None,
                 };
                 tally.add(&plan, &Row { history: job.history, seed: job.seed, outcome });
             }

@@ -301,7 +301,16 @@ mod tests {
             end: EventId::START,
         }];
         let (verdict, counters) = (Verdict::of_waits(&waits, ended), BTreeMap::new());
-        Outcome { verdict, waits, counters, events: 0, trace_hash: TraceHash::EMPTY, ended }
+        Outcome {
+            verdict,
+            waits,
+            counters,
+            events: 0,
+            trace_hash: TraceHash::EMPTY,
+            ended,
+            sometimes: BTreeMap::new(),
+            too_few: None,
+        }
     }
 
     fn question(beyond: u64, seed: u64) -> Question {

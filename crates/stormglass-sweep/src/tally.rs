@@ -2,6 +2,7 @@
 
 use crate::plan::Plan;
 use crate::results::{Manifest, ResultsError, Row, table};
+use crate::sometimes::Sometimes;
 use crate::stats::stopping::{Side, Stop, Target, interval};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -23,7 +24,8 @@ pub struct Tally {
 pub struct CellTally {
     /// Whether each run failed, in the order of its history's seeds.
     pub failed: Vec<bool>,
-    /// The number of failed runs by cause: a wait, a property, a stall or a panic.
+    /// The number of failed runs by cause: a wait, a property, too few waits or checks, a stall or a
+    /// panic.
     pub causes: BTreeMap<String, u64>,
     /// The first seed that failed.
     pub first: Option<u64>,
@@ -37,6 +39,8 @@ pub struct HistoryTally {
     longest: BTreeMap<String, Vec<Packed>>,
     /// The sum of the runs' simulated time.
     pub simulated: Duration,
+    /// The properties that have to hold in at least one run.
+    pub sometimes: Sometimes,
 }
 
 /// The longest wait of a run in eight bytes: twice its nanoseconds, plus one if it is a censored
@@ -73,6 +77,7 @@ impl HistoryTally {
     }
 
     fn add(&mut self, row: &Row) {
+        self.sometimes.add(&row.outcome);
         self.simulated += row.outcome.ended.saturating_since(SimTime::ZERO);
         for wait in &row.outcome.waits {
             let Some(parameter) = wait.parameter.as_deref() else { continue };
@@ -176,6 +181,16 @@ impl Tally {
         Ok(tally)
     }
 
+    /// Returns the properties that have to hold in at least one run of a case, by case.
+    pub fn sometimes<'a>(&self, plan: &'a Plan) -> BTreeMap<&'a str, Sometimes> {
+        let mut cases: BTreeMap<&str, Sometimes> = BTreeMap::new();
+        for (history, tally) in plan.histories.iter().zip(&self.histories) {
+            cases.entry(&history.case).or_default().merge(&tally.sometimes);
+        }
+        cases.retain(|_, sometimes| !sometimes.held().is_empty());
+        cases
+    }
+
     /// Adds a row to the counts.
     ///
     /// # Panics
@@ -217,6 +232,7 @@ pub fn cause(verdict: &Verdict) -> String {
         Verdict::Passed => "passed".into(),
         Verdict::TimedOut { wait, .. } => wait.clone(),
         Verdict::Violated { property, .. } => format!("violated {property}"),
+        Verdict::TooFew(too_few) => format!("too few {}", too_few.name),
         Verdict::Stalled { .. } => "stalled".into(),
         Verdict::Panicked { node, .. } => format!("panicked on {node}"),
     }

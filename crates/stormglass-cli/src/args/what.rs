@@ -9,11 +9,13 @@ pub(crate) struct What {
     /// scenario's first model.
     #[arg(long)]
     pub(crate) model: Option<String>,
-    /// The latencies of disks, network and CPUs: a shipped profile or a TOML file.
-    #[arg(long, default_value = "ci-disk")]
-    pub(crate) profile: String,
+    /// The latencies of disks, network and CPUs: a shipped profile or a TOML file. Default: that of
+    /// the scenario, which is ci-disk unless it is a test.
+    #[arg(long)]
+    pub(crate) profile: Option<String>,
     /// The faults: a shipped plan or a TOML file, with written faults or a generator that draws
-    /// them from each seed.
+    /// them from each seed; `none` for no faults. Default: those of the scenario, which are none
+    /// unless it is a test.
     #[arg(long)]
     pub(crate) plan: Option<String>,
     /// Set a parameter, for example disk.sync.delay=200ms; `list parameters` lists them.
@@ -29,15 +31,32 @@ impl What {
     ///
     /// As [`Settings::resolve`].
     pub(crate) fn settings(&self, scenario: &dyn AnyScenario) -> Result<Settings, SettingsError> {
-        Settings::resolve(scenario, self.model.as_deref(), &self.profile, &self.assignments())
+        let defaults = scenario.run_defaults();
+        let plan = defaults.plan.filter(|_| self.plan.is_none()).map(|file| ("plan", file));
+        let own = plan.into_iter().chain(defaults.sets.iter().copied());
+        let assignments: Vec<(&str, &str)> = own.chain(self.assignments()).collect();
+        Settings::resolve(scenario, self.model.as_deref(), self.profile(scenario), &assignments)
     }
 
-    /// Returns all assignments in order; the plan is one of them.
+    /// Returns the profile: the given one, or that of the scenario.
+    fn profile<'a>(&'a self, scenario: &'a dyn AnyScenario) -> &'a str {
+        self.profile.as_deref().unwrap_or(scenario.run_defaults().profile)
+    }
+
+    /// Returns the same with the scenario's profile if none is given, to be written out.
+    pub(crate) fn with_profile_of(&self, scenario: &dyn AnyScenario) -> What {
+        What { profile: Some(self.profile(scenario).into()), ..self.clone() }
+    }
+
+    /// Returns all given assignments in order; the plan is one of them.
     pub(crate) fn assignments(&self) -> Vec<(&str, &str)> {
-        let plan = self.plan.iter().map(|file| ("plan", file.as_str()));
+        let plan = self.plan.iter().filter(|file| *file != NO_PLAN).map(|file| ("plan", file.as_str()));
         plan.chain(self.sets.iter().map(|(key, value)| (key.as_str(), value.as_str()))).collect()
     }
 }
+
+/// The plan without faults.
+const NO_PLAN: &str = "none";
 
 pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
     let (key, value) =

@@ -62,7 +62,7 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
     if context.json {
         output.print_json(&Line::Summary { scenario: scenario.name(), seeds, diverged, digest });
     } else if let Some((seed, divergence)) = &first {
-        let line = replay_line("replay", scenario.name(), &args.what, Seed(*seed));
+        let line = replay_line("replay", scenario.name(), &args.what.with_profile_of(scenario), Seed(*seed));
         output.print(&format!(
             "{}: {diverged} of {seeds} seeds diverge between two runs\n\nseed {seed}: {divergence}\n\n  {line} --all\n",
             scenario.name(),

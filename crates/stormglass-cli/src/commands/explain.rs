@@ -91,6 +91,7 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
         None => String::new(),
     };
     text += &explanation.render();
+    text += &failure::killed(&played.trace);
     text += &legend(&explanation.by_category());
     text += &at_deadline(&played.trace, wait).unwrap_or_default();
     let others: Vec<&Wait> = outcome.waits.iter().filter(|other| *other != wait).collect();
@@ -103,7 +104,7 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
 }
 
 /// Explains a verdict that is no wait's.
-fn failure(run: &Run<'_>, played: &Played) -> Option<String> {
+pub(crate) fn failure(run: &Run<'_>, played: &Played) -> Option<String> {
     let (outcome, faults) = (&played.outcome, run.faults());
     let active = |at: SimTime| {
         let is_active = |fault: &&Fault| {

@@ -37,7 +37,8 @@ pub(crate) fn rare(context: &Context<'_>, args: &args::Rare, output: &mut Output
     } else {
         output.print(&text(args, &rare));
         if let Some(Path { seed, branches }) = &rare.example {
-            let mut line = replay_line("explain", scenario.name(), &args.what, Seed(*seed));
+            let mut line =
+                replay_line("explain", scenario.name(), &args.what.with_profile_of(scenario), Seed(*seed));
             for branch in branches {
                 let _ = write!(line, " --branch {}ns:{}", branch.at.as_nanos(), branch.seed);
             }

@@ -17,13 +17,23 @@ use stormglass_core::{Identity, Keep, Length, Outcome, Seed, Verdict};
 use stormglass_report::explain::wait_lines;
 use stormglass_report::table::{self, seconds};
 use stormglass_sim::Run;
-use stormglass_sweep::{Seeds, WaitStats, in_order, pool};
+use stormglass_sweep::{Seeds, Sometimes, WaitStats, in_order, pool};
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum Line<'a> {
-    Run { identity: Identity, settings: &'a toml::Table, outcome: &'a Outcome },
-    Summary { runs: u64, failed: u64, digest: TraceHash },
+    Run {
+        identity: Identity,
+        settings: &'a toml::Table,
+        outcome: &'a Outcome,
+    },
+    Summary {
+        runs: u64,
+        failed: u64,
+        digest: TraceHash,
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        sometimes: &'a BTreeMap<String, u64>,
+    },
 }
 
 pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -> Result<Exit, CliError> {
@@ -37,7 +47,7 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
     let mut waits: BTreeMap<String, WaitStats> = BTreeMap::new();
     let mut verdicts: BTreeMap<&str, u64> = BTreeMap::new();
     let mut digest = TraceHash::EMPTY;
-    let mut failures = Failures::default();
+    let (mut failures, mut sometimes) = (Failures::default(), Sometimes::default());
     let mut last = None;
     let play = |seed| Run::new(scenario, settings.clone(), Seed(seed)).play(Keep::Nothing).outcome;
     in_order(seeds.range(), jobs, play, |seed, outcome| {
@@ -49,6 +59,7 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
             output.print_json(&Line::Run { identity, settings: settings.table(), outcome: &outcome });
         }
         failures.add(seed, &outcome);
+        sometimes.add(&outcome);
         progress.run_done(!outcome.verdict.is_passed(), String::new);
         last = Some(outcome);
         if output.closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -62,16 +73,20 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
         output.report(&format!("wrote seed {seed} to {}\n", path.display()));
     }
     if context.json {
-        output.print_json(&Line::Summary { runs, failed, digest });
+        output.print_json(&Line::Summary { runs, failed, digest, sometimes: sometimes.held() });
     } else if let (1, Some(outcome)) = (runs, &last) {
         output.print(&one_run(seeds.first(), outcome));
     } else {
         output.print(&summary(scenario.name(), runs, &verdicts, &waits));
     }
+    if !context.json && !sometimes.held().is_empty() {
+        output.print(&format!("\n{sometimes}"));
+    }
     if !context.json
         && let Some((seed, outcome)) = failures.first()
     {
-        let line = |command| replay_line(command, scenario.name(), &args.what, Seed(*seed));
+        let what = args.what.with_profile_of(scenario);
+        let line = |command| replay_line(command, scenario.name(), &what, Seed(*seed));
         let which = if runs == 1 {
             String::new()
         } else {
@@ -79,7 +94,8 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
         };
         output.print(&format!("\n{which}  {}\n  {}\n", line("replay"), line("explain")));
     }
-    Ok(failures.first().map_or(Exit::Held, |(_, outcome)| Exit::of(&outcome.verdict)))
+    let is_met = failed == 0 && sometimes.never().next().is_none();
+    Ok(if is_met { Exit::Held } else { Exit::Failed })
 }
 
 fn word(verdict: &Verdict) -> &'static str {
@@ -87,6 +103,7 @@ fn word(verdict: &Verdict) -> &'static str {
         Verdict::Passed => "passed",
         Verdict::TimedOut { .. } => "timed out",
         Verdict::Violated { .. } => "violated",
+        Verdict::TooFew(_) => "too few",
         Verdict::Stalled { .. } => "stalled",
         Verdict::Panicked { .. } => "panicked",
     }

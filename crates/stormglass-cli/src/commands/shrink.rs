@@ -10,6 +10,7 @@ use crate::runfile::current_build;
 use crate::shell::quote;
 use serde::Serialize;
 use std::fmt::Write;
+use std::time::Duration;
 use stormglass_core::{Identity, Outcome};
 use stormglass_sim::faults::{Fault, Plan};
 
@@ -25,7 +26,7 @@ pub(crate) fn shrink(
     output: &mut Output,
 ) -> Result<Exit, CliError> {
     let run = context.one(&args.one, output)?;
-    let Some(found) = smallest(&run, u64::MAX) else {
+    let Some(found) = smallest(&run, Duration::MAX) else {
         let message = "the run passes, so there is no failure to shrink: find a seed that fails with `run --seeds A..B`";
         return Err(CliError::Conflict(message.into()));
     };

@@ -24,7 +24,7 @@ use stormglass_sweep::plan::Resolved;
 use stormglass_sweep::space::Sampling;
 use stormglass_sweep::stats::binomial::upper_limit;
 use stormglass_sweep::stats::stopping::Side;
-use stormglass_sweep::{Cell, Manifest, Plan, Shard, Space, SpaceError, Tally, pool};
+use stormglass_sweep::{Cell, Manifest, Plan, Shard, Sometimes, Space, SpaceError, Tally, pool};
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -35,6 +35,7 @@ enum Line<'a> {
     Sensitivity(&'a Sensitivity),
     Interaction(&'a Interaction),
     Cost(&'a Cost),
+    Sometimes { case: &'a str, held: &'a BTreeMap<String, u64> },
 }
 
 pub(crate) fn sweep(
@@ -156,7 +157,7 @@ fn known_cells(manifest: &Manifest) -> impl Fn(&Tally) -> String {
 fn what(cell: &Cell) -> What {
     let (plans, sets): (Vec<_>, Vec<_>) = cell.sets.iter().cloned().partition(|(key, _)| key == "plan");
     let plan = plans.into_iter().next().map(|(_, file)| file);
-    What { model: cell.model.clone(), profile: cell.profile.clone(), plan, sets }
+    What { model: cell.model.clone(), profile: Some(cell.profile.clone()), plan, sets }
 }
 
 fn write_report(
@@ -190,7 +191,24 @@ fn write_report(
             output.print(&format!("\nexplain the first failed run of \"{case}, {cell}\":\n  {line}\n"));
         }
     }
-    Ok(args.gate.map_or(Exit::Held, |gate| check(gate, &findings, output)))
+    let gate = args.gate.map_or(Exit::Held, |gate| check(gate, &findings, output));
+    let sometimes = report_sometimes(context, &tally.sometimes(&manifest.plan), output);
+    // The other shards may have what this one lacks.
+    Ok(if sometimes == Exit::Held || manifest.shard != Shard::WHOLE { gate } else { sometimes })
+}
+
+/// Reports the properties that have to hold in at least one run of each case. Fails if one held in
+/// none.
+fn report_sometimes(context: &Context<'_>, cases: &BTreeMap<&str, Sometimes>, output: &mut Output) -> Exit {
+    for (case, sometimes) in cases {
+        if context.json {
+            output.print_json(&Line::Sometimes { case, held: sometimes.held() });
+        } else {
+            output.print(&format!("\n{case}:\n{sometimes}"));
+        }
+    }
+    let is_met = cases.values().all(|sometimes| sometimes.never().next().is_none());
+    if is_met { Exit::Held } else { Exit::Failed }
 }
 
 /// Makes sure that a report file can be written before the sweep starts.

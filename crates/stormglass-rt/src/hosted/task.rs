@@ -57,7 +57,10 @@ impl<F: Future> Future for Scheduled<F> {
         }
         let Some(state) = self.state.clone() else { return self.future.as_mut().poll(context) };
         catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(context))).unwrap_or_else(|payload| {
-            let record = panics::take_record(&*payload);
+            let mut record = panics::take_record(&*payload);
+            if let (Some(record), Some(recorder)) = (&mut record, recorder()) {
+                record.scope.get_or_insert(recorder.scope());
+            }
             // tokio gives the payload to the task that joins this one. The message stays here.
             let message = panics::describe(&*payload).to_string();
             if panics::ends_the_run(&*payload, record.as_ref()) {

@@ -8,11 +8,13 @@
 //! | `history` | the index of the run's history in the manifest's `plan.histories` |
 //! | `case`, `scenario`, `model`, `profile`, `settings` | that history's fields |
 //! | `seed` | the seed |
-//! | `verdict` | `passed`, `timed-out`, `violated`, `stalled`, `panicked`, under the history's own deadlines |
+//! | `verdict` | `passed`, `timed-out`, `violated`, `too-few`, `stalled`, `panicked`, under the history's own deadlines |
 //! | `verdict_json` | the verdict with all its fields |
 //! | `waits` | a list: `name`, `node`, `parameter` (whose value the deadline is), `began_ns`, `deadline_ns`, `length_ns`, `ended` (false: a censored observation, `length_ns` is a lower bound) |
 //! | `counters` | events by kind |
 //! | `events`, `ended_ns`, `trace_hash` | the number of events, the time at which the run ended, the hash over all events |
+//! | `sometimes` | the properties that have to hold in at least one run, and whether each held in this one |
+//! | `too_few_json` | the requirement of a number of waits and checks that the run did not meet; absent if it met all |
 //!
 //! DuckDB reads it directly: `select settings, avg((verdict <> 'passed')::int) from 'runs.parquet'
 //! group by 1`.
@@ -72,6 +74,10 @@ message run {
   required int64 events;
   required int64 ended_ns;
   required binary trace_hash (STRING);
+  required group sometimes (MAP) {
+    repeated group key_value { required binary key (STRING); required boolean value; }
+  }
+  optional binary too_few_json (STRING);
 }
 ";
 
@@ -269,6 +275,11 @@ impl Columns {
         leaf().value_int64(row.outcome.events);
         leaf().value_int64(row.outcome.ended.as_nanos());
         leaf().value_text(&row.outcome.trace_hash.to_string());
+        let sometimes: Vec<(&String, &bool)> = row.outcome.sometimes.iter().collect();
+        leaf().list(&sometimes, |leaf, (property, _)| leaf.value_text(property));
+        leaf().list(&sometimes, |leaf, (_, holds)| leaf.value_bool(**holds));
+        let json = |too_few| serde_json::to_string(too_few).expect("it is plain data");
+        leaf().optional(row.outcome.too_few.as_ref().map(json).as_deref());
     }
 
     fn write<W: std::io::Write + Send>(
@@ -346,6 +357,9 @@ impl Columns {
         let counts = next().into_lists(rows, |leaf| Ok(leaf.into_numbers()))?;
         let (events, ends) = (next().into_numbers(), next().into_numbers());
         let hashes = next().into_texts()?;
+        let properties = next().into_lists(rows, Leaf::into_texts)?;
+        let held = next().into_lists(rows, |leaf| Ok(leaf.into_numbers()))?;
+        let too_few = next().into_optional_column()?;
         let row = |row: usize| {
             let wait = |place: usize| {
                 let length = Duration::from_nanos(lengths[row][place]);
@@ -369,6 +383,9 @@ impl Columns {
                 keys[row].iter().cloned().zip(counts[row].iter().copied()).collect();
             let hash = u64::from_str_radix(&hashes[row], 16)
                 .map_err(|error| format!("the hash of row {row}: {error}"))?;
+            let json = too_few[row].as_deref().map(serde_json::from_str).transpose();
+            let too_few = json.map_err(|error| format!("the requirement of row {row}: {error}"))?;
+            let held = held[row].iter().map(|&held| held == 1);
             let outcome = Outcome {
                 verdict,
                 waits: (0..names[row].len()).map(wait).collect(),
@@ -376,6 +393,8 @@ impl Columns {
                 events: events[row],
                 trace_hash: TraceHash(hash),
                 ended: SimTime::from_nanos(ends[row]),
+                sometimes: properties[row].iter().cloned().zip(held).collect(),
+                too_few,
             };
             Ok(Row { history: histories[row] as usize, seed: seeds[row], outcome })
         };
@@ -457,6 +476,13 @@ impl Leaf {
         // The level of an empty list stands for no value.
         let there = definitions.into_iter().filter(|&level| level > 0);
         Ok(there.map(|level| if level == most { texts.next() } else { None }).collect())
+    }
+
+    /// Returns the values of an optional column that is in no list.
+    fn into_optional_column(self) -> Result<Vec<Option<String>>, String> {
+        let definitions = self.definitions.clone();
+        let mut texts = self.into_texts()?.into_iter();
+        Ok(definitions.into_iter().map(|level| if level > 0 { texts.next() } else { None }).collect())
     }
 
     /// Returns the values, row by row.

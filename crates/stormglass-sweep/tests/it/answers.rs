@@ -52,6 +52,8 @@ fn counted(space: &str, mean: impl Fn(&BTreeMap<String, String>) -> f64) -> (Pla
                 events: 1,
                 trace_hash: TraceHash(1),
                 ended,
+                sometimes: BTreeMap::new(),
+                too_few: None,
             };
             tally.add(&plan, &Row { history, seed, outcome });
         }

@@ -88,7 +88,16 @@ fn play(manifest: &Manifest, history: usize, seed: u64) -> Outcome {
         Verdict::of_waits(&waits, ended)
     };
     let counters = BTreeMap::from([("fsync".to_string(), seed)]);
-    Outcome { verdict, waits, counters, events: 7 + seed, trace_hash: TraceHash(u64::MAX - seed), ended }
+    Outcome {
+        verdict,
+        waits,
+        counters,
+        events: 7 + seed,
+        trace_hash: TraceHash(u64::MAX - seed),
+        ended,
+        sometimes: BTreeMap::new(),
+        too_few: None,
+    }
 }
 
 /// Returns an empty folder for this test.
