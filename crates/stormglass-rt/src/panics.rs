@@ -1,6 +1,7 @@
 //! What is known of a panic beyond its payload: location, message, node and task.
 
 use crate::clock::is_in_run;
+use crate::leaks;
 use crate::run::node_of_current_task;
 use std::any::Any;
 use std::cell::RefCell;
@@ -40,7 +41,8 @@ pub fn install_hook() {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             note(panic);
-            before(panic);
+            // The hook before may print a backtrace, or write a report.
+            leaks::allowed(|| before(panic));
         }));
     });
 }

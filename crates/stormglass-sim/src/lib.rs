@@ -6,7 +6,7 @@
 //!
 //! In reading order, which is the order of dependence: [`error`], [`preset`], [`parameter_set`], [`cpu`], [`profile`] and [`run_settings`] (what
 //! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], `active_faults`, [`world`], [`client`], `one_shot`, [`mod@scenario`],
-//! [`settings`], [`run`] and [`mod@check`].
+//! [`settings`], `leak`, [`run`] and [`mod@check`].
 //!
 //! A scenario:
 //!
@@ -78,6 +78,7 @@ pub mod scenario;
 
 pub mod settings;
 
+mod leak;
 pub mod run;
 
 pub mod check;
@@ -98,6 +99,7 @@ pub use run_settings::RunSettings;
 pub use scenario::{AnyScenario, Exhibit, Scenario};
 pub use settings::{Settings, all_parameters};
 pub use stormglass_macros::{Parameters, scenario, test};
+pub use stormglass_rt::Leaks;
 pub use values::Values;
 pub use world::World;
 

@@ -1,5 +1,6 @@
 //! Runs: a scenario, its settings and a seed determine an outcome and a trace.
 
+use crate::leak;
 use crate::scenario::AnyScenario;
 use crate::settings::Settings;
 use crate::world::World;
@@ -32,6 +33,9 @@ pub struct Played {
     pub outcome: Outcome,
     /// The trace; with its events if they were kept ([`Keep::Events`]).
     pub trace: Trace,
+    /// The calls that left the simulation, if they were refused or counted (`run.leaks`); the first one of
+    /// a run that refuses them is the verdict.
+    pub leaks: Vec<rt::Leak>,
 }
 
 /// The node of the scenario's own tasks.
@@ -132,11 +136,15 @@ impl<'a> Run<'a> {
         rt::panics::install_hook();
         let _run = rt::enter_run(&recorder);
         let world = World::new(self.seed, profile, limits, recorder.clone(), self.faults());
-        let runtime = madsim::runtime::Runtime::with_seed_and_config(self.seed.0, madsim::Config::default());
+        let mut runtime =
+            madsim::runtime::Runtime::with_seed_and_config(self.seed.0, madsim::Config::default());
+        // Threads follow `run.leaks` where the framework sees them.
+        runtime.set_allow_system_thread(rt::leaks::OWNS_LIBC);
         let _processes = rt::ProcessTracker::new(&runtime);
         let mut tasks = None;
         let result = {
             let world = world.clone();
+            let _watch = rt::leaks::watch(limits.leaks, self.seed.stream("entropy of the system"));
             catch_unwind(AssertUnwindSafe(|| {
                 runtime.block_on(async {
                     if let Some(date) = limits.epoch.date() {
@@ -161,6 +169,9 @@ impl<'a> Run<'a> {
             Ok(_) => verdict,
             Err(payload) => verdict_of_panic(&*payload, &recorder),
         };
+        let leaks = rt::leaks::take();
+        let refused = leaks.first().filter(|_| limits.leaks == rt::Leaks::Refuse);
+        let verdict = refused.map_or(verdict, |leak| leak::verdict(leak, &recorder));
         let trace = recorder.finish();
         // All tasks are aborted before the world is dropped: a task that waits on a channel whose
         // other end it owns itself would never be freed, nor would the disk that it owns. A panic
@@ -181,7 +192,7 @@ impl<'a> Run<'a> {
             trace_hash: trace.hash,
             ended,
         };
-        Played { outcome, trace }
+        Played { outcome, trace, leaks }
     }
 
     /// Polls the scenario, branch by branch, until it ends or the horizon is reached.
@@ -222,8 +233,8 @@ fn verdict_of_panic(payload: &(dyn Any + Send), recorder: &Recorder) -> Verdict 
         );
         return Verdict::Stalled { reason };
     }
-    let message = rt::panics::describe(payload);
-    Verdict::Panicked { node, task, location: record.location, message: message.into() }
+    let message = leak::with_remedy(rt::panics::describe(payload));
+    Verdict::Panicked { node, task, location: record.location, message }
 }
 
 /// Returns the names of the node and the task that panicked: from the scope, else from madsim.
