@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::time::Duration;
-use stormglass_core::{Kind, Recorder, Verdict};
+use stormglass_core::{Kind, Recorder, Trace, Verdict};
 use stormglass_rt::Leak;
+use stormglass_rt::leaks::Site;
 
 /// Returns the verdict of a run in which this call was refused, and records it in the trace.
 pub(crate) fn verdict(leak: &Leak, recorder: &Recorder) -> Verdict {
@@ -17,11 +18,9 @@ pub(crate) fn verdict(leak: &Leak, recorder: &Recorder) -> Verdict {
         Duration::ZERO,
         0,
     );
-    let site = leak.site();
-    let library = site.library.as_ref().map(|library| format!(" in {library}")).unwrap_or_default();
+    let (what, site) = described(leak);
     let message = format!(
-        "{}{library} left the simulation: {}; if it may reach the real machine, set `run.leaks` to `count` or `allow`",
-        leak.describe(&site),
+        "{what} left the simulation: {}; if it may reach the real machine, set `run.leaks` to `count` or `allow`",
         leak.kind.remedy(),
     );
     let text = |symbol| Some(recorder.text(symbol)).filter(|text| !text.is_empty());
@@ -31,6 +30,20 @@ pub(crate) fn verdict(leak: &Leak, recorder: &Recorder) -> Verdict {
         location: site.place,
         message,
     }
+}
+
+/// Returns what was called and by which library, and where.
+fn described(leak: &Leak) -> (String, Site) {
+    let site = leak.site();
+    let library = site.library.as_ref().map(|library| format!(" in {library}")).unwrap_or_default();
+    (format!("{}{library}", leak.describe(&site)), site)
+}
+
+/// Returns a line on a call that was counted in a run with this trace: what, where, how often.
+pub(crate) fn counted(leak: &Leak, trace: &Trace) -> String {
+    let (what, site) = described(leak);
+    let (node, task) = (trace.text(leak.scope.node), trace.text(leak.scope.task));
+    format!("{what} at {site}, in task {task} on {node}, {} times", leak.times)
 }
 
 /// What tokio says where it lacks something that a hosted process does not have, and what to write
