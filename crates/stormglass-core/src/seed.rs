@@ -378,6 +378,30 @@ mod tests {
     }
 
     #[test]
+    fn logging_changes_no_draw_and_follows_branches() {
+        let draw = |is_logged: bool| {
+            let run = std::thread::spawn(move || {
+                if is_logged {
+                    draws::Draws::log(&crate::Recorder::new(crate::Keep::Nothing));
+                }
+                let mut stream = Seed(7).stream(("disk", 3, "fsync"));
+                let past = (stream.draw(), stream.draw());
+                Branch { at: SimTime::ZERO, seed: Seed(5) }.take();
+                stream.skip(2);
+                ((past, stream.draw()), draws::Draws::take())
+            });
+            run.join().unwrap()
+        };
+        let ((plain, none), (logged, log)) = (draw(false), draw(true));
+        assert_eq!(plain, logged);
+        assert!(none.draws.is_empty());
+        // The stream of a branch has its own key and the same name.
+        assert_eq!(log.streams, ["disk/3/fsync", "disk/3/fsync"]);
+        let taken: Vec<_> = log.draws.iter().map(|draw| (draw.stream, draw.index)).collect();
+        assert_eq!(taken, [(0, 0), (0, 1), (1, 0), (1, 2)]);
+    }
+
+    #[test]
     fn labels_with_the_same_concatenation_differ() {
         let seed = Seed(1);
         assert_ne!(seed.stream(("ab", "c")).draw(), seed.stream(("a", "bc")).draw());

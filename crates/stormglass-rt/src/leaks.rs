@@ -13,7 +13,7 @@
 //!
 //! **What is not seen**: reads of environment variables, reads and writes of files that were open
 //! before, processor instructions (`rdtsc`, `rdrand`), and system calls that a library makes without
-//! libc. On systems other than Linux with glibc nothing is seen ([`OWNS_LIBC`]).
+//! libc. On systems other than 64-bit Linux with glibc nothing is seen ([`OWNS_LIBC`]).
 //!
 //! A run costs nothing more: the policy is a thread-local value, set once, and only calls of libc read
 //! it.
@@ -23,9 +23,10 @@
 
 mod record;
 mod site;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 mod symbols;
 
+pub(crate) use record::has_refused;
 pub use record::{Leak, LeakKind, Leaks, allowed, take};
 pub use site::Site;
 
@@ -34,7 +35,7 @@ use std::marker::PhantomData;
 use stormglass_core::Stream;
 
 /// Whether calls that leave the simulation are seen on this system.
-pub const OWNS_LIBC: bool = cfg!(all(target_os = "linux", target_env = "gnu"));
+pub const OWNS_LIBC: bool = cfg!(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"));
 
 /// Applies a policy to the calls of this thread until the guard is dropped. Reads of the system's
 /// random numbers are draws of `entropy`.
@@ -53,7 +54,7 @@ pub const OWNS_LIBC: bool = cfg!(all(target_os = "linux", target_env = "gnu"));
 /// }
 /// ```
 pub fn watch(policy: Leaks, entropy: Stream) -> Watch {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
     symbols::keep();
     Watch { before: Some(set(Watched { policy, entropy: Some(entropy) })), _thread: PhantomData }
 }

@@ -41,8 +41,11 @@ pub fn install_hook() {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             note(panic);
-            // The hook before may print a backtrace, or write a report.
-            leaks::allowed(|| before(panic));
+            // A refused call ends the run by this panic; its verdict names the call.
+            if !(panic.payload().is::<TurnsSpent>() && leaks::has_refused()) {
+                // The hook before may print a backtrace, or write a report.
+                leaks::allowed(|| before(panic));
+            }
         }));
     });
 }

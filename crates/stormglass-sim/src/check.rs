@@ -248,17 +248,18 @@ impl fmt::Display for Cause {
                 "the run depends on the order of a std HashMap or HashSet: use a BTreeMap or an IndexMap",
             ),
             Cause::Address => f.write_str(
-                "the run depends on addresses in memory: compare or hash what a pointer refers to, not the pointer",
+                "the run depends on addresses in memory: compare or hash what a pointer refers to, not \
+                 the pointer",
             ),
             Cause::Calls(calls) => {
                 f.write_str("unknown; before the difference these calls left the simulation:")?;
                 calls.iter().try_for_each(|call| write!(f, "\n               {call}"))
             }
             Cause::Unknown => f.write_str(
-                "unknown: runs differ although hash keys are equal, and no call was seen to leave the simulation. \
-                 What is not seen: a static that outlives the run, such as a counter or the generator of \
-                 `futures::select!`, or of `tokio::select!` outside a hosted process; an address in memory; a \
-                 processor's clock (rdtsc); a variable of the environment",
+                "unknown: runs differ although hash keys are equal, and no call was seen to leave the \
+                 simulation. What is not seen: a static that outlives the run, such as a counter or the \
+                 generator of `futures::select!`, or of `tokio::select!` outside a hosted process; an \
+                 address in memory; a processor's clock (rdtsc); a variable of the environment",
             ),
         }
     }

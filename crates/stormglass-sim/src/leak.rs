@@ -19,8 +19,16 @@ pub(crate) fn verdict(leak: &Leak, recorder: &Recorder) -> Verdict {
         0,
     );
     let (what, site) = described(leak);
+    let unknown = match site.place {
+        Some(_) => "",
+        None => {
+            "; its place is unknown without debug information, such as `debug = \"line-tables-only\"` of \
+             the profile"
+        }
+    };
     let message = format!(
-        "{what} left the simulation: {}; if it may reach the real machine, set `run.leaks` to `count` or `allow`",
+        "{what} left the simulation: {}; if it may reach the real machine, set `run.leaks` to `count` \
+         or `allow`{unknown}",
         leak.kind.remedy(),
     );
     let text = |symbol| Some(recorder.text(symbol)).filter(|text| !text.is_empty());
@@ -55,8 +63,8 @@ const REMEDIES: [(&str, &str); 5] = [
     ),
     (
         "IO is disabled",
-        "tokio's own sockets do not work in a run: use `tokio::net` of stormglass-tokio, and give a library a \
-         stream or connector of stormglass-net",
+        "tokio's own sockets do not work in a run: use `tokio::net` of stormglass-tokio, and give a \
+         library a stream or connector of stormglass-net",
     ),
     (
         "no signal driver running",
@@ -64,8 +72,8 @@ const REMEDIES: [(&str, &str); 5] = [
     ),
     (
         "there is no reactor running",
-        "tokio's tasks and timers need a hosted process: run the code in `Node::run` or `Client::run`, or use \
-         stormglass_rt's",
+        "tokio's tasks and timers need a hosted process: run the code in `Node::run` or `Client::run`, \
+         or use stormglass_rt's",
     ),
     (
         "can call blocking only when running on the multi-threaded runtime",

@@ -48,7 +48,8 @@ impl LeakKind {
         match self {
             LeakKind::File => "use `tokio::fs` of stormglass-tokio, the disk of the node",
             LeakKind::Socket => {
-                "use `tokio::net` of stormglass-tokio, and give a library a stream or connector of stormglass-net"
+                "use `tokio::net` of stormglass-tokio, and give a library a stream or connector \
+                 of stormglass-net"
             }
             LeakKind::Sleep => "use `tokio::time::sleep`",
             LeakKind::Thread => {
@@ -157,6 +158,12 @@ pub fn take() -> Vec<Leak> {
     LEAKS.take()
 }
 
+/// Whether a call of this thread was refused.
+pub(crate) fn has_refused() -> bool {
+    let is_any = |leaks: &RefCell<Vec<Leak>>| leaks.try_borrow().is_ok_and(|leaks| !leaks.is_empty());
+    POLICY.get() == Leaks::Refuse && LEAKS.with(is_any)
+}
+
 /// Whether calls of this thread are refused or counted.
 #[inline]
 pub(super) fn is_watched() -> bool {
@@ -168,7 +175,8 @@ pub(super) fn refuses() -> bool {
     POLICY.get() == Leaks::Refuse
 }
 
-/// Fills a buffer with random numbers of the seed; whether this thread plays a run whose random numbers follow from the seed.
+/// Fills a buffer with random numbers of the seed, if this thread plays a run. Returns whether it
+/// does.
 pub(super) fn fill_from_seed(bytes: &mut [u8]) -> bool {
     ENTROPY.with_borrow_mut(|entropy| {
         let Some(stream) = entropy else { return false };

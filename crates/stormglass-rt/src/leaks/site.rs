@@ -47,10 +47,12 @@ impl Site {
     pub(super) fn of(backtrace: &str, folder: &str) -> Site {
         let mut site = Site::default();
         let mut in_library = None;
+        let mut is_called = false;
         for frame in frames(backtrace) {
-            match frame.owner() {
+            let owner = frame.owner();
+            match owner {
                 Owner::Framework => {}
-                Owner::System if in_library.is_none() => site.function = Some(frame.function()),
+                Owner::System if !is_called => site.function = Some(frame.function()),
                 Owner::System => {}
                 Owner::Library if in_library.is_none() => {
                     let file = frame.file().map_or(frame.at.unwrap_or_default(), |(_, path)| path);
@@ -64,6 +66,8 @@ impl Site {
                     return site;
                 }
             }
+            // The function that was called is the outermost one of std before other frames.
+            is_called |= owner != Owner::System && site.function.is_some();
         }
         site.place = in_library;
         site
@@ -101,6 +105,9 @@ fn name_of(line: &str) -> Option<&str> {
 
 impl<'a> Frame<'a> {
     fn owner(&self) -> Owner {
+        if self.at.is_some_and(|at| !at.contains(".rs:")) {
+            return Owner::Framework;
+        }
         let owner = match (self.file(), self.at) {
             (Some((name, _)), _) => Some(name),
             (None, Some(at)) if at.contains("/git/checkouts/") && !is_framework(at) => return Owner::Library,
@@ -288,6 +295,19 @@ mod tests {
             ("stormglass_rt::hosted::run", ""),
         ]);
         assert_eq!(Site::of(&text, ""), site(Some("std::fs::read"), None, Some("app::load")));
+    }
+
+    /// An optimised build has inlined the user's function into the framework's poll of its future.
+    #[test]
+    fn without_a_frame_of_the_user_the_place_is_unknown() {
+        let text = backtrace(&[
+            ("open64", ""),
+            ("std::fs::write::inner", &format!("{STD}/fs.rs")),
+            ("<stormglass_rt::hosted::task::Scheduled<F> as core::future::future::Future>::poll", ""),
+            ("std::sys::thread::unix::Thread::new::thread_start", &format!("{STD}/sys/thread/unix.rs")),
+            ("start_thread", "./nptl/pthread_create.c"),
+        ]);
+        assert_eq!(Site::of(&text, ""), site(Some("std::fs::write"), None, None));
     }
 
     #[test]

@@ -5,8 +5,9 @@
 //! dynamic linker. madsim owns the symbols of clocks, of random numbers, of the number of CPUs and of
 //! `pthread_attr_init` in the same way.
 //!
-//! `vfork` cannot be wrapped, because it returns twice. `connect`, `bind` and I/O need no wrapper: a
-//! file descriptor has to be made first.
+//! `stat` and its like are not owned: before glibc 2.33 they are no symbols of the shared library.
+//! std asks by `statx`. `vfork` cannot be wrapped, because it returns twice. `connect`, `bind` and I/O
+//! need no wrapper: a file descriptor has to be made first.
 
 #![expect(unsafe_code, reason = "definitions of libc's functions; each calls libc's own with its arguments")]
 
@@ -88,15 +89,15 @@ type Path = *const c_char;
 own! {
     fn open(path: Path, flags: c_int, mode: mode_t) -> c_int, if file(path) => fails(libc::EPERM, -1);
     fn open64(path: Path, flags: c_int, mode: mode_t) -> c_int, if file(path) => fails(libc::EPERM, -1);
-    fn openat(dir: c_int, path: Path, flags: c_int, mode: mode_t) -> c_int, if file(path) => fails(libc::EPERM, -1);
-    fn openat64(dir: c_int, path: Path, flags: c_int, mode: mode_t) -> c_int, if file(path) => fails(libc::EPERM, -1);
-    fn fopen(path: Path, mode: Path) -> *mut c_void, if file(path) => fails(libc::EPERM, std::ptr::null_mut());
-    fn fopen64(path: Path, mode: Path) -> *mut c_void, if file(path) => fails(libc::EPERM, std::ptr::null_mut());
+    fn openat(dir: c_int, path: Path, flags: c_int, mode: mode_t) -> c_int,
+        if file(path) => fails(libc::EPERM, -1);
+    fn openat64(dir: c_int, path: Path, flags: c_int, mode: mode_t) -> c_int,
+        if file(path) => fails(libc::EPERM, -1);
+    fn fopen(path: Path, mode: Path) -> *mut c_void,
+        if file(path) => fails(libc::EPERM, std::ptr::null_mut());
+    fn fopen64(path: Path, mode: Path) -> *mut c_void,
+        if file(path) => fails(libc::EPERM, std::ptr::null_mut());
     fn opendir(path: Path) -> *mut c_void, if file(path) => fails(libc::EPERM, std::ptr::null_mut());
-    fn stat(path: Path, to: *mut c_void) -> c_int, if file(path) => fails(libc::EPERM, -1);
-    fn stat64(path: Path, to: *mut c_void) -> c_int, if file(path) => fails(libc::EPERM, -1);
-    fn lstat(path: Path, to: *mut c_void) -> c_int, if file(path) => fails(libc::EPERM, -1);
-    fn lstat64(path: Path, to: *mut c_void) -> c_int, if file(path) => fails(libc::EPERM, -1);
     fn statx(dir: c_int, path: Path, flags: c_int, mask: c_uint, to: *mut c_void) -> c_int,
         if file(path) => fails(libc::EPERM, -1);
     fn access(path: Path, mode: c_int) -> c_int, if file(path) => fails(libc::EPERM, -1);
@@ -108,8 +109,10 @@ own! {
     fn linkat(from_dir: c_int, from: Path, to_dir: c_int, to: Path, flags: c_int) -> c_int,
         if file(from) => fails(libc::EPERM, -1);
     fn symlink(target: Path, path: Path) -> c_int, if file(path) => fails(libc::EPERM, -1);
-    fn readlink(path: Path, to: *mut c_char, size: size_t) -> ssize_t, if file(path) => fails(libc::EPERM, -1);
-    fn realpath(path: Path, to: *mut c_char) -> *mut c_char, if file(path) => fails(libc::EPERM, std::ptr::null_mut());
+    fn readlink(path: Path, to: *mut c_char, size: size_t) -> ssize_t,
+        if file(path) => fails(libc::EPERM, -1);
+    fn realpath(path: Path, to: *mut c_char) -> *mut c_char,
+        if file(path) => fails(libc::EPERM, std::ptr::null_mut());
     fn chmod(path: Path, mode: mode_t) -> c_int, if file(path) => fails(libc::EPERM, -1);
     fn truncate64(path: Path, size: i64) -> c_int, if file(path) => fails(libc::EPERM, -1);
 
