@@ -86,7 +86,9 @@ impl Leak {
     pub fn site(&self) -> Site {
         allowed(|| {
             let folder = std::env::current_dir().unwrap_or_default();
-            Site::of(&format!("{:#}", self.backtrace), &folder.to_string_lossy())
+            // std waits for threads by libc's `syscall`.
+            let symbol = if self.call == "futex" { "syscall" } else { self.call };
+            Site::of(symbol, &format!("{:#}", self.backtrace), &folder.to_string_lossy())
         })
     }
 

@@ -42,13 +42,16 @@ enum Owner {
 }
 
 impl Site {
-    /// Returns the site of a call from the text of its backtrace, in the long form (`{:#}`). Paths
-    /// within `folder` are told from there on.
-    pub(super) fn of(backtrace: &str, folder: &str) -> Site {
+    /// Returns the site of a call of this function of libc, from the text of its backtrace in the
+    /// long form (`{:#}`). Paths within `folder` are told from there on.
+    pub(super) fn of(call: &str, backtrace: &str, folder: &str) -> Site {
         let mut site = Site::default();
         let mut in_library = None;
         let mut is_called = false;
-        for frame in frames(backtrace) {
+        // The frames within the function capture the backtrace.
+        let frames: Vec<_> = frames(backtrace).collect();
+        let begin = frames.iter().position(|frame| frame.name == call).map_or(0, |index| index + 1);
+        for frame in &frames[begin..] {
             let owner = frame.owner();
             match owner {
                 Owner::Framework => {}
@@ -231,6 +234,7 @@ mod tests {
     #[test]
     fn the_place_is_the_innermost_frame_of_the_user() {
         let text = backtrace(&[
+            ("std::backtrace::Backtrace::force_capture", &format!("{STD}/backtrace.rs")),
             ("stormglass_rt::leaks::record::passes", "/u/storm/crates/stormglass-rt/src/leaks/record.rs"),
             OURS,
             ("std::sys::fs::unix::File::open_c::{{closure}}", &format!("{STD}/sys/fs/unix.rs")),
@@ -243,8 +247,11 @@ mod tests {
             ),
             ("kv::main", "/u/kv/src/main.rs"),
         ]);
-        assert_eq!(Site::of(&text, "/u/kv"), site(Some("std::fs::write"), None, Some("src/lib.rs:12:5")));
-        assert_eq!(Site::of(&text, "/u/k").place.as_deref(), Some("/u/kv/src/lib.rs:12:5"));
+        assert_eq!(
+            Site::of("open64", &text, "/u/kv"),
+            site(Some("std::fs::write"), None, Some("src/lib.rs:12:5"))
+        );
+        assert_eq!(Site::of("open64", &text, "/u/k").place.as_deref(), Some("/u/kv/src/lib.rs:12:5"));
     }
 
     /// Without types in the debug information, as in `debug = "line-tables-only"`, names are short.
@@ -257,7 +264,10 @@ mod tests {
             ("{async_block#0}", "/u/kv/src/lib.rs"),
             ("poll<kv::serve::{async_block_env#0}>", "/u/storm/crates/stormglass-rt/src/task.rs"),
         ]);
-        assert_eq!(Site::of(&text, "/u/kv"), site(Some("std::fs::write"), None, Some("src/lib.rs:12:5")));
+        assert_eq!(
+            Site::of("open64", &text, "/u/kv"),
+            site(Some("std::fs::write"), None, Some("src/lib.rs:12:5"))
+        );
     }
 
     #[test]
@@ -279,9 +289,9 @@ mod tests {
         let function = Some("tokio::task::blocking::spawn_blocking");
         let library = Some("native-certs-0.8.1");
         let expected = site(function, library, Some("src/start.rs:12:5"));
-        assert_eq!(Site::of(&backtrace(&frames), "/u/app"), expected);
+        assert_eq!(Site::of("open64", &backtrace(&frames), "/u/app"), expected);
         let expected = site(function, library, Some("native-certs-0.8.1/src/unix.rs:12:5"));
-        assert_eq!(Site::of(&backtrace(&frames[..5]), "/u/app"), expected);
+        assert_eq!(Site::of("open64", &backtrace(&frames[..5]), "/u/app"), expected);
     }
 
     #[test]
@@ -294,7 +304,7 @@ mod tests {
             ("app::load::<app::Kind>::h0123456789abcdef", ""),
             ("stormglass_rt::hosted::run", ""),
         ]);
-        assert_eq!(Site::of(&text, ""), site(Some("std::fs::read"), None, Some("app::load")));
+        assert_eq!(Site::of("open64", &text, ""), site(Some("std::fs::read"), None, Some("app::load")));
     }
 
     /// An optimised build has inlined the user's function into the framework's poll of its future.
@@ -307,7 +317,7 @@ mod tests {
             ("std::sys::thread::unix::Thread::new::thread_start", &format!("{STD}/sys/thread/unix.rs")),
             ("start_thread", "./nptl/pthread_create.c"),
         ]);
-        assert_eq!(Site::of(&text, ""), site(Some("std::fs::write"), None, None));
+        assert_eq!(Site::of("open64", &text, ""), site(Some("std::fs::write"), None, None));
     }
 
     #[test]

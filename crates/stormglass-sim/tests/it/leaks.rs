@@ -1,11 +1,7 @@
 //! Calls of std that leave the simulation are refused with their place, counted, or allowed.
 
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
-#![expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "planted calls that leave the simulation"
-)]
+#![expect(clippy::disallowed_methods, reason = "planted calls that leave the simulation")]
 
 use crate::story::{Boxed, Story};
 use std::future::Future;
@@ -244,6 +240,16 @@ mod of_tokio {
         assert!(message.contains("Cannot start a runtime from within a runtime"), "{message}");
         assert!(message.contains("`.await` the future"), "{message}");
     }
+}
+
+/// A library that reads a file on its own is named with its version; the place is the user's.
+#[test]
+fn the_library_that_called_is_named() {
+    is_refused(
+        || assert_eq!(expect_test::expect_file!["/etc/hostname"].data(), ""),
+        "`std::fs::read_to_string` (open64 of /etc/hostname) in expect-test-1.",
+        "left the simulation: use `tokio::fs`",
+    );
 }
 
 /// The task that a task has spawned is named by the place of its spawn.
