@@ -378,6 +378,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "branches and the log belong to a thread")]
     fn logging_changes_no_draw_and_follows_branches() {
         let draw = |is_logged: bool| {
             let run = std::thread::spawn(move || {
