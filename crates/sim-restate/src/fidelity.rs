@@ -204,7 +204,7 @@ impl Restarted {
 
 /// Returns the starts of a run, without those whose real counterparts were not logged.
 fn starts_of(run: &[Restarted], settings: &Settings, seed: u64) -> Vec<Start> {
-    let Played { outcome, trace } = Run::new(&Restarts, settings.clone(), Seed(seed)).play(Keep::Events);
+    let Played { outcome, trace, .. } = Run::new(&Restarts, settings.clone(), Seed(seed)).play(Keep::Events);
     // As many waits as starts, in the same order: first all nodes at once, then one after the
     // other.
     let waits = outcome.waits.into_iter().filter(|wait| wait.name.starts_with("admin"));

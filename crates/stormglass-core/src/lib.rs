@@ -3,22 +3,24 @@
 //! In reading order, which is the order of dependence:
 //!
 //! 1. [`time`]: [`SimTime`], nanoseconds since the start of a run.
-//! 2. [`seed`]: random numbers. A [`Seed`] gives named, independent [`Stream`]s.
-//! 3. [`latency`]: how long operations take. A [`Latency`] turns one draw into one duration.
-//! 4. [`queue`]: a queue in front of one or several servers.
-//! 5. [`fault`]: what can break, which operations it affects, and when.
-//! 6. [`event`]: what happened. A fixed-size [`Event`] names the event it had to wait for.
-//! 7. [`trace`]: the events of a run and the chained hash over them.
-//! 8. [`scope`]: the node, task and last cause to which an event belongs.
-//! 9. [`recorder`]: the handle through which a run records its events.
-//! 10. [`mod@wait`], [`outcome`]: waits with a deadline, and how the run ended.
-//! 11. [`critical_path`]: what a wait was spent on, from the causes of events.
-//! 12. [`linearizability`]: whether a history of operations on one object is linearizable.
-//! 13. [`identity`]: the inputs from which a run can be repeated.
+//! 2. [`event`]: what happened. A fixed-size [`Event`] names the event it had to wait for.
+//! 3. [`trace`]: the events of a run and the chained hash over them.
+//! 4. [`scope`]: the node, task and last cause to which an event belongs.
+//! 5. [`recorder`]: the handle through which a run records its events.
+//! 6. [`draws`]: the log of a run's random numbers, for the determinism check.
+//! 7. [`seed`]: random numbers. A [`Seed`] gives named, independent [`Stream`]s.
+//! 8. [`latency`]: how long operations take. A [`Latency`] turns one draw into one duration.
+//! 9. [`queue`]: a queue in front of one or several servers.
+//! 10. [`fault`]: what can break, which operations it affects, and when.
+//! 11. [`mod@wait`], [`outcome`]: waits with a deadline, and how the run ended.
+//! 12. [`critical_path`]: what a wait was spent on, from the causes of events.
+//! 13. [`linearizability`]: whether a history of operations on one object is linearizable.
+//! 14. [`identity`]: the inputs from which a run can be repeated.
 //!
 //! **Invariant:** nothing here uses madsim, a thread, the environment or a wall clock.
 
 pub mod critical_path;
+pub mod draws;
 pub mod event;
 pub mod fault;
 mod human_duration;
@@ -36,6 +38,7 @@ pub mod time;
 pub mod trace;
 pub mod wait;
 
+pub use draws::{Draw, Draws};
 pub use event::{Event, EventId, Kind, Symbol};
 pub use identity::Identity;
 pub use latency::Latency;

@@ -9,11 +9,11 @@
 //! before it. Both are specified byte by byte, so a saved seed always gives the same run. A
 //! snapshot test checks the first draws.
 
+use crate::draws::{self, BRANCH, TRUNK};
 use crate::time::SimTime;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use sha2::{Digest, Sha256};
-use std::cell::Cell;
 use std::fmt;
 
 /// The number that determines a whole run.
@@ -44,7 +44,13 @@ impl Seed {
             hasher.update((part.len() as u64).to_le_bytes());
             hasher.update(part);
         });
-        Stream::new(hasher.finalize().into(), TRUNK)
+        let key = hasher.finalize().into();
+        draws::name(&key, || {
+            let mut parts = Vec::new();
+            label.feed(&mut |part| parts.push(draws::part_as_text(part)));
+            parts.join("/")
+        });
+        Stream::new(key, TRUNK)
     }
 }
 
@@ -107,15 +113,6 @@ pub struct Branch {
     pub seed: Seed,
 }
 
-/// The branch number of a run that has not branched.
-const TRUNK: u64 = 0;
-
-thread_local! {
-    /// The current branch. It is thread-local because all streams of a run share it and each run
-    /// has a thread of its own.
-    static BRANCH: Cell<u64> = const { Cell::new(TRUNK) };
-}
-
 impl Branch {
     /// Switches every stream of this thread to this branch. The world of a run calls it at the
     /// time [`Branch::at`].
@@ -145,7 +142,7 @@ impl Branch {
     /// When the seed is 0.
     pub fn take(self) {
         assert_ne!(self.seed.0, TRUNK, "branches are numbered from 1");
-        BRANCH.set(self.seed.0);
+        draws::set_branch(self.seed.0);
     }
 }
 
@@ -237,17 +234,28 @@ impl Stream {
         self.ahead.fill_with(|| chance.next_u64());
     }
 
-    /// Becomes another stream if the branch has changed: its key follows from the old key and the
-    /// branch.
+    /// Becomes another stream if the branch has changed, and logs the draw if draws are logged.
     fn follow_branch(&mut self) {
         let branch = BRANCH.get();
+        if branch != self.branch {
+            self.look_further(branch);
+        }
+    }
+
+    /// A stream of another branch has a key that follows from the old key and the branch.
+    #[cold]
+    fn look_further(&mut self, shown: u64) {
+        let branch = draws::branch(shown);
         if branch != self.branch {
             let mut hasher = Sha256::new();
             hasher.update(b"stormglass branch 1");
             hasher.update(self.key);
             hasher.update(branch.to_le_bytes());
-            *self = Stream::new(hasher.finalize().into(), branch);
+            let key = hasher.finalize().into();
+            draws::name(&key, || draws::name_of(&self.key));
+            *self = Stream::new(key, branch);
         }
+        draws::note(&self.key, self.drawn);
     }
 
     /// Skips `draws` draws, at less cost than drawing them.
@@ -367,6 +375,31 @@ mod tests {
             18446744073709551615 cpu/3 986a5232b0598758 355e4b9edf4947db
         "#]]
         .assert_eq(&text);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "branches and the log belong to a thread")]
+    fn logging_changes_no_draw_and_follows_branches() {
+        let draw = |is_logged: bool| {
+            let run = std::thread::spawn(move || {
+                if is_logged {
+                    draws::Draws::log(&crate::Recorder::new(crate::Keep::Nothing));
+                }
+                let mut stream = Seed(7).stream(("disk", 3, "fsync"));
+                let past = (stream.draw(), stream.draw());
+                Branch { at: SimTime::ZERO, seed: Seed(5) }.take();
+                stream.skip(2);
+                ((past, stream.draw()), draws::Draws::take())
+            });
+            run.join().unwrap()
+        };
+        let ((plain, none), (logged, log)) = (draw(false), draw(true));
+        assert_eq!(plain, logged);
+        assert!(none.draws.is_empty());
+        // The stream of a branch has its own key and the same name.
+        assert_eq!(log.streams, ["disk/3/fsync", "disk/3/fsync"]);
+        let taken: Vec<_> = log.draws.iter().map(|draw| (draw.stream, draw.index)).collect();
+        assert_eq!(taken, [(0, 0), (0, 1), (1, 0), (1, 2)]);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! - [`special_file`]: Unix sockets and FIFOs, where a filesystem and a network meet.
 //! - [`descriptors`]: the file descriptors of a process, and their limit.
 //! - [`process`]: the incarnations of a node, which own ports and locks until they are killed.
+//! - [`leaks`]: calls of code in a run that reach the real machine.
 //! - [`panics`]: where and in which task a panic happened.
 //! - [`coop`]: the budget of operations of a poll, and the time that system calls take.
 //! - [`node_clock`]: clocks of nodes that are wrong, and the run's date.
@@ -40,6 +41,7 @@ pub mod hosted;
 mod hosting;
 mod join;
 mod join_set;
+pub mod leaks;
 pub mod mount;
 mod mutex;
 pub mod node_clock;
@@ -65,6 +67,7 @@ pub use descriptors::Descriptor;
 pub use hosting::{Hosting, Schedule, waker};
 pub use join::{AbortHandle, JoinError, JoinHandle};
 pub use join_set::JoinSet;
+pub use leaks::{Leak, Leaks};
 pub use mount::{Mount, current_node, mount, mounted};
 pub use node_clock::{NodeClock, monotonic, set_date, time_of_day};
 pub use process::{Process, ProcessTracker};

@@ -1,6 +1,7 @@
 //! What is known of a panic beyond its payload: location, message, node and task.
 
 use crate::clock::is_in_run;
+use crate::leaks;
 use crate::run::node_of_current_task;
 use std::any::Any;
 use std::cell::RefCell;
@@ -42,7 +43,11 @@ pub fn install_hook() {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             note(panic);
-            before(panic);
+            // A refused call ends the run by this panic; its verdict names the call.
+            if !(panic.payload().is::<TurnsSpent>() && leaks::has_refused()) {
+                // The hook before may print a backtrace, or write a report.
+                leaks::allowed(|| before(panic));
+            }
         }));
     });
 }

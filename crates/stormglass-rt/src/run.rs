@@ -37,10 +37,14 @@ impl Drop for RunGuard {
     }
 }
 
+/// Returns the recorder of the run that this thread plays, if it plays one.
+pub(crate) fn recorder() -> Option<Recorder> {
+    RUN.with_borrow(|run| run.as_ref().map(|run| run.recorder.clone()))
+}
+
 /// Counts turns of the current task against the limit of the run, if this thread plays one.
 pub(crate) fn spend_turns(turns: u64) {
-    let recorder = RUN.with_borrow(|run| run.as_ref().map(|run| run.recorder.clone()));
-    if let Some(recorder) = recorder {
+    if let Some(recorder) = recorder() {
         recorder.spend_turns(turns);
     }
 }

@@ -5,8 +5,9 @@
 //! CPUs, and turns what happened into an outcome. Nothing is kept between runs.
 //!
 //! In reading order, which is the order of dependence: [`error`], [`preset`], [`parameter_set`], [`cpu`], [`profile`] and [`run_settings`] (what
-//! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], `active_faults`, `requirements`, [`world`], [`client`], `must_happen`, `one_shot`, [`mod@scenario`],
-//! [`settings`], [`run`] and [`mod@check`].
+//! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], `active_faults`,
+//! `requirements`, [`world`], [`client`], `must_happen`, `one_shot`, [`mod@scenario`], [`settings`], `leak`, [`run`] and
+//! [`mod@check`].
 //!
 //! A scenario:
 //!
@@ -80,6 +81,7 @@ pub mod scenario;
 
 pub mod settings;
 
+mod leak;
 pub mod run;
 
 pub mod check;
@@ -100,6 +102,7 @@ pub use run_settings::RunSettings;
 pub use scenario::{AnyScenario, Exhibit, RunDefaults, Scenario};
 pub use settings::{Settings, all_parameters};
 pub use stormglass_macros::{Parameters, scenario, test};
+pub use stormglass_rt::Leaks;
 pub use values::Values;
 pub use world::World;
 

@@ -1,16 +1,16 @@
 //! Runs: a scenario, its settings and a seed determine an outcome and a trace.
 
+use crate::leak;
 use crate::scenario::AnyScenario;
 use crate::settings::Settings;
 use crate::world::World;
 use std::any::Any;
-use std::hash::RandomState;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::time::Duration;
 use stormglass_core::identity::Build;
 use stormglass_core::{
-    Branch, Identity, Keep, Outcome, Recorder, Scope, Seed, SimTime, Trace, TurnsSpent, Verdict,
+    Branch, Draws, Identity, Keep, Outcome, Recorder, Scope, Seed, SimTime, Trace, TurnsSpent, Verdict,
 };
 use stormglass_plan::{Fault, Plan};
 use stormglass_rt as rt;
@@ -32,19 +32,37 @@ pub struct Played {
     pub outcome: Outcome,
     /// The trace; with its events if they were kept ([`Keep::Events`]).
     pub trace: Trace,
+    /// The calls that left the simulation, if they were refused or counted (`run.leaks`); the first one of
+    /// a run that refuses them is the verdict.
+    pub leaks: Vec<rt::Leak>,
+}
+
+impl Played {
+    /// Returns a line on each call that left the simulation: what, where, in which task, how often.
+    /// Reads the program's debug information if there is one.
+    pub fn calls(&self) -> Vec<String> {
+        self.leaks.iter().map(|call| leak::counted(call, &self.trace)).collect()
+    }
 }
 
 /// The node of the scenario's own tasks.
 const HARNESS: &str = "harness";
 
 /// The state of a thread before a run, on which the run must not depend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Thread {
-    /// A new thread: std's hash keys are drawn inside the run, from its seed.
-    Fresh,
-    /// std's hash keys were drawn from the operating system before the run, so the order of std's
-    /// maps differs from run to run.
-    ForeignHashKeys,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Thread {
+    /// std's hash keys are other ones than those that are drawn inside the run from its seed, so std's
+    /// maps have another order.
+    pub(crate) has_other_keys: bool,
+    /// Memory is allocated before, so what the run allocates is at other addresses.
+    pub(crate) has_other_addresses: bool,
+}
+
+/// A run with its draws.
+#[derive(Clone, Debug)]
+pub(crate) struct Logged {
+    pub(crate) played: Played,
+    pub(crate) draws: Draws,
 }
 
 impl<'a> Run<'a> {
@@ -108,35 +126,50 @@ impl<'a> Run<'a> {
     ///
     /// Panics if the operating system cannot create a thread.
     pub fn play(&self, keep: Keep) -> Played {
-        self.play_on(Thread::Fresh, keep)
+        on_new_thread(|| self.play_here(keep))
     }
 
-    pub(crate) fn play_on(&self, thread: Thread, keep: Keep) -> Played {
-        std::thread::scope(|scope| {
-            let run = std::thread::Builder::new().name("stormglass-run".into()).spawn_scoped(scope, || {
-                if thread == Thread::ForeignHashKeys {
-                    // A thread draws its hash keys once; outside of a runtime they come from the
-                    // operating system.
-                    drop(RandomState::new());
-                }
-                self.play_here(keep)
-            });
-            run.expect("the system gives a thread").join().expect("a run's panics are caught inside")
+    /// Plays the run on a new thread in this state, and keeps its events and draws.
+    pub(crate) fn play_logged(&self, thread: Thread) -> Logged {
+        on_new_thread(|| {
+            if thread.has_other_keys {
+                // A thread takes its hash keys once; madsim takes them from the seed of the first runtime.
+                let other = self.seed.0 ^ 0x5DEE_CE66_D1CE_4E5B;
+                drop(madsim::runtime::Runtime::with_seed_and_config(other, madsim::Config::default()));
+            }
+            // Blocks of many sizes, so that the run's are elsewhere in each list of the allocator.
+            let blocks =
+                (0..if thread.has_other_addresses { 512 } else { 0 }).map(|block| vec![0u8; 8 + block * 8]);
+            let blocks: Vec<_> = blocks.collect();
+            let logged = self.play_with_log(Keep::Events, true);
+            drop(blocks);
+            logged
         })
     }
 
     fn play_here(&self, keep: Keep) -> Played {
+        self.play_with_log(keep, false).played
+    }
+
+    fn play_with_log(&self, keep: Keep, logs_draws: bool) -> Logged {
         let (limits, profile) = (self.settings.run(), self.settings.profile().clone());
         let recorder = Recorder::new(keep);
         recorder.limit_turns(limits.turns);
+        if logs_draws {
+            Draws::log(&recorder);
+        }
         rt::panics::install_hook();
         let _run = rt::enter_run(&recorder);
         let world = World::new(self.seed, profile, limits, recorder.clone(), self.faults());
-        let runtime = madsim::runtime::Runtime::with_seed_and_config(self.seed.0, madsim::Config::default());
+        let mut runtime =
+            madsim::runtime::Runtime::with_seed_and_config(self.seed.0, madsim::Config::default());
+        // Threads follow `run.leaks` where the framework sees them.
+        runtime.set_allow_system_thread(rt::leaks::OWNS_LIBC);
         let _processes = rt::ProcessTracker::new(&runtime);
         let mut tasks = None;
         let result = {
             let world = world.clone();
+            let _watch = rt::leaks::watch(limits.leaks, self.seed.stream("entropy of the system"));
             catch_unwind(AssertUnwindSafe(|| {
                 runtime.block_on(async {
                     if let Some(date) = limits.epoch.date() {
@@ -161,6 +194,10 @@ impl<'a> Run<'a> {
             Ok(_) => judgement.verdict,
             Err(payload) => verdict_of_panic(&*payload, &recorder),
         };
+        let leaks = rt::leaks::take();
+        let refused = leaks.first().filter(|_| limits.leaks == rt::Leaks::Refuse);
+        let verdict = refused.map_or(verdict, |leak| leak::verdict(leak, &recorder));
+        let draws = Draws::take();
         let trace = recorder.finish();
         // All tasks are aborted before the world is dropped: a task that waits on a channel whose
         // other end it owns itself would never be freed, nor would the disk that it owns. A panic
@@ -183,7 +220,7 @@ impl<'a> Run<'a> {
             sometimes: judgement.sometimes,
             too_few: judgement.too_few,
         };
-        Played { outcome, trace }
+        Logged { played: Played { outcome, trace, leaks }, draws }
     }
 
     /// Polls the scenario, branch by branch, until it ends or the horizon is reached.
@@ -198,6 +235,14 @@ impl<'a> Run<'a> {
         }
         rt::timeout((SimTime::ZERO + horizon).saturating_since(rt::now()), scenario).await;
     }
+}
+
+/// Runs a closure on a new thread, as each run is.
+fn on_new_thread<T: Send>(closure: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let run = std::thread::Builder::new().name("stormglass-run".into()).spawn_scoped(scope, closure);
+        run.expect("the system gives a thread").join().expect("a run's panics are caught inside")
+    })
 }
 
 /// Returns the panic of a task that no other task has received, unless its process was killed.
@@ -224,7 +269,7 @@ fn verdict_of_panic(payload: &(dyn Any + Send), recorder: &Recorder) -> Verdict 
         );
         return Verdict::Stalled { reason };
     }
-    let message = rt::panics::without_task_ids(rt::panics::describe(payload));
+    let message = leak::with_remedy(&rt::panics::without_task_ids(rt::panics::describe(payload)));
     Verdict::Panicked { node, task, location: record.location, message }
 }
 

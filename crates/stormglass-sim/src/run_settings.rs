@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use stormglass_core::latency::HumanDuration;
 use stormglass_core::time::YEAR;
-use stormglass_rt::Schedule;
+use stormglass_rt::{Leaks, Schedule};
 
 /// The limits of a run: the section `run` of its settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +29,10 @@ pub struct RunSettings {
     /// The order of the ready tasks of a process with a tokio runtime: `fifo`, as tokio's current-thread
     /// runtime, or `random`, drawn from the seed, as several threads could have it. Default: `fifo`.
     pub schedule: Schedule,
+    /// What becomes of calls of std or libc that leave the simulation (a file of the real disk, a socket, a sleep
+    /// of the thread, a thread, a process): `refuse` ends the run with a verdict that names call and place,
+    /// `count` lets them through and `check` names them, `allow` lets them through. Default: `refuse`.
+    pub leaks: Leaks,
 }
 
 /// The largest number of polls: more than a day of real time.
@@ -42,6 +46,7 @@ impl Default for RunSettings {
             tick: Duration::from_millis(1),
             schedule: Schedule::Fifo,
             epoch: Epoch::Seed,
+            leaks: Leaks::Refuse,
         }
     }
 }

@@ -217,15 +217,38 @@ fn json_output_is_one_object_per_line() {
 
 #[test]
 fn check_exits_with_3_for_a_leak_and_0_without() {
-    let (exit, out, _) = stormglass(&["check", "leak-thread-rng", "--seeds", "0..2"]);
+    let (exit, out, _) = stormglass(&["check", "leak-counter", "--seeds", "0..2"]);
     assert_eq!(exit, Exit::Nondeterminism);
-    assert!(out.contains("first difference at event") && out.contains("rand::thread_rng"), "{out}");
+    assert!(
+        out.contains("first difference at event") && out.contains("a static that outlives the run"),
+        "{out}"
+    );
     let (exit, out, _) = stormglass(&["check", "leak-none", "--seeds", "0..2"]);
     assert_eq!(exit, Exit::Held);
     assert!(
         out.starts_with("leak-none: 2 seeds, each played twice, no divergence (2 failing runs compared too)"),
         "{out}"
     );
+}
+
+/// Calls that leave the simulation are named by `check`, refused or counted.
+#[test]
+fn check_names_calls_that_left_the_simulation() {
+    let check = |policy: &str| {
+        stormglass(&["check", "leak-real-thread", "--seeds", "0..2", "--set", &format!("run.leaks={policy}")])
+    };
+    let (exit, out, _) = check("refuse");
+    assert_eq!(exit, Exit::Failed);
+    assert!(
+        out.contains("2 runs ended because a call left the simulation\nseed 0: panicked on harness, "),
+        "{out}"
+    );
+    let (exit, out, _) = check("count");
+    assert_eq!(exit, Exit::Nondeterminism);
+    assert!(out.contains("2 runs made calls that left the simulation\nseed 0: `std::thread::"), "{out}");
+    assert!(out.contains("(pthread_create) at ") && out.contains("leaks.rs:"), "{out}");
+    let (_, out, _) = check("allow");
+    assert!(!out.contains("pthread_create"), "{out}");
 }
 
 /// The README's transcript is the output of its commands. A change of the model changes it;

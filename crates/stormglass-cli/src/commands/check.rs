@@ -8,16 +8,16 @@ use crate::progress::Progress;
 use crate::shell::replay_line;
 use serde::Serialize;
 use std::ops::ControlFlow;
-use stormglass_core::Seed;
 use stormglass_core::trace::TraceHash;
-use stormglass_sim::Run;
+use stormglass_core::{Seed, Verdict};
 use stormglass_sim::check::Divergence;
+use stormglass_sim::{Leaks, Run};
 use stormglass_sweep::{in_order, pool};
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum Line<'a> {
-    Seed { seed: u64, events: u64, trace: TraceHash, divergence: Option<String> },
+    Seed { seed: u64, events: u64, trace: TraceHash, divergence: Option<String>, calls: &'a [String] },
     Summary { scenario: &'a str, seeds: u64, diverged: u64, digest: TraceHash },
 }
 
@@ -29,14 +29,16 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
     let mut progress = Progress::new(seeds, output);
 
     let mut first: Option<(u64, Divergence)> = None;
+    let mut left = Left::default();
     let (mut diverged, mut failed, mut events) = (0, 0, 0);
     let mut digest = TraceHash::EMPTY;
     let play = |seed| {
         let (played, divergence) = stormglass_sim::check(&Run::new(scenario, settings.clone(), Seed(seed)));
-        // The events have been compared; only the outcome is kept.
-        (played.outcome, divergence)
+        // The events have been compared; only the outcome is kept, and the calls that left the simulation.
+        let calls = played.calls();
+        (played.outcome, calls, divergence)
     };
-    in_order(args.seeds.range(), jobs, play, |seed, (outcome, divergence)| {
+    in_order(args.seeds.range(), jobs, play, |seed, (outcome, calls, divergence)| {
         digest = digest.with(outcome.trace_hash.0);
         events += outcome.events;
         let outcome_held = outcome.verdict.is_passed();
@@ -49,8 +51,10 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
                 events: outcome.events,
                 trace: outcome.trace_hash,
                 divergence,
+                calls: &calls,
             });
         }
+        left.add(seed, &outcome.verdict, calls);
         if let Some(divergence) = divergence {
             first.get_or_insert((seed, divergence));
         }
@@ -73,5 +77,45 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
             scenario.name(),
         ));
     }
-    Ok(if first.is_some() { Exit::Nondeterminism } else { Exit::Held })
+    let is_refused = settings.run().leaks == Leaks::Refuse;
+    if !context.json {
+        output.print(&left.text(is_refused));
+    }
+    Ok(match first {
+        Some(_) => Exit::Nondeterminism,
+        None if is_refused && left.seeds > 0 => Exit::Failed,
+        None => Exit::Held,
+    })
+}
+
+/// The calls of all seeds that left the simulation.
+#[derive(Default)]
+struct Left {
+    seeds: u64,
+    /// The first seed with calls: its number, its verdict and its calls.
+    first: Option<(u64, String, Vec<String>)>,
+}
+
+impl Left {
+    fn add(&mut self, seed: u64, verdict: &Verdict, calls: Vec<String>) {
+        if !calls.is_empty() {
+            self.seeds += 1;
+            self.first.get_or_insert_with(|| (seed, verdict.to_string(), calls));
+        }
+    }
+
+    /// Returns what was seen, with the first seed as the example.
+    fn text(&self, is_refused: bool) -> String {
+        let Some((seed, verdict, calls)) = &self.first else { return String::new() };
+        let seeds = self.seeds;
+        if is_refused {
+            return format!(
+                "{seeds} runs ended because a call left the simulation\nseed {seed}: {verdict}\n"
+            );
+        }
+        format!(
+            "{seeds} runs made calls that left the simulation\nseed {seed}: {}\n",
+            calls.join("\n        ")
+        )
+    }
 }

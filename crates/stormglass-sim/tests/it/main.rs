@@ -5,6 +5,7 @@
 mod clients;
 mod clocks;
 mod extremes;
+mod leaks;
 mod lifecycle;
 mod overlaps;
 mod plans;
