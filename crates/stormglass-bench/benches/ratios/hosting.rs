@@ -27,7 +27,7 @@ fn idle_hosted() {
 }
 
 fn idle() {
-    Runtime::new().block_on(stormglass_rt::sleep(Duration::from_secs(SECONDS)));
+    Runtime::new().block_on(async { stormglass_rt::sleep(Duration::from_secs(SECONDS)).await });
 }
 
 fn idle_in_turmoil() {

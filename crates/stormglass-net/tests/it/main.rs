@@ -13,6 +13,7 @@ mod hold;
 mod hyper;
 mod madsim_network;
 mod namespaces;
+mod patched_tokio;
 mod processes;
 mod streams;
 mod traits;

@@ -60,3 +60,18 @@ async fn redis_connects_by_itself(world: World) {
     })
     .await;
 }
+
+#[stormglass::test(seeds = 0..20)]
+async fn redis_takes_a_stream(world: World) {
+    between(&world, serve, || async {
+        let stream = stormglass::net::TcpStream::connect("server:6379").await.expect("it connects");
+        let info = ::redis::RedisConnectionInfo::default();
+        let connected = ::redis::aio::MultiplexedConnection::new(&info, stream).await;
+        let (mut redis, driver) = connected.expect("the server answers");
+        tokio::spawn(driver);
+        let _: () = redis.set("color", "red").await.expect("it is stored");
+        let color: String = redis.get("color").await.expect("it is there");
+        assert_eq!(color, "red");
+    })
+    .await;
+}
