@@ -68,10 +68,15 @@ async fn redis_takes_a_stream(world: World) {
         let info = ::redis::RedisConnectionInfo::default();
         let connected = ::redis::aio::MultiplexedConnection::new(&info, stream).await;
         let (mut redis, driver) = connected.expect("the server answers");
-        tokio::spawn(driver);
-        let _: () = redis.set("color", "red").await.expect("it is stored");
-        let color: String = redis.get("color").await.expect("it is there");
-        assert_eq!(color, "red");
+        let commands = async {
+            let _: () = redis.set("color", "red").await.expect("it is stored");
+            let color: String = redis.get("color").await.expect("it is there");
+            assert_eq!(color, "red");
+        };
+        tokio::select! {
+            () = driver => panic!("the server has closed the connection"),
+            () = commands => (),
+        }
     })
     .await;
 }
