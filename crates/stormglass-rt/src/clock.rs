@@ -7,9 +7,9 @@
 use crate::hosting;
 use crate::node_clock::{after, between};
 use madsim::time::{Instant, TimeHandle};
+use pin_project_lite::pin_project;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};

@@ -178,7 +178,13 @@ impl<F> Drop for Task<F> {
 
 /// Runs a future in this scope, wherever it is polled.
 pub fn scoped<F: Future>(recorder: &Recorder, scope: Scope, future: F) -> Scoped<F> {
-    Scoped { recorder: recorder.clone(), scope, future: Box::pin(future), waker: None, last: EventId::default() }
+    Scoped {
+        recorder: recorder.clone(),
+        scope,
+        future: Box::pin(future),
+        waker: None,
+        last: EventId::default(),
+    }
 }
 
 /// Runs a future in the scope of a new task of this name on the current node, wherever it is

@@ -5,6 +5,7 @@
 
 mod budget;
 mod calls;
+mod close_order;
 mod contract;
 mod costs;
 mod faults;
