@@ -225,6 +225,12 @@ impl SocketPair {
         self.stream(side).send(packet, bytes, self.destination(side, queue));
     }
 
+    /// The number by which this end's socket closes among those of its process: connections close in
+    /// the order in which they were made.
+    pub(crate) fn close_number(&self, side: Side) -> u64 {
+        2 * self.number + side as u64
+    }
+
     /// Sends a FIN: this side sends no more data. The other direction stays open.
     pub(crate) fn send_fin<T: Send + 'static>(self: &Arc<SocketPair>, side: Side, queue: ReceiveQueue<T>) {
         let mut socket = self.socket(side);

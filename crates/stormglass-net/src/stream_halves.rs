@@ -84,7 +84,9 @@ macro_rules! byte_stream_halves {
         impl Drop for OwnedWriteHalf {
             fn drop(&mut self) {
                 if self.shutdown_on_drop {
-                    self.stream.socket.shutdown_write();
+                    let stream = self.stream.clone();
+                    let number = stream.socket.close_number();
+                    stormglass_rt::close_order::close(number, move || stream.socket.shutdown_write());
                 }
             }
         }

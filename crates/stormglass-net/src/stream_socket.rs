@@ -159,6 +159,11 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
         self.pair.send(self.side, Packet::Data(value, counts), bytes, self.outgoing.clone());
     }
 
+    /// See [`SocketPair::close_number`].
+    pub(crate) fn close_number(&self) -> u64 {
+        self.pair.close_number(self.side)
+    }
+
     /// Sends a FIN: this end sends no more data. The other direction stays open.
     pub(crate) fn shutdown_write(&self) {
         self.pair.send_fin(self.side, self.outgoing.clone());
@@ -217,16 +222,22 @@ impl<S: Send + 'static, R: Send + 'static> Drop for StreamSocket<S, R> {
             return;
         }
         let unread = !lock(&self.incoming).is_empty();
-        let mut socket = self.socket();
-        socket.closed = true;
-        let (rst, reset) = (unread || socket.zero_linger, socket.reset.is_some());
-        drop(socket);
-        if reset {
-        } else if rst {
-            self.pair.send_rst(self.side, self.outgoing.clone());
-        } else {
-            self.shutdown_write();
-        }
+        let (pair, side, outgoing) = (self.pair.clone(), self.side, self.outgoing.clone());
+        rt::close_order::close(pair.close_number(side), move || close(&pair, side, unread, outgoing));
+    }
+}
+
+/// Closes a socket: with an RST if there is unread data, otherwise with a FIN after what was written.
+fn close<S: Send + 'static>(pair: &Arc<SocketPair>, side: Side, unread: bool, outgoing: ReceiveQueue<S>) {
+    let mut socket = pair.socket(side);
+    socket.closed = true;
+    let (rst, reset) = (unread || socket.zero_linger, socket.reset.is_some());
+    drop(socket);
+    if reset {
+    } else if rst {
+        pair.send_rst(side, outgoing);
+    } else {
+        pair.send_fin(side, outgoing);
     }
 }
 

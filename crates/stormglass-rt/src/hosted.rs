@@ -17,13 +17,14 @@
 //!   the cause of its wake-up, because the runtime does not say who woke it.
 //!
 //! Dropping the driver's future drops the runtime with all its tasks, sockets and timers, as a
-//! kill does.
+//! kill does. The sockets close in the order in which they were made ([`crate::close_order`]).
 
 mod task;
 
 pub use task::{JoinHandle, spawn};
 
 use crate::clock::{now, sleep, sleep_until};
+use crate::close_order;
 use crate::coop;
 use crate::hosting::{Host, HostGuard};
 pub use crate::hosting::{Hosting, Schedule, TICK};
@@ -35,6 +36,7 @@ use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use std::any::Any;
 use std::future::{Future, poll_fn};
+use std::ops::Deref;
 use std::panic::Location;
 use std::path::Path;
 use std::pin::pin;
@@ -87,7 +89,7 @@ where
     F::Output: Send + 'static,
 {
     let driver = Arc::new(Driver::new(recorder, &hosting));
-    let runtime = driver.clone().runtime(hosting.seed);
+    let runtime = DroppedInOrder(Some(driver.clone().runtime(hosting.seed)));
     let tick = hosting.tick;
     let mut ticks = Ticks { next: now() + tick, tick };
     let mut main = {
@@ -113,6 +115,23 @@ where
         } else {
             driver.wait(&mut ticks).await;
         }
+    }
+}
+
+/// A runtime whose sockets close in an order of the simulation when it is dropped.
+struct DroppedInOrder(Option<Runtime>);
+
+impl Deref for DroppedInOrder {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        self.0.as_ref().expect("only drop takes it")
+    }
+}
+
+impl Drop for DroppedInOrder {
+    fn drop(&mut self) {
+        close_order::in_order(|| drop(self.0.take()));
     }
 }
 

@@ -34,6 +34,7 @@ compile_error!(
 
 pub mod channel;
 pub mod clock;
+pub mod close_order;
 pub mod coop;
 pub mod descriptors;
 #[cfg(tokio_unstable)]

@@ -96,6 +96,7 @@ impl World {
     ) -> World {
         let RunSettings { horizon, tick, schedule, .. } = *limits;
         let hosting = rt::Hosting { seed, tick, schedule };
+        net::integrations::patched_tokio::install();
         let network = Network::recorded(profile.net.clone(), seed, &recorder);
         let state = Mutex::new(State { faults: Faults::new(faults), ..State::default() });
         let harness = OnceLock::new();

@@ -9,7 +9,10 @@ use axum::http::{Request, StatusCode, Uri};
 use axum::routing::{get, put};
 use axum::{Router, body::Bytes};
 use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +33,10 @@ struct Store {
 
 impl Store {
     async fn open() -> io::Result<Store> {
-        let text = tokio::fs::read_to_string("log").await.unwrap_or_default();
+        let text = tokio::fs::read("log").await.unwrap_or_default();
+        // A line that a power loss cut off was never answered. The next one must not continue it.
+        let end = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let text = String::from_utf8_lossy(&text[..end]);
         let mut values = BTreeMap::new();
         for (key, value) in text.lines().filter_map(|line| line.split_once(' ')) {
             let value = value.parse().unwrap_or(0);
@@ -38,6 +44,8 @@ impl Store {
             *latest = value.max(*latest);
         }
         let log = OpenOptions::new().create(true).append(true).open("log").await?;
+        log.set_len(end as u64).await?;
+        log.sync_all().await?;
         File::open(".").await?.sync_all().await?;
         Ok(Store { values, log })
     }
@@ -131,13 +139,19 @@ async fn local(State(node): State<Node>, Path(key): Path<String>) -> String {
     node.store.lock().await.values.get(&key).copied().unwrap_or(0).to_string()
 }
 
-/// Sends a request and returns the body of its answer, if the answer is OK.
-pub async fn send(method: &str, uri: &str, body: String) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-    let request = Request::builder().method(method).uri(uri.parse::<Uri>()?).body(Full::new(Bytes::from(body)))?;
-    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build(connector());
-    let response = tokio::time::timeout(Duration::from_secs(1), client.request(request)).await??;
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
+/// Sends a request and returns the body of its answer, if the answer is OK and comes within a
+/// second.
+pub async fn send(method: &str, uri: &str, body: String) -> Result<String, Box<dyn Error + Send + Sync>> {
+    let body = Full::new(Bytes::from(body));
+    let request = Request::builder().method(method).uri(uri.parse::<Uri>()?).body(body)?;
+    let exchange = async {
+        let client = Client::builder(TokioExecutor::new()).build(connector());
+        let response = client.request(request).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok::<_, Box<dyn Error + Send + Sync>>((status, body))
+    };
+    let (status, body) = tokio::time::timeout(Duration::from_secs(1), exchange).await??;
     if status != StatusCode::OK {
         return Err(status.to_string().into());
     }

@@ -24,23 +24,25 @@ async fn acknowledged_writes_stay(world: World, settings: Writes) {
     }
     let client = world.client("client");
     let test = client.run(async move |client| {
-        let uri = |number: u64| format!("http://{}:{PORT}/counter", CLUSTER[number as usize % 3]);
-        let mut acknowledged = 0;
+        let uri = |node: u64, key: u64| format!("http://{}:{PORT}/{key}", CLUSTER[node as usize % 3]);
+        let mut acknowledged = Vec::new();
         for number in 1..=settings.count {
-            if send("PUT", &uri(number), number.to_string()).await.is_ok() {
-                acknowledged = number;
+            if send("PUT", &uri(number, number), number.to_string()).await.is_ok() {
+                acknowledged.push(number);
             }
             sleep(Duration::from_millis(500)).await;
         }
-        let mut reader = 0;
-        let got: u64 = loop {
-            match send("GET", &uri(reader), String::new()).await {
-                Ok(text) => break text.parse().unwrap_or(0),
-                Err(_) => sleep(Duration::from_secs(1)).await,
-            }
-            reader += 1;
-        };
-        client.check("acknowledged writes stay", got >= acknowledged);
+        let mut node = 0;
+        for number in acknowledged {
+            let got = loop {
+                match send("GET", &uri(node, number), String::new()).await {
+                    Ok(text) => break text,
+                    Err(_) => sleep(Duration::from_secs(1)).await,
+                }
+                node += 1;
+            };
+            client.check("acknowledged writes stay", got == number.to_string());
+        }
     });
     world.wait("answers", "client", settings.deadline, test).await;
 }

@@ -23,7 +23,11 @@ where
 }
 
 fn idle_hosted() {
-    hosted(tokio::time::sleep(Duration::from_secs(SECONDS)));
+    hosted(async { tokio::time::sleep(Duration::from_secs(SECONDS)).await });
+}
+
+fn idle() {
+    Runtime::new().block_on(async { stormglass_rt::sleep(Duration::from_secs(SECONDS)).await });
 }
 
 fn idle_in_turmoil() {
@@ -82,7 +86,8 @@ pub fn measure(ratios: &mut Ratios) {
     let samples = in_turn(
         ROUNDS,
         &[
-            Case::new("idle", SECONDS, idle_hosted),
+            Case::new("idle hosted", SECONDS, idle_hosted),
+            Case::new("idle", SECONDS, idle),
             Case::new("idle turmoil", SECONDS, idle_in_turmoil),
             Case::new("spawn hosted", SPAWNS, spawns_hosted),
             Case::new("spawn", SPAWNS, spawns),
@@ -93,7 +98,8 @@ pub fn measure(ratios: &mut Ratios) {
         ],
     );
     let of = |name| samples.of(name);
-    ratios.add("hosted: an idle second", of("idle"), "turmoil", of("idle turmoil"));
+    ratios.add("hosted: an idle second", of("idle hosted"), "not hosted", of("idle"));
+    ratios.add("hosted: an idle second", of("idle hosted"), "turmoil", of("idle turmoil"));
     ratios.add("hosted: a task", of("spawn hosted"), "not hosted", of("spawn"));
     ratios.add("hosted: a task", of("spawn hosted"), "turmoil", of("spawn turmoil"));
     ratios.add("hosted: an echo over TCP", of("echo hosted"), "not hosted", of("echo"));

@@ -5,6 +5,7 @@
 
 mod budget;
 mod calls;
+mod close_order;
 mod contract;
 mod costs;
 mod faults;
@@ -13,6 +14,7 @@ mod hold;
 mod hyper;
 mod madsim_network;
 mod namespaces;
+mod patched_tokio;
 mod processes;
 mod streams;
 mod traits;
