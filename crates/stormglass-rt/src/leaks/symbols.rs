@@ -6,16 +6,18 @@
 //! `pthread_attr_init` in the same way.
 //!
 //! `stat` and its like are not owned: before glibc 2.33 they are no symbols of the shared library.
-//! std asks by `statx`. `vfork` cannot be wrapped, because it returns twice. `connect`, `bind` and I/O
-//! need no wrapper: a file descriptor has to be made first.
+//! std asks by `statx`. `vfork` cannot be wrapped, because it returns twice. `socket`
+//! is not owned: a socket that is neither bound nor connected reaches nobody.
 
 #![expect(unsafe_code, reason = "definitions of libc's functions; each calls libc's own with its arguments")]
 
 use super::record::LeakKind::{self, Driver, Environment, File, Process, Sleep, Socket, Thread};
 use super::record::{fill_from_seed, is_watched, passes, refuses};
-use libc::{c_char, c_int, c_long, c_uint, c_void, mode_t, size_t, ssize_t, timespec};
+use libc::{c_char, c_int, c_long, c_uint, c_void, mode_t, sa_family_t, size_t, sockaddr};
+use libc::{sockaddr_in, sockaddr_in6, socklen_t, ssize_t, timespec};
 use madsim::time::TimeHandle;
 use std::ffi::CStr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
@@ -116,10 +118,18 @@ own! {
     fn chmod(path: Path, mode: mode_t) -> c_int, if file(path) => fails(libc::EPERM, -1);
     fn truncate64(path: Path, size: i64) -> c_int, if file(path) => fails(libc::EPERM, -1);
 
-    fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int,
-        if Some((Socket, domain_name(domain))) => fails(libc::EPERM, -1);
+    fn bind(socket: c_int, address: *const sockaddr, len: socklen_t) -> c_int,
+        if Some((Socket, socket_address(address, len))) => fails(libc::EPERM, -1);
+    fn connect(socket: c_int, address: *const sockaddr, len: socklen_t) -> c_int,
+        if Some((Socket, socket_address(address, len))) => fails(libc::EPERM, -1);
+    fn listen(socket: c_int, backlog: c_int) -> c_int,
+        if Some((Socket, String::new())) => fails(libc::EPERM, -1);
+    fn sendto(
+        socket: c_int, bytes: *const c_void, size: size_t, flags: c_int, address: *const sockaddr,
+        len: socklen_t
+    ) -> ssize_t, if Some((Socket, socket_address(address, len))) => fails(libc::EPERM, -1);
     fn socketpair(domain: c_int, kind: c_int, protocol: c_int, pair: *mut c_int) -> c_int,
-        if Some((Socket, domain_name(domain))) => fails(libc::EPERM, -1);
+        if Some((Socket, String::new())) => fails(libc::EPERM, -1);
     fn getaddrinfo(host: Path, service: Path, hints: *const c_void, to: *mut *mut c_void) -> c_int,
         if Some((Socket, text(host))) => libc::EAI_FAIL;
 
@@ -190,12 +200,28 @@ fn text(text: Path) -> String {
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 
-fn domain_name(domain: c_int) -> String {
-    match domain {
-        libc::AF_INET => "IPv4".into(),
-        libc::AF_INET6 => "IPv6".into(),
-        libc::AF_UNIX => "Unix".into(),
-        other => format!("domain {other}"),
+/// Returns the address of a socket as text, or nothing if it has none or one of another kind.
+fn socket_address(address: *const sockaddr, len: socklen_t) -> String {
+    let has = |size: usize| !address.is_null() && len as usize >= size;
+    if !has(size_of::<sa_family_t>()) {
+        return String::new();
+    }
+    // SAFETY: the caller passes an address of `len` bytes, of the kind that its family says.
+    unsafe {
+        match c_int::from((*address).sa_family) {
+            libc::AF_INET if has(size_of::<sockaddr_in>()) => {
+                let address = &*address.cast::<sockaddr_in>();
+                let ip = Ipv4Addr::from_bits(u32::from_be(address.sin_addr.s_addr));
+                SocketAddrV4::new(ip, u16::from_be(address.sin_port)).to_string()
+            }
+            libc::AF_INET6 if has(size_of::<sockaddr_in6>()) => {
+                let address = &*address.cast::<sockaddr_in6>();
+                let ip = Ipv6Addr::from(address.sin6_addr.s6_addr);
+                SocketAddrV6::new(ip, u16::from_be(address.sin6_port), 0, 0).to_string()
+            }
+            libc::AF_UNIX => "a Unix socket".into(),
+            _ => String::new(),
+        }
     }
 }
 

@@ -104,17 +104,17 @@ fn files_of_the_real_disk_are_refused() {
 fn real_sockets_are_refused() {
     is_refused(
         || drop(std::net::TcpStream::connect("127.0.0.1:1")),
-        "`std::net::tcp::connect` (socket of IPv4) left the simulation",
+        "`std::net::tcp::connect` (connect of 127.0.0.1:1) left the simulation",
         "use `tokio::net`",
     );
     is_refused(
         || drop(std::net::UdpSocket::bind("[::1]:0")),
-        "`std::net::udp::bind` (socket of IPv6)",
+        "`std::net::udp::bind` (bind of [::1]:0)",
         "use `tokio::net`",
     );
     is_refused(
         || drop(std::os::unix::net::UnixStream::pair()),
-        "`std::os::unix::net::stream::UnixStream::pair` (socketpair of Unix)",
+        "`std::os::unix::net::stream::UnixStream::pair` (socketpair)",
         "use `tokio::net`",
     );
     is_refused(
@@ -207,10 +207,10 @@ mod of_tokio {
     #[test]
     fn real_sockets_are_refused_with_a_remedy() {
         let message = said(|| async { drop(tokio::net::TcpListener::bind("127.0.0.1:0").await) });
-        assert!(message.contains("`tokio::net::") && message.contains("(socket of IPv4)"), "{message}");
+        assert!(message.contains("`tokio::net::") && message.contains("(bind of 127.0.0.1:0)"), "{message}");
         assert!(message.contains("use `tokio::net` of stormglass-tokio"), "{message}");
         let message = said(|| async { drop(tokio::net::UdpSocket::bind("127.0.0.1:0").await) });
-        assert!(message.contains("(socket of IPv4) left the simulation"), "{message}");
+        assert!(message.contains("(bind of 127.0.0.1:0) left the simulation"), "{message}");
         // A name is looked up on a thread.
         let message = said(|| async { drop(tokio::net::TcpStream::connect("localhost:1").await) });
         assert!(message.contains("`tokio::net::") && message.contains("(pthread_create)"), "{message}");
