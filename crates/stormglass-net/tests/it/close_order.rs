@@ -32,23 +32,21 @@ fn order_of_closing() -> Vec<usize> {
         let _mount = network.host("server").mount();
         let listener = TcpListener::bind(SERVER).await.unwrap();
         let closed = Arc::new(Mutex::new(Vec::new()));
-        let accept = async {
+        let (order, spawner) = (closed.clone(), recorder.clone());
+        let accepting = stormglass_rt::spawn(&recorder, "accept", async move {
             for number in 0..CONNECTIONS {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let closed = closed.clone();
-                drop(madsim::task::spawn(async move {
+                let order = order.clone();
+                drop(stormglass_rt::spawn(&spawner, "read", async move {
                     assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
-                    closed.lock().unwrap().push(number);
+                    order.lock().unwrap().push(number);
                 }));
             }
-            stormglass_rt::sleep(Duration::from_secs(1)).await;
-        };
-        // The end of the other branch drops the process, as a kill does.
-        tokio::select! {
-            biased;
-            () = hosted::run(&recorder, Hosting::new(Seed(1)), process()) => unreachable!("it does not end"),
-            () = accept => (),
-        }
+        });
+        // The end of the time drops the process, as a kill does.
+        let process = hosted::run(&recorder, Hosting::new(Seed(1)), process());
+        assert!(stormglass_rt::timeout(Duration::from_secs(1), process).await.is_none());
+        accepting.await.unwrap();
         stormglass_rt::sleep(Duration::from_secs(1)).await;
         let order = closed.lock().unwrap().clone();
         assert_eq!(order.len(), CONNECTIONS);
