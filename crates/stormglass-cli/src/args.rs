@@ -111,6 +111,27 @@ pub(crate) struct Run {
     /// Write the first failed run (or the first run) to this file, for `replay` and `explain`.
     #[arg(long, value_name = "RUN.toml")]
     pub(crate) save: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) pictures: Pictures,
+}
+
+/// The pictures of a run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Pictures {
+    /// Write a page that shows the run to this file. Of many runs: the first that failed, or the
+    /// first.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write the run's trace to this file, for ui.perfetto.dev.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) perfetto: Option<PathBuf>,
+}
+
+impl Pictures {
+    /// Whether no picture is wanted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.html.is_none() && self.perfetto.is_none()
+    }
 }
 
 /// One run: a scenario and a seed, or a file.
@@ -143,6 +164,8 @@ pub(crate) struct Replay {
     /// Show only lines that match this regular expression.
     #[arg(long)]
     pub(crate) grep: Option<Regex>,
+    #[command(flatten)]
+    pub(crate) pictures: Pictures,
 }
 
 #[derive(Debug, clap::Args)]
@@ -152,6 +175,8 @@ pub(crate) struct Explain {
     /// The node whose wait is explained. Default: the node with the longest exceeded wait.
     #[arg(long)]
     pub(crate) node: Option<String>,
+    #[command(flatten)]
+    pub(crate) pictures: Pictures,
 }
 
 #[derive(Debug, clap::Args)]
@@ -161,6 +186,8 @@ pub(crate) struct Shrink {
     /// Write the smallest plan to this file, for --plan.
     #[arg(short, long, value_name = "PLAN.toml")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) pictures: Pictures,
 }
 
 #[derive(Debug, clap::Args)]

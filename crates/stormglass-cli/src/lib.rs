@@ -19,7 +19,8 @@
 //!
 //! In reading order, which is the order of dependence: `error` (exit codes: see [`Exit`]),
 //! `output`, `progress`, `files`, `args` (the grammar), `shell` (command lines to paste),
-//! `runfile`, `failures`, `catalog`, `context` (resolves names), `commands`, `app`, [`testing`].
+//! `runfile`, `pictures`, `failures`, `catalog`, `context` (resolves names), `commands`, `app`,
+//! [`testing`].
 
 mod app;
 mod args;
@@ -30,6 +31,7 @@ mod error;
 mod failures;
 mod files;
 mod output;
+mod pictures;
 mod progress;
 mod runfile;
 mod shell;

@@ -1,6 +1,6 @@
 //! Command lines to paste into a shell.
 
-use crate::args::What;
+use crate::args::{One, What};
 use std::path::Path;
 use stormglass_core::Seed;
 
@@ -21,6 +21,17 @@ pub(crate) fn replay_line(command: &str, scenario: &str, what: &What, seed: Seed
     }
     words.extend(["--seed".into(), seed.to_string()]);
     words.join(" ")
+}
+
+/// Returns the command line that replays the run that another command line names.
+pub(crate) fn replay_line_of(one: &One, seed: Seed) -> String {
+    let is_named = one.seed.is_none() && one.what.model.is_none() && one.what.assignments().is_empty();
+    if is_named && one.branches.is_empty() {
+        return format!("{} replay {}", program(), quote(&one.run));
+    }
+    let branches =
+        one.branches.iter().map(|branch| format!(" --branch {}ns:{}", branch.at.as_nanos(), branch.seed));
+    replay_line("replay", &one.run, &one.what, seed) + &branches.collect::<String>()
 }
 
 /// Returns the words that start this program: a cargo command, or its own name.

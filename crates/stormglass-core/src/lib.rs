@@ -4,7 +4,8 @@
 //!
 //! 1. [`time`]: [`SimTime`], nanoseconds since the start of a run.
 //! 2. [`event`]: what happened. A fixed-size [`Event`] names the event it had to wait for.
-//! 3. [`trace`]: the events of a run and the chained hash over them.
+//! 3. [`process`], [`trace`]: the states of processes; the events of a run and the chained hash
+//!    over them.
 //! 4. [`scope`]: the node, task and last cause to which an event belongs.
 //! 5. [`recorder`]: the handle through which a run records its events.
 //! 6. [`draws`]: the log of a run's random numbers, for the determinism check.
@@ -29,6 +30,7 @@ pub mod latency;
 pub mod linearizability;
 mod math;
 pub mod outcome;
+pub mod process;
 pub mod queue;
 pub mod recorder;
 pub mod scope;
@@ -43,6 +45,7 @@ pub use event::{Event, EventId, Kind, Symbol};
 pub use identity::Identity;
 pub use latency::Latency;
 pub use outcome::{Outcome, Verdict};
+pub use process::{ProcessChange, ProcessState};
 pub use recorder::{Keep, Recorder, TurnsSpent};
 pub use scope::{Scope, WakeCause};
 pub use seed::{Branch, Label, Seed, Stream};

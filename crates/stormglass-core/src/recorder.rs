@@ -4,6 +4,7 @@
 //! kept only when asked for.
 
 use crate::event::{Event, EventId, Kind, Symbol};
+use crate::process::{ProcessChange, ProcessState};
 use crate::scope::{CurrentScope, Scope, WakeCause};
 use crate::time::{SimTime, nanos};
 use crate::trace::{Trace, TraceHash};
@@ -61,6 +62,7 @@ struct Log {
     counts: [u64; Kind::ALL.len()],
     /// The facts for checkers, if they are enabled.
     facts: Option<Vec<Event>>,
+    processes: Vec<ProcessChange>,
 }
 
 /// The payload of the panic that ends a run whose tasks have used up their turns; see
@@ -84,6 +86,7 @@ impl Recorder {
             hash: TraceHash::EMPTY,
             counts: [0; Kind::ALL.len()],
             facts: None,
+            processes: Vec::new(),
         };
         let (last_nanos, turns, turns_max) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(u64::MAX));
         let (tasks, current, log) = (AtomicU64::new(0), CurrentScope::default(), Mutex::new(log));
@@ -155,6 +158,15 @@ impl Recorder {
     /// Records a fact in the current scope. The cause of later events does not change.
     pub fn record_fact(&self, at: SimTime, subject: Symbol, value: u64) {
         self.record_in(self.scope(), at, Kind::Fact, subject, Duration::ZERO, value);
+    }
+
+    /// Records a change of the state of a node's process, if events are kept. It is no event: it has
+    /// no number and is no part of the hash.
+    pub fn record_process(&self, at: SimTime, node: &str, state: impl FnOnce() -> ProcessState) {
+        let mut log = self.log();
+        if log.keep == Keep::Events {
+            log.processes.push(ProcessChange { at, node: node.to_string(), state: state() });
+        }
     }
 
     /// Takes the facts recorded since the last call, in order; empty unless facts are enabled.
@@ -254,6 +266,7 @@ impl Recorder {
             count: u64::from(log.count),
             hash: log.hash,
             counters,
+            processes: std::mem::take(&mut log.processes),
         }
     }
 }
@@ -310,6 +323,20 @@ mod tests {
     fn keeping_events_does_not_change_the_hash() {
         assert_eq!(record_three(Keep::Events, 0).hash, record_three(Keep::Nothing, 0).hash);
         assert!(record_three(Keep::Nothing, 0).events.is_empty());
+    }
+
+    #[test]
+    fn changes_of_processes_are_kept_with_events_and_change_no_hash() {
+        let record = |keep| {
+            let recorder = Recorder::new(keep);
+            recorder.record_process(SimTime::from_nanos(7), "node-1", || ProcessState::Paused);
+            recorder.finish()
+        };
+        let (kept, hashed) = (record(Keep::Events), record(Keep::Nothing));
+        let change =
+            ProcessChange { at: SimTime::from_nanos(7), node: "node-1".into(), state: ProcessState::Paused };
+        assert_eq!((kept.processes, hashed.processes), (vec![change], vec![]));
+        assert_eq!((kept.hash, hashed.hash), (TraceHash::EMPTY, TraceHash::EMPTY));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The record of a run: its events, their counters and the chained hash over them.
 
 use crate::event::{Event, EventId, Symbol};
+use crate::process::ProcessChange;
 use crate::time::SimTime;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +19,8 @@ pub struct Trace {
     pub hash: TraceHash,
     /// How many events there were of each kind; kinds without events are left out.
     pub counters: BTreeMap<String, u64>,
+    /// The changes of the states of processes in order of time, empty unless events were kept.
+    pub processes: Vec<ProcessChange>,
 }
 
 impl Trace {

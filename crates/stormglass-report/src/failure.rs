@@ -68,7 +68,7 @@ fn at(event: &Event) -> SimTime {
 }
 
 /// Returns the index of the event that reports a violation: a note with the verdict's text.
-fn report_of(trace: &Trace, verdict: &Verdict) -> Option<usize> {
+pub(crate) fn report_of(trace: &Trace, verdict: &Verdict) -> Option<usize> {
     let text = verdict.to_string();
     trace.events.iter().position(|event| event.kind == Kind::Note && trace.text(event.subject) == text)
 }

@@ -1,10 +1,14 @@
 //! Reports for people: the [`timeline`] of a run, the explanation of a wait ([`explain`]), the
-//! state of a node at the deadline of a wait ([`deadline`]), and, with the feature `sweep`, the
+//! state of a node at the deadline of a wait ([`deadline`]), the [`page`] of a run, its trace for
+//! ui.perfetto.dev ([`perfetto`]), and, with the feature `sweep`, the
 //! report of a sweep. [`table`] formats tables for a terminal.
 
 pub mod deadline;
 pub mod explain;
 pub mod failure;
+mod lanes;
+pub mod page;
+pub mod perfetto;
 #[cfg(feature = "sweep")]
 pub mod sweep;
 pub mod table;

@@ -13,7 +13,7 @@ use std::process::{ExitStatus, Termination};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
-use stormglass_core::{Recorder, Scope, Seed, TurnsSpent};
+use stormglass_core::{ProcessState, Recorder, Scope, Seed, TurnsSpent};
 use stormglass_fs::{Disk, Loss};
 use stormglass_net::Host;
 use stormglass_rt as rt;
@@ -227,6 +227,7 @@ impl Node {
 
     pub(crate) fn start(&self, start: &Start) {
         self.life().starts(rt::now());
+        self.record_state();
         start();
     }
 
@@ -257,6 +258,7 @@ impl Node {
     pub(crate) fn keep_paused(&self) {
         self.process().keep_paused();
         Handle::current().pause(self.id);
+        self.record_state();
     }
 
     /// Ends one fault that keeps the node paused. Returns whether the node continues: no other
@@ -265,6 +267,7 @@ impl Node {
         let is_paused = self.process().release_paused();
         if !is_paused {
             Handle::current().resume(self.id);
+            self.record_state();
             self.receive_pending();
         }
         !is_paused
@@ -336,6 +339,7 @@ impl Node {
         if was_down {
             return None;
         }
+        self.recorder.record_process(rt::now(), &self.name, || ProcessState::Down(status.to_string()));
         let (mut waiting, ran) = self.life().ends(status, rt::now());
         waiting.wake_all();
         Some(ran)
@@ -398,6 +402,7 @@ impl Node {
     pub fn pause(&self) {
         if self.process().stop() {
             Handle::current().pause(self.id);
+            self.record_state();
         }
     }
 
@@ -406,7 +411,20 @@ impl Node {
     pub fn resume(&self) {
         if !self.process().cont() {
             Handle::current().resume(self.id);
+            self.record_state();
             self.receive_pending();
+        }
+    }
+
+    /// Records for reports whether the process runs or is paused.
+    fn record_state(&self) {
+        let (is_down, is_paused) = {
+            let process = self.process();
+            (process.is_down(), process.is_paused())
+        };
+        if !is_down {
+            let state = if is_paused { ProcessState::Paused } else { ProcessState::Up };
+            self.recorder.record_process(rt::now(), &self.name, || state);
         }
     }
 

@@ -4,7 +4,9 @@ use crate::args::Explain;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
+use crate::pictures;
 use crate::runfile::current_build;
+use crate::shell::replay_line_of;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use stormglass_core::event::Category;
@@ -38,8 +40,11 @@ struct PartLine<'a> {
 }
 
 pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output) -> Result<Exit, CliError> {
+    pictures::check(&args.pictures)?;
     let run = context.one(&args.one, output)?;
     let played = run.play(Keep::Events);
+    let command = replay_line_of(&args.one, run.seed());
+    pictures::write_all(&args.pictures, &args.one.run, &command, &run, &played, output)?;
     let outcome = &played.outcome;
     let failure = failure(&run, &played).filter(|_| args.node.is_none());
     let Some(wait) = longest(&outcome.waits, args.node.as_deref()) else {

@@ -4,7 +4,9 @@ use crate::args::Replay;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
+use crate::pictures;
 use crate::runfile::current_build;
+use crate::shell::replay_line_of;
 use serde::Serialize;
 use std::fmt::Write;
 use stormglass_core::{Identity, Keep, Outcome};
@@ -32,8 +34,11 @@ enum Line<'a> {
 }
 
 pub(crate) fn replay(context: &Context<'_>, args: Replay, output: &mut Output) -> Result<Exit, CliError> {
+    pictures::check(&args.pictures)?;
     let run = context.one(&args.one, output)?;
     let played = run.play(Keep::Events);
+    let command = replay_line_of(&args.one, run.seed());
+    pictures::write_all(&args.pictures, &args.one.run, &command, &run, &played, output)?;
     let (trace, outcome) = (&played.trace, &played.outcome);
     let filter = Filter {
         detail: if args.all { Detail::Everything } else { Detail::Story },

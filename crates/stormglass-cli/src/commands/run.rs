@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::failures::Failures;
 use crate::output::Output;
+use crate::pictures;
 use crate::progress::Progress;
 use crate::runfile::{RunFile, current_build};
 use crate::shell::replay_line;
@@ -37,6 +38,7 @@ enum Line<'a> {
 }
 
 pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -> Result<Exit, CliError> {
+    pictures::check(&args.pictures)?;
     let scenario = context.scenario(&args.scenario)?;
     let settings = context.settings(scenario, &args.what)?;
     let seeds = args.seeds.unwrap_or(Seeds::one(args.seed.unwrap_or(0)));
@@ -67,6 +69,13 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
     progress.finish();
 
     let failed = failures.count();
+    if !args.pictures.is_empty() {
+        let seed = Seed(failures.first().map_or(seeds.first(), |(seed, _)| *seed));
+        let shown = Run::new(scenario, settings.clone(), seed);
+        let command = replay_line("replay", scenario.name(), &args.what, seed);
+        let played = shown.play(Keep::Events);
+        pictures::write_all(&args.pictures, scenario.name(), &command, &shown, &played, output)?;
+    }
     if let Some(path) = &args.save {
         let seed = failures.first().map_or(seeds.first(), |(seed, _)| *seed);
         RunFile::of(&Run::new(scenario, settings.clone(), Seed(seed))).write(path)?;

@@ -6,12 +6,13 @@ use crate::error::{CliError, Exit};
 use crate::failures::shrink as smallest;
 use crate::files::write;
 use crate::output::Output;
+use crate::pictures;
 use crate::runfile::current_build;
-use crate::shell::quote;
+use crate::shell::{quote, replay_line_of};
 use serde::Serialize;
 use std::fmt::Write;
 use std::time::Duration;
-use stormglass_core::{Identity, Outcome};
+use stormglass_core::{Identity, Keep, Outcome};
 use stormglass_sim::faults::{Fault, Plan};
 
 #[derive(Serialize)]
@@ -25,6 +26,7 @@ pub(crate) fn shrink(
     args: &args::Shrink,
     output: &mut Output,
 ) -> Result<Exit, CliError> {
+    pictures::check(&args.pictures)?;
     let run = context.one(&args.one, output)?;
     let Some(found) = smallest(&run, Duration::MAX) else {
         let message = "the run passes, so there is no failure to shrink: find a seed that fails with `run --seeds A..B`";
@@ -33,6 +35,15 @@ pub(crate) fn shrink(
     let outcome = &found.outcome;
     if let Some(file) = &args.out {
         write(file, &Plan::of(found.faults.clone()).to_toml())?;
+    }
+    if !args.pictures.is_empty() {
+        let smallest = run.clone().with_faults(found.faults.clone());
+        let command = match &args.out {
+            Some(file) => format!("--plan {} with seed {}", quote(&file.to_string_lossy()), run.seed()),
+            None => format!("{}, then shrink", replay_line_of(&args.one, run.seed())),
+        };
+        let played = smallest.play(Keep::Events);
+        pictures::write_all(&args.pictures, &args.one.run, &command, &smallest, &played, output)?;
     }
     if context.json {
         let (identity, faults) =

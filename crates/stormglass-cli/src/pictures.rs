@@ -1,0 +1,57 @@
+//! Writes pictures of a run: its page, and its trace for ui.perfetto.dev.
+
+use crate::args::Pictures;
+use crate::error::CliError;
+use crate::files::{check_writable, write};
+use crate::output::Output;
+use crate::runfile::current_build;
+use stormglass_core::SimTime;
+use stormglass_report::page::{self, PlannedFault, Shown};
+use stormglass_report::perfetto;
+use stormglass_sim::{Played, Run};
+
+/// Checks before a run is played that its pictures can be written.
+///
+/// # Errors
+///
+/// [`CliError::Write`] with the file that cannot.
+pub(crate) fn check(pictures: &Pictures) -> Result<(), CliError> {
+    pictures.html.iter().chain(&pictures.perfetto).try_for_each(|file| check_writable(file))
+}
+
+/// Writes the pictures of a run that was played with its events, and reports where they are.
+///
+/// # Errors
+///
+/// [`CliError::Write`].
+pub(crate) fn write_all(
+    pictures: &Pictures,
+    name: &str,
+    command: &str,
+    run: &Run<'_>,
+    played: &Played,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let Played { outcome, trace } = played;
+    if let Some(file) = &pictures.html {
+        let faults: Vec<PlannedFault> = run
+            .faults()
+            .into_iter()
+            .map(|fault| PlannedFault {
+                at: fault.at.into(),
+                end: fault.end().map(SimTime::from),
+                kind: fault.kind,
+            })
+            .collect();
+        let identity = &run.identity(current_build());
+        let page = page::html(&Shown { name, identity, command, trace, outcome, faults: &faults });
+        write(file, &page)?;
+        output.report(&format!("wrote the page of seed {} to {}\n", run.seed(), file.display()));
+    }
+    if let Some(file) = &pictures.perfetto {
+        write(file, &perfetto::json(trace))?;
+        let where_to = "open it in https://ui.perfetto.dev";
+        output.report(&format!("wrote the trace of seed {} to {}: {where_to}\n", run.seed(), file.display()));
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! The page of a run: one HTML file that shows it, without external resources.
+//!
+//! In reading order: `bands`, the faults; `lives`, the states of processes;
+//! `roles`; `waits` with their critical paths; `headline`, the words on top; `columns`, the events
+//! in a compact form; `document`, all of it as data. The scripts and the style are files in
+//! `templates/run/`.
+
+mod bands;
+mod columns;
+mod document;
+mod headline;
+mod lives;
+mod roles;
+mod waits;
+
+pub use bands::PlannedFault;
+
+use document::Document;
+use stormglass_core::{Identity, Outcome, Trace};
+
+/// What a page shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The name of the run: its scenario or exhibit.
+    pub name: &'a str,
+    /// What is needed to play it again.
+    pub identity: &'a Identity,
+    /// The command that plays it again.
+    pub command: &'a str,
+    /// The trace, with its events.
+    pub trace: &'a Trace,
+    /// How it ended.
+    pub outcome: &'a Outcome,
+    /// The faults of its plan.
+    pub faults: &'a [PlannedFault],
+}
+
+const TEMPLATE: &str = include_str!("../templates/run/page.html");
+const STYLE: &str = include_str!("../templates/run/page.css");
+
+/// The scripts, in the order of dependence.
+const SCRIPTS: [&str; 6] = [
+    include_str!("../templates/run/data.js"),
+    include_str!("../templates/run/model.js"),
+    include_str!("../templates/run/view.js"),
+    include_str!("../templates/run/draw.js"),
+    include_str!("../templates/run/panels.js"),
+    include_str!("../templates/run/main.js"),
+];
+
+/// Renders the page of a run.
+///
+/// # Panics
+///
+/// Never: the data of a run is plain data.
+pub fn html(shown: &Shown<'_>) -> String {
+    let (document, bytes) = Document::of(shown.trace, shown.outcome, shown.faults);
+    let Identity { scenario, seed, model, profile, build, .. } = shown.identity;
+    let headline = &document.headline;
+    let data = serde_json::to_string(&document).expect("the data of a run is plain data");
+    let place = if shown.name == scenario { String::new() } else { format!("{}: ", shown.name) };
+    let passed = shown.outcome.verdict.is_passed();
+    let commit = match build.commit.as_str() {
+        "unknown" => String::new(),
+        known => format!("<span>commit {}</span>", escape(known)),
+    };
+    fill(
+        TEMPLATE,
+        &[
+            ("title", &escape(&headline.title)),
+            ("reason", &escape(&headline.reason)),
+            ("verdict", if passed { "passed" } else { "failed" }),
+            ("name", &escape(&format!("{place}{scenario}, seed {seed}"))),
+            ("settings", &escape(&format!("model {model}, profile {profile}"))),
+            ("trace", &format!("{} events, trace {}", shown.trace.count, shown.trace.hash)),
+            ("commit", &commit),
+            ("command", &escape(shown.command)),
+            ("style", STYLE),
+            // Within a script `<` could end it.
+            ("document", &data.replace('<', "\\u003c")),
+            ("columns", &columns::base64(&bytes)),
+            ("script", &SCRIPTS.join("\n")),
+        ],
+    )
+}
+
+/// Replaces each `{{name}}` of a template by its value. What a value contains is not replaced.
+///
+/// # Panics
+///
+/// Panics if the template names an unknown value.
+fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let mut pieces = template.split("{{");
+    let mut text = pieces.next().unwrap_or_default().to_string();
+    for piece in pieces {
+        let (name, rest) = piece.split_once("}}").expect("each {{ of the template has its }}");
+        let value = values.iter().find(|(known, _)| *known == name);
+        text += value.unwrap_or_else(|| panic!("the template names the unknown value {name}")).1;
+        text += rest;
+    }
+    text
+}
+
+/// Returns text with the characters escaped that HTML gives a meaning.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests;

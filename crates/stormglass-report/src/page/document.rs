@@ -1,0 +1,84 @@
+//! The data of a page: what its scripts draw.
+
+use super::bands::{Band, PlannedFault};
+use super::columns::{self, Columns};
+use super::headline::Headline;
+use super::lives::Life;
+use super::roles::Role;
+use super::waits::{self, ShownWait};
+use crate::lanes::Lanes;
+use serde::Serialize;
+use stormglass_core::event::Category;
+use stormglass_core::{Kind, Outcome, Trace};
+
+/// The version of the data's form.
+const VERSION: u32 = 1;
+
+/// The data of a page, without the columns of events. Times are nanoseconds since the start of the
+/// run, events are named by their numbers from 1, lanes and waits by their indexes from 0.
+#[derive(Debug, Serialize)]
+pub(super) struct Document<'a> {
+    version: u32,
+    ended: u64,
+    pub(super) headline: Headline,
+    passed: bool,
+    symbols: &'a [String],
+    kinds: Vec<(&'static str, usize)>,
+    categories: [&'static str; Category::ALL.len()],
+    pub(super) lanes: Vec<String>,
+    /// Pairs of a node's symbol and its lane.
+    lane_of: Vec<(usize, usize)>,
+    scopes: Vec<[u32; 2]>,
+    pub(super) events: usize,
+    columns: [&'static str; columns::NAMES.len()],
+    lengths: [usize; columns::NAMES.len()],
+    pub(super) waits: Vec<ShownWait>,
+    /// The wait that is shown first.
+    chosen: Option<usize>,
+    faults: Vec<Band>,
+    lives: Vec<Life>,
+    roles: Vec<Role>,
+}
+
+impl Document<'_> {
+    /// Returns the data of a run, and the bytes of its columns.
+    pub(super) fn of<'a>(
+        trace: &'a Trace,
+        outcome: &Outcome,
+        faults: &[PlannedFault],
+    ) -> (Document<'a>, Vec<u8>) {
+        let ended = trace.events.last().map_or(0, |event| event.at_nanos).max(outcome.ended.as_nanos());
+        let end = stormglass_core::SimTime::from_nanos(ended);
+        let lanes = Lanes::of(trace);
+        let bands: Vec<Band> = faults.iter().map(|fault| Band::of(fault, &lanes, end)).collect();
+        let lives = Life::of(trace, &lanes, &bands, end);
+        let waits = ShownWait::all(trace, &outcome.waits, &lanes);
+        let chosen = waits::chosen(&outcome.waits, &outcome.verdict);
+        let headline = Headline::of(trace, outcome, chosen.map(|index| &waits[index]), &bands, &lanes);
+        let Columns { scopes, lengths, bytes } = Columns::of(trace);
+        let category = |kind: &Kind| {
+            Category::ALL.iter().position(|&of| of == kind.category()).expect("every category is in ALL")
+        };
+        let document = Document {
+            version: VERSION,
+            ended,
+            headline,
+            passed: outcome.verdict.is_passed(),
+            symbols: &trace.symbols,
+            kinds: Kind::ALL.iter().map(|kind| (kind.name(), category(kind))).collect(),
+            categories: Category::ALL.map(Category::name),
+            lane_of: lanes.of_symbol.iter().map(|(symbol, &lane)| (symbol.index(), lane)).collect(),
+            roles: Role::of(trace, &lanes, &lives, end),
+            lanes: lanes.names,
+            scopes,
+            events: trace.events.len(),
+            columns: columns::NAMES,
+            lengths,
+            waits,
+            chosen,
+            faults: bands,
+            lives,
+        };
+        (document, bytes)
+    }
+}
