@@ -14,7 +14,7 @@ use regex_lite::Regex;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
-use stormglass_core::{Branch, Seed, SimTime};
+use stormglass_core::{Branch, Kind, Seed, SimTime};
 use stormglass_sweep::Seeds;
 
 /// Simulates clusters deterministically: replays a failure from its seed, explains which waits took
@@ -158,6 +158,19 @@ pub(crate) struct Replay {
     /// longer.
     #[arg(long)]
     pub(crate) all: bool,
+    /// Show each repetition of what repeats, such as a poll that is refused. Default: four or more
+    /// are one line.
+    #[arg(long)]
+    pub(crate) unfold: bool,
+    /// Show only events of this node. Repeatable.
+    #[arg(long = "node", value_name = "NODE")]
+    pub(crate) nodes: Vec<String>,
+    /// Show only events of this kind, for example fsync, whatever their length. Repeatable.
+    #[arg(long = "kind", value_name = "KIND", value_parser = kind)]
+    pub(crate) kinds: Vec<Kind>,
+    /// Show nothing before this simulated time, for example 1s.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub(crate) from: Option<Duration>,
     /// Show nothing after this simulated time, for example 2s.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub(crate) until: Option<Duration>,
@@ -202,6 +215,13 @@ pub(crate) struct Check {
     /// Worker threads. Default: one per core.
     #[arg(long)]
     pub(crate) jobs: Option<NonZeroUsize>,
+}
+
+/// Parses the name of a kind of event.
+fn kind(text: &str) -> Result<Kind, String> {
+    let names = || Kind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+    let kind = Kind::ALL.iter().find(|kind| kind.name() == text).copied();
+    kind.ok_or_else(|| format!("no kind of event has this name; they are {}", names()))
 }
 
 /// Parses `3200000000ns:17`.

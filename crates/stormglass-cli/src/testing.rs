@@ -89,7 +89,7 @@ impl Test {
     ///
     /// If a run fails, with a message that says how many failed in which way; what happened last in
     /// the first of them; the smallest plan with which it still fails, as far as it was found in time;
-    /// and the commands that replay and explain it. If a property that has to hold in at least one run
+    /// and the commands that replay and explain it, and that write its page. If a property that has to hold in at least one run
     /// ([`stormglass_sim::World::sometimes`]) held in none. If a setting is wrong, with the message of
     /// the error.
     pub fn run(self) {
@@ -169,8 +169,8 @@ impl Test {
             let _ = write!(text, "\n{}:\n\n{}", shrunk.headline(), shrunk.lines());
         }
         text += "\nThis run again:\n\n";
-        for command in ["replay", "explain"] {
-            let command = quote(&format!("{command} --seed {seed}"));
+        for command in ["replay --seed", "explain --seed", "replay --html run.html --seed"] {
+            let command = quote(&format!("{command} {seed}"));
             let _ = writeln!(text, "  STORMGLASS={command} cargo test {} -- --exact --nocapture", self.name);
         }
         if let Some(directory) = self.environment.artifacts(&self.name) {

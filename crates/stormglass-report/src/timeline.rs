@@ -1,5 +1,7 @@
 //! The timeline of a run: one line per event with time, node, description and duration.
 
+pub mod fold;
+
 use crate::table::seconds;
 use regex_lite::Regex;
 use std::collections::BTreeMap;
@@ -12,8 +14,14 @@ use stormglass_core::{Event, Kind, SimTime, Symbol, Trace};
 pub struct Filter {
     /// The level of detail.
     pub detail: Detail,
+    /// No events before this time.
+    pub from: Option<SimTime>,
     /// No events after this time.
     pub until: Option<SimTime>,
+    /// Only events of these nodes; of all if empty.
+    pub nodes: Vec<String>,
+    /// Only events of these kinds; of all if empty. What they select is shown in any detail.
+    pub kinds: Vec<Kind>,
     /// Only lines that match this expression.
     pub grep: Option<Regex>,
 }
@@ -45,11 +53,16 @@ pub struct Line<'a> {
 
 /// Returns the lines of a timeline.
 pub fn lines<'a>(trace: &'a Trace, filter: &Filter) -> Vec<Line<'a>> {
-    let until = filter.until.map_or(u64::MAX, SimTime::as_nanos);
+    let (from, until) = (filter.from.unwrap_or_default(), filter.until.unwrap_or(SimTime::MAX));
     let mut lines = Vec::new();
     let story = Story::of(trace);
-    for (index, event) in trace.events.iter().enumerate().filter(|(_, event)| event.at_nanos <= until) {
-        if filter.detail == Detail::Story && !story.shows(index, event) {
+    let is_selected = |event: &Event| {
+        (from.as_nanos()..=until.as_nanos()).contains(&event.at_nanos)
+            && (filter.kinds.is_empty() || filter.kinds.contains(&event.kind))
+            && (filter.nodes.is_empty() || filter.nodes.iter().any(|node| node == trace.text(event.node)))
+    };
+    for (index, event) in trace.events.iter().enumerate().filter(|(_, event)| is_selected(event)) {
+        if filter.detail == Detail::Story && filter.kinds.is_empty() && !story.shows(index, event) {
             continue;
         }
         let text = line(trace, event, story.syncs_in_step[index]);
@@ -63,7 +76,7 @@ pub fn lines<'a>(trace: &'a Trace, filter: &Filter) -> Vec<Line<'a>> {
 /// Returns the times at which waits exceeded their deadlines, with their lines. They are not
 /// events, since the run continues.
 pub fn deadlines(trace: &Trace, filter: &Filter) -> Vec<(SimTime, String)> {
-    let until = filter.until.unwrap_or(SimTime::from_nanos(u64::MAX));
+    let (from, until) = (filter.from.unwrap_or_default(), filter.until.unwrap_or(SimTime::MAX));
     let mut open: BTreeMap<Symbol, (SimTime, &Event)> = BTreeMap::new();
     for event in &trace.events {
         let at = SimTime::from_nanos(event.at_nanos);
@@ -78,7 +91,16 @@ pub fn deadlines(trace: &Trace, filter: &Filter) -> Vec<(SimTime, String)> {
         }
     }
     let end = trace.events.last().map_or(0, |event| event.at_nanos);
-    let passed = open.into_values().filter(|(at, _)| at.as_nanos() <= end && *at <= until);
+    // The subject of a wait names the node that is waited for.
+    let is_of = |begin: &Event, node: &String| {
+        trace.text(begin.node) == node || trace.text(begin.subject).ends_with(&format!(" on {node}"))
+    };
+    let passed = open.into_values().filter(|(at, begin)| {
+        at.as_nanos() <= end
+            && (from..=until).contains(at)
+            && filter.kinds.is_empty()
+            && (filter.nodes.is_empty() || filter.nodes.iter().any(|node| is_of(begin, node)))
+    });
     let mut passed: Vec<(SimTime, String)> = passed
         .map(|(at, begin)| {
             let deadline = seconds(Duration::from_nanos(begin.value));
@@ -250,11 +272,27 @@ mod tests {
     }
 
     #[test]
+    fn nodes_kinds_and_from_select_events() {
+        let (from, kinds) = (Some(SimTime::from_nanos(250_000_000)), vec![Kind::Tick, Kind::Write]);
+        let shown = |nodes: &[&str]| {
+            let nodes = nodes.iter().map(ToString::to_string).collect();
+            fenced(&Filter { from, nodes, kinds: kinds.clone(), ..Filter::default() })
+        };
+        expect![[r#"
+            |     time  node     what                                                            took
+            |   0.300s  node-1     raft tick                                                   0.100s
+        "#]]
+        .assert_eq(&shown(&["node-2", "node-1"]));
+        assert_eq!(shown(&["node-2"]).lines().count(), 1);
+    }
+
+    #[test]
     fn until_and_grep_filter_all_events() {
         let filter = Filter {
             detail: Detail::Everything,
             until: Some(SimTime::from_nanos(300_000_000)),
             grep: Some(Regex::new("wal|tick").unwrap()),
+            ..Filter::default()
         };
         expect![[r#"
             |     time  node     what                                                            took

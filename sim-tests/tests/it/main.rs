@@ -10,6 +10,7 @@ mod console;
 mod determinism;
 mod http;
 mod last_seed;
+mod pictures;
 mod plans;
 mod rare;
 mod sweeps;

@@ -42,7 +42,10 @@ pub(crate) fn replay(context: &Context<'_>, args: Replay, output: &mut Output) -
     let (trace, outcome) = (&played.trace, &played.outcome);
     let filter = Filter {
         detail: if args.all { Detail::Everything } else { Detail::Story },
+        from: args.from.map(Into::into),
         until: args.until.map(Into::into),
+        nodes: args.nodes,
+        kinds: args.kinds,
         grep: args.grep,
     };
     if context.json {
@@ -64,6 +67,7 @@ pub(crate) fn replay(context: &Context<'_>, args: Replay, output: &mut Output) -
     }
     let lines = timeline::lines(trace, &filter);
     let shown = lines.len();
+    let lines = if args.all || args.unfold { lines } else { timeline::fold::folded(lines) };
     let mut text = timeline::render(&lines, &timeline::deadlines(trace, &filter));
     let _ = writeln!(
         text,

@@ -101,7 +101,8 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
         } else {
             format!("{}\nfirst failure: seed {seed}, {}\n", failures.lines(), outcome.verdict)
         };
-        output.print(&format!("\n{which}  {}\n  {}\n", line("replay"), line("explain")));
+        let (replay, explain) = (line("replay"), line("explain"));
+        output.print(&format!("\n{which}  {replay}\n  {explain}\n  {replay} --html run.html\n"));
     }
     let is_met = failed == 0 && sometimes.never().next().is_none();
     Ok(if is_met { Exit::Held } else { Exit::Failed })

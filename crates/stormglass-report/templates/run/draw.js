@@ -289,8 +289,12 @@ function drawState(lane) {
       context.lineWidth = 1.8;
       line(left - 3, middle - 4, left + 4, middle + 4);
       line(left - 3, middle + 4, left + 4, middle - 4);
-      const width = label(`down, ${life.why}`, left + 9, middle + 0.5, right - left - 12, colour.bad);
-      if (width) continue;
+      const text = `down, ${life.why}`, wide = context.measureText(text).width;
+      if (wide + 20 < right - left) {
+        context.fillStyle = colour.panel;
+        context.fillRect(left + 7, row.y, wide + 6, row.height);
+        label(text, left + 10, middle + 0.5, wide + 2, colour.bad);
+      }
     } else if (life.state === "paused") {
       context.strokeStyle = colour.dim;
       context.lineWidth = 1;

@@ -115,7 +115,7 @@ function step(list, forwards) {
 
 const GUTTER = 104, TOP = 26, PAD = 9;
 /** How many times as high as their least height rows are at most, where there is room. */
-const TALLEST = 2.1;
+const TALLEST = 3;
 const layout = { width: 0, height: 0, content: 0, scroll: 0, scale: 1, lanes: [], waits: { y: 0, height: 0 }, faults: { y: 0, height: 0 } };
 const WAIT_HEIGHT = 20, FAULT_HEIGHT = 17, FAULT_ROWS = 3;
 
