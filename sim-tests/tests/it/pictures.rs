@@ -123,3 +123,38 @@ fn flows_of_the_perfetto_trace_pair_up() {
     assert!(threads.contains("main") && threads.contains("metadata server"), "{threads:?}");
     assert!(entries.iter().any(|entry| entry["ph"] == "C" && entry["args"]["operations"] == 2));
 }
+
+#[test]
+fn a_failure_ends_with_the_command_for_its_page() {
+    let (exit, printed, _) = stormglass(&["run", "cold-start", "--seed", "3", "--set", "admin.deadline=1ms"]);
+    assert_eq!(exit, Exit::Failed);
+    let lines: Vec<&str> = printed.lines().rev().take(3).collect();
+    assert!(
+        lines[0].ends_with(
+            "replay cold-start --profile ci-disk --set admin.deadline=1ms --seed 3 --html run.html"
+        )
+    );
+    assert!(lines[1].contains(" explain cold-start "), "{printed}");
+    assert_eq!(lines[2].to_string() + " --html run.html", lines[0]);
+}
+
+#[test]
+fn a_timeline_folds_what_repeats() {
+    let lines = |more: &[&str]| {
+        let (_, printed, _) = stormglass(&[&["replay", "incident-2973"], more].concat());
+        printed
+            .lines()
+            .filter(|line| line.contains("  refuse runner -> node-1"))
+            .map(String::from)
+            .collect::<Vec<_>>()
+    };
+    let (folded, each) = (lines(&[]), lines(&["--unfold"]));
+    assert_eq!((folded.len(), each.len()), (1, 46), "{folded:?}");
+    assert!(folded[0].contains("46 ×, every 0.250 s until"), "{folded:?}");
+    let of_node = lines(&["--unfold", "--node", "node-1"]);
+    assert!(of_node.is_empty(), "the harness is refused, not node-1: {of_node:?}");
+    let syncs =
+        stormglass(&["replay", "incident-2973", "--kind", "fsync", "--node", "node-2", "--from", "1s"]).1;
+    let shown = syncs.lines().filter(|line| line.contains("node-2")).count();
+    assert_eq!(syncs.lines().filter(|line| line.contains("  fsync /data")).count(), shown - 1, "{syncs}");
+}

@@ -182,7 +182,7 @@ const KEY = {
   "/": () => { box.focus(); box.select(); }, n: () => step(view.matching, true), N: () => step(view.matching, false),
   "[": () => stepOnNode(false), "]": () => stepOnNode(true),
   c: () => view.selected && events.cause[view.selected - 1] && select(events.cause[view.selected - 1]),
-  w: () => source.waits.length && chooseWait((view.wait + 1) % source.waits.length),
+  w: () => source.waits.length && chooseWait(((view.wait ?? -1) + 1) % source.waits.length),
   Escape: () => select(0), "?": () => byId("help").showModal(),
 };
 document.addEventListener("keydown", event => {
@@ -201,7 +201,7 @@ function writeAddress() {
   const parts = [];
   if (view.from > whole.from || view.to < whole.to) parts.push(`t=${((view.from + view.to) / 2e9).toFixed(9).replace(/0+$/, "").replace(/\.$/, "")}`, `w=${Number(((view.to - view.from) / 1e9).toPrecision(6))}`);
   if (view.selected) parts.push(`event=${view.selected}`);
-  if (view.wait !== null && view.wait !== source.chosen) parts.push(`wait=${view.wait}`);
+  if (view.wait !== null && view.wait !== firstWait) parts.push(`wait=${view.wait}`);
   const address = parts.length ? "#" + parts.join("&") : "#";
   if (address === written || address === "#" && !location.hash) return;
   written = address;

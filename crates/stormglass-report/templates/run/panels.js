@@ -39,12 +39,12 @@ function openTab(name) {
 
 // The critical path.
 
-let shownWait = null;
+let shownWait;
 function showPath() {
   if (shownWait === view.wait) return;
   shownWait = view.wait;
   const wait = source.waits[view.wait];
-  if (!wait) {
+  if (!wait && !failure) {
     byId("path").replaceChildren(element("p", {}, "This run has no wait with a deadline, so there is no critical path to show. Select an event to see what led to it."));
     return;
   }
@@ -54,8 +54,9 @@ function showPath() {
     const text = `${exceeded ? "✗" : "✓"} ${name} on ${node}: ${lengthOf(length)}${ended ? "" : " and more"}${began ? `, from ${seconds(began)}` : ""}`;
     return element("option", { value: w, selected: w === view.wait }, text);
   };
-  const chooser = element("select", { "aria-label": "The wait whose critical path is drawn", onchange: event => chooseWait(Number(event.target.value)) }, ...order.slice(0, 500).map(option));
-  byId("path").replaceChildren(chooser, ...(wait.explained ? explained(wait) : sumsOnly(wait)).filter(Boolean));
+  const chooser = element("select", { "aria-label": "The wait whose critical path is drawn", onchange: event => chooseWait(event.target.value === "" ? null : Number(event.target.value)) }, ...order.slice(0, 500).map(option));
+  if (failure) chooser.prepend(element("option", { value: "", selected: !wait }, `✗ ${failure.title}: ${seconds(failure.at)}`));
+  byId("path").replaceChildren(chooser, ...(!wait ? ledToFailure() : wait.explained ? explained(wait) : sumsOnly(wait)).filter(Boolean));
 }
 
 /** The share of each category as one bar, with its key. */
@@ -91,6 +92,14 @@ function explained(wait) {
     left.length ? element("p", { class: "left" }, `Also in the total: ${left.map(([name, sum]) => `${name} ${lengthOf(sum)}`).join(", ")}`) : null,
     element("h3", {}, "What it waited for, longest first"),
     element("table", { class: "reasons" }, element("tbody", {}, ...most.map(reason)))];
+}
+
+/** The time of the path to the failure by category, and its last events. */
+function ledToFailure() {
+  const sums = source.categories.map(() => 0), chain = [];
+  for (const { from, to, i } of view.path) sums[categoryOf[events.kind[i]]] += to - from;
+  for (let number = failure.event; number && chain.length < 20; number = events.cause[number - 1]) chain.push(number);
+  return [...shares(sums, failure.at || 1), element("h3", {}, "What led to it, each the cause of the next"), ...chain.reverse().map(number => eventLink(number))];
 }
 
 /** What is known of a wait whose table the page does not have: the sums of its path. */

@@ -3,6 +3,10 @@
 const whole = { from: 0, to: Math.max(source.ended * 1.02, 1000) };
 const SHORTEST = 100;
 
+/** The failure that is no wait's: its moment, if an event reports it. What led to it is then drawn first. */
+const failure = source.headline.moments.find(moment => moment.mark === "failure" && moment.event) ?? null;
+const firstWait = failure ? null : source.chosen;
+
 const view = {
   from: whole.from,
   to: whole.to,
@@ -12,7 +16,7 @@ const view = {
   hovered: 0,
   /** The time under the pointer, or null. */
   pointer: null,
-  wait: source.chosen,
+  wait: firstWait,
   path: [],
   onPath: new Uint8Array(eventCount),
   hiddenCategories: new Set(),
@@ -69,11 +73,12 @@ function select(number, { move = true } = {}) {
   changed();
 }
 
+/** Draws the critical path of a wait, or with null of the failure. */
 function chooseWait(w) {
   view.wait = w;
   view.onPath.fill(0);
   const wait = source.waits[w];
-  view.path = wait ? pathTo(wait.end, wait.began) : [];
+  view.path = wait ? pathTo(wait.end, wait.began) : failure ? pathTo(failure.event, 0) : [];
   for (const { i } of view.path) view.onPath[i] = 1;
   changed();
 }
