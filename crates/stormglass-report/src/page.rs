@@ -36,15 +36,26 @@ pub struct Shown<'a> {
 }
 
 const TEMPLATE: &str = include_str!("../templates/run/page.html");
-const STYLE: &str = include_str!("../templates/run/page.css");
+
+const STYLES: [&str; 2] =
+    [include_str!("../templates/run/page.css"), include_str!("../templates/run/panels.css")];
 
 /// The scripts, in the order of dependence.
-const SCRIPTS: [&str; 6] = [
+const SCRIPTS: [&str; 15] = [
     include_str!("../templates/run/data.js"),
     include_str!("../templates/run/model.js"),
     include_str!("../templates/run/view.js"),
+    include_str!("../templates/run/canvas.js"),
+    include_str!("../templates/run/frame.js"),
+    include_str!("../templates/run/lanes.js"),
+    include_str!("../templates/run/relations.js"),
+    include_str!("../templates/run/overview.js"),
     include_str!("../templates/run/draw.js"),
-    include_str!("../templates/run/panels.js"),
+    include_str!("../templates/run/elements.js"),
+    include_str!("../templates/run/path.js"),
+    include_str!("../templates/run/event.js"),
+    include_str!("../templates/run/log.js"),
+    include_str!("../templates/run/legend.js"),
     include_str!("../templates/run/main.js"),
 ];
 
@@ -75,7 +86,7 @@ pub fn html(shown: &Shown<'_>) -> String {
             ("trace", &format!("{} events, trace {}", shown.trace.count, shown.trace.hash)),
             ("commit", &commit),
             ("command", &escape(shown.command)),
-            ("style", STYLE),
+            ("style", &STYLES.join("\n")),
             // Within a script `<` could end it.
             ("document", &data.replace('<', "\\u003c")),
             ("columns", &columns::base64(&bytes)),

@@ -1,7 +1,8 @@
 // The data of the run: the document, and the columns of its events.
 
 const source = JSON.parse(document.getElementById("document").textContent);
-if (source.version !== 1) throw new Error(`version ${source.version} of the data is unknown, this page reads 1`);
+if (source.version !== 1)
+  throw new Error(`version ${source.version} of the data is unknown, this page reads 1`);
 
 /** The bytes of base64 text. */
 function bytesOf(text) {
@@ -11,16 +12,22 @@ function bytesOf(text) {
   return bytes;
 }
 
-/** Reads `count` unsigned LEB128 numbers from each column. Numbers of 2^53 and more lose their last digits, so `exact` has them as text. */
+/**
+ * Reads `count` unsigned LEB128 numbers from each column. Numbers of 2^53 and more lose their last
+ * digits, so `exact` has them as text.
+ */
 function readColumns({ columns, lengths, events: count }, bytes) {
   const read = { exact: new Map() };
   let place = 0;
   columns.forEach((name, index) => {
-    const numbers = name === "at" || name === "took" || name === "value" ? new Float64Array(count) : new Uint32Array(count);
+    const numbers =
+      name === "at" || name === "took" || name === "value" ? new Float64Array(count) : new Uint32Array(count);
     const end = place + lengths[index];
     for (let i = 0; i < count; i++) {
       const start = place;
-      let number = 0, factor = 1, byte;
+      let number = 0,
+        factor = 1,
+        byte;
       do {
         byte = bytes[place++];
         number += (byte & 127) * factor;
@@ -29,7 +36,7 @@ function readColumns({ columns, lengths, events: count }, bytes) {
       numbers[i] = number;
       if (number > Number.MAX_SAFE_INTEGER && name === "value") {
         let exact = 0n;
-        for (let at = place - 1; at >= start; at--) exact = exact << 7n | BigInt(bytes[at] & 127);
+        for (let at = place - 1; at >= start; at--) exact = (exact << 7n) | BigInt(bytes[at] & 127);
         read.exact.set(i, String(exact));
       }
     }
@@ -58,16 +65,26 @@ const valueOf = i => events.exact.get(i) ?? String(events.value[i]);
 
 /** What an event is, in words. */
 function describe(i) {
-  const subject = subjectOf(i), kind = kindName[events.kind[i]];
+  const subject = subjectOf(i),
+    kind = kindName[events.kind[i]];
   switch (kind) {
-    case "step": return `✓ ${subject}`;
-    case "note": return subject.startsWith("violated ") ? `✗ ${subject}` : `• ${subject}`;
-    case "status": return `= ${subject}`;
-    case "wait": return `… begins to wait for ${subject}`;
-    case "waited": return `✓ has waited for ${subject}`;
-    case "sleep": case "tick": return subject;
-    case "compute": return `cpu: ${subject}`;
-    default: return `${kind} ${subject}`;
+    case "step":
+      return `✓ ${subject}`;
+    case "note":
+      return subject.startsWith("violated ") ? `✗ ${subject}` : `• ${subject}`;
+    case "status":
+      return `= ${subject}`;
+    case "wait":
+      return `… begins to wait for ${subject}`;
+    case "waited":
+      return `✓ has waited for ${subject}`;
+    case "sleep":
+    case "tick":
+      return subject;
+    case "compute":
+      return `cpu: ${subject}`;
+    default:
+      return `${kind} ${subject}`;
   }
 }
 
@@ -86,11 +103,18 @@ function lengthOf(nanos) {
   return `${(nanos / 1e9).toFixed(3)} s`;
 }
 
+/** A wait with its length. */
+function waitText({ name, node, length, ended, exceeded }) {
+  const more = ended ? "" : " and more";
+  return `${exceeded ? "✗" : "✓"} ${name} on ${node}: ${lengthOf(length)}${more}`;
+}
+
 /** The first index whose number is `least` or more, in ascending numbers. */
 function lowerBound(numbers, least, from = 0, to = numbers.length) {
   while (from < to) {
     const middle = (from + to) >> 1;
-    if (numbers[middle] < least) from = middle + 1; else to = middle;
+    if (numbers[middle] < least) from = middle + 1;
+    else to = middle;
   }
   return from;
 }

@@ -29,12 +29,17 @@ const view = {
 
 const listeners = [];
 /** Calls a function after each change of the view, once per frame. */
-function onChange(listener) { listeners.push(listener); }
+function onChange(listener) {
+  listeners.push(listener);
+}
 let isScheduled = false;
 function changed() {
   if (isScheduled) return;
   isScheduled = true;
-  requestAnimationFrame(() => { isScheduled = false; listeners.forEach(listener => listener()); });
+  requestAnimationFrame(() => {
+    isScheduled = false;
+    listeners.forEach(listener => listener());
+  });
 }
 
 function show(from, to) {
@@ -84,7 +89,8 @@ function chooseWait(w) {
 }
 
 /** Whether an event is shown under the filters. */
-const isShown = i => !view.hiddenCategories.has(categoryOf[events.kind[i]]) && !view.hiddenNodes.has(laneOf(i));
+const isShown = i =>
+  !view.hiddenCategories.has(categoryOf[events.kind[i]]) && !view.hiddenNodes.has(laneOf(i));
 
 /** Finds the events whose text contains each word. */
 function search(text) {
@@ -93,8 +99,10 @@ function search(text) {
   view.matches = null;
   if (words.length) {
     // Which words each string, kind and pair of node and task contains, as bits.
-    const bits = text => words.reduce((found, word, bit) => text.toLowerCase().includes(word) ? found | 1 << bit : found, 0);
-    const ofSymbol = source.symbols.map(bits), ofKind = kindName.map(bits);
+    const bits = text =>
+      words.reduce((found, word, bit) => (text.toLowerCase().includes(word) ? found | (1 << bit) : found), 0);
+    const ofSymbol = source.symbols.map(bits),
+      ofKind = kindName.map(bits);
     const ofScope = source.scopes.map(([node, task]) => ofSymbol[node] | ofSymbol[task]);
     const all = (1 << words.length) - 1;
     view.matches = new Uint8Array(eventCount);
@@ -112,26 +120,41 @@ function search(text) {
 function step(list, forwards) {
   if (!list.length) return;
   const here = view.selected || (forwards ? lowerBound(events.at, view.from) : eventCount + 1);
-  const after = lowerBound(list, here + 1), before = lowerBound(list, here) - 1;
+  const after = lowerBound(list, here + 1),
+    before = lowerBound(list, here) - 1;
   select(forwards ? list[after % list.length] : list[(before + list.length) % list.length]);
 }
 
 // The layout.
 
-const GUTTER = 104, TOP = 26, PAD = 9;
+const GUTTER = 104,
+  TOP = 26,
+  PAD = 9;
 /** How many times as high as their least height rows are at most, where there is room. */
 const TALLEST = 3;
-const layout = { width: 0, height: 0, content: 0, scroll: 0, scale: 1, lanes: [], waits: { y: 0, height: 0 }, faults: { y: 0, height: 0 } };
-const WAIT_HEIGHT = 20, FAULT_HEIGHT = 17, FAULT_ROWS = 3;
+const layout = {
+  width: 0,
+  height: 0,
+  content: 0,
+  scroll: 0,
+  scale: 1,
+  lanes: [],
+  waits: { y: 0, height: 0 },
+  faults: { y: 0, height: 0 },
+};
+const WAIT_HEIGHT = 20,
+  FAULT_HEIGHT = 17,
+  FAULT_ROWS = 3;
 
 /** The rows of the faults' labels, so that they do not cover each other. */
 const faultRow = (() => {
-  const ends = [], row = source.faults.map(fault => {
-    let place = 0;
-    while (place < FAULT_ROWS - 1 && (ends[place] ?? -1) > fault.from) place++;
-    ends[place] = Math.max(ends[place] ?? 0, fault.to, fault.from + whole.to * 0.03);
-    return place;
-  });
+  const ends = [],
+    row = source.faults.map(fault => {
+      let place = 0;
+      while (place < FAULT_ROWS - 1 && (ends[place] ?? -1) > fault.from) place++;
+      ends[place] = Math.max(ends[place] ?? 0, fault.to, fault.from + whole.to * 0.03);
+      return place;
+    });
   row.count = ends.length;
   return row;
 })();
@@ -147,7 +170,8 @@ function arrange() {
 
 function place(scale) {
   layout.scale = scale;
-  const gap = 3 * scale, pad = PAD * Math.sqrt(scale);
+  const gap = 3 * scale,
+    pad = PAD * Math.sqrt(scale);
   let y = TOP + 6;
   layout.waits = { y, height: waitRow.count * WAIT_HEIGHT };
   y += layout.waits.height + (waitRow.count ? 6 : 0);
@@ -155,10 +179,13 @@ function place(scale) {
   y += layout.faults.height + (faultRow.count ? 4 : 0);
   layout.lanes = source.lanes.map((name, lane) => {
     if (view.hiddenNodes.has(lane)) return null;
-    const top = y, placed = {};
+    const top = y,
+      placed = {};
     y += pad;
     for (const rowName of ROW_NAMES) {
-      const row = rows[lane][rowName], height = ROWS[rowName].height * (rowName === "state" || rowName === "steps" ? Math.sqrt(scale) : scale);
+      const row = rows[lane][rowName],
+        height =
+          ROWS[rowName].height * (rowName === "state" || rowName === "steps" ? Math.sqrt(scale) : scale);
       if (rowName === "state" ? !hasState(lane) : row.events.length === 0) continue;
       placed[rowName] = { y, height: height * row.levels, level: height };
       y += height * row.levels + gap;
@@ -172,22 +199,29 @@ function place(scale) {
 /** Whether a lane is a node's, with processes, and not only the harness's. */
 function hasState(lane) {
   const isIn = list => list.some(entry => entry.lane === lane);
-  return isIn(source.lives) || isIn(source.roles) || rows[lane].disk.events.length > 0 || rows[lane].steps.longest > 0;
+  return (
+    isIn(source.lives) ||
+    isIn(source.roles) ||
+    rows[lane].disk.events.length > 0 ||
+    rows[lane].steps.longest > 0
+  );
 }
 
-const xOf = at => GUTTER + (at - view.from) / (view.to - view.from) * (layout.width - GUTTER);
-const timeAt = x => view.from + (x - GUTTER) / (layout.width - GUTTER) * (view.to - view.from);
+const xOf = at => GUTTER + ((at - view.from) / (view.to - view.from)) * (layout.width - GUTTER);
+const timeAt = x => view.from + ((x - GUTTER) / (layout.width - GUTTER)) * (view.to - view.from);
 
 /** Where the critical path runs along an event's bar: near its lower edge, so that its label can be read. */
 function pathY(i) {
-  const lane = layout.lanes[laneOf(i)], name = rowOfKind[events.kind[i]];
+  const lane = layout.lanes[laneOf(i)],
+    name = rowOfKind[events.kind[i]];
   const row = lane && name && lane.rows[name];
   return row && (name === "disk" || name === "cpu") ? row.y + (level[i] + 1) * row.level - 2.5 : yOf(i);
 }
 
 /** The middle of an event's bar, from the top of the content; null if it has none. */
 function yOf(i) {
-  const lane = layout.lanes[laneOf(i)], name = rowOfKind[events.kind[i]];
+  const lane = layout.lanes[laneOf(i)],
+    name = rowOfKind[events.kind[i]];
   if (!lane) return null;
   const row = name && lane.rows[name];
   return row ? row.y + (level[i] + 0.5) * row.level : lane.y + PAD + 6;
@@ -199,5 +233,6 @@ function revealRow(i) {
   if (!lane) return;
   const scroll = document.getElementById("scroll");
   if (lane.y < scroll.scrollTop + TOP) scroll.scrollTop = lane.y - TOP;
-  else if (lane.y + lane.height > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = lane.y + lane.height - scroll.clientHeight;
+  else if (lane.y + lane.height > scroll.scrollTop + scroll.clientHeight)
+    scroll.scrollTop = lane.y + lane.height - scroll.clientHeight;
 }

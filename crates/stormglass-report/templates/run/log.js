@@ -1,0 +1,99 @@
+// The log: only the lines in sight are elements.
+
+const LINE = 19;
+let logEvents = logLines,
+  logState = "";
+
+/** Chooses the lines of the log: those of the filters, or every event. */
+function fillLog() {
+  const all = byId("everything").checked;
+  const statuses = byId("statuses").checked;
+  const list = all
+    ? Array.from({ length: eventCount }, (_, i) => i)
+    : statuses
+      ? logLines
+      : logLines.filter(i => events.kind[i] !== KIND.status);
+  logEvents = list.filter(
+    i => !view.hiddenNodes.has(laneOf(i)) && (!all || !view.hiddenCategories.has(categoryOf[events.kind[i]])),
+  );
+  byId("list").style.height = logEvents.length * LINE + "px";
+  logState = "";
+  drawLog();
+}
+
+/** The place in the log of the first line at a time or later. */
+function logPlace(at) {
+  let from = 0,
+    to = logEvents.length;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (events.at[logEvents[middle]] < at) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+function drawLog() {
+  const lines = byId("lines"),
+    first = Math.max(0, Math.floor(lines.scrollTop / LINE) - 4),
+    count = Math.ceil(lines.clientHeight / LINE) + 8;
+  const now = view.pointer === null ? -1 : logPlace(view.pointer + 1) - 1;
+  const state = [
+    first,
+    count,
+    logEvents.length,
+    view.from,
+    view.to,
+    view.selected,
+    now,
+    view.matching.length,
+    view.matching[0],
+  ].join();
+  if (state === logState) return;
+  logState = state;
+  const shown = [];
+  for (let place = first; place < Math.min(first + count, logEvents.length); place++) {
+    const i = logEvents[place],
+      kind = events.kind[i],
+      text = describe(i);
+    const classes = ["line"];
+    if (events.at[i] < view.from || events.at[i] > view.to) classes.push("outside");
+    if (kind === KIND.status) classes.push("status");
+    if (text.startsWith("✗") || subjectOf(i).startsWith("fault: ")) classes.push("bad");
+    if (place === now) classes.push("now");
+    if (view.selected === i + 1) classes.push("selected");
+    else if (view.matches?.[i]) classes.push("match");
+    shown.push(
+      element(
+        "div",
+        {
+          class: classes.join(" "),
+          style: `top:${place * LINE}px`,
+          title: text,
+          onclick: () => select(i + 1),
+        },
+        element("span", {}, seconds(events.at[i])),
+        element("span", {}, nodeOf(i)),
+        element("span", {}, text),
+        element("span", {}, events.took[i] >= 5e5 ? lengthOf(events.took[i]) : ""),
+      ),
+    );
+  }
+  byId("list").replaceChildren(...shown);
+}
+
+/** Keeps the log in step with the picture: what the view shows first, or what is selected, is in sight. */
+let logFrom = -1,
+  logSelected = 0;
+function followLog() {
+  const lines = byId("lines");
+  const put = place => {
+    lines.scrollTop = Math.max(0, place * LINE - lines.clientHeight / 3);
+  };
+  if (view.selected && view.selected !== logSelected) put(logPlace(events.at[view.selected - 1]));
+  else if (view.from !== logFrom)
+    put(logPlace(view.from) + (view.from > 0 ? Math.floor(lines.clientHeight / 3 / LINE) : 0));
+  logSelected = view.selected;
+  logFrom = view.from;
+  drawLog();
+}
