@@ -5,7 +5,7 @@ use crate::error::CliError;
 use crate::files::{check_writable, write};
 use crate::output::Output;
 use crate::runfile::current_build;
-use stormglass_core::SimTime;
+use stormglass_core::{SimTime, Wait};
 use stormglass_report::page::{self, PlannedFault, Shown};
 use stormglass_report::perfetto;
 use stormglass_sim::{Played, Run};
@@ -19,7 +19,8 @@ pub(crate) fn check(pictures: &Pictures) -> Result<(), CliError> {
     pictures.html.iter().chain(&pictures.perfetto).try_for_each(|file| check_writable(file))
 }
 
-/// Writes the pictures of a run that was played with its events, and reports where they are.
+/// Writes the pictures of a run that was played with its events, and reports where they are. The page
+/// shows `wait` first, if one is given.
 ///
 /// # Errors
 ///
@@ -30,6 +31,7 @@ pub(crate) fn write_all(
     command: &str,
     run: &Run<'_>,
     played: &Played,
+    wait: Option<&Wait>,
     output: &mut Output,
 ) -> Result<(), CliError> {
     let Played { outcome, trace } = played;
@@ -44,7 +46,7 @@ pub(crate) fn write_all(
             })
             .collect();
         let identity = &run.identity(current_build());
-        let page = page::html(&Shown { name, identity, command, trace, outcome, faults: &faults });
+        let page = page::html(&Shown { name, identity, command, trace, outcome, faults: &faults, wait });
         write(file, &page)?;
         output.report(&format!("wrote the page of seed {} to {}\n", run.seed(), file.display()));
     }

@@ -16,7 +16,7 @@ mod waits;
 pub use bands::PlannedFault;
 
 use document::Document;
-use stormglass_core::{Identity, Outcome, Trace};
+use stormglass_core::{Identity, Outcome, Trace, Wait};
 
 /// What a page shows.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,8 @@ pub struct Shown<'a> {
     pub outcome: &'a Outcome,
     /// The faults of its plan.
     pub faults: &'a [PlannedFault],
+    /// The wait that is shown first. Default: the one that the verdict names, else the longest.
+    pub wait: Option<&'a Wait>,
 }
 
 const TEMPLATE: &str = include_str!("../templates/run/page.html");
@@ -65,7 +67,7 @@ const SCRIPTS: [&str; 15] = [
 ///
 /// Never: the data of a run is plain data.
 pub fn html(shown: &Shown<'_>) -> String {
-    let (document, bytes) = Document::of(shown.trace, shown.outcome, shown.faults);
+    let (document, bytes) = Document::of(shown.trace, shown.outcome, shown.faults, shown.wait);
     let Identity { scenario, seed, model, profile, build, .. } = shown.identity;
     let headline = &document.headline;
     let data = serde_json::to_string(&document).expect("the data of a run is plain data");

@@ -86,6 +86,14 @@ fn the_page_of_the_incident_has_its_moments_and_its_cause() {
 }
 
 #[test]
+fn the_page_of_explain_begins_with_the_wait_of_its_node() {
+    let (page, _) = page_of("node-2.html", &["explain", "incident-2973", "--node", "node-2"]);
+    assert!(page.contains("<h1>Timed out: admin on node-2 took 15.511 s, 5.511 s longer than"));
+    let data = data_of(&page);
+    assert_eq!(data["waits"][data["chosen"].as_u64().unwrap() as usize]["node"], "node-2");
+}
+
+#[test]
 fn the_page_of_a_storm_has_faults_states_of_processes_and_terms() {
     let command = ["replay", "cluster-chaos", "--plan", "storm", "--seed", "1"];
     let (page, _) = page_of("storm.html", &command);

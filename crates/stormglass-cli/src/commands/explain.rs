@@ -44,7 +44,8 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
     let run = context.one(&args.one, output)?;
     let played = run.play(Keep::Events);
     let command = replay_line_of(&args.one, run.seed());
-    pictures::write_all(&args.pictures, &args.one.run, &command, &run, &played, output)?;
+    let of_node = args.node.as_deref().and_then(|node| longest(&played.outcome.waits, Some(node)));
+    pictures::write_all(&args.pictures, &args.one.run, &command, &run, &played, of_node, output)?;
     let outcome = &played.outcome;
     let failure = failure(&run, &played).filter(|_| args.node.is_none());
     let Some(wait) = longest(&outcome.waits, args.node.as_deref()) else {

@@ -38,7 +38,7 @@ pub(crate) fn replay(context: &Context<'_>, args: Replay, output: &mut Output) -
     let run = context.one(&args.one, output)?;
     let played = run.play(Keep::Events);
     let command = replay_line_of(&args.one, run.seed());
-    pictures::write_all(&args.pictures, &args.one.run, &command, &run, &played, output)?;
+    pictures::write_all(&args.pictures, &args.one.run, &command, &run, &played, None, output)?;
     let (trace, outcome) = (&played.trace, &played.outcome);
     let filter = Filter {
         detail: if args.all { Detail::Everything } else { Detail::Story },

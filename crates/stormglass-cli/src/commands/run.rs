@@ -74,7 +74,7 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
         let shown = Run::new(scenario, settings.clone(), seed);
         let command = replay_line("replay", scenario.name(), &args.what, seed);
         let played = shown.play(Keep::Events);
-        pictures::write_all(&args.pictures, scenario.name(), &command, &shown, &played, output)?;
+        pictures::write_all(&args.pictures, scenario.name(), &command, &shown, &played, None, output)?;
     }
     if let Some(path) = &args.save {
         let seed = failures.first().map_or(seeds.first(), |(seed, _)| *seed);

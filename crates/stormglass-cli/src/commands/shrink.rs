@@ -43,7 +43,7 @@ pub(crate) fn shrink(
             None => format!("{}, then shrink", replay_line_of(&args.one, run.seed())),
         };
         let played = smallest.play(Keep::Events);
-        pictures::write_all(&args.pictures, &args.one.run, &command, &smallest, &played, output)?;
+        pictures::write_all(&args.pictures, &args.one.run, &command, &smallest, &played, None, output)?;
     }
     if context.json {
         let (identity, faults) =

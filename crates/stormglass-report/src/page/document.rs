@@ -9,7 +9,7 @@ use super::waits::{self, ShownWait};
 use crate::lanes::Lanes;
 use serde::Serialize;
 use stormglass_core::event::Category;
-use stormglass_core::{Kind, Outcome, Trace};
+use stormglass_core::{Kind, Outcome, Trace, Wait};
 
 /// The version of the data's form.
 const VERSION: u32 = 1;
@@ -46,6 +46,7 @@ impl Document<'_> {
         trace: &'a Trace,
         outcome: &Outcome,
         faults: &[PlannedFault],
+        wait: Option<&Wait>,
     ) -> (Document<'a>, Vec<u8>) {
         let ended = trace.events.last().map_or(0, |event| event.at_nanos).max(outcome.ended.as_nanos());
         let end = stormglass_core::SimTime::from_nanos(ended);
@@ -53,7 +54,8 @@ impl Document<'_> {
         let bands: Vec<Band> = faults.iter().map(|fault| Band::of(fault, &lanes, end)).collect();
         let lives = Life::of(trace, &lanes, &bands, end);
         let waits = ShownWait::all(trace, &outcome.waits, &lanes);
-        let chosen = waits::chosen(&outcome.waits, &outcome.verdict);
+        let wanted = wait.and_then(|wait| outcome.waits.iter().position(|other| other == wait));
+        let chosen = wanted.or_else(|| waits::chosen(&outcome.waits, &outcome.verdict));
         let headline = Headline::of(trace, outcome, chosen.map(|index| &waits[index]), &bands, &lanes);
         let Columns { scopes, lengths, bytes } = Columns::of(trace);
         let category = |kind: &Kind| {

@@ -53,7 +53,7 @@ impl Headline {
         let verdict = &outcome.verdict;
         let failed = !matches!(verdict, Verdict::Passed | Verdict::TimedOut { .. });
         let title = match (verdict, chosen) {
-            (Verdict::TimedOut { .. }, Some(wait)) => timed_out(wait),
+            (Verdict::TimedOut { .. }, Some(wait)) if wait.exceeded => timed_out(wait),
             (Verdict::Passed, _) => passed(outcome),
             _ => first_line(&verdict.to_string()),
         };
