@@ -93,6 +93,13 @@ struct Tracks {
     threads: Vec<(usize, String)>,
 }
 
+/// A thread while its slices are placed.
+struct Thread {
+    number: usize,
+    /// The ends of the slices that enclose the next one.
+    open: Vec<u64>,
+}
+
 impl Tracks {
     fn of(trace: &Trace, lanes: &Lanes) -> Tracks {
         let mut order: Vec<usize> = (0..trace.events.len()).collect();
@@ -100,18 +107,18 @@ impl Tracks {
             let (from, to) = span(&trace.events[index]);
             (from, Reverse(to), index)
         });
-        // The threads of each task, each with the ends of its open slices.
-        let mut tasks: BTreeMap<(Symbol, Symbol), Vec<(usize, Vec<u64>)>> = BTreeMap::new();
+        // The threads of each task.
+        let mut tasks: BTreeMap<(Symbol, Symbol), Vec<Thread>> = BTreeMap::new();
         let mut tracks = Tracks { of_event: vec![(0, 0); trace.events.len()], threads: Vec::new() };
         for index in order {
             let event = &trace.events[index];
             let (from, to) = span(event);
             let own = tasks.entry((event.node, event.task)).or_default();
-            let nests = |(_, open): &mut (usize, Vec<u64>)| {
-                while open.last().is_some_and(|&end| end <= from) {
-                    open.pop();
+            let nests = |thread: &mut Thread| {
+                while thread.open.last().is_some_and(|&end| end <= from) {
+                    thread.open.pop();
                 }
-                open.last().is_none_or(|&end| to <= end)
+                thread.open.last().is_none_or(|&end| to <= end)
             };
             let place = own.iter_mut().position(nests).unwrap_or_else(|| {
                 let name = match (trace.text(event.task), own.len()) {
@@ -121,12 +128,11 @@ impl Tracks {
                     (task, more) => format!("{task} ({})", more + 1),
                 };
                 tracks.threads.push((process(lanes, event.node), name));
-                own.push((tracks.threads.len(), Vec::new()));
+                own.push(Thread { number: tracks.threads.len(), open: Vec::new() });
                 own.len() - 1
             });
-            let (thread, open) = &mut own[place];
-            open.push(to);
-            tracks.of_event[index] = (process(lanes, event.node), *thread);
+            own[place].open.push(to);
+            tracks.of_event[index] = (process(lanes, event.node), own[place].number);
         }
         tracks
     }
