@@ -73,6 +73,10 @@ pub fn html(shown: &Shown<'_>) -> String {
     let data = serde_json::to_string(&document).expect("the data of a run is plain data");
     let place = if shown.name == scenario { String::new() } else { format!("{}: ", shown.name) };
     let passed = shown.outcome.verdict.is_passed();
+    let settings = match model.as_str() {
+        "" => format!("profile {profile}"),
+        model => format!("model {model}, profile {profile}"),
+    };
     let commit = match build.commit.as_str() {
         "unknown" => String::new(),
         known => format!("<span>commit {}</span>", escape(known)),
@@ -84,7 +88,7 @@ pub fn html(shown: &Shown<'_>) -> String {
             ("reason", &escape(&headline.reason)),
             ("verdict", if passed { "passed" } else { "failed" }),
             ("name", &escape(&format!("{place}{scenario}, seed {seed}"))),
-            ("settings", &escape(&format!("model {model}, profile {profile}"))),
+            ("settings", &escape(&settings)),
             ("trace", &format!("{} events, trace {}", shown.trace.count, shown.trace.hash)),
             ("commit", &commit),
             ("command", &escape(shown.command)),

@@ -163,6 +163,13 @@ fn a_page_of_200000_events_is_under_5_mb() {
 }
 
 #[test]
+fn a_scenario_without_models_names_none() {
+    let (trace, wait) = stalled();
+    let page = page_of(&trace, &outcome(&trace, Verdict::Passed, vec![wait]), &[]);
+    assert!(page.contains("<span>my-service, seed 7</span><span>profile quiet</span>"));
+}
+
+#[test]
 fn a_run_without_events_has_a_page() {
     let trace = Recorder::new(Keep::Events).finish();
     let page = page_of(&trace, &outcome(&trace, Verdict::Passed, Vec::new()), &[]);
