@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use stormglass_core::{Keep, Seed, Verdict};
+use stormglass_core::{Keep, ProcessState, Seed, Verdict};
 use stormglass_net::OldAddress;
 use stormglass_net::{TcpListener, TcpStream, lookup_host};
 use stormglass_rt as rt;
@@ -57,6 +57,36 @@ fn graceful(node: &Node, shutdown: Duration, logged: &Log) {
             log(&logged, "exits");
         }
     });
+}
+
+/// Killed from 1 s to 2 s by a plan; paused by the scenario at 3 s, and by a plan from 4 s to 6 s; the
+/// scenario's SIGCONT at 5 s changes nothing yet. The kill at 7 s ends it.
+#[test]
+fn the_trace_has_the_states_of_a_process() {
+    let plan = "[{ kind = 'kill', node = 'a', at = '1s', lasts = '1s' }, \
+                 { kind = 'pause', node = 'a', at = '4s', lasts = '2s' }]";
+    let played = play(plan, |world| {
+        Box::pin(async move {
+            let node = world.node("a");
+            node.run("main", std::future::pending::<()>);
+            rt::sleep(SECONDS(3)).await;
+            node.pause();
+            rt::sleep(SECONDS(2)).await;
+            node.resume();
+            rt::sleep(SECONDS(2)).await;
+            node.kill();
+        })
+    });
+    let states: Vec<_> = played
+        .trace
+        .processes
+        .into_iter()
+        .map(|change| (change.at.as_nanos() / 1_000_000_000, change.node, change.state))
+        .collect();
+    let killed = || ProcessState::Down("signal: 9 (SIGKILL)".into());
+    let (up, paused) = (ProcessState::Up, ProcessState::Paused);
+    let expected = [(1, killed()), (2, up.clone()), (3, paused.clone()), (4, paused), (6, up), (7, killed())];
+    assert_eq!(states, expected.map(|(at, state)| (at, "a".to_string(), state)));
 }
 
 #[test]
