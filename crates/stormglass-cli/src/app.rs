@@ -54,6 +54,12 @@ impl App {
         self
     }
 
+    /// Plays the scenario of a test of this name.
+    pub(crate) fn of_test(mut self, name: &str) -> App {
+        self.catalog.test = Some(name.into());
+        self
+    }
+
     /// Returns the scenario that was added first. Panics if there is none.
     pub(crate) fn first_scenario(&self) -> &dyn AnyScenario {
         self.catalog.scenarios.first().expect("the caller has added one").as_ref()

@@ -11,4 +11,6 @@ pub(crate) struct Catalog {
     pub(crate) sweeps: &'static [Preset],
     /// Mappings of log lines for `calibrate`, by name; the first is the default.
     pub(crate) mappings: &'static [Preset],
+    /// The name of the test whose scenario it is, if it is one's.
+    pub(crate) test: Option<String>,
 }

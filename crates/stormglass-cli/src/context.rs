@@ -16,6 +16,11 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// Returns the name of the test whose scenario is played, if it is one's.
+    pub(crate) fn test(&self) -> Option<&str> {
+        self.catalog.test.as_deref()
+    }
+
     pub(crate) fn scenario(&self, name: &str) -> Result<&'a dyn AnyScenario, CliError> {
         if self.exhibit(name).is_some() {
             let message = format!(

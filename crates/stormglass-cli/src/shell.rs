@@ -7,6 +7,13 @@ use stormglass_core::Seed;
 /// Returns the command line that plays a run again.
 pub(crate) fn replay_line(command: &str, scenario: &str, what: &What, seed: Seed) -> String {
     let mut words = vec![program(), command.into(), scenario.into()];
+    words.extend(options(what, seed));
+    words.join(" ")
+}
+
+/// Returns the options that say what is played.
+fn options(what: &What, seed: Seed) -> Vec<String> {
+    let mut words = Vec::new();
     if let Some(model) = &what.model {
         words.extend(["--model".into(), quote(model)]);
     }
@@ -20,11 +27,16 @@ pub(crate) fn replay_line(command: &str, scenario: &str, what: &What, seed: Seed
         words.extend(["--set".into(), quote(&format!("{key}={value}"))]);
     }
     words.extend(["--seed".into(), seed.to_string()]);
-    words.join(" ")
+    words
 }
 
-/// Returns the command line that replays the run that another command line names.
-pub(crate) fn replay_line_of(one: &One, seed: Seed) -> String {
+/// Returns the command line that replays the run that another command line names; `test` is the name
+/// of the test whose scenario it is, if it is one's.
+pub(crate) fn replay_line_of(one: &One, seed: Seed, test: Option<&str>) -> String {
+    if let Some(test) = test {
+        let command = format!("replay {}", options(&one.what, seed).join(" "));
+        return format!("STORMGLASS={} cargo test {test} -- --exact", quote(&command));
+    }
     let is_named = one.seed.is_none() && one.what.model.is_none() && one.what.assignments().is_empty();
     if is_named && one.branches.is_empty() {
         return format!("{} replay {}", program(), quote(&one.run));
@@ -50,4 +62,25 @@ fn program() -> String {
 pub(crate) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_of_a_test_is_replayed_by_the_test() {
+        let sets = vec![("run.horizon".to_string(), "9s".to_string())];
+        let what = What { model: None, profile: "quiet".into(), plan: Some("storm".into()), sets };
+        let one = One { run: "lines-stay".into(), what, seed: Some(3), branches: Vec::new() };
+        assert_eq!(
+            replay_line_of(&one, Seed(3), Some("lines_stay")),
+            "STORMGLASS='replay --profile quiet --plan storm --set run.horizon=9s --seed 3' \
+             cargo test lines_stay -- --exact"
+        );
+        assert!(
+            replay_line_of(&one, Seed(3), None)
+                .ends_with("replay lines-stay --profile quiet --plan storm --set run.horizon=9s --seed 3")
+        );
+    }
 }

@@ -67,8 +67,9 @@ pub struct Test {
 impl Test {
     /// Creates a test of this name, its path in the crate.
     pub fn of(scenario: impl Scenario + 'static, name: impl Into<String>) -> Test {
-        let (app, environment) = (App::new().with_scenario(scenario), Environment::of_process());
-        Test { app, name: name.into(), seeds: None, environment }
+        let name = name.into();
+        let app = App::new().with_scenario(scenario).of_test(&name);
+        Test { app, name, seeds: None, environment: Environment::of_process() }
     }
 
     /// Sets the seeds. Default: 100 fresh ones each day, which follow from the UTC date:

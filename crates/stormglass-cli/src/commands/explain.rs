@@ -43,7 +43,7 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
     pictures::check(&args.pictures)?;
     let run = context.one(&args.one, output)?;
     let played = run.play(Keep::Events);
-    let command = replay_line_of(&args.one, run.seed());
+    let command = replay_line_of(&args.one, run.seed(), context.test());
     let of_node = args.node.as_deref().and_then(|node| longest(&played.outcome.waits, Some(node)));
     pictures::write_all(&args.pictures, &args.one.run, &command, &run, &played, of_node, output)?;
     let outcome = &played.outcome;

@@ -37,7 +37,7 @@ pub(crate) fn replay(context: &Context<'_>, args: Replay, output: &mut Output) -
     pictures::check(&args.pictures)?;
     let run = context.one(&args.one, output)?;
     let played = run.play(Keep::Events);
-    let command = replay_line_of(&args.one, run.seed());
+    let command = replay_line_of(&args.one, run.seed(), context.test());
     pictures::write_all(&args.pictures, &args.one.run, &command, &run, &played, None, output)?;
     let (trace, outcome) = (&played.trace, &played.outcome);
     let filter = Filter {

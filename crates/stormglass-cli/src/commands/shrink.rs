@@ -40,7 +40,7 @@ pub(crate) fn shrink(
         let smallest = run.clone().with_faults(found.faults.clone());
         let command = match &args.out {
             Some(file) => format!("--plan {} with seed {}", quote(&file.to_string_lossy()), run.seed()),
-            None => format!("{}, then shrink", replay_line_of(&args.one, run.seed())),
+            None => format!("{}, then shrink", replay_line_of(&args.one, run.seed(), context.test())),
         };
         let played = smallest.play(Keep::Events);
         pictures::write_all(&args.pictures, &args.one.run, &command, &smallest, &played, None, output)?;
