@@ -34,7 +34,7 @@ pub(crate) fn write_all(
     wait: Option<&Wait>,
     output: &mut Output,
 ) -> Result<(), CliError> {
-    let Played { outcome, trace } = played;
+    let Played { outcome, trace, .. } = played;
     if let Some(file) = &pictures.html {
         let faults: Vec<PlannedFault> = run
             .faults()

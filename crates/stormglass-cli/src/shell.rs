@@ -35,7 +35,7 @@ fn options(what: &What, seed: Seed) -> Vec<String> {
 pub(crate) fn replay_line_of(one: &One, seed: Seed, test: Option<&str>) -> String {
     if let Some(test) = test {
         let command = format!("replay {}", options(&one.what, seed).join(" "));
-        return format!("STORMGLASS={} cargo test {test} -- --exact", quote(&command));
+        return format!("STORMGLASS={} cargo test {test} -- --exact --nocapture", quote(&command));
     }
     let is_named = one.seed.is_none() && one.what.model.is_none() && one.what.assignments().is_empty();
     if is_named && one.branches.is_empty() {
@@ -71,12 +71,12 @@ mod tests {
     #[test]
     fn a_run_of_a_test_is_replayed_by_the_test() {
         let sets = vec![("run.horizon".to_string(), "9s".to_string())];
-        let what = What { model: None, profile: "quiet".into(), plan: Some("storm".into()), sets };
+        let what = What { model: None, profile: Some("quiet".into()), plan: Some("storm".into()), sets };
         let one = One { run: "lines-stay".into(), what, seed: Some(3), branches: Vec::new() };
         assert_eq!(
             replay_line_of(&one, Seed(3), Some("lines_stay")),
             "STORMGLASS='replay --profile quiet --plan storm --set run.horizon=9s --seed 3' \
-             cargo test lines_stay -- --exact"
+             cargo test lines_stay -- --exact --nocapture"
         );
         assert!(
             replay_line_of(&one, Seed(3), None)

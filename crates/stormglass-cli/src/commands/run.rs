@@ -72,7 +72,8 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
     if !args.pictures.is_empty() {
         let seed = Seed(failures.first().map_or(seeds.first(), |(seed, _)| *seed));
         let shown = Run::new(scenario, settings.clone(), seed);
-        let command = replay_line("replay", scenario.name(), &args.what, seed);
+        let what = args.what.with_profile_of(scenario);
+        let command = replay_line("replay", scenario.name(), &what, seed);
         let played = shown.play(Keep::Events);
         pictures::write_all(&args.pictures, scenario.name(), &command, &shown, &played, None, output)?;
     }

@@ -35,7 +35,8 @@ fn stalled() -> (Trace, Wait) {
 fn outcome(trace: &Trace, verdict: Verdict, waits: Vec<Wait>) -> Outcome {
     let ended = trace.events.last().map_or(SimTime::ZERO, |event| SimTime::from_nanos(event.at_nanos));
     let (counters, trace_hash) = (trace.counters.clone(), trace.hash);
-    Outcome { verdict, waits, counters, events: trace.count, trace_hash, ended }
+    let (sometimes, too_few) = Default::default();
+    Outcome { verdict, waits, counters, events: trace.count, trace_hash, ended, sometimes, too_few }
 }
 
 fn page_of(trace: &Trace, outcome: &Outcome, faults: &[PlannedFault]) -> String {
