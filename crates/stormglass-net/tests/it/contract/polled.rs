@@ -138,6 +138,7 @@ pub async fn unix_datagram_sockets_are_polled_for_room() -> Vec<String> {
     let full = (0..1_000).find_map(|_| one.try_send(b"x").err()).unwrap();
     seen.note("full", Err::<(), _>(full));
     note_polled(&mut seen, "no room", polled(|context| one.poll_send_ready(context)).await);
+    other.readable().await.unwrap();
     while other.try_recv(&mut [0; 4]).is_ok() {}
     seen.note("wait", poll_fn(|context| one.poll_send_ready(context)).await);
     seen.note("send", one.try_send(b"y"));
