@@ -1,4 +1,5 @@
-//! One crash: a process commits transactions until its disk stops, the power fails, and another process opens what is left.
+//! One crash: a process commits transactions until its disk stops, the power fails, and another
+//! process opens what is left.
 
 use crate::database::{Database, Error};
 use crate::vfs::Syncs;
@@ -78,7 +79,8 @@ impl Setting {
         Left { acknowledged, found: found.and_then(|found| within(found, acknowledged)) }
     }
 
-    /// Commits the transactions until the disk stops, and returns how many were acknowledged before.
+    /// Commits the transactions until the disk stops, and returns how many were acknowledged
+    /// before.
     fn commit_all(self, disk: &Disk, stop: u64, seed: Seed) -> Result<u64, Error> {
         let mut acknowledged = 0;
         let mut all = || {

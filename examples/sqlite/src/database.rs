@@ -28,7 +28,8 @@ impl std::error::Error for Error {}
 
 /// A database on a simulated disk, open in one process.
 ///
-/// Dropping it kills the process: nothing is rolled back, checkpointed or removed. [`Database::close`] closes it in order.
+/// Dropping it kills the process: nothing is rolled back, checkpointed or removed.
+/// [`Database::close`] closes it in order.
 #[derive(Debug)]
 pub struct Database {
     /// `None` after [`Database::close`]. It is closed before the VFS is unregistered.
@@ -37,7 +38,8 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the database, and creates it if it does not exist. SQLite's random numbers come from `random`.
+    /// Opens the database, and creates it if it does not exist. SQLite's random numbers come from
+    /// `random`.
     ///
     /// # Errors
     ///
@@ -45,7 +47,8 @@ impl Database {
     pub fn open(disk: &Disk, path: &str, syncs: Syncs, random: Stream) -> Result<Database, Error> {
         let path = full_path(path).map_err(Error::Path)?;
         let vfs = Vfs::new(disk, syncs, random);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI;
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI;
         let opened = section(&vfs, || {
             let connection = Connection::open_with_flags_and_vfs(path, flags, vfs.name())?;
             connection.pragma_update(None, "temp_store", "MEMORY")?;

@@ -12,8 +12,8 @@ use stormglass::prelude::*;
 /// How often the power fails at each operation, for each kind of loss in which something is drawn.
 pub const SEEDS: u64 = 3;
 
-/// What a power loss takes of what was not synced: everything, all after a point in time, any of the writes, any of their
-/// sectors.
+/// What a power loss takes of what was not synced: everything, all after a point in time, any of
+/// the writes, any of their sectors.
 pub const LOSSES: [Loss; 4] = [Loss::Everything, Loss::Suffix, Loss::Subset, Loss::Torn];
 
 /// What the crashes of a setting left.
@@ -89,8 +89,8 @@ impl Cell {
     }
 }
 
-/// Returns the crashes before an operation: a kill, a power loss that takes everything, and those in which something is
-/// drawn.
+/// Returns the crashes before an operation: a kill, a power loss that takes everything, and those
+/// in which something is drawn.
 fn crashes(before: u64) -> Vec<Crash> {
     let seed = |number| Seed(before * 100 + number);
     let mut crashes = vec![Crash { before, loss: None, seed: seed(0) }];
@@ -179,7 +179,10 @@ impl fmt::Display for Table {
             let holds = if row[0].keeps_its_promise() { "yes" } else { "NO" };
             writeln!(f, " {} | {holds} |", promise(journal, synchronous).words)?;
         }
-        writeln!(f, "\n{losses} power losses in all; and {kills} kills without a power loss, of which {wrong} damaged")?;
+        writeln!(
+            f,
+            "\n{losses} power losses in all; and {kills} kills without a power loss, of which {wrong} damaged"
+        )?;
         writeln!(f, "the database or lost a transaction.")?;
         write!(f, "{BY_LOSS}")?;
         for cell in self.rows().map(|row| &row[0]).filter(|cell| cell.damaged() > 0) {

@@ -1,6 +1,7 @@
 //! What SQLite documents for a power loss, on a disk whose syncs do what they say.
 //!
-//! After a crash of the application alone, each setting keeps each transaction ("the data will be safe" also with OFF).
+//! After a crash of the application alone, each setting keeps each transaction ("the data will be
+//! safe" also with OFF).
 
 use crate::workload::{Journal, Synchronous};
 
@@ -27,9 +28,15 @@ pub fn promise(journal: Journal, synchronous: Synchronous) -> Promise {
         (Synchronous::Normal, Journal::Wal) => {
             promise(false, u64::MAX, "always consistent, but WAL mode does lose durability")
         }
-        (Synchronous::Normal, _) => promise(true, 1, "a very small (though non-zero) chance to corrupt"),
+        (Synchronous::Normal, Journal::Delete) => {
+            promise(true, 1, "a very small (though non-zero) chance to corrupt")
+        }
+        // The sentence on corruption names only DELETE.
+        (Synchronous::Normal, _) => promise(false, 1, "syncs at the most critical moments"),
         (Synchronous::Full, Journal::Delete) => promise(false, 1, "will not corrupt; EXTRA is more durable"),
-        (Synchronous::Full, Journal::Wal) => promise(false, 0, "transactions are durable across a power loss"),
+        (Synchronous::Full, Journal::Wal) => {
+            promise(false, 0, "transactions are durable across a power loss")
+        }
         (Synchronous::Full, _) => promise(false, 0, "will not corrupt"),
         (Synchronous::Extra, _) => promise(false, 0, "like FULL, with additional durability"),
     }

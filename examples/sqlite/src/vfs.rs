@@ -1,11 +1,12 @@
 //! A VFS (<https://sqlite.org/vfs.html>) on a disk of the simulation.
 //!
-//! It does what SQLite's own `unix` VFS does, in the same order: a new journal's directory is synced with the journal's first
-//! sync, a removed journal's directory if SQLite asks for it. There are three differences. It has no shared memory (version 1
-//! of the I/O methods), so WAL mode needs `locking_mode = EXCLUSIVE`, as documented in
-//! <https://sqlite.org/wal.html#noshm>. It refuses
-//! temporary files: set `temp_store = MEMORY`. And a database is one connection's at a time: another one is refused with
-//! `SQLITE_BUSY` when it opens the file, so that the methods for locks have nothing to do.
+//! It does what SQLite's own `unix` VFS does, in the same order: a new journal's directory is
+//! synced with the journal's first sync, a removed journal's directory if SQLite asks for it. There
+//! are three differences. It has no shared memory (version 1 of the I/O methods), so WAL mode needs
+//! `locking_mode = EXCLUSIVE`, as documented in <https://sqlite.org/wal.html#noshm>. It refuses
+//! temporary files: set `temp_store = MEMORY`. And a database is one connection's at a time:
+//! another one is refused with `SQLITE_BUSY` when it opens the file, so that the methods for locks
+//! have nothing to do.
 
 mod file;
 mod random;
@@ -35,9 +36,11 @@ const UNIX_EPOCH_JULIAN: i64 = 210_866_760_000_000;
 pub enum Syncs {
     /// A sync of a file and a sync of a directory make durable what was written.
     Honest,
-    /// A sync of a directory is acknowledged and does nothing: a VFS without the code for directories.
+    /// A sync of a directory is acknowledged and does nothing: a VFS without the code for
+    /// directories.
     SkipDirectories,
-    /// Every sync is acknowledged and does nothing: a disk without `F_FULLFSYNC`, whose cache is lost with the power.
+    /// Every sync is acknowledged and does nothing: a disk without `F_FULLFSYNC`, whose cache is
+    /// lost with the power.
     Lie,
 }
 
@@ -78,7 +81,8 @@ pub(crate) struct Shared {
     refused: Mutex<Option<InvalidPath>>,
 }
 
-// SAFETY: SQLite calls a VFS from any thread; what `registered` points to is `shared`, which is `Sync`, and `name`.
+// SAFETY: SQLite calls a VFS from any thread; what `registered` points to is `shared`, which is
+// `Sync`, and `name`.
 unsafe impl Send for Vfs {}
 // SAFETY: As above; no method changes `registered`.
 unsafe impl Sync for Vfs {}
@@ -204,7 +208,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn raw(name: &CStr, shared: *mut std::ffi::c_void) -> sqlite3_vfs {
-    // SAFETY: every field is a number, a pointer or an optional function, for which zero is a value.
+    // SAFETY: every field is a number, a pointer or an optional function, for which zero is a
+    // value.
     let empty: sqlite3_vfs = unsafe { std::mem::zeroed() };
     sqlite3_vfs {
         iVersion: 2,

@@ -1,9 +1,9 @@
 //! Transactions, and the check of what a crash left of them.
 //!
-//! Transaction 1 creates the tables and twelve counters. Each further one sets every counter to its number, adds three rows
-//! to a log and removes those of the transaction three before it. So a transaction changes about ten pages, more than the
-//! page cache of five: SQLite also writes pages before the commit. Each row has a body that depends on the transaction in
-//! every byte.
+//! Transaction 1 creates the tables and twelve counters. Each further one sets every counter to its
+//! number, adds three rows to a log and removes those of the transaction three before it. So a
+//! transaction changes about ten pages, more than the page cache of five: SQLite also writes pages
+//! before the commit. Each row has a body that depends on the transaction in every byte.
 
 use rusqlite::{Connection, params};
 use std::fmt;
@@ -171,13 +171,16 @@ pub fn transactions(connection: &Connection) -> Result<u64, Damage> {
     if integrity != "ok" {
         return Err(Damage::Integrity(integrity.lines().next().unwrap_or_default().into()));
     }
-    let tables: u64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(unreadable)?;
+    let tables: u64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(unreadable)?;
     if tables == 0 {
         return Ok(0);
     }
-    let counters = rows(connection, "SELECT number, id, body FROM counters ORDER BY id").map_err(unreadable)?;
-    let log = rows(connection, "SELECT number, row, body FROM log ORDER BY number, row").map_err(unreadable)?;
+    let counters =
+        rows(connection, "SELECT number, id, body FROM counters ORDER BY id").map_err(unreadable)?;
+    let log =
+        rows(connection, "SELECT number, row, body FROM log ORDER BY number, row").map_err(unreadable)?;
     let number = counters.first().map_or(0, |&(number, ..)| number);
     let counters_are: Vec<Row> = (0..COUNTERS).map(|id| (number, id, body(number, id))).collect();
     let logged = number.saturating_sub(KEPT - 1).max(2)..=number;

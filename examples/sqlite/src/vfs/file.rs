@@ -8,7 +8,8 @@ use std::sync::Arc;
 use stormglass::fs::OpenOptions;
 use stormglass::fs::blocking::BlockingFile;
 
-/// The size of a sector of the simulation's disks, which they write atomically (`stormglass_fs::power`).
+/// The size of a sector of the simulation's disks, which they write atomically
+/// (`stormglass_fs::power`).
 const SECTOR: c_int = 512;
 
 /// What SQLite sees of an open file. SQLite allocates it.
@@ -54,7 +55,8 @@ pub(super) fn open(shared: &Arc<Shared>, path: &str, flags: c_int) -> io::Result
 }
 
 impl VfsFile {
-    /// Reads into the whole buffer, and returns whether the file has so many bytes. The rest is zeros.
+    /// Reads into the whole buffer, and returns whether the file has so many bytes. The rest is
+    /// zeros.
     fn read(&self, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
         self.shared.alive()?;
         let mut done = 0;
@@ -134,7 +136,8 @@ pub(super) fn methods() -> *const sqlite3_io_methods {
 ///
 /// # Safety
 ///
-/// `file` is one that `xOpen` opened and that is not closed. SQLite calls the methods of a file one at a time.
+/// `file` is one that `xOpen` opened and that is not closed. SQLite calls the methods of a file one
+/// at a time.
 unsafe fn vfs_file<'a>(file: *mut sqlite3_file) -> &'a mut VfsFile {
     // SAFETY: the caller's.
     unsafe { &mut *(*file.cast::<OpenFile>()).file }
@@ -198,7 +201,11 @@ unsafe extern "C" fn check_reserved_lock(_file: *mut sqlite3_file, to: *mut c_in
     ffi::SQLITE_OK
 }
 
-unsafe extern "C" fn file_control(_file: *mut sqlite3_file, _operation: c_int, _argument: *mut c_void) -> c_int {
+unsafe extern "C" fn file_control(
+    _file: *mut sqlite3_file,
+    _operation: c_int,
+    _argument: *mut c_void,
+) -> c_int {
     ffi::SQLITE_NOTFOUND
 }
 
@@ -206,9 +213,10 @@ unsafe extern "C" fn sector_size(_file: *mut sqlite3_file) -> c_int {
     SECTOR
 }
 
-/// What the simulation's disks guarantee: a sector is written wholly or not at all, and a write that a power loss tears does
-/// not change bytes outside of its range. They do not guarantee the order of writes (SEQUENTIAL), nor that the bytes of an
-/// appended file are there when its new length is (SAFE_APPEND).
+/// What the simulation's disks guarantee: a sector is written wholly or not at all, and a write
+/// that a power loss tears does not change bytes outside of its range. They do not guarantee the
+/// order of writes (SEQUENTIAL), nor that the bytes of an appended file are there when its new
+/// length is (SAFE_APPEND).
 unsafe extern "C" fn device_characteristics(_file: *mut sqlite3_file) -> c_int {
     ffi::SQLITE_IOCAP_ATOMIC512 | ffi::SQLITE_IOCAP_POWERSAFE_OVERWRITE
 }

@@ -1,8 +1,9 @@
 //! SQLite's random numbers.
 //!
-//! SQLite has one generator per process of the operating system, which it seeds once, from the default VFS. Runs on several
-//! threads would draw from it in an order that no seed determines. So calls of SQLite are sections that exclude each other;
-//! each begins with a fresh seed from its own stream.
+//! SQLite has one generator per process of the operating system, which it seeds once, from the
+//! default VFS. Runs on several threads would draw from it in an order that no seed determines. So
+//! calls of SQLite are sections that exclude each other; each begins with a fresh seed from its own
+//! stream.
 
 use super::{Shared, lock};
 use rusqlite::ffi::{self, sqlite3_file, sqlite3_vfs};
@@ -51,7 +52,8 @@ impl Drop for Current {
 pub(super) fn make_default() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: every field is a number, a pointer or an optional function, for which zero is a value.
+        // SAFETY: every field is a number, a pointer or an optional function, for which zero is a
+        // value.
         let empty: sqlite3_vfs = unsafe { std::mem::zeroed() };
         let vfs = Box::leak(Box::new(sqlite3_vfs {
             iVersion: 1,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use stormglass::fs::mount;
 use stormglass::prelude::*;
+use stormglass::sim::AnyScenario;
 
 #[derive(Clone, Parameters)]
 struct Commits {
@@ -16,6 +17,9 @@ struct Commits {
     /// How long it may take.
     #[parameter(default = "150s")]
     deadline: Limit,
+    /// Whether the disk's syncs do nothing.
+    #[parameter(default = false)]
+    lies: bool,
 }
 
 /// Acknowledged transactions stay with a rollback journal that is truncated.
@@ -30,10 +34,33 @@ async fn acknowledged_transactions_stay_with_a_log(world: World, settings: Commi
     acknowledged_stay(world, settings, Journal::Wal).await;
 }
 
+/// Without syncs the first power losses take the database: at least nine runs of ten fail.
+#[test]
+fn syncs_that_do_nothing_lose_acknowledged_transactions() {
+    let scenarios: [&dyn AnyScenario; 2] =
+        [&AcknowledgedTransactionsStayWithAJournal, &AcknowledgedTransactionsStayWithALog];
+    for scenario in scenarios {
+        let assignments = [
+            ("commits.lies", "true"),
+            ("plan.generate.count", "12"),
+            ("plan.generate.kinds", "['power-loss']"),
+            ("plan.generate.swarm", "false"),
+            ("plan.generate.until", "60s"),
+        ];
+        let settings = Settings::resolve(scenario, None, "quiet", &assignments).unwrap();
+        let fails = |&seed: &u64| {
+            let played = Run::new(scenario, settings.clone(), Seed(seed)).play(Keep::Nothing);
+            !played.outcome.verdict.is_passed()
+        };
+        assert!((0..10).filter(fails).count() >= 9, "{}", scenario.name());
+    }
+}
+
 async fn acknowledged_stay(world: World, settings: Commits, journal: Journal) {
     let acknowledged = Arc::new(AtomicU64::new(0));
+    let syncs = if settings.lies { Syncs::Lie } else { Syncs::Honest };
     let (known, at) = (acknowledged.clone(), world.clone());
-    world.node("db").run("commit", move || commit_all(at.clone(), known.clone(), journal));
+    world.node("db").run("commit", move || commit_all(at.clone(), known.clone(), journal, syncs));
     let all = async move {
         while acknowledged.load(Ordering::Relaxed) < settings.transactions {
             sleep(Duration::from_millis(100)).await;
@@ -43,11 +70,10 @@ async fn acknowledged_stay(world: World, settings: Commits, journal: Journal) {
 }
 
 /// Commits transactions, half a second apart. `acknowledged` is what a client knows.
-async fn commit_all(world: World, acknowledged: Arc<AtomicU64>, journal: Journal) {
+async fn commit_all(world: World, acknowledged: Arc<AtomicU64>, journal: Journal, syncs: Syncs) {
     let disk = mount::current().expect("a node has a disk");
-    let life = acknowledged.load(Ordering::Relaxed);
-    let random = world.seed().stream(("sqlite", life));
-    let mut database = Database::open(&disk, "/app.db", Syncs::Honest, random).expect("the database opens");
+    let random = world.seed().stream(("sqlite", acknowledged.load(Ordering::Relaxed)));
+    let mut database = Database::open(&disk, "/app.db", syncs, random).expect("the database opens");
     let found = database.call(|connection| {
         workload::configure(connection, journal, Synchronous::Full)?;
         Ok(workload::transactions(connection))
@@ -56,7 +82,10 @@ async fn commit_all(world: World, acknowledged: Arc<AtomicU64>, journal: Journal
     let found = found.expect("the database opens").unwrap_or_else(|damage| panic!("{damage}"));
     let known = acknowledged.load(Ordering::Relaxed);
     if found < known {
-        world.violated("acknowledged transactions stay", format!("{found} are there, {known} were acknowledged"));
+        world.violated(
+            "acknowledged transactions stay",
+            format!("{found} are there, {known} were acknowledged"),
+        );
     }
     for number in found + 1.. {
         database.call(|connection| workload::commit(connection, number)).expect("the disk works");
@@ -65,4 +94,3 @@ async fn commit_all(world: World, acknowledged: Arc<AtomicU64>, journal: Journal
         sleep(Duration::from_millis(500)).await;
     }
 }
-

@@ -40,17 +40,20 @@ fn a_path_that_leaves_the_disk_is_named() {
         let refused = |path| open(path, Seed(1)).unwrap_err().to_string();
         assert_eq!(
             refused("../app.db"),
-            "the path \"../app.db\" of a database: `..` leaves the disk of the simulation; give a path below its root `/`"
+            "the path \"../app.db\" of a database: `..` leaves the disk of the \
+             simulation; give a path below its root `/`"
         );
         assert_eq!(
             refused("/a/.."),
             "the path \"/a/..\" of a database: it names no file; give one, such as `/app.db`"
         );
         let mut database = open("/a/../app.db", Seed(1)).unwrap();
-        let attached = database.call(|connection| connection.execute_batch("ATTACH '/b/../../other.db' AS other"));
+        let attached =
+            database.call(|connection| connection.execute_batch("ATTACH '/b/../../other.db' AS other"));
         assert_eq!(
             attached.unwrap_err().to_string(),
-            "the path \"/b/../../other.db\" of a database: `..` leaves the disk of the simulation; give a path below its root `/`"
+            "the path \"/b/../../other.db\" of a database: `..` leaves the disk of the \
+             simulation; give a path below its root `/`"
         );
     });
 }
@@ -76,7 +79,10 @@ fn the_vfs_of_the_machine_is_refused_with_call_and_path() {
         let _ = database.call(|connection| connection.execute_batch(attach));
     });
     let told = verdict.to_string();
-    assert!(!verdict.is_passed() && told.contains("/tmp/left.db") && told.contains("left the simulation"), "{told}");
+    assert!(
+        !verdict.is_passed() && told.contains("/tmp/left.db") && told.contains("left the simulation"),
+        "{told}"
+    );
     assert!(!std::path::Path::new("/tmp/left.db").exists());
 }
 
@@ -85,7 +91,9 @@ fn a_database_is_one_connections_at_a_time() {
     passes(1, |world| {
         let disk = world.node("db").disk().clone();
         let open = || Database::open(&disk, "/app.db", Syncs::Honest, Seed(1).stream("sqlite"));
-        let read = |database: &mut Database| database.call(|connection| connection.execute_batch("SELECT 1 FROM sqlite_schema"));
+        let read = |database: &mut Database| {
+            database.call(|connection| connection.execute_batch("SELECT 1 FROM sqlite_schema"))
+        };
         let mut first = open().unwrap();
         read(&mut first).unwrap();
         let second = open().and_then(|mut second| read(&mut second)).unwrap_err();
