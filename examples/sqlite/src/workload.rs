@@ -137,17 +137,19 @@ pub fn commit(connection: &mut Connection, number: u64) -> rusqlite::Result<()> 
              CREATE TABLE log (number INTEGER, row INTEGER, body BLOB);
              CREATE INDEX log_by_number ON log (number, row);",
         )?;
+        let mut insert = transaction.prepare("INSERT INTO counters VALUES (?, 1, ?)")?;
         for id in 0..COUNTERS {
-            transaction.execute("INSERT INTO counters VALUES (?, 1, ?)", params![id, body(1, id)])?;
+            insert.execute(params![id, body(1, id)])?;
         }
     } else {
+        let mut count =
+            transaction.prepare_cached("UPDATE counters SET number = ?, body = ? WHERE id = ?")?;
         for id in 0..COUNTERS {
-            let counted = params![number, body(number, id), id];
-            transaction.execute("UPDATE counters SET number = ?, body = ? WHERE id = ?", counted)?;
+            count.execute(params![number, body(number, id), id])?;
         }
+        let mut log = transaction.prepare_cached("INSERT INTO log VALUES (?, ?, ?)")?;
         for row in 0..ROWS {
-            let logged = params![number, row, body(number, COUNTERS + row)];
-            transaction.execute("INSERT INTO log VALUES (?, ?, ?)", logged)?;
+            log.execute(params![number, row, body(number, COUNTERS + row)])?;
         }
         transaction.execute("DELETE FROM log WHERE number + ? <= ?", params![KEPT, number])?;
     }
@@ -155,8 +157,11 @@ pub fn commit(connection: &mut Connection, number: u64) -> rusqlite::Result<()> 
 }
 
 fn body(number: u64, of: u64) -> Vec<u8> {
-    let first = (number * 41 + of * 7) as usize;
-    (0..BODY).map(|place| (first + place / 8) as u8).collect()
+    let mut body = vec![0; BODY];
+    for (chunk, bytes) in body.chunks_mut(8).enumerate() {
+        bytes.fill((number * 41 + of * 7 + chunk as u64) as u8);
+    }
+    body
 }
 
 /// Returns how many transactions the database holds, each whole.
