@@ -33,7 +33,8 @@ impl DeferredLatency {
         *self.lock()
     }
 
-    pub(crate) fn add(&self, latency: Duration) {
+    /// Adds latency that the engine spends without the disk: the sleep of a busy handler, such as `xSleep` of SQLite's VFS.
+    pub fn add(&self, latency: Duration) {
         *self.lock() += latency;
     }
 

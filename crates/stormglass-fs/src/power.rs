@@ -1,11 +1,10 @@
 //! What a power loss leaves of the changes that were never synced.
 
+pub(crate) use crate::tree::SECTOR;
+
 use crate::tree::{Survivors, Write};
 use stormglass_core::Stream;
 pub use stormglass_core::fault::Loss;
-
-/// The sector size: a device writes a sector atomically.
-pub(crate) const SECTOR: u64 = 512;
 
 /// Draws what survives a power loss.
 pub(crate) struct DrawnLoss<'a> {
@@ -21,17 +20,26 @@ impl Survivors for DrawnLoss<'_> {
         }
     }
 
-    fn writes(&mut self, mut pending: Vec<Write>) -> Vec<Write> {
-        match self.loss {
-            Loss::Everything => pending.clear(),
-            Loss::Suffix => pending.truncate(self.stream.below(pending.len() as u64 + 1) as usize),
-            Loss::Subset => pending.retain(|_| self.stream.chance(1, 2)),
-            Loss::Torn => {
-                pending = pending.into_iter().flat_map(sectors).collect();
-                pending.retain(|_| self.stream.chance(1, 2));
+    fn writes(&mut self, pending: Vec<Write>) -> Vec<(Write, bool)> {
+        let count = pending.len() as u64;
+        let mut kept = match self.loss {
+            Loss::Suffix => self.stream.below(count + 1),
+            _ => 0,
+        };
+        let writes = match self.loss {
+            Loss::Torn => pending.into_iter().flat_map(sectors).collect(),
+            _ => pending,
+        };
+        let survives = |write| match self.loss {
+            Loss::Everything => (write, false),
+            Loss::Suffix => {
+                let survives = kept > 0;
+                kept = kept.saturating_sub(1);
+                (write, survives)
             }
-        }
-        pending
+            Loss::Subset | Loss::Torn => (write, self.stream.chance(1, 2)),
+        };
+        writes.into_iter().map(survives).collect()
     }
 }
 

@@ -24,6 +24,7 @@ mod walk;
 pub(crate) use attributes::{MODE_BITS, READ, Timestamp, User, WRITE};
 pub(crate) use contents::{Contents, Write};
 pub(crate) use nodes::{Inode, Stat, Type};
+pub(crate) use pages::SECTOR;
 pub(crate) use path::{Follow, path_str};
 pub(crate) use survivors::Survivors;
 pub(crate) use walk::Found;

@@ -1,6 +1,6 @@
 //! The contents of one file: in the page cache, on the device, and the dirty changes between the two.
 
-use super::pages::{PAGE, Pages};
+use super::pages::{PAGE, Pages, SECTOR};
 use std::collections::{BTreeSet, VecDeque};
 
 /// A file's contents.
@@ -44,6 +44,30 @@ impl Write {
         match self {
             Write::Length(len) => to.set_len(*len),
             Write::Bytes { offset, bytes } | Write::Direct { offset, bytes } => to.write(*offset, bytes),
+        }
+    }
+
+    /// Returns the length of a file that ends with the change.
+    fn end(&self) -> u64 {
+        match self {
+            Write::Length(len) => *len,
+            Write::Bytes { offset, bytes } | Write::Direct { offset, bytes } => offset + bytes.len() as u64,
+        }
+    }
+
+    /// Writes it to the device as write-back does: in whole sectors of the page cache, which have the earlier writes to them.
+    /// So a write never survives without an earlier one to the same sector. `cached` is the page cache after the write.
+    fn persist(&self, device: &mut Pages, cached: &Pages) {
+        self.apply(device);
+        let Write::Bytes { offset, bytes } = self else { return };
+        let (start, end) = (*offset, offset + bytes.len() as u64);
+        let sectors_end = end.next_multiple_of(SECTOR).min(cached.len());
+        for (from, to) in [(start - start % SECTOR, start), (end, sectors_end)] {
+            if from < to && !bytes.is_empty() {
+                let mut rest = vec![0; (to - from) as usize];
+                cached.read(from, &mut rest);
+                device.write(from, &rest);
+            }
         }
     }
 
@@ -192,10 +216,23 @@ impl Contents {
     }
 
     /// Reverts to the durable contents and those pending writes that survive a power loss, with an empty page cache.
-    pub(crate) fn power_loss(&mut self, survivors: impl FnOnce(Vec<Write>) -> Vec<Write>) {
+    ///
+    /// A truncation that is lost takes with it what was written later beyond it: ext4 and XFS map new blocks there in a later
+    /// transaction of the journal, so the file has its old blocks or the new ones.
+    pub(crate) fn power_loss(&mut self, survivors: impl FnOnce(Vec<Write>) -> Vec<(Write, bool)>) {
         let pending = self.take(self.changes());
         if !pending.is_empty() {
-            survivors(pending).iter().for_each(|write| write.apply(&mut self.durable));
+            let mut cached = self.durable.clone();
+            let mut lost_truncation = u64::MAX;
+            for (write, survives) in survivors(pending) {
+                let len = cached.len();
+                write.apply(&mut cached);
+                if survives && write.end() <= lost_truncation {
+                    write.persist(&mut self.durable, &cached);
+                } else if matches!(write, Write::Length(_)) && write.end() < len {
+                    lost_truncation = lost_truncation.min(write.end());
+                }
+            }
         }
         self.evict();
     }

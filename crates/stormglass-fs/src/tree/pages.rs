@@ -6,6 +6,9 @@ use std::sync::Arc;
 /// Bytes of a page, as on x86-64 and most of arm64.
 pub(crate) const PAGE: u64 = 4_096;
 
+/// Bytes of a sector: a device writes a sector atomically.
+pub(crate) const SECTOR: u64 = 512;
+
 /// A file's bytes. Missing pages, and the rest of a short page, read as zeros. Clones share pages, copy-on-write.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pages {

@@ -6,6 +6,6 @@ use super::contents::Write;
 pub(crate) trait Survivors {
     /// Returns how many of the oldest `count` journal transactions survive.
     fn names(&mut self, count: usize) -> usize;
-    /// Returns which of a file's unsynced writes survive, whole or in parts, in order.
-    fn writes(&mut self, pending: Vec<Write>) -> Vec<Write>;
+    /// Returns a file's unsynced writes, whole or in parts, in order, and which of them survive.
+    fn writes(&mut self, pending: Vec<Write>) -> Vec<(Write, bool)>;
 }

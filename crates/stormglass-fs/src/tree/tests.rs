@@ -11,8 +11,8 @@ impl Survivors for All {
         count
     }
 
-    fn writes(&mut self, pending: Vec<Write>) -> Vec<Write> {
-        pending
+    fn writes(&mut self, pending: Vec<Write>) -> Vec<(Write, bool)> {
+        pending.into_iter().map(|write| (write, true)).collect()
     }
 }
 

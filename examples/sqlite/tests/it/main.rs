@@ -1,0 +1,5 @@
+//! SQLite on the simulation's disk.
+
+mod process;
+mod table;
+mod vfs;
