@@ -134,13 +134,5 @@ impl fmt::Debug for App {
 /// Silences the panic hook on run threads: a panic inside a run is an outcome, and is reported as
 /// one.
 pub(crate) fn quiet_panics_of_runs() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        let default = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if std::thread::current().name() != Some("stormglass-run") {
-                default(info);
-            }
-        }));
-    });
+    stormglass_sim::silence_thread("stormglass-run");
 }

@@ -6,7 +6,7 @@ use crate::run::node_of_current_task;
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::PanicHookInfo;
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 use stormglass_core::{Scope, TurnsSpent};
 
 /// A panic inside of a madsim runtime.
@@ -44,12 +44,24 @@ pub fn install_hook() {
         std::panic::set_hook(Box::new(move |panic| {
             note(panic);
             // A refused call ends the run by this panic; its verdict names the call.
-            if !(panic.payload().is::<TurnsSpent>() && leaks::has_refused()) {
+            let is_quiet = QUIET_THREAD.get().is_some_and(|name| std::thread::current().name() == Some(name));
+            if !is_quiet && !(panic.payload().is::<TurnsSpent>() && leaks::has_refused()) {
                 // The hook before may print a backtrace, or write a report.
                 leaks::allowed(|| before(panic));
             }
         }));
     });
+}
+
+/// The name of the threads whose panics the hook before is not told.
+static QUIET_THREAD: OnceLock<&str> = OnceLock::new();
+
+/// Installs the hook, which does not call the hook before on threads of this name: a panic in a run
+/// is an outcome, and is reported as one. The first name counts. One hook does both, since two would
+/// depend on the order in which they are installed.
+pub fn silence_thread(name: &'static str) {
+    install_hook();
+    QUIET_THREAD.get_or_init(|| name);
 }
 
 /// Keeps what is known of a panic. A panic in a panic hook aborts the process, so nothing in here

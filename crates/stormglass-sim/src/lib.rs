@@ -103,6 +103,7 @@ pub use scenario::{AnyScenario, Exhibit, RunDefaults, Scenario};
 pub use settings::{Settings, all_parameters};
 pub use stormglass_macros::{Parameters, scenario, test};
 pub use stormglass_rt::Leaks;
+pub use stormglass_rt::panics::silence_thread;
 pub use values::Values;
 pub use world::World;
 
