@@ -45,7 +45,8 @@ pub fn install_hook() {
             note(panic);
             // A refused call ends the run by this panic; its verdict names the call.
             let is_quiet = QUIET_THREAD.get().is_some_and(|name| std::thread::current().name() == Some(name));
-            if !is_quiet && !(panic.payload().is::<TurnsSpent>() && leaks::has_refused()) {
+            let is_of_a_leak = panic.payload().is::<TurnsSpent>() && leaks::has_refused();
+            if !is_quiet && !is_of_a_leak {
                 // The hook before may print a backtrace, or write a report.
                 leaks::allowed(|| before(panic));
             }
