@@ -5,7 +5,7 @@ use crate::catalog::Catalog;
 use crate::commands;
 use crate::context::Context;
 use crate::error::Exit;
-use crate::output::Output;
+use crate::output::{Captured, Output};
 use clap::Parser;
 use std::ffi::OsString;
 use std::fmt;
@@ -67,10 +67,29 @@ impl App {
 
     /// Runs the command line of this process.
     pub fn main(&self) -> ExitCode {
-        quiet_panics_of_runs();
+        stormglass_sim::silence_panics();
         let mut output = Output::of_process();
         let exit = self.run(std::env::args_os(), &mut output);
         ExitCode::from(exit as u8)
+    }
+
+    /// Runs a command line and returns the exit code and what it prints: the results and the messages.
+    ///
+    /// ```
+    /// use stormglass_cli::{App, Exit};
+    ///
+    /// let (exit, results, messages) = App::new().run_captured(["stormglass", "no-such-command"]);
+    /// assert_eq!(exit, Exit::Usage);
+    /// assert!(results.is_empty() && messages.contains("no-such-command"));
+    /// ```
+    pub fn run_captured<I, T>(&self, arguments: I) -> (Exit, String, String)
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString> + Clone,
+    {
+        let (results, messages) = (Captured::default(), Captured::default());
+        let exit = self.run(arguments, &mut Output::to(results.clone(), messages.clone()));
+        (exit, results.text(), messages.text())
     }
 
     /// Runs a command line and writes to `output`, for tests and for embedding.
@@ -129,10 +148,4 @@ impl fmt::Debug for App {
         let scenarios: Vec<&str> = self.catalog.scenarios.iter().map(|scenario| scenario.name()).collect();
         f.debug_struct("App").field("scenarios", &scenarios).finish_non_exhaustive()
     }
-}
-
-/// Silences the panic hook on run threads: a panic inside a run is an outcome, and is reported as
-/// one.
-pub(crate) fn quiet_panics_of_runs() {
-    stormglass_sim::silence_thread("stormglass-run");
 }

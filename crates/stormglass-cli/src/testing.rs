@@ -94,7 +94,7 @@ impl Test {
     /// ([`stormglass_sim::World::sometimes`]) held in none. If a setting is wrong, with the message of
     /// the error.
     pub fn run(self) {
-        crate::app::quiet_panics_of_runs();
+        stormglass_sim::silence_panics();
         if let Some(command) = &self.environment.command {
             return self.command(command);
         }

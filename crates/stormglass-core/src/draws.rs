@@ -15,6 +15,9 @@ pub(crate) const TRUNK: u64 = 0;
 /// In place of the branch while draws are logged: streams then look further.
 pub(crate) const LOGGED: u64 = u64::MAX;
 
+/// The name of a stream that was made before draws were logged.
+const UNNAMED: &str = "a stream that was made before the run";
+
 thread_local! {
     /// The current branch, or [`LOGGED`]. It is thread-local because all streams of a run share it
     /// and each run has a thread of its own.
@@ -116,7 +119,7 @@ pub(crate) fn name(key: &[u8; 32], name: impl FnOnce() -> String) {
 /// Returns the name of the stream with this key.
 pub(crate) fn name_of(key: &[u8; 32]) -> String {
     LOG.with_borrow(|log| log.as_ref()?.names.get(key).map(|(name, _)| name.clone()))
-        .unwrap_or_else(|| "a stream that was made before the run".into())
+        .unwrap_or_else(|| UNNAMED.into())
 }
 
 /// Logs a draw, if draws are logged.
@@ -124,8 +127,7 @@ pub(crate) fn name_of(key: &[u8; 32]) -> String {
 pub(crate) fn note(key: &[u8; 32], index: u64) {
     LOG.with_borrow_mut(|log| {
         let Some(Log { recorder, names, draws, .. }) = log else { return };
-        let (name, stream) =
-            names.entry(*key).or_insert_with(|| ("a stream that was made before the run".into(), None));
+        let (name, stream) = names.entry(*key).or_insert_with(|| (UNNAMED.into(), None));
         let stream = *stream.get_or_insert_with(|| {
             draws.streams.push(name.clone());
             draws.streams.len() as u32 - 1

@@ -6,7 +6,7 @@ use crate::timeline::{Filter, Line, lines};
 use indexmap::IndexMap;
 use std::fmt::Write;
 use std::time::Duration;
-use stormglass_core::{Kind, SimTime, Trace, Wait};
+use stormglass_core::{Event, Kind, SimTime, Trace, Wait};
 
 /// The number of log lines shown, the same as in Restate's harness.
 const LINES: usize = 20;
@@ -47,19 +47,14 @@ pub fn at_deadline(trace: &Trace, wait: &Wait) -> Option<String> {
         .filter(|line| trace.text(line.event.node) == wait.node)
         .filter(|line| matches!(line.event.kind, Kind::Step | Kind::Note))
         .collect();
-    let (past, future): (Vec<_>, Vec<_>) =
-        own.into_iter().partition(|line| line.event.at_nanos <= deadline.as_nanos());
-    let at_work = future.iter().find(|line| {
-        let Line { event, .. } = line;
-        event.kind == Kind::Step && event.at_nanos - event.took_nanos <= deadline.as_nanos()
-    });
+    let past: Vec<_> = own.into_iter().filter(|line| line.event.at_nanos <= deadline.as_nanos()).collect();
     let mut text = format!("\nAt the deadline, {deadline}, {}", wait.node);
-    match at_work {
-        Some(line) => {
-            let (end, took) = (line.event.at_nanos, line.event.took_nanos);
+    match step_at(trace, &wait.node, deadline) {
+        Some(step) => {
+            let (end, took) = (step.at_nanos, step.took_nanos);
             let since = Duration::from_nanos(deadline.as_nanos() - (end - took));
             let rest = Duration::from_nanos(end - deadline.as_nanos());
-            let step = trace.text(line.event.subject);
+            let step = trace.text(step.subject);
             let (since, rest) = (seconds(since), seconds(rest));
             let _ = writeln!(text, " was executing: {step}, for {since} s, finished after another {rest} s");
         }
@@ -73,6 +68,17 @@ pub fn at_deadline(trace: &Trace, wait: &Wait) -> Option<String> {
         last.iter().for_each(|line| text += &format!("{}\n", line.text));
     }
     Some(text)
+}
+
+/// Returns the step that a node was executing at a time, if it ended later.
+pub(crate) fn step_at<'a>(trace: &'a Trace, node: &str, at: SimTime) -> Option<&'a Event> {
+    let began = |step: &Event| step.at_nanos.saturating_sub(step.took_nanos);
+    trace.events.iter().find(|event| {
+        event.kind == Kind::Step
+            && event.at_nanos > at.as_nanos()
+            && began(event) <= at.as_nanos()
+            && trace.text(event.node) == node
+    })
 }
 
 /// Returns the last status of each of the node's parts in one line; empty if it reports none.

@@ -309,7 +309,7 @@ impl Driver {
     }
 
     fn end_poll(&self, id: Id) {
-        // What a process would print on standard error, whoever receives the panic.
+        // A real process prints the panic on standard error, also if a task receives it.
         if let Some(panic) = panics::take_unreported() {
             let subject = self.recorder.symbol(&panic);
             self.recorder.record(now(), Kind::Note, subject, Duration::ZERO, 0);

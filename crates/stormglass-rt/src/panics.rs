@@ -84,7 +84,7 @@ fn note(panic: &PanicHookInfo<'_>) {
 /// Returns the text of a note for a panic.
 fn text_of(record: &PanicRecord) -> String {
     let location = record.location.as_deref().unwrap_or("an unknown place");
-    let message = record.message.as_deref().unwrap_or("a panic without a message");
+    let message = record.message.as_deref().unwrap_or(NO_MESSAGE);
     format!("panicked at {location}: {}", without_task_ids(message))
 }
 
@@ -149,9 +149,11 @@ pub fn message_of(payload: &(dyn Any + Send)) -> Option<&str> {
     payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied())
 }
 
+const NO_MESSAGE: &str = "a panic without a message";
+
 /// Returns the message of a panic, or that it has none.
 pub fn describe(payload: &(dyn Any + Send)) -> &str {
-    message_of(payload).unwrap_or("a panic without a message")
+    message_of(payload).unwrap_or(NO_MESSAGE)
 }
 
 /// Whether a panic ends the run even if a task joins the task that panicked: the run's turns are

@@ -105,8 +105,8 @@ impl Client {
     ///         client.run(async |client| {
     ///             let greeting = client.request("service:80", "", Duration::from_secs(1)).await;
     ///             client.check("the service greets", greeting.unwrap() == "hello");
-    ///             let nobody = client.request("service:81", "", Duration::from_secs(1)).await;
-    ///             client.check("the port is closed", nobody.is_err());
+    ///             let refused = client.request("service:81", "", Duration::from_secs(1)).await;
+    ///             client.check("the port is closed", refused.is_err());
     ///         }).await;
     ///     }
     /// }

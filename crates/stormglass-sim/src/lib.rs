@@ -97,13 +97,12 @@ pub use parameters::Parameters;
 pub use preset::{PLANS, Preset};
 pub use profile::Profile;
 pub use restart::Restart;
-pub use run::{Played, Run};
+pub use run::{Played, Run, silence_panics};
 pub use run_settings::RunSettings;
 pub use scenario::{AnyScenario, Exhibit, RunDefaults, Scenario};
 pub use settings::{Settings, all_parameters};
 pub use stormglass_macros::{Parameters, scenario, test};
 pub use stormglass_rt::Leaks;
-pub use stormglass_rt::panics::silence_thread;
 pub use values::Values;
 pub use world::World;
 

@@ -53,9 +53,14 @@ impl World {
     /// ([`World::at_least`]).
     #[track_caller]
     pub fn check(&self, property: &str, holds: bool) {
+        let place = Location::caller();
+        self.check_with(property, holds, || format!("at {place}"));
+    }
+
+    fn check_with(&self, property: &str, holds: bool, evidence: impl FnOnce() -> String) {
         self.requirements(|requirements| requirements.add_check(property));
         if !holds {
-            self.violated(property, format!("at {}", Location::caller()));
+            self.violated(property, evidence());
         }
     }
 }
@@ -64,11 +69,8 @@ impl Client {
     /// As [`World::check`]; the evidence also names the client.
     #[track_caller]
     pub fn check(&self, property: &str, holds: bool) {
-        self.world().requirements(|requirements| requirements.add_check(property));
-        if !holds {
-            let evidence = format!("on {}, at {}", self.node().name(), Location::caller());
-            self.world().violated(property, evidence);
-        }
+        let place = Location::caller();
+        self.world().check_with(property, holds, || format!("on {}, at {place}", self.node().name()));
     }
 
     /// As [`World::sometimes`].

@@ -35,7 +35,7 @@ impl Requirements {
     /// Returns whether the property holds for the first time in this run.
     pub(crate) fn add_sometimes(&mut self, property: &str, holds: bool) -> bool {
         match self.sometimes.get_mut(property) {
-            Some(held) => holds && !std::mem::replace(held, holds || *held),
+            Some(held) => holds && !std::mem::replace(held, true),
             None => {
                 self.sometimes.insert(property.into(), holds);
                 holds

@@ -237,10 +237,19 @@ impl<'a> Run<'a> {
     }
 }
 
+/// The name of the threads of runs.
+const THREAD: &str = "stormglass-run";
+
+/// Silences the panic hook of the program for panics inside of runs, from now on: such a panic is an
+/// outcome, and is reported as one.
+pub fn silence_panics() {
+    rt::panics::silence_thread(THREAD);
+}
+
 /// Runs a closure on a new thread, as each run is.
 fn on_new_thread<T: Send>(closure: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
-        let run = std::thread::Builder::new().name("stormglass-run".into()).spawn_scoped(scope, closure);
+        let run = std::thread::Builder::new().name(THREAD.into()).spawn_scoped(scope, closure);
         run.expect("the system gives a thread").join().expect("a run's panics are caught inside")
     })
 }

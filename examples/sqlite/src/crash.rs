@@ -88,7 +88,7 @@ impl Setting {
             database.call(|connection| workload::configure(connection, self.journal, self.synchronous))?;
             for number in 1..=TRANSACTIONS {
                 database.call(|connection| workload::commit(connection, number))?;
-                // What SQLite says when the process is dead, nobody hears.
+                // The process is dead: it receives no result of SQLite.
                 if disk.operations() <= stop {
                     acknowledged = number;
                 }

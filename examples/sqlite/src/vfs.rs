@@ -183,7 +183,7 @@ impl Shared {
 ///
 /// # Errors
 ///
-/// A path above the disk's root, an empty one, and one that is too long.
+/// If the path is empty, too long, or leads above the root of the disk.
 pub(crate) fn full_path(path: &str) -> Result<String, InvalidPath> {
     let refuse = |problem| Err(InvalidPath { path: path.into(), problem });
     let mut full = Vec::new();

@@ -2,30 +2,8 @@
 
 use expect_test::Expect;
 use sim_tests::leaks::{Leak, Leaky};
-use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
-use stormglass_cli::{App, Exit, Output};
-
-/// A stream that stores what is written to it.
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Sink {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
+use stormglass_cli::{App, Exit};
 
 /// Runs a command line and returns exit code, standard output and standard error.
 pub(crate) fn stormglass(arguments: &[&str]) -> (Exit, String, String) {
@@ -35,10 +13,7 @@ pub(crate) fn stormglass(arguments: &[&str]) -> (Exit, String, String) {
 
 /// Runs a command line of another app.
 pub(crate) fn app_with(app: &App, arguments: &[&str]) -> (Exit, String, String) {
-    let (out, err) = (Sink::default(), Sink::default());
-    let arguments = ["stormglass"].iter().chain(arguments).copied();
-    let exit = app.run(arguments, &mut Output::to(out.clone(), err.clone()));
-    (exit, out.text(), err.text())
+    app.run_captured(["stormglass"].iter().chain(arguments).copied())
 }
 
 /// Returns the folder for the tests' files.

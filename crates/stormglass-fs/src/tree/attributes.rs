@@ -39,7 +39,7 @@ pub(crate) struct User {
 }
 
 impl User {
-    /// The superuser, for whom the disk does not check permission bits.
+    /// The superuser: the disk does not check permission bits for it.
     pub(crate) const ROOT: User = User { uid: 0, gid: 0 };
 
     pub(crate) fn is_root(self) -> bool {

@@ -1,14 +1,15 @@
 //! The words on top of a page: what went wrong, why, and the moments to look at.
 
 use super::bands::Band;
-use super::waits::{ShownWait, step_at};
+use super::waits::ShownWait;
+use crate::deadline::step_at;
 use crate::failure;
 use crate::lanes::Lanes;
 use crate::table::seconds;
 use serde::Serialize;
 use std::time::Duration;
 use stormglass_core::event::Category;
-use stormglass_core::{Event, EventId, Kind, Outcome, Trace, Verdict};
+use stormglass_core::{Event, EventId, Kind, Outcome, SimTime, Trace, Verdict};
 
 /// The headline of a page.
 #[derive(Debug, PartialEq, Serialize)]
@@ -200,9 +201,10 @@ fn moments_of(trace: &Trace, wait: &ShownWait) -> Vec<Moment> {
         ));
     }
     if wait.exceeded {
-        let detail = match step_at(trace, node, deadline) {
-            Some((step, began, _)) => {
-                format!("{node} is executing “{step}”, for {} s now", of_nanos(deadline - began))
+        let detail = match step_at(trace, node, SimTime::from_nanos(deadline)) {
+            Some(step) => {
+                let since = of_nanos(deadline - step.at_nanos.saturating_sub(step.took_nanos));
+                format!("{node} is executing “{}”, for {since} s now", trace.text(step.subject))
             }
             None => format!("of {name} on {node}"),
         };

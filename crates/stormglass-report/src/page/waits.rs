@@ -4,8 +4,9 @@ use crate::explain::{Explanation, Reason};
 use crate::lanes::Lanes;
 use serde::Serialize;
 use std::cmp::Reverse;
+use std::time::Duration;
 use stormglass_core::event::Category;
-use stormglass_core::{Kind, Length, Trace, Verdict, Wait};
+use stormglass_core::{Length, SimTime, Trace, Verdict, Wait};
 
 /// How many waits are explained: those that exceeded their deadlines, then the longest.
 const EXPLAINED: usize = 64;
@@ -61,7 +62,7 @@ impl ShownWait {
 
     fn of(trace: &Trace, wait: &Wait, lanes: &Lanes) -> ShownWait {
         let ended = matches!(wait.length, Length::Observed(_));
-        let nanos = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = |duration: Duration| SimTime::from(duration).as_nanos();
         ShownWait {
             name: wait.name.clone(),
             node: wait.node.clone(),
@@ -117,13 +118,4 @@ pub(super) fn chosen(waits: &[Wait], verdict: &Verdict) -> Option<usize> {
     };
     let longest = waits.iter().enumerate().max_by_key(|(_, wait)| (wait.exceeded(), wait.length.duration()));
     named.or(longest.map(|(index, _)| index))
-}
-
-/// Returns the step that a node was executing at a moment: its name, when it began and ended.
-pub(super) fn step_at(trace: &Trace, node: &str, at: u64) -> Option<(String, u64, u64)> {
-    let steps = trace.events.iter().filter(|event| event.kind == Kind::Step && event.at_nanos > at);
-    let mut own = steps.filter(|event| trace.text(event.node) == node);
-    let step = own.find(|event| event.at_nanos - event.took_nanos.min(event.at_nanos) <= at)?;
-    let began = step.at_nanos - step.took_nanos.min(step.at_nanos);
-    Some((trace.text(step.subject).to_string(), began, step.at_nanos))
 }

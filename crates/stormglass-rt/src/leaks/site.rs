@@ -43,7 +43,7 @@ enum Owner {
 
 impl Site {
     /// Returns the site of a call of this function of libc, from the text of its backtrace in the
-    /// long form (`{:#}`). Paths within `folder` are told from there on.
+    /// long form (`{:#}`). Paths within `folder` are relative to it.
     pub(super) fn of(call: &str, backtrace: &str, folder: &str) -> Site {
         let mut site = Site::default();
         let mut in_library = None;

@@ -7,7 +7,7 @@
 //!
 //! `stat` and its like are not owned: before glibc 2.33 they are no symbols of the shared library.
 //! std asks by `statx`. `vfork` cannot be wrapped, because it returns twice. `socket`
-//! is not owned: a socket that is neither bound nor connected reaches nobody.
+//! is not owned: a socket has no peer before it is bound or connected.
 
 #![expect(unsafe_code, reason = "definitions of libc's functions; each calls libc's own with its arguments")]
 
