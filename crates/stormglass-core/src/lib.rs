@@ -13,7 +13,7 @@
 //! 8. [`latency`]: how long operations take. A [`Latency`] turns one draw into one duration.
 //! 9. [`queue`]: a queue in front of one or several servers.
 //! 10. [`fault`]: what can break, which operations it affects, and when.
-//! 11. [`mod@wait`], [`outcome`]: waits with a deadline, and how the run ended.
+//! 11. [`mod@wait`], [`outcome`], [`requirements`]: waits with a deadline, how the run ended, and what had to happen.
 //! 12. [`critical_path`]: what a wait was spent on, from the causes of events.
 //! 13. [`linearizability`]: whether a history of operations on one object is linearizable.
 //! 14. [`identity`]: the inputs from which a run can be repeated.
@@ -33,6 +33,7 @@ pub mod outcome;
 pub mod process;
 pub mod queue;
 pub mod recorder;
+pub mod requirements;
 pub mod scope;
 pub mod seed;
 mod signed_duration;

@@ -142,6 +142,16 @@ impl<'a> Parameter<'a> {
         }
     }
 
+    /// The arm that sets the parameter from a text, in a build without simulation.
+    fn assignment(&self, private: &Path) -> TokenStream {
+        let Parameter { name, key, kind, .. } = self;
+        match kind {
+            Kind::Duration => quote!(#key => self.#name = #private::parse_duration(value)?,),
+            Kind::Limit => quote!(#key => self.#name.deadline = #private::parse_duration(value)?,),
+            Kind::Latency | Kind::Other => quote!(#key => self.#name = #private::parse(value)?,),
+        }
+    }
+
     /// The default of the user's struct.
     fn default(&self, private: &Path) -> Result<TokenStream> {
         let Parameter { name, key, kind, .. } = self;
@@ -187,6 +197,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let form_values = parameters.iter().map(Parameter::form_value);
     let defaults: Vec<TokenStream> =
         parameters.iter().map(|parameter| parameter.default(&private)).collect::<Result<_>>()?;
+    let assignments = parameters.iter().map(|parameter| parameter.assignment(&private));
     let path = |name: &str| format!("{}::{name}", quote!(#private).to_string().replace(' ', ""));
     let (serde, schemars) = (path("serde"), path("schemars"));
     let validate = validate.then(|| {
@@ -204,7 +215,20 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
             }
         }
 
-        const _: () = {
+        #private::real! {
+            #[automatically_derived]
+            impl #private::Parameters for #name {
+                fn set(&mut self, key: &str, value: &str) -> ::core::result::Result<bool, ::std::string::String> {
+                    match key {
+                        #(#assignments)*
+                        _ => return ::core::result::Result::Ok(false),
+                    }
+                    ::core::result::Result::Ok(true)
+                }
+            }
+        }
+
+        #private::simulated! { const _: () = {
             use #private as private;
             // The code that schemars derives names serde by this path, whatever its attribute `crate` says.
             #[allow(unused_imports)]
@@ -267,7 +291,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
                     ::core::result::Result::Ok(values)
                 }
             }
-        };
+        }; }
     })
 }
 

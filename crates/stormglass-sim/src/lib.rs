@@ -6,7 +6,7 @@
 //!
 //! In reading order, which is the order of dependence: [`error`], [`preset`], [`parameter_set`], [`cpu`], [`profile`] and [`run_settings`] (what
 //! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], `active_faults`,
-//! `requirements`, [`world`], [`client`], `must_happen`, `one_shot`, [`mod@scenario`], [`settings`], `leak`, [`run`] and
+//! [`world`], [`client`], `must_happen`, `one_shot`, [`mod@scenario`], [`settings`], `leak`, [`run`] and
 //! [`mod@check`].
 //!
 //! A scenario:
@@ -69,7 +69,6 @@ pub mod node;
 
 mod active_faults;
 mod lifecycle;
-mod requirements;
 pub mod world;
 
 pub mod client;
@@ -116,8 +115,22 @@ pub use stormglass_plan as faults;
 /// What the macros' code uses, so that a user's crate needs no other dependency.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::{ParameterSet, Parameters, SettingsError, Values};
+    pub use crate::{ParameterSet, Parameters, SettingsError, Values, real, simulated};
     pub use stormglass_core::latency::HumanDuration;
     pub use stormglass_core::{Latency, Limit};
     pub use {schemars, serde};
+}
+
+/// Code for the simulated world: all of it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! simulated {
+    ($($code:tt)*) => { $($code)* };
+}
+
+/// Code for a build without simulation: none.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! real {
+    ($($code:tt)*) => {};
 }

@@ -1,25 +1,22 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(all(not(madsim), not(feature = "real")))]
+compile_error!(
+    "stormglass simulates, and `--cfg madsim` is missing. Write in .cargo/config.toml: [build] rustflags = \
+     [\"--cfg\", \"madsim\", \"--cfg\", \"tokio_unstable\"]. An exported RUSTFLAGS replaces that silently: \
+     unset it. To play each test once on the real machine instead, turn on the feature `real` of stormglass."
+);
+
+#[cfg(all(not(madsim), feature = "real"))]
+mod real;
+#[cfg(madsim)]
+mod simulated;
+
+#[cfg(all(not(madsim), feature = "real"))]
+pub use real::*;
+#[cfg(madsim)]
+pub use simulated::*;
 pub use stormglass_core as core;
 pub use stormglass_fs as fs;
 pub use stormglass_net as net;
 pub use stormglass_plan as plan;
-pub use stormglass_rt as rt;
-pub use stormglass_rt::signal;
-pub use stormglass_sim as sim;
-
-#[cfg(feature = "cli")]
-pub use stormglass_cli::{self as cli, App, Exit, main};
-#[cfg(feature = "cli")]
-pub use stormglass_sim::test;
-
-/// What a scenario and its test need.
-pub mod prelude {
-    pub use std::time::Duration;
-    pub use stormglass_core::{Keep, Latency, Limit, Seed, Verdict};
-    pub use stormglass_fs::FileExt;
-    pub use stormglass_rt::sleep;
-    pub use stormglass_sim::{
-        Client, Node, Parameters, Run, Scenario, Settings, SettingsError, World, scenario,
-    };
-}

@@ -35,6 +35,7 @@ async fn every_visitor_is_counted_once(world: World, settings: Visits) {
 /// A call ends at its deadline, also when nothing comes back, and the connection works again after
 /// the partition.
 #[stormglass::test(seeds = 0..20, plan = "plans/partition.toml")]
+#[cfg_attr(not(madsim), ignore = "needs a partition, which only a simulation makes")]
 async fn a_call_ends_at_its_deadline(world: World) {
     world.node("greeter").run("serve", greeter::serve);
     let client = world.client("client");
