@@ -1,4 +1,4 @@
-//! What users call of `tokio::fs` and `tokio::net`, and for each item a function that compiles only
+//! What users call of `tokio::{fs, net, signal, task}`, and for each item a function that compiles only
 //! if the simulation has it with the same signature.
 
 use crate::modules::{self, Module, is_pub};
@@ -36,8 +36,18 @@ pub struct FileApi {
     pub entries: Vec<Entry>,
 }
 
+/// Where tokio defines what `tokio::task` has of its runtime.
+const RUNTIME: [&str; 4] =
+    ["runtime::task::abort", "runtime::task::error", "runtime::task::id", "runtime::task::join"];
+
 /// What tokio's signatures name of `tokio::io`.
 const IO: [&str; 6] = ["AsyncRead", "AsyncSeek", "AsyncWrite", "Interest", "ReadBuf", "Ready"];
+
+/// What signatures of `tokio::task` name, whichever way its files import it.
+const OF_TASK: [&str; 5] = ["AbortHandle", "Id", "JoinError", "JoinHandle", "futures::TaskLocalFuture"];
+
+/// What signatures of `tokio::task` name although users cannot.
+const UNNAMEABLE: [&str; 2] = ["AccessError", "Coop"];
 
 /// What tokio's signatures name of `std::fs` and the simulation has types of its own for.
 const OF_STD: [&str; 2] = ["FileType", "Metadata"];
@@ -49,9 +59,24 @@ const OF_STD: [&str; 2] = ["FileType", "Metadata"];
 ///
 /// A text that names a file that cannot be read or is not understood.
 pub fn read(source: &Path, named: impl Fn(&str) -> String) -> Result<Vec<FileApi>, String> {
-    let mut all = modules::load(source, "fs", true)?;
-    all.extend(modules::load(source, "net", true)?);
-    let public = modules::public_paths(&all);
+    let mut all = Vec::new();
+    for module in ["fs", "net", "signal", "task"] {
+        all.extend(modules::load(source, module, true)?);
+    }
+    let of_runtime = RUNTIME.map(|module| modules::load(source, module, false));
+    for module in of_runtime {
+        all.extend(module?);
+    }
+    let mut public = modules::public_paths(&all);
+    // `pub use crate::runtime::task::JoinHandle` in `task`, defined in `runtime::task::join`.
+    for module in all.iter().filter(|module| RUNTIME.contains(&&*module.path)) {
+        for item in &module.items {
+            let Item::Struct(syn::ItemStruct { ident, .. }) = item else { continue };
+            if let Some(path) = public.get(&format!("task::{ident}")).cloned() {
+                public.insert(format!("{}::{ident}", module.path), path);
+            }
+        }
+    }
     let api: Vec<FileApi> =
         all.iter().map(|module| FileReader { module, public: &public, named: &named }.read()).collect();
     let mut paths = BTreeSet::new();
@@ -104,6 +129,13 @@ impl FileReader<'_> {
                 _ => {}
             }
         }
+        if self.module.path.starts_with("task") || RUNTIME.contains(&&*self.module.path) {
+            let names = OF_TASK.iter().map(|name| (self.named)(&format!("task::{name}")));
+            for import in names.chain(["tokio::runtime".into(), "tokio::runtime::Handle".into()]) {
+                let name = import.rsplit(':').next().unwrap_or_default().to_string();
+                imports.entry(name).or_insert(import);
+            }
+        }
         for (definition, path) in self.public {
             if let Some((module, name)) = definition.rsplit_once("::")
                 && module == self.module.path
@@ -111,6 +143,12 @@ impl FileReader<'_> {
                 imports.insert(name.to_string(), (self.named)(path));
             }
         }
+        entries.retain(|entry: &Entry| {
+            let words = |probe: &str| {
+                probe.split(|c: char| !c.is_alphanumeric()).map(String::from).collect::<Vec<_>>()
+            };
+            !words(&entry.probe).iter().any(|word| UNNAMEABLE.contains(&&**word))
+        });
         FileApi { imports: imports.into_values().collect(), entries }
     }
 
@@ -191,13 +229,20 @@ impl FileReader<'_> {
             Some((_, name)) if text(&of_type).split('<').next() == Some(name) => group.to_string(),
             _ => text(&of_type),
         };
+        // An inner function cannot name the parameters of the outer one.
+        let mut names = BTreeSet::new();
+        collect_names(bound.clone(), &mut names);
+        let is_generic = generics.type_params().any(|parameter| names.contains(&parameter.ident.to_string()));
+        let probe = if is_generic {
+            quote!(fn probe #parameters (x: #of_type) -> impl #bound #bounds { x })
+        } else {
+            quote!(fn probe #parameters () #bounds { fn has<X: #bound + ?Sized>() {} has::<#of_type>() })
+        };
         Entry {
             path: format!("impl {shown} for {shown_type}"),
             group: group.to_string(),
             kind: Kind::Impl,
-            probe:
-                quote!(fn probe #parameters () #bounds { fn has<X: #bound + ?Sized>() {} has::<#of_type>() })
-                    .to_string(),
+            probe: probe.to_string(),
         }
     }
 
@@ -232,6 +277,7 @@ impl FileReader<'_> {
             if name == "Drop"
                 || of.segments.iter().any(|segment| segment.ident == "sealed")
                 || name == "ToSocketAddrsPriv"
+                || name == "InternalStream"
             {
                 return Vec::new();
             }
@@ -317,9 +363,11 @@ fn map_tokens(tokens: TokenStream, change: &impl Fn(&TokenTree) -> Option<TokenS
         .collect()
 }
 
+/// `Self` as the type, `crate` as tokio.
 fn replace_self(tokens: TokenStream, self_type: &TokenStream) -> TokenStream {
     map_tokens(tokens, &|token| match token {
         TokenTree::Ident(name) if name == "Self" => Some(self_type.clone()),
+        TokenTree::Ident(name) if name == "crate" => Some(quote!(tokio)),
         _ => None,
     })
 }

@@ -1,4 +1,4 @@
-//! Compares `stormglass-fs` and `stormglass-net` with tokio.
+//! Compares `stormglass-tokio`, with its files and sockets, with tokio.
 //!
 //! - `table`: writes or checks the table of parity in `docs/parity.md` ([`table`]).
 //! - `tests`: runs tokio's own tests of files and sockets on the simulation ([`tests_of_tokio`]).

@@ -1,4 +1,4 @@
-//! tokio's modules `fs` and `net`, as the compiler sees them on Linux.
+//! tokio's modules, as the compiler sees them on Linux.
 
 use crate::cfg;
 use crate::port::leaves;
@@ -17,19 +17,34 @@ pub struct Module {
 }
 
 /// tokio's macros whose items exist on Linux with all stable features.
-const MACROS: [&str; 8] = [
+const MACROS: &[&str] = &[
+    "cfg_coop",
     "cfg_fs",
     "cfg_io_util",
     "cfg_net",
     "cfg_net_unix",
     "cfg_not_wasi",
     "cfg_not_wasip1",
+    "cfg_rt",
+    "cfg_rt_multi_thread",
     "cfg_unix_or_wasi",
     "feature",
 ];
 
 /// tokio's macros whose items do not exist there.
-const OTHER_MACROS: [&str; 4] = ["cfg_io_uring", "cfg_net_windows", "cfg_unstable", "cfg_windows"];
+const OTHER_MACROS: &[&str] = &[
+    "cfg_io_uring",
+    "cfg_net_windows",
+    "cfg_not_coop",
+    "cfg_not_rt",
+    "cfg_not_unstable_metrics",
+    "cfg_trace",
+    "cfg_unstable",
+    "cfg_unstable_metrics",
+    "pin_project",
+    "tokio_thread_local",
+    "cfg_windows",
+];
 
 /// Reads the module of this path, and its child modules, from tokio's `src`.
 ///
@@ -44,6 +59,10 @@ pub fn load(source: &Path, path: &str, is_public: bool) -> Result<Vec<Module>, S
     };
     let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let parsed = syn::parse_file(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    // A file of another system, such as `signal::windows`.
+    if !cfg::holds(&parsed.attrs) {
+        return Ok(Vec::new());
+    }
     let mut items = Vec::new();
     flatten(parsed.items, &mut items).map_err(|error| format!("{}: {error}", file.display()))?;
     let mut modules = vec![];
@@ -54,6 +73,10 @@ pub fn load(source: &Path, path: &str, is_public: bool) -> Result<Vec<Module>, S
                 attribute.path().is_ident("doc")
                     && attribute.parse_args::<syn::Ident>().is_ok_and(|word| word == "hidden")
             });
+            // A file for each system, such as that of `signal::windows`: private.
+            if child.attrs.iter().any(|attribute| attribute.path().is_ident("path")) {
+                return false;
+            }
             children.push((child.ident.to_string(), is_public && is_pub(&child.vis) && !hidden));
             false
         }

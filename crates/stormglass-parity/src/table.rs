@@ -14,6 +14,9 @@ use std::path::Path;
 struct Notes {
     /// The number of functions and methods that are the same and that no contract test calls.
     untested: usize,
+    /// Items of types that are tokio's own in a simulated build too.
+    #[serde(default)]
+    tokios_own: Vec<String>,
     /// Items that the simulation does not have.
     #[serde(default)]
     absent: Vec<Absent>,
@@ -51,7 +54,11 @@ const MISSING: [&str; 7] = ["E0405", "E0412", "E0425", "E0432", "E0433", "E0576"
 /// A text that names each item without a note, each note without an item, and what to do.
 pub fn run(workspace: &Workspace, update: bool) -> Result<(), String> {
     let source = workspace.tokio.join("src");
-    let api = api::read(&source, |path| format!("stormglass_{path}"))?;
+    let named = |path: &str| match path {
+        "fs::FileType" | "fs::Metadata" => format!("stormglass_{path}"),
+        _ => format!("stormglass_tokio::{path}"),
+    };
+    let api = api::read(&source, named)?;
     let problems = probe(workspace, "parity", &api)?;
     let notes: Notes = toml::from_str(&workspace.read(&workspace.root.join(NOTES))?)
         .map_err(|error| format!("{NOTES}: {error}"))?;
@@ -95,7 +102,7 @@ fn probe(workspace: &Workspace, name: &str, api: &[FileApi]) -> Result<BTreeMap<
     let manifest = format!(
         "[workspace]\n\n[package]\nname = \"{name}\"\nedition = \"2024\"\n\n[dependencies]\nbytes = \"1\"\n\
          stormglass-fs = {{ path = \"{crates}/stormglass-fs\" }}\n\
-         stormglass-net = {{ path = \"{crates}/stormglass-net\" }}\n\
+         stormglass-tokio = {{ path = \"{crates}/stormglass-tokio\" }}\n\
          tokio = {{ version = \"={}\", features = [\"full\"] }}\n",
         workspace.tokio_version,
         crates = crates.display(),
@@ -132,7 +139,7 @@ fn probe(workspace: &Workspace, name: &str, api: &[FileApi]) -> Result<BTreeMap<
 /// Returns the text of all contract tests.
 fn contract_tests(root: &Path) -> Result<String, String> {
     let mut text = String::new();
-    for name in ["fs", "net"] {
+    for name in ["fs", "net", "tokio"] {
         let tests = root.join(format!("crates/stormglass-{name}/tests/it"));
         let mut files = vec![tests.join("contract.rs")];
         let folder = tests.join("contract");
@@ -186,9 +193,9 @@ fn table(
     let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for entry in api.iter().flat_map(|file| &file.entries) {
         let path = entry.path.as_str();
-        let note = |items: &'_ [String]| items.iter().find(|pattern| matches(pattern, path)).cloned();
-        let absent = notes.absent.iter().find_map(|absent| Some((note(&absent.items)?, &absent.why)));
-        let differs = notes.differs.iter().find_map(|differs| Some((note(&differs.items)?, &differs.how)));
+        let note_of = |items: &'_ [String]| items.iter().find(|pattern| matches(pattern, path)).cloned();
+        let absent = notes.absent.iter().find_map(|absent| Some((note_of(&absent.items)?, &absent.why)));
+        let differs = notes.differs.iter().find_map(|differs| Some((note_of(&differs.items)?, &differs.how)));
         let (status, note) = match (problems.get(path), absent, differs) {
             (None, _, None) => ("same", String::new()),
             (Some(problem), Some((pattern, why)), None) if is_missing(entry, problem) => {
@@ -211,8 +218,13 @@ fn table(
         };
         *counts.entry(status).or_insert(0) += 1;
         let call = matches!(entry.kind, Kind::Function | Kind::Method);
+        let own = note_of(&notes.tokios_own);
         let tested = match () {
             () if !call || status != "same" => "",
+            () if own.is_some() => {
+                used.extend(own);
+                "tokio's own"
+            }
             () if is_tested(entry, tests) => "yes",
             () => {
                 untested.push(path);
@@ -232,10 +244,11 @@ fn table(
         ));
     }
     let patterns = notes.absent.iter().flat_map(|absent| &absent.items);
-    for pattern in patterns.chain(notes.differs.iter().flat_map(|differs| &differs.items)) {
+    let patterns = patterns.chain(notes.differs.iter().flat_map(|differs| &differs.items));
+    for pattern in patterns.chain(&notes.tokios_own) {
         if !used.contains(pattern) {
             complaints.push(format!(
-                "{NOTES}: `{pattern}` is out of date: no such item of tokio {version} is absent or differs; remove it"
+                "{NOTES}: `{pattern}` is out of date: it matches no item of tokio {version} of which it is true; remove it"
             ));
         }
     }
@@ -259,12 +272,15 @@ fn render(
 ) -> String {
     let mut text = format!(
         "# Parity with tokio {version}\n\n\
-         This table says for every type, function, method and trait implementation of `tokio::fs` and\n\
-         `tokio::net` on Linux (without io_uring) whether `stormglass_fs` and `stormglass_net` have it.\n\n\
+         This table says for every type, function, method and trait implementation of `tokio::{{fs, net, signal,\n\
+         task}}` on Linux (without io_uring) whether `stormglass_tokio` has it in a simulated build. Its files and\n\
+         sockets are those of `stormglass_fs` and `stormglass_net`. `tokio::process` is absent: a process is a\n\
+         node. Of the other modules it has tokio's own.\n\n\
          `scripts/parity --update` writes this page: it reads tokio's source, and for each item compiles a\n\
          call with tokio's signature against the simulation. `same` means that the call compiles and that no\n\
          difference of behaviour is known. The reasons of the others are in `docs/parity.toml`. The last\n\
-         column says whether a contract test, which runs on the simulation and on the kernel, calls it.\n\n\
+         column says whether a contract test, which runs on the simulation and on the kernel, calls it, or\n\
+         that the item is tokio's own in both.\n\n\
          {} are the same, {} differ, {} are absent. No contract test calls {untested} of those that are the\n\
          same.\n",
         counts["same"], counts["differs"], counts["absent"],

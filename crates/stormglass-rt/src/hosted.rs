@@ -21,7 +21,7 @@
 
 mod task;
 
-pub use task::{JoinHandle, spawn};
+pub use task::{JoinHandle, spawn, spawn_local};
 
 use crate::clock::{now, sleep, sleep_until};
 use crate::close_order;

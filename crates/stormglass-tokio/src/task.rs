@@ -2,7 +2,7 @@
 
 #[doc(inline)]
 pub use real::task::*;
-pub use stormglass_rt::hosted::{JoinHandle, spawn};
+pub use stormglass_rt::hosted::{JoinHandle, spawn, spawn_local};
 
 /// Runs a blocking closure as a task of its own.
 ///

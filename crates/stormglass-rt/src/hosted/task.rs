@@ -32,6 +32,23 @@ where
     JoinHandle { task, state }
 }
 
+/// Spawns a task that is not `Send` on the current `LocalSet`, as `tokio::task::spawn_local`, with the
+/// order and the panics of [`spawn`].
+///
+/// # Panics
+///
+/// Outside a `LocalSet` of a hosted runtime.
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let state = recorder().map(|recorder| TaskState::new(&recorder));
+    let task = Some(tokio::task::spawn_local(Scheduled::new(future, state.clone())));
+    JoinHandle { task, state }
+}
+
 const TAKEN: &str = "only `into_tokio` takes tokio's handle";
 
 /// The future of a task.

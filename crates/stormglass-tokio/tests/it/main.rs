@@ -2,14 +2,51 @@
 
 #![cfg(madsim)]
 
+mod contract;
+
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use stormglass_core::{Keep, Recorder, Seed};
 use stormglass_net::{NetProfile, Network};
 use stormglass_rt::hosted::{self, Hosting};
+use stormglass_rt::signal::Signals;
+use stormglass_rt::signal::unix::SignalKind;
 use stormglass_tokio as tokio;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+/// A future that one thread alone polls.
+struct AssertSend<F>(F);
+
+#[expect(unsafe_code, reason = "a run and a current-thread runtime have one thread")]
+// SAFETY: the tests create, poll and drop it on one thread.
+unsafe impl<F> Send for AssertSend<F> {}
+
+impl<F: Future> Future for AssertSend<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: the field is pinned with the struct.
+        #[expect(unsafe_code, reason = "the field is pinned with the struct")]
+        unsafe { self.map_unchecked_mut(|this| &mut this.0) }.poll(context)
+    }
+}
+
+thread_local! {
+    /// The signals of the process under test.
+    static SIGNALS: Signals = Signals::default();
+}
+
+/// As [`run`], with a function that sends the process a signal.
+fn run_with<F>(main: impl FnOnce(fn(i32)) -> F) -> F::Output
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    run(main(|kind| assert!(SIGNALS.with(|signals| signals.raise(SignalKind::from_raw(kind))), "it listens")))
+}
 
 fn run<F>(main: F) -> F::Output
 where
@@ -21,6 +58,7 @@ where
         let _host = network.host("node").mount();
         let disk = stormglass_fs::Disk::new("disk", stormglass_fs::DiskProfile::instant(), Seed(1));
         let _disk = disk.mount();
+        let _signals = SIGNALS.with(|signals| signals.mount_on(stormglass_rt::current_node()));
         hosted::run(&Recorder::new(Keep::Nothing), Hosting::new(Seed(1)), main).await
     })
 }
