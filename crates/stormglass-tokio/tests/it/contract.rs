@@ -12,12 +12,14 @@ type Observed = Pin<Box<dyn Future<Output = Vec<String>> + Send>>;
 type Raise = fn(i32);
 
 /// The bodies on the simulation.
+#[expect(clippy::unwrap_used, reason = "bodies of tests")]
 mod simulated {
     use stormglass_tokio as tokio;
     include!("contract/bodies.rs");
 }
 
 /// The bodies on tokio itself.
+#[expect(clippy::unwrap_used, reason = "bodies of tests")]
 mod kernel {
     use real as tokio;
     include!("contract/bodies.rs");
@@ -28,8 +30,8 @@ fn on_both(simulated: impl FnOnce(Raise) -> Observed, kernel: impl FnOnce(Raise)
     // A signal reaches the whole test program.
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let in_simulation = run_with(|raise| simulated(raise));
-    let runtime = real::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let in_simulation = run_with(simulated);
+    let runtime = real::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let in_reality = runtime.block_on(kernel(raise_in_reality));
     assert!(!in_reality.is_empty());
     assert_eq!(in_simulation, in_reality, "left is simulated, right is real");
