@@ -14,7 +14,7 @@ use regex_lite::Regex;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
-use stormglass_core::{Branch, Kind, Seed, SimTime};
+use stormglass_core::{Branch, Kind, LogLevel, Seed, SimTime};
 use stormglass_sweep::Seeds;
 
 /// Simulates clusters deterministically: replays a failure from its seed, explains which waits took
@@ -165,9 +165,17 @@ pub(crate) struct Replay {
     /// Show only events of this node. Repeatable.
     #[arg(long = "node", value_name = "NODE")]
     pub(crate) nodes: Vec<String>,
-    /// Show only events of this kind, for example fsync, whatever their length. Repeatable.
+    /// Show only events of this kind, for example fsync, whatever their length; `log` for the lines of
+    /// the log. Repeatable.
     #[arg(long = "kind", value_name = "KIND", value_parser = kind)]
-    pub(crate) kinds: Vec<Kind>,
+    pub(crate) kinds: Vec<Selected>,
+    /// Show no log lines that are less severe: error, warn, info, debug or trace.
+    #[arg(long)]
+    pub(crate) level: Option<LogLevel>,
+    /// Show what is near this event, in any detail: the 15 events before it and after it. Events are
+    /// numbered from 1, as `--json` and the page do.
+    #[arg(long, value_name = "EVENT")]
+    pub(crate) around: Option<NonZeroUsize>,
     /// Show nothing before this simulated time, for example 1s.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub(crate) from: Option<Duration>,
@@ -178,7 +186,35 @@ pub(crate) struct Replay {
     #[arg(long)]
     pub(crate) grep: Option<Regex>,
     #[command(flatten)]
+    pub(crate) terminal: Terminal,
+    #[command(flatten)]
     pub(crate) pictures: Pictures,
+}
+
+/// What the terminal shows.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Terminal {
+    /// Shorten descriptions so that lines have at most so many columns; 0: do not. Default: the width of
+    /// the terminal, if the output goes to one.
+    #[arg(long, value_name = "COLUMNS")]
+    pub(crate) width: Option<usize>,
+    /// Colours. `auto`: if the output goes to a terminal and the variable NO_COLOR is not set.
+    #[arg(long, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub(crate) color: Colour,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+/// What a timeline may be restricted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Selected {
+    Kind(Kind),
+    Log,
 }
 
 #[derive(Debug, clap::Args)]
@@ -217,11 +253,15 @@ pub(crate) struct Check {
     pub(crate) jobs: Option<NonZeroUsize>,
 }
 
-/// Parses the name of a kind of event.
-fn kind(text: &str) -> Result<Kind, String> {
+/// Parses the name of a kind of event, or `log`.
+fn kind(text: &str) -> Result<Selected, String> {
+    if text == "log" {
+        return Ok(Selected::Log);
+    }
     let names = || Kind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
     let kind = Kind::ALL.iter().find(|kind| kind.name() == text).copied();
-    kind.ok_or_else(|| format!("no kind of event has this name; they are {}", names()))
+    let kind = kind.map(Selected::Kind);
+    kind.ok_or_else(|| format!("no kind of event has this name; they are {}, and log", names()))
 }
 
 /// Parses `3200000000ns:17`.

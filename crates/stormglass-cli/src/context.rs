@@ -60,9 +60,17 @@ impl<'a> Context<'a> {
         Ok(what.settings(scenario)?)
     }
 
-    /// Resolves the run that is meant. For a run file, reports differences between its build and
-    /// this one.
+    /// Resolves the run that is meant, with its log. For a run file, reports differences between its
+    /// build and this one.
     pub(crate) fn one(&self, one: &One, output: &mut Output) -> Result<Run<'a>, CliError> {
+        let run = self.one_without_log(one, output)?;
+        Ok(match &one.what.log {
+            Some(log) => run.with_log(log.clone()),
+            None => run,
+        })
+    }
+
+    fn one_without_log(&self, one: &One, output: &mut Output) -> Result<Run<'a>, CliError> {
         if let Some((scenario, exhibit)) = self.exhibit(&one.run) {
             if one.seed.is_some() || one.what.model.is_some() {
                 let message = format!(

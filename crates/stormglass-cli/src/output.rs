@@ -1,7 +1,9 @@
 //! The two output streams: results go to standard output, messages to standard error.
 
+use crate::args::{Colour, Terminal};
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
+use stormglass_report::timeline::Look;
 
 /// Where standard error goes while a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Output {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
     error_stream: ErrorStream,
+    /// Whether standard output is a terminal.
+    is_terminal: bool,
     /// Standard output is a closed pipe (for example after `| head`); further results are dropped.
     closed: bool,
 }
@@ -27,12 +31,15 @@ impl Output {
     /// Uses this process's streams.
     pub fn of_process() -> Output {
         let error_stream = if io::stderr().is_terminal() { ErrorStream::Terminal } else { ErrorStream::Log };
-        Output { out: Box::new(io::stdout()), err: Box::new(io::stderr()), error_stream, closed: false }
+        let is_terminal = io::stdout().is_terminal();
+        let (out, err) = (Box::new(io::stdout()), Box::new(io::stderr()));
+        Output { out, err, error_stream, is_terminal, closed: false }
     }
 
     /// Uses these streams; no progress is shown.
     pub fn to(out: impl Write + 'static, err: impl Write + 'static) -> Output {
-        Output { out: Box::new(out), err: Box::new(err), error_stream: ErrorStream::Embedded, closed: false }
+        let (out, err) = (Box::new(out), Box::new(err));
+        Output { out, err, error_stream: ErrorStream::Embedded, is_terminal: false, closed: false }
     }
 
     /// Prints a result to standard output.
@@ -54,6 +61,21 @@ impl Output {
         let _ = self.err.write_all(text.as_bytes());
     }
 
+    /// Returns how a timeline looks on standard output.
+    pub(crate) fn look(&self, terminal: &Terminal, marked: Option<usize>) -> Look {
+        let has_colours = match terminal.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => self.is_terminal && allows_colours(variable),
+        };
+        let width = match terminal.width {
+            Some(0) => None,
+            Some(width) => Some(width),
+            None => self.is_terminal.then(terminal_width).flatten(),
+        };
+        Look { has_colours, width, marked }
+    }
+
     /// Returns where standard error goes.
     pub(crate) fn error_stream(&self) -> ErrorStream {
         self.error_stream
@@ -63,6 +85,27 @@ impl Output {
     pub(crate) fn closed(&self) -> bool {
         self.closed
     }
+}
+
+/// Whether variables of the environment allow colours: NO_COLOR (<https://no-color.org>) is unset or
+/// empty, and TERM is not `dumb`.
+fn allows_colours(variable: impl Fn(&str) -> Option<String>) -> bool {
+    variable("NO_COLOR").is_none_or(|value| value.is_empty())
+        && variable("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Returns the number of columns of the terminal, if it says so.
+fn terminal_width() -> Option<usize> {
+    #[cfg(feature = "sweep")]
+    if let Some((width, _)) = terminal_size::terminal_size() {
+        return Some(usize::from(width.0));
+    }
+    variable("COLUMNS")?.parse().ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "it changes only how results look")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// A stream that keeps what is written to it; clones share it.

@@ -26,6 +26,9 @@ fn options(what: &What, seed: Seed) -> Vec<String> {
     for (key, value) in &what.sets {
         words.extend(["--set".into(), quote(&format!("{key}={value}"))]);
     }
+    if let Some(log) = &what.log {
+        words.extend(["--log".into(), quote(&log.to_string())]);
+    }
     words.extend(["--seed".into(), seed.to_string()]);
     words
 }
@@ -71,7 +74,8 @@ mod tests {
     #[test]
     fn a_run_of_a_test_is_replayed_by_the_test() {
         let sets = vec![("run.horizon".to_string(), "9s".to_string())];
-        let what = What { model: None, profile: Some("quiet".into()), plan: Some("storm".into()), sets };
+        let what =
+            What { model: None, profile: Some("quiet".into()), plan: Some("storm".into()), sets, log: None };
         let one = One { run: "lines-stay".into(), what, seed: Some(3), branches: Vec::new() };
         assert_eq!(
             replay_line_of(&one, Seed(3), Some("lines_stay")),

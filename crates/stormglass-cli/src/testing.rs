@@ -29,7 +29,7 @@ use std::path::Path;
 use std::time::Duration;
 use stormglass_core::{Keep, Outcome, Seed};
 use stormglass_report::failure;
-use stormglass_report::timeline::{self, Detail, Filter};
+use stormglass_report::timeline::{self, Detail, Filter, Look};
 use stormglass_sim::faults::Plan;
 use stormglass_sim::{AnyScenario, Run, Scenario, Settings};
 use stormglass_sweep::{Seeds, Sometimes, in_order};
@@ -163,7 +163,7 @@ impl Test {
         text += &failure::killed(&played.trace);
         let _ = writeln!(text, "\nThe last events of the run:\n");
         let last = lines[lines.len().saturating_sub(LAST_EVENTS)..].to_vec();
-        text += &timeline::render(&last, &[]);
+        text += &timeline::render(&last, &[], &Look::default());
         let has_faults = !run.faults().is_empty() && !shrink_time.is_zero();
         let shrunk = if has_faults { shrink(&run, shrink_time) } else { None };
         if let Some(shrunk) = &shrunk {

@@ -4,6 +4,7 @@
 //! kept only when asked for.
 
 use crate::event::{Event, EventId, Kind, Symbol};
+use crate::log_line::LogLine;
 use crate::process::{ProcessChange, ProcessState};
 use crate::scope::{CurrentScope, Scope, WakeCause};
 use crate::time::{SimTime, nanos};
@@ -63,6 +64,7 @@ struct Log {
     /// The facts for checkers, if they are enabled.
     facts: Option<Vec<Event>>,
     processes: Vec<ProcessChange>,
+    lines: Vec<LogLine>,
 }
 
 /// The payload of the panic that ends a run whose tasks have used up their turns; see
@@ -87,6 +89,7 @@ impl Recorder {
             counts: [0; Kind::ALL.len()],
             facts: None,
             processes: Vec::new(),
+            lines: Vec::new(),
         };
         let (last_nanos, turns, turns_max) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(u64::MAX));
         let (tasks, current, log) = (AtomicU64::new(0), CurrentScope::default(), Mutex::new(log));
@@ -166,6 +169,21 @@ impl Recorder {
         let mut log = self.log();
         if log.keep == Keep::Events {
             log.processes.push(ProcessChange { at, node: node.to_string(), state: state() });
+        }
+    }
+
+    /// Whether events are kept, and log lines with them.
+    pub fn keeps_events(&self) -> bool {
+        self.log().keep == Keep::Events
+    }
+
+    /// Adds a line to the log, if events are kept. `line` gets the number of the last event before it.
+    /// A line is no event: it has no number and is no part of the hash.
+    pub fn record_log(&self, line: impl FnOnce(EventId) -> LogLine) {
+        let mut log = self.log();
+        if log.keep == Keep::Events {
+            let line = line(EventId(log.count));
+            log.lines.push(line);
         }
     }
 
@@ -267,6 +285,7 @@ impl Recorder {
             hash: log.hash,
             counters,
             processes: std::mem::take(&mut log.processes),
+            log: std::mem::take(&mut log.lines),
         }
     }
 }

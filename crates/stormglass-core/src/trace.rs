@@ -1,6 +1,7 @@
 //! The record of a run: its events, their counters and the chained hash over them.
 
 use crate::event::{Event, EventId, Symbol};
+use crate::log_line::LogLine;
 use crate::process::ProcessChange;
 use crate::time::SimTime;
 use std::collections::BTreeMap;
@@ -21,6 +22,9 @@ pub struct Trace {
     pub counters: BTreeMap<String, u64>,
     /// The changes of the states of processes in order of time, empty unless events were kept.
     pub processes: Vec<ProcessChange>,
+    /// The log lines in the order in which they were logged, empty unless events were kept and the
+    /// run was logged. They are no part of the hash.
+    pub log: Vec<LogLine>,
 }
 
 impl Trace {

@@ -65,7 +65,7 @@ pub fn at_deadline(trace: &Trace, wait: &Wait) -> Option<String> {
     let last = &past[past.len().saturating_sub(LINES)..];
     if !last.is_empty() {
         let _ = writeln!(text, "\nThe last lines of its log at that time:\n");
-        last.iter().for_each(|line| text += &format!("{}\n", line.text));
+        last.iter().for_each(|line| text += &format!("{}\n", line.text()));
     }
     Some(text)
 }

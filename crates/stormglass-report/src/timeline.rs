@@ -1,13 +1,18 @@
 //! The timeline of a run: one line per event with time, node, description and duration.
 
+mod asides;
 pub mod fold;
+mod row;
 
-use crate::table::seconds;
+pub use asides::{Aside, asides, describe_log, last_log_lines};
+pub use row::Look;
+
 use regex_lite::Regex;
+use row::{Class, Row};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stormglass_core::event::Category;
-use stormglass_core::{Event, Kind, SimTime, Symbol, Trace};
+use stormglass_core::{Event, Kind, LogLevel, SimTime, Symbol, Trace};
 
 /// Selects the events that are shown.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +29,13 @@ pub struct Filter {
     pub kinds: Vec<Kind>,
     /// Only lines that match this expression.
     pub grep: Option<Regex>,
+    /// Only log lines, and the events of `kinds`.
+    pub only_log: bool,
+    /// No log lines that are less severe.
+    pub level: Option<LogLevel>,
+    /// Only what is near the event of this number, from 1: it, and the 15 before and after it that the
+    /// rest of the filter selects, in any detail.
+    pub around: Option<usize>,
 }
 
 /// The level of detail of a timeline.
@@ -40,6 +52,9 @@ pub enum Detail {
 /// Events of at least this length are shown whatever their kind.
 const LONG: Duration = Duration::from_millis(50);
 
+/// How many events a timeline around an event shows before it and after it.
+const AROUND: usize = 15;
+
 /// One line of a timeline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line<'a> {
@@ -47,84 +62,84 @@ pub struct Line<'a> {
     pub index: usize,
     /// The event.
     pub event: &'a Event,
-    /// The text of the line.
-    pub text: String,
+    row: Row,
+}
+
+impl Line<'_> {
+    /// Returns the text of the line.
+    pub fn text(&self) -> String {
+        self.row.text()
+    }
+}
+
+impl Filter {
+    /// Whether a node is one of those that are shown.
+    fn shows_node(&self, trace: &Trace, node: Symbol) -> bool {
+        self.nodes.is_empty() || self.nodes.iter().any(|name| name == trace.text(node))
+    }
+
+    fn matches(&self, row: &Row) -> bool {
+        self.grep.as_ref().is_none_or(|grep| grep.is_match(&row.text()))
+    }
+
+    fn shows(&self, trace: &Trace, event: &Event) -> bool {
+        let (from, until) = (self.from.unwrap_or_default(), self.until.unwrap_or(SimTime::MAX));
+        let is_kind = if self.kinds.is_empty() { !self.only_log } else { self.kinds.contains(&event.kind) };
+        (from.as_nanos()..=until.as_nanos()).contains(&event.at_nanos)
+            && is_kind
+            && self.shows_node(trace, event.node)
+    }
+
+    /// Whether every event is shown that nodes, kinds and times select.
+    fn shows_everything(&self) -> bool {
+        self.detail == Detail::Everything || !self.kinds.is_empty() || self.around.is_some()
+    }
+
+    /// Returns the times between which something is shown.
+    fn times(&self, trace: &Trace) -> (SimTime, SimTime) {
+        let (from, until) = (self.from.unwrap_or_default(), self.until.unwrap_or(SimTime::MAX));
+        if self.around.is_none() {
+            return (from, until);
+        }
+        let lines = lines(trace, self);
+        let at = |line: Option<&Line<'_>>| line.map(|line| SimTime::from_nanos(line.event.at_nanos));
+        (from.max(at(lines.first()).unwrap_or_default()), until.min(at(lines.last()).unwrap_or_default()))
+    }
 }
 
 /// Returns the lines of a timeline.
 pub fn lines<'a>(trace: &'a Trace, filter: &Filter) -> Vec<Line<'a>> {
-    let (from, until) = (filter.from.unwrap_or_default(), filter.until.unwrap_or(SimTime::MAX));
-    let mut lines = Vec::new();
     let story = Story::of(trace);
-    let is_selected = |event: &Event| {
-        (from.as_nanos()..=until.as_nanos()).contains(&event.at_nanos)
-            && (filter.kinds.is_empty() || filter.kinds.contains(&event.kind))
-            && (filter.nodes.is_empty() || filter.nodes.iter().any(|node| node == trace.text(event.node)))
-    };
-    for (index, event) in trace.events.iter().enumerate().filter(|(_, event)| is_selected(event)) {
-        if filter.detail == Detail::Story && filter.kinds.is_empty() && !story.shows(index, event) {
+    let around = filter.around.and_then(|number| number.checked_sub(1));
+    let mut lines = Vec::new();
+    for (index, event) in trace.events.iter().enumerate() {
+        let is_shown = filter.shows(trace, event) && (filter.shows_everything() || story.shows(index, event));
+        if !is_shown && around != Some(index) {
             continue;
         }
-        let text = line(trace, event, story.syncs_in_step[index]);
-        if filter.grep.as_ref().is_none_or(|grep| grep.is_match(&text)) {
-            lines.push(Line { index, event, text });
+        let row = row_of(trace, event, story.syncs_in_step[index]);
+        if around == Some(index) || filter.matches(&row) {
+            lines.push(Line { index, event, row });
         }
+    }
+    if let Some(place) = lines.iter().position(|line| around == Some(line.index)) {
+        lines.truncate(place + AROUND + 1);
+        lines.drain(..place.saturating_sub(AROUND));
     }
     lines
 }
 
-/// Returns the times at which waits exceeded their deadlines, with their lines. They are not
-/// events, since the run continues.
-pub fn deadlines(trace: &Trace, filter: &Filter) -> Vec<(SimTime, String)> {
-    let (from, until) = (filter.from.unwrap_or_default(), filter.until.unwrap_or(SimTime::MAX));
-    let mut open: BTreeMap<Symbol, (SimTime, &Event)> = BTreeMap::new();
-    for event in &trace.events {
-        let at = SimTime::from_nanos(event.at_nanos);
-        match event.kind {
-            Kind::WaitBegin => {
-                open.insert(event.subject, (at + Duration::from_nanos(event.value), event));
-            }
-            Kind::WaitEnd if open.get(&event.subject).is_some_and(|&(deadline, _)| at <= deadline) => {
-                open.remove(&event.subject);
-            }
-            _ => {}
-        }
-    }
-    let end = trace.events.last().map_or(0, |event| event.at_nanos);
-    // The subject of a wait names the node that is waited for.
-    let is_of = |begin: &Event, node: &String| {
-        trace.text(begin.node) == node || trace.text(begin.subject).ends_with(&format!(" on {node}"))
-    };
-    let passed = open.into_values().filter(|(at, begin)| {
-        at.as_nanos() <= end
-            && (from..=until).contains(at)
-            && filter.kinds.is_empty()
-            && (filter.nodes.is_empty() || filter.nodes.iter().any(|node| is_of(begin, node)))
-    });
-    let mut passed: Vec<(SimTime, String)> = passed
-        .map(|(at, begin)| {
-            let deadline = seconds(Duration::from_nanos(begin.value));
-            let what = format!("✗ deadline of {}", trace.text(begin.subject));
-            (at, format!("{at:>9}  {:<8} {what:<58} {deadline:>8}s", trace.text(begin.node)))
-        })
-        .filter(|(_, text)| filter.grep.as_ref().is_none_or(|grep| grep.is_match(text)))
-        .collect();
-    passed.sort();
-    passed
-}
-
-/// Renders a timeline with a heading and the deadlines that passed.
-pub fn render(lines: &[Line<'_>], deadlines: &[(SimTime, String)]) -> String {
-    let mut text = format!("{:>9}  {:<8} {:<58} {:>9}\n", "time", "node", "what", "took");
-    let mut deadlines = deadlines.iter().peekable();
+/// Renders a timeline with a heading, and with what is between the events.
+pub fn render(lines: &[Line<'_>], asides: &[Aside<'_>], look: &Look) -> String {
+    let mut text = row::heading(look);
+    let mut asides = asides.iter().peekable();
     for line in lines {
-        let at = SimTime::from_nanos(line.event.at_nanos);
-        while let Some((_, passed)) = deadlines.next_if(|(deadline, _)| *deadline < at) {
-            text += &format!("{passed}\n");
+        while let Some(aside) = asides.next_if(|aside| aside.after <= line.index) {
+            text += &format!("{}\n", aside.row.shown(look, None));
         }
-        text += &format!("{}\n", line.text);
+        text += &format!("{}\n", line.row.shown(look, Some(line.index + 1)));
     }
-    deadlines.for_each(|(_, passed)| text += &format!("{passed}\n"));
+    asides.for_each(|aside| text += &format!("{}\n", aside.row.shown(look, None)));
     text
 }
 
@@ -132,9 +147,9 @@ pub fn render(lines: &[Line<'_>], deadlines: &[(SimTime, String)]) -> String {
 pub fn of_events(trace: &Trace, indices: &[usize]) -> String {
     let line = |&index: &usize| {
         let event = &trace.events[index];
-        Line { index, event, text: line(trace, event, 0) }
+        Line { index, event, row: row_of(trace, event, 0) }
     };
-    render(&indices.iter().map(line).collect::<Vec<_>>(), &[])
+    render(&indices.iter().map(line).collect::<Vec<_>>(), &[], &Look::default())
 }
 
 /// What the story needs: which operations are covered by a step, and the number of syncs of each
@@ -180,25 +195,29 @@ impl Story {
     }
 }
 
-/// Renders an event as one line.
-fn line(trace: &Trace, event: &Event, syncs: usize) -> String {
-    let node = match trace.text(event.node) {
-        "" => "-",
-        node => node,
-    };
-    let took = match event.took_nanos {
-        0 => String::new(),
-        nanos if nanos < 1_000_000 => format!("{:.3}ms", nanos as f64 / 1e6),
-        nanos => seconds(Duration::from_nanos(nanos)) + "s",
-    };
-    let at = SimTime::from_nanos(event.at_nanos);
-    let syncs = match syncs {
+/// Returns an event's row.
+fn row_of(trace: &Trace, event: &Event, syncs: usize) -> Row {
+    let more = match syncs {
         0 => String::new(),
         1 => "  1 fsync".into(),
         more => format!("  {more} fsyncs"),
     };
-    let text = format!("{at:>9}  {node:<8} {:<58} {took:>9}{syncs}", describe(trace, event));
-    text.trim_end().to_string()
+    Row {
+        at: SimTime::from_nanos(event.at_nanos),
+        node: name_of(trace, event.node),
+        what: describe(trace, event),
+        took: Some(Duration::from_nanos(event.took_nanos)),
+        more,
+        class: Class::of(trace, event),
+    }
+}
+
+/// Returns the name of a node, or `-`.
+fn name_of(trace: &Trace, node: Symbol) -> String {
+    match trace.text(node) {
+        "" => "-".into(),
+        node => node.into(),
+    }
 }
 
 /// Returns an event's description.
@@ -252,7 +271,7 @@ mod tests {
     /// Renders the timeline with its left edge visible.
     fn fenced(filter: &Filter) -> String {
         let trace = trace();
-        render(&lines(&trace, filter), &deadlines(&trace, filter))
+        render(&lines(&trace, filter), &asides(&trace, filter), &Look::default())
             .lines()
             .map(|line| format!("|{line}\n"))
             .collect()

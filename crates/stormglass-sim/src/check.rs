@@ -4,7 +4,7 @@ use crate::leak;
 use crate::run::{Logged, Played, Run, Thread};
 use std::fmt;
 use std::time::Duration;
-use stormglass_core::{Draws, Event, SimTime, Trace};
+use stormglass_core::{Draws, Event, LogLine, SimTime, Trace};
 
 /// Plays a run twice, on two new threads in different states, and compares the traces event by
 /// event, the random numbers draw by draw, and the outcomes. Failing runs are compared as well.
@@ -46,6 +46,8 @@ pub enum What {
     Draw,
     /// A name of a node, a task or a subject that no event has: runs with equal events and draws.
     Name,
+    /// A line of the log (`run.log`): runs with equal events, draws and names.
+    LogLine,
     /// The outcome (verdict, waits): runs with equal events and draws.
     Outcome,
 }
@@ -197,6 +199,20 @@ impl Difference {
                 events,
             });
         }
+        if let Some(index) = first_unequal(&first.trace.log, &second.trace.log) {
+            let line = |trace: &Trace| trace.log.get(index).map_or("the end of the log".into(), log_text);
+            let before = index
+                .checked_sub(1)
+                .map_or("the start of the log".into(), |index| log_text(&first.trace.log[index]));
+            return Some(Difference {
+                what: What::LogLine,
+                index,
+                first: line(&first.trace),
+                second: line(&second.trace),
+                before,
+                events,
+            });
+        }
         if first.outcome == second.outcome && first.trace == second.trace {
             return None;
         }
@@ -211,6 +227,18 @@ impl Difference {
         };
         Some(Difference { what: What::Outcome, index: 0, first, second, before, events })
     }
+}
+
+/// Returns the index of the first element that only one list has, or that differs.
+fn first_unequal<T: PartialEq>(a: &[T], b: &[T]) -> Option<usize> {
+    let equal = a.iter().zip(b).take_while(|(first, second)| first == second).count();
+    Some(equal).filter(|&equal| equal < a.len().max(b.len()))
+}
+
+/// Returns one log line as text.
+fn log_text(line: &LogLine) -> String {
+    let (at, level, target, after) = (line.at, line.level, &line.target, line.after.number());
+    format!("{at:#} {level} {target}: {} after event {after}", line.text())
 }
 
 /// Returns one event as a line of text.
@@ -271,6 +299,7 @@ impl fmt::Display for Difference {
             What::Event => "event",
             What::Draw => "draw",
             What::Name => "name",
+            What::LogLine => "log line",
             What::Outcome => "outcome",
         };
         match self.what {

@@ -6,7 +6,7 @@
 //!
 //! In reading order, which is the order of dependence: [`error`], [`preset`], [`parameter_set`], [`cpu`], [`profile`] and [`run_settings`] (what
 //! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], `active_faults`,
-//! [`world`], [`client`], `must_happen`, `one_shot`, [`mod@scenario`], [`settings`], `leak`, [`run`] and
+//! [`world`], [`client`], `must_happen`, `one_shot`, [`mod@scenario`], [`settings`], `leak`, `log`, [`run`] and
 //! [`mod@check`].
 //!
 //! A scenario:
@@ -54,6 +54,7 @@ pub mod parameter_set;
 
 pub mod cpu;
 mod epoch;
+mod log_filter;
 pub mod profile;
 pub mod run_settings;
 
@@ -81,6 +82,7 @@ pub mod scenario;
 pub mod settings;
 
 mod leak;
+mod log;
 pub mod run;
 
 pub mod check;
@@ -90,6 +92,7 @@ pub use client::Client;
 pub use epoch::Epoch;
 pub use error::SettingsError;
 pub use lifecycle::exit;
+pub use log_filter::LogFilter;
 pub use node::Node;
 pub use parameter_set::{Meaning, ParameterSet};
 pub use parameters::Parameters;

@@ -1,6 +1,8 @@
 //! Runs: a scenario, its settings and a seed determine an outcome and a trace.
 
 use crate::leak;
+use crate::log::Log;
+use crate::log_filter::LogFilter;
 use crate::scenario::AnyScenario;
 use crate::settings::Settings;
 use crate::world::World;
@@ -114,6 +116,12 @@ impl<'a> Run<'a> {
         Run { settings: self.settings.with_plan(Plan::of(faults)), ..self }
     }
 
+    /// Returns the same run with this log. It has the same events and the same hash.
+    #[must_use]
+    pub fn with_log(self, filter: LogFilter) -> Run<'a> {
+        Run { settings: self.settings.with_log(filter), ..self }
+    }
+
     /// Returns the faults of the run in the order of time: those of its plan, and those drawn from
     /// the seed.
     pub fn faults(&self) -> Vec<Fault> {
@@ -160,6 +168,7 @@ impl<'a> Run<'a> {
         }
         rt::panics::install_hook();
         let _run = rt::enter_run(&recorder);
+        let log = Log::start(&limits.log, &recorder);
         let world = World::new(self.seed, profile, limits, recorder.clone(), self.faults());
         let mut runtime =
             madsim::runtime::Runtime::with_seed_and_config(self.seed.0, madsim::Config::default());
@@ -197,6 +206,7 @@ impl<'a> Run<'a> {
         let leaks = rt::leaks::take();
         let refused = leaks.first().filter(|_| limits.leaks == rt::Leaks::Refuse);
         let verdict = refused.map_or(verdict, |leak| leak::verdict(leak, &recorder));
+        log.iter().for_each(|log| log.add_open_spans(ended));
         let draws = Draws::take();
         let trace = recorder.finish();
         // All tasks are aborted before the world is dropped: a task that waits on a channel whose

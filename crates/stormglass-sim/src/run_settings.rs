@@ -1,6 +1,7 @@
 //! The limits of a run that belong to no scenario.
 
 use crate::epoch::Epoch;
+use crate::log_filter::LogFilter;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -33,6 +34,10 @@ pub struct RunSettings {
     /// of the thread, a thread, a process): `refuse` ends the run with a verdict that names call and place,
     /// `count` lets them through and `check` names them, `allow` lets them through. Default: `refuse`.
     pub leaks: Leaks,
+    /// Which events and spans of `tracing` become log lines, in the form of `RUST_LOG`, such as
+    /// `info,my_service=debug`. They change nothing else: the run has the same events and the same trace hash.
+    /// Default: `off`.
+    pub log: LogFilter,
 }
 
 /// The largest number of polls: more than a day of real time.
@@ -47,6 +52,7 @@ impl Default for RunSettings {
             schedule: Schedule::Fifo,
             epoch: Epoch::Seed,
             leaks: Leaks::Refuse,
+            log: LogFilter::default(),
         }
     }
 }

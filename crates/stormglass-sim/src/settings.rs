@@ -1,6 +1,7 @@
 //! The settings of a run: resolved, read and validated once.
 
 use crate::error::SettingsError;
+use crate::log_filter::LogFilter;
 use crate::parameter_set::ParameterSet;
 use crate::profile::Profile;
 use crate::run_settings::RunSettings;
@@ -94,6 +95,14 @@ impl Settings {
     pub(crate) fn with_plan(mut self, plan: Plan) -> Settings {
         self.values.set_plan(&plan);
         Settings { plan, ..self }
+    }
+
+    /// Returns the same settings with this log (`run.log`).
+    #[must_use]
+    pub fn with_log(mut self, filter: LogFilter) -> Settings {
+        self.values.set_log(&filter);
+        self.run.log = filter;
+        self
     }
 
     /// Returns the model's name; empty if the scenario has no models.

@@ -1,6 +1,7 @@
 //! The values of a run's parameters: one TOML table, and where each value was set.
 
 use crate::error::SettingsError;
+use crate::log_filter::LogFilter;
 use crate::parameter_set::{ParameterSet, join, table_of};
 use crate::preset::{PLANS, Preset};
 use crate::profile::Profile;
@@ -113,6 +114,10 @@ impl Values {
     /// Replaces the fault plan.
     pub(crate) fn set_plan(&mut self, plan: &Plan) {
         self.put("the plan", PLAN, table_of(plan).into());
+    }
+
+    pub(crate) fn set_log(&mut self, filter: &LogFilter) {
+        self.put("the log", "run.log", filter.to_string().into());
     }
 
     fn typed<T: DeserializeOwned>(&self, prefix: &str, value: Value) -> Result<T, SettingsError> {

@@ -1,6 +1,6 @@
 //! The arguments that say what is played: model, profile, fault plan and parameters.
 
-use stormglass_sim::{AnyScenario, Settings, SettingsError};
+use stormglass_sim::{AnyScenario, LogFilter, Settings, SettingsError};
 
 /// The inputs of a run other than scenario and seed.
 #[derive(Clone, Debug, clap::Args)]
@@ -22,6 +22,10 @@ pub(crate) struct What {
     /// Repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
     pub(crate) sets: Vec<(String, String)>,
+    /// Log what the code passes to `tracing`, by level and target as in RUST_LOG, for example
+    /// info,my_service=debug. The run is the same. Default: the parameter run.log, which is off.
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) log: Option<LogFilter>,
 }
 
 impl What {
@@ -35,7 +39,12 @@ impl What {
         let plan = defaults.plan.filter(|_| self.plan.is_none()).map(|file| ("plan", file));
         let own = plan.into_iter().chain(defaults.sets.iter().copied());
         let assignments: Vec<(&str, &str)> = own.chain(self.assignments()).collect();
-        Settings::resolve(scenario, self.model.as_deref(), self.profile(scenario), &assignments)
+        let settings =
+            Settings::resolve(scenario, self.model.as_deref(), self.profile(scenario), &assignments)?;
+        Ok(match &self.log {
+            Some(log) => settings.with_log(log.clone()),
+            None => settings,
+        })
     }
 
     /// Returns the profile: the given one, or that of the scenario.

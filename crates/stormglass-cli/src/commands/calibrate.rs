@@ -35,7 +35,13 @@ pub(crate) fn calibrate(
         let sets = args.sets.iter().chain(values).cloned().collect();
         context.settings(
             scenario,
-            &What { model: args.model.clone(), profile: Some(args.profile.clone()), plan: None, sets },
+            &What {
+                model: args.model.clone(),
+                profile: Some(args.profile.clone()),
+                plan: None,
+                sets,
+                log: None,
+            },
         )
     };
     // Reports an unknown parameter before any log is read.

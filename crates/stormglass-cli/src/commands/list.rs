@@ -94,7 +94,7 @@ pub(crate) fn list(context: &Context<'_>, args: List, output: &mut Output) -> Re
 
 fn parameters_of(context: &Context<'_>, scenario: Option<&str>) -> Result<Vec<Parameter>, CliError> {
     let scenario = context.scenario_or_first(scenario)?;
-    let what = What { model: None, profile: Some("quiet".into()), plan: None, sets: Vec::new() };
+    let what = What { model: None, profile: Some("quiet".into()), plan: None, sets: Vec::new(), log: None };
     let leaves = context.settings(scenario, &what)?.leaves();
     let mut meanings = all_parameters(scenario).meanings();
     let described = leaves.into_iter().map(|(name, default)| {

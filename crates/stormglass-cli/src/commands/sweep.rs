@@ -157,7 +157,7 @@ fn known_cells(manifest: &Manifest) -> impl Fn(&Tally) -> String {
 fn what(cell: &Cell) -> What {
     let (plans, sets): (Vec<_>, Vec<_>) = cell.sets.iter().cloned().partition(|(key, _)| key == "plan");
     let plan = plans.into_iter().next().map(|(_, file)| file);
-    What { model: cell.model.clone(), profile: Some(cell.profile.clone()), plan, sets }
+    What { model: cell.model.clone(), profile: Some(cell.profile.clone()), plan, sets, log: None }
 }
 
 fn write_report(

@@ -1,6 +1,7 @@
 //! Folds what repeats: polls that are refused, pauses between attempts.
 
 use super::Line;
+use super::row::Row;
 use crate::table::seconds;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,12 +40,12 @@ pub fn folded(lines: Vec<Line<'_>>) -> Vec<Line<'_>> {
         closed.extend(ends.iter().filter_map(|key| open.remove(key)));
     }
     closed.extend(open.into_values());
-    // The text of a folded line, and the lines that it stands for.
+    // What follows a folded line, and the lines that it stands for.
     let mut replaced: Vec<Option<Option<String>>> = vec![None; lines.len()];
     for Group { places } in closed.into_iter().filter(|group| group.places.len() >= FOLDED) {
-        let text = text_of(&places.iter().map(|&place| &lines[place]).collect::<Vec<_>>());
+        let more = repetitions(&places.iter().map(|&place| &lines[place]).collect::<Vec<_>>());
         places[1..].iter().for_each(|&place| replaced[place] = Some(None));
-        replaced[places[0]] = Some(Some(text));
+        replaced[places[0]] = Some(Some(more));
     }
     lines
         .into_iter()
@@ -52,26 +53,29 @@ pub fn folded(lines: Vec<Line<'_>>) -> Vec<Line<'_>> {
         .filter_map(|(line, replaced)| match replaced {
             None => Some(line),
             Some(None) => None,
-            Some(Some(text)) => Some(Line { text, ..line }),
+            Some(Some(more)) => {
+                let row = Row { more, ..line.row };
+                Some(Line { row, ..line })
+            }
         })
         .collect()
 }
 
-/// Returns the text of the first line with the number of repetitions.
-fn text_of(lines: &[&Line<'_>]) -> String {
+/// Returns the number of repetitions, and how far apart they are.
+fn repetitions(lines: &[&Line<'_>]) -> String {
     let at: Vec<u64> = lines.iter().map(|line| line.event.at_nanos).collect();
     let mut between: Vec<u64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
     between.sort_unstable();
     let median = Duration::from_nanos(between[between.len() / 2]);
     let last = Duration::from_nanos(*at.last().expect("a group has lines"));
     let (count, every, until) = (lines.len(), seconds(median), seconds(last));
-    format!("{}  {count} ×, every {every} s until {until}s", lines[0].text)
+    format!("{}  {count} ×, every {every} s until {until}s", lines[0].row.more)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::{Filter, lines, render};
+    use crate::timeline::{Filter, Look, lines, render};
     use expect_test::expect;
     use stormglass_core::{Keep, Recorder, Scope, SimTime};
 
@@ -97,7 +101,8 @@ mod tests {
             &trace,
             &Filter { grep: Some(regex_lite::Regex::new("refuse|ans").unwrap()), ..Filter::default() },
         );
-        let shown: String = render(&folded(lines), &[]).lines().map(|line| format!("|{line}\n")).collect();
+        let shown: String =
+            render(&folded(lines), &[], &Look::default()).lines().map(|line| format!("|{line}\n")).collect();
         expect![[r#"
             |     time  node     what                                                            took
             |   0.250s  harness    refuse harness -> node-1  5 ×, every 0.250 s until 1.250s

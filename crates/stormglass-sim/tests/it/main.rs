@@ -7,6 +7,7 @@ mod clocks;
 mod extremes;
 mod leaks;
 mod lifecycle;
+mod logs;
 mod overlaps;
 mod plans;
 mod processes;
