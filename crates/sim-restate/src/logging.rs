@@ -5,13 +5,18 @@
 //! `restate=debug`): 55 of level debug and 13 of level info in the 17 steps of a start, none of
 //! level warn, 247 bytes on average; then 8 for each partition that starts, 13 for one that
 //! becomes leader, 8 for one that stops. While nothing changes there are none.
+//!
+//! A run whose log is kept (`run.log`) has a line of the target `restate` for the lines of level info on
+//! an occasion, and one for those of level debug: what happened, and how many lines the node writes.
 
 use crate::settings::LogLevel;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use stormglass_core::{Recorder, Symbol};
 use stormglass_fs::{Disk, File, FileExt, OpenOptions};
 use stormglass_sim::cpu::Cpu;
+use tracing::{debug, info};
 
 /// The number of lines on one occasion: those of level info, and all lines at level debug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +43,39 @@ impl Lines {
             LogLevel::Warn => 0,
             LogLevel::Info => self.info,
             LogLevel::Debug => self.debug,
+        }
+    }
+}
+
+/// An occasion on which a node writes log lines.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Occasion {
+    /// The step of the start with this title is done.
+    Step(&'static str),
+    /// The partition of this number, here and below.
+    PartitionStarts(u16),
+    PartitionLeads(u16),
+    PartitionStops(u16),
+}
+
+impl Occasion {
+    fn lines(self) -> Lines {
+        match self {
+            Occasion::Step(_) => Lines::STEP,
+            Occasion::PartitionStarts(_) => Lines::PARTITION_STARTS,
+            Occasion::PartitionLeads(_) => Lines::PARTITION_LEADS,
+            Occasion::PartitionStops(_) => Lines::PARTITION_STOPS,
+        }
+    }
+}
+
+impl fmt::Display for Occasion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Occasion::Step(title) => f.write_str(title),
+            Occasion::PartitionStarts(id) => write!(f, "partition {id} starts"),
+            Occasion::PartitionLeads(id) => write!(f, "partition {id} becomes leader"),
+            Occasion::PartitionStops(id) => write!(f, "partition {id} stops"),
         }
     }
 }
@@ -75,17 +113,22 @@ impl Logging {
     }
 
     /// Writes the lines of one occasion. A failed write is ignored.
-    pub(crate) async fn write(&self, lines: Lines) {
+    pub(crate) async fn write(&self, occasion: Occasion) {
         const LINE: usize = 250;
         const MOST: usize = 16;
         static TEXT: [u8; MOST * LINE] = [b' '; MOST * LINE];
-        let lines = lines.at(self.level);
-        if lines == 0 {
+        let lines = occasion.lines();
+        let written = lines.at(self.level);
+        if written == 0 {
             return;
         }
-        self.cpu.compute(self.subject, self.line * lines).await;
+        self.cpu.compute(self.subject, self.line * written).await;
         if let Some(file) = &self.file {
-            drop(file.write_all_at(&TEXT[..LINE * lines as usize], 0).await);
+            drop(file.write_all_at(&TEXT[..LINE * written as usize], 0).await);
+        }
+        info!(target: "restate", lines = lines.info, "{occasion}");
+        if self.level == LogLevel::Debug {
+            debug!(target: "restate", lines = lines.debug - lines.info, "{occasion}");
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::liveness::Liveness;
 use crate::log::Generation;
 use crate::log::client::Log;
 use crate::log::server::LogServer;
-use crate::logging::{Lines, Logging};
+use crate::logging::{Logging, Occasion};
 use crate::metadata::{Fetcher, Metadata};
 use crate::oracle::Oracle;
 use crate::partition::manager::Manager;
@@ -271,7 +271,7 @@ impl Process {
             self.run_step(step).await?;
             let subject = self.recorder.symbol(step.title());
             self.recorder.record(rt::now(), Kind::Step, subject, rt::now() - began, 0);
-            logging.write(Lines::STEP).await;
+            logging.write(Occasion::Step(step.title())).await;
         }
         let done = Progress { steps: settings.node.startup.len(), next: None, done: true };
         progress.iter().for_each(|progress| progress.set(done.clone()));

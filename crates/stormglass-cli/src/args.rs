@@ -7,7 +7,7 @@ mod what;
 #[cfg(feature = "sweep")]
 pub(crate) use sweep::{Calibrate, Gate, Merge, Rare, Report, ReportArgs, Sweep};
 
-pub(crate) use what::What;
+pub(crate) use what::{NO_PLAN, What};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use regex_lite::Regex;
@@ -15,6 +15,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 use stormglass_core::{Branch, Kind, LogLevel, Seed, SimTime};
+use stormglass_sim::AnyScenario;
 use stormglass_sweep::Seeds;
 
 /// Simulates clusters deterministically: replays a failure from its seed, explains which waits took
@@ -135,7 +136,7 @@ impl Pictures {
 }
 
 /// One run: a scenario and a seed, or a file.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct One {
     /// A scenario, an exhibit (`list exhibits`), or a file that `run --save` wrote.
     #[arg(value_name = "SCENARIO|EXHIBIT|RUN.toml")]
@@ -148,6 +149,14 @@ pub(crate) struct One {
     /// From this simulated time on, use other random draws, as `rare` prints it. Repeatable.
     #[arg(long = "branch", value_name = "TIME:NUMBER", value_parser = branch)]
     pub(crate) branches: Vec<Branch>,
+}
+
+impl One {
+    /// Returns the run of a scenario with a seed, with everything that defines it.
+    pub(crate) fn of(scenario: &dyn AnyScenario, what: &What, seed: Seed) -> One {
+        let (run, what) = (scenario.name().into(), what.with_profile_of(scenario));
+        One { run, what, seed: Some(seed.0), branches: Vec::new() }
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -138,3 +138,29 @@ impl std::fmt::Debug for Output {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_color_and_a_dumb_terminal_switch_colours_off() {
+        let allows = |set: &[(&str, &str)]| {
+            let set: Vec<(String, String)> =
+                set.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+            allows_colours(|name| set.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()))
+        };
+        assert!(allows(&[("TERM", "xterm")]) && allows(&[]) && allows(&[("NO_COLOR", "")]));
+        assert!(!allows(&[("NO_COLOR", "1")]) && !allows(&[("TERM", "dumb")]));
+    }
+
+    #[test]
+    fn colours_and_width_follow_the_options_and_else_the_terminal() {
+        let output = Output::to(Vec::new(), Vec::new());
+        let look = |width, color| output.look(&Terminal { width, color }, Some(4));
+        let none = Look { has_colours: false, width: None, marked: Some(4) };
+        assert_eq!(look(None, Colour::Auto), none);
+        assert_eq!(look(Some(0), Colour::Never), none);
+        assert_eq!(look(Some(99), Colour::Always), Look { has_colours: true, width: Some(99), ..none });
+    }
+}

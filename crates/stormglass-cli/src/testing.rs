@@ -15,27 +15,32 @@ mod environment;
 mod tests;
 
 use crate::app::App;
+use crate::args::{One, What};
 use crate::commands::explain::failure as explain_failure;
 use crate::error::{CliError, Exit};
 use crate::failures::{Failures, Shrunk, shrink};
 use crate::files::write;
 use crate::output::Output;
 use crate::runfile::RunFile;
-use crate::shell::quote;
+use crate::shell::{again, quote, split};
 use environment::Environment;
 use std::fmt::Write;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
-use stormglass_core::{Keep, Outcome, Seed};
+use stormglass_core::{Keep, Outcome, Seed, Verdict};
 use stormglass_report::failure;
 use stormglass_report::timeline::{self, Detail, Filter, Look};
 use stormglass_sim::faults::Plan;
-use stormglass_sim::{AnyScenario, Run, Scenario, Settings};
+use stormglass_sim::{AnyScenario, LogFilter, Played, Run, Scenario, Settings};
 use stormglass_sweep::{Seeds, Sometimes, in_order};
 
 /// How many events before the end of the failed run its message shows.
 const LAST_EVENTS: usize = 15;
+
+/// How many log lines before the end of the failed run its message shows.
+const LAST_LOG_LINES: usize = 10;
 
 /// A test that plays a scenario with many seeds. `#[stormglass::test]` makes one. The profile, the
 /// plan and the parameters are those of [`Scenario::run_defaults`].
@@ -164,16 +169,15 @@ impl Test {
         let _ = writeln!(text, "\nThe last events of the run:\n");
         let last = lines[lines.len().saturating_sub(LAST_EVENTS)..].to_vec();
         text += &timeline::render(&last, &[], &Look::default());
+        text += &self.last_log_lines(&run, &played);
         let has_faults = !run.faults().is_empty() && !shrink_time.is_zero();
         let shrunk = if has_faults { shrink(&run, shrink_time) } else { None };
         if let Some(shrunk) = &shrunk {
             let _ = write!(text, "\n{}:\n\n{}", shrunk.headline(), shrunk.lines());
         }
-        text += "\nThis run again:\n\n";
-        for command in ["replay --seed", "explain --seed", "replay --html run.html --seed"] {
-            let command = quote(&format!("{command} {seed}"));
-            let _ = writeln!(text, "  STORMGLASS={command} cargo test {} -- --exact --nocapture", self.name);
-        }
+        let what = What { model: None, profile: None, plan: None, sets: Vec::new(), log: None };
+        let one = One { run: run.scenario().name().into(), what, seed: Some(seed), branches: Vec::new() };
+        let _ = write!(text, "\nThis run again:\n\n{}", again(&one, Seed(seed), Some(&self.name)));
         if let Some(directory) = self.environment.artifacts(&self.name) {
             let _ = match self.write_artifacts(&directory, &run, shrunk) {
                 Ok(()) => writeln!(
@@ -185,6 +189,26 @@ impl Test {
             };
         }
         text
+    }
+
+    /// Returns the last lines that the node of the failure has logged; those of all nodes if it has none or
+    /// there is no such node. If the run is not logged, it is played once more, with the lines that are
+    /// not less severe than info.
+    fn last_log_lines(&self, run: &Run<'_>, played: &Played) -> String {
+        let logged = if run.settings().run().log.is_off() {
+            let log = LogFilter::from_str("info").expect("a level is a filter");
+            Some(run.clone().with_log(log).play(Keep::Events))
+        } else {
+            None
+        };
+        // Fields that draw random numbers make another run of it.
+        let logged = logged.as_ref().filter(|logged| logged.outcome == played.outcome).unwrap_or(played);
+        let node = match &played.outcome.verdict {
+            Verdict::TimedOut { node, .. } | Verdict::Panicked { node, .. } => Some(node.as_str()),
+            _ => None,
+        };
+        let lines = timeline::last_log_lines(&logged.trace, node, played.outcome.ended, LAST_LOG_LINES);
+        if lines.is_empty() { lines } else { format!("\nThe last lines of its log:\n\n{lines}") }
     }
 
     /// Writes the run file, the timeline, the explanation and, if the run has faults, the smallest
@@ -214,7 +238,8 @@ impl Test {
 
     /// Runs a command of the command line on the scenario.
     fn command(&self, command: &str) {
-        let mut words = command.split_whitespace().map(String::from).collect::<Vec<_>>();
+        let words = split(command);
+        let mut words = words.unwrap_or_else(|error| panic!("{}: STORMGLASS: {error}", self.name));
         if words.first().is_none_or(|word| word != "list") {
             words.insert(1.min(words.len()), self.scenario().name().into());
         }

@@ -16,7 +16,9 @@
 //! 11. [`mod@wait`], [`outcome`], [`requirements`]: waits with a deadline, how the run ended, and what had to happen.
 //! 12. [`critical_path`]: what a wait was spent on, from the causes of events.
 //! 13. [`linearizability`]: whether a history of operations on one object is linearizable.
-//! 14. [`identity`]: the inputs from which a run can be repeated.
+//! 14. [`log_line`], [`injected`]: what is kept beside the events: the log, and the rules that a
+//!     scenario installed.
+//! 15. [`identity`]: the inputs from which a run can be repeated.
 //!
 //! **Invariant:** nothing here uses madsim, a thread, the environment or a wall clock.
 
@@ -26,6 +28,7 @@ pub mod event;
 pub mod fault;
 mod human_duration;
 pub mod identity;
+pub mod injected;
 pub mod latency;
 pub mod linearizability;
 pub mod log_line;
@@ -45,6 +48,7 @@ pub mod wait;
 pub use draws::{Draw, Draws};
 pub use event::{Event, EventId, Kind, Symbol};
 pub use identity::Identity;
+pub use injected::Injected;
 pub use latency::Latency;
 pub use log_line::{LogKind, LogLevel, LogLine};
 pub use outcome::{Outcome, Verdict};

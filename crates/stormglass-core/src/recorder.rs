@@ -4,6 +4,7 @@
 //! kept only when asked for.
 
 use crate::event::{Event, EventId, Kind, Symbol};
+use crate::injected::Injected;
 use crate::log_line::LogLine;
 use crate::process::{ProcessChange, ProcessState};
 use crate::scope::{CurrentScope, Scope, WakeCause};
@@ -65,6 +66,8 @@ struct Log {
     facts: Option<Vec<Event>>,
     processes: Vec<ProcessChange>,
     lines: Vec<LogLine>,
+    /// Rules with the numbers that the network gave them.
+    injected: Vec<(u64, Injected)>,
 }
 
 /// The payload of the panic that ends a run whose tasks have used up their turns; see
@@ -90,6 +93,7 @@ impl Recorder {
             facts: None,
             processes: Vec::new(),
             lines: Vec::new(),
+            injected: Vec::new(),
         };
         let (last_nanos, turns, turns_max) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(u64::MAX));
         let (tasks, current, log) = (AtomicU64::new(0), CurrentScope::default(), Mutex::new(log));
@@ -184,6 +188,23 @@ impl Recorder {
         if log.keep == Keep::Events {
             let line = line(EventId(log.count));
             log.lines.push(line);
+        }
+    }
+
+    /// Records that code has installed a rule on links, if events are kept. It is no event. `number` is
+    /// that of [`Recorder::end_injected`].
+    pub fn record_injected(&self, number: u64, rule: impl FnOnce() -> Injected) {
+        let mut log = self.log();
+        if log.keep == Keep::Events {
+            log.injected.push((number, rule()));
+        }
+    }
+
+    /// Records that an installed rule was removed.
+    pub fn end_injected(&self, number: u64, at: SimTime) {
+        let mut log = self.log();
+        if let Some((_, rule)) = log.injected.iter_mut().rfind(|(known, _)| *known == number) {
+            rule.end = Some(rule.end.map_or(at, |end| end.min(at)).max(rule.at));
         }
     }
 
@@ -286,6 +307,7 @@ impl Recorder {
             counters,
             processes: std::mem::take(&mut log.processes),
             log: std::mem::take(&mut log.lines),
+            injected: std::mem::take(&mut log.injected).into_iter().map(|(_, rule)| rule).collect(),
         }
     }
 }

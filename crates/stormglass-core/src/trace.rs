@@ -1,6 +1,7 @@
 //! The record of a run: its events, their counters and the chained hash over them.
 
 use crate::event::{Event, EventId, Symbol};
+use crate::injected::Injected;
 use crate::log_line::LogLine;
 use crate::process::ProcessChange;
 use crate::time::SimTime;
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// The events of a run, their counters and their hash.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
     /// The interned strings, which an event's [`Symbol`]s index.
     pub symbols: Vec<String>,
@@ -25,6 +26,8 @@ pub struct Trace {
     /// The log lines in the order in which they were logged, empty unless events were kept and the
     /// run was logged. They are no part of the hash.
     pub log: Vec<LogLine>,
+    /// The rules on links that the scenario installed itself, in order, empty unless events were kept.
+    pub injected: Vec<Injected>,
 }
 
 impl Trace {

@@ -4,7 +4,7 @@ use crate::fault::{Action, ActiveRule, InvalidRule, LinkRule};
 use crate::network::{Network, Shared};
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
-use stormglass_core::{Scope, SimTime};
+use stormglass_core::{Injected, Scope, SimTime};
 use stormglass_rt as rt;
 
 impl Network {
@@ -27,6 +27,18 @@ impl Network {
     ///
     /// A wrong pattern, probability or period: see [`InvalidRule`].
     pub fn inject(&self, rule: LinkRule) -> Result<FaultGuard, InvalidRule> {
+        let guard = self.install(rule.clone().map(Action::Effect))?;
+        self.recorder().record_injected(guard.rule, || Injected::new(now(), rule));
+        Ok(guard)
+    }
+
+    /// As [`Network::inject`], for a fault of a plan: reports know it from the plan, so the trace has no
+    /// record of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Network::inject`].
+    pub fn inject_planned(&self, rule: LinkRule) -> Result<FaultGuard, InvalidRule> {
         self.install(rule.map(Action::Effect))
     }
 
@@ -62,6 +74,11 @@ impl Network {
     }
 }
 
+/// Returns the simulated time; outside of a run its start.
+fn now() -> SimTime {
+    if rt::is_in_run() { rt::now() } else { SimTime::ZERO }
+}
+
 /// An installed rule; dropping it removes the rule.
 #[derive(Debug)]
 #[must_use = "dropping the guard removes the rule"]
@@ -80,6 +97,7 @@ impl FaultGuard {
 impl Drop for FaultGuard {
     fn drop(&mut self) {
         self.network.shared.faults.remove(self.rule);
+        self.network.recorder().end_injected(self.rule, now());
         self.network.update_madsim_network();
     }
 }

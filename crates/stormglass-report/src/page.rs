@@ -1,7 +1,7 @@
 //! The page of a run: one HTML file that shows it, without external resources.
 //!
 //! In reading order: `bands`, the faults; `lives`, the states of processes;
-//! `roles`; `waits` with their critical paths; `headline`, the words on top; `columns`, the events
+//! `roles`; `log`, the lines of the log; `waits` with their critical paths; `headline`, the words on top; `columns`, the events
 //! in a compact form; `document`, all of it as data. The scripts and the style are files in
 //! `templates/run/`.
 
@@ -10,6 +10,7 @@ mod columns;
 mod document;
 mod headline;
 mod lives;
+mod log;
 mod roles;
 mod waits;
 

@@ -240,7 +240,7 @@ pub fn describe(trace: &Trace, event: &Event) -> String {
 mod tests {
     use super::*;
     use expect_test::expect;
-    use stormglass_core::{Keep, Recorder, Scope};
+    use stormglass_core::{EventId, Keep, LogKind, LogLine, Recorder, Scope};
 
     fn trace() -> Trace {
         let recorder = Recorder::new(Keep::Events);
@@ -320,5 +320,83 @@ mod tests {
             |   0.300s  node-1     raft tick                                                   0.100s
         "#]]
         .assert_eq(&fenced(&filter));
+    }
+
+    /// The trace with a log: two lines at 201 ms, after the two disk operations and before the step, and
+    /// a span from 201 to 320 ms.
+    fn logged() -> Trace {
+        let mut trace = trace();
+        let node = trace.events[0].node;
+        let line = |at: u64, after: usize, level, text: &str, kind| LogLine {
+            at: SimTime::from_nanos(at * 1_000_000),
+            after: EventId::at(after - 1),
+            cause: EventId::START,
+            node,
+            task: Symbol::NONE,
+            level,
+            target: "store".into(),
+            message: text.into(),
+            fields: vec![("bytes".into(), "512".into())],
+            spans: vec!["open{db=1}".into()],
+            kind,
+        };
+        let took = Duration::from_millis(119);
+        trace.log = vec![
+            line(201, 3, LogLevel::Warn, "the sync was slow", LogKind::Event),
+            line(201, 3, LogLevel::Debug, "two\nlines", LogKind::Event),
+            line(320, 7, LogLevel::Info, "join", LogKind::Span { took }),
+        ];
+        trace
+    }
+
+    fn shown(trace: &Trace, filter: &Filter, look: &Look) -> String {
+        let text = render(&lines(trace, filter), &asides(trace, filter), look);
+        text.lines().map(|line| format!("|{}\n", line.replace('\u{1b}', "␛"))).collect()
+    }
+
+    #[test]
+    fn log_lines_are_between_the_events() {
+        expect![[r#""#]].assert_eq(&shown(&logged(), &Filter::default(), &Look::default()));
+    }
+
+    #[test]
+    fn a_level_and_the_kind_log_select_lines() {
+        let filter = Filter { only_log: true, level: Some(LogLevel::Info), ..Filter::default() };
+        expect![[r#""#]].assert_eq(&shown(&logged(), &filter, &Look::default()));
+        let events = Filter { kinds: vec![Kind::Step], ..Filter::default() };
+        assert!(!shown(&logged(), &events, &Look::default()).contains("slow"));
+    }
+
+    #[test]
+    fn what_is_around_an_event_has_numbers_and_a_mark() {
+        let filter = Filter { around: Some(3), ..Filter::default() };
+        let look = Look { marked: Some(3), ..Look::default() };
+        expect![[r#""#]].assert_eq(&shown(&logged(), &filter, &look));
+    }
+
+    #[test]
+    fn around_shows_fifteen_events_on_both_sides() {
+        let recorder = Recorder::new(Keep::Events);
+        for at in 0..100 {
+            recorder.record(SimTime::from_nanos(at), Kind::Tick, recorder.symbol("tick"), Duration::ZERO, 0);
+        }
+        let filter = Filter { around: Some(50), ..Filter::default() };
+        let numbers: Vec<usize> =
+            lines(&recorder.finish(), &filter).iter().map(|line| line.index + 1).collect();
+        assert_eq!(numbers, (35..=65).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn lines_are_as_long_as_the_terminal_is_wide() {
+        let look = Look { width: Some(60), ..Look::default() };
+        let text = shown(&logged(), &Filter { detail: Detail::Everything, ..Filter::default() }, &look);
+        assert!(text.lines().all(|line| line.chars().count() <= 61), "{text}");
+        expect![[r#""#]].assert_eq(&text);
+    }
+
+    #[test]
+    fn what_stands_out_has_a_colour() {
+        let look = Look { has_colours: true, ..Look::default() };
+        expect![[r#""#]].assert_eq(&shown(&logged(), &Filter::default(), &look));
     }
 }

@@ -14,7 +14,7 @@ use super::worker::Worker;
 use crate::canary::Canary;
 use crate::log::reader::Entry;
 use crate::log::{Generation, Lsn, Record};
-use crate::logging::Lines;
+use crate::logging::Occasion;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::path::Path;
@@ -95,7 +95,7 @@ pub(crate) async fn run(
     };
     let tail = worker.log.find_tail(id.log()).await;
     worker.oracle.opened(id, &state, tail);
-    worker.logging.write(Lines::PARTITION_STARTS).await;
+    worker.logging.write(Occasion::PartitionStarts(id.0)).await;
     let (sender, inbox) = mailbox;
     let reader = read(&worker, id, state.applied().next(), sender.clone());
     let durable = state.applied();
@@ -177,7 +177,7 @@ impl Processor {
                     let led = self.has_won();
                     self.apply(lsn, &record);
                     if self.has_won() && !led {
-                        self.worker.logging.write(Lines::PARTITION_LEADS).await;
+                        self.worker.logging.write(Occasion::PartitionLeads(self.id.0)).await;
                     }
                 }
                 Event::Entry(Entry::Gap(to)) => {
@@ -201,7 +201,7 @@ impl Processor {
                     if let Err(error) = flushed {
                         self.worker.note(&format!("{} is not flushed: {error}", self.id));
                     }
-                    self.worker.logging.write(Lines::PARTITION_STOPS).await;
+                    self.worker.logging.write(Occasion::PartitionStops(self.id.0)).await;
                     done.send(());
                     return Ended::Stopped;
                 }

@@ -65,7 +65,7 @@ impl What {
 }
 
 /// The plan without faults.
-const NO_PLAN: &str = "none";
+pub(crate) const NO_PLAN: &str = "none";
 
 pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
     let (key, value) =

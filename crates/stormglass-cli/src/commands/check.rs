@@ -1,11 +1,11 @@
 //! `check`: plays every seed twice and compares the traces.
 
-use crate::args;
+use crate::args::{self, One};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::shell::replay_line;
+use crate::shell::again;
 use serde::Serialize;
 use std::ops::ControlFlow;
 use stormglass_core::trace::TraceHash;
@@ -66,9 +66,9 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
     if context.json {
         output.print_json(&Line::Summary { scenario: scenario.name(), seeds, diverged, digest });
     } else if let Some((seed, divergence)) = &first {
-        let line = replay_line("replay", scenario.name(), &args.what.with_profile_of(scenario), Seed(*seed));
+        let again = again(&One::of(scenario, &args.what, Seed(*seed)), Seed(*seed), context.test());
         output.print(&format!(
-            "{}: {diverged} of {seeds} seeds diverge between two runs\n\nseed {seed}: {divergence}\n\n  {line} --all\n",
+            "{}: {diverged} of {seeds} seeds diverge between two runs\n\nseed {seed}: {divergence}\n\n{again}",
             scenario.name(),
         ));
     } else {
@@ -79,7 +79,8 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
     }
     let is_refused = settings.run().leaks == Leaks::Refuse;
     if !context.json {
-        output.print(&left.text(is_refused));
+        let again = |seed| again(&One::of(scenario, &args.what, seed), seed, context.test());
+        output.print(&left.text(is_refused, again));
     }
     Ok(match first {
         Some(_) => Exit::Nondeterminism,
@@ -104,13 +105,14 @@ impl Left {
         }
     }
 
-    /// Returns what was seen, with the first seed as the example.
-    fn text(&self, is_refused: bool) -> String {
+    /// Returns what was seen, with the first seed as the example, and how to see that run `again`.
+    fn text(&self, is_refused: bool, again: impl Fn(Seed) -> String) -> String {
         let Some((seed, verdict, calls)) = &self.first else { return String::new() };
         let seeds = self.seeds;
         if is_refused {
             return format!(
-                "{seeds} runs ended because a call left the simulation\nseed {seed}: {verdict}\n"
+                "{seeds} runs ended because a call left the simulation\nseed {seed}: {verdict}\n\n{}",
+                again(Seed(*seed))
             );
         }
         format!(

@@ -6,7 +6,7 @@ use crate::error::{CliError, Exit};
 use crate::output::Output;
 use crate::pictures;
 use crate::runfile::current_build;
-use crate::shell::replay_line_of;
+use crate::shell::{again, replay_line_of};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use stormglass_core::event::Category;
@@ -51,7 +51,7 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
     let Some(wait) = longest(&outcome.waits, args.node.as_deref()) else {
         let nodes: Vec<&str> = outcome.waits.iter().map(|wait| wait.node.as_str()).collect();
         if let (Some(failure), false) = (&failure, context.json) {
-            output.print(failure);
+            output.print(&format!("{failure}\n{}", again(&args.one, run.seed(), context.test())));
             return Ok(Exit::of(&outcome.verdict));
         }
         let message = match args.node {
@@ -104,6 +104,9 @@ pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output)
     if !others.is_empty() {
         text += "\nThe other waits of this run (--node NAME explains one of them):\n";
         wait_lines(others).iter().for_each(|line| text += &format!("  {line}\n"));
+    }
+    if !outcome.verdict.is_passed() {
+        text += &format!("\n{}", again(&args.one, run.seed(), context.test()));
     }
     output.print(&text);
     Ok(Exit::of(&outcome.verdict))

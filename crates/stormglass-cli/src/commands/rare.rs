@@ -1,10 +1,10 @@
 //! `rare`: the probability of a rare long wait, by importance splitting.
 
-use crate::args;
+use crate::args::{self, One};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
-use crate::shell::replay_line;
+use crate::shell::again;
 use std::fmt::Write;
 use stormglass_core::{Keep, Seed};
 use stormglass_report::table;
@@ -37,12 +37,10 @@ pub(crate) fn rare(context: &Context<'_>, args: &args::Rare, output: &mut Output
     } else {
         output.print(&text(args, &rare));
         if let Some(Path { seed, branches }) = &rare.example {
-            let mut line =
-                replay_line("explain", scenario.name(), &args.what.with_profile_of(scenario), Seed(*seed));
-            for branch in branches {
-                let _ = write!(line, " --branch {}ns:{}", branch.at.as_nanos(), branch.seed);
-            }
-            output.print(&format!("\nexplain one such run:\n  {line}\n"));
+            let seed = Seed(*seed);
+            let one = One { branches: branches.clone(), ..One::of(scenario, &args.what, seed) };
+            let again = again(&one, seed, context.test());
+            output.print(&format!("\none such run:\n{again}"));
         }
     }
     Ok(Exit::Held)

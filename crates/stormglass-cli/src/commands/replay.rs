@@ -6,7 +6,7 @@ use crate::error::{CliError, Exit};
 use crate::output::Output;
 use crate::pictures;
 use crate::runfile::current_build;
-use crate::shell::replay_line_of;
+use crate::shell::{again, replay_line_of};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -156,6 +156,9 @@ pub(crate) fn replay(context: &Context<'_>, args: Replay, output: &mut Output) -
     let hidden = trace.count as usize - shown;
     let more = if hidden > 0 && !args.all { "; --all shows every event" } else { "" };
     let _ = writeln!(text, "{shown} of {} events shown{more}; trace {}", trace.count, outcome.trace_hash);
+    if !outcome.verdict.is_passed() {
+        text += &format!("\n{}", again(&args.one, run.seed(), context.test()));
+    }
     output.print(&text);
     Ok(Exit::of(&outcome.verdict))
 }

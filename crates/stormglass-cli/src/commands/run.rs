@@ -1,6 +1,6 @@
 //! `run`: plays one or many seeds and summarizes the waits.
 
-use crate::args;
+use crate::args::{self, One};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::failures::Failures;
@@ -8,7 +8,7 @@ use crate::output::Output;
 use crate::pictures;
 use crate::progress::Progress;
 use crate::runfile::{RunFile, current_build};
-use crate::shell::replay_line;
+use crate::shell::{again, replay_line_of};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -72,8 +72,8 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
     if !args.pictures.is_empty() {
         let seed = Seed(failures.first().map_or(seeds.first(), |(seed, _)| *seed));
         let shown = Run::new(scenario, settings.clone(), seed);
-        let what = args.what.with_profile_of(scenario);
-        let command = replay_line("replay", scenario.name(), &what, seed);
+        let one = One::of(scenario, &args.what, seed);
+        let command = replay_line_of(&one, seed, context.test());
         let played = shown.play(Keep::Events);
         pictures::write_all(&args.pictures, scenario.name(), &command, &shown, &played, None, output)?;
     }
@@ -95,15 +95,13 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
     if !context.json
         && let Some((seed, outcome)) = failures.first()
     {
-        let what = args.what.with_profile_of(scenario);
-        let line = |command| replay_line(command, scenario.name(), &what, Seed(*seed));
         let which = if runs == 1 {
             String::new()
         } else {
             format!("{}\nfirst failure: seed {seed}, {}\n", failures.lines(), outcome.verdict)
         };
-        let (replay, explain) = (line("replay"), line("explain"));
-        output.print(&format!("\n{which}  {replay}\n  {explain}\n  {replay} --html run.html\n"));
+        let again = again(&One::of(scenario, &args.what, Seed(*seed)), Seed(*seed), context.test());
+        output.print(&format!("\n{which}{again}"));
     }
     let is_met = failed == 0 && sometimes.never().next().is_none();
     Ok(if is_met { Exit::Held } else { Exit::Failed })

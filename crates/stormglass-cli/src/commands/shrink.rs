@@ -1,6 +1,6 @@
 //! `shrink`: the smallest fault plan with which a run still fails.
 
-use crate::args;
+use crate::args::{self, NO_PLAN, One};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::failures::shrink as smallest;
@@ -8,11 +8,13 @@ use crate::files::write;
 use crate::output::Output;
 use crate::pictures;
 use crate::runfile::current_build;
-use crate::shell::{quote, replay_line_of};
+use crate::shell::{again, quote, replay_line_of};
 use serde::Serialize;
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 use stormglass_core::{Identity, Keep, Outcome};
+use stormglass_sim::Run;
 use stormglass_sim::faults::{Fault, Plan};
 
 #[derive(Serialize)]
@@ -36,12 +38,10 @@ pub(crate) fn shrink(
     if let Some(file) = &args.out {
         write(file, &Plan::of(found.faults.clone()).to_toml())?;
     }
+    let smallest_one = with_plan(&args.one, &run, args.out.as_deref(), &found.faults);
     if !args.pictures.is_empty() {
         let smallest = run.clone().with_faults(found.faults.clone());
-        let command = match &args.out {
-            Some(file) => format!("--plan {} with seed {}", quote(&file.to_string_lossy()), run.seed()),
-            None => format!("{}, then shrink", replay_line_of(&args.one, run.seed(), context.test())),
-        };
+        let command = replay_line_of(&smallest_one, run.seed(), context.test());
         let played = smallest.play(Keep::Events);
         pictures::write_all(&args.pictures, &args.one.run, &command, &smallest, &played, None, output)?;
     }
@@ -67,6 +67,32 @@ pub(crate) fn shrink(
             quote(&file.to_string_lossy())
         );
     }
+    let _ = write!(text, "\n{}", again(&smallest_one, run.seed(), context.test()));
     output.print(&text);
     Ok(Exit::of(&outcome.verdict))
+}
+
+/// Returns the run with the smallest plan: in its file if it was written to one. A run file defines its
+/// whole run, and stays as it is.
+fn with_plan(one: &One, run: &Run<'_>, file: Option<&Path>, faults: &[Fault]) -> One {
+    let mut one = one.clone();
+    if one.run.ends_with(".toml") {
+        return one;
+    }
+    one.what.sets.retain(|(key, _)| key != "plan" && !key.starts_with("plan."));
+    let plan = Plan::of(faults.to_vec());
+    if run.settings().plan().generate.count > 0 {
+        // Whatever has set the generator.
+        one.what.sets.push(("plan.generate.count".into(), "0".into()));
+    }
+    match file {
+        Some(file) => one.what.plan = Some(file.to_string_lossy().into_owned()),
+        None => {
+            one.what.plan = Some(NO_PLAN.into());
+            let plan: toml::Table = plan.to_toml().parse().expect("a plan is a table");
+            let assignments = plan.into_iter().map(|(key, value)| (format!("plan.{key}"), value.to_string()));
+            one.what.sets.extend(assignments);
+        }
+    }
+    one
 }

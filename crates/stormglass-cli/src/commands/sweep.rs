@@ -1,13 +1,13 @@
 //! `sweep`, `merge` and `report`: failure rates over a parameter space.
 
-use crate::args::{self, Gate, ReportArgs, What};
+use crate::args::{self, Gate, One, ReportArgs, What};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::files::{read, write};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::runfile::current_build;
-use crate::shell::replay_line;
+use crate::shell::{again, replay_line};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -184,11 +184,13 @@ fn write_report(
         output.print_json(&Line::Cost(&findings.cost));
     } else {
         output.print(&if args.markdown { tables::markdown(&findings) } else { tables::text(&findings) });
-        if let Some((cell, line)) =
-            findings.cells.iter().find_map(|cell| Some((cell, cell.explain.as_ref()?)))
-        {
-            let Found { case, cell, .. } = cell;
-            output.print(&format!("\nexplain the first failed run of \"{case}, {cell}\":\n  {line}\n"));
+        let failed = findings.cells.iter().zip(&manifest.plan.cells);
+        let failed = failed.filter_map(|(found, cell)| Some((found, &cell.cell, found.first_failed_seed?)));
+        if let Some((Found { case, cell: label, .. }, cell, seed)) = failed.into_iter().next() {
+            let (run, seed) = (cell.scenario.clone(), Seed(seed));
+            let one = One { run, what: what(cell), seed: Some(seed.0), branches: Vec::new() };
+            let again = again(&one, seed, context.test());
+            output.print(&format!("\nthe first failed run of \"{case}, {label}\":\n{again}"));
         }
     }
     let gate = args.gate.map_or(Exit::Held, |gate| check(gate, &findings, output));

@@ -35,6 +35,49 @@ impl Scenario for Lucky {
     }
 }
 
+/// A service that logs, and whose answer never comes.
+struct Logs;
+
+#[scenario(about = "a service that logs")]
+impl Scenario for Logs {
+    async fn play(&self, world: World) {
+        let service = world.node("service");
+        service.run("serve", || async {
+            for number in 0..20 {
+                tracing::info!(number, "asks");
+                tracing::debug!("is not shown");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        });
+        world.node("other").run("main", || async { tracing::warn!("of another node") });
+        let second = std::time::Duration::from_secs(1);
+        world.wait("answer", "service", second, stormglass_rt::sleep(3 * second)).await;
+    }
+}
+
+#[test]
+fn the_message_has_the_last_log_lines_of_the_node() {
+    let text = Test::of(Logs, "logs").seeds(0..1).play().expect_err("the wait is too long");
+    let (_, log) = text.split_once("\nThe last lines of its log:\n\n").expect("the log is shown");
+    let lines: Vec<&str> = log.lines().take_while(|line| !line.is_empty()).collect();
+    assert_eq!(lines.len(), 10, "{text}");
+    let of = |line: &str| line.trim_start().to_string();
+    assert!(of(lines[9]).starts_with("1.90"), "{text}");
+    assert!(
+        lines[9].contains("service") && lines[9].contains(" INFO ") && lines[9].ends_with("asks number=19")
+    );
+    assert!(lines[0].ends_with("asks number=10"), "{text}");
+    // A scenario without log lines has no such part.
+    assert!(!stores(|_| {}).contains("lines of its log"));
+}
+
+#[test]
+fn a_pasted_line_with_quotes_runs_in_a_test() {
+    let mut test = Test::of(Lucky, "lucky").seeds(3..4);
+    test.environment.command = Some("run --seed 5 --set 'run.horizon=9s' --log 'info,a=debug'".into());
+    test.run();
+}
+
 fn stores(set: impl FnOnce(&mut super::Environment)) -> String {
     let mut test = Test::of(Stores, "storms::the_write_stays").seeds(0..4);
     set(&mut test.environment);

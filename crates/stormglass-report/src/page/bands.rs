@@ -2,8 +2,8 @@
 
 use crate::lanes::Lanes;
 use serde::Serialize;
-use stormglass_core::SimTime;
 use stormglass_core::fault::{FaultKind, LinkFault, OneShot, Pattern};
+use stormglass_core::{Injected, SimTime};
 
 /// A fault of the run's plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,36 @@ impl Band {
     /// Whether the fault is active at a moment of a run that ended at `ended`.
     pub(super) fn is_active(&self, at: u64, ended: SimTime) -> bool {
         self.from <= at && (at < self.to || self.to >= ended.as_nanos())
+    }
+
+    /// Returns the bands of rules that a scenario installed itself. Those with the same times are one:
+    /// a partition is many cuts.
+    pub(super) fn of_injected(injected: &[Injected], lanes: &Lanes, ended: SimTime) -> Vec<Band> {
+        let mut bands: Vec<Band> = Vec::new();
+        for rule in injected {
+            let target = &rule.rule.target;
+            let is_hit = ends(vec![(target.from.clone(), target.to.clone())]);
+            let band = Band {
+                text: rule.text(),
+                from: rule.at.min(ended).as_nanos(),
+                to: rule.end.unwrap_or(ended).min(ended).max(rule.at.min(ended)).as_nanos(),
+                lanes: (0..lanes.names.len()).filter(|&lane| is_hit(&lanes.names[lane])).collect(),
+                cuts_off: rule.cuts(),
+            };
+            let same = bands
+                .iter_mut()
+                .find(|other| (other.from, other.to, other.cuts_off) == (band.from, band.to, band.cuts_off));
+            match same {
+                Some(other) => {
+                    other.text += &format!(", {}", band.text.strip_prefix("cut ").unwrap_or(&band.text));
+                    other.lanes.extend(band.lanes);
+                    other.lanes.sort_unstable();
+                    other.lanes.dedup();
+                }
+                None => bands.push(band),
+            }
+        }
+        bands
     }
 
     pub(super) fn of(fault: &PlannedFault, lanes: &Lanes, ended: SimTime) -> Band {
@@ -91,6 +121,7 @@ fn ends(links: Vec<(Option<Pattern>, Option<Pattern>)>) -> Box<dyn Fn(&str) -> b
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+    use stormglass_core::fault::{LinkEffect, LinkRule};
 
     fn lanes_of(kind: FaultKind) -> Vec<usize> {
         let names = ["node-1", "node-2", "node-3"].map(String::from).to_vec();
@@ -99,6 +130,31 @@ mod tests {
         let band = Band::of(&fault, &lanes, SimTime::from_nanos(9));
         assert_eq!((band.from, band.to), (3, 9));
         band.lanes
+    }
+
+    /// A partition of three nodes at 3 ns, healed at 5 ns; and a slow link until the end.
+    #[test]
+    fn rules_of_a_scenario_are_bands_and_those_of_one_partition_are_one() {
+        let names = ["node-1", "node-2", "node-3"].map(String::from).to_vec();
+        let lanes = Lanes { names, of_symbol: BTreeMap::new() };
+        let record = |from: &str, to: &str, end: Option<u64>| {
+            let rule = LinkRule::new(LinkEffect::Lose).from(from).to(to).both_ways();
+            let rule = if end.is_none() { rule.with_probability(0.5) } else { rule };
+            Injected { end: end.map(SimTime::from_nanos), ..Injected::new(SimTime::from_nanos(3), rule) }
+        };
+        let injected = [
+            record("node-1", "node-2", Some(5)),
+            record("node-1", "node-3", Some(5)),
+            record("node-2", "node-3", None),
+        ];
+        let bands = Band::of_injected(&injected, &lanes, SimTime::from_nanos(9));
+        let shown: Vec<_> =
+            bands.iter().map(|band| (&*band.text, band.from, band.to, &*band.lanes, band.cuts_off)).collect();
+        let expected: [(&str, u64, u64, &[usize], bool); 2] = [
+            ("cut node-1 ↔ node-2, node-1 ↔ node-3", 3, 5, &[0, 1, 2], true),
+            ("lose 50 % of node-2 ↔ node-3", 3, 9, &[1, 2], false),
+        ];
+        assert_eq!(shown, expected);
     }
 
     #[test]

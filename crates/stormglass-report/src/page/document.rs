@@ -4,6 +4,7 @@ use super::bands::{Band, PlannedFault};
 use super::columns::{self, Columns};
 use super::headline::Headline;
 use super::lives::Life;
+use super::log::ShownLine;
 use super::roles::Role;
 use super::waits::{self, ShownWait};
 use crate::lanes::Lanes;
@@ -38,6 +39,7 @@ pub(super) struct Document<'a> {
     faults: Vec<Band>,
     lives: Vec<Life>,
     roles: Vec<Role>,
+    log: Vec<ShownLine<'a>>,
 }
 
 impl Document<'_> {
@@ -51,13 +53,16 @@ impl Document<'_> {
         let ended = trace.events.last().map_or(0, |event| event.at_nanos).max(outcome.ended.as_nanos());
         let end = stormglass_core::SimTime::from_nanos(ended);
         let lanes = Lanes::of(trace);
-        let bands: Vec<Band> = faults.iter().map(|fault| Band::of(fault, &lanes, end)).collect();
+        let mut bands: Vec<Band> = faults.iter().map(|fault| Band::of(fault, &lanes, end)).collect();
+        bands.extend(Band::of_injected(&trace.injected, &lanes, end));
+        bands.sort_by_key(|band| band.from);
         let lives = Life::of(trace, &lanes, &bands, end);
         let waits = ShownWait::all(trace, &outcome.waits, &lanes);
         let wanted = wait.and_then(|wait| outcome.waits.iter().position(|other| other == wait));
         let chosen = wanted.or_else(|| waits::chosen(&outcome.waits, &outcome.verdict));
         let headline = Headline::of(trace, outcome, chosen.map(|index| &waits[index]), &bands, &lanes);
         let Columns { scopes, lengths, bytes } = Columns::of(trace);
+        let log = ShownLine::all(trace);
         let category = |kind: &Kind| {
             Category::ALL.iter().position(|&of| of == kind.category()).expect("every category is in ALL")
         };
@@ -80,6 +85,7 @@ impl Document<'_> {
             chosen,
             faults: bands,
             lives,
+            log,
         };
         (document, bytes)
     }

@@ -1,9 +1,11 @@
 // The panel of the selected event.
 
-let shownEvent = 0;
+let shownEvent = 0,
+  shownLine = 0;
 function showEvent() {
-  if (shownEvent === view.selected) return;
-  shownEvent = view.selected;
+  if (shownEvent === view.selected && shownLine === view.selectedLine) return;
+  [shownEvent, shownLine] = [view.selected, view.selectedLine];
+  if (view.selectedLine) return showLine(lineOf(-view.selectedLine));
   if (!view.selected) {
     byId("event").replaceChildren(
       element(
@@ -16,7 +18,6 @@ function showEvent() {
   }
   const i = view.selected - 1,
     kind = events.kind[i];
-  const field = (name, value) => (value === "" ? [] : [element("dt", {}, name), element("dd", {}, value)]);
   const chain = [];
   for (let number = view.selected; number && chain.length < 9; number = events.cause[number - 1])
     chain.push(number);
@@ -47,6 +48,31 @@ function showEvent() {
     element("h3", {}, caused.length ? `What it caused: ${end - first}` : "It caused no other event"),
     ...caused.map(number => eventLink(number)),
     ...(end > shownEffects ? [element("p", { class: "dim" }, `and ${end - shownEffects} more`)] : []),
+  );
+  openTab("event");
+}
+
+const field = (name, value) => (value === "" ? [] : [element("dt", {}, name), element("dd", {}, value)]);
+
+/** Shows the fields of a line of the log. */
+function showLine(line) {
+  const links = (title, number) => (number ? [element("h3", {}, title), eventLink(number)] : []);
+  byId("event").replaceChildren(
+    element("h2", {}, line.text),
+    element(
+      "dl",
+      {},
+      ...field("time", seconds(line.at, 1)),
+      ...field("span took", line.took ? lengthOf(line.took) : ""),
+      ...field("node", source.symbols[line.node]),
+      ...field("task", source.symbols[line.task]),
+      ...field("level", line.level),
+      ...field("target", line.target),
+      ...(line.spans ?? []).flatMap(span => field("in span", span)),
+      ...(line.fields ?? []).flatMap(([name, value]) => field(name, value)),
+    ),
+    ...links("The last event that its task waited for", line.cause),
+    ...links("The event before it, of any task", line.after),
   );
   openTab("event");
 }

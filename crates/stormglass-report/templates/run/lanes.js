@@ -12,6 +12,24 @@ function drawLanes() {
     if (lane.rows.steps) drawSteps(lane, lane.rows.steps);
     for (const name of ["disk", "cpu", "network", "pauses"])
       if (lane.rows[name]) drawBars(lane, name, lane.rows[name]);
+    drawLines(lane);
+  }
+}
+
+/** Draws what the code has logged as ticks at the lower edge of the lane. */
+function drawLines(lane) {
+  const most = LEVELS.indexOf(byId("level").value);
+  // Of several lines of a pixel the most severe one is seen.
+  const severest = new Map();
+  for (const line of linesOfLane[lane.lane]) {
+    const severity = LEVELS.indexOf(line.level),
+      pixel = Math.round(xOf(line.at));
+    if (pixel < GUTTER || pixel > layout.width || severity > most) continue;
+    severest.set(pixel, Math.min(severity, severest.get(pixel) ?? severity));
+  }
+  for (const [pixel, severity] of severest) {
+    context.fillStyle = [colour.bad, colour.sync, colour.mark][severity] ?? colour.dim;
+    context.fillRect(pixel, lane.y + lane.height - 7, 1.5, 6);
   }
 }
 

@@ -54,7 +54,12 @@ function showFilters() {
         "critical path of the chosen wait",
       ),
     );
-  signs.push(sign('<path d="M13 1l4 4-4 4-4-4z" fill="var(--mark)"/>', "log line or instant step"));
+  signs.push(sign('<path d="M13 1l4 4-4 4-4-4z" fill="var(--mark)"/>', "note or instant step"));
+  byId("levels").hidden = !source.log.length;
+  if (source.log.length)
+    signs.push(
+      sign('<path d="M6 2v7m6-7v7" stroke="var(--mark)"/><path d="M18 2v7" stroke="var(--bad)"/>', "logged line, error"),
+    );
   const has = state => messages.state.includes(state);
   if (has(ARRIVED))
     signs.push(

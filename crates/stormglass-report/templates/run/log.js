@@ -13,9 +13,15 @@ function fillLog() {
     : statuses
       ? logLines
       : logLines.filter(i => events.kind[i] !== KIND.status);
-  logEvents = list.filter(
+  const shownEvents = list.filter(
     i => !view.hiddenNodes.has(laneOf(i)) && (!all || !view.hiddenCategories.has(categoryOf[events.kind[i]])),
   );
+  const most = LEVELS.indexOf(byId("level").value);
+  const shownLines = [];
+  source.log.forEach((line, k) => {
+    if (LEVELS.indexOf(line.level) <= most && !view.hiddenNodes.has(laneOfLine(line))) shownLines.push(k);
+  });
+  logEvents = merged(shownEvents, shownLines);
   byId("list").style.height = logEvents.length * LINE + "px";
   logState = "";
   drawLog();
@@ -27,7 +33,7 @@ function logPlace(at) {
     to = logEvents.length;
   while (from < to) {
     const middle = (from + to) >> 1;
-    if (events.at[logEvents[middle]] < at) from = middle + 1;
+    if (atOf(logEvents[middle]) < at) from = middle + 1;
     else to = middle;
   }
   return from;
@@ -45,6 +51,7 @@ function drawLog() {
     view.from,
     view.to,
     view.selected,
+    view.selectedLine,
     now,
     view.matching.length,
     view.matching[0],
@@ -53,16 +60,28 @@ function drawLog() {
   logState = state;
   const shown = [];
   for (let place = first; place < Math.min(first + count, logEvents.length); place++) {
-    const i = logEvents[place],
-      kind = events.kind[i],
-      text = describe(i);
-    const classes = ["line"];
-    if (events.at[i] < view.from || events.at[i] > view.to) classes.push("outside");
-    if (kind === KIND.status) classes.push("status");
-    if (text.startsWith("✗") || subjectOf(i).startsWith("fault: ")) classes.push("bad");
+    const entry = logEvents[place],
+      at = atOf(entry),
+      classes = ["line"];
+    if (at < view.from || at > view.to) classes.push("outside");
     if (place === now) classes.push("now");
-    if (view.selected === i + 1) classes.push("selected");
-    else if (view.matches?.[i]) classes.push("match");
+    let node, text, took, act;
+    if (isLine(entry)) {
+      const line = lineOf(entry),
+        number = -entry;
+      [node, text, took] = [source.symbols[line.node], line.text, line.took];
+      act = () => selectLine(number);
+      classes.push("logged", line.level);
+      if (view.selectedLine === number) classes.push("selected");
+      else if (view.lineMatches?.[number - 1]) classes.push("match");
+    } else {
+      [node, text, took] = [nodeOf(entry), describe(entry), events.took[entry]];
+      act = () => select(entry + 1);
+      if (events.kind[entry] === KIND.status) classes.push("status");
+      if (text.startsWith("✗") || subjectOf(entry).startsWith("fault: ")) classes.push("bad");
+      if (view.selected === entry + 1) classes.push("selected");
+      else if (view.matches?.[entry]) classes.push("match");
+    }
     shown.push(
       element(
         "div",
@@ -70,12 +89,12 @@ function drawLog() {
           class: classes.join(" "),
           style: `top:${place * LINE}px`,
           title: text,
-          onclick: () => select(i + 1),
+          onclick: act,
         },
-        element("span", {}, seconds(events.at[i])),
-        element("span", {}, nodeOf(i)),
+        element("span", {}, seconds(at)),
+        element("span", {}, node),
         element("span", {}, text),
-        element("span", {}, events.took[i] >= 5e5 ? lengthOf(events.took[i]) : ""),
+        element("span", {}, took >= 5e5 ? lengthOf(took) : ""),
       ),
     );
   }
@@ -84,7 +103,8 @@ function drawLog() {
 
 /** Keeps the log in step with the picture: what the view shows first, or what is selected, is in sight. */
 let logFrom = -1,
-  logSelected = 0;
+  logSelected = 0,
+  logLine = 0;
 function followLog() {
   const lines = byId("lines");
   const put = place => {
@@ -93,6 +113,8 @@ function followLog() {
   if (view.selected && view.selected !== logSelected) put(logPlace(events.at[view.selected - 1]));
   else if (view.from !== logFrom)
     put(logPlace(view.from) + (view.from > 0 ? Math.floor(lines.clientHeight / 3 / LINE) : 0));
+  if (view.selectedLine && view.selectedLine !== logLine) put(logPlace(lineOf(-view.selectedLine).at));
+  logLine = view.selectedLine;
   logSelected = view.selected;
   logFrom = view.from;
   drawLog();

@@ -251,6 +251,7 @@ byId("tab-path").addEventListener("click", () => openTab("path"));
 byId("tab-event").addEventListener("click", () => openTab("event"));
 byId("everything").addEventListener("change", fillLog);
 byId("statuses").addEventListener("change", fillLog);
+byId("level").addEventListener("change", fillLog);
 byId("lines").addEventListener("scroll", drawLog);
 
 /** Selects the event before or after the selected one on the same node. */
@@ -321,6 +322,7 @@ function writeAddress() {
       `w=${Number(((view.to - view.from) / 1e9).toPrecision(6))}`,
     );
   if (view.selected) parts.push(`event=${view.selected}`);
+  if (view.selectedLine) parts.push(`line=${view.selectedLine}`);
   if (view.wait !== null && view.wait !== firstWait) parts.push(`wait=${view.wait}`);
   const address = parts.length ? "#" + parts.join("&") : "#";
   if (address === written || (address === "#" && !location.hash)) return;
@@ -334,10 +336,12 @@ function readAddress() {
     fields.has(name) && Number.isFinite(Number(fields.get(name))) ? Number(fields.get(name)) : null;
   const wait = number("wait"),
     event = number("event"),
+    line = number("line"),
     at = number("t"),
     length = number("w") ?? whole.to / 8e9;
   if (wait !== null && source.waits[wait]) chooseWait(wait);
   if (event !== null && event >= 1 && event <= eventCount) select(event, { move: at === null });
+  if (line !== null && line >= 1 && line <= source.log.length) selectLine(line);
   if (at !== null) show((at - length / 2) * 1e9, (at + length / 2) * 1e9);
 }
 let writing = 0;

@@ -164,6 +164,31 @@ const LOG_KINDS = new Set([KIND.step, KIND.note, KIND.wait, KIND.waited, KIND.st
 const logLines = [];
 for (let i = 0; i < eventCount; i++) if (LOG_KINDS.has(events.kind[i])) logLines.push(i);
 
+/**
+ * An entry of the log is the index of an event, or, for what the code has logged, the negative number of
+ * its line: -1 is the first one of `source.log`.
+ */
+const isLine = entry => entry < 0;
+const lineOf = entry => source.log[-entry - 1];
+const atOf = entry => (isLine(entry) ? lineOf(entry).at : events.at[entry]);
+const laneOfLine = line => laneOfSymbol.get(line.node) ?? -1;
+const LEVELS = ["error", "warn", "info", "debug", "trace"];
+
+/** Merges events and the numbers of lines, each in their order. */
+function merged(list, lines) {
+  const all = [];
+  let next = 0;
+  for (const i of list) {
+    while (next < lines.length && source.log[lines[next]].after <= i) all.push(-lines[next++] - 1);
+    all.push(i);
+  }
+  while (next < lines.length) all.push(-lines[next++] - 1);
+  return all;
+}
+
+/** The lines of each lane, in order of time. */
+const linesOfLane = source.lanes.map((_, lane) => source.log.filter(line => laneOfLine(line) === lane));
+
 /** The rows of waits on top: as many as fit, those that exceeded their deadlines first. */
 const WAIT_ROWS = 5;
 const waitRow = (() => {

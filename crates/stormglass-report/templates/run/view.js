@@ -12,6 +12,8 @@ const view = {
   to: whole.to,
   /** The number of the selected event; 0 for none. */
   selected: 0,
+  /** The number of the selected line of the log; 0 for none. */
+  selectedLine: 0,
   /** The event under the pointer; 0 for none. */
   hovered: 0,
   /** The time under the pointer, or null. */
@@ -25,6 +27,8 @@ const view = {
   /** Whether each event matches the search; null without a search. */
   matches: null,
   matching: [],
+  /** Whether each line of the log matches the search; null without a search. */
+  lineMatches: null,
 };
 
 const listeners = [];
@@ -71,10 +75,19 @@ function reveal(at, from = at) {
 
 function select(number, { move = true } = {}) {
   view.selected = number;
+  view.selectedLine = 0;
   if (number && move) {
     reveal(events.at[number - 1], beganAt(number - 1));
     revealRow(number - 1);
   }
+  changed();
+}
+
+/** Selects a line of the log. */
+function selectLine(number) {
+  view.selected = 0;
+  view.selectedLine = number;
+  if (number) reveal(lineOf(-number).at);
   changed();
 }
 
@@ -97,6 +110,7 @@ function search(text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   view.matching = [];
   view.matches = null;
+  view.lineMatches = null;
   if (words.length) {
     // Which words each string, kind and pair of node and task contains, as bits.
     const bits = text =>
@@ -105,6 +119,10 @@ function search(text) {
       ofKind = kindName.map(bits);
     const ofScope = source.scopes.map(([node, task]) => ofSymbol[node] | ofSymbol[task]);
     const all = (1 << words.length) - 1;
+    view.lineMatches = source.log.map(line => {
+      const of = ofSymbol[line.node] | ofSymbol[line.task] | bits(line.text);
+      return of === all;
+    });
     view.matches = new Uint8Array(eventCount);
     for (let i = 0; i < eventCount; i++) {
       if ((ofSymbol[events.subject[i]] | ofKind[events.kind[i]] | ofScope[events.scope[i]]) === all) {
