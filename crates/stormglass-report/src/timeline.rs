@@ -356,13 +356,27 @@ mod tests {
 
     #[test]
     fn log_lines_are_between_the_events() {
-        expect![[r#""#]].assert_eq(&shown(&logged(), &Filter::default(), &Look::default()));
+        expect![[r#"
+            |     time  node     what                                                            took
+            |   0.000s  node-1   … begins to wait for admin on node-1
+            |   0.201s  node-1    WARN store: open{db=1}: the sync was slow bytes=512
+            |   0.201s  node-1   DEBUG store: open{db=1}: two ⏎ lines bytes=512
+            |   0.201s  node-1   ✓ open metadata database                                      0.201s  1 fsync
+            |   0.250s  node-1   ✗ deadline of admin on node-1                                 0.250s
+            |   0.320s  node-1     join back-off                                               0.119s
+            |   0.320s  node-1   ✓ has waited for admin on node-1                              0.320s
+            |   0.320s  node-1    INFO store: open{db=1}: join{bytes=512}                      0.119s
+        "#]].assert_eq(&shown(&logged(), &Filter::default(), &Look::default()));
     }
 
     #[test]
     fn a_level_and_the_kind_log_select_lines() {
         let filter = Filter { only_log: true, level: Some(LogLevel::Info), ..Filter::default() };
-        expect![[r#""#]].assert_eq(&shown(&logged(), &filter, &Look::default()));
+        expect![[r#"
+            |     time  node     what                                                            took
+            |   0.201s  node-1    WARN store: open{db=1}: the sync was slow bytes=512
+            |   0.320s  node-1    INFO store: open{db=1}: join{bytes=512}                      0.119s
+        "#]].assert_eq(&shown(&logged(), &filter, &Look::default()));
         let events = Filter { kinds: vec![Kind::Step], ..Filter::default() };
         assert!(!shown(&logged(), &events, &Look::default()).contains("slow"));
     }
@@ -371,7 +385,20 @@ mod tests {
     fn what_is_around_an_event_has_numbers_and_a_mark() {
         let filter = Filter { around: Some(3), ..Filter::default() };
         let look = Look { marked: Some(3), ..Look::default() };
-        expect![[r#""#]].assert_eq(&shown(&logged(), &filter, &look));
+        expect![[r#"
+            |  event       time  node     what                                                            took
+            |      1     0.000s  node-1   … begins to wait for admin on node-1
+            |      2     0.001s  node-1     write /data/wal                                             0.001s
+            |▶     3     0.201s  node-1     fdatasync /data/wal                                         0.200s
+            |            0.201s  node-1    WARN store: open{db=1}: the sync was slow bytes=512
+            |            0.201s  node-1   DEBUG store: open{db=1}: two ⏎ lines bytes=512
+            |      4     0.201s  node-1   ✓ open metadata database                                      0.201s  1 fsync
+            |            0.250s  node-1   ✗ deadline of admin on node-1                                 0.250s
+            |      5     0.300s  node-1     raft tick                                                   0.100s
+            |      6     0.320s  node-1     join back-off                                               0.119s
+            |      7     0.320s  node-1   ✓ has waited for admin on node-1                              0.320s
+            |            0.320s  node-1    INFO store: open{db=1}: join{bytes=512}                      0.119s
+        "#]].assert_eq(&shown(&logged(), &filter, &look));
     }
 
     #[test]
@@ -391,12 +418,35 @@ mod tests {
         let look = Look { width: Some(60), ..Look::default() };
         let text = shown(&logged(), &Filter { detail: Detail::Everything, ..Filter::default() }, &look);
         assert!(text.lines().all(|line| line.chars().count() <= 61), "{text}");
-        expect![[r#""#]].assert_eq(&text);
+        expect![[r#"
+            |     time  node     what                                took
+            |   0.000s  node-1   … begins to wait for admin on node-1
+            |   0.001s  node-1     write /data/wal                 0.001s
+            |   0.201s  node-1     fdatasync /data/wal             0.200s
+            |   0.201s  node-1    WARN store: open{db=1}: the sync was s…
+            |   0.201s  node-1   DEBUG store: open{db=1}: two ⏎ lines by…
+            |   0.201s  node-1   ✓ open metadata data…    0.201s  1 fsync
+            |   0.250s  node-1   ✗ deadline of admin on node-1     0.250s
+            |   0.300s  node-1     raft tick                       0.100s
+            |   0.320s  node-1     join back-off                   0.119s
+            |   0.320s  node-1   ✓ has waited for admin on nod…    0.320s
+            |   0.320s  node-1    INFO store: open{db=1}: join…    0.119s
+        "#]].assert_eq(&text);
     }
 
     #[test]
     fn what_stands_out_has_a_colour() {
         let look = Look { has_colours: true, ..Look::default() };
-        expect![[r#""#]].assert_eq(&shown(&logged(), &Filter::default(), &look));
+        expect![[r#"
+            |     time  node     what                                                            took
+            |␛[1m␛[36m   0.000s  node-1   … begins to wait for admin on node-1␛[0m
+            |␛[33m   0.201s  node-1    WARN store: open{db=1}: the sync was slow bytes=512␛[0m
+            |␛[2m   0.201s  node-1   DEBUG store: open{db=1}: two ⏎ lines bytes=512␛[0m
+            |␛[32m   0.201s  node-1   ✓ open metadata database                                      0.201s  1 fsync␛[0m
+            |␛[1m␛[31m   0.250s  node-1   ✗ deadline of admin on node-1                                 0.250s␛[0m
+            |␛[2m   0.320s  node-1     join back-off                                               0.119s␛[0m
+            |␛[1m␛[36m   0.320s  node-1   ✓ has waited for admin on node-1                              0.320s␛[0m
+            |   0.320s  node-1    INFO store: open{db=1}: join{bytes=512}                      0.119s
+        "#]].assert_eq(&shown(&logged(), &Filter::default(), &look));
     }
 }

@@ -4,7 +4,7 @@
 //! it builds one madsim runtime on one new thread, gives the scenario a [`World`] of nodes, disks, links and
 //! CPUs, and turns what happened into an outcome. Nothing is kept between runs.
 //!
-//! In reading order, which is the order of dependence: [`error`], [`preset`], [`parameter_set`], [`cpu`], [`profile`] and [`run_settings`] (what
+//! In reading order, which is the order of dependence: [`error`], [`preset`], [`parameter_set`], [`cpu`], [`profile`], `log_filter` and [`run_settings`] (what
 //! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], `active_faults`,
 //! [`world`], [`client`], `must_happen`, `one_shot`, [`mod@scenario`], [`settings`], `leak`, `log`, [`run`] and
 //! [`mod@check`].

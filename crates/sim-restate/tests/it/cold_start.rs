@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use stormglass_core::critical_path::critical_path;
 use stormglass_core::event::Category;
-use stormglass_core::{Keep, Kind, Seed, SimTime, Trace};
+use stormglass_core::{Keep, Kind, LogLevel, LogLine, Seed, SimTime, Trace};
 use stormglass_sim::{Played, Run, Settings};
 use stormglass_sweep::clopper_pearson;
 
@@ -316,4 +316,30 @@ fn an_unknown_member_is_refused() {
         let error = resolve(list).unwrap_err().to_string();
         assert!(error.contains("node.metadata-addresses") && error.contains(problem), "{error}");
     }
+}
+
+/// A node writes what `node.log-level` says, and the log of the run shows it at its level. Each occasion
+/// costs CPU time whether or not the run is logged.
+#[test]
+fn log_lines_of_a_node_are_at_their_level() {
+    let logged = |level: &str, filter: &str| {
+        let sets = [("node.log-level", level), ("run.log", filter)];
+        let played = play(&sets, 1);
+        let trace = &played.trace;
+        let of = |level: LogLevel| {
+            let lines = trace.log.iter().filter(|line| line.level == level && line.target == "restate");
+            let of_node = lines.filter(|line| trace.text(line.node) == "node-1");
+            of_node.map(LogLine::text).filter(|text| !text.starts_with("partition")).collect::<Vec<_>>()
+        };
+        (of(LogLevel::Info), of(LogLevel::Debug), played.outcome.trace_hash)
+    };
+    let (info, debug, hash) = logged("debug", "debug");
+    assert!(info.len() > 10 && info.len() == debug.len(), "{info:?} {debug:?}");
+    // A step is one line of level info and three of level debug.
+    assert!(info[0].ends_with(" lines=1") && debug[0].ends_with(" lines=3"), "{info:?} {debug:?}");
+    assert_eq!(logged("debug", "off"), (vec![], vec![], hash));
+    let (info_only, none, other) = logged("info", "debug");
+    assert_eq!((info_only, none), (info, vec![]));
+    assert_ne!(other, hash, "lines cost CPU time");
+    assert_eq!(logged("warn", "debug").0, Vec::<String>::new());
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
+mod again;
 mod console;
 mod must_happen;
 mod panics;
