@@ -39,7 +39,8 @@ impl Faults {
         if self.on_links.is_empty() {
             for fault in &self.all {
                 let rules = if let FaultKind::Link(link) = &fault.kind { link.rules() } else { Vec::new() };
-                let install = |rule: LinkRule| network.inject_planned(rule.during(time(fault))).expect(CHECKED);
+                let install =
+                    |rule: LinkRule| network.inject_planned(rule.during(time(fault))).expect(CHECKED);
                 self.on_links.extend(rules.into_iter().map(install));
             }
         }

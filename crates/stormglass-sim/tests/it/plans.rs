@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use stormglass_core::{Keep, Kind, Seed};
+use stormglass_core::fault::{LinkEffect, LinkRule};
+use stormglass_core::{Keep, Kind, Seed, SimTime};
 use stormglass_net::{TcpListener, TcpStream, UdpSocket, lookup_host};
 use stormglass_plan::strategy::plans;
 use stormglass_rt as rt;
@@ -452,4 +453,41 @@ fn generated_plan_needs_a_scenario_with_nodes() {
     let error = Settings::resolve(&alone, None, "quiet", &[("plan.generate.count", "1")]).unwrap_err();
     assert!(matches!(&error, SettingsError::Value { key, .. } if key == "plan.generate.count"), "{error}");
     assert!(error.to_string().contains("Scenario::nodes"), "{error}");
+}
+
+/// The plan cuts two nodes; the scenario isolates one from 1 s to 3 s, and loses half of what another
+/// sends until the end.
+#[test]
+fn the_trace_has_the_rules_that_a_scenario_installs_and_not_those_of_the_plan() {
+    let story = Story(|world: World| -> Boxed {
+        Box::pin(async move {
+            NODES.iter().for_each(|name| drop(world.node(name)));
+            rt::sleep(MS(1_000)).await;
+            let isolated = world.network().isolate("node-1", &NODES).unwrap();
+            let rule = LinkRule::new(LinkEffect::Lose).from("node-2").with_probability(0.5);
+            let _lossy = world.network().inject(rule).unwrap();
+            rt::sleep(MS(2_000)).await;
+            drop(isolated);
+            rt::sleep(MS(1_000)).await;
+        })
+    });
+    let cut = "[{ kind = 'cut', from = 'node-2', to = 'node-3', at = '2s' }]";
+    let settings = Settings::resolve(&story, None, "quiet", &[("plan.fault", cut)]).unwrap();
+    let run = Run::new(&story, settings, Seed(1));
+    let played = run.play(Keep::Events);
+    let seconds = |at: SimTime| at.as_nanos() / 1_000_000_000;
+    let rules: Vec<_> = played.trace.injected.iter().collect();
+    let shown: Vec<_> =
+        rules.iter().map(|rule| (rule.text(), seconds(rule.at), rule.end.map(seconds))).collect();
+    let expected = [
+        ("cut node-1 ↔ node-2", 1, Some(3)),
+        ("cut node-1 ↔ node-3", 1, Some(3)),
+        ("lose 50 % of node-2 → *", 1, None),
+    ];
+    // The last guard is dropped with the scenario's future, at the end.
+    let found: Vec<_> =
+        shown.iter().map(|(text, at, end)| (text.as_str(), *at, end.filter(|end| *end < 4))).collect();
+    assert_eq!(found, expected);
+    let unkept = run.play(Keep::Nothing);
+    assert_eq!((&unkept.outcome, unkept.trace.injected.len()), (&played.outcome, 0));
 }
