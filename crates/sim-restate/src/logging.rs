@@ -126,6 +126,12 @@ impl Logging {
         if let Some(file) = &self.file {
             drop(file.write_all_at(&TEXT[..LINE * written as usize], 0).await);
         }
+        self.log(occasion);
+    }
+
+    /// Shows the lines in the log of the run.
+    fn log(&self, occasion: Occasion) {
+        let lines = occasion.lines();
         info!(target: "restate", lines = lines.info, "{occasion}");
         if self.level == LogLevel::Debug {
             debug!(target: "restate", lines = lines.debug - lines.info, "{occasion}");
