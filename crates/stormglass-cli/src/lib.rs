@@ -17,8 +17,8 @@
 //! stormglass_cli::main![MyService];
 //! ```
 //!
-//! In reading order, which is the order of dependence: `error` (exit codes: see [`Exit`]),
-//! `output`, `progress`, `files`, `args` (the grammar), `shell` (command lines to paste),
+//! In reading order, which is the order of dependence: `error` (exit codes: see [`Exit`]), `args`
+//! (the grammar), `output`, `progress`, `files`, `shell` (command lines to paste),
 //! `runfile`, `pictures`, `failures`, `catalog`, `context` (resolves names), `commands`, `app`,
 //! [`testing`].
 

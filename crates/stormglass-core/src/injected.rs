@@ -1,87 +1,21 @@
 //! The rules on links that a scenario installed itself, for reports.
 
-use crate::fault::{LinkEffect, LinkRule, Pattern};
 use crate::time::SimTime;
-use std::time::Duration;
 
 /// A rule on links that code has installed, not a plan. It is kept with the events of a trace and is
 /// no part of its hash.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Injected {
     /// When it became active.
     pub at: SimTime,
     /// When its guard was dropped or its time was over; `None` at the end of the run.
     pub end: Option<SimTime>,
-    /// The rule.
-    pub rule: LinkRule,
-}
-
-impl Injected {
-    /// Creates the record of a rule that is installed at this time.
-    pub fn new(at: SimTime, rule: LinkRule) -> Injected {
-        let during = &rule.trigger.during;
-        let end = Some(during.end).filter(|end| *end < SimTime::MAX);
-        Injected { at: at.max(during.start), end, rule }
-    }
-
-    /// Whether the rule loses every message of its links.
-    pub fn cuts(&self) -> bool {
-        let trigger = &self.rule.trigger;
-        let is_whole = trigger.after == 0 && trigger.times == u64::MAX && trigger.probability >= 1.0;
-        self.rule.effect == LinkEffect::Lose && self.rule.target.port.is_none() && is_whole
-    }
-
-    /// Returns what the rule does: `cut node-1 ↔ node-2`.
-    pub fn text(&self) -> String {
-        let (target, trigger) = (&self.rule.target, &self.rule.trigger);
-        let end = |pattern: &Option<Pattern>| match pattern {
-            Some(pattern) => pattern.as_str().to_string(),
-            None => "*".into(),
-        };
-        let arrow = if target.both_ways { "↔" } else { "→" };
-        let port = target.port.map(|port| format!(" port {port}")).unwrap_or_default();
-        let links = format!("{} {arrow} {}{port}", end(&target.from), end(&target.to));
-        let share = match trigger.probability {
-            whole if whole >= 1.0 => String::new(),
-            part => format!("{:.0} % of ", part * 100.0),
-        };
-        let times = match trigger.times {
-            u64::MAX => String::new(),
-            times => format!(", {times} times"),
-        };
-        let flaps = trigger.flapping.map_or_else(String::new, |flapping| {
-            let [on, period]: [Duration; 2] = [flapping.on, flapping.period];
-            format!(", {on:?} of {period:?}")
-        });
-        let effect = match self.rule.effect {
-            _ if self.cuts() => "cut",
-            LinkEffect::Lose => "lose",
-            LinkEffect::Delay(_) => "delay",
-            LinkEffect::Duplicate => "duplicate",
-            LinkEffect::Corrupt => "corrupt",
-            LinkEffect::Refuse => "refuse connections",
-            LinkEffect::PortInUse => "port in use",
-            LinkEffect::Unresolved => "fail lookups",
-            LinkEffect::ShortRead => "shorten reads",
-            LinkEffect::ShortWrite => "shorten writes",
-        };
-        format!("{effect} {share}{links}{times}{flaps}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cut_is_one_only_if_every_message_is_lost() {
-        let cut = LinkRule::new(LinkEffect::Lose).from("node-1").to("node-[23]");
-        let record = |rule: LinkRule| Injected::new(SimTime::from_nanos(7), rule);
-        let whole = record(cut.clone().both_ways());
-        assert_eq!((whole.text().as_str(), whole.cuts()), ("cut node-1 ↔ node-[23]", true));
-        let part = record(cut.clone().with_probability(0.25));
-        assert_eq!((part.text().as_str(), part.cuts()), ("lose 25 % of node-1 → node-[23]", false));
-        let late = record(cut.during(SimTime::from_nanos(9)..SimTime::from_nanos(11)));
-        assert_eq!((late.at.as_nanos(), late.end), (9, Some(SimTime::from_nanos(11))));
-    }
+    /// What it does: `cut node-1 ↔ node-2`.
+    pub text: String,
+    /// The pattern of the hosts that send; `None` for all.
+    pub from: Option<String>,
+    /// The pattern of the hosts that receive; `None` for all.
+    pub to: Option<String>,
+    /// Whether it loses every message of its links.
+    pub cuts: bool,
 }

@@ -4,8 +4,8 @@
 //!
 //! 1. [`time`]: [`SimTime`], nanoseconds since the start of a run.
 //! 2. [`event`]: what happened. A fixed-size [`Event`] names the event it had to wait for.
-//! 3. [`process`], [`trace`]: the states of processes; the events of a run and the chained hash
-//!    over them.
+//! 3. [`process`], [`log_line`], [`injected`], [`trace`]: the states of processes, the log, and the
+//!    rules that a scenario installed; the events of a run and the chained hash over them.
 //! 4. [`scope`]: the node, task and last cause to which an event belongs.
 //! 5. [`recorder`]: the handle through which a run records its events.
 //! 6. [`draws`]: the log of a run's random numbers, for the determinism check.
@@ -16,9 +16,7 @@
 //! 11. [`mod@wait`], [`outcome`], [`requirements`]: waits with a deadline, how the run ended, and what had to happen.
 //! 12. [`critical_path`]: what a wait was spent on, from the causes of events.
 //! 13. [`linearizability`]: whether a history of operations on one object is linearizable.
-//! 14. [`log_line`], [`injected`]: what is kept beside the events: the log, and the rules that a
-//!     scenario installed.
-//! 15. [`identity`]: the inputs from which a run can be repeated.
+//! 14. [`identity`]: the inputs from which a run can be repeated.
 //!
 //! **Invariant:** nothing here uses madsim, a thread, the environment or a wall clock.
 

@@ -1,10 +1,11 @@
 //! Installs faults on a network.
 
 use crate::fault::{Action, ActiveRule, InvalidRule, LinkRule};
+use crate::injected::record_of;
 use crate::network::{Network, Shared};
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
-use stormglass_core::{Injected, Scope, SimTime};
+use stormglass_core::{Scope, SimTime};
 use stormglass_rt as rt;
 
 impl Network {
@@ -28,7 +29,7 @@ impl Network {
     /// A wrong pattern, probability or period: see [`InvalidRule`].
     pub fn inject(&self, rule: LinkRule) -> Result<FaultGuard, InvalidRule> {
         let guard = self.install(rule.clone().map(Action::Effect))?;
-        self.recorder().record_injected(guard.rule, || Injected::new(now(), rule));
+        self.recorder().record_injected(guard.rule, || record_of(&rule, now()));
         Ok(guard)
     }
 

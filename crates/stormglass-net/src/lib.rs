@@ -114,6 +114,7 @@ pub mod host;
 
 #[cfg(madsim)]
 mod inject;
+mod injected;
 
 #[cfg(madsim)]
 pub mod partition;

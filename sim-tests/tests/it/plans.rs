@@ -98,6 +98,10 @@ fn random_plan_is_shrunk_to_the_fault_that_matters() {
 
         seed 1: violated acknowledged adds stay: 73 were, then the server says 1
         wrote the plan to TMP/small.toml: replay it with --plan TMP/small.toml
+
+          cargo run -- replay counter --profile quiet --plan TMP/small.toml --seed 1
+          cargo run -- explain counter --profile quiet --plan TMP/small.toml --seed 1
+          cargo run -- replay counter --profile quiet --plan TMP/small.toml --seed 1 --html run.html
     "#]]
     .assert_eq(&out);
     let plan = std::fs::read_to_string(&small).unwrap();

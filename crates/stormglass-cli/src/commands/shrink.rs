@@ -81,14 +81,14 @@ fn with_plan(one: &One, run: &Run<'_>, file: Option<&Path>, faults: &[Fault]) ->
     }
     one.what.sets.retain(|(key, _)| key != "plan" && !key.starts_with("plan."));
     let plan = Plan::of(faults.to_vec());
-    if run.settings().plan().generate.count > 0 {
-        // Whatever has set the generator.
-        one.what.sets.push(("plan.generate.count".into(), "0".into()));
-    }
     match file {
         Some(file) => one.what.plan = Some(file.to_string_lossy().into_owned()),
         None => {
             one.what.plan = Some(NO_PLAN.into());
+            if run.settings().plan().generate.count > 0 {
+                // Whatever has set the generator.
+                one.what.sets.push(("plan.generate.count".into(), "0".into()));
+            }
             let plan: toml::Table = plan.to_toml().parse().expect("a plan is a table");
             let assignments = plan.into_iter().map(|(key, value)| (format!("plan.{key}"), value.to_string()));
             one.what.sets.extend(assignments);

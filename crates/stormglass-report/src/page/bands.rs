@@ -39,14 +39,14 @@ impl Band {
     pub(super) fn of_injected(injected: &[Injected], lanes: &Lanes, ended: SimTime) -> Vec<Band> {
         let mut bands: Vec<Band> = Vec::new();
         for rule in injected {
-            let target = &rule.rule.target;
-            let is_hit = ends(vec![(target.from.clone(), target.to.clone())]);
+            let pattern = |end: &Option<String>| end.as_deref().map(Pattern::from);
+            let is_hit = ends(vec![(pattern(&rule.from), pattern(&rule.to))]);
             let band = Band {
-                text: rule.text(),
+                text: rule.text.clone(),
                 from: rule.at.min(ended).as_nanos(),
                 to: rule.end.unwrap_or(ended).min(ended).max(rule.at.min(ended)).as_nanos(),
                 lanes: (0..lanes.names.len()).filter(|&lane| is_hit(&lanes.names[lane])).collect(),
-                cuts_off: rule.cuts(),
+                cuts_off: rule.cuts,
             };
             let same = bands
                 .iter_mut()
@@ -121,7 +121,6 @@ fn ends(links: Vec<(Option<Pattern>, Option<Pattern>)>) -> Box<dyn Fn(&str) -> b
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
-    use stormglass_core::fault::{LinkEffect, LinkRule};
 
     fn lanes_of(kind: FaultKind) -> Vec<usize> {
         let names = ["node-1", "node-2", "node-3"].map(String::from).to_vec();
@@ -137,10 +136,13 @@ mod tests {
     fn rules_of_a_scenario_are_bands_and_those_of_one_partition_are_one() {
         let names = ["node-1", "node-2", "node-3"].map(String::from).to_vec();
         let lanes = Lanes { names, of_symbol: BTreeMap::new() };
-        let record = |from: &str, to: &str, end: Option<u64>| {
-            let rule = LinkRule::new(LinkEffect::Lose).from(from).to(to).both_ways();
-            let rule = if end.is_none() { rule.with_probability(0.5) } else { rule };
-            Injected { end: end.map(SimTime::from_nanos), ..Injected::new(SimTime::from_nanos(3), rule) }
+        let record = |from: &str, to: &str, end: Option<u64>| Injected {
+            at: SimTime::from_nanos(3),
+            end: end.map(SimTime::from_nanos),
+            text: format!("{} {from} ↔ {to}", if end.is_some() { "cut" } else { "slow" }),
+            from: Some(from.into()),
+            to: Some(to.into()),
+            cuts: end.is_some(),
         };
         let injected = [
             record("node-1", "node-2", Some(5)),
@@ -152,7 +154,7 @@ mod tests {
             bands.iter().map(|band| (&*band.text, band.from, band.to, &*band.lanes, band.cuts_off)).collect();
         let expected: [(&str, u64, u64, &[usize], bool); 2] = [
             ("cut node-1 ↔ node-2, node-1 ↔ node-3", 3, 5, &[0, 1, 2], true),
-            ("lose 50 % of node-2 ↔ node-3", 3, 9, &[1, 2], false),
+            ("slow node-2 ↔ node-3", 3, 9, &[1, 2], false),
         ];
         assert_eq!(shown, expected);
     }

@@ -478,7 +478,7 @@ fn the_trace_has_the_rules_that_a_scenario_installs_and_not_those_of_the_plan() 
     let seconds = |at: SimTime| at.as_nanos() / 1_000_000_000;
     let rules: Vec<_> = played.trace.injected.iter().collect();
     let shown: Vec<_> =
-        rules.iter().map(|rule| (rule.text(), seconds(rule.at), rule.end.map(seconds))).collect();
+        rules.iter().map(|rule| (rule.text.clone(), seconds(rule.at), rule.end.map(seconds))).collect();
     let expected = [
         ("cut node-1 ↔ node-2", 1, Some(3)),
         ("cut node-1 ↔ node-3", 1, Some(3)),
