@@ -45,6 +45,9 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Explain the failed or longest wait of a run: its critical path by step and category.
     Explain(Explain),
+    /// Find what tipped a failed run over: the chance of failing before and after each event.
+    #[cfg(feature = "sweep")]
+    Blame(Blame),
     /// Find the smallest fault plan with which a run still fails.
     Shrink(Shrink),
     /// Check determinism: play every seed twice and compare the traces event by event.
@@ -188,6 +191,21 @@ pub(crate) struct Explain {
     /// The node whose wait is explained. Default: the node with the longest exceeded wait.
     #[arg(long)]
     pub(crate) node: Option<String>,
+    #[command(flatten)]
+    pub(crate) pictures: Pictures,
+}
+
+#[cfg(feature = "sweep")]
+#[derive(Debug, clap::Args)]
+pub(crate) struct Blame {
+    #[command(flatten)]
+    pub(crate) one: One,
+    /// The number of runs to play, about. More runs make the intervals narrower.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(100..))]
+    pub(crate) runs: u64,
+    /// Worker threads. Default: one per core.
+    #[arg(long)]
+    pub(crate) jobs: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(crate) pictures: Pictures,
 }

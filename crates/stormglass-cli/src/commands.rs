@@ -1,6 +1,8 @@
 //! The commands, one file each.
 
 #[cfg(feature = "sweep")]
+pub(crate) mod blame;
+#[cfg(feature = "sweep")]
 pub(crate) mod calibrate;
 pub(crate) mod check;
 pub(crate) mod explain;

@@ -1,11 +1,12 @@
 //! The page of a run: one HTML file that shows it, without external resources.
 //!
 //! In reading order: `bands`, the faults; `lives`, the states of processes;
-//! `roles`; `waits` with their critical paths; `headline`, the words on top; `columns`, the events
+//! `roles`; `chance`, the curve that `blame` computes; `waits` with their critical paths; `headline`, the words on top; `columns`, the events
 //! in a compact form; `document`, all of it as data. The scripts and the style are files in
 //! `templates/run/`.
 
 mod bands;
+mod chance;
 mod columns;
 mod document;
 mod headline;
@@ -14,6 +15,7 @@ mod roles;
 mod waits;
 
 pub use bands::PlannedFault;
+pub use chance::{Chance, ChancePoint, Jump};
 
 use document::Document;
 use stormglass_core::{Identity, Outcome, Trace, Wait};
@@ -35,6 +37,8 @@ pub struct Shown<'a> {
     pub faults: &'a [PlannedFault],
     /// The wait that is shown first. Default: the one that the verdict names, else the longest.
     pub wait: Option<&'a Wait>,
+    /// The chance of failing over time, if it is known.
+    pub chance: Option<&'a Chance>,
 }
 
 const TEMPLATE: &str = include_str!("../templates/run/page.html");
@@ -43,12 +47,13 @@ const STYLES: [&str; 2] =
     [include_str!("../templates/run/page.css"), include_str!("../templates/run/panels.css")];
 
 /// The scripts, in the order of dependence.
-const SCRIPTS: [&str; 15] = [
+const SCRIPTS: [&str; 16] = [
     include_str!("../templates/run/data.js"),
     include_str!("../templates/run/model.js"),
     include_str!("../templates/run/view.js"),
     include_str!("../templates/run/canvas.js"),
     include_str!("../templates/run/frame.js"),
+    include_str!("../templates/run/chance.js"),
     include_str!("../templates/run/lanes.js"),
     include_str!("../templates/run/relations.js"),
     include_str!("../templates/run/overview.js"),
@@ -67,7 +72,7 @@ const SCRIPTS: [&str; 15] = [
 ///
 /// Never: the data of a run is plain data.
 pub fn html(shown: &Shown<'_>) -> String {
-    let (document, bytes) = Document::of(shown.trace, shown.outcome, shown.faults, shown.wait);
+    let (document, bytes) = Document::of(shown.trace, shown.outcome, shown.faults, shown.wait, shown.chance);
     let Identity { scenario, seed, model, profile, build, .. } = shown.identity;
     let headline = &document.headline;
     let data = serde_json::to_string(&document).expect("the data of a run is plain data");

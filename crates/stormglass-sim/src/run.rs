@@ -23,6 +23,15 @@ pub struct Run<'a> {
     settings: Settings,
     seed: Seed,
     branches: Vec<Branch>,
+    redraw: Option<Redraw>,
+    until: Option<SimTime>,
+}
+
+/// After how many draws a run has another random environment, and which.
+#[derive(Clone, Copy)]
+struct Redraw {
+    draws: u64,
+    environment: u64,
 }
 
 /// The result of a run.
@@ -69,7 +78,7 @@ impl<'a> Run<'a> {
     /// Returns a run of this scenario. Playing it panics if the settings were resolved for a
     /// scenario with other parameters.
     pub fn new(scenario: &'a dyn AnyScenario, settings: Settings, seed: Seed) -> Run<'a> {
-        Run { scenario, settings, seed, branches: Vec::new() }
+        Run { scenario, settings, seed, branches: Vec::new(), redraw: None, until: None }
     }
 
     /// Returns a run that is equal until the first branch and draws other random numbers after
@@ -77,6 +86,21 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn branching(self, branches: Vec<Branch>) -> Run<'a> {
         Run { branches, ..self }
+    }
+
+    /// Returns a run that is equal until its first `draws` draws are taken, counted over all streams, and
+    /// has the random environment of this number (1 and up) after that: see [`Draws::redraw_after`].
+    /// Draws of a generated plan count, and so do draws that a constant latency skips.
+    #[must_use]
+    pub fn redrawing(self, draws: u64, environment: u64) -> Run<'a> {
+        Run { redraw: Some(Redraw { draws, environment }), ..self }
+    }
+
+    /// Returns a run that ends at this time at the latest, as if its horizon were there; the world does not
+    /// notice before.
+    #[must_use]
+    pub fn ending_at(self, until: SimTime) -> Run<'a> {
+        Run { until: Some(until), ..self }
     }
 
     /// Returns what is needed to play the run again with this build.
@@ -129,6 +153,17 @@ impl<'a> Run<'a> {
         on_new_thread(|| self.play_here(keep))
     }
 
+    /// Plays the run on a new thread, and keeps its events and its draws. The draws of a run with
+    /// [`Run::redrawing`] are not logged.
+    ///
+    /// # Panics
+    ///
+    /// As [`Run::play`].
+    pub fn play_with_draws(&self) -> (Played, Draws) {
+        let Logged { played, draws } = self.play_logged(Thread::default());
+        (played, draws)
+    }
+
     /// Plays the run on a new thread in this state, and keeps its events and draws.
     pub(crate) fn play_logged(&self, thread: Thread) -> Logged {
         on_new_thread(|| {
@@ -155,8 +190,10 @@ impl<'a> Run<'a> {
         let (limits, profile) = (self.settings.run(), self.settings.profile().clone());
         let recorder = Recorder::new(keep);
         recorder.limit_turns(limits.turns);
-        if logs_draws {
-            Draws::log(&recorder);
+        match self.redraw {
+            Some(Redraw { draws, environment }) => Draws::redraw_after(draws, environment),
+            None if logs_draws => Draws::log(&recorder),
+            None => {}
         }
         rt::panics::install_hook();
         let _run = rt::enter_run(&recorder);
@@ -226,14 +263,15 @@ impl<'a> Run<'a> {
     /// Polls the scenario, branch by branch, until it ends or the horizon is reached.
     async fn follow(&self, scenario: impl Future<Output = ()>, horizon: Duration) {
         let mut scenario = pin!(scenario);
-        for branch in &self.branches {
+        let end = (SimTime::ZERO + horizon).min(self.until.unwrap_or(SimTime::MAX));
+        for branch in self.branches.iter().take_while(|branch| branch.at < end) {
             let until = branch.at.saturating_since(rt::now());
             if rt::timeout(until, scenario.as_mut()).await.is_some() {
                 return;
             }
             branch.take();
         }
-        rt::timeout((SimTime::ZERO + horizon).saturating_since(rt::now()), scenario).await;
+        rt::timeout(end.saturating_since(rt::now()), scenario).await;
     }
 }
 

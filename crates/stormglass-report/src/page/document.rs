@@ -1,6 +1,7 @@
 //! The data of a page: what its scripts draw.
 
 use super::bands::{Band, PlannedFault};
+use super::chance::Chance;
 use super::columns::{self, Columns};
 use super::headline::Headline;
 use super::lives::Life;
@@ -38,6 +39,8 @@ pub(super) struct Document<'a> {
     faults: Vec<Band>,
     lives: Vec<Life>,
     roles: Vec<Role>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chance: Option<&'a Chance>,
 }
 
 impl Document<'_> {
@@ -47,6 +50,7 @@ impl Document<'_> {
         outcome: &Outcome,
         faults: &[PlannedFault],
         wait: Option<&Wait>,
+        chance: Option<&'a Chance>,
     ) -> (Document<'a>, Vec<u8>) {
         let ended = trace.events.last().map_or(0, |event| event.at_nanos).max(outcome.ended.as_nanos());
         let end = stormglass_core::SimTime::from_nanos(ended);
@@ -80,6 +84,7 @@ impl Document<'_> {
             chosen,
             faults: bands,
             lives,
+            chance,
         };
         (document, bytes)
     }
