@@ -8,6 +8,7 @@ use crate::runfile::current_build;
 use stormglass_core::{SimTime, Wait};
 use stormglass_report::page::{self, Chance, PlannedFault, Shown};
 use stormglass_report::perfetto;
+use stormglass_sim::faults::Fault;
 use stormglass_sim::{Played, Run};
 
 /// Checks before a run is played that its pictures can be written.
@@ -66,18 +67,9 @@ fn write_pictures(
 ) -> Result<(), CliError> {
     let Played { outcome, trace, .. } = played;
     if let Some(file) = &pictures.html {
-        let faults: Vec<PlannedFault> = run
-            .faults()
-            .into_iter()
-            .map(|fault| PlannedFault {
-                at: fault.at.into(),
-                end: fault.end().map(SimTime::from),
-                kind: fault.kind,
-            })
-            .collect();
         let identity = &run.identity(current_build());
-        let page =
-            page::html(&Shown { name, identity, command, trace, outcome, faults: &faults, wait, chance });
+        let faults = &planned(run);
+        let page = page::html(&Shown { name, identity, command, trace, outcome, faults, wait, chance });
         write(file, &page)?;
         output.report(&format!("wrote the page of seed {} to {}\n", run.seed(), file.display()));
     }
@@ -87,4 +79,14 @@ fn write_pictures(
         output.report(&format!("wrote the trace of seed {} to {}: {where_to}\n", run.seed(), file.display()));
     }
     Ok(())
+}
+
+/// Returns the faults of a run for its page.
+pub(crate) fn planned(run: &Run<'_>) -> Vec<PlannedFault> {
+    let fault = |fault: Fault| PlannedFault {
+        at: fault.at.into(),
+        end: fault.end().map(SimTime::from),
+        kind: fault.kind,
+    };
+    run.faults().into_iter().map(fault).collect()
 }

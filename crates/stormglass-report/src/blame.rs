@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
-use stormglass_core::{Draws, Event, EventId, Kind, SimTime, Trace};
+use stormglass_core::{Draw, Draws, Event, EventId, Kind, SimTime, Trace};
 use stormglass_sweep::stats::pairs::holm;
 use stormglass_sweep::tipping::{CONFIDENCE, Jump, Rate, Search};
 
@@ -55,11 +55,10 @@ pub struct Point {
 pub struct Blame {
     /// The failure whose chance is asked for.
     pub failure: String,
-    /// If almost every run fails in this way sometime: failing by then is asked for, in simulated seconds.
+    /// The time by which a run has to fail in this way to count, in simulated seconds; `None` if its end
+    /// decides.
     pub by: Option<f64>,
-    /// The chance of failing in this way at any time, from the start.
-    pub ever: Rate,
-    /// The chance in question from the start.
+    /// The chance from the start.
     pub start: Rate,
     /// The number of draws of the run.
     pub draws: u64,
@@ -79,22 +78,34 @@ const SIGNIFICANT: f64 = 0.01;
 const LEAST_RISE: f64 = 0.05;
 
 /// Returns what the draws that tipped the run over belong to, the most frequent first.
-pub fn suspects(trace: &Trace, draws: &Draws, search: &Search) -> Vec<Suspect> {
+///
+/// `stall(node, number)` describes the stall of that number, from 0, that the device of a node's disk has
+/// drawn: when it stalls, and for how long.
+pub fn suspects(
+    trace: &Trace,
+    draws: &Draws,
+    search: &Search,
+    stall: impl Fn(&str, u64) -> Option<String>,
+) -> Vec<Suspect> {
     let mut all: BTreeMap<(Option<usize>, &str), Suspect> = BTreeMap::new();
     for (&number, &tipped) in &search.tipped {
         let draw = draws.draws[number as usize];
         let stream = draws.stream(draw);
         let event = event_of(trace, draws, number as usize);
-        // Draws without an event are told apart by their stream.
-        let key = (event, if event.is_some() { "" } else { stream });
+        // Draws without an event are told apart by their stream, and so are stalls, which outlast the event.
+        let key = (event, if event.is_some() && device_of(stream).is_none() { "" } else { stream });
         let suspect = all.entry(key).or_insert_with(|| Suspect {
             event: event.map(|index| index + 1),
             at: event
                 .map_or_else(|| time_of(trace, draws, number), |index| began(&trace.events[index]))
                 .as_secs_f64(),
-            what: match event {
-                Some(index) => describe(trace, &trace.events[index]),
-                None => format!("a draw of {stream}, {}", time_of(trace, draws, number)),
+            what: match (stalled(stream, &draw, trace, &stall), event) {
+                (Some(stall), Some(index)) => {
+                    format!("{stall}\n    which {} drew", describe(trace, &trace.events[index]))
+                }
+                (Some(stall), None) => stall,
+                (None, Some(index)) => describe(trace, &trace.events[index]),
+                (None, None) => format!("a draw of {stream}, {}", time_of(trace, draws, number)),
             },
             streams: Vec::new(),
             kept: (number, number + 1),
@@ -109,6 +120,24 @@ pub fn suspects(trace: &Trace, draws: &Draws, search: &Search) -> Vec<Suspect> {
     let mut all: Vec<Suspect> = all.into_values().collect();
     all.sort_by_key(|suspect| (std::cmp::Reverse(suspect.tipped), suspect.kept));
     all
+}
+
+/// Returns the device whose stalls a stream draws.
+fn device_of(stream: &str) -> Option<&str> {
+    stream.strip_prefix("device/")?.strip_suffix("/stall")
+}
+
+/// Describes the stall that a draw decides, if its stream is one of stalls: of each stall first the start is
+/// drawn, then the length.
+fn stalled(
+    stream: &str,
+    draw: &Draw,
+    trace: &Trace,
+    stall: impl Fn(&str, u64) -> Option<String>,
+) -> Option<String> {
+    let device = device_of(stream)?;
+    let when = stall(trace.text(draw.node), draw.index / 2)?;
+    Some(format!("the stall of the disk {device}, {when},"))
 }
 
 /// Returns the event of the operation that took a draw: the next one of the same task; of a message that it
@@ -221,17 +250,9 @@ impl Blame {
 
     /// Renders the answer for a terminal.
     pub fn render(&self) -> String {
-        let mut text = format!("The chance of: {}\n", self.failure);
-        let _ = match self.by {
-            None => writeln!(text, "  from the start, with other random draws: {}", rate(&self.start)),
-            Some(by) => writeln!(
-                text,
-                "  from the start, with other random draws: {}\n  so this is about failing no later than \
-                 this run did, at {by:.3} s: {}",
-                rate(&self.ever),
-                rate(&self.start)
-            ),
-        };
+        let by = self.by.map_or_else(String::new, |by| format!(", by {by:.3} s"));
+        let mut text = format!("What is the chance of this failure, {}{by}?\n", self.failure);
+        let _ = writeln!(text, "From the start, with other random draws: {}", rate(&self.start));
         let jumps = self.jumps();
         text += "\n";
         text += &match jumps.as_slice() {

@@ -17,8 +17,9 @@ mod waits;
 pub use bands::PlannedFault;
 pub use chance::{Chance, ChancePoint, Jump};
 
+use crate::lanes::Lanes;
 use document::Document;
-use stormglass_core::{Identity, Outcome, Trace, Wait};
+use stormglass_core::{Identity, Outcome, SimTime, Trace, Wait};
 
 /// What a page shows.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +107,25 @@ pub fn html(shown: &Shown<'_>) -> String {
     )
 }
 
+const COMPARISON: &str = include_str!("../templates/compare.html");
+
+/// Renders a page with two runs under each other, which show the same time, and the text of their
+/// difference. `names` are what the runs are called.
+pub fn comparison(names: &[String; 2], text: &str, runs: [&Shown<'_>; 2]) -> String {
+    let [one, other] = names;
+    fill(
+        COMPARISON,
+        &[
+            ("title", &escape(&format!("{one} and {other}"))),
+            ("text", &escape(text)),
+            ("one", &escape(one)),
+            ("other", &escape(other)),
+            ("first", &escape(&html(runs[0]))),
+            ("second", &escape(&html(runs[1]))),
+        ],
+    )
+}
+
 /// Replaces each `{{name}}` of a template by its value. What a value contains is not replaced.
 ///
 /// # Panics
@@ -126,6 +146,19 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
 /// Returns text with the characters escaped that HTML gives a meaning.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// Returns the components that a node leads at a time, each with its term.
+pub(crate) fn leads_at(trace: &Trace, node: &str, at: SimTime) -> Vec<(String, u64)> {
+    let lanes = Lanes::of(trace);
+    let Some(lane) = lanes.named(node) else { return Vec::new() };
+    let ended = trace.events.last().map_or(at, |event| SimTime::from_nanos(event.at_nanos).max(at));
+    let lives = lives::Life::of(trace, &lanes, &[], ended);
+    let roles = roles::Role::of(trace, &lanes, &lives, ended).into_iter();
+    let now = roles.filter(|role| {
+        role.lane == lane && role.from <= at.as_nanos() && (at.as_nanos() < role.to || at == ended)
+    });
+    now.map(|role| (role.component, role.term)).collect()
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! Runs: a scenario, its settings and a seed determine an outcome and a trace.
 
+use crate::error::SettingsError;
 use crate::leak;
 use crate::scenario::AnyScenario;
 use crate::settings::Settings;
+use crate::state::RunState;
 use crate::world::World;
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::time::Duration;
@@ -103,6 +106,16 @@ impl<'a> Run<'a> {
         Run { until: Some(until), ..self }
     }
 
+    /// Returns a run in the same random environment with other values of single parameters, in order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::resolve`].
+    pub fn with_assignments(self, assignments: &[(&str, &str)]) -> Result<Run<'a>, SettingsError> {
+        let settings = self.settings.with_assignments(self.scenario, assignments)?;
+        Ok(Run { settings, ..self })
+    }
+
     /// Returns what is needed to play the run again with this build.
     pub fn identity(&self, build: Build) -> Identity {
         Identity {
@@ -153,6 +166,28 @@ impl<'a> Run<'a> {
         on_new_thread(|| self.play_here(keep))
     }
 
+    /// Plays the run on a new thread until this time, and returns the state of the world then. That ends
+    /// the run: a run that is played to its end is not the other half of it, but the same run again.
+    ///
+    /// # Panics
+    ///
+    /// As [`Run::play`].
+    pub fn state_at(&self, at: SimTime) -> RunState {
+        let run = self.clone().ending_at(at);
+        let mut found = None;
+        let logged = on_new_thread(|| {
+            let logged = run.play_with_log(Keep::Nothing, false, Some(&mut found));
+            (logged, found)
+        });
+        logged.1.unwrap_or_else(|| RunState {
+            at: logged.0.played.outcome.ended,
+            nodes: Vec::new(),
+            waits: Vec::new(),
+            held: Vec::new(),
+            scenario: BTreeMap::new(),
+        })
+    }
+
     /// Plays the run on a new thread, and keeps its events and its draws. The draws of a run with
     /// [`Run::redrawing`] are not logged.
     ///
@@ -176,17 +211,18 @@ impl<'a> Run<'a> {
             let blocks =
                 (0..if thread.has_other_addresses { 512 } else { 0 }).map(|block| vec![0u8; 8 + block * 8]);
             let blocks: Vec<_> = blocks.collect();
-            let logged = self.play_with_log(Keep::Events, true);
+            let logged = self.play_with_log(Keep::Events, true, None);
             drop(blocks);
             logged
         })
     }
 
     fn play_here(&self, keep: Keep) -> Played {
-        self.play_with_log(keep, false).played
+        self.play_with_log(keep, false, None).played
     }
 
-    fn play_with_log(&self, keep: Keep, logs_draws: bool) -> Logged {
+    /// Plays the run on this thread; `state` receives the state of the world at its end.
+    fn play_with_log(&self, keep: Keep, logs_draws: bool, state: Option<&mut Option<RunState>>) -> Logged {
         let (limits, profile) = (self.settings.run(), self.settings.profile().clone());
         let recorder = Recorder::new(keep);
         recorder.limit_turns(limits.turns);
@@ -205,7 +241,7 @@ impl<'a> Run<'a> {
         let _processes = rt::ProcessTracker::new(&runtime);
         let mut tasks = None;
         let result = {
-            let world = world.clone();
+            let (world, at_end) = (world.clone(), world.clone());
             let _watch = rt::leaks::watch(limits.leaks, self.seed.stream("entropy of the system"));
             catch_unwind(AssertUnwindSafe(|| {
                 runtime.block_on(async {
@@ -219,7 +255,11 @@ impl<'a> Run<'a> {
                     world.schedule_faults();
                     let scenario =
                         rt::scoped(&recorder, scope, self.scenario.play_with(world, self.settings.own()));
-                    self.follow(scenario, limits.horizon).await;
+                    let mut scenario = pin!(scenario);
+                    self.follow(scenario.as_mut(), limits.horizon).await;
+                    if let Some(state) = state {
+                        *state = Some(at_end.run_state());
+                    }
                     rt::now()
                 })
             }))

@@ -13,14 +13,14 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 use stormglass_core::{Draws, Identity, Keep, Kind, Outcome, SimTime, Trace, Verdict, Wait};
 use stormglass_report::blame::{Blame, Suspect, curve, suspects, tippings};
+use stormglass_sim::fs::Stall;
 use stormglass_sim::{Played, Run};
 use stormglass_sweep::pool;
 use stormglass_sweep::tipping;
 
-/// The runs of other random environments that decide which question is asked.
-const PILOT: u64 = 20;
-/// If as many of them fail, failing by the time of the failure is asked for, else failing at all.
-const PILOT_FAILS: u64 = 18;
+/// Other runs count as failed if they fail by the time of the failure and this part of it. Without it, a
+/// run that fails in the same way a little later, as most do, would count as passed.
+const SLACK: u32 = 10;
 
 /// The share of the budget, in percent, that the search takes; the measurement takes the rest.
 const SEARCH_PERCENT: u64 = 70;
@@ -88,32 +88,41 @@ pub(crate) fn of_run(
     jobs: NonZeroUsize,
 ) -> Blame {
     let failure = signature(&played.outcome.verdict);
-    let fails_in = |run: &Run<'_>, kept: u64, environment: u64| {
-        let outcome = run.clone().redrawing(kept, environment).play(Keep::Nothing).outcome;
-        signature(&outcome.verdict) == failure
-    };
-    let pilot = tipping::start(PILOT, jobs, |kept, environment| fails_in(run, kept, environment));
-    // Runs of a failure that always comes differ in when it comes.
-    let by = failed_at(&played.trace, &played.outcome);
-    let cut = (pilot.failed >= PILOT_FAILS).then(|| run.clone().ending_at(by)).filter(|cut| {
-        // Some failures are judged at the end of a run only.
-        signature(&cut.play(Keep::Nothing).outcome.verdict) == failure
-    });
+    let failed = failed_at(&played.trace, &played.outcome);
+    let by = failed + (failed - SimTime::ZERO) / SLACK;
+    // Some failures are judged at the end of a run only.
+    let cut = Some(run.clone().ending_at(by));
+    let cut = cut.filter(|cut| signature(&cut.play(Keep::Nothing).outcome.verdict) == failure);
     let (asked, by) = match &cut {
         Some(cut) => (cut, Some(by.as_secs_f64())),
         None => (run, None),
     };
-    let fails = |kept, environment| fails_in(asked, kept, environment);
-    let count = draws.draws.len() as u64;
-    let budget = budget.saturating_sub(PILOT);
+    let fails = |kept, environment| {
+        let outcome = asked.clone().redrawing(kept, environment).play(Keep::Nothing).outcome;
+        signature(&outcome.verdict) == failure
+    };
+    // Draws that are taken later decide nothing.
+    let events = by.map_or(u64::MAX, |_| {
+        let is_before = |event: &stormglass_core::Event| SimTime::from_nanos(event.at_nanos) <= failed;
+        played.trace.events.partition_point(is_before) as u64
+    });
+    let count = draws.draws.partition_point(|draw| draw.events <= events) as u64;
     let search = tipping::search(count, (budget * SEARCH_PERCENT / 100).max(1), jobs, fails);
     let least = (search.start.runs * SUSPECT_PERCENT).div_ceil(100).max(2);
-    let mut suspects: Vec<Suspect> = suspects(&played.trace, draws, &search);
+    // The stalls that devices have drawn by the end.
+    let state = run.state_at(played.outcome.ended);
+    let stall = |node: &str, number: u64| {
+        let node = state.nodes.iter().find(|other| other.name == node)?;
+        let drawn = node.disk.device.stalls.iter().filter(|stall| stall.is_drawn);
+        let Stall { from, until, factor, .. } = drawn.into_iter().nth(number as usize)?;
+        Some(format!("which is {factor} times as slow from {from} to {until}"))
+    };
+    let mut suspects: Vec<Suspect> = suspects(&played.trace, draws, &search, stall);
     suspects.retain(|suspect| suspect.tipped >= least);
     suspects.truncate(SUSPECTS_MAX);
     let left = budget.saturating_sub(search.runs) / (2 * suspects.len().max(1) as u64);
     let environments = left.clamp(ENVIRONMENTS.0, ENVIRONMENTS.1);
-    let runs = PILOT + search.runs + 2 * environments * suspects.len() as u64;
+    let runs = search.runs + 2 * environments * suspects.len() as u64;
     let measured = suspects.into_iter().map(|suspect| {
         let jump = tipping::measure(count, suspect.kept, environments, jobs, fails);
         (suspect, jump)
@@ -122,7 +131,6 @@ pub(crate) fn of_run(
     Blame {
         failure,
         by,
-        ever: if by.is_some() { pilot } else { search.start },
         start: search.start,
         draws: count,
         searched: search.tipped.values().sum(),

@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
+#[cfg(feature = "sweep")]
+mod blame;
+mod compacts;
 mod console;
+mod differences;
 mod must_happen;
 mod panics;
+mod states;
 mod tests_of_scenarios;

@@ -10,6 +10,7 @@ mod lifecycle;
 mod overlaps;
 mod plans;
 mod processes;
+mod redraws;
 mod runs;
 mod settings;
 mod story;

@@ -1,0 +1,75 @@
+//! `diff`, and `explain --what-if`.
+
+use crate::compacts::{app, seeds};
+use expect_test::expect;
+use stormglass_cli::Exit;
+
+fn run(words: &[&str]) -> (Exit, String, String) {
+    app().run_captured(["stormglass"].iter().chain(words).copied())
+}
+
+#[test]
+fn what_if_shows_the_wait_before_and_after_and_the_first_event_that_differs() {
+    let (failed, _) = seeds();
+    let (exit, text, messages) =
+        run(&["explain", "compacts", "--seed", &failed, "--what-if", "compacts.compaction=100ms"]);
+    assert_eq!((exit, messages.as_str()), (Exit::Held, ""));
+    expect![[""]].assert_eq(&text);
+}
+
+#[test]
+fn what_if_of_a_deadline_changes_nothing_but_the_verdict() {
+    let (failed, _) = seeds();
+    let (_, text, _) = run(&["explain", "compacts", "--seed", &failed, "--what-if", "compacts.deadline=5s"]);
+    assert!(text.contains("compacts.deadline=5s: passed"), "{text}");
+    let why = "All events are equal: compacts.deadline is the deadline of a wait, which changes nothing but \
+               the verdict.";
+    assert!(text.contains(why), "{text}");
+}
+
+#[test]
+fn diff_of_two_seeds_says_what_one_did_that_the_other_did_not() {
+    let (failed, passed) = seeds();
+    let (exit, text, _) = run(&["diff", "compacts", "--seed", &passed, "--other-seed", &failed]);
+    assert_eq!(exit, Exit::Held);
+    let at = text.find("What one did").unwrap();
+    let only = text[at..].lines().nth(3).unwrap();
+    assert!(only.contains("node-1: compacts") && only.contains("1 ×"), "{text}");
+    let (_, json, _) = run(&["--json", "diff", "compacts", "--seed", &passed, "--other-seed", &failed]);
+    let line: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(line["type"], "diff");
+    assert!(line["only"].as_array().unwrap().iter().any(|only| only["what"] == "compacts"), "{json}");
+    assert!(line["first_difference"]["number"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn diff_reads_run_files_and_writes_a_page_with_both() {
+    let (failed, passed) = seeds();
+    let folder = crate::console::folder();
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_string();
+    for (seed, name) in [(&failed, "failed.toml"), (&passed, "passed.toml")] {
+        run(&["run", "compacts", "--seed", seed, "--save", &file(name)]);
+    }
+    let (one, other, page) = (file("failed.toml"), file("passed.toml"), file("both.html"));
+    let (exit, text, messages) = run(&["diff", &one, &other, "--html", &page]);
+    assert_eq!(exit, Exit::Held, "{messages}");
+    assert!(text.starts_with(&format!("{one}: timed out waiting for writes")), "{text}");
+    let page = std::fs::read_to_string(page).unwrap();
+    assert_eq!(page.matches("<iframe").count(), 2);
+    assert!(!page.contains("http://") && !page.contains("src=\""), "a page needs no other file");
+}
+
+#[test]
+fn diff_of_one_run_and_of_unknown_keys_is_refused() {
+    let (exit, _, messages) = run(&["diff", "compacts", "--seed", "1"]);
+    assert_eq!(exit, Exit::Usage);
+    expect!["error: one run is named, and a run has no difference to itself: name the second one, or what differs with --other-seed or --what-if KEY=VALUE\n"]
+        .assert_eq(&messages);
+    let (exit, _, messages) = run(&["diff", "compacts", "--what-if", "compacts.compacton=1s"]);
+    assert_eq!(exit, Exit::Usage);
+    assert!(messages.contains("compacts.compaction"), "it names the nearest key: {messages}");
+    let (exit, _, messages) =
+        run(&["explain", "compacts", "--what-if", "compacts.percent=1", "--node", "node-1"]);
+    assert_eq!(exit, Exit::Usage);
+    assert!(messages.contains("leave out --node"), "{messages}");
+}
