@@ -101,7 +101,7 @@ pub fn suspects(
                 .as_secs_f64(),
             what: match (stalled(stream, &draw, trace, &stall), event) {
                 (Some(stall), Some(index)) => {
-                    format!("{stall}\n    which {} drew", describe(trace, &trace.events[index]))
+                    format!("{stall} drawn by {}", describe(trace, &trace.events[index]))
                 }
                 (Some(stall), None) => stall,
                 (None, Some(index)) => describe(trace, &trace.events[index]),

@@ -115,7 +115,7 @@ pub(crate) fn of_run(
         let node = state.nodes.iter().find(|other| other.name == node)?;
         let drawn = node.disk.device.stalls.iter().filter(|stall| stall.is_drawn);
         let Stall { from, until, factor, .. } = drawn.into_iter().nth(number as usize)?;
-        Some(format!("which is {factor} times as slow from {from} to {until}"))
+        Some(format!("{factor} times as slow from {from} to {until}"))
     };
     let mut suspects: Vec<Suspect> = suspects(&played.trace, draws, &search, stall);
     suspects.retain(|suspect| suspect.tipped >= least);

@@ -12,7 +12,7 @@ fn run(words: &[&str]) -> (Exit, String, String) {
 fn what_if_shows_the_wait_before_and_after_and_the_first_event_that_differs() {
     let (failed, _) = seeds();
     let (exit, text, messages) =
-        run(&["explain", "compacts", "--seed", &failed, "--what-if", "compacts.compaction=100ms"]);
+        run(&["explain", "compacts", "--seed", &failed, "--what-if", "compact.compaction=100ms"]);
     assert_eq!((exit, messages.as_str()), (Exit::Held, ""));
     expect![[""]].assert_eq(&text);
 }
@@ -20,9 +20,9 @@ fn what_if_shows_the_wait_before_and_after_and_the_first_event_that_differs() {
 #[test]
 fn what_if_of_a_deadline_changes_nothing_but_the_verdict() {
     let (failed, _) = seeds();
-    let (_, text, _) = run(&["explain", "compacts", "--seed", &failed, "--what-if", "compacts.deadline=5s"]);
-    assert!(text.contains("compacts.deadline=5s: passed"), "{text}");
-    let why = "All events are equal: compacts.deadline is the deadline of a wait, which changes nothing but \
+    let (_, text, _) = run(&["explain", "compacts", "--seed", &failed, "--what-if", "compact.deadline=5s"]);
+    assert!(text.contains("compact.deadline=5s: passed"), "{text}");
+    let why = "All events are equal: compact.deadline is the deadline of a wait, which changes nothing but \
                the verdict.";
     assert!(text.contains(why), "{text}");
 }
@@ -65,11 +65,11 @@ fn diff_of_one_run_and_of_unknown_keys_is_refused() {
     assert_eq!(exit, Exit::Usage);
     expect!["error: one run is named, and a run has no difference to itself: name the second one, or what differs with --other-seed or --what-if KEY=VALUE\n"]
         .assert_eq(&messages);
-    let (exit, _, messages) = run(&["diff", "compacts", "--what-if", "compacts.compacton=1s"]);
+    let (exit, _, messages) = run(&["diff", "compacts", "--what-if", "compact.compacton=1s"]);
     assert_eq!(exit, Exit::Usage);
-    assert!(messages.contains("compacts.compaction"), "it names the nearest key: {messages}");
+    assert!(messages.contains("compact.compaction"), "it names the nearest key: {messages}");
     let (exit, _, messages) =
-        run(&["explain", "compacts", "--what-if", "compacts.percent=1", "--node", "node-1"]);
+        run(&["explain", "compacts", "--what-if", "compact.percent=1", "--node", "node-1"]);
     assert_eq!(exit, Exit::Usage);
     assert!(messages.contains("leave out --node"), "{messages}");
 }

@@ -14,7 +14,21 @@ fn the_state_at_a_time_shows_nodes_waits_and_what_the_scenario_adds() {
     let (failed, _) = seeds();
     let (exit, text, messages) = run(&["replay", "compacts", "--seed", &failed, "--at", "1500ms"]);
     assert_eq!((exit, messages.as_str()), (Exit::Failed, ""));
-    expect![[""]].assert_eq(&text);
+    expect![[r#"
+        compacts with seed 67 at 1.500s
+
+        node-1: up
+          status       database open
+          disk         22 operations, 4096 B used, 8 B dirty
+          listens      5432
+          descriptors  2 open
+
+        waiting for writes on node-1: for 1.500 s, the deadline is 1.000 s, which has passed
+
+        writes: 10
+
+        trace of the whole run 7ab93cd1abe4622f
+    "#]].assert_eq(&text);
 }
 
 #[test]
@@ -40,5 +54,7 @@ fn a_time_after_the_end_and_an_unknown_node_are_refused() {
     assert!(messages.contains("give an earlier time"), "{messages}");
     let (exit, _, messages) = run(&["replay", "compacts", "--seed", "0", "--at", "1ms", "--node", "node-9"]);
     assert_eq!(exit, Exit::Usage);
-    expect![[""]].assert_eq(&messages);
+    expect![[r#"
+        error: --node node-9: there is no such node at 0.001s; there are node-1
+    "#]].assert_eq(&messages);
 }

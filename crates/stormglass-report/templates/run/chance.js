@@ -1,6 +1,6 @@
 // The chance of failing over time, above the lanes: what `blame` computes.
 
-/** The width of the times before a point: a curve that is the same until the next point. */
+/** The corners of a line that stays at a share until the next point. */
 function chanceLine(of) {
   const y = share => layout.chance.y + CHANCE_HEIGHT - 6 - share * (CHANCE_HEIGHT - 16);
   const { curve } = source.chance,
@@ -44,13 +44,15 @@ function drawChance() {
     diamond(x, layout.chance.y + 6, 4);
     const onLeft = x > layout.width * 0.6;
     context.textAlign = onLeft ? "right" : "left";
-    label(jump.text, onLeft ? x - 8 : x + 8, layout.chance.y + 6, onLeft ? x - GUTTER - 12 : layout.width - x - 12, colour.ink);
+    const room = onLeft ? x - GUTTER - 12 : layout.width - x - 12;
+    label(jump.text, onLeft ? x - 8 : x + 8, layout.chance.y + 6, room, colour.ink);
     context.textAlign = "left";
   }
 }
 
 /** The jump under a point of the picture, or undefined. */
 function jumpAt(x, y) {
-  if (!source.chance || y < layout.chance.y || y > layout.chance.y + layout.chance.height) return undefined;
+  const top = y + layout.scroll - layout.chance.y;
+  if (!source.chance || top < 0 || top >= layout.chance.height) return undefined;
   return source.chance.jumps.find(jump => Math.abs(xOf(jump.at) - x) < 8);
 }

@@ -129,7 +129,7 @@ canvas.addEventListener("pointerup", event => {
     chooseWait(wait);
     return openTab("path");
   }
-  const jump = jumpAt(event.offsetX, event.offsetY + scrollBox.scrollTop);
+  const jump = jumpAt(event.offsetX, event.offsetY);
   if (jump) return select(jump.event);
   select(eventAt(event.offsetX, event.offsetY), { move: false });
 });
@@ -180,8 +180,8 @@ function hover() {
       `wait for ${name} on ${node}`,
       `${lengthOf(length)}, deadline ${lengthOf(deadline)}; click to draw its critical path`,
     ];
-  } else if (jumpAt(x, y + scrollBox.scrollTop)) {
-    lines = [source.chance.failure, jumpAt(x, y + scrollBox.scrollTop).text];
+  } else if (jumpAt(x, y)) {
+    lines = [source.chance.failure, jumpAt(x, y).text];
   } else if (fault) {
     lines = [fault.text, `from ${seconds(fault.from)} to ${seconds(fault.to)}`];
   }
