@@ -10,7 +10,7 @@ use crate::runfile::current_build;
 use crate::shell::replay_line_of;
 use serde::Serialize;
 use std::path::Path;
-use stormglass_core::{Identity, Keep};
+use stormglass_core::{Identity, Keep, Kind, Trace};
 use stormglass_report::diff::{Diff, Side};
 use stormglass_report::page::{self, Shown};
 use stormglass_sim::check::Difference;
@@ -123,7 +123,10 @@ fn compare(
     let played = runs.map(|run| run.play(Keep::Events));
     let [one, other] = &played;
     let side = |of: usize| Side { name: &names[of], trace: &played[of].trace, outcome: &played[of].outcome };
-    let difference = Difference::of_events(&one.trace, &other.trace);
+    let difference = match changed(runs).iter().any(|(_, is_observer)| *is_observer) {
+        true => Difference::of_events(&without_deadlines(&one.trace), &without_deadlines(&other.trace)),
+        false => Difference::of_events(&one.trace, &other.trace),
+    };
     let found = Diff::of(&side(0), &side(1));
     let text = text(runs, difference.as_ref(), &found);
     if let Some(file) = html {
@@ -165,16 +168,31 @@ fn text(runs: [&Run<'_>; 2], difference: Option<&Difference>, found: &Diff) -> S
 
 /// Returns the parameters in which the settings of two runs of one seed differ, if all are observers: then
 /// the runs differ in the deadlines that their waits record, and in nothing else.
-fn only_observers([first, second]: [&Run<'_>; 2]) -> Option<String> {
+fn only_observers(runs: [&Run<'_>; 2]) -> Option<String> {
+    let changed = changed(runs);
+    let keys: Vec<&str> = changed.iter().map(|(key, _)| key.as_str()).collect();
+    (!changed.is_empty() && changed.iter().all(|(_, is_observer)| *is_observer)).then(|| keys.join(", "))
+}
+
+/// Returns the parameters in which the settings of two runs of one seed differ, each with whether it is an
+/// observer.
+fn changed([first, second]: [&Run<'_>; 2]) -> Vec<(String, bool)> {
     if first.seed() != second.seed() || first.scenario().name() != second.scenario().name() {
-        return None;
+        return Vec::new();
     }
     let (before, after) = (first.settings().leaves(), second.settings().leaves());
     let meanings = all_parameters(first.scenario()).meanings();
-    let changed: Vec<&str> =
-        after.iter().filter(|leaf| !before.contains(leaf)).map(|(key, _)| key.as_str()).collect();
-    let is_observer = |key: &&str| meanings.get(*key).is_some_and(|meaning| meaning.observer);
-    (!changed.is_empty() && changed.iter().all(is_observer)).then(|| changed.join(", "))
+    let is_observer = |key: &str| meanings.get(key).is_some_and(|meaning| meaning.observer);
+    let changed = after.into_iter().filter(|leaf| !before.contains(leaf));
+    changed.map(|(key, _)| (key.clone(), is_observer(&key))).collect()
+}
+
+/// Returns a trace whose waits record no deadline: another one changes nothing that happens.
+fn without_deadlines(trace: &Trace) -> Trace {
+    let mut trace = trace.clone();
+    let begins = trace.events.iter_mut().filter(|event| event.kind == Kind::WaitBegin);
+    begins.for_each(|event| event.value = 0);
+    trace
 }
 
 /// Returns the page with both runs under each other.

@@ -32,7 +32,8 @@ fn blame_names_the_event_that_tips_a_run_over() {
          0.008 s   100 %  94 % to 100 %
 
         400 runs: each of 56 other random environments was searched for the draw, of 12, that tips it over
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]

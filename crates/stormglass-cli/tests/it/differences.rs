@@ -14,7 +14,27 @@ fn what_if_shows_the_wait_before_and_after_and_the_first_event_that_differs() {
     let (exit, text, messages) =
         run(&["explain", "compacts", "--seed", &failed, "--what-if", "compact.compaction=100ms"]);
     assert_eq!((exit, messages.as_str()), (Exit::Held, ""));
-    expect![[""]].assert_eq(&text);
+    expect![[r#"
+        as it is: timed out waiting for writes on node-1: 2.014 s, the deadline is 1s
+        compact.compaction=100ms: passed
+
+        The first event that differs is number 26:
+          both         0.007758s node-1/writer note "compacts" took 0ns value 0 after event 24
+          first run    2.008748s node-1/writer fdatasync "log" took 990.009µs value 8 after event 25
+          second run   0.108748s node-1/writer fdatasync "log" took 990.009µs value 8 after event 25
+
+         wait               as it is  compact.compaction=100ms  difference
+         writes on node-1  ✗ 2.014 s                   0.114 s    -1.900 s
+
+        Where the time of writes on node-1 went:
+
+                        as it is  compact.compaction=100ms  difference
+         fsync           2.014 s                   0.114 s    -1.900 s
+         sum             2.014 s                   0.114 s    -1.900 s
+         fdatasync log   2.014 s                   0.114 s    -1.900 s
+
+        45 of 45 and 45 events are in both runs
+    "#]].assert_eq(&text);
 }
 
 #[test]

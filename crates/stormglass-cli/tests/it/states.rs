@@ -28,7 +28,8 @@ fn the_state_at_a_time_shows_nodes_waits_and_what_the_scenario_adds() {
         writes: 10
 
         trace of the whole run 7ab93cd1abe4622f
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]
@@ -56,5 +57,6 @@ fn a_time_after_the_end_and_an_unknown_node_are_refused() {
     assert_eq!(exit, Exit::Usage);
     expect![[r#"
         error: --node node-9: there is no such node at 0.001s; there are node-1
-    "#]].assert_eq(&messages);
+    "#]]
+    .assert_eq(&messages);
 }

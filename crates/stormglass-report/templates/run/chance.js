@@ -2,7 +2,7 @@
 
 /** The corners of a line that stays at a share until the next point. */
 function chanceLine(of) {
-  const y = share => layout.chance.y + CHANCE_HEIGHT - 6 - share * (CHANCE_HEIGHT - 16);
+  const y = share => layout.chance.y + CHANCE_HEIGHT - 6 - share * (CHANCE_HEIGHT - 26);
   const { curve } = source.chance,
     places = [];
   curve.forEach((point, index) => {
