@@ -34,7 +34,8 @@ fn what_if_shows_the_wait_before_and_after_and_the_first_event_that_differs() {
          fdatasync log   2.014 s                   0.114 s    -1.900 s
 
         45 of 45 and 45 events are in both runs
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]
