@@ -27,6 +27,7 @@ use crate::nodes::{MetadataState, NodeId, NodesConfiguration};
 use crate::requests::Requests;
 use crate::server_state::{MEMBER_NOTE, ServerConfig, ServerState};
 use crate::settings::NextEvent;
+use crate::standing::StandingCell;
 use crate::status::Status;
 use crate::storage::RaftStore;
 use crate::transport::Transport;
@@ -41,7 +42,7 @@ use std::task::{Context, Poll};
 use stormglass_core::{Recorder, Seed, Stream};
 use stormglass_net::{Host, rpc};
 use stormglass_rt::channel::Receiver;
-use stormglass_rt::{Alarm, MissedTickBehavior, Ticker, Watch};
+use stormglass_rt::{self as rt, Alarm, MissedTickBehavior, Ticker, Watch};
 
 type ReplySender = rpc::Reply<Answer>;
 
@@ -77,6 +78,7 @@ pub(crate) struct Member {
     nodes: NodesWatch,
     ticker: Ticker,
     status: Watch<Status>,
+    standing: StandingCell,
     status_ticker: Ticker,
     /// The version of the configuration that the transport uses.
     nodes_seen: u64,
@@ -143,10 +145,21 @@ impl Member {
         inbox: Receiver<Message>,
     ) -> Result<Member, EngineError> {
         server.note(MEMBER_NOTE);
-        let ServerState { config, seed, host, recorder, mut store, requests, nodes, stop, choice, status } =
-            server;
+        let ServerState {
+            config,
+            seed,
+            host,
+            recorder,
+            mut store,
+            requests,
+            nodes,
+            stop,
+            choice,
+            status,
+            standing,
+        } = server;
         let settings = &config.settings;
-        if settings.canary == Canary::ForgetsItsVote {
+        if settings.canary_at(rt::now()) == Canary::ForgetsItsVote {
             store.forget_vote();
         }
         let facts = Facts::new(&recorder);
@@ -199,6 +212,7 @@ impl Member {
             nodes,
             ticker,
             status,
+            standing,
             status_ticker,
             nodes_seen: 0,
             last_request_number: 0,
@@ -267,12 +281,14 @@ impl Member {
     /// Returns the state that the server needs in its next role.
     fn into_server(mut self) -> ServerState {
         let store = self.raw_node.mut_store().take();
-        let Member { config, seed, host, choice, stop, recorder, requests, nodes, status, .. } = self;
-        ServerState { config, seed, host, recorder, store, requests, nodes, stop, choice, status }
+        self.standing.set(None);
+        let Member { config, seed, host, choice, stop, recorder, requests, nodes, status, standing, .. } =
+            self;
+        ServerState { config, seed, host, recorder, store, requests, nodes, stop, choice, status, standing }
     }
 
     fn canary(&self) -> Canary {
-        self.config.settings.canary
+        self.config.settings.canary_at(rt::now())
     }
 
     fn step(&mut self, mut message: Message) -> raft::Result<()> {

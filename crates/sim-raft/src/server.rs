@@ -22,6 +22,7 @@ use crate::member::{Exit, Member};
 use crate::nodes::{MetadataState, NodeId};
 use crate::requests::{Incoming, Requests};
 use crate::server_state::{ServerConfig, ServerState};
+use crate::standing::StandingCell;
 use crate::status::Status;
 use crate::storage::{RaftStore, StoredRole};
 use crate::transport::{PeerListener, Transport};
@@ -57,8 +58,20 @@ impl MetadataServer {
         let choice = seed.stream(("metadata-server", &config.name, "choice", u64::from(config.incarnation)));
         let requests = Requests::new(requests, &config.settings, &recorder);
         let status = Watch::new(&recorder, Status::default());
-        let state =
-            ServerState { config, seed, host, recorder, store, requests, nodes, stop: None, choice, status };
+        let (stop, standing) = (None, StandingCell::default());
+        let state = ServerState {
+            config,
+            seed,
+            host,
+            recorder,
+            store,
+            requests,
+            nodes,
+            stop,
+            choice,
+            status,
+            standing,
+        };
         MetadataServer { state }
     }
 
@@ -66,6 +79,13 @@ impl MetadataServer {
     #[must_use]
     pub fn with_status(mut self, status: Watch<Status>) -> MetadataServer {
         self.state.status = status;
+        self
+    }
+
+    /// Makes the server keep its standing in Raft here.
+    #[must_use]
+    pub fn with_standing(mut self, standing: StandingCell) -> MetadataServer {
+        self.state.standing = standing;
         self
     }
 

@@ -3,6 +3,7 @@
 use crate::known_nodes::NodesWatch;
 use crate::requests::Requests;
 use crate::settings::RaftSettings;
+use crate::standing::StandingCell;
 use crate::status::Status;
 use crate::storage::RaftStore;
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub(crate) struct ServerState {
     pub(crate) stop: Option<Watch<bool>>,
     pub(crate) choice: Stream,
     pub(crate) status: Watch<Status>,
+    pub(crate) standing: StandingCell,
 }
 
 impl ServerState {

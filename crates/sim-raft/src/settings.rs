@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_rocksdb::WalRecoveryMode;
 use std::time::Duration;
-use stormglass_core::Stream;
 use stormglass_core::latency::{HumanDuration, scaled};
+use stormglass_core::{SimTime, Stream};
 use stormglass_rt::MissedTickBehavior;
 
 /// The settings of a metadata server.
@@ -82,6 +82,9 @@ pub struct RaftSettings {
     pub leader_transfer: bool,
     /// A deliberate bug, to show that checkers find it. Default: none.
     pub canary: Canary,
+    /// The simulated time until which servers have the bug, to find out when it decides. Default: 0, always.
+    #[serde(with = "HumanDuration")]
+    pub canary_until: Duration,
 }
 
 /// Which of several events a member handles first.
@@ -120,11 +123,18 @@ impl Default for RaftSettings {
             tolerates_torn_log: true,
             leader_transfer: true,
             canary: Canary::None,
+            canary_until: Duration::ZERO,
         }
     }
 }
 
 impl RaftSettings {
+    /// Returns the deliberate bug that servers have at this time.
+    pub(crate) fn canary_at(&self, now: SimTime) -> Canary {
+        let is_over = !self.canary_until.is_zero() && now >= SimTime::ZERO + self.canary_until;
+        if is_over { Canary::None } else { self.canary }
+    }
+
     /// Returns the recovery mode with which the database is opened.
     pub fn recovery(&self) -> WalRecoveryMode {
         if self.tolerates_torn_log {

@@ -37,7 +37,7 @@ use sim_raft::settings::Delays;
 use sim_raft::storage::RaftStore;
 use sim_raft::transport::PeerListener;
 use sim_raft::{Incoming, publish};
-use sim_raft::{MetadataClient, NodesConfiguration, RetryPolicy, Roles, Status};
+use sim_raft::{MetadataClient, NodesConfiguration, RetryPolicy, Roles, StandingCell, Status};
 use sim_rocksdb::{Engine, EngineError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -217,7 +217,8 @@ impl Process {
         let (started, stopped) = (Watch::new(&recorder, false), Watch::new(&recorder, false));
         let status = Watch::new(&recorder, Status::default());
         let health = Health::new(&recorder);
-        let running = Running { stop, serving, status, health, started, stopped };
+        let standing = StandingCell::default();
+        let running = Running { stop, serving, status, standing, health, started, stopped };
         Process {
             liveness: Liveness::new(&recorder),
             views: Views::new(&recorder),

@@ -331,7 +331,11 @@ impl Launcher {
             journal,
             log_disk,
         };
-        node::start(node, start)
+        let running = node::start(node, start);
+        let standing = running.standing().clone();
+        let name = format!("metadata server of {}", node.name());
+        self.world.state(&name, move || standing.get());
+        running
     }
 
     /// Starts a process, and has it started again after a fault of a plan has ended it, as an

@@ -116,6 +116,9 @@ impl App {
             Command::Run(run) => commands::run::run(&context, run, output),
             Command::Replay(replay) => commands::replay::replay(&context, replay, output),
             Command::Explain(explain) => commands::explain::explain(&context, explain, output),
+            #[cfg(feature = "sweep")]
+            Command::Blame(blame) => commands::blame::blame(&context, &blame, output),
+            Command::Diff(diff) => commands::diff::diff(&context, &diff, output),
             Command::Shrink(shrink) => commands::shrink::shrink(&context, &shrink, output),
             Command::Check(check) => commands::check::check(&context, check, output),
             #[cfg(feature = "sweep")]

@@ -46,6 +46,11 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Explain the failed or longest wait of a run: its critical path by step and category.
     Explain(Explain),
+    /// Find what tipped a failed run over: the chance of failing before and after each event.
+    #[cfg(feature = "sweep")]
+    Blame(Blame),
+    /// Compare two runs: the first event that differs, the waits side by side, where the time went.
+    Diff(Diff),
     /// Find the smallest fault plan with which a run still fails.
     Shrink(Shrink),
     /// Check determinism: play every seed twice and compare the traces event by event.
@@ -194,6 +199,11 @@ pub(crate) struct Replay {
     /// Show only lines that match this regular expression.
     #[arg(long)]
     pub(crate) grep: Option<Regex>,
+    /// Show the state at this simulated time instead, for example 7.3s: of each node its process, role,
+    /// disk, ports, connections and links; open waits; and what the scenario adds.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration,
+          conflicts_with_all = ["all", "unfold", "kinds", "from", "until", "grep"])]
+    pub(crate) at: Option<Duration>,
     #[command(flatten)]
     pub(crate) terminal: Terminal,
     #[command(flatten)]
@@ -233,6 +243,43 @@ pub(crate) struct Explain {
     /// The node whose wait is explained. Default: the node with the longest exceeded wait.
     #[arg(long)]
     pub(crate) node: Option<String>,
+    /// Play the run again in the same random environment with this parameter changed, and compare: the
+    /// waits before and after, and the first event that differs. Repeatable.
+    #[arg(long = "what-if", value_name = "KEY=VALUE", value_parser = what::assignment)]
+    pub(crate) what_if: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) pictures: Pictures,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(crate) one: One,
+    /// The second run. Default: the first one, with --other-seed or --what-if.
+    #[arg(value_name = "OTHER")]
+    pub(crate) other: Option<String>,
+    /// The seed of the second run. Default: that of the first one.
+    #[arg(long, value_name = "SEED")]
+    pub(crate) other_seed: Option<u64>,
+    /// Change this parameter in the second run. Repeatable.
+    #[arg(long = "what-if", value_name = "KEY=VALUE", value_parser = what::assignment)]
+    pub(crate) what_if: Vec<(String, String)>,
+    /// Write a page with both runs under each other to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+#[cfg(feature = "sweep")]
+#[derive(Debug, clap::Args)]
+pub(crate) struct Blame {
+    #[command(flatten)]
+    pub(crate) one: One,
+    /// The number of runs to play, about. More runs make the intervals narrower.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(100..))]
+    pub(crate) runs: u64,
+    /// Worker threads. Default: one per core.
+    #[arg(long)]
+    pub(crate) jobs: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(crate) pictures: Pictures,
 }

@@ -1,8 +1,11 @@
 //! The commands, one file each.
 
 #[cfg(feature = "sweep")]
+pub(crate) mod blame;
+#[cfg(feature = "sweep")]
 pub(crate) mod calibrate;
 pub(crate) mod check;
+pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod list;
 #[cfg(feature = "sweep")]

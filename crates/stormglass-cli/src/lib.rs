@@ -19,7 +19,7 @@
 //!
 //! In reading order, which is the order of dependence: `error` (exit codes: see [`Exit`]), `args`
 //! (the grammar), `output`, `progress`, `files`, `shell` (command lines to paste),
-//! `runfile`, `pictures`, `failures`, `catalog`, `context` (resolves names), `commands`, `app`,
+//! `runfile`, `pictures`, `failures`, `catalog`, `context` (resolves names), `state` (at a time), `commands`, `app`,
 //! [`testing`].
 
 mod app;
@@ -35,6 +35,7 @@ mod pictures;
 mod progress;
 mod runfile;
 mod shell;
+mod state;
 pub mod testing;
 
 pub use app::App;

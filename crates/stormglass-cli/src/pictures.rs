@@ -6,8 +6,9 @@ use crate::files::{check_writable, write};
 use crate::output::Output;
 use crate::runfile::current_build;
 use stormglass_core::{SimTime, Wait};
-use stormglass_report::page::{self, PlannedFault, Shown};
+use stormglass_report::page::{self, Chance, PlannedFault, Shown};
 use stormglass_report::perfetto;
+use stormglass_sim::faults::Fault;
 use stormglass_sim::{Played, Run};
 
 /// Checks before a run is played that its pictures can be written.
@@ -34,19 +35,41 @@ pub(crate) fn write_all(
     wait: Option<&Wait>,
     output: &mut Output,
 ) -> Result<(), CliError> {
+    write_pictures(pictures, (name, command), run, played, (wait, None), output)
+}
+
+/// Writes pictures as [`write_all`]; the page shows what tipped the run over.
+///
+/// # Errors
+///
+/// As [`write_all`].
+#[cfg(feature = "sweep")]
+pub(crate) fn write_blamed(
+    pictures: &Pictures,
+    name: &str,
+    command: &str,
+    run: &Run<'_>,
+    played: &Played,
+    blame: &stormglass_report::blame::Blame,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let chance = blame.for_page();
+    write_pictures(pictures, (name, command), run, played, (None, Some(&chance)), output)
+}
+
+fn write_pictures(
+    pictures: &Pictures,
+    (name, command): (&str, &str),
+    run: &Run<'_>,
+    played: &Played,
+    (wait, chance): (Option<&Wait>, Option<&Chance>),
+    output: &mut Output,
+) -> Result<(), CliError> {
     let Played { outcome, trace, .. } = played;
     if let Some(file) = &pictures.html {
-        let faults: Vec<PlannedFault> = run
-            .faults()
-            .into_iter()
-            .map(|fault| PlannedFault {
-                at: fault.at.into(),
-                end: fault.end().map(SimTime::from),
-                kind: fault.kind,
-            })
-            .collect();
         let identity = &run.identity(current_build());
-        let page = page::html(&Shown { name, identity, command, trace, outcome, faults: &faults, wait });
+        let faults = &planned(run);
+        let page = page::html(&Shown { name, identity, command, trace, outcome, faults, wait, chance });
         write(file, &page)?;
         output.report(&format!("wrote the page of seed {} to {}\n", run.seed(), file.display()));
     }
@@ -56,4 +79,14 @@ pub(crate) fn write_all(
         output.report(&format!("wrote the trace of seed {} to {}: {where_to}\n", run.seed(), file.display()));
     }
     Ok(())
+}
+
+/// Returns the faults of a run for its page.
+pub(crate) fn planned(run: &Run<'_>) -> Vec<PlannedFault> {
+    let fault = |fault: Fault| PlannedFault {
+        at: fault.at.into(),
+        end: fault.end().map(SimTime::from),
+        kind: fault.kind,
+    };
+    run.faults().into_iter().map(fault).collect()
 }

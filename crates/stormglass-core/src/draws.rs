@@ -1,4 +1,5 @@
-//! The log of a run's draws, for the determinism check; and the branch that the run plays.
+//! The log of a run's draws, for the determinism check; the branch that the run plays; and the draw from
+//! which on a run has another random environment.
 //!
 //! A draw follows from its stream and its index in it. So two runs draw alike if they take the same
 //! streams' draws in the same order; the values need not be kept.
@@ -12,7 +13,7 @@ use std::cell::{Cell, RefCell};
 /// The branch number of a run that has not branched.
 pub(crate) const TRUNK: u64 = 0;
 
-/// In place of the branch while draws are logged: streams then look further.
+/// In place of the branch while draws are logged or counted: streams then look further.
 pub(crate) const LOGGED: u64 = u64::MAX;
 
 /// The name of a stream that was made before draws were logged.
@@ -23,6 +24,21 @@ thread_local! {
     /// and each run has a thread of its own.
     pub(crate) static BRANCH: Cell<u64> = const { Cell::new(TRUNK) };
     static LOG: RefCell<Option<Log>> = const { RefCell::new(None) };
+    static REDRAW: Cell<Redraw> = const { Cell::new(Redraw::Never) };
+}
+
+/// When the streams of a thread change to another random environment.
+#[derive(Clone, Copy)]
+enum Redraw {
+    Never,
+    /// After this number of draws; the run plays `branch` until then.
+    After {
+        draws: u64,
+        branch: u64,
+        environment: u64,
+    },
+    /// They have.
+    Done,
 }
 
 /// A draw.
@@ -78,6 +94,40 @@ impl Draws {
         LOG.set(Some(Log { recorder: recorder.clone(), branch, names, draws }));
     }
 
+    /// Gives every stream of this thread other values after its first `draws` draws, counted over all
+    /// streams as [`Draws::log`] does. The values are those of a random environment with this number:
+    /// a stream keeps its place in it. So two runs that change to the same environment, one draw apart,
+    /// differ by the value of that one draw alone.
+    ///
+    /// ```
+    /// use stormglass_core::{Draws, Seed};
+    ///
+    /// // The first four values of a stream, when it changes after this number of draws.
+    /// let values = |draws| {
+    ///     // A run has a thread of its own.
+    ///     let run = std::thread::spawn(move || {
+    ///         Draws::redraw_after(draws, 1);
+    ///         let mut syncs = Seed(7).stream("syncs");
+    ///         [(); 4].map(|()| syncs.draw())
+    ///     });
+    ///     run.join().unwrap()
+    /// };
+    /// let (one, two) = (values(1), values(2));
+    /// assert_eq!(one[0], two[0]);
+    /// assert_ne!(one[1], two[1]);
+    /// assert_eq!(one[2..], two[2..]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the environment's number is 0, or draws are logged.
+    pub fn redraw_after(draws: u64, environment: u64) {
+        assert_ne!(environment, TRUNK, "environments are numbered from 1");
+        let branch = BRANCH.replace(LOGGED);
+        assert_ne!(branch, LOGGED, "draws are either logged or changed");
+        REDRAW.set(Redraw::After { draws, branch, environment });
+    }
+
     /// Takes the draws since [`Draws::log`], and ends the log.
     pub fn take() -> Draws {
         let Some(log) = LOG.take() else { return Draws::default() };
@@ -91,22 +141,50 @@ impl Draws {
     }
 }
 
-/// Sets the branch of this thread.
+/// Sets the branch of this thread. A run that has changed to another random environment keeps it.
 pub(crate) fn set_branch(branch: u64) {
+    match REDRAW.get() {
+        Redraw::Never => {}
+        Redraw::After { draws, environment, .. } => {
+            return REDRAW.set(Redraw::After { draws, branch, environment });
+        }
+        Redraw::Done => return,
+    }
     let is_logged = LOG.with_borrow_mut(|log| log.as_mut().map(|log| log.branch = branch).is_some());
     if !is_logged {
         BRANCH.set(branch);
     }
 }
 
-/// Returns the branch that [`BRANCH`] stands for.
+/// Returns the branch that [`BRANCH`] stands for, for the next draw.
 pub(crate) fn branch(shown: u64) -> u64 {
-    if shown == LOGGED { LOG.with_borrow(|log| log.as_ref().map_or(shown, |log| log.branch)) } else { shown }
+    match REDRAW.get() {
+        Redraw::After { draws: 0, environment, .. } => {
+            BRANCH.set(environment);
+            REDRAW.set(Redraw::Done);
+            environment
+        }
+        Redraw::After { draws, branch, environment } => {
+            REDRAW.set(Redraw::After { draws: draws - 1, branch, environment });
+            branch
+        }
+        Redraw::Never if shown == LOGGED => {
+            LOG.with_borrow(|log| log.as_ref().map_or(shown, |log| log.branch))
+        }
+        Redraw::Never | Redraw::Done => shown,
+    }
+}
+
+/// Whether a stream that changes its branch changes to another random environment, in which it keeps its
+/// place.
+pub(crate) fn keeps_place() -> bool {
+    matches!(REDRAW.get(), Redraw::Done)
 }
 
 /// Keeps the name of the stream with this key, if draws are logged.
 pub(crate) fn name(key: &[u8; 32], name: impl FnOnce() -> String) {
-    if BRANCH.get() == LOGGED {
+    if BRANCH.get() == LOGGED && LOG.with_borrow(Option::is_some) {
+        // The name of a stream may be that of another one, which the log knows.
         let name = name();
         LOG.with_borrow_mut(|log| {
             if let Some(log) = log {

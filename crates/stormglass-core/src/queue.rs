@@ -38,6 +38,16 @@ impl Servers {
         self.enqueue_until(now, |start| start + work)
     }
 
+    /// Returns the number of servers that are busy at `now`.
+    pub fn busy(&self, now: SimTime) -> usize {
+        self.free_at.iter().filter(|&&free| free > now).count()
+    }
+
+    /// Returns when the last server is idle, if no job arrives.
+    pub fn idle_at(&self) -> SimTime {
+        self.free_at.iter().copied().max().unwrap_or_default()
+    }
+
     /// As [`Servers::enqueue`], for a job whose end depends on when it starts.
     pub fn enqueue_until(&mut self, now: SimTime, end: impl FnOnce(SimTime) -> SimTime) -> SimTime {
         let server = self.free_at.iter_mut().min().expect("there is at least one server");

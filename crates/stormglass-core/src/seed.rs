@@ -247,13 +247,18 @@ impl Stream {
     fn look_further(&mut self, shown: u64) {
         let branch = draws::branch(shown);
         if branch != self.branch {
+            let keeps_place = draws::keeps_place();
             let mut hasher = Sha256::new();
-            hasher.update(b"stormglass branch 1");
+            hasher.update(if keeps_place { b"stormglass redraw 1" } else { b"stormglass branch 1" });
             hasher.update(self.key);
             hasher.update(branch.to_le_bytes());
             let key = hasher.finalize().into();
             draws::name(&key, || draws::name_of(&self.key));
-            *self = Stream::new(key, branch);
+            let drawn = if keeps_place { self.drawn } else { 0 };
+            *self = Stream { drawn, ..Stream::new(key, branch) };
+            if !drawn.is_multiple_of(AHEAD) {
+                self.fill_buffer();
+            }
         }
         draws::note(&self.key, self.drawn);
     }

@@ -3,6 +3,9 @@
 mod speed;
 
 use crate::profile::{DeviceProfile, Slowdown};
+pub use speed::Stall;
+
+use serde::Serialize;
 use speed::Speed;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +23,17 @@ use stormglass_core::{Seed, SimTime};
 /// take longer.
 #[derive(Clone, Debug)]
 pub struct Device(Arc<Shared>);
+
+/// The state of a device at a time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DeviceState {
+    /// The number of servers that process a request. 0 if the profile has no `queue-depth`.
+    pub busy: usize,
+    /// When the requests that have arrived are done; `None` if they are.
+    pub busy_until: Option<SimTime>,
+    /// The stalls that are known: drawn ones as far as a request has looked, and those of faults.
+    pub stalls: Vec<Stall>,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -81,6 +95,19 @@ impl Device {
         match servers {
             Some(servers) => servers.enqueue_until(at, |start| speed.end_of(start, work)),
             None => speed.end_of(at, work),
+        }
+    }
+
+    /// Returns the state as of `now`. Draws nothing: of drawn stalls it knows those that requests have asked
+    /// for.
+    pub fn state(&self, now: SimTime) -> DeviceState {
+        let state = self.lock();
+        let busy = state.servers.as_ref().map_or(0, |servers| servers.busy(now));
+        let idle_at = state.servers.as_ref().map_or(SimTime::ZERO, Servers::idle_at).max(state.next_byte);
+        DeviceState {
+            busy,
+            busy_until: (idle_at > now).then_some(idle_at),
+            stalls: state.speed.stalls().collect(),
         }
     }
 

@@ -12,7 +12,7 @@ pub(crate) use in_flight::{InFlight, OperationSleep};
 pub(crate) use state::{State, WriteAt, is_aligned};
 
 use crate::deferred::DeferredLatency;
-use crate::device::Device;
+use crate::device::{Device, DeviceState};
 use crate::fault::{DiskRule, InvalidRule};
 use crate::operation::{Counters, Operation};
 use crate::power::{DrawnLoss, Loss};
@@ -38,6 +38,23 @@ pub struct Disk {
     deferred: Option<DeferredLatency>,
     /// The user of the process that uses this handle.
     user: User,
+}
+
+/// The state of a disk at a time.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct DiskState {
+    /// The bytes that all files occupy or reserve, in whole pages.
+    pub used_bytes: u64,
+    /// The bytes in the page cache that are not durable.
+    pub dirty_bytes: u64,
+    /// How many of them the kernel has sent to the device.
+    pub write_back_bytes: u64,
+    /// The number of operations that were started.
+    pub operations: u64,
+    /// Whether it is mounted read-only.
+    pub is_read_only: bool,
+    /// The device, which it may share with other disks.
+    pub device: DeviceState,
 }
 
 #[derive(Debug)]
@@ -133,6 +150,30 @@ impl Disk {
     /// Returns how many operations were started, failed ones included.
     pub fn operations(&self) -> u64 {
         self.lock().operations
+    }
+
+    /// Returns the state as of now: what a run that ends here leaves. It does the write-back that is due,
+    /// which may draw.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a run.
+    pub fn state(&self) -> DiskState {
+        let (now, device) = (rt::now(), &self.shared.device);
+        let mut state = self.lock();
+        state.write_back(now, device);
+        let (dirty_bytes, write_back_bytes) = state.dirty();
+        let (used_bytes, operations) = (state.tree.allocated(), state.operations);
+        let is_read_only = state.tree.read_only;
+        drop(state);
+        DiskState {
+            used_bytes,
+            dirty_bytes,
+            write_back_bytes,
+            operations,
+            is_read_only,
+            device: device.state(now),
+        }
     }
 
     /// Returns the number, failures, bytes and time of operations of each kind.

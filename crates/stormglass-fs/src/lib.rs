@@ -75,9 +75,9 @@ mod write_back;
 
 #[cfg(madsim)]
 mod simulated {
-    pub use crate::device::Device;
+    pub use crate::device::{Device, DeviceState, Stall};
     pub use crate::directory::{DirBuilder, DirEntry, ReadDir};
-    pub use crate::disk::{Disk, FaultGuard, Snapshot};
+    pub use crate::disk::{Disk, DiskState, FaultGuard, Snapshot};
     pub use crate::file::{File, OpenOptions};
     pub use crate::metadata::{FileTimes, FileType, Metadata};
     pub use crate::mount::Mount;

@@ -107,6 +107,11 @@ impl WriteBack {
         self.in_flight.push_back(Batch { done, chunks, bytes });
     }
 
+    /// Returns the bytes in flight to the device.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.in_flight.iter().map(|batch| batch.bytes).sum()
+    }
+
     /// Returns the in-flight write-back of a file: when it completes, and how many bytes.
     pub(crate) fn in_flight_of(&self, inode: Inode) -> Option<(SimTime, u64)> {
         let of_file = |batch: &Batch| {

@@ -197,7 +197,7 @@ mod simulated {
     pub use crate::link::Counters;
     pub use crate::location::Location;
     pub use crate::names::{ToSocketAddrs, lookup_host};
-    pub use crate::netstat::Netstat;
+    pub use crate::netstat::{Netstat, Socket};
     pub use crate::network::Network;
     pub use crate::partition::Partition;
     pub use crate::profile::{LinkProfile, NetProfile};

@@ -1,8 +1,10 @@
 //! A snapshot of a network: ports, sockets, links.
 
+use crate::fault::Action;
 use crate::link::Counters;
 use crate::network::Network;
 use crate::ports::Protocol;
+use crate::queue::QueuedMessage;
 use crate::registry::Side;
 use std::fmt;
 use std::net::SocketAddr;
@@ -76,6 +78,17 @@ impl Network {
         let links =
             links.iter().map(|link| (link.names.0.to_string(), link.names.1.to_string(), link.counters()));
         Netstat { ports, sockets, links: links.collect() }
+    }
+
+    /// Returns the messages that holds have queued, in the order of the holds.
+    pub fn held(&self) -> Vec<QueuedMessage> {
+        let mut held = Vec::new();
+        self.shared.faults.each(|_, rule| {
+            if let Action::Hold(queue) = &rule.effect {
+                held.extend(queue.list());
+            }
+        });
+        held
     }
 
     /// Resets the connections between hosts whose names match these shell wildcard patterns, at

@@ -83,21 +83,24 @@ pub(crate) fn step_at<'a>(trace: &'a Trace, node: &str, at: SimTime) -> Option<&
 
 /// Returns the last status of each of the node's parts in one line; empty if it reports none.
 fn statuses(trace: &Trace, wait: &Wait, deadline: SimTime) -> String {
+    let now = statuses_at(trace, &wait.node, deadline);
+    if now.is_empty() {
+        return String::new();
+    }
+    let all: Vec<String> = now.iter().map(|(what, state)| format!("{what} {state}")).collect();
+    format!("Its status at that time: {}\n", all.join(", "))
+}
+
+/// Returns the last status of each of a node's parts at a time, in the order of their first report.
+pub(crate) fn statuses_at(trace: &Trace, node: &str, at: SimTime) -> Vec<(String, String)> {
     let reported = trace.events.iter().filter(|event| {
-        event.kind == Kind::Status
-            && event.at_nanos <= deadline.as_nanos()
-            && trace.text(event.node) == wait.node
+        event.kind == Kind::Status && event.at_nanos <= at.as_nanos() && trace.text(event.node) == node
     });
-    // In the order of their first report.
     let mut now: IndexMap<&str, &str> = IndexMap::new();
     for event in reported {
         if let Some((what, state)) = trace.text(event.subject).split_once(": ") {
             now.insert(what, state);
         }
     }
-    if now.is_empty() {
-        return String::new();
-    }
-    let all: Vec<String> = now.iter().map(|(what, state)| format!("{what} {state}")).collect();
-    format!("Its status at that time: {}\n", all.join(", "))
+    now.into_iter().map(|(what, state)| (what.to_string(), state.to_string())).collect()
 }

@@ -1,11 +1,13 @@
 //! The page of a run: one HTML file that shows it, without external resources.
 //!
 //! In reading order: `bands`, the faults; `lives`, the states of processes;
-//! `roles`; `log`, the lines of the log; `waits` with their critical paths; `headline`, the words on top; `columns`, the events
+//! `roles`; `log`, the lines of the log; `chance`, the curve that `blame` computes; `waits` with their critical paths;
+//! `headline`, the words on top; `columns`, the events
 //! in a compact form; `document`, all of it as data. The scripts and the style are files in
 //! `templates/run/`.
 
 mod bands;
+mod chance;
 mod columns;
 mod document;
 mod headline;
@@ -15,9 +17,11 @@ mod roles;
 mod waits;
 
 pub use bands::PlannedFault;
+pub use chance::{Chance, ChancePoint, Jump};
 
+use crate::lanes::Lanes;
 use document::Document;
-use stormglass_core::{Identity, Outcome, Trace, Wait};
+use stormglass_core::{Identity, Outcome, SimTime, Trace, Wait};
 
 /// What a page shows.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +40,8 @@ pub struct Shown<'a> {
     pub faults: &'a [PlannedFault],
     /// The wait that is shown first. Default: the one that the verdict names, else the longest.
     pub wait: Option<&'a Wait>,
+    /// The chance of failing over time, if it is known.
+    pub chance: Option<&'a Chance>,
 }
 
 const TEMPLATE: &str = include_str!("../templates/run/page.html");
@@ -44,12 +50,13 @@ const STYLES: [&str; 2] =
     [include_str!("../templates/run/page.css"), include_str!("../templates/run/panels.css")];
 
 /// The scripts, in the order of dependence.
-const SCRIPTS: [&str; 15] = [
+const SCRIPTS: [&str; 16] = [
     include_str!("../templates/run/data.js"),
     include_str!("../templates/run/model.js"),
     include_str!("../templates/run/view.js"),
     include_str!("../templates/run/canvas.js"),
     include_str!("../templates/run/frame.js"),
+    include_str!("../templates/run/chance.js"),
     include_str!("../templates/run/lanes.js"),
     include_str!("../templates/run/relations.js"),
     include_str!("../templates/run/overview.js"),
@@ -68,7 +75,7 @@ const SCRIPTS: [&str; 15] = [
 ///
 /// Never: the data of a run is plain data.
 pub fn html(shown: &Shown<'_>) -> String {
-    let (document, bytes) = Document::of(shown.trace, shown.outcome, shown.faults, shown.wait);
+    let (document, bytes) = Document::of(shown.trace, shown.outcome, shown.faults, shown.wait, shown.chance);
     let Identity { scenario, seed, model, profile, build, .. } = shown.identity;
     let headline = &document.headline;
     let data = serde_json::to_string(&document).expect("the data of a run is plain data");
@@ -102,6 +109,25 @@ pub fn html(shown: &Shown<'_>) -> String {
     )
 }
 
+const COMPARISON: &str = include_str!("../templates/compare.html");
+
+/// Renders a page with two runs under each other, which show the same time, and the text of their
+/// difference. `names` are what the runs are called.
+pub fn comparison(names: &[String; 2], text: &str, runs: [&Shown<'_>; 2]) -> String {
+    let [one, other] = names;
+    fill(
+        COMPARISON,
+        &[
+            ("title", &escape(&format!("{one} and {other}"))),
+            ("text", &escape(text)),
+            ("one", &escape(one)),
+            ("other", &escape(other)),
+            ("first", &escape(&html(runs[0]))),
+            ("second", &escape(&html(runs[1]))),
+        ],
+    )
+}
+
 /// Replaces each `{{name}}` of a template by its value. What a value contains is not replaced.
 ///
 /// # Panics
@@ -122,6 +148,19 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
 /// Returns text with the characters escaped that HTML gives a meaning.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// Returns the components that a node leads at a time, each with its term.
+pub(crate) fn leads_at(trace: &Trace, node: &str, at: SimTime) -> Vec<(String, u64)> {
+    let lanes = Lanes::of(trace);
+    let Some(lane) = lanes.named(node) else { return Vec::new() };
+    let ended = trace.events.last().map_or(at, |event| SimTime::from_nanos(event.at_nanos).max(at));
+    let lives = lives::Life::of(trace, &lanes, &[], ended);
+    let roles = roles::Role::of(trace, &lanes, &lives, ended).into_iter();
+    let now = roles.filter(|role| {
+        role.lane == lane && role.from <= at.as_nanos() && (at.as_nanos() < role.to || at == ended)
+    });
+    now.map(|role| (role.component, role.term)).collect()
 }
 
 #[cfg(test)]

@@ -135,7 +135,9 @@ impl Difference {
         Some(found)
     }
 
-    fn of_events(a: &Trace, b: &Trace) -> Option<Difference> {
+    /// Returns the first event in which two traces differ, whose events were kept. Names are compared, not
+    /// the numbers of symbols.
+    pub fn of_events(a: &Trace, b: &Trace) -> Option<Difference> {
         let longest = a.events.len().max(b.events.len());
         let differs = |&index: &usize| event_text(a, index) != event_text(b, index);
         // The names are compared once, not for each event.

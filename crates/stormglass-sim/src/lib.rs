@@ -5,7 +5,7 @@
 //! CPUs, and turns what happened into an outcome. Nothing is kept between runs.
 //!
 //! In reading order, which is the order of dependence: [`error`], [`preset`], [`parameter_set`], [`cpu`], [`profile`], `log_filter` and [`run_settings`] (what
-//! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], `active_faults`,
+//! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], [`state`], `active_faults`,
 //! [`world`], [`client`], `must_happen`, `one_shot`, [`mod@scenario`], [`settings`], `leak`, `log`, [`run`] and
 //! [`mod@check`].
 //!
@@ -68,6 +68,8 @@ pub mod restart;
 
 pub mod node;
 
+pub mod state;
+
 mod active_faults;
 mod lifecycle;
 pub mod world;
@@ -103,6 +105,7 @@ pub use run::{Played, Run, silence_panics};
 pub use run_settings::RunSettings;
 pub use scenario::{AnyScenario, Exhibit, RunDefaults, Scenario};
 pub use settings::{Settings, all_parameters};
+pub use state::RunState;
 pub use stormglass_macros::{Parameters, scenario, test};
 pub use stormglass_rt::Leaks;
 pub use values::Values;

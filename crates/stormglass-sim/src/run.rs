@@ -1,12 +1,15 @@
 //! Runs: a scenario, its settings and a seed determine an outcome and a trace.
 
+use crate::error::SettingsError;
 use crate::leak;
 use crate::log::Log;
 use crate::log_filter::LogFilter;
 use crate::scenario::AnyScenario;
 use crate::settings::Settings;
+use crate::state::RunState;
 use crate::world::World;
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::time::Duration;
@@ -25,6 +28,15 @@ pub struct Run<'a> {
     settings: Settings,
     seed: Seed,
     branches: Vec<Branch>,
+    redraw: Option<Redraw>,
+    until: Option<SimTime>,
+}
+
+/// After how many draws a run has another random environment, and which.
+#[derive(Clone, Copy)]
+struct Redraw {
+    draws: u64,
+    environment: u64,
 }
 
 /// The result of a run.
@@ -71,7 +83,7 @@ impl<'a> Run<'a> {
     /// Returns a run of this scenario. Playing it panics if the settings were resolved for a
     /// scenario with other parameters.
     pub fn new(scenario: &'a dyn AnyScenario, settings: Settings, seed: Seed) -> Run<'a> {
-        Run { scenario, settings, seed, branches: Vec::new() }
+        Run { scenario, settings, seed, branches: Vec::new(), redraw: None, until: None }
     }
 
     /// Returns a run that is equal until the first branch and draws other random numbers after
@@ -79,6 +91,31 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn branching(self, branches: Vec<Branch>) -> Run<'a> {
         Run { branches, ..self }
+    }
+
+    /// Returns a run that is equal until its first `draws` draws are taken, counted over all streams, and
+    /// has the random environment of this number (1 and up) after that: see [`Draws::redraw_after`].
+    /// Draws of a generated plan count, and so do draws that a constant latency skips.
+    #[must_use]
+    pub fn redrawing(self, draws: u64, environment: u64) -> Run<'a> {
+        Run { redraw: Some(Redraw { draws, environment }), ..self }
+    }
+
+    /// Returns a run that ends at this time at the latest, as if its horizon were there; the world does not
+    /// notice before.
+    #[must_use]
+    pub fn ending_at(self, until: SimTime) -> Run<'a> {
+        Run { until: Some(until), ..self }
+    }
+
+    /// Returns a run in the same random environment with other values of single parameters, in order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::resolve`].
+    pub fn with_assignments(self, assignments: &[(&str, &str)]) -> Result<Run<'a>, SettingsError> {
+        let settings = self.settings.with_assignments(self.scenario, assignments)?;
+        Ok(Run { settings, ..self })
     }
 
     /// Returns what is needed to play the run again with this build.
@@ -137,6 +174,39 @@ impl<'a> Run<'a> {
         on_new_thread(|| self.play_here(keep))
     }
 
+    /// Plays the run on a new thread until this time, and returns the state of the world then. That ends
+    /// the run: a run that is played to its end is not the other half of it, but the same run again.
+    ///
+    /// # Panics
+    ///
+    /// As [`Run::play`].
+    pub fn state_at(&self, at: SimTime) -> RunState {
+        let run = self.clone().ending_at(at);
+        let mut found = None;
+        let logged = on_new_thread(|| {
+            let logged = run.play_with_log(Keep::Nothing, false, Some(&mut found));
+            (logged, found)
+        });
+        logged.1.unwrap_or_else(|| RunState {
+            at: logged.0.played.outcome.ended,
+            nodes: Vec::new(),
+            waits: Vec::new(),
+            held: Vec::new(),
+            scenario: BTreeMap::new(),
+        })
+    }
+
+    /// Plays the run on a new thread, and keeps its events and its draws. The draws of a run with
+    /// [`Run::redrawing`] are not logged.
+    ///
+    /// # Panics
+    ///
+    /// As [`Run::play`].
+    pub fn play_with_draws(&self) -> (Played, Draws) {
+        let Logged { played, draws } = self.play_logged(Thread::default());
+        (played, draws)
+    }
+
     /// Plays the run on a new thread in this state, and keeps its events and draws.
     pub(crate) fn play_logged(&self, thread: Thread) -> Logged {
         on_new_thread(|| {
@@ -149,22 +219,25 @@ impl<'a> Run<'a> {
             let blocks =
                 (0..if thread.has_other_addresses { 512 } else { 0 }).map(|block| vec![0u8; 8 + block * 8]);
             let blocks: Vec<_> = blocks.collect();
-            let logged = self.play_with_log(Keep::Events, true);
+            let logged = self.play_with_log(Keep::Events, true, None);
             drop(blocks);
             logged
         })
     }
 
     fn play_here(&self, keep: Keep) -> Played {
-        self.play_with_log(keep, false).played
+        self.play_with_log(keep, false, None).played
     }
 
-    fn play_with_log(&self, keep: Keep, logs_draws: bool) -> Logged {
+    /// Plays the run on this thread; `state` receives the state of the world at its end.
+    fn play_with_log(&self, keep: Keep, logs_draws: bool, state: Option<&mut Option<RunState>>) -> Logged {
         let (limits, profile) = (self.settings.run(), self.settings.profile().clone());
         let recorder = Recorder::new(keep);
         recorder.limit_turns(limits.turns);
-        if logs_draws {
-            Draws::log(&recorder);
+        match self.redraw {
+            Some(Redraw { draws, environment }) => Draws::redraw_after(draws, environment),
+            None if logs_draws => Draws::log(&recorder),
+            None => {}
         }
         rt::panics::install_hook();
         let _run = rt::enter_run(&recorder);
@@ -177,7 +250,7 @@ impl<'a> Run<'a> {
         let _processes = rt::ProcessTracker::new(&runtime);
         let mut tasks = None;
         let result = {
-            let world = world.clone();
+            let (world, at_end) = (world.clone(), world.clone());
             let _watch = rt::leaks::watch(limits.leaks, self.seed.stream("entropy of the system"));
             catch_unwind(AssertUnwindSafe(|| {
                 runtime.block_on(async {
@@ -191,7 +264,11 @@ impl<'a> Run<'a> {
                     world.schedule_faults();
                     let scenario =
                         rt::scoped(&recorder, scope, self.scenario.play_with(world, self.settings.own()));
-                    self.follow(scenario, limits.horizon).await;
+                    let mut scenario = pin!(scenario);
+                    self.follow(scenario.as_mut(), limits.horizon).await;
+                    if let Some(state) = state {
+                        *state = Some(at_end.run_state());
+                    }
                     rt::now()
                 })
             }))
@@ -236,14 +313,15 @@ impl<'a> Run<'a> {
     /// Polls the scenario, branch by branch, until it ends or the horizon is reached.
     async fn follow(&self, scenario: impl Future<Output = ()>, horizon: Duration) {
         let mut scenario = pin!(scenario);
-        for branch in &self.branches {
+        let end = (SimTime::ZERO + horizon).min(self.until.unwrap_or(SimTime::MAX));
+        for branch in self.branches.iter().take_while(|branch| branch.at < end) {
             let until = branch.at.saturating_since(rt::now());
             if rt::timeout(until, scenario.as_mut()).await.is_some() {
                 return;
             }
             branch.take();
         }
-        rt::timeout((SimTime::ZERO + horizon).saturating_since(rt::now()), scenario).await;
+        rt::timeout(end.saturating_since(rt::now()), scenario).await;
     }
 }
 

@@ -71,6 +71,23 @@ impl Settings {
         Settings::read(scenario, values, model, profile)
     }
 
+    /// Returns these settings of a scenario with other values of single parameters, in order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::resolve`].
+    pub fn with_assignments(
+        &self,
+        scenario: &dyn AnyScenario,
+        assignments: &[(&str, &str)],
+    ) -> Result<Settings, SettingsError> {
+        let mut values = self.values.clone();
+        for (key, text) in assignments {
+            values.assign(key, text)?;
+        }
+        Settings::read(scenario, values, &self.model, &self.profile_name)
+    }
+
     /// Reads and validates the values, which nothing else does.
     fn read(
         scenario: &dyn AnyScenario,

@@ -7,8 +7,10 @@ use crate::lifecycle::CurrentProcess;
 use crate::node::Node;
 use crate::profile::Profile;
 use crate::run_settings::RunSettings;
+use crate::state::{self, Addition, RunState};
 use madsim::net::NetSim;
 use madsim::runtime::{Handle, NodeHandle};
+use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -65,6 +67,8 @@ struct State {
     waits: Vec<Wait>,
     violation: Option<Verdict>,
     requirements: Requirements,
+    /// What the scenario adds to the state at a time.
+    additions: BTreeMap<String, Addition>,
     /// The mounts that connect `stormglass_fs` on a node to its disk, and sockets of
     /// `stormglass_net` to its host.
     disks: Vec<fs::Mount>,
@@ -171,7 +175,7 @@ impl World {
     /// ```
     pub fn node_at(&self, name: &str, location: Location) -> Node {
         let shared = &self.shared;
-        if let Some(node) = self.state().nodes.get(name) {
+        if let Some(node) = self.state_mut().nodes.get(name) {
             return node.clone();
         }
         let machine = &*location.machine_name().to_string();
@@ -181,7 +185,7 @@ impl World {
             device: Device::new(machine, &profile.disk.device, shared.seed),
         };
         let Machine { cores, device } =
-            self.state().machines.entry(machine.to_string()).or_insert_with(machine_of).clone();
+            self.state_mut().machines.entry(machine.to_string()).or_insert_with(machine_of).clone();
         let (device, device_name) = if profile.machine.shared_disk {
             (device, machine)
         } else {
@@ -209,7 +213,7 @@ impl World {
         };
         node.mount_workers();
         let process = rt::mount(node.id, CurrentProcess(node.clone()));
-        let mut state = self.state();
+        let mut state = self.state_mut();
         state.processes.push((node.signals.mount_on(node.id), process));
         state.disks.push(node.disk.mount_on(node.id));
         state.hosts.push(node.host.mount_on(node.id));
@@ -235,7 +239,7 @@ impl World {
 
     /// Marks a node as one that runs code of the test.
     pub(crate) fn mark_as_client(&self, node: &Node) {
-        self.state().clients.insert(node.name.clone());
+        self.state_mut().clients.insert(node.name.clone());
     }
 
     /// Records that a client was killed while its main function ran.
@@ -247,7 +251,7 @@ impl World {
     /// Returns the nodes that a pattern of a plan selects, in the order of names: a client only by
     /// its own name.
     pub(crate) fn selected(&self, pattern: &Pattern) -> Vec<Node> {
-        let state = self.state();
+        let state = self.state_mut();
         let is_selected = |node: &&Node| {
             pattern.matches(&node.name)
                 && (pattern.as_str() == node.name || !state.clients.contains(&node.name))
@@ -257,12 +261,12 @@ impl World {
 
     /// Returns every node in the order of names.
     pub(crate) fn all_nodes(&self) -> Vec<Node> {
-        self.state().nodes.values().cloned().collect()
+        self.state_mut().nodes.values().cloned().collect()
     }
 
     /// Calls `access` with the plan's faults.
     pub(crate) fn with_faults<T>(&self, access: impl FnOnce(&mut Faults) -> T) -> T {
-        access(&mut self.state().faults)
+        access(&mut self.state_mut().faults)
     }
 
     /// Ends every task on the nodes and in the network.
@@ -295,7 +299,7 @@ impl World {
         let began = rt::now();
         recorder.record(began, Kind::WaitBegin, subject, Duration::ZERO, deadline.as_nanos() as u64);
         let index = {
-            let mut state = self.state();
+            let mut state = self.state_mut();
             let length = Length::Censored(Duration::ZERO);
             let (name, node) = (name.to_string(), node.to_string());
             let (end, parameter) = (EventId::START, parameter.map(Cow::Borrowed));
@@ -313,7 +317,7 @@ impl World {
         if result.is_some() {
             end = recorder.record(now, Kind::WaitEnd, subject, length, 0);
         }
-        let wait = &mut self.state().waits[index];
+        let wait = &mut self.state_mut().waits[index];
         wait.length = if result.is_some() { Length::Observed(length) } else { Length::Censored(length) };
         wait.end = end;
         result
@@ -322,7 +326,7 @@ impl World {
     /// Reports that a property does not hold, which is the run's verdict. Only the first report
     /// counts. The current wait, or else the last one, is appended to its evidence.
     pub fn violated(&self, property: &str, evidence: impl Into<String>) {
-        let state = self.state();
+        let state = self.state_mut();
         if state.violation.is_some() {
             return;
         }
@@ -340,7 +344,7 @@ impl World {
         let violation = Verdict::Violated { property: property.into(), evidence };
         // The report is an event with the verdict's text, so that its causes can be followed.
         self.note(&violation.to_string());
-        self.state().violation = Some(violation);
+        self.state_mut().violation = Some(violation);
     }
 
     /// Records a note in the trace, which `replay` shows.
@@ -355,15 +359,73 @@ impl World {
         rt::record_status(self.recorder(), what, state);
     }
 
+    /// Adds something of the scenario to the state that `replay --at` prints. `state` is called when the
+    /// state at a time is asked for, which ends that run; in all other runs it is never called. A later
+    /// addition with the same name replaces an earlier one.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use std::time::Duration;
+    /// use stormglass_core::{Seed, SimTime};
+    /// use stormglass_sim::{Run, Scenario, Settings, World, scenario};
+    ///
+    /// struct Counts;
+    ///
+    /// /// Counts to ten, once a second
+    /// #[scenario]
+    /// impl Scenario for Counts {
+    ///     async fn play(&self, world: World) {
+    ///         let count = Arc::new(Mutex::new(0));
+    ///         let counted = count.clone();
+    ///         world.state("count", move || *counted.lock().unwrap());
+    ///         for number in 1..=10 {
+    ///             stormglass_rt::sleep(Duration::from_secs(1)).await;
+    ///             *count.lock().unwrap() = number;
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let settings = Settings::resolve(&Counts, None, "quiet", &[])?;
+    /// let run = Run::new(&Counts, settings, Seed(1));
+    /// let state = run.state_at(SimTime::from(Duration::from_millis(3_500)));
+    /// assert_eq!(state.scenario["count"], 3);
+    /// # Ok::<(), stormglass_sim::SettingsError>(())
+    /// ```
+    pub fn state<T: Serialize>(&self, name: &str, state: impl Fn() -> T + Send + 'static) {
+        let value = move || {
+            let value = serde_json::to_value(state());
+            value.unwrap_or_else(|error| format!("it cannot be serialized: {error}").into())
+        };
+        self.state_mut().additions.insert(name.to_string(), Box::new(value));
+    }
+
+    /// Returns the state of the run as of now.
+    pub(crate) fn run_state(&self) -> RunState {
+        let (at, nodes) = (rt::now(), self.all_nodes());
+        // A closure of the scenario may use the world.
+        let additions = std::mem::take(&mut self.state_mut().additions);
+        let scenario = additions.iter().map(|(name, value)| (name.clone(), value())).collect();
+        let waits = self.state_mut().waits.clone();
+        let is_open =
+            |wait: &Wait| wait.end == EventId::START && wait.length == Length::Censored(Duration::ZERO);
+        RunState {
+            at,
+            nodes: state::of_nodes(&nodes, self.network()),
+            waits: state::open_waits(&waits, is_open, at),
+            held: state::held(self.network()),
+            scenario,
+        }
+    }
+
     /// Calls `access` with what the scenario requires to happen.
     pub(crate) fn requirements<T>(&self, access: impl FnOnce(&mut Requirements) -> T) -> T {
-        access(&mut self.state().requirements)
+        access(&mut self.state_mut().requirements)
     }
 
     /// Returns what the run's reports and waits say: the verdict, the waits, including those that
     /// the end of the run censored, and what the scenario requires to happen.
     pub(crate) fn judge(&self, ended: SimTime) -> Judgement {
-        let state = self.state();
+        let state = self.state_mut();
         let mut waits = state.waits.clone();
         for wait in &mut waits {
             if wait.end == EventId::START {
@@ -377,7 +439,7 @@ impl World {
         Judgement { verdict, waits, sometimes: state.requirements.sometimes.clone(), too_few }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state_mut(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,6 +12,7 @@
 //!   shards;
 //! - [`answers`] turns counts into deadlines, comparisons, a frontier and sensitivities;
 //! - [`splitting`] estimates probabilities that are too small to count (importance splitting);
+//! - [`tipping`] finds the random draws that tipped a run over, and the chance of failing before and after;
 //! - [`calibration`] fits a machine profile to real logs.
 //!
 //! Without the feature `sweep` there are only [`pool`], [`seeds`], [`sometimes`] and
@@ -48,6 +49,8 @@ pub mod splitting;
 pub mod sweep;
 #[cfg(feature = "sweep")]
 pub mod tally;
+#[cfg(feature = "sweep")]
+pub mod tipping;
 
 pub use pool::in_order;
 pub use seeds::Seeds;

@@ -55,6 +55,7 @@ impl Member {
             self.trim().await?;
         }
         self.update_role();
+        self.keep_standing();
         Ok(())
     }
 

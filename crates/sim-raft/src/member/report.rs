@@ -5,7 +5,9 @@ use super::Member;
 use crate::facts::{Fact, Position};
 use crate::known_nodes::{KnownNodes, publish};
 use crate::nodes::NodeId;
+use crate::standing::{Role, Standing};
 use crate::status::Status;
+use raft::StateRole;
 use raft::eraftpb::Entry;
 use std::time::Duration;
 use stormglass_core::Kind;
@@ -56,6 +58,23 @@ impl Member {
         self.nodes_seen = nodes.version;
         let hosts = nodes.nodes.iter().filter(|(id, _)| **id != self.me);
         self.transport.set_hosts(hosts.map(|(&id, node)| (id, node.name.clone())).collect());
+    }
+
+    /// Keeps where the member stands, for those who look.
+    pub(super) fn keep_standing(&self) {
+        let raft = &self.raw_node.raft;
+        let role = match raft.state {
+            StateRole::Leader => Role::Leader,
+            StateRole::Candidate | StateRole::PreCandidate => Role::Candidate,
+            StateRole::Follower => Role::Follower,
+        };
+        self.standing.set(Some(Standing {
+            role,
+            term: raft.term,
+            commit: raft.raft_log.committed,
+            applied: self.applied,
+            last: raft.raft_log.last_index(),
+        }));
     }
 
     /// Records a log line with the current term.

@@ -6,7 +6,7 @@ use sim_raft::check::RaftCheck;
 use sim_raft::facts::Fact;
 use sim_raft::storage::RaftStore;
 use sim_raft::{MetadataClient, MetadataServer, NodesConfiguration, Refusal, ServerConfig};
-use sim_raft::{NodesWatch, publish};
+use sim_raft::{NodesWatch, StandingCell, publish};
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -200,7 +200,16 @@ impl Process {
             settings: self.settings.raft.clone(),
         };
         let server = MetadataServer::new(config, self.world.seed(), host, store, incoming, known);
-        server.with_stop_signal(stop).run(listener).await.map_err(|error| error.to_string())
+        let standing = StandingCell::default();
+        let kept = standing.clone();
+        let name = format!("metadata server of {}", self.node.name());
+        self.world.state(&name, move || kept.get());
+        server
+            .with_stop_signal(stop)
+            .with_standing(standing)
+            .run(listener)
+            .await
+            .map_err(|error| error.to_string())
     }
 
     /// Adds the node to the configuration, as every start does, and fetches the newest

@@ -90,6 +90,7 @@ impl Process {
         let server = MetadataServer::new(config, self.seed, self.node.host().clone(), store, requests, nodes);
         let server =
             server.with_stop_signal(self.running.stop.clone()).with_status(self.running.status.clone());
+        let server = server.with_standing(self.running.standing.clone());
         let (recorder, serving) = (self.recorder.clone(), self.running.serving.clone());
         serving.set(true);
         rt::spawn(&self.recorder, "metadata server", async move {

@@ -1,7 +1,7 @@
 //! The handle to a node's process: its statuses, and its shutdown.
 
 use crate::health::{Health, MetadataServerStatus, Statuses};
-use sim_raft::Status;
+use sim_raft::{StandingCell, Status};
 use stormglass_rt::Watch;
 
 /// The handle to a process that was started.
@@ -13,6 +13,8 @@ pub struct Running {
     pub(super) serving: Watch<bool>,
     /// The status of its metadata server.
     pub(super) status: Watch<Status>,
+    /// Where its metadata server stands in Raft.
+    pub(super) standing: StandingCell,
     /// The statuses of its roles.
     pub(super) health: Health,
     /// Whether all steps of its start are done.
@@ -25,6 +27,11 @@ impl Running {
     /// Returns the status of its metadata server.
     pub(crate) fn status(&self) -> &Watch<Status> {
         &self.status
+    }
+
+    /// Returns where its metadata server stands in Raft.
+    pub(crate) fn standing(&self) -> &StandingCell {
+        &self.standing
     }
 
     /// Returns the statuses of its roles.

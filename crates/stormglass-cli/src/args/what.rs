@@ -3,7 +3,7 @@
 use stormglass_sim::{AnyScenario, LogFilter, Settings, SettingsError};
 
 /// The inputs of a run other than scenario and seed.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct What {
     /// The version of the system under test: a shipped model or a TOML file. Default: the
     /// scenario's first model.
@@ -67,7 +67,7 @@ impl What {
 /// The plan without faults.
 pub(crate) const NO_PLAN: &str = "none";
 
-pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
+pub(crate) fn assignment(text: &str) -> Result<(String, String), String> {
     let (key, value) =
         text.split_once('=').ok_or("expected KEY=VALUE, for example disk.sync.delay=200ms".to_string())?;
     if key.is_empty() {

@@ -1,6 +1,7 @@
 //! `explain`: the critical path of a wait.
 
 use crate::args::Explain;
+use crate::commands::diff;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
@@ -42,6 +43,9 @@ struct PartLine<'a> {
 pub(crate) fn explain(context: &Context<'_>, args: Explain, output: &mut Output) -> Result<Exit, CliError> {
     pictures::check(&args.pictures)?;
     let run = context.one(&args.one, output)?;
+    if !args.what_if.is_empty() {
+        return diff::what_if(context, &args, &run, output);
+    }
     let played = run.play(Keep::Events);
     let command = replay_line_of(&args.one, run.seed(), context.test());
     let of_node = args.node.as_deref().and_then(|node| longest(&played.outcome.waits, Some(node)));

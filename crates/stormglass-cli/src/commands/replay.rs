@@ -7,6 +7,7 @@ use crate::output::Output;
 use crate::pictures;
 use crate::runfile::current_build;
 use crate::shell::{again, replay_line_of};
+use crate::state;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -109,6 +110,9 @@ pub(crate) fn replay(context: &Context<'_>, args: Replay, output: &mut Output) -
     let command = replay_line_of(&args.one, run.seed(), context.test());
     pictures::write_all(&args.pictures, &args.one.run, &command, &run, &played, None, output)?;
     let (trace, outcome) = (&played.trace, &played.outcome);
+    if let Some(at) = args.at {
+        return state::state(context, &args.nodes, &run, &played, at.into(), output);
+    }
     let filter = Filter {
         detail: if args.all { Detail::Everything } else { Detail::Story },
         from: args.from.map(Into::into),

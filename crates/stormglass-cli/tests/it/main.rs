@@ -3,7 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "what a test takes for granted")]
 
 mod again;
+#[cfg(feature = "sweep")]
+mod blame;
+mod compacts;
 mod console;
+mod differences;
 mod must_happen;
 mod panics;
+mod states;
 mod tests_of_scenarios;

@@ -1,6 +1,7 @@
 //! How fast a device is at each moment.
 
 use crate::profile::{DeviceProfile, Slowdown, StallProfile};
+use serde::Serialize;
 use std::ops::Range;
 use std::time::Duration;
 use stormglass_core::latency::scaled;
@@ -24,6 +25,19 @@ pub(super) struct Speed {
     stream: Stream,
 }
 
+/// A time in which a device is slow.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Stall {
+    /// When it begins.
+    pub from: SimTime,
+    /// When it ends.
+    pub until: SimTime,
+    /// How many times as long everything takes; infinity is none in JSON.
+    pub factor: f64,
+    /// Whether it was drawn, as against asked for by the profile or a fault.
+    pub is_drawn: bool,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Episode {
     from: SimTime,
@@ -44,6 +58,18 @@ impl Speed {
 
     pub(super) fn stall(&mut self, during: Range<SimTime>, factor: Slowdown) {
         self.planned.push(Episode { from: during.start, until: during.end, factor: factor.get() });
+    }
+
+    /// Returns the stalls that are known, in the order of their starts; of drawn ones the future too, as far
+    /// as a request has looked.
+    pub(super) fn stalls(&self) -> impl Iterator<Item = Stall> {
+        let stall = |is_drawn| {
+            move |&Episode { from, until, factor }: &Episode| Stall { from, until, factor, is_drawn }
+        };
+        let all = self.planned.iter().map(stall(false)).chain(self.drawn.iter().map(stall(true)));
+        let mut all: Vec<Stall> = all.collect();
+        all.sort_by_key(|stall| (stall.from, stall.until));
+        all.into_iter()
     }
 
     /// When work that begins at `start` and takes `work` at full speed is done.

@@ -98,6 +98,11 @@ impl State {
         }
     }
 
+    /// Returns the bytes that are dirty, and how many of them are in flight to the device.
+    pub(super) fn dirty(&self) -> (u64, u64) {
+        (self.tree.dirty(), self.write_back.as_ref().map_or(0, WriteBack::in_flight))
+    }
+
     /// Returns the in-flight write-back of a file: when it completes, and how many bytes.
     pub(super) fn write_back_of(&self, inode: Inode) -> (SimTime, u64) {
         self.write_back.as_ref().and_then(|write_back| write_back.in_flight_of(inode)).unwrap_or_default()

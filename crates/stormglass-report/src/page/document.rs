@@ -1,6 +1,7 @@
 //! The data of a page: what its scripts draw.
 
 use super::bands::{Band, PlannedFault};
+use super::chance::Chance;
 use super::columns::{self, Columns};
 use super::headline::Headline;
 use super::lives::Life;
@@ -40,6 +41,8 @@ pub(super) struct Document<'a> {
     lives: Vec<Life>,
     roles: Vec<Role>,
     log: Vec<ShownLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chance: Option<&'a Chance>,
 }
 
 impl Document<'_> {
@@ -49,6 +52,7 @@ impl Document<'_> {
         outcome: &Outcome,
         faults: &[PlannedFault],
         wait: Option<&Wait>,
+        chance: Option<&'a Chance>,
     ) -> (Document<'a>, Vec<u8>) {
         let ended = trace.events.last().map_or(0, |event| event.at_nanos).max(outcome.ended.as_nanos());
         let end = stormglass_core::SimTime::from_nanos(ended);
@@ -86,6 +90,7 @@ impl Document<'_> {
             faults: bands,
             lives,
             log,
+            chance,
         };
         (document, bytes)
     }

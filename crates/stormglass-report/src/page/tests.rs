@@ -51,12 +51,12 @@ fn page_of(trace: &Trace, outcome: &Outcome, faults: &[PlannedFault]) -> String 
         build,
     };
     let (name, command) = ("my-service", "cargo run -- replay my-service --seed 7");
-    html(&Shown { name, identity: &identity, command, trace, outcome, faults, wait: None })
+    html(&Shown { name, identity: &identity, command, trace, outcome, faults, wait: None, chance: None })
 }
 
 /// Returns the headline of a page: title, reason, and a line for each moment.
 fn headline(trace: &Trace, outcome: &Outcome, faults: &[PlannedFault]) -> String {
-    let (document, _) = Document::of(trace, outcome, faults, None);
+    let (document, _) = Document::of(trace, outcome, faults, None, None);
     let headline = document.headline;
     let mut text = format!("{}\n{}\n", headline.title, headline.reason);
     for moment in headline.moments {

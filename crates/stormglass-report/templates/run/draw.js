@@ -18,6 +18,7 @@ function draw() {
   drawPath();
   drawSelection();
   drawWaits();
+  drawChance();
   drawMoments();
   context.restore();
   drawLabels();

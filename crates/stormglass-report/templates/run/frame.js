@@ -25,6 +25,10 @@ function drawLabels() {
   context.font = font(13, "600");
   if (waitRow.count) label("waits", 12, layout.waits.y + 10, GUTTER, colour.ink);
   if (faultRow.count) label("faults", 12, layout.faults.y + 8, GUTTER, colour.ink);
+  if (source.chance) {
+    label("chance", 12, layout.chance.y + 18, GUTTER, colour.ink);
+    label("of failing", 12, layout.chance.y + 34, GUTTER, colour.ink);
+  }
 }
 
 /** Draws the times on top, over what scrolls. */

@@ -129,6 +129,8 @@ canvas.addEventListener("pointerup", event => {
     chooseWait(wait);
     return openTab("path");
   }
+  const jump = jumpAt(event.offsetX, event.offsetY);
+  if (jump) return select(jump.event);
   select(eventAt(event.offsetX, event.offsetY), { move: false });
 });
 canvas.addEventListener("pointerleave", () => {
@@ -178,6 +180,8 @@ function hover() {
       `wait for ${name} on ${node}`,
       `${lengthOf(length)}, deadline ${lengthOf(deadline)}; click to draw its critical path`,
     ];
+  } else if (jumpAt(x, y)) {
+    lines = [source.chance.failure, jumpAt(x, y).text];
   } else if (fault) {
     lines = [fault.text, `from ${seconds(fault.from)} to ${seconds(fault.to)}`];
   }
@@ -311,6 +315,25 @@ document.addEventListener("keydown", event => {
   act();
 });
 
+// In the comparison of two runs both pages show the same time.
+
+const isFramed = parent !== window;
+let told = "";
+const shownTime = () => `${view.from} ${view.to}`;
+if (isFramed) {
+  onChange(() => {
+    if (shownTime() === told) return;
+    told = shownTime();
+    parent.postMessage({ from: view.from, to: view.to }, "*");
+  });
+  addEventListener("message", event => {
+    if (event.source !== parent) return;
+    show(event.data.from, event.data.to);
+    // A shorter run may show less: the other keeps its time.
+    told = shownTime();
+  });
+}
+
 // The address keeps the time, the wait and the event.
 
 let written = "";
@@ -325,7 +348,7 @@ function writeAddress() {
   if (view.selectedLine) parts.push(`line=${view.selectedLine}`);
   if (view.wait !== null && view.wait !== firstWait) parts.push(`wait=${view.wait}`);
   const address = parts.length ? "#" + parts.join("&") : "#";
-  if (address === written || (address === "#" && !location.hash)) return;
+  if (isFramed || address === written || (address === "#" && !location.hash)) return;
   written = address;
   history.replaceState(null, "", address);
 }

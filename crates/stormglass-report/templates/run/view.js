@@ -159,10 +159,12 @@ const layout = {
   lanes: [],
   waits: { y: 0, height: 0 },
   faults: { y: 0, height: 0 },
+  chance: { y: 0, height: 0 },
 };
 const WAIT_HEIGHT = 20,
   FAULT_HEIGHT = 17,
-  FAULT_ROWS = 3;
+  FAULT_ROWS = 3,
+  CHANCE_HEIGHT = 58;
 
 /** The rows of the faults' labels, so that they do not cover each other. */
 const faultRow = (() => {
@@ -181,7 +183,7 @@ const faultRow = (() => {
 function arrange() {
   place(1);
   if (layout.content < layout.height) {
-    const fixed = layout.waits.height + layout.faults.height + TOP + 20;
+    const fixed = layout.waits.height + layout.faults.height + layout.chance.height + TOP + 20;
     place(Math.min(TALLEST, (layout.height - fixed) / (layout.content - fixed)));
   }
 }
@@ -195,6 +197,8 @@ function place(scale) {
   y += layout.waits.height + (waitRow.count ? 6 : 0);
   layout.faults = { y, height: faultRow.count * FAULT_HEIGHT };
   y += layout.faults.height + (faultRow.count ? 4 : 0);
+  layout.chance = { y, height: source.chance ? CHANCE_HEIGHT : 0 };
+  y += layout.chance.height;
   layout.lanes = source.lanes.map((name, lane) => {
     if (view.hiddenNodes.has(lane)) return null;
     const top = y,

@@ -11,6 +11,7 @@ mod logs;
 mod overlaps;
 mod plans;
 mod processes;
+mod redraws;
 mod runs;
 mod settings;
 mod story;
