@@ -157,6 +157,20 @@ impl Property {
         self.find_with(strategy, holds, 10_000)
     }
 
+    /// As [`Property::find`], for cases that take long: the value is the first one that fails, and is
+    /// not shrunk.
+    ///
+    /// # Panics
+    ///
+    /// Panics if no case fails.
+    pub fn find_shallow<S: Strategy>(
+        &self,
+        strategy: S,
+        holds: impl Fn(&S::Value) -> Result<bool, String>,
+    ) -> Found<S::Value> {
+        self.find_with(strategy, holds, 0)
+    }
+
     /// As [`Property::find`], and shrinks in at most this number of steps.
     pub(super) fn find_with<S: Strategy>(
         &self,

@@ -65,7 +65,7 @@ impl Property {
         judge: impl Fn(&Case, &Played) -> Result<bool, String>,
     ) -> Found<Case> {
         stormglass_sim::silence_panics();
-        self.find_with(cases, |case| play(scenario, case, &judge), 0)
+        self.find_shallow(cases, |case| play(scenario, case, &judge))
     }
 
     fn replay(&self, file: &Path, play: impl Fn(&Case) -> Result<bool, String>) -> Tally {
