@@ -116,13 +116,16 @@ fn planted_defects_of_the_cluster_are_found() {
         ("forgets-idempotency-keys", 10),
         ("acknowledges-before-the-quorum", 60),
         ("snapshots-are-ahead", 10),
-        ("trims-beyond-the-snapshot", 10),
+        ("trims-beyond-the-snapshot", 60),
         ("stores-after-the-seal", 60),
         ("obeys-old-leaders", 60),
     ] {
         let cases = chaos_cases().prop_map(move |mut case| {
             case.assignments.push(("cluster-chaos.repository".into(), "true".into()));
             case.assignments.push(("cluster.canary".into(), canary.into()));
+            // Enough adds for several snapshots and trims.
+            case.assignments.push(("cluster-chaos.duration".into(), "25s".into()));
+            case.assignments.push(("partition.snapshot-records".into(), "50".into()));
             case
         });
         let property = stormglass::property!().cases(at_most);

@@ -54,11 +54,17 @@ fn drawn() -> impl Strategy<Value = Vec<Call<Op>>> {
         }
         Op::Read(*state)
     });
-    (made, proptest::option::of((0..7usize, 0..4u32))).prop_map(|(mut calls, wrong)| {
+    (made, proptest::option::weighted(0.8, (0..7usize, 0..4u32))).prop_map(|(mut calls, wrong)| {
+        let reads = calls.iter_mut().filter_map(|call| match &mut call.operation {
+            Op::Read(value) => Some(value),
+            Op::Write(_) => None,
+        });
+        let mut reads: Vec<_> = reads.collect();
         if let Some((index, value)) = wrong
-            && let Some(Call { operation: Op::Read(read), .. }) = calls.get_mut(index)
+            && !reads.is_empty()
         {
-            *read = value;
+            let len = reads.len();
+            *reads[index % len] = value;
         }
         calls
     })
@@ -74,7 +80,7 @@ fn is_as_all_orders<const DEFECT: bool>(calls: &Vec<Call<Op>>) -> Result<bool, S
 /// The interesting histories are not linearizable.
 #[test]
 fn the_checker_agrees_with_all_orders_of_small_histories() {
-    let tally = stormglass::property!().cases(2_000).at_least(0.05).check(drawn(), is_as_all_orders::<false>);
+    let tally = stormglass::property!().cases(2_000).at_least(0.15).check(drawn(), is_as_all_orders::<false>);
     record(PROPERTY, &tally);
 }
 

@@ -369,6 +369,12 @@ fn drawn() -> impl Strategy<Value = Drawn> {
     (vec(asked(), 0..14), vec(signal(), 0..6), 0u64..1_000)
 }
 
+/// Returns what differs from the model.
+fn reason(error: TestCaseError) -> String {
+    let (TestCaseError::Fail(reason) | TestCaseError::Reject(reason)) = error;
+    reason.message().into()
+}
+
 /// Returns whether two faults overlap that ask for a state of the same node.
 fn overlap(asked: &[Asked]) -> bool {
     let node = |what| match what {
@@ -388,7 +394,7 @@ fn overlap(asked: &[Asked]) -> bool {
 #[test]
 fn any_overlapping_faults_have_the_states_of_the_model() {
     let tally = stormglass::property!().cases(24).at_least(0.4).check(drawn(), |(asked, signals, seed)| {
-        compare(asked, signals, *seed).map_err(|error| error.to_string())?;
+        compare(asked, signals, *seed).map_err(reason)?;
         Ok(overlap(asked))
     });
     record(PROPERTY, &tally);
@@ -412,7 +418,7 @@ fn states_that_end_too_early_are_found() {
         };
         let played: Vec<Asked> = asked.iter().map(early).collect();
         let seen = play(&played, signals, *seed);
-        compare_with(&seen, asked, signals).map_err(|error| error.to_string())?;
+        compare_with(&seen, asked, signals).map_err(reason)?;
         Ok(true)
     });
     record_planted("node lives", "states that end with the first of two faults", &found, 30);
