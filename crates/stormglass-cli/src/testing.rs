@@ -29,6 +29,7 @@ use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
+use stormglass_core::rate::upper_bound_without_failures;
 use stormglass_core::{Keep, Outcome, Seed, Verdict};
 use stormglass_report::failure;
 use stormglass_report::timeline::{self, Detail, Filter, Look};
@@ -259,8 +260,8 @@ pub fn test_path(module: &str, function: &str) -> String {
 }
 
 /// Returns what a number of runs without a failure says about the rate of failures: its upper
-/// bound at a confidence of 95 %, the p for which (1 - p)ⁿ is 5 %.
+/// bound at a confidence of 95 %.
 fn bound(runs: u64) -> String {
-    let percent = (1.0 - 0.05f64.powf(1.0 / runs as f64)) * 100.0;
+    let percent = upper_bound_without_failures(runs) * 100.0;
     format!("the failure rate is below {percent:.1} % (95 % confidence)")
 }

@@ -16,7 +16,8 @@
 //! 11. [`mod@wait`], [`outcome`], [`requirements`]: waits with a deadline, how the run ended, and what had to happen.
 //! 12. [`critical_path`]: what a wait was spent on, from the causes of events.
 //! 13. [`linearizability`]: whether a history of operations on one object is linearizable.
-//! 14. [`identity`]: the inputs from which a run can be repeated.
+//! 14. [`rate`]: what runs without a failure say about the rate of failures.
+//! 15. [`identity`]: the inputs from which a run can be repeated.
 //!
 //! **Invariant:** nothing here uses madsim, a thread, the environment or a wall clock.
 
@@ -34,6 +35,7 @@ mod math;
 pub mod outcome;
 pub mod process;
 pub mod queue;
+pub mod rate;
 pub mod recorder;
 pub mod requirements;
 pub mod scope;

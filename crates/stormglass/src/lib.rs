@@ -20,3 +20,6 @@ pub use stormglass_core as core;
 pub use stormglass_fs as fs;
 pub use stormglass_net as net;
 pub use stormglass_plan as plan;
+
+#[cfg(all(madsim, feature = "proptest"))]
+pub mod proptest;

@@ -12,5 +12,6 @@ mod http;
 mod last_seed;
 mod pictures;
 mod plans;
+mod properties;
 mod rare;
 mod sweeps;

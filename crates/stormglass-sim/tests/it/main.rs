@@ -8,7 +8,6 @@ mod extremes;
 mod leaks;
 mod lifecycle;
 mod logs;
-mod overlaps;
 mod plans;
 mod processes;
 mod redraws;

@@ -1,13 +1,14 @@
 //! Faults that overlap: a state is over when the last fault that asks for it is over. Random plans
 //! are compared with a model that knows intervals only.
 
-use crate::story::{Boxed, Story};
+use crate::properties::{record, record_planted};
 use madsim::net::Endpoint;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stormglass_core::fault::{FaultKind, LinkFault, Loss, OneShot, Pattern};
@@ -15,10 +16,22 @@ use stormglass_core::{Keep, Seed, SimTime};
 use stormglass_net::{TcpListener, TcpStream, UdpSocket};
 use stormglass_plan::Fault;
 use stormglass_rt as rt;
-use stormglass_sim::{Node, Run, Settings, World};
+use stormglass_sim::{Node, Run, Scenario, Settings, World, scenario};
 use tokio::io::AsyncWriteExt;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
+/// A scenario that plays this function.
+struct Story<F>(F);
+
+type Boxed = Pin<Box<dyn Future<Output = ()>>>;
+
+#[scenario(about = "a test's function")]
+impl<F: Fn(World) -> Boxed + Send + Sync> Scenario for Story<F> {
+    async fn play(&self, world: World) {
+        (self.0)(world).await;
+    }
+}
+
 const NODES: [&str; 3] = ["node-0", "node-1", "node-2"];
 
 /// Faults begin and end at multiples of 50 ms, the scenario's signals are sent 25 ms later, so the
@@ -312,7 +325,11 @@ fn play(asked: &[Asked], signals: &[Signal], seed: u64) -> Seen {
 
 /// Plays the plan, and compares what was observed in each step with the model.
 fn compare(asked: &[Asked], signals: &[Signal], seed: u64) -> Result<(), TestCaseError> {
-    let seen = play(asked, signals, seed);
+    compare_with(&play(asked, signals, seed), asked, signals)
+}
+
+/// Compares what was observed with the model.
+fn compare_with(seen: &Seen, asked: &[Asked], signals: &[Signal]) -> Result<(), TestCaseError> {
     let models: Vec<_> = (0..NODES.len()).map(|node| model(node, asked, signals)).collect();
     for (node, (states, starts)) in models.iter().enumerate() {
         prop_assert_eq!(seen.count("start", node), *starts, "starts of {}", NODES[node]);
@@ -344,17 +361,67 @@ fn compare(asked: &[Asked], signals: &[Signal], seed: u64) -> Result<(), TestCas
     Ok(())
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+const PROPERTY: &str = "node lives and overlapping faults: the states of the model";
 
-    #[test]
-    fn any_overlapping_faults_have_the_states_of_the_model(
-        asked in vec(asked(), 0..14),
-        signals in vec(signal(), 0..6),
-        seed in 0u64..1_000,
-    ) {
-        compare(&asked, &signals, seed)?;
-    }
+type Drawn = (Vec<Asked>, Vec<Signal>, u64);
+
+fn drawn() -> impl Strategy<Value = Drawn> {
+    (vec(asked(), 0..14), vec(signal(), 0..6), 0u64..1_000)
+}
+
+/// Returns what differs from the model.
+fn reason(error: TestCaseError) -> String {
+    let (TestCaseError::Fail(reason) | TestCaseError::Reject(reason)) = error;
+    reason.message().into()
+}
+
+/// Returns whether two faults overlap that ask for a state of the same node.
+fn overlap(asked: &[Asked]) -> bool {
+    let node = |what| match what {
+        What::Down(node) | What::Off(node) | What::Paused(node) | What::Isolated(node) => Some(node),
+        What::Cut { .. } | What::Reset(_) => None,
+    };
+    asked.iter().enumerate().any(|(index, one)| {
+        asked[..index].iter().any(|other| {
+            node(one.what).is_some()
+                && node(one.what) == node(other.what)
+                && one.from < other.until
+                && other.from < one.until
+        })
+    })
+}
+
+#[test]
+fn any_overlapping_faults_have_the_states_of_the_model() {
+    let tally = stormglass::property!().cases(24).at_least(0.4).check(drawn(), |(asked, signals, seed)| {
+        compare(asked, signals, *seed).map_err(reason)?;
+        Ok(overlap(asked))
+    });
+    record(PROPERTY, &tally);
+}
+
+/// The plan without what makes states nest: of two faults that ask for the same state of a node, the
+/// end of the first ends it. The model has the longer fault, the run the shorter ones.
+#[test]
+fn states_that_end_too_early_are_found() {
+    let found = stormglass::property!().cases(30).find_shallow(drawn(), |(asked, signals, seed)| {
+        let early = |it: &Asked| {
+            let same = |other: &&Asked| {
+                std::mem::discriminant(&other.what) == std::mem::discriminant(&it.what)
+                    && other.until > it.from
+                    && other.until < it.until
+                    && other.from < it.from
+                    && format!("{:?}", other.what) == format!("{:?}", it.what)
+            };
+            let end = asked.iter().filter(same).map(|other| other.until).min();
+            Asked { until: end.unwrap_or(it.until), ..*it }
+        };
+        let played: Vec<Asked> = asked.iter().map(early).collect();
+        let seen = play(&played, signals, *seed);
+        compare_with(&seen, asked, signals).map_err(reason)?;
+        Ok(true)
+    });
+    record_planted("node lives", "states that end with the first of two faults", &found, 30);
 }
 
 #[track_caller]
