@@ -281,16 +281,35 @@ fn assert_transcript_is_current(path: &str) {
     assert_eq!(commands.len(), 2);
     let mut printed = String::new();
     for command in commands {
-        let words = words_of(command.split_once(PROGRAM).unwrap().1);
+        let (line, filter) = command.rsplit_once(" | ").unwrap_or((command, ""));
+        let words = words_of(line.split_once(PROGRAM).unwrap().1);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         // The commands printed by a debug build differ from the page's.
         let output = stormglass(&words).1.replace("cargo run -- ", &format!("{PROGRAM} "));
-        printed += &format!("{command}\n{output}");
+        printed += &format!("{command}\n{}", filtered(&output, filter));
     }
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         std::fs::write(path, readme.replace(shown, &printed)).unwrap();
     } else {
         assert_eq!(printed, shown);
+    }
+}
+
+/// Returns the lines that a command of a pipe lets through: `head -N`, `tail -N` or `grep -A N TEXT`.
+fn filtered(output: &str, filter: &str) -> String {
+    let lines: Vec<&str> = output.split_inclusive('\n').collect();
+    let words = words_of(filter);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let number = |text: &str| text.trim_start_matches('-').parse::<usize>().unwrap();
+    match words[..] {
+        [] => output.into(),
+        ["head", count] => lines[..number(count)].concat(),
+        ["tail", count] => lines[lines.len() - number(count)..].concat(),
+        ["grep", "-A", count, text] => {
+            let first = lines.iter().position(|line| line.contains(text)).unwrap();
+            lines[first..=first + number(count)].concat()
+        }
+        _ => panic!("`{filter}` is none of `head -N`, `tail -N` and `grep -A N TEXT`"),
     }
 }
 

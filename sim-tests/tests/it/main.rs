@@ -14,4 +14,5 @@ mod pictures;
 mod plans;
 mod properties;
 mod rare;
+mod readme;
 mod sweeps;
