@@ -3,6 +3,7 @@
 use crate::args::{Args, Command};
 use crate::catalog::Catalog;
 use crate::commands;
+use crate::config;
 use crate::context::Context;
 use crate::error::Exit;
 use crate::output::{Captured, Output};
@@ -65,11 +66,23 @@ impl App {
         self.catalog.scenarios.first().expect("the caller has added one").as_ref()
     }
 
+    /// Returns the scenarios.
+    #[cfg(feature = "tools")]
+    pub(crate) fn scenarios(&self) -> impl Iterator<Item = &dyn AnyScenario> {
+        self.catalog.scenarios.iter().map(AsRef::as_ref)
+    }
+
     /// Runs the command line of this process.
     pub fn main(&self) -> ExitCode {
         stormglass_sim::silence_panics();
         let mut output = Output::of_process();
-        let exit = self.run(std::env::args_os(), &mut output);
+        let exit = match config::of_process() {
+            Ok(arguments) => self.run(arguments, &mut output),
+            Err(error) => {
+                output.report(&format!("error: {error}\n"));
+                error.exit()
+            }
+        };
         ExitCode::from(exit as u8)
     }
 
@@ -110,6 +123,9 @@ impl App {
                 return Exit::Held;
             }
         };
+        if args.quiet {
+            output.hide_progress();
+        }
         let context = Context { catalog: &self.catalog, json: args.json };
         let done = catch_unwind(AssertUnwindSafe(|| match args.command {
             Command::List(list) => commands::list::list(&context, list, output),
@@ -131,6 +147,14 @@ impl App {
             Command::Rare(rare) => commands::rare::rare(&context, &rare, output),
             #[cfg(feature = "sweep")]
             Command::Calibrate(calibrate) => commands::calibrate::calibrate(&context, &calibrate, output),
+            #[cfg(feature = "tools")]
+            Command::New(new) => commands::new::new(&new, output),
+            #[cfg(feature = "tools")]
+            Command::Schema(schema) => commands::tools::schema(&schema, output),
+            #[cfg(feature = "tools")]
+            Command::Completions(completions) => commands::tools::completions(&completions, output),
+            #[cfg(feature = "tools")]
+            Command::Man(man) => commands::tools::man(&man, output),
         }));
         match done {
             Ok(Ok(exit)) => exit,

@@ -2,11 +2,15 @@
 
 #[cfg(feature = "sweep")]
 mod sweep;
+#[cfg(feature = "tools")]
+mod tools;
 mod what;
 
 #[cfg(feature = "sweep")]
 pub(crate) use sweep::{Calibrate, Gate, Merge, Rare, Report, ReportArgs, Sweep};
 
+#[cfg(feature = "tools")]
+pub(crate) use tools::{Completions, Format, Man, New, Schema};
 pub(crate) use what::{NO_PLAN, What};
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -31,6 +35,10 @@ pub(crate) struct Args {
     /// Print results as JSON, one object per line, on standard output.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+
+    /// Show no progress on standard error.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
 
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -72,6 +80,18 @@ pub(crate) enum Command {
     /// phase by phase.
     #[cfg(feature = "sweep")]
     Calibrate(Calibrate),
+    /// Lay out a crate with a service and its test in a new folder.
+    #[cfg(feature = "tools")]
+    New(New),
+    /// Print the JSON schema of a file format, for editors.
+    #[cfg(feature = "tools")]
+    Schema(Schema),
+    /// Print the completions of a shell.
+    #[cfg(feature = "tools")]
+    Completions(Completions),
+    /// Write the man pages of all commands to a folder.
+    #[cfg(feature = "tools")]
+    Man(Man),
 }
 
 #[derive(Debug, clap::Args)]
@@ -117,6 +137,9 @@ pub(crate) struct Run {
     /// Write the first failed run (or the first run) to this file, for `replay` and `explain`.
     #[arg(long, value_name = "RUN.toml")]
     pub(crate) save: Option<PathBuf>,
+    /// Print a failure also as an annotation of GitHub Actions.
+    #[arg(long)]
+    pub(crate) github: bool,
     #[command(flatten)]
     pub(crate) pictures: Pictures,
 }
@@ -304,6 +327,9 @@ pub(crate) struct Check {
     /// The seeds: A..B (without B), A..=B, or A.. (up to the largest seed).
     #[arg(long, default_value = "0..20")]
     pub(crate) seeds: Seeds,
+    /// Print a divergence also as an annotation of GitHub Actions.
+    #[arg(long)]
+    pub(crate) github: bool,
     /// Worker threads. Default: one per core.
     #[arg(long)]
     pub(crate) jobs: Option<NonZeroUsize>,

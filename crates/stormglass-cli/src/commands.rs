@@ -8,6 +8,8 @@ pub(crate) mod check;
 pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod list;
+#[cfg(feature = "tools")]
+pub(crate) mod new;
 #[cfg(feature = "sweep")]
 pub(crate) mod rare;
 pub(crate) mod replay;
@@ -15,3 +17,5 @@ pub(crate) mod run;
 pub(crate) mod shrink;
 #[cfg(feature = "sweep")]
 pub(crate) mod sweep;
+#[cfg(feature = "tools")]
+pub(crate) mod tools;

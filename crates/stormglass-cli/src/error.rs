@@ -24,6 +24,26 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// All exit codes, in the order of their numbers.
+    pub const ALL: [Exit; 5] = [Exit::Held, Exit::Failed, Exit::Usage, Exit::Nondeterminism, Exit::Internal];
+
+    /// Returns what the exit code means.
+    pub fn about(self) -> &'static str {
+        match self {
+            Exit::Held => "Every run passed.",
+            Exit::Failed => {
+                "A run failed: a wait timed out, a property was violated, too little happened, the run stalled or \
+                 panicked; or a property held in none of many runs and had to hold in one; or a gate of a sweep was \
+                 not met."
+            }
+            Exit::Usage => {
+                "The command line or a file is invalid. The message names it and says what would be right."
+            }
+            Exit::Nondeterminism => "Two runs with the same seed diverged.",
+            Exit::Internal => "Stormglass has a defect. Please report it with the command line.",
+        }
+    }
+
     /// Returns the exit code for a run with this verdict.
     pub(crate) fn of(verdict: &Verdict) -> Exit {
         if verdict.is_passed() { Exit::Held } else { Exit::Failed }
@@ -45,6 +65,8 @@ pub(crate) enum CliError {
     #[cfg(feature = "sweep")]
     #[error(transparent)]
     Results(#[from] ResultsError),
+    #[error("{file}: {problem}", file = file.display())]
+    Config { file: PathBuf, problem: String },
     #[error("{0}")]
     Conflict(String),
 }
@@ -56,6 +78,7 @@ impl CliError {
             CliError::Settings(_)
             | CliError::RunFile { .. }
             | CliError::Write { .. }
+            | CliError::Config { .. }
             | CliError::Conflict(_) => Exit::Usage,
             #[cfg(feature = "sweep")]
             CliError::Space(_) | CliError::Results(_) => Exit::Usage,

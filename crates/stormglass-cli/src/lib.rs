@@ -18,21 +18,26 @@
 //! ```
 //!
 //! In reading order, which is the order of dependence: `error` (exit codes: see [`Exit`]), `args`
-//! (the grammar), `output`, `progress`, `files`, `shell` (command lines to paste),
-//! `runfile`, `pictures`, `failures`, `catalog`, `context` (resolves names), `state` (at a time), `commands`, `app`,
-//! [`testing`].
+//! (the grammar), `output`, `progress`, `files`, `shell` (command lines to paste), `github`
+//! (annotations), `config` (defaults), `runfile`, `pictures`, `failures`, `catalog`, `context` (resolves
+//! names), `state` (at a time), `commands`, `app`, [`testing`]; with the feature `tools` also
+//! `reference`, the pages of the reference.
 
 mod app;
 mod args;
 mod catalog;
 mod commands;
+mod config;
 mod context;
 mod error;
 mod failures;
 mod files;
+mod github;
 mod output;
 mod pictures;
 mod progress;
+#[cfg(feature = "tools")]
+pub mod reference;
 mod runfile;
 mod shell;
 mod state;

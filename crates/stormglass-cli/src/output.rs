@@ -81,6 +81,11 @@ impl Output {
         self.error_stream
     }
 
+    /// Shows no progress.
+    pub(crate) fn hide_progress(&mut self) {
+        self.error_stream = ErrorStream::Embedded;
+    }
+
     /// Whether standard output is closed.
     pub(crate) fn closed(&self) -> bool {
         self.closed

@@ -19,9 +19,13 @@ pub(crate) fn current_build() -> Build {
 
 /// The content of a run file.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "tools", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct RunFile {
+    /// The inputs of the run.
     pub(crate) identity: Identity,
+    /// The value of every parameter.
+    #[cfg_attr(feature = "tools", schemars(with = "std::collections::BTreeMap<String, serde_json::Value>"))]
     pub(crate) settings: toml::Table,
 }
 

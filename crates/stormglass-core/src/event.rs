@@ -70,11 +70,11 @@ pub struct Event {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident $text:literal $category:ident,)+) => {
+    ($($(#[doc = $doc:literal])* $name:ident $text:literal $category:ident,)+) => {
         /// The kind of an event.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[repr(u8)]
-        pub enum Kind { $($(#[$doc])* $name,)+ }
+        pub enum Kind { $($(#[doc = $doc])* $name,)+ }
 
         impl Kind {
             /// Every kind, in the order of their numbers.
@@ -83,6 +83,11 @@ macro_rules! kinds {
             /// Returns the name in timelines and counters.
             pub fn name(self) -> &'static str {
                 match self { $(Kind::$name => $text,)+ }
+            }
+
+            /// Returns what it is, as its documentation says.
+            pub fn about(self) -> &'static str {
+                match self { $(Kind::$name => concat!($($doc),*).trim_ascii_start(),)+ }
             }
 
             /// Returns the part of the system that spends the time.

@@ -64,7 +64,7 @@ use std::fmt;
 
 /// A fault as a plan names it. Names of nodes and hosts are patterns of shell wildcards:
 /// `node-[12]`.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum FaultKind {
     /// A fault that happens once to processes or connections.

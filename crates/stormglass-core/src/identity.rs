@@ -1,10 +1,11 @@
 //! The inputs from which a run can be repeated.
 
 use crate::seed::Branch;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The inputs of a run: if any of them changes, the trace may differ. Written into every artefact.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Identity {
     /// The version of this format.
@@ -13,6 +14,7 @@ pub struct Identity {
     pub scenario: String,
     /// The seed.
     #[serde(with = "crate::seed::number")]
+    #[schemars(with = "crate::seed::SeedForm")]
     pub seed: u64,
     /// The branches of the run: none, unless it was found by importance splitting.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -26,7 +28,7 @@ pub struct Identity {
 }
 
 /// The code that ran: the same inputs with other code may give another trace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Build {
     /// The commit of the workspace that was built, `unknown` outside a repository.

@@ -29,9 +29,35 @@ use std::fmt;
 /// assert_eq!(first, again.draw());
 /// assert_ne!(first, reads.draw());
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(transparent)]
-pub struct Seed(#[serde(with = "number")] pub u64);
+pub struct Seed(
+    #[serde(with = "number")]
+    #[schemars(with = "SeedForm")]
+    pub u64,
+);
+
+/// How a seed is written: a number, or its digits as a text above the largest integer of TOML.
+#[derive(schemars::JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) enum SeedForm {
+    /// A number.
+    Number(u64),
+    /// Its digits.
+    Digits(String),
+}
 
 impl Seed {
     /// Creates the stream of this name. Two calls with one label give two streams with the same
@@ -105,9 +131,10 @@ pub(crate) mod number {
 /// after it.
 ///
 /// Importance splitting makes several runs with a common past in this way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Branch {
     /// The time from which on the draws differ.
+    #[schemars(with = "u64")]
     pub at: SimTime,
     /// The number of the branch. Range: 1 and up.
     pub seed: Seed,

@@ -89,6 +89,16 @@ impl de::Visitor<'_> for SignedVisitor {
     }
 }
 
+impl schemars::JsonSchema for SignedDuration {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "signed duration".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "examples": ["150ms", "-5s"] })
+    }
+}
+
 impl<'de> Deserialize<'de> for SignedDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SignedDuration, D::Error> {
         deserializer.deserialize_str(SignedVisitor)

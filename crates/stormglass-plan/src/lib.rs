@@ -43,6 +43,7 @@ struct Readme;
 pub mod fault;
 pub mod generate;
 pub mod plan;
+pub mod schema;
 pub mod shrink;
 #[cfg(feature = "proptest")]
 pub mod strategy;
@@ -50,6 +51,7 @@ pub mod strategy;
 pub use fault::Fault;
 pub use generate::Generate;
 pub use plan::{Plan, PlanError};
+pub use schema::plan_schema;
 pub use shrink::{Shrunk, shrink};
 pub use stormglass_core::fault::{
     ClockFault, Corruption, DiskError, DiskFault, FaultKind, LinkFault, Loss, OldAddress, OneShot, Pattern,

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A sweep file.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Space {
     /// The scenario, unless there are cases.
@@ -48,9 +48,11 @@ pub struct Space {
     /// faults, and a generator of faults for each seed. Default: no faults.
     pub plan: Option<String>,
     /// The seeds of every case that names none itself, for example `"0..1000"`. Default: 0 to 999.
+    #[schemars(with = "Option<String>")]
     pub seeds: Option<Seeds>,
     /// Parameters that are set in every cell.
     #[serde(default)]
+    #[schemars(with = "Values")]
     pub set: Assignments,
     /// Several scenarios, or one scenario with several settings.
     #[serde(default, rename = "case")]
@@ -78,7 +80,7 @@ pub struct Space {
 }
 
 /// A scenario with its settings.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Case {
     /// Its name in tables. Default: the scenario's name.
@@ -94,25 +96,29 @@ pub struct Case {
     /// The fault plan.
     pub plan: Option<String>,
     /// The seeds.
+    #[schemars(with = "Option<String>")]
     pub seeds: Option<Seeds>,
     /// Parameters that are set in every cell of the case.
     #[serde(default)]
+    #[schemars(with = "Values")]
     pub set: Assignments,
     /// The names of its variants. Default: all variants whose `only` does not exclude the case.
     pub variants: Option<Vec<String>>,
 }
 
 /// A named set of values, such as a remedy or a configuration.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Variant {
     /// Its name in tables.
     pub name: String,
     /// Parameters that are set.
     #[serde(default)]
+    #[schemars(with = "Values")]
     pub set: Assignments,
     /// Parameters that are set instead in some scenarios, by the scenario's name.
     #[serde(default, rename = "in")]
+    #[schemars(with = "BTreeMap<String, Values>")]
     pub instead: BTreeMap<String, Assignments>,
     /// The names of other variants that are applied first.
     #[serde(default)]
@@ -122,8 +128,11 @@ pub struct Variant {
     pub only: Vec<String>,
 }
 
+/// The schema of assignments: any value for any key.
+type Values = BTreeMap<String, serde_json::Value>;
+
 /// A text, a list of texts, or nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(untagged, expecting = "expected a text or a list of texts")]
 pub enum OneOrMany {
     /// None.

@@ -100,6 +100,25 @@ fn readme_chart_is_that_of_the_sweep() {
     assert_current("docs/pictures/remedies.svg", &chart(&CASES.map(|case| (case, cells(&sweeps, case)))));
 }
 
+/// The reference is made from the code.
+#[test]
+fn reference_is_that_of_the_code() {
+    for page in stormglass_cli::reference::pages(&sim_restate::app()) {
+        assert_current(&format!("docs/reference/{}", page.file), &page.text);
+    }
+}
+
+/// Each parameter, event, field and option says what it means.
+#[test]
+fn every_row_of_the_reference_has_words() {
+    for page in stormglass_cli::reference::pages(&sim_restate::app()) {
+        for line in page.text.lines().filter(|line| line.starts_with("| `")) {
+            // A profile's curves have no words of their own: the parameter above says what they are.
+            assert!(!line.ends_with("|  |"), "{}: no meaning: {line}", page.file);
+        }
+    }
+}
+
 #[test]
 fn readme_has_less_than_150_lines() {
     let lines = read("README.md").lines().count();

@@ -3,6 +3,7 @@
 use crate::args::{self, One};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
+use crate::github;
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::shell::again;
@@ -81,6 +82,13 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
     if !context.json {
         let again = |seed| again(&One::of(scenario, &args.what, seed), seed, context.test());
         output.print(&left.text(is_refused, again));
+    }
+    if args.github
+        && let Some((seed, divergence)) = &first
+    {
+        let line = replay_line("replay", scenario.name(), &args.what.with_profile_of(scenario), Seed(*seed));
+        let title = format!("{}: nondeterministic", scenario.name());
+        output.print(&github::error(&title, &format!("seed {seed}: {divergence}\n{line} --all")));
     }
     Ok(match first {
         Some(_) => Exit::Nondeterminism,

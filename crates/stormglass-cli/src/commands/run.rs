@@ -3,7 +3,8 @@
 use crate::args::{self, One};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
-use crate::failures::Failures;
+use crate::failures::{Failures, signature};
+use crate::github;
 use crate::output::Output;
 use crate::pictures;
 use crate::progress::Progress;
@@ -102,6 +103,14 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
         };
         let again = again(&One::of(scenario, &args.what, Seed(*seed)), Seed(*seed), context.test());
         output.print(&format!("\n{which}{again}"));
+    }
+    if args.github
+        && let Some((seed, outcome)) = failures.first()
+    {
+        let line = replay_line("explain", scenario.name(), &args.what.with_profile_of(scenario), Seed(*seed));
+        let message = format!("{failed} of {runs} runs failed\nseed {seed}: {}\n{line}", outcome.verdict);
+        let title = format!("{}: {}", scenario.name(), signature(&outcome.verdict));
+        output.print(&github::error(&title, &message));
     }
     let is_met = failed == 0 && sometimes.never().next().is_none();
     Ok(if is_met { Exit::Held } else { Exit::Failed })

@@ -2,6 +2,7 @@
 
 use super::{InvalidRule, Pattern};
 use crate::signed_duration::SignedDuration;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -9,7 +10,7 @@ use std::fmt;
 ///
 /// A real machine's processes share its clock. If a plan's nodes are processes of one machine, name
 /// all of them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum ClockFault {
     /// The time of day is wrong by an offset. When the fault ends, NTP has noticed it and steps the

@@ -46,7 +46,7 @@ pub enum DiskEffect {
 }
 
 /// The error with which an operation of a disk fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DiskError {
     /// EIO: the device fails the operation.
@@ -60,7 +60,7 @@ pub enum DiskError {
 }
 
 /// The difference between the stored and the acknowledged data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Corruption {
     /// A write is acknowledged and not stored.
@@ -174,7 +174,7 @@ impl DiskTarget {
 }
 
 /// A fault of disks, as a plan names it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum DiskFault {
     /// The device under a disk is slower.
@@ -192,6 +192,7 @@ pub enum DiskFault {
         by: Latency,
         /// The affected operations, such as `fsync` and `fdatasync`. Default: all.
         #[serde(default, with = "operations")]
+        #[schemars(with = "Vec<String>")]
         operations: Vec<Kind>,
         /// The affected files: a pattern of paths. Default: all.
         #[serde(default = "all_paths")]
@@ -205,6 +206,7 @@ pub enum DiskFault {
         error: DiskError,
         /// The affected operations. Default: all.
         #[serde(default, with = "operations")]
+        #[schemars(with = "Vec<String>")]
         operations: Vec<Kind>,
         /// The affected files: a pattern of paths. Default: all.
         #[serde(default = "all_paths")]

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// A fault that happens once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum OneShot {
     /// SIGKILL.
@@ -79,7 +79,7 @@ pub enum OldAddress {
 ///
 /// Names survive in their order, as the journals of ext4 and XFS keep it: all except a random
 /// number of the last ones, and except under [`Loss::Everything`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// All unsynced changes are lost.

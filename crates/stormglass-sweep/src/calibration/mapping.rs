@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A mapping file: which log lines and trace events are the phases of a start.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Mapping {
     /// Finds the time in a line: the first group has to match an RFC 3339 timestamp.
+    #[schemars(with = "String")]
     pub timestamp: Pattern,
     /// The moment at which a process starts.
     pub start: Mark,
@@ -20,24 +21,28 @@ pub struct Mapping {
 }
 
 /// A moment, in a log and in a trace.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Mark {
     /// Matches the log line.
+    #[schemars(with = "String")]
     pub line: Pattern,
     /// Matches the step or note in the trace.
+    #[schemars(with = "String")]
     pub event: Pattern,
 }
 
 /// A named moment of a start.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Phase {
     /// Its name.
     pub name: String,
     /// Matches the log line.
+    #[schemars(with = "String")]
     pub line: Pattern,
     /// Matches the step or note in the trace.
+    #[schemars(with = "String")]
     pub event: Pattern,
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// A parameter that is varied: a list of values, a range, or a formula over others.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Axis {
     /// The parameter that is set.
@@ -14,23 +14,28 @@ pub struct Axis {
     /// A name for formulas, instead of `key`, for a value that is not set itself.
     pub name: Option<String>,
     /// Its values, as a list.
+    #[schemars(with = "Option<Vec<serde_json::Value>>")]
     pub values: Option<Vec<toml::Value>>,
     /// Its values, as a range.
     pub range: Option<Span>,
     /// Its value, as a formula over other parameters: `"2 * raft.heartbeat-ticks"`.
+    #[schemars(with = "Option<String>")]
     pub formula: Option<Formula>,
     /// A condition: it is set only where other parameters have these values.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub when: Assignments,
 }
 
 /// A range of values.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Span {
     /// The first value.
+    #[schemars(with = "serde_json::Value")]
     pub from: toml::Value,
     /// The last value.
+    #[schemars(with = "serde_json::Value")]
     pub to: toml::Value,
     /// The number of values in a grid, including both ends. Range: 2 and up. Default: 5.
     #[serde(default = "five")]
@@ -45,7 +50,7 @@ fn five() -> u32 {
 }
 
 /// The spacing of values in a range.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scale {
     /// Equal differences.

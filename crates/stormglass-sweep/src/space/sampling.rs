@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use stormglass_core::Seed;
 
 /// Which points of the space are played.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Sampling {
     /// The full grid: every combination of values.

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 
 /// The target failure rate and the confidence level.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sweep", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Target {
     /// The failure rate (share of runs that fail) that a cell may have. Range: between 0 and 1.
@@ -68,6 +69,7 @@ impl Target {
 /// the stated confidence. Since looks are at doubling numbers, there are few of them, and the
 /// correction costs little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sweep", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Stop {
     /// The runs before the first look. Range: 1 and up. Default: 50.

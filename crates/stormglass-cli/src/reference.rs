@@ -1,0 +1,70 @@
+//! The pages of the reference, made from the code: the grammar of the command line, the parameters, the faults, the
+//! kinds of events and the file formats with their JSON schemas.
+//!
+//! A test compares them with `docs/reference/`.
+
+mod commands;
+mod formats;
+mod parameters;
+
+use crate::app::App;
+
+/// A page of the reference, or a JSON schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The file's name.
+    pub file: String,
+    /// The file's text.
+    pub text: String,
+}
+
+/// Returns all pages.
+///
+/// ```
+/// use stormglass_cli::{App, reference};
+///
+/// let pages = reference::pages(&App::new());
+/// assert!(pages.iter().any(|page| page.file == "commands.md" && page.text.contains("## run")));
+/// assert!(pages.iter().any(|page| page.file == "schemas/plan.json"));
+/// ```
+pub fn pages(app: &App) -> Vec<Page> {
+    let mut pages = vec![
+        page("commands.md", commands::commands()),
+        page("parameters.md", parameters::parameters(app)),
+        page("faults.md", formats::faults()),
+        page("events.md", commands::events()),
+        page("formats.md", formats::formats()),
+    ];
+    pages.extend(formats::schemas().into_iter().map(|(file, text)| page(&file, text)));
+    pages
+}
+
+fn page(file: &str, text: String) -> Page {
+    Page { file: file.into(), text }
+}
+
+/// The first lines of a page: its title, and that it is made from the code.
+fn head(title: &str) -> String {
+    format!("<!-- Made from the code: UPDATE_EXPECT=1 cargo test -p sim-tests readme -->\n\n# {title}\n\n")
+}
+
+/// Returns a row of a table.
+fn row<const N: usize>(columns: [&str; N]) -> String {
+    let columns = columns.map(|column| {
+        column.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|").replace('<', "&lt;")
+    });
+    format!("| {} |\n", columns.join(" | "))
+}
+
+/// Returns the description of an item of the code as prose: links of rustdoc become code.
+fn prose(text: &str) -> String {
+    let text = text.replace("[`", "`").replace("`]", "`");
+    // `[name](path)` of rustdoc leads nowhere on a page.
+    let mut parts = text.split("](");
+    let mut prose = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        prose = prose.replacen('[', "", 1);
+        prose += part.split_once(')').map_or(part, |(_, rest)| rest);
+    }
+    prose.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,78 @@
+//! The page of the parameters.
+
+use super::{head, prose, row};
+use crate::app::App;
+use crate::args::What;
+use std::collections::BTreeMap;
+use stormglass_sim::{AnyScenario, Meaning, all_parameters};
+
+/// A parameter of one or more scenarios.
+struct Parameter {
+    default: String,
+    meaning: Option<Meaning>,
+    scenarios: Vec<String>,
+}
+
+pub(super) fn parameters(app: &App) -> String {
+    let mut text = head("Parameters");
+    text += "`--set KEY=VALUE` sets a parameter in any command that plays a scenario, and a sweep varies it. The defaults are those\n\
+             of the profile `quiet` and of the scenario's first model; `stormglass list parameters --scenario NAME` prints them for\n\
+             one scenario. An *observer* is a deadline that changes nothing before it ends a test, so a sweep plays its values\n\
+             without more runs; every other parameter changes the history.\n\n";
+    text += "A duration has a unit: `150ms`, `5s`, `1m 30s`. A latency is a duration or a shape: `{ log-normal = { median = \"2ms\", sigma = 0.8 } }`.\n";
+    let all = collect(app);
+    let count = app.scenarios().count();
+    let mut section = "";
+    for (key, parameter) in &all {
+        let name = key.split('.').next().unwrap_or(key);
+        if name != section {
+            section = name;
+            text += &format!("\n## {section}\n\n");
+            text += "| parameter | default | form and range | meaning |\n| --- | --- | --- | --- |\n";
+        }
+        text += &line(key, parameter, count);
+    }
+    text
+}
+
+fn line(key: &str, parameter: &Parameter, scenarios: usize) -> String {
+    let Parameter { default, meaning, scenarios: of } = parameter;
+    let (mut form, mut about) = (String::new(), String::new());
+    if let Some(meaning) = meaning {
+        form = meaning.form.clone();
+        if !meaning.range.is_empty() {
+            form += &format!(", {}", meaning.range);
+        }
+        about = prose(&meaning.about);
+        if meaning.observer {
+            about += " *Observer.*";
+        }
+    }
+    if of.len() < scenarios {
+        let names: Vec<String> = of.iter().map(|name| format!("`{name}`")).collect();
+        about += &format!(" (of {})", names.join(", "));
+    }
+    let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+    row([&format!("`{key}`"), &default, &form, &about])
+}
+
+/// Returns the parameters of all scenarios by key.
+fn collect(app: &App) -> BTreeMap<String, Parameter> {
+    let mut all: BTreeMap<String, Parameter> = BTreeMap::new();
+    for scenario in app.scenarios() {
+        let mut meanings = all_parameters(scenario).meanings();
+        for (key, default) in defaults(scenario) {
+            let meaning = meanings.remove(&key);
+            let parameter =
+                all.entry(key).or_insert(Parameter { default, meaning: None, scenarios: Vec::new() });
+            parameter.meaning = parameter.meaning.take().or(meaning);
+            parameter.scenarios.push(scenario.name().into());
+        }
+    }
+    all
+}
+
+fn defaults(scenario: &dyn AnyScenario) -> Vec<(String, String)> {
+    let what = What { model: None, profile: Some("quiet".into()), plan: None, sets: Vec::new() };
+    what.settings(scenario).expect("defaults are valid").leaves().into_iter().collect()
+}
