@@ -5,6 +5,9 @@ use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 use stormglass_core::fault::FaultKind;
 
+/// The types of faults, whose kinds are listed one by one.
+const FAMILIES: [&str; 5] = ["FaultKind", "OneShot", "LinkFault", "DiskFault", "ClockFault"];
+
 /// Returns the JSON schema of a plan's file: a list of faults, each with the fields of its kind, and the generator.
 pub fn plan_schema() -> Schema {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
@@ -13,6 +16,10 @@ pub fn plan_schema() -> Schema {
     schema.insert("title".into(), "A fault plan".into());
     if let Some(faults) = schema.get_mut("properties").and_then(|fields| fields.get_mut("fault")) {
         faults["items"] = json!({ "oneOf": kinds });
+    }
+    // The kinds stand in the list of faults.
+    if let Some(definitions) = schema.get_mut("$defs").and_then(Value::as_object_mut) {
+        definitions.retain(|name, _| !FAMILIES.contains(&name.as_str()));
     }
     schema
 }

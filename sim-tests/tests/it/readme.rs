@@ -108,6 +108,75 @@ fn reference_is_that_of_the_code() {
     }
 }
 
+/// Every shipped file and the plan of a page has only fields that its schema knows, and every kind of fault is in it.
+#[test]
+fn schemas_know_the_shipped_files() {
+    let schema = |name: &str| -> serde_json::Value {
+        serde_json::from_str(&read(&format!("docs/reference/schemas/{name}.json"))).unwrap()
+    };
+    let check = |schema: &serde_json::Value, file: &str, table: &toml::Table| {
+        for key in table.keys() {
+            assert!(schema["properties"].get(key).is_some(), "{file}: the schema has no `{key}`");
+        }
+    };
+    let mut count = 0;
+    let shipped = ["sweeps", "mappings"].map(|folder| format!("crates/sim-restate/{folder}"));
+    let profiles = ["crates/stormglass-sim/profiles", "crates/sim-restate/profiles"].map(String::from);
+    for folder in shipped.into_iter().chain(profiles) {
+        let name = folder.rsplit('/').next().unwrap().trim_end_matches('s').to_string();
+        let schema = schema(&name);
+        for entry in std::fs::read_dir(root().join(&folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let file = path.display().to_string();
+            let table: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+            check(&schema, &file, &table);
+            count += 1;
+        }
+    }
+    assert!(count >= 6, "only {count} files");
+    let plan = schema("plan");
+    let kinds = plan["properties"]["fault"]["items"]["oneOf"].as_array().unwrap();
+    let of_kind = |kind: &str| kinds.iter().find(|fault| fault["properties"]["kind"]["const"] == kind);
+    for block in read("docs/plans.md").split("```toml\n").skip(1) {
+        let table: toml::Table = block.split("```").next().unwrap().parse().unwrap();
+        let faults = table.get("fault").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+        for fault in faults {
+            let kind = fault["kind"].as_str().unwrap();
+            let schema = of_kind(kind).unwrap_or_else(|| panic!("the schema of a plan has no kind `{kind}`"));
+            check(schema, kind, fault.as_table().unwrap());
+        }
+    }
+}
+
+/// `new` lays out the service and the test of the tutorial, with the tutorial's repair, which `scripts/tutorial` runs.
+#[test]
+fn new_lays_out_what_the_tutorial_ends_with() {
+    let tutorial = read("docs/tutorial.md");
+    let block = |file: &str| {
+        let after = tutorial.split(&format!("<!-- file: {file} -->\n")).nth(1).unwrap();
+        after.split("```").nth(1).unwrap().split_once('\n').unwrap().1.to_string()
+    };
+    let mut service = block("src/lib.rs");
+    for edit in tutorial.split("<!-- edit: src/lib.rs -->\n```diff\n").skip(1) {
+        let lines = edit.split("```").next().unwrap().lines();
+        let side = |sign: char| {
+            lines.clone().filter_map(|line| line.strip_prefix(sign)).collect::<Vec<_>>().join("\n")
+        };
+        assert!(service.contains(&side('-')));
+        service = service.replace(&side('-'), &side('+'));
+    }
+    let template = |file: &str| {
+        let text = read(&format!("crates/stormglass-cli/templates/{file}"));
+        text.replace("IDENTIFIER", "store").replace("NAME", "store").replace("STORMGLASS", "../stormglass")
+    };
+    assert_eq!(template("lib.rs.in"), service);
+    assert_eq!(template("durable.rs.in"), block("tests/durable.rs"));
+    assert_eq!(template("config.toml.in"), block(".cargo/config.toml"));
+    let comments = template("Cargo.toml.in");
+    let manifest: Vec<&str> = comments.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(manifest, block("Cargo.toml").lines().collect::<Vec<_>>());
+}
+
 /// Each parameter, event, field and option says what it means.
 #[test]
 fn every_row_of_the_reference_has_words() {

@@ -1,6 +1,6 @@
 //! The pages of the command line and of the kinds of events.
 
-use super::{head, row};
+use super::markdown::{head, row};
 use crate::args::Args;
 use crate::error::Exit;
 use clap::{Arg, Command, CommandFactory};
@@ -37,7 +37,9 @@ pub(super) fn commands() -> String {
 }
 
 fn about(command: &Command) -> String {
-    command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default()
+    let text = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
+    // clap leaves out the last full stop.
+    if text.ends_with('.') || text.is_empty() { text } else { text + "." }
 }
 
 /// Returns the row of an argument: how it is written, and its help with its default and its words.
@@ -60,6 +62,9 @@ fn option(argument: &Arg) -> String {
         .map(|word| format!("`{}`", word.get_name()))
         .filter(|_| takes_value)
         .collect();
+    if !help.is_empty() && !help.ends_with('.') {
+        help.push('.');
+    }
     if !words.is_empty() {
         help += &format!(" One of {}.", words.join(", "));
     }

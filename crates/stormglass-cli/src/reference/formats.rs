@@ -1,6 +1,6 @@
 //! The pages of the file formats and of the faults, from their JSON schemas.
 
-use super::{head, prose, row};
+use super::markdown::{head, prose, row};
 use crate::args::Format;
 use crate::commands::tools::{schema_of, text as text_of};
 use clap::ValueEnum;
@@ -94,6 +94,9 @@ fn fields(schema: &Value, root: &Value) -> String {
 fn form(schema: &Value, root: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) {
         let definition = &root["$defs"][name];
+        if name == "Latency" {
+            return "latency".into();
+        }
         let words = form(definition, root);
         return if definition["properties"].is_object() { format!("table {name}") } else { words };
     }
@@ -110,6 +113,9 @@ fn form(schema: &Value, root: &Value) -> String {
     }
     for key in ["oneOf", "anyOf"] {
         if let Some(ways) = schema[key].as_array() {
+            if ways.iter().all(|way| way["properties"]["kind"]["const"].is_string()) {
+                return "[fault](faults.md)".into();
+            }
             let mut forms: Vec<String> = Vec::new();
             for way in ways.iter().filter(|way| way["type"] != "null") {
                 let form = form(way, root);

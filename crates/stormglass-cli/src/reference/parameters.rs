@@ -1,9 +1,9 @@
 //! The page of the parameters.
 
-use super::{head, prose, row};
+use super::markdown::{head, prose, row};
 use crate::app::App;
 use crate::args::What;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stormglass_sim::{AnyScenario, Meaning, all_parameters};
 
 /// A parameter of one or more scenarios.
@@ -21,18 +21,25 @@ pub(super) fn parameters(app: &App) -> String {
              without more runs; every other parameter changes the history.\n\n";
     text += "A duration has a unit: `150ms`, `5s`, `1m 30s`. A latency is a duration or a shape: `{ log-normal = { median = \"2ms\", sigma = 0.8 } }`.\n";
     let all = collect(app);
-    let count = app.scenarios().count();
-    let mut section = "";
-    for (key, parameter) in &all {
-        let name = key.split('.').next().unwrap_or(key);
-        if name != section {
-            section = name;
-            text += &format!("\n## {section}\n\n");
-            text += "| parameter | default | form and range | meaning |\n| --- | --- | --- | --- |\n";
+    let sections: BTreeSet<&str> = all.keys().map(|key| section_of(key)).collect();
+    for section in sections {
+        let of_section = || all.iter().filter(|(key, _)| section_of(key) == section);
+        let scenarios: BTreeSet<&String> =
+            of_section().flat_map(|(_, parameter)| &parameter.scenarios).collect();
+        text += &format!("\n## {section}\n\n");
+        if scenarios.len() < app.scenarios().count() {
+            let names: Vec<String> = scenarios.iter().map(|name| format!("`{name}`")).collect();
+            text += &format!("Of {}.\n\n", names.join(", "));
         }
-        text += &line(key, parameter, count);
+        text += "| parameter | default | form and range | meaning |\n| --- | --- | --- | --- |\n";
+        of_section().for_each(|(key, parameter)| text += &line(key, parameter, scenarios.len()));
     }
     text
+}
+
+/// Returns the first part of a parameter's key.
+fn section_of(key: &str) -> &str {
+    key.split('.').next().unwrap_or(key)
 }
 
 fn line(key: &str, parameter: &Parameter, scenarios: usize) -> String {
@@ -50,7 +57,7 @@ fn line(key: &str, parameter: &Parameter, scenarios: usize) -> String {
     }
     if of.len() < scenarios {
         let names: Vec<String> = of.iter().map(|name| format!("`{name}`")).collect();
-        about += &format!(" (of {})", names.join(", "));
+        about += &format!(" Only of {}.", names.join(", "));
     }
     let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
     row([&format!("`{key}`"), &default, &form, &about])
