@@ -1,7 +1,9 @@
 //! The command line: its output, and its errors for invalid input.
 
 use crate::console::{folder, refused, stormglass};
+use crate::readme::WRITING;
 use expect_test::expect;
+use std::sync::PoisonError;
 use stormglass_cli::Exit;
 
 const SLOW: [&str; 2] = ["--set", "disk.sync.delay=200ms"];
@@ -275,6 +277,7 @@ fn incident_transcript_is_current() {
 
 fn assert_transcript_is_current(path: &str) {
     const PROGRAM: &str = "cargo run --release --";
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let readme = std::fs::read_to_string(path).unwrap();
     let shown = readme.split("```console\n").nth(1).unwrap().split("```").next().unwrap();
     let commands: Vec<&str> = shown.lines().filter(|line| line.starts_with("$ ")).collect();

@@ -1,10 +1,10 @@
-//! The README and the pages of `docs/`: what is made from other files is current, and links lead somewhere.
+//! The README: what is made from other pages is current.
 //!
-//! `UPDATE_EXPECT=1` writes the README's rows, its code and its chart again.
+//! `UPDATE_EXPECT=1` writes its rows, its code and its chart again.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// The rows of `docs/sweeps.md` that the README shows.
 const ROWS: [&str; 6] = [
@@ -19,11 +19,16 @@ const ROWS: [&str; 6] = [
 /// The cases of the sweep that the README shows.
 const CASES: [&str; 2] = ["trim-gap", "cluster-chaos"];
 
-fn root() -> PathBuf {
+/// Held by a test that may write the README: tests run at the same time.
+pub(crate) static WRITING: Mutex<()> = Mutex::new(());
+
+/// The folder of the repository.
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().into()
 }
 
-fn read(file: &str) -> String {
+/// Reads a file of the repository.
+pub(crate) fn read(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
@@ -34,7 +39,7 @@ pub(crate) fn assert_current(file: &str, wanted: &str) {
         std::fs::write(root().join(file), wanted).unwrap();
     } else {
         let found = std::fs::read_to_string(root().join(file)).unwrap_or_default();
-        assert!(found == wanted, "{file} is not current: UPDATE_EXPECT=1 cargo test -p sim-tests readme");
+        assert!(found == wanted, "{file} is not current: UPDATE_EXPECT=1 cargo test -p sim-tests");
     }
 }
 
@@ -75,6 +80,7 @@ fn with_block(text: &str, from: &str, to: &str, block: &str) -> String {
 /// The README's service is that of the tutorial, which `scripts/tutorial` compiles and runs.
 #[test]
 fn readme_has_the_rows_of_the_sweep_and_the_code_of_the_tutorial() {
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let sweeps = read("docs/sweeps.md");
     let cases = CASES.map(|case| cells(&sweeps, case));
     let mut rows =
@@ -98,94 +104,6 @@ fn readme_has_the_rows_of_the_sweep_and_the_code_of_the_tutorial() {
 fn readme_chart_is_that_of_the_sweep() {
     let sweeps = read("docs/sweeps.md");
     assert_current("docs/pictures/remedies.svg", &chart(&CASES.map(|case| (case, cells(&sweeps, case)))));
-}
-
-/// The reference is made from the code.
-#[test]
-fn reference_is_that_of_the_code() {
-    for page in stormglass_cli::reference::pages(&sim_restate::app()) {
-        assert_current(&format!("docs/reference/{}", page.file), &page.text);
-    }
-}
-
-/// Every shipped file and the plan of a page has only fields that its schema knows, and every kind of fault is in it.
-#[test]
-fn schemas_know_the_shipped_files() {
-    let schema = |name: &str| -> serde_json::Value {
-        serde_json::from_str(&read(&format!("docs/reference/schemas/{name}.json"))).unwrap()
-    };
-    let check = |schema: &serde_json::Value, file: &str, table: &toml::Table| {
-        for key in table.keys() {
-            assert!(schema["properties"].get(key).is_some(), "{file}: the schema has no `{key}`");
-        }
-    };
-    let mut count = 0;
-    let shipped = ["sweeps", "mappings"].map(|folder| format!("crates/sim-restate/{folder}"));
-    let profiles = ["crates/stormglass-sim/profiles", "crates/sim-restate/profiles"].map(String::from);
-    for folder in shipped.into_iter().chain(profiles) {
-        let name = folder.rsplit('/').next().unwrap().trim_end_matches('s').to_string();
-        let schema = schema(&name);
-        for entry in std::fs::read_dir(root().join(&folder)).unwrap() {
-            let path = entry.unwrap().path();
-            let file = path.display().to_string();
-            let table: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
-            check(&schema, &file, &table);
-            count += 1;
-        }
-    }
-    assert!(count >= 6, "only {count} files");
-    let plan = schema("plan");
-    let kinds = plan["properties"]["fault"]["items"]["oneOf"].as_array().unwrap();
-    let of_kind = |kind: &str| kinds.iter().find(|fault| fault["properties"]["kind"]["const"] == kind);
-    for block in read("docs/plans.md").split("```toml\n").skip(1) {
-        let table: toml::Table = block.split("```").next().unwrap().parse().unwrap();
-        let faults = table.get("fault").and_then(toml::Value::as_array).cloned().unwrap_or_default();
-        for fault in faults {
-            let kind = fault["kind"].as_str().unwrap();
-            let schema = of_kind(kind).unwrap_or_else(|| panic!("the schema of a plan has no kind `{kind}`"));
-            check(schema, kind, fault.as_table().unwrap());
-        }
-    }
-}
-
-/// `new` lays out the service and the test of the tutorial, with the tutorial's repair, which `scripts/tutorial` runs.
-#[test]
-fn new_lays_out_what_the_tutorial_ends_with() {
-    let tutorial = read("docs/tutorial.md");
-    let block = |file: &str| {
-        let after = tutorial.split(&format!("<!-- file: {file} -->\n")).nth(1).unwrap();
-        after.split("```").nth(1).unwrap().split_once('\n').unwrap().1.to_string()
-    };
-    let mut service = block("src/lib.rs");
-    for edit in tutorial.split("<!-- edit: src/lib.rs -->\n```diff\n").skip(1) {
-        let lines = edit.split("```").next().unwrap().lines();
-        let side = |sign: char| {
-            lines.clone().filter_map(|line| line.strip_prefix(sign)).collect::<Vec<_>>().join("\n")
-        };
-        assert!(service.contains(&side('-')));
-        service = service.replace(&side('-'), &side('+'));
-    }
-    let template = |file: &str| {
-        let text = read(&format!("crates/stormglass-cli/templates/{file}"));
-        text.replace("IDENTIFIER", "store").replace("NAME", "store").replace("STORMGLASS", "../stormglass")
-    };
-    assert_eq!(template("lib.rs.in"), service);
-    assert_eq!(template("durable.rs.in"), block("tests/durable.rs"));
-    assert_eq!(template("config.toml.in"), block(".cargo/config.toml"));
-    let comments = template("Cargo.toml.in");
-    let manifest: Vec<&str> = comments.lines().filter(|line| !line.starts_with('#')).collect();
-    assert_eq!(manifest, block("Cargo.toml").lines().collect::<Vec<_>>());
-}
-
-/// Each parameter, event, field and option says what it means.
-#[test]
-fn every_row_of_the_reference_has_words() {
-    for page in stormglass_cli::reference::pages(&sim_restate::app()) {
-        for line in page.text.lines().filter(|line| line.starts_with("| `")) {
-            // A profile's curves have no words of their own: the parameter above says what they are.
-            assert!(!line.ends_with("|  |"), "{}: no meaning: {line}", page.file);
-        }
-    }
 }
 
 #[test]
@@ -271,87 +189,4 @@ text {{ fill: #e6edf3; }} .small {{ fill: #9198a1; }} .grid {{ stroke: #3d444d; 
         }
     }
     svg + "</svg>\n"
-}
-
-/// The Markdown files of the repository that are ours.
-fn pages() -> BTreeMap<PathBuf, String> {
-    let mut pages = BTreeMap::new();
-    let mut folders = vec![root()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap();
-            if path.is_dir() {
-                if !["target", "patches", ".git"].contains(&name) {
-                    folders.push(path);
-                }
-            } else if name.ends_with(".md") {
-                let text = std::fs::read_to_string(&path).unwrap();
-                pages.insert(path, text);
-            }
-        }
-    }
-    pages
-}
-
-/// Returns the text without its blocks of code and code spans.
-fn prose(page: &str) -> String {
-    let mut is_code = false;
-    let mut text = String::new();
-    for line in page.lines() {
-        if line.trim_start().starts_with("```") {
-            is_code = !is_code;
-        } else if !is_code && !line.starts_with("    ") {
-            text += &line.split('`').step_by(2).collect::<Vec<_>>().join("");
-            text.push('\n');
-        }
-    }
-    text
-}
-
-/// Returns the anchors of a page's headings, as GitHub and mdBook make them.
-fn anchors(page: &str) -> Vec<String> {
-    let mut is_code = false;
-    let mut anchors = Vec::new();
-    for line in page.lines() {
-        is_code ^= line.starts_with("```");
-        if !is_code && line.starts_with('#') {
-            let heading = line.trim_start_matches('#').trim().to_lowercase();
-            let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
-            anchors.push(kept.collect::<String>().replace(' ', "-"));
-        }
-    }
-    anchors
-}
-
-#[test]
-fn every_link_of_a_page_has_a_target() {
-    let pages = pages();
-    let mut dead = Vec::new();
-    let mut count = 0;
-    for (path, page) in &pages {
-        for link in prose(page).split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next()) {
-            if link.contains("://") || link.starts_with("mailto:") {
-                continue;
-            }
-            count += 1;
-            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
-            // A crate's page may link to its items as rustdoc does, which `cargo doc` checks.
-            let is_item = file.contains("::") || !file.contains(['.', '/']) && !file.is_empty();
-            let Ok(target) = target.canonicalize() else {
-                if !is_item || !path.starts_with(root().join("crates")) {
-                    dead.push(format!("{}: {link}", path.display()));
-                }
-                continue;
-            };
-            let has_anchor =
-                || pages.get(&target).is_none_or(|page| anchors(page).iter().any(|a| a == anchor));
-            if !anchor.is_empty() && !has_anchor() {
-                dead.push(format!("{}: {link}: no such heading", path.display()));
-            }
-        }
-    }
-    assert!(count > 50, "only {count} links were found");
-    assert!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
 }

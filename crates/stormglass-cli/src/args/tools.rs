@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct New {
-    /// The name of the crate and its folder: lower-case letters, digits, `-` and `_`.
-    pub(crate) name: String,
+    /// The folder that is made. Its last part is the crate's name: lower-case letters, digits, `-` and `_`.
+    pub(crate) folder: PathBuf,
     /// The folder of Stormglass on which the crate depends. Default: the one from which this program was built.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) stormglass: Option<PathBuf>,

@@ -16,28 +16,29 @@ const FILES: [(&str, &str); 5] = [
 ];
 
 pub(crate) fn new(args: &New, output: &mut Output) -> Result<Exit, CliError> {
+    let folder = &args.folder;
+    let name = folder.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
-    if !args.name.starts_with(|c: char| c.is_ascii_lowercase()) || !args.name.chars().all(is_letter) {
+    if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(is_letter) {
         let problem = "a crate's name has lower-case letters, digits, `-` and `_`, and begins with a letter";
-        return Err(CliError::Conflict(format!("NAME {}: {problem}", args.name)));
+        return Err(CliError::Conflict(format!("FOLDER {}: {problem}", folder.display())));
     }
-    let folder = Path::new(&args.name);
     if folder.exists() {
-        return Err(CliError::Conflict(format!("{} exists already: choose another name", args.name)));
+        return Err(CliError::Conflict(format!("{} exists already: choose another name", folder.display())));
     }
     let stormglass = stormglass(args)?;
     for (file, text) in FILES {
         let text = text
             .replace("STORMGLASS", &stormglass.to_string_lossy())
-            .replace("IDENTIFIER", &args.name.replace('-', "_"))
-            .replace("NAME", &args.name);
+            .replace("IDENTIFIER", &name.replace('-', "_"))
+            .replace("NAME", &name);
         let file = folder.join(file);
         let parent = file.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent).map_err(|source| CliError::Write { file: parent.into(), source })?;
         write(&file, &text)?;
         output.print(&format!("{}\n", file.display()));
     }
-    output.print(&format!("\nTo play 50 runs of its test: cd {} && cargo test\n", args.name));
+    output.print(&format!("\nTo play 50 runs of its test: cd {} && cargo test\n", folder.display()));
     Ok(Exit::Held)
 }
 

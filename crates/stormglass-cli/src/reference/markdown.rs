@@ -2,7 +2,7 @@
 
 /// Returns the first lines of a page: its title, and that it is made from the code.
 pub(super) fn head(title: &str) -> String {
-    format!("<!-- Made from the code: UPDATE_EXPECT=1 cargo test -p sim-tests readme -->\n\n# {title}\n\n")
+    format!("<!-- Made from the code: UPDATE_EXPECT=1 cargo test -p sim-tests pages -->\n\n# {title}\n\n")
 }
 
 /// Returns a row of a table.
