@@ -9,6 +9,7 @@ mod cli;
 mod console;
 mod determinism;
 mod http;
+mod json;
 mod last_seed;
 mod pages;
 mod pictures;
