@@ -91,7 +91,7 @@ impl de::Visitor<'_> for SignedVisitor {
 
 impl schemars::JsonSchema for SignedDuration {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "signed duration".into()
+        "signed-duration".into()
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

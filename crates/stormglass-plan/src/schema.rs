@@ -8,7 +8,13 @@ use stormglass_core::fault::FaultKind;
 /// The types of faults, whose kinds are listed one by one.
 const FAMILIES: [&str; 5] = ["FaultKind", "OneShot", "LinkFault", "DiskFault", "ClockFault"];
 
-/// Returns the JSON schema of a plan's file: a list of faults, each with the fields of its kind, and the generator.
+/// What the fields of every fault mean.
+const AT: &str =
+    "When the fault begins, from the start of the run, for example `11s`. Range: 0s to 365 days.";
+const LASTS: &str = "How long the fault lasts. Range: 0s to 365 days. Default: to the end of the run.";
+
+/// Returns the JSON schema of a plan's file: a list of faults, each with the fields of its kind, and the
+/// generator.
 pub fn plan_schema() -> Schema {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let kinds: Vec<Value> = fault_schemas(&mut generator).into_iter().map(Value::Object).collect();
@@ -24,7 +30,8 @@ pub fn plan_schema() -> Schema {
     schema
 }
 
-/// Returns the schema of the fault of each kind: its description, and the fields `kind`, `at`, `lasts` and its own.
+/// Returns the schema of the fault of each kind: its description, and the fields `kind`, `at`, `lasts`
+/// and its own.
 fn fault_schemas(generator: &mut SchemaGenerator) -> Vec<Map<String, Value>> {
     // The families, each a list of kinds.
     let families = generator.subschema_for::<FaultKind>();
@@ -36,14 +43,8 @@ fn fault_schemas(generator: &mut SchemaGenerator) -> Vec<Map<String, Value>> {
     }
     for kind in &mut kinds {
         if let Some(fields) = kind.get_mut("properties").and_then(Value::as_object_mut) {
-            fields.insert(
-                "at".into(),
-                json!({ "type": "string", "description": "When the fault begins, from the start of the run, for example `11s`. Range: 0s to 365 days." }),
-            );
-            fields.insert(
-                "lasts".into(),
-                json!({ "type": "string", "description": "How long the fault lasts. Range: 0s to 365 days. Default: to the end of the run." }),
-            );
+            fields.insert("at".into(), json!({ "type": "string", "description": AT }));
+            fields.insert("lasts".into(), json!({ "type": "string", "description": LASTS }));
         }
         if let Some(required) = kind.get_mut("required").and_then(Value::as_array_mut) {
             required.push("at".into());

@@ -1,4 +1,4 @@
-//! The JSON output: its page in the reference is made from what the commands print, and a version's fields stay.
+//! The JSON output: its page in the reference is made from what the commands print.
 
 use crate::console::stormglass;
 use crate::readme::assert_current;
@@ -18,7 +18,7 @@ const COMMANDS: [(&str, &[&str]); 6] = [
 /// Objects whose keys are names of the run and not of the format.
 const MAPS: [&str; 3] = ["settings", "counters", "sometimes"];
 
-/// Returns the fields of an object with the form of their values; those of objects and of lists of objects too.
+/// Returns the fields of an object with the form of their values, also those of objects in it.
 fn fields(prefix: &str, object: &Value, found: &mut BTreeMap<String, &'static str>) {
     for (name, value) in object.as_object().unwrap() {
         let path = format!("{prefix}{name}");
@@ -52,9 +52,9 @@ fn fields(prefix: &str, object: &Value, found: &mut BTreeMap<String, &'static st
 fn json_page_has_the_fields_that_commands_print() {
     let mut page = String::from(
         "<!-- Made from the output: UPDATE_EXPECT=1 cargo test -p sim-tests json -->\n\n# JSON output\n\n\
-         With `--json` a command prints one object per line on standard output. `type` says what the line is. The\n\
-         fields below are version 1 of the output: a version gains fields, and keeps the names and forms that it has.\n\
-         `identity.schema` is the version of a run's inputs.\n",
+         With `--json` a command prints one object per line on standard output. `type` says what it is. The\n\
+         fields below are version 1 of the output: a version gains fields, and keeps the names and forms\n\
+         that it has. `identity.schema` is the version of a run's inputs.\n",
     );
     for (name, command) in COMMANDS {
         let (_, out, err) = stormglass(command);

@@ -14,7 +14,7 @@ fn reference_is_that_of_the_code() {
     }
 }
 
-/// Every shipped file and the plan of a page has only fields that its schema knows, and every kind of fault is in it.
+/// Every shipped file, and every plan of a page, has only fields that its schema knows.
 #[test]
 fn schemas_know_the_shipped_files() {
     let schema = |name: &str| -> serde_json::Value {

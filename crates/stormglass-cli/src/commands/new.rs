@@ -6,7 +6,8 @@ use crate::files::write;
 use crate::output::Output;
 use std::path::{Path, PathBuf};
 
-/// The files, with `NAME`, `IDENTIFIER` and `STORMGLASS` for the crate's name, its name in Rust and the folder of Stormglass.
+/// The files, with `NAME`, `IDENTIFIER` and `STORMGLASS` for the crate's name, its name in Rust and the
+/// folder of Stormglass.
 const FILES: [(&str, &str); 5] = [
     ("Cargo.toml", include_str!("../../templates/Cargo.toml.in")),
     (".cargo/config.toml", include_str!("../../templates/config.toml.in")),

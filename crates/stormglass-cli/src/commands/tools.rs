@@ -1,4 +1,5 @@
-//! `schema`, `completions` and `man`: what shells, editors and packages take from the grammar and the file formats.
+//! `schema`, `completions` and `man`: what editors, shells and packages take from the file formats and
+//! the grammar.
 
 use crate::args::{Args, Completions, Format, Man, Schema};
 use crate::error::{CliError, Exit};

@@ -10,8 +10,9 @@ pub(super) fn commands() -> String {
     let mut grammar = Args::command();
     grammar.build();
     let mut text = head("Commands");
-    text += "Each command is called as `stormglass COMMAND`, in this repository as `cargo run --release -- COMMAND`, and for\n\
-             a test with `#[stormglass::test]` as `STORMGLASS='COMMAND' cargo test NAME -- --exact`.\n\n";
+    text += "Each command is called as `stormglass COMMAND`, in this repository as `cargo run --release\n\
+             -- COMMAND`, and for a test with `#[stormglass::test]` as `STORMGLASS='COMMAND' cargo test\n\
+             NAME -- --exact`.\n\n";
     text += "| command | what it does |\n| --- | --- |\n";
     let commands = || grammar.get_subcommands().filter(|command| command.get_name() != "help");
     for command in commands() {
@@ -79,8 +80,8 @@ fn option(argument: &Arg) -> String {
 
 pub(super) fn events() -> String {
     let mut text = head("Events");
-    text += "Everything that happens in a run is an event. `replay --all` prints every event, and `replay --kind NAME` those of\n\
-             one kind. `explain` adds up their time by category.\n\n";
+    text += "Everything that happens in a run is an event. `replay --all` prints every event, and\n\
+             `replay --kind NAME` those of one kind. `explain` adds up their time by category.\n\n";
     text += "| kind | category | what happened |\n| --- | --- | --- |\n";
     for kind in Kind::ALL {
         text += &row([&format!("`{}`", kind.name()), kind.category().name(), kind.about()]);

@@ -18,10 +18,11 @@ fn name(format: Format) -> String {
 
 pub(super) fn formats() -> String {
     let mut text = head("File formats");
-    text += "All files are TOML. An error names the file, the field and what would be right. An editor completes and checks a\n\
-             file whose first line names its schema (Taplo, and the extension Even Better TOML of VS Code):\n\n\
+    text += "All files are TOML. An error names the file, the field and what would be right. An editor\n\
+             completes and checks a file whose first line names its schema (Taplo, and the extension\n\
+             Even Better TOML of VS Code):\n\n\
              ```toml\n#:schema ./plan.schema.json\n```\n\n\
-             `stormglass schema plan > plan.schema.json` writes it.\n";
+             `stormglass schema plan > plan.schema.json` writes it.";
     for format in Format::value_variants() {
         let value = format.to_possible_value();
         let about = value.as_ref().and_then(|value| value.get_help()).map(ToString::to_string);
@@ -53,9 +54,9 @@ pub(super) fn faults() -> String {
     let kinds = schema["properties"]["fault"]["items"]["oneOf"].as_array().cloned().unwrap_or_default();
     let kind = |fault: &Value| fault["properties"]["kind"]["const"].as_str().unwrap_or_default().to_string();
     let mut text = head("Faults");
-    text += "A [plan](../plans.md) has a table `[[fault]]` for each fault. Besides the fields below, each has `at`, when it begins,\n\
-             and may have `lasts`, how long it lasts (default: to the end of the run). Names of nodes, hosts and files are\n\
-             patterns of shell wildcards.\n\n";
+    text += "A [plan](../plans.md) has a table `[[fault]]` for each fault. Besides the fields below,\n\
+             each has `at`, when it begins, and may have `lasts`, how long it lasts (default: to the\n\
+             end of the run). Names of nodes, hosts and files are patterns of shell wildcards.\n\n";
     text += "| kind | what happens |\n| --- | --- |\n";
     for fault in &kinds {
         text += &row([&format!("[`{0}`](#{0})", kind(fault)), &prose(description(fault))]);
@@ -94,7 +95,7 @@ fn fields(schema: &Value, root: &Value) -> String {
 fn form(schema: &Value, root: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) {
         let definition = &root["$defs"][name];
-        if name == "Latency" {
+        if name == "latency" {
             return "latency".into();
         }
         let words = form(definition, root);

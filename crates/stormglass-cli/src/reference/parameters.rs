@@ -15,11 +15,13 @@ struct Parameter {
 
 pub(super) fn parameters(app: &App) -> String {
     let mut text = head("Parameters");
-    text += "`--set KEY=VALUE` sets a parameter in any command that plays a scenario, and a sweep varies it. The defaults are those\n\
-             of the profile `quiet` and of the scenario's first model; `stormglass list parameters --scenario NAME` prints them for\n\
-             one scenario. An *observer* is a deadline that changes nothing before it ends a test, so a sweep plays its values\n\
-             without more runs; every other parameter changes the history.\n\n";
-    text += "A duration has a unit: `150ms`, `5s`, `1m 30s`. A latency is a duration or a shape: `{ log-normal = { median = \"2ms\", sigma = 0.8 } }`.\n";
+    text += "`--set KEY=VALUE` sets a parameter in any command that plays a scenario, and a sweep\n\
+             varies it. The defaults are those of the profile `quiet` and of the scenario's first\n\
+             model; `stormglass list parameters --scenario NAME` prints them for one scenario. An\n\
+             *observer* is a deadline that changes nothing before it ends a test, so a sweep plays its\n\
+             values without more runs; every other parameter changes the history.\n\n";
+    text += "A duration has a unit: `150ms`, `5s`, `1m 30s`. A latency is a duration or a shape: `{\n\
+             log-normal = { median = \"2ms\", sigma = 0.8 } }`.";
     let all = collect(app);
     let sections: BTreeSet<&str> = all.keys().map(|key| section_of(key)).collect();
     for section in sections {
