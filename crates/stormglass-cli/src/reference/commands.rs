@@ -10,9 +10,9 @@ pub(super) fn commands() -> String {
     let mut grammar = Args::command();
     grammar.build();
     let mut text = head("Commands");
-    text += "Each command is called as `stormglass COMMAND`, in this repository as `cargo run --release\n\
-             -- COMMAND`, and for a test with `#[stormglass::test]` as `STORMGLASS='COMMAND' cargo test\n\
-             NAME -- --exact`.\n\n";
+    text += "Each command is called as `stormglass COMMAND`, in this repository as\n\
+             `cargo run --release -- COMMAND`, and for a test with `#[stormglass::test]` as\n\
+             `STORMGLASS='COMMAND' cargo test NAME -- --exact`.\n\n";
     text += "| command | what it does |\n| --- | --- |\n";
     let commands = || grammar.get_subcommands().filter(|command| command.get_name() != "help");
     for command in commands() {

@@ -22,7 +22,7 @@ pub(super) fn formats() -> String {
              completes and checks a file whose first line names its schema (Taplo, and the extension\n\
              Even Better TOML of VS Code):\n\n\
              ```toml\n#:schema ./plan.schema.json\n```\n\n\
-             `stormglass schema plan > plan.schema.json` writes it.";
+             `stormglass schema plan > plan.schema.json` writes it.\n";
     for format in Format::value_variants() {
         let value = format.to_possible_value();
         let about = value.as_ref().and_then(|value| value.get_help()).map(ToString::to_string);

@@ -20,8 +20,8 @@ pub(super) fn parameters(app: &App) -> String {
              model; `stormglass list parameters --scenario NAME` prints them for one scenario. An\n\
              *observer* is a deadline that changes nothing before it ends a test, so a sweep plays its\n\
              values without more runs; every other parameter changes the history.\n\n";
-    text += "A duration has a unit: `150ms`, `5s`, `1m 30s`. A latency is a duration or a shape: `{\n\
-             log-normal = { median = \"2ms\", sigma = 0.8 } }`.";
+    text += "A duration has a unit: `150ms`, `5s`, `1m 30s`. A latency is a duration or a shape:\n\
+             `{ log-normal = { median = \"2ms\", sigma = 0.8 } }`.\n";
     let all = collect(app);
     let sections: BTreeSet<&str> = all.keys().map(|key| section_of(key)).collect();
     for section in sections {
