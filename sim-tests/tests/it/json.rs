@@ -52,9 +52,9 @@ fn fields(prefix: &str, object: &Value, found: &mut BTreeMap<String, &'static st
 fn json_page_has_the_fields_that_commands_print() {
     let mut page = String::from(
         "<!-- Made from the output: UPDATE_EXPECT=1 cargo test -p sim-tests json -->\n\n# JSON output\n\n\
-         With `--json` a command prints one object per line on standard output. `type` says what it is. The\n\
-         fields below are version 1 of the output: a version gains fields, and keeps the names and forms\n\
-         that it has. `identity.schema` is the version of a run's inputs.\n",
+         With `--json` a command prints one object per line on standard output. `type` says what it is\n\
+         (`kind` in the lines of `list`). The fields below are version 1 of the output: a version gains\n\
+         fields, and keeps the names and forms that it has. `identity.schema` is the version of a run's inputs.\n",
     );
     for (name, command) in COMMANDS {
         let (_, out, err) = stormglass(command);
