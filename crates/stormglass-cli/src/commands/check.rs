@@ -6,7 +6,7 @@ use crate::error::{CliError, Exit};
 use crate::github;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::shell::again;
+use crate::shell::{again, replay_line};
 use serde::Serialize;
 use std::ops::ControlFlow;
 use stormglass_core::trace::TraceHash;

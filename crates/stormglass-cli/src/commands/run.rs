@@ -9,7 +9,7 @@ use crate::output::Output;
 use crate::pictures;
 use crate::progress::Progress;
 use crate::runfile::{RunFile, current_build};
-use crate::shell::{again, replay_line_of};
+use crate::shell::{again, replay_line, replay_line_of};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -82,6 +82,6 @@ fn collect(app: &App) -> BTreeMap<String, Parameter> {
 }
 
 fn defaults(scenario: &dyn AnyScenario) -> Vec<(String, String)> {
-    let what = What { model: None, profile: Some("quiet".into()), plan: None, sets: Vec::new() };
+    let what = What { model: None, profile: Some("quiet".into()), plan: None, sets: Vec::new(), log: None };
     what.settings(scenario).expect("defaults are valid").leaves().into_iter().collect()
 }
