@@ -7,7 +7,7 @@
 use crate::log_filter::LogFilter;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use stormglass_core::log_line::span_text;
 use stormglass_core::{LogKind, LogLevel, LogLine, Recorder, SimTime, Symbol};
 use stormglass_rt as rt;
@@ -29,6 +29,7 @@ impl Log {
         if filter.is_off() {
             return None;
         }
+        keep_callsites_undecided();
         let (filter, recorder) = (filter.clone(), recorder.clone());
         // Without events nothing is kept. The values of fields are computed nevertheless, so that a run
         // whose fields draw random numbers is the same run.
@@ -51,6 +52,49 @@ impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Log").field("filter", &self.shared.filter).finish_non_exhaustive()
     }
+}
+
+/// Makes `tracing` ask the subscriber of the thread at each event, from now on.
+///
+/// A callsite keeps the answer of all subscribers to whether anybody wants its events. While a process
+/// has a single subscriber, `tracing-core` asks the one of the thread that first reaches the callsite,
+/// and if that thread has none, the callsite is off for every thread, also for that of a run which
+/// wants it. So what is logged would depend on what other threads do. With two subscribers it asks all
+/// that are registered, and these two answer "sometimes".
+fn keep_callsites_undecided() {
+    static UNDECIDED: OnceLock<[Dispatch; 2]> = OnceLock::new();
+    UNDECIDED.get_or_init(|| [Dispatch::new(Undecided), Dispatch::new(Undecided)]);
+}
+
+/// A subscriber that is no thread's: it wants nothing, and leaves each callsite undecided.
+struct Undecided;
+
+impl Subscriber for Undecided {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::OFF)
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
 }
 
 /// The subscriber of a run.

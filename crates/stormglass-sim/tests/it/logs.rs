@@ -179,3 +179,26 @@ fn a_kill_closes_the_spans_of_the_process() {
     "#]]
     .assert_eq(&lines(&played));
 }
+
+/// A line that a thread without a log is the first to reach.
+struct Shared;
+
+/// A line that another thread has reached before
+#[scenario]
+impl Scenario for Shared {
+    async fn play(&self, _: World) {
+        let log = || info!("reached");
+        std::thread::spawn(log).join().unwrap();
+        log();
+    }
+}
+
+/// `tracing` asks once for each line in the code who wants it, and keeps the answer. If it asks on a
+/// thread that logs nothing, such as that of another run, the answer must not be `nobody`.
+#[test]
+fn a_thread_that_logs_nothing_does_not_switch_a_line_off_for_a_run() {
+    let sets = [("run.log", "info"), ("run.leaks", "allow")];
+    let settings = Settings::resolve(&Shared, None, "quiet", &sets).unwrap();
+    let played = Run::new(&Shared, settings, Seed(7)).play(Keep::Events);
+    assert_eq!(lines(&played), "0.000s info harness/scenario it::logs: reached\n");
+}
