@@ -326,8 +326,8 @@ mod tests {
             "cargo test -p stormglass proptest::property::tests::a_property_has_the_name_of_its_test \
              -- --exact --nocapture"
         );
-        let within_closure = (|| crate::property!().test)();
-        assert_eq!(within_closure, property.test);
+        let within_closure = || crate::property!().test;
+        assert_eq!(within_closure(), property.test);
     }
 
     #[test]
@@ -375,7 +375,7 @@ mod tests {
         let check = || property.check(0..1_000u32, is_small);
         let message = |run: &dyn Fn() -> Tally| {
             let run = std::panic::AssertUnwindSafe(run);
-            *catch_unwind(|| run()).unwrap_err().downcast::<String>().unwrap()
+            *catch_unwind(run).unwrap_err().downcast::<String>().unwrap()
         };
         let first = message(&check);
         assert!(

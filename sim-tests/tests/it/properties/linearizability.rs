@@ -70,7 +70,7 @@ fn drawn() -> impl Strategy<Value = Vec<Call<Op>>> {
     })
 }
 
-fn is_as_all_orders<const DEFECT: bool>(calls: &Vec<Call<Op>>) -> Result<bool, String> {
+fn is_as_all_orders<const DEFECT: bool>(calls: &[Call<Op>]) -> Result<bool, String> {
     let expected = has_order(0, &calls.iter().collect::<Vec<_>>());
     let found = check(&Register::<DEFECT>, 0, calls, 100_000);
     let is_right = found == if expected { Linearizable::Yes } else { Linearizable::No };
@@ -80,13 +80,16 @@ fn is_as_all_orders<const DEFECT: bool>(calls: &Vec<Call<Op>>) -> Result<bool, S
 /// The interesting histories are not linearizable.
 #[test]
 fn the_checker_agrees_with_all_orders_of_small_histories() {
-    let tally = stormglass::property!().cases(2_000).at_least(0.15).check(drawn(), is_as_all_orders::<false>);
+    let tally = stormglass::property!()
+        .cases(2_000)
+        .at_least(0.15)
+        .check(drawn(), |calls| is_as_all_orders::<false>(calls));
     record(PROPERTY, &tally);
 }
 
 #[test]
 fn a_checker_that_accepts_every_read_is_found() {
-    let found = stormglass::property!().cases(100).find(drawn(), is_as_all_orders::<true>);
+    let found = stormglass::property!().cases(100).find(drawn(), |calls| is_as_all_orders::<true>(calls));
     record_planted("the checker", "accepts every read", &found, 100);
     assert!(found.value.len() <= 3, "{:?}", found.value);
 }
