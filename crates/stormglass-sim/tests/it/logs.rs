@@ -188,6 +188,7 @@ struct Shared;
 impl Scenario for Shared {
     async fn play(&self, _: World) {
         let log = || info!("reached");
+        #[expect(clippy::disallowed_methods, reason = "another thread of the program")]
         std::thread::spawn(log).join().unwrap();
         log();
     }
