@@ -91,7 +91,7 @@ impl<'de> Deserialize<'de> for LogFilter {
 
 impl JsonSchema for LogFilter {
     fn schema_name() -> Cow<'static, str> {
-        "log filter".into()
+        "log-filter".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {

@@ -79,7 +79,7 @@ fn printed_command_explains_a_rare_run() {
         stormglass(&[&["rare", "cold-start"][..], &what, &["--effort", "40", "--repeats", "2"]].concat());
     assert_eq!((exit, err.as_str()), (Exit::Held, ""));
     assert!(out.contains("admin.deadline: a wait is longer than 5s with probability "), "{out}");
-    let line = out.lines().last().unwrap();
+    let line = out.lines().rfind(|line| line.contains(" explain ")).unwrap();
     let words: Vec<&str> = line.split_whitespace().skip_while(|word| *word != "explain").collect();
     assert!(words.contains(&"--branch"), "{line}");
     let (_, out, _) = stormglass(&words);
