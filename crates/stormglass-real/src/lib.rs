@@ -4,7 +4,7 @@
 //!
 //! The order of dependence: `identity` (the address, the names and the directory of a thread),
 //! `symbols` (libc's functions that read them), `addresses` (a part of the loopback network for a
-//! test), [`parameters`], `reports`, [`node`], [`world`], [`client`], [`scenario`], [`testing`], `app`.
+//! test), `parameters`, `reports`, `node`, `world`, `client`, `scenario`, `testing`, `app`.
 #![cfg(not(madsim))]
 #![cfg_attr(
     not(madsim),
