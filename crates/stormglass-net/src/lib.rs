@@ -114,6 +114,7 @@ pub mod host;
 
 #[cfg(madsim)]
 mod inject;
+#[cfg(madsim)]
 mod injected;
 
 #[cfg(madsim)]
