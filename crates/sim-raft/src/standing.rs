@@ -32,7 +32,7 @@ pub enum Role {
 }
 
 /// A place where a server keeps its [`Standing`]; clones are the same place. Unlike a
-/// [`Watch`](stormglass_rt::Watch) it notifies nobody, so it is free of effects on a run.
+/// [`Watch`](stormglass_rt::Watch) a change wakes no task, so it has no effect on a run.
 #[derive(Clone, Debug, Default)]
 pub struct StandingCell(Arc<Mutex<Option<Standing>>>);
 

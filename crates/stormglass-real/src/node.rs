@@ -100,7 +100,7 @@ impl Node {
     /// again.
     pub fn kill(&self) {
         let Some(Life { end, thread, .. }) = self.life().take() else { return };
-        // A thread whose runtime has ended by itself has nobody to tell.
+        // Sending fails if the node's thread has ended: the receiver is gone then.
         let _ = end.send(());
         if thread.thread().id() != thread::current().id() {
             thread.join().expect("a node's thread does not panic");
@@ -123,7 +123,7 @@ impl Node {
             let enter = move || identity.enter(&directory).expect("as the node's first thread");
             let runtime = Builder::new_current_thread().enable_all().on_thread_start(enter).build();
             let runtime = runtime.unwrap_or_else(|error| panic!("node {}: {error}", node.name()));
-            // Nobody waits for it only if the test ends.
+            // Sending fails only if the receiving thread has panicked.
             let _ = started.send(runtime.handle().clone());
             let _ = runtime.block_on(ended);
             runtime.shutdown_background();

@@ -92,7 +92,7 @@ pub fn suspects(
         let draw = draws.draws[number as usize];
         let stream = draws.stream(draw);
         let event = event_of(trace, draws, number as usize);
-        // Draws without an event are told apart by their stream, and so are stalls, which outlast the event.
+        // The stream distinguishes draws without an event, and stalls, which outlast the event.
         let key = (event, if event.is_some() && device_of(stream).is_none() { "" } else { stream });
         let suspect = all.entry(key).or_insert_with(|| Suspect {
             event: event.map(|index| index + 1),

@@ -49,7 +49,7 @@ pub struct Bugs {
     pub lost_truncation: bool,
     /// It is not recorded which entries are committed. openraft 0.9 says that it need not be.
     pub unsaved_commit: bool,
-    /// A read is answered by whoever is asked, also by one that is no leader any more.
+    /// The node that receives a read answers it, although it may no longer be the leader.
     pub stale_reads: bool,
 }
 

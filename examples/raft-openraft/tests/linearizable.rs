@@ -9,7 +9,7 @@ use stormglass::prelude::*;
 use stormglass::rt::now;
 use tokio::time::timeout;
 
-const CLUSTER: &[&str] = &["raft-1", "raft-2", "raft-3"];
+const CLUSTER: [&str; 3] = ["raft-1", "raft-2", "raft-3"];
 const KEYS: [&str; 2] = ["a", "b"];
 
 /// A number that is written and read.
@@ -95,9 +95,9 @@ async fn operations(client: Client, number: u64, count: u64, history: History) {
 
 async fn play(world: World, settings: Cluster) {
     let bugs = Bugs::named(&settings.bug).unwrap_or_else(|| panic!("there is no bug {:?}", settings.bug));
-    for &name in CLUSTER {
+    for name in CLUSTER {
         world.node(name).run("serve", move || async move {
-            serve(name, CLUSTER, bugs).await.map_err(|error| error.to_string())
+            serve(name, &CLUSTER, bugs).await.map_err(|error| error.to_string())
         });
     }
     let history = History::default();
@@ -147,21 +147,19 @@ async fn play(world: World, settings: Cluster) {
     }
 }
 
-const NODES: [&str; 3] = ["raft-1", "raft-2", "raft-3"];
-
-#[stormglass::test(seeds = 0..50, plan = "storm", nodes = NODES)]
+#[stormglass::test(seeds = 0..50, plan = "storm", nodes = CLUSTER)]
 async fn openraft_is_linearizable_in_storms(world: World, settings: Cluster) {
     play(world, settings).await;
 }
 
-#[stormglass::test(seeds = 0..50, plan = "plans/crashes.toml", nodes = NODES)]
+#[stormglass::test(seeds = 0..50, plan = "plans/crashes.toml", nodes = CLUSTER)]
 async fn openraft_is_linearizable_in_crashes(world: World, settings: Cluster) {
     play(world, settings).await;
 }
 
 /// openraft's issue 1511: a leader that is back before anybody has noticed leads on, and answers reads
 /// from what it remembers.
-#[stormglass::test(seeds = 175..180, plan = "plans/crashes.toml", nodes = NODES, set("cluster.bug" = "unsaved-commit"))]
+#[stormglass::test(seeds = 175..180, plan = "plans/crashes.toml", nodes = CLUSTER, set("cluster.bug" = "unsaved-commit"))]
 #[should_panic(expected = "1 violated operations are linearizable")]
 async fn a_restarted_leader_that_does_not_know_what_is_committed_answers_stale_reads(
     world: World,
@@ -170,19 +168,19 @@ async fn a_restarted_leader_that_does_not_know_what_is_committed_answers_stale_r
     play(world, settings).await;
 }
 
-#[stormglass::test(seeds = 0..10, plan = "plans/crashes.toml", nodes = NODES, set("cluster.bug" = "unsynced-log"))]
+#[stormglass::test(seeds = 0..10, plan = "plans/crashes.toml", nodes = CLUSTER, set("cluster.bug" = "unsynced-log"))]
 #[should_panic(expected = "violated operations are linearizable")]
 async fn a_log_that_is_not_synced_is_found(world: World, settings: Cluster) {
     play(world, settings).await;
 }
 
-#[stormglass::test(seeds = 0..10, plan = "plans/crashes.toml", nodes = NODES, set("cluster.bug" = "unsynced-snapshot"))]
+#[stormglass::test(seeds = 0..10, plan = "plans/crashes.toml", nodes = CLUSTER, set("cluster.bug" = "unsynced-snapshot"))]
 #[should_panic(expected = "timed out waiting for all nodes")]
 async fn a_snapshot_that_is_not_synced_is_found(world: World, settings: Cluster) {
     play(world, settings).await;
 }
 
-#[stormglass::test(seeds = 0..10, plan = "storm", nodes = NODES, set("cluster.bug" = "stale-reads"))]
+#[stormglass::test(seeds = 0..10, plan = "storm", nodes = CLUSTER, set("cluster.bug" = "stale-reads"))]
 #[should_panic(expected = "violated operations are linearizable")]
 async fn reads_without_a_majority_are_found(world: World, settings: Cluster) {
     play(world, settings).await;

@@ -194,8 +194,8 @@ impl Scenario for Shared {
     }
 }
 
-/// `tracing` asks once for each line in the code who wants it, and keeps the answer. If it asks on a
-/// thread that logs nothing, such as that of another run, the answer must not be `nobody`.
+/// `tracing` asks once for each callsite whether a subscriber is interested, and caches the answer. If it
+/// asks on a thread that logs nothing, such as that of another run, the answer must not be `never`.
 #[test]
 fn a_thread_that_logs_nothing_does_not_switch_a_line_off_for_a_run() {
     let sets = [("run.log", "info"), ("run.leaks", "allow")];
