@@ -16,9 +16,10 @@
 //! 11. [`mod@wait`], [`outcome`], [`requirements`]: waits with a deadline, how the run ended, and what had to happen.
 //! 12. [`critical_path`]: what a wait was spent on, from the causes of events.
 //! 13. [`scenario`]: what a scenario is played with, and the name of its test.
-//! 14. [`linearizability`]: whether a history of operations on one object is linearizable.
-//! 15. [`rate`]: what runs without a failure say about the rate of failures.
-//! 16. [`identity`]: the inputs from which a run can be repeated.
+//! 14. [`workload`]: what clients do, and when, with a text form.
+//! 15. [`linearizability`]: whether a history of operations on one object is linearizable.
+//! 16. [`rate`]: what runs without a failure say about the rate of failures.
+//! 17. [`identity`]: the inputs from which a run can be repeated.
 //!
 //! **Invariant:** nothing here uses madsim, a thread, the environment or a wall clock.
 
@@ -46,6 +47,7 @@ mod signed_duration;
 pub mod time;
 pub mod trace;
 pub mod wait;
+pub mod workload;
 
 pub use draws::{Draw, Draws};
 pub use event::{Event, EventId, Kind, Symbol};
@@ -62,3 +64,4 @@ pub use signed_duration::SignedDuration;
 pub use time::SimTime;
 pub use trace::{Trace, TraceHash};
 pub use wait::{Length, Limit, Wait};
+pub use workload::Workload;

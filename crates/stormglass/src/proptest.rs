@@ -80,5 +80,6 @@ pub use history::histories;
 pub use parameter::{Assignments, Profile, parameters, profiles};
 pub use property::{Found, Property, Tally};
 pub use runs::passes;
+pub use stormglass_core::workload::{Step, Workload};
 pub use stormglass_plan::strategy::plans;
-pub use workload::{Step, Workload, workloads};
+pub use workload::workloads;
