@@ -70,6 +70,7 @@ pub use metadata_servers::chaos::MetadataChaos;
 pub use metadata_servers::failover::MetadataFailover;
 pub use metadata_servers::reconfiguration::MetadataReconfiguration;
 pub use metadata_servers::smoke::MetadataSmoke;
+pub use metadata_servers::workload::KeyOperation;
 pub use restarts::Restarts;
 pub use trim_gap::TrimGap;
 

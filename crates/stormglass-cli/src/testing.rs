@@ -250,15 +250,6 @@ impl Test {
     }
 }
 
-/// Returns the path of a test in its crate, as `cargo test` names it: for the macro.
-#[doc(hidden)]
-pub fn test_path(module: &str, function: &str) -> String {
-    match module.split_once("::") {
-        Some((_, modules)) => format!("{modules}::{function}"),
-        None => function.into(),
-    }
-}
-
 /// Returns what a number of runs without a failure says about the rate of failures: its upper
 /// bound at a confidence of 95 %.
 fn bound(runs: u64) -> String {

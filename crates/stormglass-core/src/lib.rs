@@ -15,9 +15,11 @@
 //! 10. [`fault`]: what can break, which operations it affects, and when.
 //! 11. [`mod@wait`], [`outcome`], [`requirements`]: waits with a deadline, how the run ended, and what had to happen.
 //! 12. [`critical_path`]: what a wait was spent on, from the causes of events.
-//! 13. [`linearizability`]: whether a history of operations on one object is linearizable.
-//! 14. [`rate`]: what runs without a failure say about the rate of failures.
-//! 15. [`identity`]: the inputs from which a run can be repeated.
+//! 13. [`scenario`]: what a scenario is played with, and the name of its test.
+//! 14. [`workload`]: what clients do, and when, with a text form.
+//! 15. [`linearizability`]: whether a history of operations on one object is linearizable.
+//! 16. [`rate`]: what runs without a failure say about the rate of failures.
+//! 17. [`identity`]: the inputs from which a run can be repeated.
 //!
 //! **Invariant:** nothing here uses madsim, a thread, the environment or a wall clock.
 
@@ -38,12 +40,14 @@ pub mod queue;
 pub mod rate;
 pub mod recorder;
 pub mod requirements;
+pub mod scenario;
 pub mod scope;
 pub mod seed;
 mod signed_duration;
 pub mod time;
 pub mod trace;
 pub mod wait;
+pub mod workload;
 
 pub use draws::{Draw, Draws};
 pub use event::{Event, EventId, Kind, Symbol};
@@ -60,3 +64,4 @@ pub use signed_duration::SignedDuration;
 pub use time::SimTime;
 pub use trace::{Trace, TraceHash};
 pub use wait::{Length, Limit, Wait};
+pub use workload::Workload;

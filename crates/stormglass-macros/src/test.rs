@@ -91,7 +91,7 @@ pub(crate) fn expand(attributes: TokenStream, function: ItemFn) -> Result<TokenS
         #(#attrs)*
         #[::core::prelude::v1::test]
         fn #name() {
-            #krate::cli::testing::Test::of(#scenario, #krate::cli::testing::test_path(module_path!(), #text))
+            #krate::cli::testing::Test::of(#scenario, #krate::core::scenario::test_path(module_path!(), #text))
                 #seeds
                 .run();
         }

@@ -491,6 +491,12 @@ impl<T: Send + 'static> Destination<Packet<T>> for SocketDestination<T> {
                 self.pair.report_arrival(self.side, &socket, at);
                 socket.readers.wake_all();
             }
+            Packet::Fin if socket.reset.is_some() => {
+                drop(socket);
+                if self.pair.socket(self.side.other()).reset.is_none() {
+                    self.pair.answer_with_rst(self.side, cause);
+                }
+            }
             Packet::Fin => {
                 socket.fin_received = Some(cause);
                 self.pair.report_arrival(self.side, &socket, at);

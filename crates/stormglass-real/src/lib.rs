@@ -34,7 +34,8 @@ pub use app::App;
 pub use client::Client;
 pub use node::Node;
 pub use parameters::Parameters;
-pub use scenario::{RunDefaults, Scenario};
+pub use scenario::Scenario;
+pub use stormglass_core::scenario::RunDefaults;
 pub use stormglass_macros::{Parameters, scenario, test};
 pub use world::World;
 

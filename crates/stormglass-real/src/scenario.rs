@@ -7,6 +7,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
+use stormglass_core::scenario::RunDefaults;
 use stormglass_core::{Seed, Verdict};
 use tokio::runtime::Builder;
 
@@ -45,17 +46,6 @@ pub trait Scenario: Send + Sync {
 
     /// Drives the world.
     fn play(&self, world: World, settings: Self::Settings) -> impl Future<Output = ()>;
-}
-
-/// What a run of a scenario is played with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RunDefaults {
-    /// The profile of a simulation.
-    pub profile: &'static str,
-    /// The plan of a simulation.
-    pub plan: Option<&'static str>,
-    /// Assignments of parameters.
-    pub sets: &'static [(&'static str, &'static str)],
 }
 
 /// How a scenario ended.

@@ -61,12 +61,3 @@ impl Test {
         }
     }
 }
-
-/// Returns the path of a test in its crate, as `cargo test` names it: for the macro.
-#[doc(hidden)]
-pub fn test_path(module: &str, function: &str) -> String {
-    match module.split_once("::") {
-        Some((_, modules)) => format!("{modules}::{function}"),
-        None => function.into(),
-    }
-}

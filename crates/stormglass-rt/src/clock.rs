@@ -1,11 +1,9 @@
-//! Simulated time: clock, sleeps, timers.
-//!
-//! madsim's `sleep` has a floor of 1 ms, but a `Sleep` that is reset before its first poll ends at
-//! its deadline. Disk and loopback latencies need microseconds, so every sleep of Stormglass is
-//! created here, that way.
+//! Simulated time: clock, sleeps, timers. madsim's `sleep` has a floor of 1 ms, which disk and
+//! loopback latencies do not have, so every sleep of Stormglass is created here.
 
 use crate::hosting;
 use crate::node_clock::{after, between};
+use crate::timers;
 use madsim::time::{Instant, TimeHandle};
 use pin_project_lite::pin_project;
 use schemars::JsonSchema;
@@ -52,16 +50,18 @@ impl Clock {
 
     /// As [`wake_at`].
     pub fn wake_at(&self, at: SimTime, waker: &Waker) {
-        let mut sleep = exact(&self.0, instant(&self.0, at));
-        if Pin::new(&mut sleep).poll(&mut Context::from_waker(waker)).is_ready() {
+        let deadline = instant(&self.0, at);
+        if self.0.now_instant() >= deadline {
             waker.wake_by_ref();
+        } else {
+            timers::wake_at(&self.0, deadline, waker);
         }
     }
 
     /// Waits for exactly `duration` of simulated time, as a device does. Differs from [`sleep`] on a
     /// node whose clock drifts.
     pub fn sleep(&self, duration: Duration) -> Sleep {
-        exact(&self.0, self.0.now_instant() + duration)
+        Sleep { clock: self.0.clone(), deadline: self.0.now_instant() + duration }
     }
 }
 
@@ -77,15 +77,26 @@ pub fn is_in_run() -> bool {
 }
 
 /// A wait for a time; [`sleep`] and [`sleep_until`] make it.
-#[derive(Debug)]
-pub struct Sleep(madsim::time::Sleep);
+pub struct Sleep {
+    clock: TimeHandle,
+    deadline: Instant,
+}
+
+impl std::fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sleep").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
 
 impl Future for Sleep {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let waker = hosting::waker(context);
-        Pin::new(&mut self.0).poll(&mut Context::from_waker(&waker))
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.clock.now_instant() >= self.deadline {
+            return Poll::Ready(());
+        }
+        timers::wake_at(&self.clock, self.deadline, &hosting::waker(context));
+        Poll::Pending
     }
 }
 
@@ -113,7 +124,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 pub fn sleep_until(at: SimTime) -> Sleep {
     let clock = TimeHandle::current();
     let deadline = instant(&clock, at);
-    exact(&clock, deadline)
+    Sleep { clock, deadline }
 }
 
 /// Waits for `duration` deliberately and records it as a [`Kind::Sleep`] of this `reason`: a
@@ -319,11 +330,4 @@ pub fn wake_at(at: SimTime, waker: &Waker) {
 fn instant(clock: &TimeHandle, at: SimTime) -> Instant {
     let now = SimTime::from(clock.elapsed());
     clock.now_instant() + at.saturating_since(now)
-}
-
-/// Creates a sleep of madsim without its floor of 1 ms. The only place that does so.
-fn exact(clock: &TimeHandle, deadline: Instant) -> Sleep {
-    let mut sleep = clock.sleep_until(deadline);
-    Pin::new(&mut sleep).reset(deadline);
-    Sleep(sleep)
 }

@@ -3,6 +3,7 @@
 //! In reading order, which is the order of dependence:
 //!
 //! - `hosting`: the runtime that hosts the current task, and wakers that reach it from outside.
+//! - `timers`: the run's timers, in order also where several are due at once.
 //! - [`clock`]: simulated time, sleeps without madsim's floor of 1 ms, timer callbacks without a
 //!   task.
 //! - [`special_file`]: Unix sockets and FIFOs, where a filesystem and a network meet.
@@ -54,6 +55,7 @@ pub mod special_file;
 mod std_clock;
 pub mod task;
 mod task_state;
+mod timers;
 mod wake_causes;
 mod wakers;
 pub mod watch;

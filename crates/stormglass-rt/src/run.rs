@@ -1,6 +1,7 @@
 //! The run that this thread plays: whose turns a task without a scope uses up, and on which node a
 //! panic happened.
 
+use crate::timers::{self, TimersBefore};
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int};
 use stormglass_core::Recorder;
@@ -21,6 +22,7 @@ struct Run {
 #[derive(Debug)]
 pub struct RunGuard {
     before: Option<Run>,
+    _timers_before: TimersBefore,
 }
 
 /// Makes this recorder that of the run which this thread plays. [`crate::coop`] counts loops of
@@ -28,7 +30,7 @@ pub struct RunGuard {
 /// panic. Call it before the run's madsim runtime begins.
 pub fn enter_run(recorder: &Recorder) -> RunGuard {
     let run = Run { recorder: recorder.clone(), machine: host_name() };
-    RunGuard { before: RUN.replace(Some(run)) }
+    RunGuard { before: RUN.replace(Some(run)), _timers_before: timers::enter() }
 }
 
 impl Drop for RunGuard {

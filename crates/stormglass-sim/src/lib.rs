@@ -6,8 +6,8 @@
 //!
 //! In reading order, which is the order of dependence: [`error`], [`preset`], [`parameter_set`], [`cpu`], [`profile`], `log_filter` and [`run_settings`] (what
 //! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], [`state`], `active_faults`,
-//! [`world`], [`client`], `must_happen`, `one_shot`, [`mod@scenario`], [`settings`], `leak`, `log`, [`run`] and
-//! [`mod@check`].
+//! [`world`], [`client`], `must_happen`, `one_shot`, [`mod@scenario`], [`settings`], `leak`, `log`, [`run`],
+//! [`mod@check`] and [`environment`].
 //!
 //! A scenario:
 //!
@@ -89,6 +89,8 @@ pub mod run;
 
 pub mod check;
 
+pub mod environment;
+
 pub use check::{Divergence, check};
 pub use client::Client;
 pub use epoch::Epoch;
@@ -103,9 +105,10 @@ pub use profile::Profile;
 pub use restart::Restart;
 pub use run::{Played, Run, silence_panics};
 pub use run_settings::RunSettings;
-pub use scenario::{AnyScenario, Exhibit, RunDefaults, Scenario};
+pub use scenario::{AnyScenario, Exhibit, Scenario};
 pub use settings::{Settings, all_parameters};
 pub use state::RunState;
+pub use stormglass_core::scenario::RunDefaults;
 pub use stormglass_macros::{Parameters, scenario, test};
 pub use stormglass_rt::Leaks;
 pub use values::Values;

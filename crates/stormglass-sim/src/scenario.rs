@@ -10,6 +10,7 @@ use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use stormglass_core::scenario::RunDefaults;
 use toml::Table;
 
 /// What a run does and what it checks. A scenario starts processes in the [`World`], waits through [`World::wait`], and
@@ -114,23 +115,6 @@ pub struct Exhibit {
     pub sets: &'static [(&'static str, &'static str)],
     /// The seed.
     pub seed: u64,
-}
-
-/// What a run of a scenario is played with unless the caller names something else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunDefaults {
-    /// The profile: a shipped name or a TOML file.
-    pub profile: &'static str,
-    /// The fault plan: a shipped name or a TOML file. `None`: no faults.
-    pub plan: Option<&'static str>,
-    /// The parameters that are set, and their values.
-    pub sets: &'static [(&'static str, &'static str)],
-}
-
-impl Default for RunDefaults {
-    fn default() -> RunDefaults {
-        RunDefaults { profile: "ci-disk", plan: None, sets: &[] }
-    }
 }
 
 /// Any [`Scenario`], whatever its parameters: the form in which scenarios are stored together (`&dyn AnyScenario`). Implemented for every

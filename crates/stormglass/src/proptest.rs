@@ -53,7 +53,7 @@
 //! | `PROPTEST_CASES` | the number of cases of each property, instead of its own |
 //! | `STORMGLASS_NIGHTLY` | the factor by which each property has more cases, such as `100`; they are drawn anew in each run |
 //! | `PROPTEST_RNG_SEED` | proptest's seed. Without it a property draws the same cases in each run, unless `STORMGLASS_NIGHTLY` is set |
-//! | `STORMGLASS_SHRINK` | how long to search for a smaller case, in seconds, and as long again for a smaller plan; default `10s`; `0s`: not at all |
+//! | `STORMGLASS_SHRINK` | how long to search for a smaller case, such as `1m`, and as long again for a smaller plan; default `10s`; `0s`: not at all |
 //! | `STORMGLASS_REPLAY` | a case file that a failure has written: the test plays this case alone |
 //! | `STORMGLASS_ARTIFACTS` | the directory of the files of failures, in which each test has its own; default `target/stormglass` |
 //!
@@ -80,5 +80,6 @@ pub use history::histories;
 pub use parameter::{Assignments, Profile, parameters, profiles};
 pub use property::{Found, Property, Tally};
 pub use runs::passes;
+pub use stormglass_core::workload::{Step, Workload};
 pub use stormglass_plan::strategy::plans;
-pub use workload::{Step, Workload, workloads};
+pub use workload::workloads;

@@ -43,7 +43,8 @@ pub enum Found {
 }
 
 impl Loglet {
-    /// Returns the loglet as it is read back from a database.
+    /// Returns the loglet as it is read back from a database. If all its records were trimmed, it ends
+    /// after the last trimmed one, as in the RocksDB log store of Restate.
     pub fn restored(
         records: BTreeMap<Offset, Record>,
         tail: Offset,
@@ -51,7 +52,7 @@ impl Loglet {
         trimmed: Offset,
     ) -> Loglet {
         let last = records.keys().last().map_or(1, |last| last + 1);
-        let (tail, solid, global) = (tail.max(last), trimmed + 1, trimmed + 1);
+        let (tail, solid, global) = (tail.max(last).max(trimmed + 1), trimmed + 1, trimmed + 1);
         let mut loglet = Loglet { records, tail, solid, sealed, trimmed, global };
         loglet.extend_solid();
         loglet
@@ -90,8 +91,15 @@ impl Loglet {
         self.global = self.global.max(global);
     }
 
-    /// Drops the records up to an offset.
+    /// Returns the offset up to which a trim drops records: at most the last one that this server has, as in Restate
+    /// (`LogletWorker::process_trim`).
+    pub fn trimmable(&self, to: Offset) -> Offset {
+        to.min(self.tail.max(1) - 1)
+    }
+
+    /// Drops the records up to an offset, as far as this server has any.
     pub fn trim(&mut self, to: Offset) {
+        let to = self.trimmable(to);
         if to > self.trimmed {
             self.records = self.records.split_off(&(to + 1));
             self.trimmed = to;
@@ -120,6 +128,22 @@ impl Loglet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A server whose records were all trimmed started again and reported a tail before the trim
+    /// point: a partition then had applied more than the log had.
+    #[test]
+    fn a_restored_loglet_ends_after_its_trim_point() {
+        let loglet = Loglet::restored(BTreeMap::new(), 20, false, 20);
+        assert_eq!((loglet.info().tail, loglet.info().solid), (21, 21));
+    }
+
+    #[test]
+    fn a_trim_beyond_the_tail_ends_at_the_tail() {
+        let mut loglet = Loglet::default();
+        loglet.store(1, &[record(1), record(2)]);
+        loglet.trim(5);
+        assert_eq!((loglet.info().trimmed, loglet.info().tail), (2, 3));
+    }
 
     fn record(n: u8) -> Record {
         vec![n].into()

@@ -278,8 +278,9 @@ impl LogServer {
 
     fn put(&self, batch: &mut Batch, request: &LogServerRequest) {
         let loglets = self.lock();
-        let LogletInfo { tail, sealed, trimmed, .. } =
-            loglets.get(&request.loglet()).map_or_else(|| Loglet::default().info(), Loglet::info);
+        let (empty, loglet) = (Loglet::default(), loglets.get(&request.loglet()));
+        let there = loglet.unwrap_or(&empty);
+        let LogletInfo { tail, sealed, trimmed, .. } = there.info();
         let mut state = Stored { tail, sealed, trimmed };
         match request {
             LogServerRequest::Store { loglet, first, records, .. } => {
@@ -290,10 +291,11 @@ impl LogServer {
             }
             LogServerRequest::Seal(_) if state.sealed => return,
             LogServerRequest::Seal(_) => state.sealed = true,
-            LogServerRequest::Trim(_, to) if *to <= trimmed => return,
+            LogServerRequest::Trim(_, to) if there.trimmable(*to) <= trimmed => return,
             LogServerRequest::Trim(loglet, to) => {
-                (trimmed + 1..=*to).for_each(|offset| batch.delete(DATA, &data_key(*loglet, offset)));
-                state.trimmed = *to;
+                let to = there.trimmable(*to);
+                (trimmed + 1..=to).for_each(|offset| batch.delete(DATA, &data_key(*loglet, offset)));
+                state.trimmed = to;
             }
             LogServerRequest::Info(_) | LogServerRequest::Read { .. } => return,
         }

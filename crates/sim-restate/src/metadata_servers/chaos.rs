@@ -66,7 +66,11 @@ pub(crate) fn work(
 ) -> Vec<rt::AbortHandle> {
     let client = |number| {
         let client = Client::new(world, servers, settings, number, history);
-        rt::spawn(world.recorder(), "client", client.work()).abort_handle()
+        if settings.workload.steps.is_empty() {
+            return rt::spawn(world.recorder(), "client", client.work()).abort_handle();
+        }
+        let steps = settings.workload.of(number - 1).cloned().collect();
+        rt::spawn(world.recorder(), "client", client.follow(steps)).abort_handle()
     };
     (1..=settings.clients).map(client).collect()
 }

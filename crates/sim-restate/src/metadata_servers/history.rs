@@ -2,6 +2,7 @@
 
 use crate::metadata_servers::servers::{Servers, ask, client_host, swap};
 use crate::metadata_servers::settings::ChaosSettings;
+use crate::metadata_servers::workload::KeyOperation;
 use sim_raft::Refusal;
 use sim_raft::api::{Precondition, RefusalKind, Reply, Request, Write};
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::Stream;
 use stormglass_core::linearizability::{Call, Linearizable, Object, check};
+use stormglass_core::workload::Step;
 use stormglass_net::Host;
 use stormglass_rt as rt;
 use stormglass_sim::World;
@@ -156,7 +158,7 @@ impl Client {
     /// Writes and reads until the future is dropped.
     pub async fn work(mut self) {
         loop {
-            let key = format!("key-{}", self.choice.below(u64::from(self.settings.keys)));
+            let key = key_name(self.choice.below(u64::from(self.settings.keys)) as u32);
             let kind = self.choice.below(10);
             match self.seen.get(&key).copied() {
                 Some(found) if kind < 5 => drop(self.put(&key, found).await),
@@ -165,6 +167,20 @@ impl Client {
             }
             let longest = self.settings.pause_longest.as_nanos() as u64;
             rt::sleep(Duration::from_nanos(self.choice.below(longest.max(1)))).await;
+        }
+    }
+
+    /// Takes these steps of a workload, one after the other.
+    pub async fn follow(mut self, steps: Vec<Step<KeyOperation>>) {
+        for Step { pause, operation, .. } in steps {
+            rt::sleep(pause).await;
+            let key = key_name(operation.key());
+            let seen = self.seen.get(&key).copied().flatten();
+            match (operation, seen) {
+                (KeyOperation::Put(_), found) => drop(self.put(&key, found).await),
+                (KeyOperation::Delete(_), Some(found)) => self.delete(&key, found).await,
+                (KeyOperation::Get(_) | KeyOperation::Delete(_), _) => self.read(&key).await,
+            }
         }
     }
 
@@ -243,6 +259,10 @@ impl Client {
         };
         answer
     }
+}
+
+fn key_name(number: u32) -> String {
+    format!("key-{number}")
 }
 
 fn mark(bytes: &[u8]) -> u64 {

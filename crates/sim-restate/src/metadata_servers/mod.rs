@@ -1,7 +1,7 @@
 //! Nodes that are only metadata servers, and the scenarios that inject faults into them: Restate's
 //! `raft_metadata_cluster` tests.
 //!
-//! In reading order: [`settings`], [`servers`] (supervised processes), [`history`] (clients and
+//! In reading order: [`workload`] (a client's operations), [`settings`], [`servers`] (supervised processes), [`history`] (clients and
 //! the histories of their operations), [`faults`] (faults of servers, links and disks), and the
 //! scenarios [`smoke`], [`failover`], [`chaos`], [`reconfiguration`].
 
@@ -13,3 +13,4 @@ pub mod reconfiguration;
 pub mod servers;
 pub mod settings;
 pub mod smoke;
+pub mod workload;

@@ -1,13 +1,14 @@
 //! The parameters of these scenarios.
 
+use crate::metadata_servers::workload::KeyOperation;
 use crate::settings::PROFILES;
 use crate::settings::{METADATA_MODELS, node_names};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_raft::{ClientSettings, RaftSettings};
 use std::time::Duration;
-use stormglass_core::Limit;
 use stormglass_core::latency::HumanDuration;
+use stormglass_core::{Limit, Workload};
 use stormglass_sim::{ParameterSet, Parameters, Preset, SettingsError, Values};
 
 /// The parameters of one run.
@@ -49,6 +50,11 @@ pub struct ChaosSettings {
     pub clients: u32,
     /// The number of keys that they use. Range: 1 to 9. Default: 3.
     pub keys: u32,
+    /// What the clients do, instead of operations that the seed draws: steps
+    /// `CLIENT+MILLISms:OPERATION` with `;` between them, such as `0+5ms:put 1; 1+20ms:get 1`. The
+    /// client pauses for the milliseconds before the operation; `get`, `put` and `delete` have the
+    /// number of a key. Default: empty, which leaves it to the seed.
+    pub workload: Workload<KeyOperation>,
     /// The limit of a client's request. Default: 2 s.
     #[serde(with = "HumanDuration")]
     pub request_timeout: Duration,
@@ -82,6 +88,7 @@ impl Default for ChaosSettings {
             calm_longest: Duration::from_secs(1),
             clients: 3,
             keys: 3,
+            workload: Workload::default(),
             request_timeout: Duration::from_secs(2),
             pause_longest: Duration::from_millis(100),
             refresh_interval: Duration::from_secs(1),
@@ -163,6 +170,16 @@ impl Parameters for MetadataSettings {
         for (key, value, least) in ranges {
             if !(least..=9).contains(&value) {
                 return Err(values.wrong(key, format!("the range is {least} to 9")));
+            }
+        }
+        for (index, step) in own.chaos.workload.steps.iter().enumerate() {
+            let (key, client) = (step.operation.key(), step.client);
+            if key >= own.chaos.keys || client >= own.chaos.clients {
+                let (keys, clients) = (own.chaos.keys, own.chaos.clients);
+                let problem = format!(
+                    "step {index} is key {key} by client {client}, of {keys} keys and {clients} clients, from 0"
+                );
+                return Err(values.wrong("chaos.workload", problem));
             }
         }
         if own.chaos.refresh_interval.is_zero() {

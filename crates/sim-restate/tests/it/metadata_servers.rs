@@ -118,6 +118,17 @@ fn wrong_parameters_are_refused() {
         ("raft.request-queue", "0", "must be at least 1"),
         ("raft.message-queue", "0", "must be at least 1"),
         ("chaos.servers", "0", "the range is 1 to 9"),
+        ("chaos.workload", "0+5ms:put 1; 1:get 0", "step 1, `1:get 0`: expected CLIENT+MILLISms:OPERATION"),
+        (
+            "chaos.workload",
+            "0+5ms:set 1",
+            "step 0, `0+5ms:set 1`: `set 1` is not `get N`, `put N` or `delete N`",
+        ),
+        (
+            "chaos.workload",
+            "0+5ms:put 0; 2+0ms:get 3",
+            "step 1 is key 3 by client 2, of 3 keys and 3 clients, from 0",
+        ),
         ("raft.canary", "no-such-bug", "unknown variant"),
     ] {
         let error =

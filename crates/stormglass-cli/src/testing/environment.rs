@@ -1,16 +1,14 @@
 //! What a test takes from its environment: variables, the arguments of its program, and the date.
 
-use humantime::{format_rfc3339, parse_duration};
+use humantime::format_rfc3339;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
+use stormglass_sim::environment::{artifacts_directory, shrink_time, target_directory, variable};
 use stormglass_sweep::{Seeds, pool};
 
 /// How many seeds of the date are played if nothing names a number.
 pub(super) const FRESH: u64 = 100;
-
-/// How long a failed test searches for a smaller plan.
-const SHRINK_TIME: Duration = Duration::from_secs(10);
 
 /// What a test takes from its environment.
 #[derive(Clone, Debug)]
@@ -81,19 +79,12 @@ impl Environment {
 
     /// Returns how long to search for a smaller plan.
     pub(super) fn shrink_time(&self) -> Result<Duration, String> {
-        self.shrink.as_deref().map_or(Ok(SHRINK_TIME), |text| {
-            parse_duration(text).map_err(|error| {
-                format!("STORMGLASS_SHRINK: `{text}`: {error}; expected a duration, for example 30s, or 0s")
-            })
-        })
+        shrink_time(self.shrink.as_deref())
     }
 
     /// Returns the directory for the artifacts of this test, if they are asked for.
     pub(super) fn artifacts(&self, test: &str) -> Option<PathBuf> {
-        let parent = match self.artifacts.as_deref()? {
-            "1" | "true" | "yes" => self.target.join("stormglass"),
-            directory => directory.into(),
-        };
+        let parent = artifacts_directory(self.artifacts.as_deref()?, self.target.clone());
         Some(parent.join(test.replace("::", "/")))
     }
 }
@@ -111,19 +102,6 @@ fn test_threads(arguments: &[String]) -> Option<String> {
 fn digits_of_date(text: &str) -> u64 {
     let digits: String = text.chars().take_while(|&c| c != 'T').filter(char::is_ascii_digit).collect();
     digits.parse().expect("a date is a number of eight digits")
-}
-
-/// Returns the directory `target` in which this program was built: the one that cargo has tagged, or
-/// else the one of the working directory.
-fn target_directory() -> PathBuf {
-    let program = std::env::current_exe().unwrap_or_default();
-    let tagged = program.ancestors().find(|directory| directory.join("CACHEDIR.TAG").exists());
-    tagged.map_or_else(|| "target".into(), PathBuf::from)
-}
-
-#[expect(clippy::disallowed_methods, reason = "it says what a test does, and is no input of a run")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

@@ -56,12 +56,13 @@ impl Write {
     }
 
     /// Writes it to the device as write-back does: in whole sectors of the page cache, which have the earlier writes to them.
-    /// So a write never survives without an earlier one to the same sector. `cached` is the page cache after the write.
+    /// So a write never survives without an earlier one to the same sector. The sector of the file's end has zeros beyond it,
+    /// which stay if a truncation before the write is lost. `cached` is the page cache after the write.
     fn persist(&self, device: &mut Pages, cached: &Pages) {
         self.apply(device);
         let Write::Bytes { offset, bytes } = self else { return };
         let (start, end) = (*offset, offset + bytes.len() as u64);
-        let sectors_end = end.next_multiple_of(SECTOR).min(cached.len());
+        let sectors_end = end.next_multiple_of(SECTOR).min(cached.len().max(device.len()));
         for (from, to) in [(start - start % SECTOR, start), (end, sectors_end)] {
             if from < to && !bytes.is_empty() {
                 let mut rest = vec![0; (to - from) as usize];

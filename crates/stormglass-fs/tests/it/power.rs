@@ -220,6 +220,30 @@ fn a_lost_truncation_takes_what_was_written_after_it() {
     assert_eq!(seen, all.into());
 }
 
+/// The page cache has zeros beyond the end of a truncated file, and a write-back of the end's sector
+/// has them too. A write to it survived a lost truncation next to old bytes that it had overwritten.
+#[test]
+fn a_write_after_a_lost_truncation_has_zeros_to_the_end_of_its_sector() {
+    let mut seen = std::collections::BTreeSet::new();
+    Runtime::new().block_on(async {
+        for seed in 0..200 {
+            let disk = disk(seed);
+            let file = disk.create("a").await.unwrap();
+            file.write_all_at(&[1; 600], 0).await.unwrap();
+            file.sync_all().await.unwrap();
+            sync(&disk, "/").await;
+            file.set_len(550).await.unwrap();
+            file.write_all_at(&[2; 10], 512).await.unwrap();
+            disk.power_loss(Loss::Subset);
+            let bytes = disk.read("a").await.unwrap();
+            seen.insert((bytes.len(), bytes[512], bytes[549], bytes.get(550).copied()));
+        }
+    });
+    // With the truncation or without, and with the write or without.
+    let all = [(550, 1, 1, None), (550, 2, 1, None), (600, 1, 1, Some(1)), (600, 2, 1, Some(0))];
+    assert_eq!(seen, all.into());
+}
+
 /// After a power loss, operations on handles opened before it fail, and so do the operations in
 /// flight.
 #[test]

@@ -315,6 +315,21 @@ fn reset_connections_resets_those_that_match() {
     });
 }
 
+/// A FIN that is in transit when its connection is reset does not arrive: the stream ended as if it
+/// were whole, without the data before the FIN.
+#[test]
+fn a_fin_that_arrives_after_a_reset_is_no_end_of_the_stream() {
+    run(profile(100), async |pair| {
+        let (mut client, mut server) = pair.connected().await;
+        client.write_all(b"x").await.unwrap();
+        client.shutdown().await.unwrap();
+        assert_eq!(pair.network.reset_connections("server", "client").unwrap(), 1);
+        stormglass_rt::sleep(MS(500)).await;
+        assert_eq!(server.read(&mut [0]).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
+    });
+}
+
 /// A lookup of a name takes the profile's latency; a fault makes it fail, or delays it.
 #[test]
 fn names_are_looked_up() {

@@ -132,7 +132,7 @@ fn spent(trace: &Trace, wait: &ShownWait) -> String {
             "until it was seen" | "since then" => "after the last step".to_string(),
             step => format!("in the step “{step}”"),
         };
-        text += &format!("; most of it, {} s, {place_of}", of_nanos(part.by_category[place]));
+        text += &format!("; the largest part, {} s, {place_of}", of_nanos(part.by_category[place]));
     }
     text += ". ";
     if category == Category::Sync {
@@ -141,10 +141,10 @@ fn spent(trace: &Trace, wait: &ShownWait) -> String {
     text
 }
 
-/// A sync that takes so many times as long as the median one says that the disk stood still.
+/// A sync that takes so many times as long as the median one says that the disk stalled.
 const STALLED: u64 = 20;
 
-/// Returns a sentence on the longest sync of the wait's critical path, if the disk stood still then.
+/// Returns a sentence on the longest sync of the wait's critical path, if the disk stalled then.
 fn stalled(trace: &Trace, wait: &ShownWait) -> String {
     let is_sync = |event: &&Event| event.kind.category() == Category::Sync;
     let mut lengths: Vec<u64> = trace.events.iter().filter(is_sync).map(|event| event.took_nanos).collect();
@@ -156,7 +156,7 @@ fn stalled(trace: &Trace, wait: &ShownWait) -> String {
     }
     let began = longest.at_nanos - longest.took_nanos.min(longest.at_nanos);
     format!(
-        "The disk of {} nearly stood still: one {} took {} s, from {} s on; half of all syncs took at most {} ms. ",
+        "The disk of {} stalled: one {} took {} s, from {} s on; half of all syncs took at most {} ms. ",
         trace.text(longest.node),
         longest.kind,
         of_nanos(longest.took_nanos),

@@ -134,3 +134,17 @@ fn planted_defects_of_the_cluster_are_found() {
         record_planted("cluster chaos", &format!("`{canary}`"), &found, at_most);
     }
 }
+
+/// The other bugs of clusters need a change of leaders, or trims of the servers' own: this test stops
+/// one follower, and trims once.
+#[test]
+fn a_planted_defect_of_snapshots_is_found_at_the_gap() {
+    let (canary, at_most) = ("snapshots-are-ahead", 20);
+    let cases = with_models(gap_cases(), MODELS).prop_map(move |mut case| {
+        case.assignments.push(("cluster.canary".into(), canary.into()));
+        case
+    });
+    let property = stormglass::property!().cases(at_most);
+    let found = property.find_in_runs(&TrimGap, cases, |_, played| oracles_hold(played).map(|()| true));
+    record_planted("trim gap", &format!("`{canary}`"), &found, at_most);
+}

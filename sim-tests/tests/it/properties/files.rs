@@ -14,7 +14,7 @@ use stormglass_fs::disk::EntryKind;
 use stormglass_fs::fault::{DiskEffect, DiskRule};
 use stormglass_fs::{Disk, DiskProfile, FileExt, NamesDurable, OpenOptions};
 
-const PROPERTY: &str = "the file system: what was synced survives, and of the rest what the loss allows";
+const PROPERTY: &str = "the file system: synced data survives, and unsynced data as the kind of loss allows";
 const SECTOR: usize = 512;
 
 /// The files: two directories, which are durable before the first action, with two names each.

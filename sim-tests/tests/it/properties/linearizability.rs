@@ -7,7 +7,7 @@ use stormglass::proptest::histories;
 use stormglass_core::SimTime;
 use stormglass_core::linearizability::{Call, Linearizable, Object, check};
 
-const PROPERTY: &str = "the checker of linearizability: as all orders of a small history say";
+const PROPERTY: &str = "the checker of linearizability: agrees with brute force on small histories";
 
 /// A register. `IGNORES_READS` is a planted defect: every read is right.
 struct Register<const IGNORES_READS: bool>;

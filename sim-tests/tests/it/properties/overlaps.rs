@@ -361,7 +361,7 @@ fn compare_with(seen: &Seen, asked: &[Asked], signals: &[Signal]) -> Result<(), 
     Ok(())
 }
 
-const PROPERTY: &str = "node lives and overlapping faults: the states of the model";
+const PROPERTY: &str = "incarnations of nodes and overlapping faults: the states of the model";
 
 type Drawn = (Vec<Asked>, Vec<Signal>, u64);
 
@@ -421,7 +421,7 @@ fn states_that_end_too_early_are_found() {
         compare_with(&seen, asked, signals).map_err(reason)?;
         Ok(true)
     });
-    record_planted("node lives", "states that end with the first of two faults", &found, 30);
+    record_planted("incarnations", "states that end with the first of two faults", &found, 30);
 }
 
 #[track_caller]
