@@ -126,6 +126,9 @@ impl App {
         if args.quiet {
             output.hide_progress();
         }
+        if args.verbose {
+            output.show_details();
+        }
         let context = Context { catalog: &self.catalog, json: args.json };
         let done = catch_unwind(AssertUnwindSafe(|| match args.command {
             Command::List(list) => commands::list::list(&context, list, output),

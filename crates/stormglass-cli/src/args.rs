@@ -40,6 +40,12 @@ pub(crate) struct Args {
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 
+    /// Say on standard error what is played (scenario, model, profile, plan, parameters that are set,
+    /// seeds, worker threads), each case or shard as it is complete, and where the real time goes: runs
+    /// per second, the slowest run, the parts that take most.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -137,11 +143,22 @@ pub(crate) struct Run {
     /// Write the first failed run (or the first run) to this file, for `replay` and `explain`.
     #[arg(long, value_name = "RUN.toml")]
     pub(crate) save: Option<PathBuf>,
-    /// Print a failure also as an annotation of GitHub Actions.
-    #[arg(long)]
-    pub(crate) github: bool,
+    #[command(flatten)]
+    pub(crate) annotations: Annotations,
     #[command(flatten)]
     pub(crate) pictures: Pictures,
+}
+
+/// How CI is told of failures.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Annotations {
+    /// Print each kind of failure also as an annotation of GitHub Actions.
+    #[arg(long)]
+    pub(crate) github: bool,
+    /// Write the failures to this file as SARIF 2.1.0, for code scanning and editors: one result for
+    /// each kind of failure, none if all runs passed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sarif: Option<PathBuf>,
 }
 
 /// The pictures of a run.
@@ -327,9 +344,8 @@ pub(crate) struct Check {
     /// The seeds: A..B (without B), A..=B, or A.. (up to the largest seed).
     #[arg(long, default_value = "0..20")]
     pub(crate) seeds: Seeds,
-    /// Print a divergence also as an annotation of GitHub Actions.
-    #[arg(long)]
-    pub(crate) github: bool,
+    #[command(flatten)]
+    pub(crate) annotations: Annotations,
     /// Worker threads. Default: one per core.
     #[arg(long)]
     pub(crate) jobs: Option<NonZeroUsize>,

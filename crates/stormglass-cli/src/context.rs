@@ -60,10 +60,28 @@ impl<'a> Context<'a> {
         Ok(what.settings(scenario)?)
     }
 
+    /// Says with `--verbose` what is played: by which code, and what is set.
+    pub(crate) fn detail_what(&self, run: &Run<'_>, what: &What, output: &mut Output) {
+        output.detail(|| {
+            let identity = run.identity(current_build());
+            let model = if identity.model.is_empty() { "none" } else { &identity.model };
+            let mut text = format!(
+                "scenario {}, model {model}, profile {}, commit {}\n",
+                identity.scenario, identity.profile, identity.build.commit
+            );
+            let defaults = run.scenario().run_defaults();
+            let plan = defaults.plan.filter(|_| what.plan.is_none()).map(|plan| ("plan", plan));
+            let sets = plan.into_iter().chain(defaults.sets.iter().copied()).chain(what.assignments());
+            sets.for_each(|(key, value)| text += &format!("  {key} = {value}\n"));
+            text
+        });
+    }
+
     /// Resolves the run that is meant, with its log. For a run file, reports differences between its
     /// build and this one.
     pub(crate) fn one(&self, one: &One, output: &mut Output) -> Result<Run<'a>, CliError> {
         let run = self.one_without_log(one, output)?;
+        self.detail_what(&run, &one.what, output);
         Ok(match &one.what.log {
             Some(log) => run.with_log(log.clone()),
             None => run,

@@ -34,11 +34,19 @@ fn without_numbers(message: &str) -> String {
     text
 }
 
+/// The runs with the same signature.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub(crate) count: u64,
+    /// The first of them: its seed and its verdict.
+    pub(crate) seed: u64,
+    pub(crate) verdict: Verdict,
+}
+
 /// The failures of many runs, by signature.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
-    /// The number of runs and the first seed of each signature.
-    groups: BTreeMap<String, (u64, u64)>,
+    groups: BTreeMap<String, Group>,
     first: Option<(u64, Outcome)>,
 }
 
@@ -48,13 +56,14 @@ impl Failures {
         if outcome.verdict.is_passed() {
             return;
         }
-        self.groups.entry(signature(&outcome.verdict)).or_insert((0, seed)).0 += 1;
+        let first = || Group { count: 0, seed, verdict: outcome.verdict.clone() };
+        self.groups.entry(signature(&outcome.verdict)).or_insert_with(first).count += 1;
         self.first.get_or_insert_with(|| (seed, outcome.clone()));
     }
 
     /// Returns how many runs failed.
     pub(crate) fn count(&self) -> u64 {
-        self.groups.values().map(|(count, _)| count).sum()
+        self.groups.values().map(|group| group.count).sum()
     }
 
     /// Returns the first run that failed: its seed and outcome.
@@ -64,12 +73,18 @@ impl Failures {
 
     /// Returns a line for each signature, the most frequent one first.
     pub(crate) fn lines(&self) -> String {
-        let mut groups: Vec<_> = self.groups.iter().collect();
-        groups.sort_by_key(|(_, (count, seed))| (std::cmp::Reverse(*count), *seed));
-        let line = |(text, (count, seed)): (&String, &(u64, u64))| {
+        let line = |(text, group): (&String, &Group)| {
+            let Group { count, seed, .. } = group;
             format!("{count:>7} {}, first with seed {seed}\n", text.lines().next().unwrap_or_default())
         };
-        groups.into_iter().map(line).collect()
+        self.groups().into_iter().map(line).collect()
+    }
+
+    /// Returns the signatures with their runs, the most frequent one first.
+    pub(crate) fn groups(&self) -> Vec<(&String, &Group)> {
+        let mut groups: Vec<_> = self.groups.iter().collect();
+        groups.sort_by_key(|(_, group)| (std::cmp::Reverse(group.count), group.seed));
+        groups
     }
 }
 

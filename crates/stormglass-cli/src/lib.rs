@@ -18,8 +18,9 @@
 //! ```
 //!
 //! In reading order, which is the order of dependence: `error` (exit codes: see [`Exit`]), `args`
-//! (the grammar), `output`, `progress`, `files`, `shell` (command lines to paste), `github`
-//! (annotations), `config` (defaults), `runfile`, `pictures`, `failures`, `catalog`, `context` (resolves
+//! (the grammar), `output`, `progress`, `effort` (real time, for `--verbose`), `files`, `metrics`
+//! (OpenMetrics), `shell` (command lines to paste), `config` (defaults), `runfile`, `pictures`,
+//! `failures`, `problem` (a failure as CI shows it: `github`, `sarif`), `catalog`, `context` (resolves
 //! names), `state` (at a time), `commands`, `app`, [`testing`]; with the feature `tools` also
 //! `reference`, the pages of the reference.
 
@@ -29,16 +30,21 @@ mod catalog;
 mod commands;
 mod config;
 mod context;
+mod effort;
 mod error;
 mod failures;
 mod files;
 mod github;
+#[cfg(feature = "sweep")]
+mod metrics;
 mod output;
 mod pictures;
+mod problem;
 mod progress;
 #[cfg(feature = "tools")]
 pub mod reference;
 mod runfile;
+mod sarif;
 mod shell;
 mod state;
 pub mod testing;

@@ -21,6 +21,8 @@ pub struct Output {
     out: Box<dyn Write>,
     err: Box<dyn Write>,
     error_stream: ErrorStream,
+    /// Whether details are shown.
+    is_verbose: bool,
     /// Whether standard output is a terminal.
     is_terminal: bool,
     /// Standard output is a closed pipe (for example after `| head`); further results are dropped.
@@ -33,13 +35,20 @@ impl Output {
         let error_stream = if io::stderr().is_terminal() { ErrorStream::Terminal } else { ErrorStream::Log };
         let is_terminal = io::stdout().is_terminal();
         let (out, err) = (Box::new(io::stdout()), Box::new(io::stderr()));
-        Output { out, err, error_stream, is_terminal, closed: false }
+        Output { out, err, error_stream, is_verbose: false, is_terminal, closed: false }
     }
 
     /// Uses these streams; no progress is shown.
     pub fn to(out: impl Write + 'static, err: impl Write + 'static) -> Output {
         let (out, err) = (Box::new(out), Box::new(err));
-        Output { out, err, error_stream: ErrorStream::Embedded, is_terminal: false, closed: false }
+        Output {
+            out,
+            err,
+            error_stream: ErrorStream::Embedded,
+            is_verbose: false,
+            is_terminal: false,
+            closed: false,
+        }
     }
 
     /// Prints a result to standard output.
@@ -59,6 +68,24 @@ impl Output {
     pub fn report(&mut self, text: &str) {
         // A failure to write to standard error cannot be reported anywhere.
         let _ = self.err.write_all(text.as_bytes());
+    }
+
+    /// Writes a detail to standard error, with `--verbose`.
+    pub(crate) fn detail(&mut self, text: impl FnOnce() -> String) {
+        if self.is_verbose {
+            self.report(&text());
+        }
+    }
+
+    /// Shows details.
+    pub(crate) fn show_details(&mut self) {
+        self.is_verbose = true;
+    }
+
+    /// Whether details are shown.
+    #[cfg(feature = "sweep")]
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.is_verbose
     }
 
     /// Returns how a timeline looks on standard output.

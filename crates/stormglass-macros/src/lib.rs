@@ -37,7 +37,7 @@ pub fn parameters(input: TokenStream) -> TokenStream {
 /// Completes an `impl Scenario` block with the name, the description and the parameters' type.
 ///
 /// `name` is the type's name in kebab-case (`TwoWrites` is `two-writes`) unless `#[scenario(name = "...")]` says otherwise. `about` is the
-/// first paragraph of the block's doc comment, without a full stop at its end, unless `#[scenario(about = "...")]` says otherwise.
+/// first paragraph of the block's doc comment, without a full stop at its end, unless `#[scenario(about = "...")]` says otherwise. `source` is the line of the attribute.
 /// `type Settings` is the type of the last argument of `play`; a `play(&self, world: World)` has no parameters. What the block contains itself is left as
 /// it is.
 #[proc_macro_attribute]

@@ -36,6 +36,13 @@ pub(crate) fn expand(attributes: TokenStream, mut item: ItemImpl) -> Result<Toke
         }
         added.push(parse_quote!(fn about(&self) -> &str { #about }));
     }
+    if !has("source") {
+        added.push(parse_quote!(
+            fn source(&self) -> ::core::option::Option<(&'static str, u32)> {
+                ::core::option::Option::Some((::core::file!(), ::core::line!()))
+            }
+        ));
+    }
     if let Some(settings) = settings {
         item.items.insert(0, parse_quote!(type Settings = #settings;));
     }

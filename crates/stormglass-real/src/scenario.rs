@@ -29,6 +29,11 @@ pub trait Scenario: Send + Sync {
     /// Returns a description of one line.
     fn about(&self) -> &str;
 
+    /// Returns where the scenario is in its source: file and line.
+    fn source(&self) -> Option<(&'static str, u32)> {
+        None
+    }
+
     /// Returns what the parameters are unless something sets them.
     fn defaults(&self) -> Self::Settings {
         Self::Settings::default()

@@ -59,6 +59,13 @@ pub trait Scenario: Send + Sync {
     /// Returns a description of one line.
     fn about(&self) -> &str;
 
+    /// Returns where the scenario is in its source: the file, relative to the folder in which the
+    /// workspace was built, and the line. Annotations and SARIF name it. `#[scenario]` fills it in.
+    /// Default: unknown.
+    fn source(&self) -> Option<(&'static str, u32)> {
+        None
+    }
+
     /// Returns the defaults of the parameters. Default: those of the type.
     fn defaults(&self) -> Self::Settings {
         Self::Settings::default()
@@ -126,6 +133,9 @@ pub trait AnyScenario: Send + Sync {
     /// Returns a description of one line.
     fn about(&self) -> &str;
 
+    /// Returns where the scenario is in its source ([`Scenario::source`]).
+    fn source(&self) -> Option<(&'static str, u32)>;
+
     /// Returns the models ([`Scenario::models`]).
     fn models(&self) -> &[Preset];
 
@@ -177,6 +187,10 @@ impl<S: Scenario> AnyScenario for S {
 
     fn about(&self) -> &str {
         Scenario::about(self)
+    }
+
+    fn source(&self) -> Option<(&'static str, u32)> {
+        Scenario::source(self)
     }
 
     fn models(&self) -> &[Preset] {

@@ -4,6 +4,7 @@
 
 mod arrows;
 mod calibrate;
+mod ci;
 mod circles;
 mod cli;
 mod console;

@@ -11,7 +11,7 @@ const ROWS: [&str; 6] = [
     "baseline",
     "all deadlines as since",
     "election tick 20 → 5",
-    "join retry cap 5 s → 1 s",
+    "heartbeat tick 2 → 1",
     "two databases opened when needed",
     "everything since",
 ];

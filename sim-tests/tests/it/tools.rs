@@ -81,6 +81,7 @@ fn github_gets_the_first_failure_as_an_annotation() {
     let (exit, out, _) = stormglass(&[&["run", "cold-start"][..], &late].concat());
     assert_eq!(exit, Exit::Failed);
     let annotation = out.lines().last().unwrap();
-    let title = "::error title=cold-start%3A timed out waiting for admin::2 of 2 runs failed%0Aseed 0: ";
-    assert!(annotation.starts_with(title) && annotation.contains(" explain cold-start "), "{annotation}");
+    let title = ",title=cold-start%3A timed out waiting for admin::2 of 2 runs failed%0Aseed 0: ";
+    assert!(annotation.starts_with("::error file=") && annotation.contains(title), "{annotation}");
+    assert!(annotation.contains(" explain cold-start "), "{annotation}");
 }

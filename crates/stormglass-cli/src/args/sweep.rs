@@ -29,6 +29,11 @@ pub(crate) struct Sweep {
     /// `auto/N` takes I from an indexed Kubernetes job.
     #[arg(long, requires = "out")]
     pub(crate) shard: Option<String>,
+    /// Write the progress to this file as OpenMetrics, every 10 s and at the end, for the textfile
+    /// collector of the Prometheus node exporter (which reads names that end in `.prom`) or a
+    /// Pushgateway.
+    #[arg(long, value_name = "FILE.prom")]
+    pub(crate) metrics: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) report: ReportArgs,
 }

@@ -32,6 +32,8 @@ pub(crate) enum Format {
     Run,
     /// A mapping of log lines, for `calibrate --mapping`.
     Mapping,
+    /// What commands print with `--json`, version 1: one object per line.
+    Output,
 }
 
 #[derive(Debug, clap::Args)]

@@ -19,9 +19,9 @@ use stormglass_sweep::{in_order, pool};
 const PROFILE: [&str; 4] = ["disk", "net", "cpu", "machine"];
 
 #[derive(Serialize)]
-struct Line<'a> {
-    before: &'a Comparison,
-    fitted: &'a Fitted,
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum Line<'a> {
+    Calibration { before: &'a Comparison, fitted: &'a Fitted },
 }
 
 pub(crate) fn calibrate(
@@ -89,7 +89,7 @@ pub(crate) fn calibrate(
         write(file, &profile(args, &fitted, &settings(&fitted.values)?))?;
     }
     if context.json {
-        output.print_json(&Line { before: &before, fitted: &fitted });
+        output.print_json(&Line::Calibration { before: &before, fitted: &fitted });
     } else {
         output.print(&text(&args.profile, real.len(), &before, &fitted));
     }

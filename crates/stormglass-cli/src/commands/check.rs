@@ -2,15 +2,21 @@
 
 use crate::args::{self, One};
 use crate::context::Context;
+use crate::effort::Effort;
 use crate::error::{CliError, Exit};
+use crate::files;
 use crate::github;
 use crate::output::Output;
+use crate::problem::{Problem, Rule, of_scenario};
 use crate::progress::Progress;
+use crate::sarif;
 use crate::shell::{again, replay_line};
 use serde::Serialize;
+use std::fmt::Display;
 use std::ops::ControlFlow;
+use std::time::Duration;
 use stormglass_core::trace::TraceHash;
-use stormglass_core::{Seed, Verdict};
+use stormglass_core::{Seed, SimTime, Verdict};
 use stormglass_sim::check::Divergence;
 use stormglass_sim::{Leaks, Run};
 use stormglass_sweep::{in_order, pool};
@@ -23,18 +29,23 @@ enum Line<'a> {
 }
 
 pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Output) -> Result<Exit, CliError> {
+    args.annotations.sarif.as_deref().map_or(Ok(()), files::check_writable)?;
     let scenario = context.scenario(&args.scenario)?;
     let settings = context.settings(scenario, &args.what)?;
     let seeds = args.seeds.count();
     let jobs = args.jobs.unwrap_or_else(pool::default_jobs);
+    let first_run = Run::new(scenario, settings.clone(), Seed(args.seeds.first()));
+    context.detail_what(&first_run, &args.what, output);
     let mut progress = Progress::new(seeds, output);
+    let (effort, mut simulated) = (Effort::start(), Duration::ZERO);
 
     let mut first: Option<(u64, Divergence)> = None;
     let mut left = Left::default();
     let (mut diverged, mut failed, mut events) = (0, 0, 0);
     let mut digest = TraceHash::EMPTY;
     let play = |seed| {
-        let (played, divergence) = stormglass_sim::check(&Run::new(scenario, settings.clone(), Seed(seed)));
+        let run = Run::new(scenario, settings.clone(), Seed(seed));
+        let (played, divergence) = effort.measure("", seed, || stormglass_sim::check(&run));
         // The events have been compared; only the outcome is kept, and the calls that left the simulation.
         let calls = played.calls();
         (played.outcome, calls, divergence)
@@ -42,6 +53,8 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
     in_order(args.seeds.range(), jobs, play, |seed, (outcome, calls, divergence)| {
         digest = digest.with(outcome.trace_hash.0);
         events += outcome.events;
+        // Both times.
+        simulated += 2 * outcome.ended.saturating_since(SimTime::ZERO);
         let outcome_held = outcome.verdict.is_passed();
         failed += u64::from(!outcome_held);
         diverged += u64::from(divergence.is_some());
@@ -63,6 +76,7 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
         if output.closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     progress.finish();
+    output.detail(|| effort.report(jobs, simulated));
 
     if context.json {
         output.print_json(&Line::Summary { scenario: scenario.name(), seeds, diverged, digest });
@@ -83,12 +97,25 @@ pub(crate) fn check(context: &Context<'_>, args: args::Check, output: &mut Outpu
         let again = |seed| again(&One::of(scenario, &args.what, seed), seed, context.test());
         output.print(&left.text(is_refused, again));
     }
-    if args.github
-        && let Some((seed, divergence)) = &first
-    {
-        let line = replay_line("replay", scenario.name(), &args.what.with_profile_of(scenario), Seed(*seed));
-        let title = format!("{}: nondeterministic", scenario.name());
-        output.print(&github::error(&title, &format!("seed {seed}: {divergence}\n{line} --all")));
+    let problem = |rule, title: &str, seed: u64, message: &dyn Display, failed| {
+        let what = args.what.with_profile_of(scenario);
+        let command = format!("{} --all", replay_line("replay", scenario.name(), &what, Seed(seed)));
+        let (scenario, title, place) = (scenario.name().into(), title.into(), of_scenario(scenario));
+        let message = format!("seed {seed}: {message}\n{command}");
+        Problem { rule, scenario, title, message, place, seed: Some(seed), failed: (failed, seeds), command }
+    };
+    let diverging = first.iter().map(|(seed, divergence)| {
+        problem(Rule::Nondeterministic, "nondeterministic", *seed, divergence, diverged)
+    });
+    let leaving = left.first.iter().filter(|_| is_refused).map(|(seed, verdict, _)| {
+        problem(Rule::LeftSimulation, "a call left the simulation", *seed, verdict, left.seeds)
+    });
+    let problems: Vec<Problem> = diverging.chain(leaving).collect();
+    if args.annotations.github {
+        problems.iter().for_each(|problem| output.print(&github::error(problem)));
+    }
+    if let Some(file) = &args.annotations.sarif {
+        sarif::write(file, "check", scenario.name(), &problems)?;
     }
     Ok(match first {
         Some(_) => Exit::Nondeterminism,

@@ -5,12 +5,19 @@ use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
 use crate::shell::again;
+use serde::Serialize;
 use std::fmt::Write;
 use stormglass_core::{Keep, Seed};
 use stormglass_report::table;
 use stormglass_sim::{Run, SettingsError, all_parameters};
 use stormglass_sweep::pool;
 use stormglass_sweep::splitting::{Estimate, Path, Question, split};
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum Line<'a> {
+    Estimate(&'a Estimate),
+}
 
 pub(crate) fn rare(context: &Context<'_>, args: &args::Rare, output: &mut Output) -> Result<Exit, CliError> {
     let scenario = context.scenario(&args.scenario)?;
@@ -33,7 +40,7 @@ pub(crate) fn rare(context: &Context<'_>, args: &args::Rare, output: &mut Output
     };
     let rare = split(&question, args.jobs.unwrap_or_else(pool::default_jobs), play);
     if context.json {
-        output.print_json(&rare);
+        output.print_json(&Line::Estimate(&rare));
     } else {
         output.print(&text(args, &rare));
         if let Some(Path { seed, branches }) = &rare.example {

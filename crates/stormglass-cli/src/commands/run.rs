@@ -2,20 +2,25 @@
 
 use crate::args::{self, One};
 use crate::context::Context;
+use crate::effort::Effort;
 use crate::error::{CliError, Exit};
-use crate::failures::{Failures, signature};
+use crate::failures::Failures;
+use crate::files;
 use crate::github;
 use crate::output::Output;
 use crate::pictures;
+use crate::problem::{Problem, Rule, of_scenario};
 use crate::progress::Progress;
 use crate::runfile::{RunFile, current_build};
+use crate::sarif;
 use crate::shell::{again, replay_line, replay_line_of};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::ControlFlow;
+use std::time::Duration;
 use stormglass_core::trace::TraceHash;
-use stormglass_core::{Identity, Keep, Length, Outcome, Seed, Verdict};
+use stormglass_core::{Identity, Keep, Length, Outcome, Seed, SimTime, Verdict};
 use stormglass_report::explain::wait_lines;
 use stormglass_report::table::{self, seconds};
 use stormglass_sim::Run;
@@ -40,19 +45,26 @@ enum Line<'a> {
 
 pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -> Result<Exit, CliError> {
     pictures::check(&args.pictures)?;
+    args.annotations.sarif.as_deref().map_or(Ok(()), files::check_writable)?;
     let scenario = context.scenario(&args.scenario)?;
     let settings = context.settings(scenario, &args.what)?;
     let seeds = args.seeds.unwrap_or(Seeds::one(args.seed.unwrap_or(0)));
     let runs = seeds.count();
     let jobs = args.jobs.unwrap_or_else(pool::default_jobs);
+    context.detail_what(&Run::new(scenario, settings.clone(), Seed(seeds.first())), &args.what, output);
     let mut progress = Progress::new(runs, output);
+    let effort = Effort::start();
 
     let mut waits: BTreeMap<String, WaitStats> = BTreeMap::new();
     let mut verdicts: BTreeMap<&str, u64> = BTreeMap::new();
     let mut digest = TraceHash::EMPTY;
     let (mut failures, mut sometimes) = (Failures::default(), Sometimes::default());
     let mut last = None;
-    let play = |seed| Run::new(scenario, settings.clone(), Seed(seed)).play(Keep::Nothing).outcome;
+    let mut simulated = Duration::ZERO;
+    let play = |seed| {
+        let run = Run::new(scenario, settings.clone(), Seed(seed));
+        effort.measure("", seed, || run.play(Keep::Nothing).outcome)
+    };
     in_order(seeds.range(), jobs, play, |seed, outcome| {
         outcome.waits.iter().for_each(|wait| waits.entry(wait.name.clone()).or_default().add(wait));
         *verdicts.entry(word(&outcome.verdict)).or_default() += 1;
@@ -62,12 +74,14 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
             output.print_json(&Line::Run { identity, settings: settings.table(), outcome: &outcome });
         }
         failures.add(seed, &outcome);
+        simulated += outcome.ended.saturating_since(SimTime::ZERO);
         sometimes.add(&outcome);
         progress.run_done(!outcome.verdict.is_passed(), String::new);
         last = Some(outcome);
         if output.closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     progress.finish();
+    output.detail(|| effort.report(jobs, simulated));
 
     let failed = failures.count();
     if !args.pictures.is_empty() {
@@ -104,13 +118,34 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
         let again = again(&One::of(scenario, &args.what, Seed(*seed)), Seed(*seed), context.test());
         output.print(&format!("\n{which}{again}"));
     }
-    if args.github
-        && let Some((seed, outcome)) = failures.first()
-    {
-        let line = replay_line("explain", scenario.name(), &args.what.with_profile_of(scenario), Seed(*seed));
-        let message = format!("{failed} of {runs} runs failed\nseed {seed}: {}\n{line}", outcome.verdict);
-        let title = format!("{}: {}", scenario.name(), signature(&outcome.verdict));
-        output.print(&github::error(&title, &message));
+    let what = args.what.with_profile_of(scenario);
+    let problem = |seed: u64, verdict: &Verdict, count: u64| {
+        let line = replay_line("explain", scenario.name(), &what, Seed(seed));
+        Problem::of_verdict(scenario, verdict, seed, (count, runs), line)
+    };
+    let groups = failures.groups().into_iter();
+    let mut problems: Vec<Problem> =
+        groups.filter_map(|(_, group)| problem(group.seed, &group.verdict, group.count)).collect();
+    problems.extend(sometimes.never().map(|property| Problem {
+        rule: Rule::NeverHeld,
+        scenario: scenario.name().into(),
+        title: format!("never {property}"),
+        message: format!("{property} held in none of {runs} runs"),
+        place: of_scenario(scenario),
+        seed: None,
+        failed: (runs, runs),
+        command: format!(
+            "{} --seeds {}..={}",
+            replay_line("run", scenario.name(), &what, Seed(seeds.first())),
+            seeds.first(),
+            seeds.first().saturating_add(runs - 1)
+        ),
+    }));
+    if args.annotations.github {
+        problems.iter().for_each(|problem| output.print(&github::error(problem)));
+    }
+    if let Some(file) = &args.annotations.sarif {
+        sarif::write(file, "run", scenario.name(), &problems)?;
     }
     let is_met = failed == 0 && sometimes.never().next().is_none();
     Ok(if is_met { Exit::Held } else { Exit::Failed })

@@ -2,20 +2,24 @@
 
 use crate::args::{self, Gate, One, ReportArgs, What};
 use crate::context::Context;
+use crate::effort::Effort;
 use crate::error::{CliError, Exit};
-use crate::files::{read, write};
+use crate::files::{check_writable, read, write};
+use crate::metrics::{self, Metrics};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::runfile::current_build;
 use crate::shell::{again, replay_line};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use stormglass_core::{Keep, Seed};
 use stormglass_report::sweep::junit::junit;
 use stormglass_report::sweep::page::html;
-use stormglass_report::sweep::{Cost, Findings, Found, tables};
+use stormglass_report::sweep::{Cost, Findings, Found, Worth, tables};
 use stormglass_sim::{AnyScenario, Meaning, Preset, Run, Settings, all_parameters};
 use stormglass_sweep::answers::deadlines::RequiredDeadline;
 use stormglass_sweep::answers::frontier::FrontierPoint;
@@ -34,6 +38,7 @@ enum Line<'a> {
     Frontier(&'a FrontierPoint),
     Sensitivity(&'a Sensitivity),
     Interaction(&'a Interaction),
+    Worth(&'a Worth),
     Cost(&'a Cost),
     Sometimes { case: &'a str, held: &'a BTreeMap<String, u64> },
 }
@@ -57,6 +62,7 @@ pub(crate) fn sweep(
         plan.search(axis);
     }
     args.report.files().try_for_each(|file| ensure_writable(file))?;
+    args.metrics.as_deref().map_or(Ok(()), check_writable)?;
     let histories = plan.histories.iter().map(|history| {
         let scenario = context.scenario(&history.scenario)?;
         Ok((scenario, context.settings(scenario, &what(history))?))
@@ -79,32 +85,58 @@ pub(crate) fn sweep(
         Some(folder) => stormglass_sweep::RowStorage::In(folder),
     };
     let mut progress = Progress::new(manifest.plan.runs().div_ceil(shard.count), output);
+    let (effort, jobs) = (Effort::start(), args.jobs.unwrap_or_else(pool::default_jobs));
+    let parts: Vec<String> = (0..manifest.plan.histories.len())
+        .map(|history| format!("{}, {}", manifest.plan.histories[history].case, manifest.plan.label(history)))
+        .collect();
+    output.detail(|| overview(&manifest, jobs));
     let play = |history: usize, seed: u64| {
         let (scenario, settings) = &histories[history];
-        Run::new(*scenario, settings.clone(), Seed(seed)).play(Keep::Nothing).outcome
+        let run = Run::new(*scenario, settings.clone(), Seed(seed));
+        effort.measure(&parts[history], seed, || run.play(Keep::Nothing).outcome)
     };
+    let shard_label = format!("{}/{}", shard.index, shard.count);
+    let build = current_build();
+    let mut exported =
+        args.metrics.as_deref().map(|file| Metrics::new(file, &manifest.sweep, &shard_label, &build.commit));
+    let mut unwritten = None;
     let cases: BTreeSet<&str> = manifest.plan.cells.iter().map(|cell| cell.cell.case.as_str()).collect();
     let mut shown = BTreeSet::new();
     let known = known_cells(&manifest);
-    let tally = stormglass_sweep::sweep(
-        &manifest,
-        keep,
-        args.jobs.unwrap_or_else(pool::default_jobs),
-        play,
-        |row, tally, _| {
-            progress.run_done(!row.outcome.verdict.is_passed(), || known(tally));
-            let case = manifest.plan.histories[row.history].case.as_str();
-            // The last case's table is part of the report itself.
-            let is_open = shown.len() + 1 < cases.len() && !shown.contains(case);
-            if is_open && may_complete(&manifest, tally, row.history) && tally.is_complete(&manifest, case) {
-                shown.insert(case);
-                let table = tables::preview(&manifest, tally, case);
-                progress.interrupt(|| output.report(&table));
-            }
-            ControlFlow::Continue(())
-        },
-    )?;
+    let tally = stormglass_sweep::sweep(&manifest, keep, jobs, play, |row, tally, _| {
+        if let Some(metrics) = exported.as_mut().filter(|metrics| metrics.is_due(effort.elapsed())) {
+            // A full disk for instance: the sweep is worth more than its metrics.
+            let written = metrics.write(&exported_state(&manifest, tally, effort.elapsed(), false));
+            unwritten = unwritten.take().or(written.err());
+        }
+        progress.run_done(!row.outcome.verdict.is_passed(), || known(tally));
+        let case = manifest.plan.histories[row.history].case.as_str();
+        // The last case's table is part of the report itself.
+        let is_open = shown.len() + 1 < cases.len() && !shown.contains(case);
+        if is_open && may_complete(&manifest, tally, row.history) && tally.is_complete(&manifest, case) {
+            shown.insert(case);
+            let table = tables::preview(&manifest, tally, case);
+            progress.interrupt(|| output.report(&table));
+        }
+        let played = tally.histories[row.history].seeds.len() as u64;
+        if output.is_verbose() && played == manifest.plan.histories[row.history].runs() {
+            let (part, elapsed) = (&parts[row.history], effort.elapsed().as_secs());
+            let failed = failures(&manifest.plan, tally, row.history);
+            progress.interrupt(|| {
+                output.report(&format!("{elapsed} s: {played} runs of {part} are done, {failed} failed\n"));
+            });
+        }
+        ControlFlow::Continue(())
+    })?;
     progress.finish();
+    if let Some(metrics) = &mut exported {
+        let written = metrics.write(&exported_state(&manifest, &tally, effort.elapsed(), true));
+        unwritten = unwritten.take().or(written.err());
+    }
+    if let Some(error) = unwritten {
+        output.report(&format!("note: not all metrics were written: {error}\n"));
+    }
+    output.detail(|| effort.report(jobs, tally.histories.iter().map(|history| history.simulated).sum()));
     if shard != Shard::WHOLE {
         output.report(&format!(
             "these are the results of shard {shard} only; combine all shards with `merge`\n"
@@ -119,6 +151,16 @@ pub(crate) fn merge(
     output: &mut Output,
 ) -> Result<Exit, CliError> {
     let manifest = stormglass_sweep::merge(&args.shards, &args.out)?;
+    let shown: &[PathBuf] = if output.is_verbose() { &args.shards } else { &[] };
+    for folder in shown {
+        let part = Manifest::finished(folder)?;
+        let (shard, rows) = (part.shard, part.rows.unwrap_or_default());
+        output.report(&format!(
+            "{}: shard {shard}, {rows} runs, commit {}\n",
+            folder.display(),
+            part.build.commit
+        ));
+    }
     let tally = Tally::read(&manifest.plan, &args.out)?;
     write_report(context, &manifest, &tally, &args.report, output)
 }
@@ -131,6 +173,59 @@ pub(crate) fn report(
     let manifest = Manifest::finished(&args.folder)?;
     let tally = Tally::read(&manifest.plan, &args.folder)?;
     write_report(context, &manifest, &tally, &args.report, output)
+}
+
+/// Says what a sweep plays.
+fn overview(manifest: &Manifest, jobs: NonZeroUsize) -> String {
+    let (plan, shard) = (&manifest.plan, manifest.shard);
+    let cases: Vec<&str> = plan.cases().collect();
+    format!(
+        "sweep {} at commit {}: {} cells of {} cases ({}), which {} different settings answer; at most {} runs, shard {shard}, {jobs} worker threads\n",
+        manifest.sweep,
+        manifest.build.commit,
+        plan.cells.len(),
+        cases.len(),
+        cases.join(", "),
+        plan.histories.len(),
+        plan.runs().div_ceil(shard.count),
+    )
+}
+
+/// Returns how many runs of a history failed with its own deadlines: those of its first cell.
+fn failures(plan: &Plan, tally: &Tally, history: usize) -> u64 {
+    plan.cells_of(history).next().map_or(0, |(place, _)| tally.cells[place].failures())
+}
+
+/// Returns the state of a sweep for its metrics.
+fn exported_state(
+    manifest: &Manifest,
+    tally: &Tally,
+    elapsed: Duration,
+    is_complete: bool,
+) -> metrics::Progress {
+    let Manifest { plan, target, stop, shard, .. } = manifest;
+    let mut state = metrics::Progress {
+        planned: plan.runs().div_ceil(shard.count),
+        elapsed,
+        is_complete,
+        ..metrics::Progress::default()
+    };
+    for (history, counts) in tally.histories.iter().enumerate() {
+        let (runs, failed, simulated) = state.cases.entry(plan.histories[history].case.clone()).or_default();
+        *runs += counts.seeds.len() as u64;
+        *failed += failures(plan, tally, history);
+        *simulated += counts.simulated.as_secs_f64();
+    }
+    for place in 0..plan.cells.len() {
+        let side = match tally.side(plan, place, *target, *stop) {
+            Some(Side::Below) => 0,
+            Some(Side::Above) => 1,
+            Some(Side::Near) => 2,
+            None => 3,
+        };
+        state.cells[side] += 1;
+    }
+    state
 }
 
 /// Whether the newest run of a history may be the last of its case: a cheap check before the
@@ -181,6 +276,7 @@ fn write_report(
         findings.frontier.iter().for_each(|best| output.print_json(&Line::Frontier(best)));
         findings.sensitivities.iter().for_each(|found| output.print_json(&Line::Sensitivity(found)));
         findings.interactions.iter().for_each(|map| output.print_json(&Line::Interaction(map)));
+        findings.worths.iter().for_each(|worth| output.print_json(&Line::Worth(worth)));
         output.print_json(&Line::Cost(&findings.cost));
     } else {
         output.print(&if args.markdown { tables::markdown(&findings) } else { tables::text(&findings) });

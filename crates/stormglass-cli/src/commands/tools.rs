@@ -19,6 +19,9 @@ pub(crate) fn schema(args: &Schema, output: &mut Output) -> Result<Exit, CliErro
     Ok(Exit::Held)
 }
 
+/// The schema of the JSON output. A test of `sim-tests` makes it from what the commands print.
+const OUTPUT: &str = include_str!("../../schemas/output.json");
+
 /// Returns the text of a schema's file.
 pub(crate) fn text(schema: &Value) -> String {
     serde_json::to_string_pretty(schema).expect("a schema is plain data") + "\n"
@@ -26,13 +29,19 @@ pub(crate) fn text(schema: &Value) -> String {
 
 /// Returns the JSON schema of a file format.
 pub(crate) fn schema_of(format: Format) -> Value {
+    if format == Format::Output {
+        return serde_json::from_str(OUTPUT).expect("a test writes the file");
+    }
     let generator = || -> SchemaGenerator { SchemaSettings::draft2020_12().into_generator() };
     let (title, schema) = match format {
         Format::Plan => ("A fault plan", plan_schema()),
         Format::Sweep => ("A sweep", generator().into_root_schema_for::<Space>()),
         Format::Profile => ("A profile", generator().into_root_schema_for::<Profile>()),
         Format::Run => ("A run", generator().into_root_schema_for::<RunFile>()),
-        Format::Mapping => ("A mapping of log lines", generator().into_root_schema_for::<Mapping>()),
+        // The last one is returned above.
+        Format::Mapping | Format::Output => {
+            ("A mapping of log lines", generator().into_root_schema_for::<Mapping>())
+        }
     };
     let mut schema = schema.to_value();
     schema["title"] = title.into();

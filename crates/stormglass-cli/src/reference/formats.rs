@@ -18,7 +18,7 @@ fn name(format: Format) -> String {
 
 pub(super) fn formats() -> String {
     let mut text = head("File formats");
-    text += "All files are TOML. An error names the file, the field and what would be right. An editor\n\
+    text += "All files are TOML, except for the JSON output of commands. An error names the file, the field and what would be right. An editor\n\
              completes and checks a file whose first line names its schema (Taplo, and the extension\n\
              Even Better TOML of VS Code):\n\n\
              ```toml\n#:schema ./plan.schema.json\n```\n\n\
@@ -34,6 +34,10 @@ pub(super) fn formats() -> String {
         );
         if *format == Format::Profile {
             text += "\nIts fields are the [parameters](parameters.md) `disk`, `net`, `cpu` and `machine`.\n";
+            continue;
+        }
+        if *format == Format::Output {
+            text += "\nIts fields are in [JSON output](json.md).\n";
             continue;
         }
         text += &fields(&schema, &schema);

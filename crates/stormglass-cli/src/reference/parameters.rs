@@ -33,8 +33,11 @@ pub(super) fn parameters(app: &App) -> String {
             let names: Vec<String> = scenarios.iter().map(|name| format!("`{name}`")).collect();
             text += &format!("Of {}.\n\n", names.join(", "));
         }
+        // The site's style makes cards of these tables on a phone (docs/site.css).
+        text += "<div class=\"parameters\">\n\n";
         text += "| parameter | default | form and range | meaning |\n| --- | --- | --- | --- |\n";
         of_section().for_each(|(key, parameter)| text += &line(key, parameter, scenarios.len()));
+        text += "\n</div>\n";
     }
     text
 }

@@ -2,8 +2,9 @@
 //! same bytes.
 
 use super::curves::Curve;
-use super::findings::Found;
-use super::tables::{percent, rate as rate_text, share as share_text};
+use super::format::percent;
+use super::found::Found;
+use super::tables::{rate as rate_text, share as share_text};
 use std::fmt::Write;
 use std::time::Duration;
 use stormglass_sweep::answers::frontier::FrontierPoint;

@@ -1,14 +1,14 @@
 //! What a sweep found, computed from its counts.
 
 use super::curves::{Curve, curves};
+use super::found::{Found, found};
+use super::worth::{Worth, worths};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
-use stormglass_sweep::answers::comparison::{Compared, compared};
+use std::collections::BTreeSet;
 use stormglass_sweep::answers::deadlines::{RequiredDeadline, required_deadlines};
 use stormglass_sweep::answers::frontier::{FrontierPoint, frontier};
 use stormglass_sweep::answers::sensitivity::{Interaction, Sensitivity, interactions, sensitivities};
-use stormglass_sweep::stats::stopping::{Side, Target};
+use stormglass_sweep::stats::stopping::Target;
 use stormglass_sweep::tally::HistoryTally;
 use stormglass_sweep::{Cell, Manifest, Tally};
 
@@ -29,6 +29,8 @@ pub struct Findings {
     pub sensitivities: Vec<Sensitivity>,
     /// The failure rates for each pair of parameters.
     pub interactions: Vec<Interaction>,
+    /// What each variant is worth, if the cells of a case differ by their variant only.
+    pub worths: Vec<Worth>,
     /// The survival curves of waits.
     #[serde(skip)]
     pub curves: Vec<Curve>,
@@ -36,33 +38,6 @@ pub struct Findings {
     pub cost: Cost,
     /// The target failure rate.
     pub target: Target,
-}
-
-/// The findings for one cell.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Found {
-    /// The case's name.
-    pub case: String,
-    /// The text that distinguishes it from other cells of its case.
-    pub cell: String,
-    /// The parameters that are set.
-    pub sets: Vec<(String, String)>,
-    /// The number of runs.
-    pub runs: u64,
-    /// The number of failed runs.
-    pub failed: u64,
-    /// The confidence interval of the failure rate.
-    pub rate: RangeInclusive<f64>,
-    /// The side of the target on which the rate is, if that is known.
-    pub side: Option<Side>,
-    /// The number of failed runs by cause.
-    pub causes: BTreeMap<String, u64>,
-    /// The first seed that failed.
-    pub first_failed_seed: Option<u64>,
-    /// The command that explains that seed.
-    pub explain: Option<String>,
-    /// The comparison with the first variant; `None` for the first variant and without variants.
-    pub compared: Option<Compared>,
 }
 
 /// The cost of a sweep.
@@ -81,35 +56,6 @@ pub struct Cost {
     pub grid_s: f64,
 }
 
-/// Returns the findings for each cell. `explain` returns the command that explains a seed of a
-/// cell.
-pub(super) fn found(
-    manifest: &Manifest,
-    tally: &Tally,
-    explain: impl Fn(&Cell, u64) -> String,
-) -> Vec<Found> {
-    let (plan, target) = (&manifest.plan, manifest.target);
-    let compared = compared(plan, tally, target);
-    let found = |(place, compared): (usize, Option<Compared>)| {
-        let (cell, counts) = (&plan.cells[place].cell, &tally.cells[place]);
-        let rate = tally.rate(plan, place, target, manifest.stop);
-        Found {
-            case: cell.case.clone(),
-            cell: cell.label(),
-            sets: cell.sets.clone(),
-            runs: counts.runs(),
-            failed: counts.failures(),
-            side: target.side(&rate),
-            rate,
-            causes: counts.causes.clone(),
-            first_failed_seed: counts.first,
-            explain: counts.first.map(|seed| explain(cell, seed)),
-            compared,
-        }
-    };
-    compared.into_iter().enumerate().map(found).collect()
-}
-
 impl Findings {
     /// Computes the findings. `explain` returns the command that explains a seed of a cell.
     pub fn of(manifest: &Manifest, tally: &Tally, explain: impl Fn(&Cell, u64) -> String) -> Findings {
@@ -120,6 +66,7 @@ impl Findings {
             sweep: manifest.sweep.clone(),
             commit: manifest.build.commit.clone(),
             cost: Cost::of(manifest, tally, &cells),
+            worths: worths(manifest, tally, &cells),
             cells,
             deadlines: required_deadlines(plan, tally, target),
             curves: curves(manifest, tally, &frontier),

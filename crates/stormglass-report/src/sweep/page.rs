@@ -1,9 +1,11 @@
 //! The findings as an HTML page: one file without scripts and external resources.
 
 use super::chart;
-use super::findings::{Findings, Found};
+use super::findings::Findings;
+use super::format::percent;
+use super::found::Found;
 use super::tables::{
-    best, causes, compared, cost, deadline, percent, rate, sensitivity, share, shift, shift_of,
+    WORTH, best, causes, compared, cost, deadline, rate, sensitivity, share, shift, shift_of,
 };
 use askama::Template;
 use stormglass_sweep::answers::frontier::FrontierPoint;
@@ -15,6 +17,7 @@ struct Page<'a> {
     rate: String,
     confidence: String,
     cost: String,
+    worth: &'a str,
     cases: Vec<Case<'a>>,
     maps: Vec<(String, String)>,
     frontiers: Vec<Frontier>,
@@ -75,6 +78,7 @@ pub fn html(findings: &Findings) -> String {
         rate: share(findings.target.flake),
         confidence: percent(findings.target.confidence),
         cost: cost(&findings.cost),
+        worth: WORTH,
         cases: findings.cases().into_iter().map(|(name, _)| case(findings, name)).collect(),
         maps: findings
             .interactions

@@ -1,6 +1,9 @@
 //! The findings as tables, plain for a terminal and Markdown for a CI summary.
 
-use super::findings::{Cost, Findings, Found, found};
+use super::findings::{Cost, Findings};
+use super::format::{p_value, percent, rate_interval};
+use super::found::{Found, found};
+use super::worth::Worth;
 use crate::table::{self, Table};
 use std::fmt::Write;
 use stormglass_sweep::answers::comparison::Shift;
@@ -15,16 +18,21 @@ use stormglass_sweep::{Manifest, Tally};
 struct Form {
     table: fn(Table) -> String,
     mark: &'static str,
+    /// What is before and after a name.
+    strong: &'static str,
 }
+
+/// The heading of the sentences about variants.
+pub(super) const WORTH: &str = "What each variant is worth, for which case, and what it costs";
 
 /// Renders the findings for a terminal.
 pub fn text(findings: &Findings) -> String {
-    write(findings, &Form { table: |table| table::text(&table), mark: "" })
+    write(findings, &Form { table: |table| table::text(&table), mark: "", strong: "" })
 }
 
 /// Renders the findings as Markdown, for a CI summary.
 pub fn markdown(findings: &Findings) -> String {
-    write(findings, &Form { table: |table| table::markdown(&table), mark: "### " })
+    write(findings, &Form { table: |table| table::markdown(&table), mark: "### ", strong: "**" })
 }
 
 /// Renders the table of one case while other cases are still being played: without p-values, whose
@@ -32,7 +40,7 @@ pub fn markdown(findings: &Findings) -> String {
 pub fn preview(manifest: &Manifest, tally: &Tally, case: &str) -> String {
     let cells = found(manifest, tally, |_, _| String::new());
     let cells: Vec<&Found> = cells.iter().filter(|cell| cell.case == case).collect();
-    let (mut text, form) = (String::new(), Form { table: |table| table::text(&table), mark: "" });
+    let (mut text, form) = (String::new(), Form { table: |table| table::text(&table), mark: "", strong: "" });
     let heading = format!("{case} (complete; p follows at the end)");
     section(&mut text, &form, &heading, cells_table(manifest.target, &cells, Correction::Open));
     text + &causes_line(&cells)
@@ -95,6 +103,13 @@ fn write(findings: &Findings, form: &Form) -> String {
             table.add_row(sensitivity(found));
         }
         section(&mut text, form, "Which parameters matter", table);
+        text += "\n";
+    }
+    if !findings.worths.is_empty() {
+        let _ = writeln!(text, "{}{WORTH}\n", form.mark);
+        for Worth { variant, sentence, .. } in &findings.worths {
+            let _ = writeln!(text, "- {0}{variant}{0}: {sentence}", form.strong);
+        }
         text += "\n";
     }
     let _ = writeln!(text, "{}", cost(&findings.cost));
@@ -223,22 +238,12 @@ fn smallest(needed: &RequiredDeadline) -> String {
 /// Returns a cell's failure rate with its confidence interval.
 pub(super) fn rate(cell: &Found) -> String {
     let rate = cell.failed as f64 / cell.runs.max(1) as f64;
-    let (low, high) = (cell.rate.start() * 100.0, cell.rate.end() * 100.0);
-    format!("{:.2} % ({low:.2} to {high:.2} %)", rate * 100.0)
+    format!("{:.2} % ({})", rate * 100.0, rate_interval(cell))
 }
 
 /// Formats a rate that was configured, with all its digits.
 pub(super) fn share(rate: f64) -> String {
     format!("{} %", (rate * 1e8).round() / 1e6)
-}
-
-/// Formats a measured rate with at most two decimals.
-pub(super) fn percent(rate: f64) -> String {
-    format!("{} %", (rate * 1e4).round() / 1e2)
-}
-
-fn p_value(p: f64) -> String {
-    if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
 }
 
 /// Returns the cost of the sweep, compared with playing each cell separately.
