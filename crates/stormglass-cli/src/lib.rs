@@ -20,7 +20,7 @@
 //! In reading order, which is the order of dependence: `error` (exit codes: see [`Exit`]), `args`
 //! (the grammar), `output`, `progress`, `files`, `shell` (command lines to paste), `github`
 //! (annotations), `config` (defaults), `runfile`, `pictures`, `failures`, `catalog`, `context` (resolves
-//! names), `state` (at a time), `commands`, `app`, [`testing`]; with the feature `tools` also
+//! names), `state` (at a time), `debug` (a run in a terminal, with that feature), `commands`, `app`, [`testing`]; with the feature `tools` also
 //! `reference`, the pages of the reference.
 
 mod app;
@@ -29,6 +29,8 @@ mod catalog;
 mod commands;
 mod config;
 mod context;
+#[cfg(feature = "debug")]
+mod debug;
 mod error;
 mod failures;
 mod files;
