@@ -215,6 +215,7 @@ fn stops_in_front_of_an_event() {
 
 /// The process is stopped (T in /proc) after it has said where, and ends as the run does when it goes on.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "it waits for a real process")]
 fn a_break_stops_the_process_until_it_is_continued() {
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
