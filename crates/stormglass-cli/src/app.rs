@@ -137,6 +137,8 @@ impl App {
             Command::Explain(explain) => commands::explain::explain(&context, explain, output),
             #[cfg(feature = "sweep")]
             Command::Blame(blame) => commands::blame::blame(&context, &blame, output),
+            #[cfg(feature = "debug")]
+            Command::Debug(debug) => commands::debug::debug(&context, &debug, output),
             Command::Diff(diff) => commands::diff::diff(&context, &diff, output),
             Command::Shrink(shrink) => commands::shrink::shrink(&context, &shrink, output),
             Command::Check(check) => commands::check::check(&context, check, output),

@@ -1,11 +1,15 @@
 //! The arguments of the command line.
 
+#[cfg(feature = "debug")]
+mod debug;
 #[cfg(feature = "sweep")]
 mod sweep;
 #[cfg(feature = "tools")]
 mod tools;
 mod what;
 
+#[cfg(feature = "debug")]
+pub(crate) use debug::Debug;
 #[cfg(feature = "sweep")]
 pub(crate) use sweep::{Calibrate, Gate, Merge, Rare, Report, ReportArgs, Sweep};
 
@@ -63,6 +67,9 @@ pub(crate) enum Command {
     /// Find what tipped a failed run over: the chance of failing before and after each event.
     #[cfg(feature = "sweep")]
     Blame(Blame),
+    /// Step through a run in a terminal: event by event, forward and backward, with the state beside.
+    #[cfg(feature = "debug")]
+    Debug(Debug),
     /// Compare two runs: the first event that differs, the waits side by side, where the time went.
     Diff(Diff),
     /// Find the smallest fault plan with which a run still fails.

@@ -5,6 +5,8 @@ pub(crate) mod blame;
 #[cfg(feature = "sweep")]
 pub(crate) mod calibrate;
 pub(crate) mod check;
+#[cfg(feature = "debug")]
+pub(crate) mod debug;
 pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod list;

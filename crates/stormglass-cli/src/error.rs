@@ -69,6 +69,9 @@ pub(crate) enum CliError {
     Config { file: PathBuf, problem: String },
     #[error("{0}")]
     Conflict(String),
+    #[cfg(feature = "debug")]
+    #[error("the terminal cannot be used: {0}")]
+    Terminal(std::io::Error),
 }
 
 impl CliError {
@@ -80,6 +83,8 @@ impl CliError {
             | CliError::Write { .. }
             | CliError::Config { .. }
             | CliError::Conflict(_) => Exit::Usage,
+            #[cfg(feature = "debug")]
+            CliError::Terminal(_) => Exit::Usage,
             #[cfg(feature = "sweep")]
             CliError::Space(_) | CliError::Results(_) => Exit::Usage,
         }

@@ -21,7 +21,7 @@
 //! (the grammar), `output`, `progress`, `effort` (real time, for `--verbose`), `files`, `metrics`
 //! (OpenMetrics), `shell` (command lines to paste), `config` (defaults), `runfile`, `pictures`,
 //! `failures`, `problem` (a failure as CI shows it: `github`, `sarif`), `catalog`, `context` (resolves
-//! names), `state` (at a time), `commands`, `app`, [`testing`]; with the feature `tools` also
+//! names), `state` (at a time), `debug` (a run in a terminal, with that feature), `commands`, `app`, [`testing`]; with the feature `tools` also
 //! `reference`, the pages of the reference.
 
 mod app;
@@ -30,6 +30,8 @@ mod catalog;
 mod commands;
 mod config;
 mod context;
+#[cfg(feature = "debug")]
+mod debug;
 mod effort;
 mod error;
 mod failures;

@@ -103,6 +103,12 @@ impl Output {
         Look { has_colours, width, marked }
     }
 
+    /// Whether standard input and output are a terminal.
+    #[cfg(feature = "debug")]
+    pub(crate) fn is_interactive(&self) -> bool {
+        self.is_terminal && io::stdin().is_terminal()
+    }
+
     /// Returns where standard error goes.
     pub(crate) fn error_stream(&self) -> ErrorStream {
         self.error_stream

@@ -43,8 +43,8 @@ pub(crate) fn replay_line_of(one: &One, seed: Seed, test: Option<&str>) -> Strin
     command_line("replay", one, seed, test, "")
 }
 
-/// Returns the command line of a command that plays a run, with further options.
-fn command_line(command: &str, one: &One, seed: Seed, test: Option<&str>, more: &str) -> String {
+/// Returns the command line of a command that plays a run, with further options, which begin with a blank.
+pub(crate) fn command_line(command: &str, one: &One, seed: Seed, test: Option<&str>, more: &str) -> String {
     let branches =
         one.branches.iter().map(|branch| format!(" --branch {}ns:{}", branch.at.as_nanos(), branch.seed));
     let branches: String = branches.collect();

@@ -1,4 +1,4 @@
-//! The state of a run at a time: `replay --at`.
+//! The state of a run at a time: `replay --at`, and the panel of `debug`.
 
 use crate::context::Context;
 use crate::error::{CliError, Exit};
@@ -7,11 +7,11 @@ use crate::runfile::current_build;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use stormglass_core::{Identity, SimTime};
+use stormglass_core::{Identity, SimTime, Trace};
 use stormglass_report::moment::Moment;
 use stormglass_report::table::seconds;
 use stormglass_sim::fs::{DeviceState, DiskState};
-use stormglass_sim::state::{NodeState, ProcessState};
+use stormglass_sim::state::{Held, NodeState, ProcessState};
 use stormglass_sim::{Played, Run, RunState};
 
 #[derive(Serialize)]
@@ -60,35 +60,37 @@ pub(crate) fn state(
         output.print_json(&Line::State { identity: run.identity(current_build()), state: &state, moments });
         return Ok(Exit::of(&played.outcome.verdict));
     }
-    let mut text = format!("{} with seed {} at {at}\n", run.scenario().name(), run.seed());
-    for node in &state.nodes {
-        text += &of_node(node, &moment(node), at);
-    }
-    for wait in &state.waits {
+    let mut text = format!("{} with seed {} at {at}\n\n", run.scenario().name(), run.seed());
+    text += &text_of(&state, &played.trace, at);
+    let _ = writeln!(text, "\ntrace of the whole run {}", played.outcome.trace_hash);
+    output.print(&text);
+    Ok(Exit::of(&played.outcome.verdict))
+}
+
+/// Returns a state as text: its nodes, waits, held messages, and what the scenario adds, with blank lines
+/// between. `trace` is that of the whole run, with its events.
+pub(crate) fn text_of(state: &RunState, trace: &Trace, at: SimTime) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(state.nodes.iter().map(|node| of_node(node, &Moment::of(trace, &node.name, at), at)));
+    parts.extend(state.waits.iter().map(|wait| {
         let late = if wait.lasts > wait.deadline { ", which has passed" } else { "" };
-        let _ = writeln!(
-            text,
-            "\nwaiting for {} on {}: for {} s, the deadline is {} s{late}",
+        format!(
+            "waiting for {} on {}: for {} s, the deadline is {} s{late}\n",
             wait.name,
             wait.node,
             seconds(wait.lasts),
             seconds(wait.deadline)
-        );
-    }
-    for held in &state.held {
-        let _ = writeln!(
-            text,
-            "\nheld: a message {} -> {}:{}, {} B, since {}",
-            held.from, held.to, held.port, held.bytes, held.since
-        );
-    }
-    for (name, value) in &state.scenario {
+        )
+    }));
+    parts.extend(state.held.iter().map(|held| {
+        let Held { from, to, port, bytes, since } = held;
+        format!("held: a message {from} -> {to}:{port}, {bytes} B, since {since}\n")
+    }));
+    parts.extend(state.scenario.iter().map(|(name, value)| {
         let value = serde_json::to_string_pretty(value).expect("a JSON value is plain data");
-        let _ = writeln!(text, "\n{name}: {value}");
-    }
-    let _ = writeln!(text, "\ntrace of the whole run {}", played.outcome.trace_hash);
-    output.print(&text);
-    Ok(Exit::of(&played.outcome.verdict))
+        format!("{name}: {value}\n")
+    }));
+    parts.join("\n")
 }
 
 fn of_node(node: &NodeState, moment: &Moment, at: SimTime) -> String {
@@ -103,7 +105,7 @@ fn of_node(node: &NodeState, moment: &Moment, at: SimTime) -> String {
         1 => "; 1 process before it has ended".into(),
         count => format!("; {count} processes before it have ended"),
     };
-    let mut text = format!("\n{}: {process}{ended}\n", node.name);
+    let mut text = format!("{}: {process}{ended}\n", node.name);
     let mut line = |name: &str, what: String| {
         let _ = writeln!(text, "  {name:<12} {what}");
     };

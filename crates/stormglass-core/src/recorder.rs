@@ -12,6 +12,7 @@ use crate::time::{SimTime, nanos};
 use crate::trace::{Trace, TraceHash};
 use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -66,8 +67,28 @@ struct Log {
     facts: Option<Vec<Event>>,
     processes: Vec<ProcessChange>,
     lines: Vec<LogLine>,
-    /// Rules with the numbers that the network gave them.
-    injected: Vec<(u64, Injected)>,
+    /// Rules with the numbers that the network gave them, or, with its name, a disk.
+    injected: Vec<((String, u64), Injected)>,
+    /// The number of the event at which `hook` is due; 0, the number of no event, without one.
+    hooked: u32,
+    hook: Option<Hook>,
+}
+
+/// What happens at an event.
+enum Hook {
+    /// A call directly before the event is recorded.
+    Before(Box<dyn FnOnce() + Send>),
+    /// A call at the end of the event's turn; and the limit of turns, which that end restores.
+    After(Box<dyn FnOnce() + Send>, u64),
+}
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Hook::Before(_) => "Before",
+            Hook::After(..) => "After",
+        })
+    }
 }
 
 /// The payload of the panic that ends a run whose tasks have used up their turns; see
@@ -94,6 +115,8 @@ impl Recorder {
             processes: Vec::new(),
             lines: Vec::new(),
             injected: Vec::new(),
+            hooked: 0,
+            hook: None,
         };
         let (last_nanos, turns, turns_max) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(u64::MAX));
         let (tasks, current, log) = (AtomicU64::new(0), CurrentScope::default(), Mutex::new(log));
@@ -142,7 +165,63 @@ impl Recorder {
         // counts.
         let at = at.max(self.last_time());
         self.0.last_nanos.store(at.as_nanos(), Relaxed);
-        self.log().push(at, kind, subject, took, value, scope)
+        let mut log = self.log();
+        if log.count.wrapping_add(1) == log.hooked {
+            log = self.reach_hook(log);
+        }
+        log.push(at, kind, subject, took, value, scope)
+    }
+
+    /// Calls a hook that is due before the next event, or lets the end of this turn call one that is due then.
+    #[cold]
+    fn reach_hook<'a>(&'a self, mut log: MutexGuard<'a, Log>) -> MutexGuard<'a, Log> {
+        match log.hook.take() {
+            Some(Hook::Before(hook)) => {
+                drop(log);
+                hook();
+                self.log()
+            }
+            Some(Hook::After(hook, _)) => {
+                log.hook = Some(Hook::After(hook, self.0.turns_max.load(Relaxed)));
+                // The ends of turns look for a hook if no turn is allowed.
+                self.limit_turns(0);
+                log
+            }
+            None => log,
+        }
+    }
+
+    /// Calls `hook` once, directly before the event of this number is recorded: in the poll that records it,
+    /// with the state that it finds. `hook` may not record anything. A later hook replaces an earlier one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stormglass_core::{EventId, Keep, Kind, Recorder, SimTime, Symbol};
+    ///
+    /// let recorder = Recorder::new(Keep::Nothing);
+    /// let (sender, counts) = std::sync::mpsc::channel();
+    /// let seen = recorder.clone();
+    /// recorder.call_before(EventId::at(1), move || sender.send(seen.count()).unwrap());
+    /// for _ in 0..3 {
+    ///     recorder.record(SimTime::ZERO, Kind::Note, Symbol::NONE, Duration::ZERO, 0);
+    /// }
+    /// // The event at index 1 is the second one: one is before it.
+    /// assert_eq!(counts.iter().collect::<Vec<_>>(), [1]);
+    /// ```
+    pub fn call_before(&self, event: EventId, hook: impl FnOnce() + Send + 'static) {
+        self.set_hook(event, Hook::Before(Box::new(hook)));
+    }
+
+    /// Calls `hook` once, after the event of this number: at the end of the turn (poll of a task) that records
+    /// it; of an event that no turn records, such as a delivery, where the next turn begins. A later hook
+    /// replaces an earlier one.
+    pub fn call_after(&self, event: EventId, hook: impl FnOnce() + Send + 'static) {
+        self.set_hook(event, Hook::After(Box::new(hook), u64::MAX));
+    }
+
+    fn set_hook(&self, event: EventId, hook: Hook) {
+        let mut log = self.log();
+        (log.hooked, log.hook) = (event.number(), Some(hook));
     }
 
     /// Returns the current scope.
@@ -191,19 +270,20 @@ impl Recorder {
         }
     }
 
-    /// Records that code has installed a rule on links, if events are kept. It is no event. `number` is
-    /// that of [`Recorder::end_injected`].
-    pub fn record_injected(&self, number: u64, rule: impl FnOnce() -> Injected) {
+    /// Records that code has installed a rule, if events are kept. It is no event. `owner` is the name of the
+    /// disk, or empty for links, and `number` that of [`Recorder::end_injected`].
+    pub fn record_injected(&self, owner: &str, number: u64, rule: impl FnOnce() -> Injected) {
         let mut log = self.log();
         if log.keep == Keep::Events {
-            log.injected.push((number, rule()));
+            log.injected.push(((owner.to_string(), number), rule()));
         }
     }
 
     /// Records that an installed rule was removed.
-    pub fn end_injected(&self, number: u64, at: SimTime) {
+    pub fn end_injected(&self, owner: &str, number: u64, at: SimTime) {
         let mut log = self.log();
-        if let Some((_, rule)) = log.injected.iter_mut().rfind(|(known, _)| *known == number) {
+        let is_it = |(known, of): &(String, u64)| known == owner && *of == number;
+        if let Some((_, rule)) = log.injected.iter_mut().rfind(|(key, _)| is_it(key)) {
             rule.end = Some(rule.end.map_or(at, |end| end.min(at)).max(rule.at));
         }
     }
@@ -240,8 +320,20 @@ impl Recorder {
     /// With [`TurnsSpent`] as payload when the limit is exceeded.
     #[inline]
     pub fn enter_turn(&self, scope: Scope) -> Scope {
-        self.count_turns(1, scope);
+        if self.count_turns(1) {
+            self.call_hook_after();
+            self.check_turns(scope);
+        }
         self.enter(scope)
+    }
+
+    /// Makes the scope before a turn the current one again, at the turn's end.
+    #[inline]
+    pub fn leave_turn(&self, outer: Scope) {
+        if self.0.turns_max.load(Relaxed) == 0 {
+            self.call_hook_after();
+        }
+        self.enter(outer);
     }
 
     /// Counts further turns of the current scope's task: a poll that does the work of many.
@@ -250,15 +342,37 @@ impl Recorder {
     ///
     /// As [`Recorder::enter_turn`].
     pub fn spend_turns(&self, turns: u64) {
-        self.count_turns(turns, self.scope());
+        if self.count_turns(turns) && !self.log().is_hook_due() {
+            self.check_turns(self.scope());
+        }
     }
 
+    /// Counts turns, and returns whether that exceeds the limit.
     #[inline]
-    fn count_turns(&self, more: u64, scope: Scope) {
+    fn count_turns(&self, more: u64) -> bool {
         let (turns, turns_max) = (self.0.turns.load(Relaxed) + more, self.0.turns_max.load(Relaxed));
         self.0.turns.store(turns, Relaxed);
+        turns > turns_max
+    }
+
+    /// Ends the run if its turns are used up.
+    #[cold]
+    fn check_turns(&self, scope: Scope) {
+        let (turns, turns_max) = (self.0.turns.load(Relaxed), self.0.turns_max.load(Relaxed));
         if turns > turns_max {
             std::panic::panic_any(TurnsSpent { turns: turns_max, scope });
+        }
+    }
+
+    /// Calls the hook of [`Recorder::call_after`] if its event was recorded.
+    #[cold]
+    fn call_hook_after(&self) {
+        let mut log = self.log();
+        let hook = if log.is_hook_due() { log.hook.take() } else { None };
+        drop(log);
+        if let Some(Hook::After(hook, turns_max)) = hook {
+            self.limit_turns(turns_max);
+            hook();
         }
     }
 
@@ -293,6 +407,9 @@ impl Recorder {
 
     /// Takes the trace. What the remaining handles record afterwards is lost.
     pub fn finish(&self) -> Trace {
+        // A hook that was not called may keep the run that it is for.
+        let hook = self.log().hook.take();
+        drop(hook);
         let mut log = self.log();
         let counters = Kind::ALL
             .iter()
@@ -313,6 +430,11 @@ impl Recorder {
 }
 
 impl Log {
+    /// Whether a hook waits for the end of the turn.
+    fn is_hook_due(&self) -> bool {
+        self.count >= self.hooked && matches!(self.hook, Some(Hook::After(..)))
+    }
+
     fn push(
         &mut self,
         at: SimTime,
@@ -397,6 +519,52 @@ mod tests {
         for other in others {
             assert_ne!(hash(other), hash(base), "{other:?}");
         }
+    }
+
+    /// The second event is recorded in the middle of a turn, which goes on.
+    #[test]
+    fn a_hook_after_an_event_is_called_at_the_end_of_its_turn() {
+        let recorder = Recorder::new(Keep::Events);
+        recorder.limit_turns(3);
+        let (sender, counts) = std::sync::mpsc::channel();
+        let seen = recorder.clone();
+        recorder.call_after(EventId::at(1), move || sender.send(seen.count()).unwrap());
+        let record = || recorder.record(SimTime::ZERO, Kind::Note, Symbol::NONE, Duration::ZERO, 0);
+        let outer = recorder.enter_turn(Scope::default());
+        let _ = (record(), record());
+        recorder.spend_turns(1);
+        record();
+        assert_eq!(counts.try_recv().ok(), None);
+        recorder.leave_turn(outer);
+        assert_eq!(counts.try_recv().ok(), Some(3));
+        // The limit holds again: this is the third turn, and there is no fourth.
+        recorder.enter_turn(Scope::default());
+        let turn = std::panic::AssertUnwindSafe(|| recorder.enter_turn(Scope::default()));
+        let payload = std::panic::catch_unwind(turn).unwrap_err();
+        assert_eq!(payload.downcast_ref::<TurnsSpent>().unwrap().turns, 3);
+    }
+
+    #[test]
+    fn a_hook_after_an_event_of_no_turn_is_called_where_the_next_turn_begins() {
+        let recorder = Recorder::new(Keep::Events);
+        let (sender, counts) = std::sync::mpsc::channel();
+        let seen = recorder.clone();
+        recorder.call_after(EventId::at(0), move || sender.send(seen.count()).unwrap());
+        recorder.record(SimTime::ZERO, Kind::Deliver, Symbol::NONE, Duration::ZERO, 0);
+        assert_eq!(counts.try_recv().ok(), None);
+        recorder.enter_turn(Scope::default());
+        assert_eq!(counts.try_recv().ok(), Some(1));
+    }
+
+    #[test]
+    fn a_hook_changes_no_hash() {
+        let recorder = Recorder::new(Keep::Nothing);
+        recorder.call_before(EventId::at(1), || ());
+        let subject = recorder.symbol("wal");
+        for at in [10, 20, 30] {
+            recorder.record(SimTime::from_nanos(at), Kind::Fsync, subject, Duration::from_nanos(5), 0);
+        }
+        assert_eq!(recorder.finish().hash, record_three(Keep::Nothing, 0).hash);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub struct Trace {
     /// The log lines in the order in which they were logged, empty unless events were kept and the
     /// run was logged. They are no part of the hash.
     pub log: Vec<LogLine>,
-    /// The rules on links that the scenario installed itself, in order, empty unless events were kept.
+    /// The rules on links and disks that the scenario installed itself, in order, empty unless events were kept.
     pub injected: Vec<Injected>,
 }
 

@@ -14,14 +14,16 @@ pub(crate) use state::{State, WriteAt, is_aligned};
 use crate::deferred::DeferredLatency;
 use crate::device::{Device, DeviceState};
 use crate::fault::{DiskRule, InvalidRule};
+use crate::injected;
 use crate::operation::{Counters, Operation};
 use crate::power::{DrawnLoss, Loss};
-use crate::profile::DiskProfile;
+use crate::profile::{DiskProfile, Slowdown};
 use crate::tree::User;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use stormglass_core::{Keep, Kind, Recorder, Seed, Symbol};
+use stormglass_core::{Keep, Kind, Recorder, Seed, SimTime, Symbol};
 use stormglass_rt as rt;
 
 /// A disk with its filesystem. Clones are handles to the same disk; it outlives the tasks that use it.
@@ -137,8 +139,43 @@ impl Disk {
     ///
     /// A wrong pattern, probability, period or factor: see [`InvalidRule`].
     pub fn inject(&self, rule: DiskRule) -> Result<FaultGuard, InvalidRule> {
+        let guard = self.inject_planned(rule.clone())?;
+        if let Some(number) = guard.number {
+            let (name, at) = (self.name(), now());
+            self.recorder().record_injected(&name, number, || injected::of_rule(&name, &rule, at));
+        }
+        Ok(guard)
+    }
+
+    /// As [`Disk::inject`], for a fault of a plan: reports know it from the plan, so the trace has no record
+    /// of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Disk::inject`].
+    pub fn inject_planned(&self, rule: DiskRule) -> Result<FaultGuard, InvalidRule> {
         let number = self.lock().faults.install(rule)?;
         Ok(FaultGuard { disk: self.clone(), number })
+    }
+
+    /// Slows the disk's device down by `factor` for a time: [`Device::stall`], which other disks of the device notice
+    /// too. Reports show the stall as they show a rule.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use stormglass_core::{Seed, SimTime};
+    /// use stormglass_fs::{Disk, DiskProfile, Slowdown};
+    ///
+    /// let disk = Disk::new("node-1", DiskProfile::instant(), Seed(1));
+    /// let second = SimTime::ZERO + Duration::from_secs(1);
+    /// disk.stall(second..second + Duration::from_secs(2), Slowdown::new(60.0)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stall(&self, during: Range<SimTime>, factor: Slowdown) {
+        let record = || injected::of_stall(&self.name(), &during, factor);
+        // No rule has this number, and a stall is not removed.
+        self.recorder().record_injected("", u64::MAX, record);
+        self.shared.device.stall(during, factor);
     }
 
     /// Fails every operation from number `operation` on (the disk's first is 0) with EIO, until [`Disk::power_loss`]. Running a
@@ -190,6 +227,11 @@ impl Disk {
     /// from the disk's name.
     pub(crate) fn device_number(&self) -> u64 {
         self.shared.device_number
+    }
+
+    /// Returns the name.
+    fn name(&self) -> String {
+        self.lock().faults.disk().to_string()
     }
 
     /// Returns the recorder of this disk's events.
@@ -268,6 +310,11 @@ fn device_number(name: &str) -> u64 {
     libc::makedev(259, minor as u32)
 }
 
+/// Returns the current time; that of the start outside of a run.
+fn now() -> SimTime {
+    if rt::is_in_run() { rt::now() } else { SimTime::ZERO }
+}
+
 /// An installed rule; dropping it removes the rule.
 #[derive(Debug)]
 #[must_use = "dropping the guard removes the rule"]
@@ -288,6 +335,7 @@ impl Drop for FaultGuard {
     fn drop(&mut self) {
         if let Some(number) = self.number {
             self.disk.lock().faults.remove(number);
+            self.disk.recorder().end_injected(&self.disk.name(), number, now());
         }
     }
 }

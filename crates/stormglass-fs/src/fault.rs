@@ -87,6 +87,11 @@ impl Faults {
         Faults { disk: disk.to_string(), rules: Registry::default(), stream }
     }
 
+    /// Returns the name of the disk.
+    pub(crate) fn disk(&self) -> &str {
+        &self.disk
+    }
+
     /// Returns whether a rule may apply to an operation that begins now.
     pub(crate) fn any_on(&mut self, now: SimTime) -> bool {
         self.rules.any_on(now)

@@ -47,6 +47,8 @@ pub mod file;
 #[cfg(madsim)]
 mod functions;
 #[cfg(madsim)]
+mod injected;
+#[cfg(madsim)]
 mod lock;
 #[cfg(madsim)]
 mod metadata;

@@ -29,7 +29,7 @@ impl Network {
     /// A wrong pattern, probability or period: see [`InvalidRule`].
     pub fn inject(&self, rule: LinkRule) -> Result<FaultGuard, InvalidRule> {
         let guard = self.install(rule.clone().map(Action::Effect))?;
-        self.recorder().record_injected(guard.rule, || record_of(&rule, now()));
+        self.recorder().record_injected("", guard.rule, || record_of(&rule, now()));
         Ok(guard)
     }
 
@@ -98,7 +98,7 @@ impl FaultGuard {
 impl Drop for FaultGuard {
     fn drop(&mut self) {
         self.network.shared.faults.remove(self.rule);
-        self.network.recorder().end_injected(self.rule, now());
+        self.network.recorder().end_injected("", self.rule, now());
         self.network.update_madsim_network();
     }
 }

@@ -15,6 +15,8 @@ use stormglass_sweep::tipping::{CONFIDENCE, Jump, Rate, Search};
 pub struct Suspect {
     /// The number of the event, from 1 as in `replay --json`; `None` for a draw that no event shows.
     pub event: Option<usize>,
+    /// The number of the last event before the draw; 0 if there is none.
+    pub after_event: usize,
     /// When the draw was taken, in simulated seconds: where the event began.
     pub at: f64,
     /// What it is, in words.
@@ -38,6 +40,8 @@ pub struct Tipping {
     pub jump: Jump,
     /// The p-value with the Holm correction for all suspects that were measured.
     pub p_adjusted: f64,
+    /// The rank among the jumps, from 1 for the largest; `None` if the chance does not jump here.
+    pub rank: Option<usize>,
 }
 
 /// The chance of failing from a moment on.
@@ -87,15 +91,20 @@ pub fn suspects(
     search: &Search,
     stall: impl Fn(&str, u64) -> Option<String>,
 ) -> Vec<Suspect> {
-    let mut all: BTreeMap<(Option<usize>, &str), Suspect> = BTreeMap::new();
+    let mut all: BTreeMap<(Option<usize>, &str, u64), Suspect> = BTreeMap::new();
     for (&number, &tipped) in &search.tipped {
         let draw = draws.draws[number as usize];
         let stream = draws.stream(draw);
         let event = event_of(trace, draws, number as usize);
         // The stream distinguishes draws without an event, and stalls, which outlast the event.
-        let key = (event, if event.is_some() && device_of(stream).is_none() { "" } else { stream });
+        let key = match event {
+            None => (None, stream, number),
+            Some(_) if device_of(stream).is_some() => (event, stream, 0),
+            Some(_) => (event, "", 0),
+        };
         let suspect = all.entry(key).or_insert_with(|| Suspect {
             event: event.map(|index| index + 1),
+            after_event: draw.events as usize,
             at: event
                 .map_or_else(|| time_of(trace, draws, number), |index| began(&trace.events[index]))
                 .as_secs_f64(),
@@ -105,7 +114,7 @@ pub fn suspects(
                 }
                 (Some(stall), None) => stall,
                 (None, Some(index)) => describe(trace, &trace.events[index]),
-                (None, None) => format!("a draw of {stream}, {}", time_of(trace, draws, number)),
+                (None, None) => undescribed(trace, draws, number),
             },
             streams: Vec::new(),
             kept: (number, number + 1),
@@ -141,12 +150,16 @@ fn stalled(
 }
 
 /// Returns the event of the operation that took a draw: the next one of the same task; of a message that it
-/// sent, the arrival.
+/// sent, the arrival. An operation that began later took no part in the draw: what a task draws to know how
+/// long to wait belongs to no event.
 fn event_of(trace: &Trace, draws: &Draws, number: usize) -> Option<usize> {
     let draw = draws.draws[number];
-    let from = usize::try_from(draw.events).expect("the events fit in memory");
-    let is_own = |event: &Event| event.node == draw.node && event.task == draw.task;
-    let index = from + trace.events[from..].iter().position(is_own)?;
+    let index = next_of_task(trace, draw)?;
+    // The draw is not later than the next event of any task.
+    let drawn = SimTime::from_nanos(trace.events[draw.events as usize].at_nanos);
+    if began(&trace.events[index]) > drawn {
+        return None;
+    }
     if trace.events[index].kind != Kind::Send {
         return Some(index);
     }
@@ -154,6 +167,26 @@ fn event_of(trace: &Trace, draws: &Draws, number: usize) -> Option<usize> {
         |event: &Event| event.cause == EventId::at(index) && matches!(event.kind, Kind::Deliver | Kind::Lose);
     let arrival = trace.events[index..].iter().position(is_arrival);
     Some(arrival.map_or(index, |after| index + after))
+}
+
+/// Returns the next event of the task that took a draw.
+fn next_of_task(trace: &Trace, draw: Draw) -> Option<usize> {
+    let from = usize::try_from(draw.events).expect("the events fit in memory");
+    let is_own = |event: &Event| event.node == draw.node && event.task == draw.task;
+    Some(from + trace.events.get(from..)?.iter().position(is_own)?)
+}
+
+/// Describes a draw that belongs to no event: its stream, where and when it was taken, and what its task did
+/// next.
+fn undescribed(trace: &Trace, draws: &Draws, number: u64) -> String {
+    let draw = draws.draws[number as usize];
+    let task = match (trace.text(draw.task), trace.text(draw.node)) {
+        ("", _) | (_, "") => String::new(),
+        (task, node) => format!(" by {task} on {node}"),
+    };
+    let next = next_of_task(trace, draw)
+        .map_or_else(String::new, |next| format!(", before {}", describe(trace, &trace.events[next])));
+    format!("a draw of {}{task}, {}{next}", draws.stream(draw), time_of(trace, draws, number))
 }
 
 /// Returns the time of the last event before a draw.
@@ -171,7 +204,10 @@ fn began(event: &Event) -> SimTime {
 fn describe(trace: &Trace, event: &Event) -> String {
     let subject = trace.text(event.subject);
     let what = match event.kind {
-        Kind::Note => format!("“{subject}”"),
+        Kind::Note => match subject.strip_prefix("fault: ") {
+            Some(fault) => format!("the fault “{fault}”"),
+            None => format!("“{subject}”"),
+        },
         Kind::Compute => format!("cpu: {subject}"),
         Kind::Deliver => format!("the message {subject}"),
         Kind::Lose => format!("the lost message {subject}"),
@@ -205,26 +241,32 @@ pub fn tippings(measured: Vec<(Suspect, Jump)>) -> Vec<Tipping> {
     let mut all: Vec<Tipping> = measured
         .into_iter()
         .zip(adjusted)
-        .map(|((suspect, jump), p_adjusted)| Tipping { suspect, jump, p_adjusted })
+        .map(|((suspect, jump), p_adjusted)| Tipping { suspect, jump, p_adjusted, rank: None })
         .collect();
     all.sort_by_key(|tipping| tipping.suspect.kept);
+    let mut jumps: Vec<&mut Tipping> = all.iter_mut().filter(|tipping| tipping.is_jump()).collect();
+    jumps.sort_by(|a, b| b.rise().total_cmp(&a.rise()));
+    jumps.into_iter().enumerate().for_each(|(place, jump)| jump.rank = Some(place + 1));
     all
 }
 
 impl Tipping {
     /// Whether the chance of failing rises here, beyond what the number of runs leaves open.
     pub fn is_jump(&self) -> bool {
-        let rise = self.jump.after.chance() - self.jump.before.chance();
-        self.p_adjusted < SIGNIFICANT && rise >= LEAST_RISE
+        self.p_adjusted < SIGNIFICANT && self.rise() >= LEAST_RISE
+    }
+
+    fn rise(&self) -> f64 {
+        self.jump.after.chance() - self.jump.before.chance()
     }
 }
 
 impl Blame {
     /// Returns the jumps, the largest first.
     pub fn jumps(&self) -> Vec<&Tipping> {
-        let rise = |tipping: &Tipping| tipping.jump.after.chance() - tipping.jump.before.chance();
-        let mut jumps: Vec<&Tipping> = self.measured.iter().filter(|tipping| tipping.is_jump()).collect();
-        jumps.sort_by(|a, b| rise(b).total_cmp(&rise(a)));
+        let mut jumps: Vec<&Tipping> =
+            self.measured.iter().filter(|tipping| tipping.rank.is_some()).collect();
+        jumps.sort_by_key(|tipping| tipping.rank);
         jumps
     }
 
@@ -278,7 +320,7 @@ impl Blame {
     }
 
     fn jump(&self, tipping: &Tipping) -> String {
-        let Tipping { suspect, jump, p_adjusted } = tipping;
+        let Tipping { suspect, jump, p_adjusted, .. } = tipping;
         let p = if *p_adjusted < 0.001 { "< 0.001".to_string() } else { format!("= {p_adjusted:.3}") };
         format!(
             "  from {} to {} at\n  {}\n    it drew from {}; it tips {} of {} environments over; p {p}\n",
@@ -346,4 +388,51 @@ fn rate(rate: &Rate) -> String {
     let (chance, confidence) = (percent(rate.chance()), CONFIDENCE * 100.0);
     let low = format!("{:.0}", low * 100.0);
     format!("{chance} ({confidence:.0} % CI {low} to {}, {failed} of {runs})", percent(*high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stormglass_core::{Keep, Recorder, Scope};
+
+    /// The breaker injects a fault at 1 ms, draws how long it waits, and injects the next one at 9 ms; a client
+    /// connects meanwhile, from 2 ms to 3 ms.
+    #[test]
+    fn a_draw_belongs_to_an_operation_that_it_began_and_to_none_that_came_later() {
+        let recorder = Recorder::new(Keep::Events);
+        let scope = |task: &str| Scope {
+            node: recorder.symbol("harness"),
+            task: recorder.symbol(task),
+            ..Scope::default()
+        };
+        let record = |task: &str, at: u64, kind, subject: &str, took: u64| {
+            let (at, took) = (SimTime::from_nanos(at * 1_000_000), Duration::from_millis(took));
+            recorder.record_in(scope(task), at, kind, recorder.symbol(subject), took, 0);
+        };
+        record("breaker", 1, Kind::Note, "fault: pause node-1", 0);
+        record("client", 3, Kind::Connect, "client -> node-1", 1);
+        record("breaker", 9, Kind::Note, "fault: kill node-2", 0);
+        let draw = |stream, events, task: &str| {
+            let Scope { node, task, .. } = scope(task);
+            Draw { stream, index: 0, events, node, task }
+        };
+        let draws = Draws {
+            streams: ["breaker", "net"].map(String::from).to_vec(),
+            draws: vec![draw(0, 0, "breaker"), draw(0, 1, "breaker"), draw(1, 1, "client")],
+        };
+        let tipped = [(0, 1), (1, 1), (2, 1)].into_iter().collect();
+        let search = Search { draws: 3, start: Rate::of(0, 3), tipped, runs: 9 };
+        let found = suspects(&recorder.finish(), &draws, &search, |_, _| None);
+        let shown: Vec<_> = found.iter().map(|suspect| (suspect.event, &*suspect.what)).collect();
+        let expected = [
+            (Some(1), "the fault “pause node-1” on harness, 0.001s"),
+            (
+                None,
+                "a draw of breaker by breaker on harness, 0.001s, before the fault “kill node-2” on harness, \
+                 0.009s",
+            ),
+            (Some(2), "connect client -> node-1 on harness, 0.003s, which took 0.001 s"),
+        ];
+        assert_eq!(shown, expected);
+    }
 }

@@ -1,18 +1,19 @@
 //! The trace of a run in Chrome's trace event format, which <https://ui.perfetto.dev> opens.
 //!
 //! A node is a process of the trace, a task a thread of it; operations are slices, causes from
-//! another task are flow arrows, and the operations in a disk's queue and the messages in transit
-//! to a node are counters. Format: "Trace Event Format" by Google, sections "Complete Events", "Flow
-//! Events" and "Counter Events". Times are microseconds.
+//! another task are flow arrows, log lines are instants on the thread of their task, and the operations in
+//! a disk's queue and the messages in transit to a node are counters. Format: "Trace Event Format" by
+//! Google, sections "Complete Events", "Flow Events", "Instant Events" and "Counter Events". Times are
+//! microseconds.
 
 use crate::lanes::Lanes;
-use crate::timeline::describe;
+use crate::timeline::{describe, describe_log};
 use indexmap::IndexMap;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use stormglass_core::event::Category;
-use stormglass_core::{Event, EventId, Kind, Symbol, Trace};
+use stormglass_core::{Event, EventId, Kind, LogKind, LogLine, Symbol, Trace};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,6 +39,9 @@ struct Entry {
     /// `e`: a flow ends at the slice that encloses it.
     #[serde(skip_serializing_if = "Option::is_none")]
     bp: Option<char>,
+    /// `t`: an instant is drawn on its thread alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s: Option<char>,
     #[serde(skip_serializing_if = "Option::is_none")]
     args: Option<serde_json::Value>,
 }
@@ -56,6 +60,7 @@ pub fn json(trace: &Trace) -> String {
         let cause = event.cause.index().filter(|&cause| is_other_task(&trace.events[cause], event));
         entries.extend(cause.into_iter().flat_map(|cause| flow(trace, cause, index, &tracks)));
     }
+    entries.extend(trace.log.iter().map(|line| instant(line, &tracks)));
     let disks = |event: &Event| matches!(event.kind.category(), Category::Disk | Category::Sync);
     entries.extend(counter(trace, &lanes, "disk queue", "operations", disks));
     entries.extend(counter(trace, &lanes, "in transit", "messages", |event| event.kind == Kind::Deliver));
@@ -91,6 +96,8 @@ struct Tracks {
     of_event: Vec<(usize, usize)>,
     /// The name of each thread.
     threads: Vec<(usize, String)>,
+    /// The process and the first thread of each task.
+    of_task: BTreeMap<(Symbol, Symbol), (usize, usize)>,
 }
 
 /// A thread while its slices are placed.
@@ -109,7 +116,8 @@ impl Tracks {
         });
         // The threads of each task.
         let mut tasks: BTreeMap<(Symbol, Symbol), Vec<Thread>> = BTreeMap::new();
-        let mut tracks = Tracks { of_event: vec![(0, 0); trace.events.len()], threads: Vec::new() };
+        let (of_event, threads, of_task) = (vec![(0, 0); trace.events.len()], Vec::new(), BTreeMap::new());
+        let mut tracks = Tracks { of_event, threads, of_task };
         for index in order {
             let event = &trace.events[index];
             let (from, to) = span(event);
@@ -121,11 +129,9 @@ impl Tracks {
                 thread.open.last().is_none_or(|&end| to <= end)
             };
             let place = own.iter_mut().position(nests).unwrap_or_else(|| {
-                let name = match (trace.text(event.task), own.len()) {
-                    ("", 0) => "kernel".to_string(),
-                    ("", more) => format!("kernel ({})", more + 1),
-                    (task, 0) => task.to_string(),
-                    (task, more) => format!("{task} ({})", more + 1),
+                let name = match own.len() {
+                    0 => thread_name(trace, event.task),
+                    more => format!("{} ({})", thread_name(trace, event.task), more + 1),
                 };
                 tracks.threads.push((process(lanes, event.node), name));
                 own.push(Thread { number: tracks.threads.len(), open: Vec::new() });
@@ -133,6 +139,17 @@ impl Tracks {
             });
             own[place].open.push(to);
             tracks.of_event[index] = (process(lanes, event.node), own[place].number);
+            let first = (process(lanes, event.node), own[0].number);
+            tracks.of_task.insert((event.node, event.task), first);
+        }
+        // Tasks that log and have no event.
+        for line in &trace.log {
+            let Tracks { threads, of_task, .. } = &mut tracks;
+            of_task.entry((line.node, line.task)).or_insert_with(|| {
+                let process = process(lanes, line.node);
+                threads.push((process, thread_name(trace, line.task)));
+                (process, threads.len())
+            });
         }
         tracks
     }
@@ -149,6 +166,7 @@ impl Tracks {
             cat: None,
             id: None,
             bp: None,
+            s: None,
             args: Some(args),
         };
         let nodes = lanes.names.iter().enumerate().flat_map(|(lane, name)| {
@@ -160,6 +178,50 @@ impl Tracks {
             named("thread_name", *pid, index + 1, serde_json::json!({ "name": name }))
         });
         nodes.chain(threads).collect()
+    }
+}
+
+fn thread_name(trace: &Trace, task: Symbol) -> String {
+    match trace.text(task) {
+        "" => "kernel".into(),
+        task => task.into(),
+    }
+}
+
+/// Returns a log line as an instant of its task, with its level, target, fields and spans.
+fn instant(line: &LogLine, tracks: &Tracks) -> Entry {
+    let (pid, tid) = tracks.of_task[&(line.node, line.task)];
+    let mut args = serde_json::json!({
+        "level": line.level.name(),
+        "target": line.target,
+        "message": line.message,
+        "after event": line.after.number(),
+        "cause": line.cause.number(),
+    });
+    let object = args.as_object_mut().expect("it is one");
+    if !line.fields.is_empty() {
+        let fields: serde_json::Map<String, serde_json::Value> =
+            line.fields.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        object.insert("fields".into(), fields.into());
+    }
+    if !line.spans.is_empty() {
+        object.insert("spans".into(), line.spans.clone().into());
+    }
+    if line.kind != LogKind::Event {
+        object.insert("took".into(), format!("{:.6}s", line.kind.took().as_secs_f64()).into());
+    }
+    Entry {
+        ph: 'i',
+        name: describe_log(line).trim_start().into(),
+        pid,
+        tid,
+        ts: micros(line.at.as_nanos()),
+        dur: None,
+        cat: Some("log"),
+        id: None,
+        bp: None,
+        s: Some('t'),
+        args: Some(args),
     }
 }
 
@@ -182,6 +244,7 @@ fn slice(trace: &Trace, index: usize, event: &Event, (pid, tid): (usize, usize))
         cat: Some(event.kind.category().name()),
         id: None,
         bp: None,
+        s: None,
         args: Some(args),
     }
 }
@@ -204,6 +267,7 @@ fn flow(trace: &Trace, cause: usize, effect: usize, tracks: &Tracks) -> [Entry; 
             cat: Some("cause"),
             id: Some(id),
             bp,
+            s: None,
             args: None,
         }
     };
@@ -245,6 +309,7 @@ fn counter(
                 cat: None,
                 id: None,
                 bp: None,
+                s: None,
                 args: Some(serde_json::json!(args)),
             });
         }
@@ -257,7 +322,7 @@ mod tests {
     use super::*;
     use serde_json::Value;
     use std::time::Duration;
-    use stormglass_core::{Keep, Recorder, Scope, SimTime};
+    use stormglass_core::{Keep, LogLevel, Recorder, Scope, SimTime};
 
     /// A client sends to a server, whose two syncs overlap: 2 to 6 µs and 4 to 8 µs.
     fn entries() -> Vec<Value> {
@@ -277,6 +342,23 @@ mod tests {
         record(scope("server", "main", arrived), 6, Kind::Fsync, "/a", 4);
         let last = record(scope("server", "main", arrived), 8, Kind::Fsync, "/b", 4);
         record(scope("server", "main", last), 9, Kind::Note, "done", 0);
+        // The task `flusher` has no event.
+        for (task, at) in [("main", 7), ("flusher", 9)] {
+            let Scope { node, task, .. } = scope("server", task, last);
+            recorder.record_log(|after| LogLine {
+                at: SimTime::from_nanos(at * 1_000),
+                after,
+                cause: last,
+                node,
+                task,
+                level: LogLevel::Warn,
+                target: "store".into(),
+                message: "is slow".into(),
+                fields: vec![("took".into(), "4us".into())],
+                spans: vec!["request{id=7}".into()],
+                kind: LogKind::Event,
+            });
+        }
         let parsed: Value = serde_json::from_str(&json(&recorder.finish())).unwrap();
         parsed["traceEvents"].as_array().unwrap().clone()
     }
@@ -313,7 +395,36 @@ mod tests {
         let entries = entries();
         let names = of_phase(&entries, "M");
         let names: Vec<&str> = names.iter().filter_map(|entry| entry["args"]["name"].as_str()).collect();
-        assert_eq!(names, ["client", "server", "kernel", "main", "main", "main (2)"]);
+        assert_eq!(names, ["client", "server", "kernel", "main", "main", "main (2)", "flusher"]);
+    }
+
+    #[test]
+    fn log_lines_are_instants_on_the_thread_of_their_task() {
+        let entries = entries();
+        let names = of_phase(&entries, "M");
+        let thread = |entry: &Value| {
+            let is_it = |name: &&&Value| {
+                name["name"] == "thread_name" && name["pid"] == entry["pid"] && name["tid"] == entry["tid"]
+            };
+            names.iter().find(is_it).unwrap()["args"]["name"].as_str().unwrap()
+        };
+        let lines = of_phase(&entries, "i");
+        let shown: Vec<_> =
+            lines.iter().map(|line| (thread(line), line["ts"].as_f64().unwrap(), &line["s"])).collect();
+        assert_eq!(shown, [("main", 7.0, &"t".into()), ("flusher", 9.0, &"t".into())]);
+        let wanted = serde_json::json!({
+            "level": "warn",
+            "target": "store",
+            "message": "is slow",
+            "fields": { "took": "4us" },
+            "spans": ["request{id=7}"],
+            "after event": 5,
+            "cause": 4,
+        });
+        assert_eq!(
+            (&lines[0]["name"], &lines[0]["args"]),
+            (&"WARN store: request{id=7}: is slow took=4us".into(), &wanted)
+        );
     }
 
     /// Operations under way: 1 from 2 µs, 2 from 4 µs, 1 from 6 µs, 0 from 8 µs.

@@ -7,6 +7,7 @@ mod row;
 pub use asides::{Aside, asides, describe_log, last_log_lines};
 pub use row::Look;
 
+use anstyle::Style;
 use regex_lite::Regex;
 use row::{Class, Row};
 use std::collections::BTreeMap;
@@ -70,6 +71,16 @@ impl Line<'_> {
     pub fn text(&self) -> String {
         self.row.text()
     }
+
+    /// Returns the line as it looks in a timeline, with the number of its event if `look` marks one.
+    pub fn shown(&self, look: &Look) -> String {
+        self.row.shown(look, Some(self.index + 1))
+    }
+
+    /// Returns the style of the line where there are colours.
+    pub fn style(&self) -> Style {
+        self.row.style()
+    }
 }
 
 impl Filter {
@@ -127,6 +138,11 @@ pub fn lines<'a>(trace: &'a Trace, filter: &Filter) -> Vec<Line<'a>> {
         lines.drain(..place.saturating_sub(AROUND));
     }
     lines
+}
+
+/// Returns the heading of a timeline.
+pub fn heading(look: &Look) -> String {
+    row::heading(look)
 }
 
 /// Renders a timeline with a heading, and with what is between the events.

@@ -321,7 +321,8 @@ impl Driver {
             task.scope = scope;
         }
         if let Some((_, outer)) = state.current.take() {
-            self.recorder.enter(outer);
+            drop(state);
+            self.recorder.leave_turn(outer);
         }
     }
 

@@ -319,7 +319,9 @@ impl Drop for ScopeGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             panics::note_scope(self.recorder.scope());
+            self.recorder.enter(self.outer);
+        } else {
+            self.recorder.leave_turn(self.outer);
         }
-        self.recorder.enter(self.outer);
     }
 }

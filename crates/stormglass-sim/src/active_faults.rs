@@ -61,7 +61,7 @@ impl Faults {
                 continue;
             }
             if let Some(rule) = kind.rule() {
-                self.on_disks.push(node.disk().inject(rule.during(time(fault))).expect(CHECKED));
+                self.on_disks.push(node.disk().inject_planned(rule.during(time(fault))).expect(CHECKED));
             } else if let Some(factor) = kind.device_slowdown()
                 && self.slowed.insert((place, device.to_string()))
             {

@@ -10,12 +10,16 @@ use crate::state::RunState;
 use crate::world::World;
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 use stormglass_core::identity::Build;
 use stormglass_core::{
-    Branch, Draws, Identity, Keep, Outcome, Recorder, Scope, Seed, SimTime, Trace, TurnsSpent, Verdict,
+    Branch, Draws, EventId, Identity, Keep, Outcome, Recorder, Scope, Seed, SimTime, Trace, TurnsSpent,
+    Verdict,
 };
 use stormglass_plan::{Fault, Plan};
 use stormglass_rt as rt;
@@ -70,6 +74,52 @@ pub(crate) struct Thread {
     pub(crate) has_other_keys: bool,
     /// Memory is allocated before, so what the run allocates is at other addresses.
     pub(crate) has_other_addresses: bool,
+}
+
+/// What is done in the middle of a run, or at its end.
+enum Hook {
+    None,
+    /// Looks at the state at the end of the run, or after this event, which ends the run.
+    State(Option<EventId>, Arc<Mutex<Look>>),
+    /// Calls this before the event.
+    CallBefore(EventId, Box<dyn FnOnce() + Send>),
+}
+
+/// A look at the state of a run.
+#[derive(Default)]
+struct Look {
+    state: Option<RunState>,
+    /// Wakes the run, which ends when the state is known.
+    run: Option<Waker>,
+}
+
+impl Hook {
+    /// Installs the hook, and returns the look that it takes.
+    fn install(self, recorder: &Recorder, world: &World) -> Option<Arc<Mutex<Look>>> {
+        match self {
+            Hook::None => None,
+            Hook::CallBefore(event, before) => {
+                recorder.call_before(event, || rt::leaks::allowed(before));
+                None
+            }
+            Hook::State(event, look) => {
+                if let Some(event) = event {
+                    let (world, look) = (world.clone(), Arc::clone(&look));
+                    recorder.call_after(event, move || {
+                        let state = world.run_state();
+                        let mut look = locked(&look);
+                        look.state = Some(state);
+                        look.run.take().into_iter().for_each(Waker::wake);
+                    });
+                }
+                Some(look)
+            }
+        }
+    }
+}
+
+fn locked(look: &Mutex<Look>) -> MutexGuard<'_, Look> {
+    look.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A run with its draws.
@@ -181,19 +231,50 @@ impl<'a> Run<'a> {
     ///
     /// As [`Run::play`].
     pub fn state_at(&self, at: SimTime) -> RunState {
-        let run = self.clone().ending_at(at);
-        let mut found = None;
-        let logged = on_new_thread(|| {
-            let logged = run.play_with_log(Keep::Nothing, false, Some(&mut found));
-            (logged, found)
-        });
-        logged.1.unwrap_or_else(|| RunState {
-            at: logged.0.played.outcome.ended,
+        self.clone().ending_at(at).state_of(None)
+    }
+
+    /// Returns the state at the end of the run, or after an event.
+    fn state_of(&self, event: Option<EventId>) -> RunState {
+        let look = Arc::default();
+        let hook = Hook::State(event, Arc::clone(&look));
+        let logged = on_new_thread(|| self.play_with_log(Keep::Nothing, false, hook));
+        let found = locked(&look).state.take();
+        found.unwrap_or_else(|| RunState {
+            at: logged.played.outcome.ended,
             nodes: Vec::new(),
             waits: Vec::new(),
             held: Vec::new(),
             scenario: BTreeMap::new(),
         })
+    }
+
+    /// Plays the run on a new thread until the event of this number was recorded, and returns the state of the
+    /// world at the end of the turn (the poll of a task) in which it was. That ends the run, as
+    /// [`Run::state_at`] does. If the run has fewer events, the state is that at its end.
+    ///
+    /// # Panics
+    ///
+    /// As [`Run::play`].
+    pub fn state_after(&self, event: EventId) -> RunState {
+        self.state_of(Some(event))
+    }
+
+    /// Plays the run on a new thread and calls `before` once, in the thread of the run, directly before the
+    /// event of this number is recorded: in the poll of the task that records it. `before` may use the real
+    /// machine and may not use the run.
+    ///
+    /// # Panics
+    ///
+    /// As [`Run::play`].
+    pub fn play_with_call_before(
+        &self,
+        keep: Keep,
+        event: EventId,
+        before: impl FnOnce() + Send + 'static,
+    ) -> Played {
+        let hook = Hook::CallBefore(event, Box::new(before));
+        on_new_thread(|| self.play_with_log(keep, false, hook).played)
     }
 
     /// Plays the run on a new thread, and keeps its events and its draws. The draws of a run with
@@ -219,18 +300,18 @@ impl<'a> Run<'a> {
             let blocks =
                 (0..if thread.has_other_addresses { 512 } else { 0 }).map(|block| vec![0u8; 8 + block * 8]);
             let blocks: Vec<_> = blocks.collect();
-            let logged = self.play_with_log(Keep::Events, true, None);
+            let logged = self.play_with_log(Keep::Events, true, Hook::None);
             drop(blocks);
             logged
         })
     }
 
     fn play_here(&self, keep: Keep) -> Played {
-        self.play_with_log(keep, false, None).played
+        self.play_with_log(keep, false, Hook::None).played
     }
 
-    /// Plays the run on this thread; `state` receives the state of the world at its end.
-    fn play_with_log(&self, keep: Keep, logs_draws: bool, state: Option<&mut Option<RunState>>) -> Logged {
+    /// Plays the run on this thread.
+    fn play_with_log(&self, keep: Keep, logs_draws: bool, hook: Hook) -> Logged {
         let (limits, profile) = (self.settings.run(), self.settings.profile().clone());
         let recorder = Recorder::new(keep);
         recorder.limit_turns(limits.turns);
@@ -245,6 +326,7 @@ impl<'a> Run<'a> {
         let world = World::new(self.seed, profile, limits, recorder.clone(), self.faults());
         let mut runtime =
             madsim::runtime::Runtime::with_seed_and_config(self.seed.0, madsim::Config::default());
+        let look = hook.install(&recorder, &world);
         // Threads follow `run.leaks` where the framework sees them.
         runtime.set_allow_system_thread(rt::leaks::OWNS_LIBC);
         let _processes = rt::ProcessTracker::new(&runtime);
@@ -265,9 +347,23 @@ impl<'a> Run<'a> {
                     let scenario =
                         rt::scoped(&recorder, scope, self.scenario.play_with(world, self.settings.own()));
                     let mut scenario = pin!(scenario);
-                    self.follow(scenario.as_mut(), limits.horizon).await;
-                    if let Some(state) = state {
-                        *state = Some(at_end.run_state());
+                    let mut run = pin!(self.follow(scenario.as_mut(), limits.horizon));
+                    poll_fn(|context| {
+                        if let Some(look) = &look {
+                            let mut look = locked(look);
+                            if look.state.is_some() {
+                                return Poll::Ready(());
+                            }
+                            look.run = Some(context.waker().clone());
+                        }
+                        run.as_mut().poll(context)
+                    })
+                    .await;
+                    if let Some(look) = &look
+                        && locked(look).state.is_none()
+                    {
+                        let state = at_end.run_state();
+                        locked(look).state = Some(state);
                     }
                     rt::now()
                 })

@@ -37,6 +37,23 @@ const ALL: [FaultKind; 9] = [
     FaultKind::SyncFails,
 ];
 
+impl FaultKind {
+    /// Returns what it does to a node, in the words of plans and timelines.
+    fn on(self, node: &str) -> String {
+        match self {
+            FaultKind::Kill => format!("kill {node}"),
+            FaultKind::PowerLoss => format!("power loss of {node}"),
+            FaultKind::Stop => format!("terminate {node}"),
+            FaultKind::Pause => format!("pause {node}"),
+            FaultKind::Isolate => format!("cut {node} ↔ node-*"),
+            FaultKind::CutOneWay => format!("cut {node} ↔ node-*, one way"),
+            FaultKind::SlowLinks => format!("slow link {node} ↔ *"),
+            FaultKind::SlowDisk => format!("slow syncs on {node}"),
+            FaultKind::SyncFails => format!("EIO on the next sync on {node}"),
+        }
+    }
+}
+
 /// Injects faults.
 pub struct Breaker {
     world: World,
@@ -70,7 +87,7 @@ impl Breaker {
             if let Some(node) = node {
                 let what = ALL[self.chance.below(ALL.len() as u64) as usize];
                 let lasts = self.between(self.settings.fault_longest / 10, self.settings.fault_longest);
-                self.world.note(&format!("{what:?} {}", node.name()));
+                self.world.note(&format!("fault: {}", what.on(node.name())));
                 self.inject(what, &node, lasts.min(end.saturating_since(rt::now()))).await;
                 self.busy().remove(node.name());
             }

@@ -7,6 +7,8 @@ mod again;
 mod blame;
 mod compacts;
 mod console;
+#[cfg(feature = "debug")]
+mod debugging;
 mod differences;
 mod must_happen;
 mod panics;

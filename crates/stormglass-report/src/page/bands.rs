@@ -160,6 +160,25 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_on_a_disk_is_a_band_on_the_lane_of_its_node() {
+        let names = ["node-1", "node-2", "node-3"].map(String::from).to_vec();
+        let lanes = Lanes { names, of_symbol: BTreeMap::new() };
+        let slow = Injected {
+            at: SimTime::from_nanos(3),
+            end: Some(SimTime::from_nanos(5)),
+            text: "slow fsync on node-2".into(),
+            from: Some("node-2".into()),
+            to: None,
+            cuts: false,
+        };
+        let bands = Band::of_injected(&[slow], &lanes, SimTime::from_nanos(9));
+        let shown: Vec<_> =
+            bands.iter().map(|band| (&*band.text, band.from, band.to, &*band.lanes, band.cuts_off)).collect();
+        let expected: [(&str, u64, u64, &[usize], bool); 1] = [("slow fsync on node-2", 3, 5, &[1], false)];
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
     fn a_band_is_on_the_lanes_of_the_nodes_that_the_fault_names() {
         let any = || Pattern::from("*");
         let cut = |from: &str, to: Pattern| LinkFault::Cut { from: from.into(), to, one_way: false };

@@ -1,7 +1,8 @@
 //! What a timeline shows between its events: deadlines that passed, and log lines.
 
-use super::row::{Class, Row};
+use super::row::{Class, Look, Row};
 use super::{Filter, name_of};
+use anstyle::Style;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stormglass_core::{Event, Kind, LogKind, LogLine, SimTime, Symbol, Trace};
@@ -14,6 +15,18 @@ pub struct Aside<'a> {
     /// The log line, if it is one.
     pub log: Option<&'a LogLine>,
     pub(super) row: Row,
+}
+
+impl Aside<'_> {
+    /// Returns the row as it looks in a timeline.
+    pub fn shown(&self, look: &Look) -> String {
+        self.row.shown(look, None)
+    }
+
+    /// Returns the style of the row where there are colours.
+    pub fn style(&self) -> Style {
+        self.row.style()
+    }
 }
 
 /// Returns the deadlines that passed and the log lines, in the order of the timeline.

@@ -91,6 +91,11 @@ impl Row {
         self.shown(&Look::default(), None)
     }
 
+    /// Returns the style of the row where there are colours.
+    pub(super) fn style(&self) -> Style {
+        self.class.style()
+    }
+
     /// Returns the row as a line of a timeline; `number` is that of its event.
     pub(super) fn shown(&self, look: &Look, number: Option<usize>) -> String {
         let took = match self.took.map(|took| took.as_nanos()) {

@@ -53,8 +53,8 @@ function drawLog() {
     view.selected,
     view.selectedLine,
     now,
-    view.matching.length,
-    view.matching[0],
+    view.found.length,
+    view.found[0],
   ].join();
   if (state === logState) return;
   logState = state;

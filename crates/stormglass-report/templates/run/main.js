@@ -223,7 +223,7 @@ overview.addEventListener("pointerup", event => {
 const box = byId("search");
 function searched() {
   search(box.value);
-  const count = view.matching.length;
+  const count = view.found.length;
   byId("found").textContent = view.matches ? String(count) : "";
   byId("previous").hidden = byId("next").hidden = count === 0;
 }
@@ -236,7 +236,7 @@ box.addEventListener("keydown", event => {
   if (event.key === "Enter") {
     clearTimeout(typing);
     searched();
-    step(view.matching, !event.shiftKey);
+    step(!event.shiftKey);
     event.preventDefault();
   }
   if (event.key === "Escape") {
@@ -246,8 +246,8 @@ box.addEventListener("keydown", event => {
   }
   event.stopPropagation();
 });
-byId("previous").addEventListener("click", () => step(view.matching, false));
-byId("next").addEventListener("click", () => step(view.matching, true));
+byId("previous").addEventListener("click", () => step(false));
+byId("next").addEventListener("click", () => step(true));
 byId("in").addEventListener("click", () => zoom(0.5));
 byId("out").addEventListener("click", () => zoom(2));
 byId("all").addEventListener("click", () => show(whole.from, whole.to));
@@ -290,8 +290,8 @@ const KEY = {
     box.focus();
     box.select();
   },
-  n: () => step(view.matching, true),
-  N: () => step(view.matching, false),
+  n: () => step(true),
+  N: () => step(false),
   "[": () => stepOnNode(false),
   "]": () => stepOnNode(true),
   c: () => view.selected && events.cause[view.selected - 1] && select(events.cause[view.selected - 1]),

@@ -42,8 +42,8 @@ function drawOverview() {
   if (view.matches) {
     small.fillStyle = colour.mark;
     let last = -1;
-    for (const number of view.matching) {
-      const at = Math.floor(x(events.at[number - 1]));
+    for (const entry of view.found) {
+      const at = Math.floor(x(atOf(entry)));
       if (at !== last) small.fillRect((last = at), 1, 1, 6);
     }
   }

@@ -27,6 +27,8 @@ const view = {
   /** Whether each event matches the search; null without a search. */
   matches: null,
   matching: [],
+  /** The entries of the log that match: events and lines, in their order. */
+  found: [],
   /** Whether each line of the log matches the search; null without a search. */
   lineMatches: null,
 };
@@ -105,10 +107,11 @@ function chooseWait(w) {
 const isShown = i =>
   !view.hiddenCategories.has(categoryOf[events.kind[i]]) && !view.hiddenNodes.has(laneOf(i));
 
-/** Finds the events whose text contains each word. */
+/** Finds the events and the lines of the log whose text contains each word. */
 function search(text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   view.matching = [];
+  view.found = [];
   view.matches = null;
   view.lineMatches = null;
   if (words.length) {
@@ -130,17 +133,43 @@ function search(text) {
         view.matching.push(i + 1);
       }
     }
+    const lines = [];
+    view.lineMatches.forEach((matches, k) => matches && lines.push(k));
+    view.found = merged(
+      view.matching.map(number => number - 1),
+      lines,
+    );
   }
   changed();
 }
 
-/** Selects the next match after the selection, or the one before it. */
-function step(list, forwards) {
-  if (!list.length) return;
-  const here = view.selected || (forwards ? lowerBound(events.at, view.from) : eventCount + 1);
-  const after = lowerBound(list, here + 1),
-    before = lowerBound(list, here) - 1;
-  select(forwards ? list[after % list.length] : list[(before + list.length) % list.length]);
+/** Selects the next event or line that matches, after the selection, or the one before it. */
+function step(forwards) {
+  const found = view.found;
+  if (!found.length) return;
+  // The order is that of the log: a line comes before the event at index `after`.
+  const orderOf = entry => (isLine(entry) ? [lineOf(entry).after - 0.5, -entry] : [entry, 0]);
+  const here = view.selectedLine
+    ? orderOf(-view.selectedLine)
+    : view.selected
+      ? orderOf(view.selected - 1)
+      : [lowerBound(events.at, view.from) - 0.75, 0];
+  const isBefore = (a, b) => a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);
+  const placeOf = isLow => {
+    let from = 0,
+      to = found.length;
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (isLow(orderOf(found[middle]))) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  };
+  const after = placeOf(order => !isBefore(here, order)),
+    before = placeOf(order => isBefore(order, here)) - 1;
+  const entry = forwards ? found[after % found.length] : found[(before + found.length) % found.length];
+  if (isLine(entry)) selectLine(-entry);
+  else select(entry + 1);
 }
 
 // The layout.

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use stormglass_core::fault::{LinkEffect, LinkRule};
-use stormglass_core::{Keep, Kind, Seed, SimTime};
+use stormglass_core::fault::{DiskEffect, DiskError, DiskRule, LinkEffect, LinkRule, Slowdown};
+use stormglass_core::{Keep, Kind, Latency, Seed, SimTime};
 use stormglass_net::{TcpListener, TcpStream, UdpSocket, lookup_host};
 use stormglass_plan::strategy::plans;
 use stormglass_rt as rt;
@@ -490,4 +490,44 @@ fn the_trace_has_the_rules_that_a_scenario_installs_and_not_those_of_the_plan() 
     assert_eq!(found, expected);
     let unkept = run.play(Keep::Nothing);
     assert_eq!((&unkept.outcome, unkept.trace.injected.len()), (&played.outcome, 0));
+}
+
+/// The plan slows the disk of node-2; the scenario slows the syncs of node-1 from 1 s to 3 s, stalls its device
+/// from 2 s to 4 s, and lets one write fail until the end.
+#[test]
+fn the_trace_has_the_rules_that_a_scenario_installs_on_disks_and_not_those_of_the_plan() {
+    let story = Story(|world: World| -> Boxed {
+        Box::pin(async move {
+            NODES.iter().for_each(|name| drop(world.node(name)));
+            rt::sleep(MS(1_000)).await;
+            let disk = world.node("node-1").disk().clone();
+            let delay = DiskEffect::Delay(Latency::Constant(MS(50)));
+            let slow = disk.inject(DiskRule::new(delay).on([Kind::Fsync])).unwrap();
+            let fails = DiskRule::new(DiskEffect::Fail(DiskError::Io)).on([Kind::Write]).times(1);
+            let _fails = disk.inject(fails).unwrap();
+            rt::sleep(MS(1_000)).await;
+            disk.stall(rt::now()..rt::now() + MS(2_000), Slowdown::new(60.0).unwrap());
+            rt::sleep(MS(1_000)).await;
+            drop(slow);
+            rt::sleep(MS(2_000)).await;
+        })
+    });
+    let slow = "[{ kind = 'disk-delay', node = 'node-2', by = '9ms', at = '2s' }]";
+    let settings = Settings::resolve(&story, None, "quiet", &[("plan.fault", slow)]).unwrap();
+    let run = Run::new(&story, settings, Seed(1));
+    let played = run.play(Keep::Events);
+    let seconds = |at: SimTime| at.as_nanos() / 1_000_000_000;
+    let of_rule = |rule: &stormglass_core::Injected| {
+        let end = rule.end.map(seconds).filter(|end| *end < 5);
+        (rule.text.clone(), rule.from.clone(), seconds(rule.at), end)
+    };
+    let shown: Vec<_> = played.trace.injected.iter().map(of_rule).collect();
+    let of_node = |text: &str, at, end| (text.to_string(), Some("node-1".to_string()), at, end);
+    let expected = [
+        of_node("slow fsync on node-1", 1, Some(3)),
+        of_node("EIO write on node-1, once", 1, None),
+        of_node("disk of node-1 60 times slower", 2, Some(4)),
+    ];
+    assert_eq!(shown, expected);
+    assert_eq!(run.play(Keep::Nothing).outcome, played.outcome);
 }

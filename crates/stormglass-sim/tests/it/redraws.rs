@@ -1,7 +1,7 @@
 //! Runs that keep their first draws and change the rest, and the state at a time.
 
 use std::time::Duration;
-use stormglass_core::{Keep, Seed, SimTime};
+use stormglass_core::{EventId, Keep, Seed, SimTime, event};
 use stormglass_fs::FileExt;
 use stormglass_sim::state::ProcessState;
 use stormglass_sim::{Run, Scenario, Settings, World, scenario};
@@ -87,6 +87,37 @@ fn the_state_at_a_time_is_that_of_the_nodes_then() {
     assert!(written < late.nodes[0].disk.operations, "{early:?} {late:?}");
     assert!(late.waits.is_empty() && late.nodes[0].disk.dirty_bytes == 0, "{late:?}");
     assert_eq!(at(u64::MAX).at, whole.outcome.ended);
+}
+
+/// One task creates, writes and syncs: the poll that records the end of an operation starts the next one, until
+/// the last. The disk counts those that were started.
+#[test]
+fn the_state_after_an_event_is_that_at_the_end_of_its_turn() {
+    let whole = run().play(Keep::Events).trace;
+    let is_of_disk = |event: &&stormglass_core::Event| {
+        let category = event.kind.category();
+        matches!(category, event::Category::Disk | event::Category::Sync)
+    };
+    let all = whole.events.iter().filter(is_of_disk).count() as u64;
+    for index in 0..whole.events.len() - 1 {
+        let state = run().state_after(EventId::at(index));
+        let finished = whole.events[..=index].iter().filter(is_of_disk).count() as u64;
+        let operations = state.nodes.first().map_or(0, |node| node.disk.operations);
+        let started = if (1..all).contains(&finished) { finished + 1 } else { finished };
+        assert_eq!(operations, started, "after event {}", index + 1);
+        let [at, next] = [index, index + 1].map(|index| SimTime::from_nanos(whole.events[index].at_nanos));
+        assert!(at <= state.at && state.at <= next, "{at} {} {next}", state.at);
+    }
+    assert_eq!(run().state_after(EventId::at(1_000_000)), run().state_at(SimTime::MAX));
+}
+
+#[test]
+fn a_call_before_an_event_is_made_once_in_the_thread_of_the_run_and_changes_nothing() {
+    let (sender, calls) = std::sync::mpsc::channel();
+    let before = move || sender.send(std::thread::current().name().map(String::from)).unwrap();
+    let played = run().play_with_call_before(Keep::Events, EventId::at(10), before);
+    assert_eq!(calls.iter().collect::<Vec<_>>(), [Some("stormglass-run".to_string())]);
+    assert_eq!(played, run().play(Keep::Events));
 }
 
 #[test]
