@@ -82,6 +82,8 @@ pub async fn publish(record: Record, calls: Calls, count: u64, pause: Duration) 
         }
         sleep(pause).await;
     }
+    // "Flush internal buffer before exiting to make sure all messages are sent."
+    let _ = timeout(PATIENCE, client.flush()).await;
 }
 
 /// Publishes a message once, and returns whether the client says that it is published.

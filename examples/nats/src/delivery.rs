@@ -8,10 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use stormglass::prelude::*;
 
 /// How many messages a run has.
-pub const MESSAGES: u64 = 200;
+pub const MESSAGES: u64 = 1_000;
 
 /// The time between two messages.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long a run waits for the last message after the last call.
 const REST: Duration = Duration::from_secs(60);
@@ -31,12 +31,21 @@ pub enum Breaks {
     Hold,
     /// For 0.1 to 5 s the server's process is paused.
     Pause,
+    /// As `Kill`; and for 0.1 to 5 s the server's messages, in both directions, take up to 300 ms.
+    SlowKill,
 }
 
 impl Breaks {
     /// All of them.
-    pub const ALL: [Breaks; 6] =
-        [Breaks::Nothing, Breaks::Hold, Breaks::Pause, Breaks::Partition, Breaks::Reset, Breaks::Kill];
+    pub const ALL: [Breaks; 7] = [
+        Breaks::Nothing,
+        Breaks::Hold,
+        Breaks::Pause,
+        Breaks::Partition,
+        Breaks::Reset,
+        Breaks::Kill,
+        Breaks::SlowKill,
+    ];
 
     /// Returns the name in the table.
     pub fn name(self) -> &'static str {
@@ -47,6 +56,7 @@ impl Breaks {
             Breaks::Partition => "partition",
             Breaks::Hold => "messages held",
             Breaks::Pause => "server paused",
+            Breaks::SlowKill => "slow link, server killed",
         }
     }
 
@@ -58,6 +68,7 @@ impl Breaks {
             Breaks::Reset => "['reset']",
             Breaks::Partition => "['cut', 'one-way-cut', 'isolate']",
             Breaks::Pause => "['pause']",
+            Breaks::SlowKill => "['kill', 'slow-link']",
         }
     }
 
@@ -134,7 +145,11 @@ async fn hold(world: &World) {
 /// If the run does not pass: a node panics, or leaves the simulation.
 pub fn play(calls: Calls, breaks: Breaks, seed: u64) -> Messages {
     let scenario = Delivery { calls, breaks, messages: Mutex::default() };
-    let count = if breaks.kinds() == "[]" { "0" } else { "6" };
+    let count = match breaks {
+        Breaks::Nothing | Breaks::Hold => "0",
+        Breaks::SlowKill => "12",
+        _ => "6",
+    };
     let assignments = [
         ("plan.generate.count", count),
         ("plan.generate.kinds", breaks.kinds()),

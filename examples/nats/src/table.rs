@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// How many runs each cell of the table has.
-pub const SEEDS: u64 = 100;
+pub const SEEDS: u64 = 50;
 
 /// What became of the messages of all runs of a cell.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use nats::server::{SUBJECT, URL, serve};
 use stormglass::prelude::*;
 use tokio::time::{sleep, timeout};
 
-/// The bytes that a connection takes before its writer has to wait: `net.send_buffer` and
-/// `net.receive_buffer`.
+/// The bytes that a connection takes before its writer has to wait: `net.send-buffer` and
+/// `net.receive-buffer`.
 const WINDOW: usize = 128 * 1_024;
 
 /// Returns a payload with which `PUB work 1007\r\n`, the payload and `\r\n` have 1,024 bytes; with
@@ -29,8 +29,8 @@ async fn publish(client: &Client, number: u64, more: usize) {
 /// takes for "nothing to send").
 #[stormglass::test(
     profile = "quiet",
-    set("net.send_buffer" = "65536"),
-    set("net.receive_buffer" = "65536")
+    set("net.send-buffer" = "65536"),
+    set("net.receive-buffer" = "65536")
 )]
 async fn flush_returns_before_a_message_is_sent(world: World) {
     let record = Record::default();
@@ -71,8 +71,8 @@ async fn flush_returns_before_a_message_is_sent(world: World) {
 /// `flush_observers`, and replaces the connection with its buffer).
 #[stormglass::test(
     profile = "quiet",
-    set("net.send_buffer" = "65536"),
-    set("net.receive_buffer" = "65536")
+    set("net.send-buffer" = "65536"),
+    set("net.receive-buffer" = "65536")
 )]
 async fn flush_succeeds_although_its_message_was_dropped(world: World) {
     let record = Record::default();

@@ -17,7 +17,7 @@ const CALLS: Calls = if cfg!(feature = "repaired") { Calls::Repeat } else { Call
     set("run.tick" = "10ms")
 )]
 async fn acknowledged_messages_arrive(world: World) {
-    let messages = deliver(&world, CALLS, 100).await;
+    let messages = deliver(&world, CALLS, 1_000).await;
     if let Some(number) = messages.lost().first() {
         world.violated("acknowledged messages arrive", format!("message {number} did not"));
     }
