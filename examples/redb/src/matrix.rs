@@ -120,12 +120,12 @@ impl Cell {
         }
     }
 
-    /// Plays power losses during the recovery from a power loss: before every fourth operation, and
-    /// after the next crash before the next ones. Each has another kind of loss than the last.
+    /// Plays a power loss before each operation of the recovery from a power loss.
     fn add_recoveries(&mut self, before: u64) {
         let crash = Crash { before, loss: Some(Loss::Torn), seed: seed(before, 0) };
-        for operations in (before % 4..=self.setting.operations_after(crash)).step_by(4) {
-            let loss = LOSSES[((before + operations / 4) % 4) as usize];
+        for operations in 0..=self.setting.operations_after(crash) {
+            // Each kind of loss at every fourth of the crash points.
+            let loss = LOSSES[((before + operations) % 4) as usize];
             let left = self.setting.crash_twice(crash, Again { operations, loss });
             self.twice.add(self.setting, &left);
         }

@@ -115,7 +115,7 @@ of one power loss. Full repairs: redb walked all pages when it opened the databa
 
 const OTHER: &str = "
 An honest disk. Kills: the process is killed at each operation, and the power stays on. Recovery: the
-process that opens the database loses power too, at every fourth of its operations. Refused: the process ended
+process that opens the database loses power too, at each of its operations. Refused: the process ended
 before `create` returned, and redb then says that the file is no database.
 
 | durability | commit | kills | damaged | lost | refused | recoveries | damaged | lost | refused after a power loss |
