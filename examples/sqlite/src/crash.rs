@@ -30,15 +30,6 @@ pub struct Crash {
     pub seed: Seed,
 }
 
-/// A power loss in the process that opens the database after the first crash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Again {
-    /// How many of its operations take place.
-    pub operations: u64,
-    /// What the power loss takes.
-    pub loss: Loss,
-}
-
 /// What a crash left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left {
@@ -73,39 +64,7 @@ impl Setting {
     /// # Panics
     ///
     /// If SQLite fails before the crash.
-    pub fn crash(self, crash: Crash) -> Left {
-        let (disk, acknowledged) = self.first(crash);
-        self.second(&disk, acknowledged, crash.seed)
-    }
-
-    /// Returns how many operations of the disk the second process takes after a crash.
-    ///
-    /// # Panics
-    ///
-    /// If SQLite fails before the crash.
-    pub fn operations_after(self, crash: Crash) -> u64 {
-        let (disk, acknowledged) = self.first(crash);
-        let first = disk.operations();
-        self.second(&disk, acknowledged, crash.seed);
-        disk.operations() - first
-    }
-
-    /// Plays a crash, and a power loss in the process that opens the database.
-    ///
-    /// # Panics
-    ///
-    /// If SQLite fails before the first crash.
-    pub fn crash_twice(self, crash: Crash, again: Again) -> Left {
-        let (disk, acknowledged) = self.first(crash);
-        disk.stop_before(disk.operations() + again.operations);
-        self.second(&disk, acknowledged, crash.seed);
-        disk.power_loss(again.loss);
-        self.second(&disk, acknowledged, crash.seed)
-    }
-
-    /// Plays the process that commits and its crash, and returns how many transactions were
-    /// acknowledged.
-    fn first(self, Crash { before, loss, seed }: Crash) -> (Disk, u64) {
+    pub fn crash(self, Crash { before, loss, seed }: Crash) -> Left {
         let disk = disk(seed);
         disk.stop_before(before);
         let acknowledged = self.commit_all(&disk, before, seed).expect("SQLite works until the crash");
@@ -113,12 +72,7 @@ impl Setting {
             Some(loss) => disk.power_loss(loss),
             None => disk.stop_before(u64::MAX),
         }
-        (disk, acknowledged)
-    }
-
-    /// Opens the database in a new process, which is killed when it has read it.
-    fn second(self, disk: &Disk, acknowledged: u64, seed: Seed) -> Left {
-        let found = self.find(disk, seed).map_err(|damage| match damage {
+        let found = self.find(&disk, seed).map_err(|damage| match damage {
             Ok(damage) => damage,
             Err(error) => Damage::Unreadable(error.to_string()),
         });

@@ -1,6 +1,6 @@
 //! Every crash of every setting, and the table of what they left.
 
-use crate::crash::{Again, Crash, Left, Setting};
+use crate::crash::{Crash, Left, Setting};
 use crate::promise::promise;
 use crate::vfs::Syncs;
 use crate::workload::{Journal, Synchronous};
@@ -32,15 +32,6 @@ pub struct Cell {
     pub most_lost: u64,
     /// Kills without a power loss that damaged the database or lost a transaction.
     pub killed_wrongly: u64,
-    /// Power losses in the process that opens the database after a power loss: one for each crash
-    /// point, on a disk whose syncs are honest.
-    pub twice: u64,
-    /// Those of them that damaged the database.
-    pub damaged_twice: u64,
-    /// Those of them that took acknowledged transactions, and no more.
-    pub lost_twice: u64,
-    /// The most transactions that one of them took.
-    pub most_lost_twice: u64,
     /// The first crash that damaged the database, and the first that lost a transaction.
     pub examples: [Option<(Crash, Left)>; 2],
 }
@@ -49,42 +40,23 @@ impl Cell {
     /// Plays every crash of a setting, within a run.
     fn play(setting: Setting) -> Cell {
         let operations = setting.operations();
+        let (losses, damaged_by, lost, most_lost, killed_wrongly) = (0, [0; 4], 0, 0, 0);
         let mut cell = Cell {
             setting,
             operations,
-            losses: 0,
-            damaged_by: [0; 4],
-            lost: 0,
-            most_lost: 0,
-            killed_wrongly: 0,
-            twice: 0,
-            damaged_twice: 0,
-            lost_twice: 0,
-            most_lost_twice: 0,
+            losses,
+            damaged_by,
+            lost,
+            most_lost,
+            killed_wrongly,
             examples: [None, None],
         };
         for before in 0..=operations {
             for crash in crashes(before) {
                 cell.add(crash, setting.crash(crash));
             }
-            if setting.syncs == Syncs::Honest {
-                cell.add_recovery(before);
-            }
         }
         cell
-    }
-
-    /// Plays a power loss during the recovery from a power loss. The next crash point has the next
-    /// operation of its recovery, and another kind of loss.
-    fn add_recovery(&mut self, before: u64) {
-        let crash = Crash { before, loss: Some(Loss::Torn), seed: Seed(before * 100) };
-        let operations = before % (self.setting.operations_after(crash) + 1);
-        let loss = LOSSES[(before % LOSSES.len() as u64) as usize];
-        let left = self.setting.crash_twice(crash, Again { operations, loss });
-        self.twice += 1;
-        self.damaged_twice += u64::from(left.found.is_err());
-        self.lost_twice += u64::from(left.lost() > 0);
-        self.most_lost_twice = self.most_lost_twice.max(left.lost());
     }
 
     fn add(&mut self, crash: Crash, left: Left) {
@@ -113,8 +85,7 @@ impl Cell {
     /// Returns whether the crashes left what SQLite documents.
     pub fn keeps_its_promise(&self) -> bool {
         let promise = promise(self.setting.journal, self.setting.synchronous);
-        (promise.may_damage || self.damaged() + self.damaged_twice == 0)
-            && self.most_lost.max(self.most_lost_twice) <= promise.may_lose
+        (promise.may_damage || self.damaged() == 0) && self.most_lost <= promise.may_lose
     }
 }
 
@@ -220,17 +191,6 @@ impl fmt::Display for Table {
             let (name, level) = (journal.name(), synchronous.name());
             writeln!(f, "| {name} | {level} | {everything} | {suffix} | {subset} | {torn} |")?;
         }
-        write!(f, "{TWICE}")?;
-        for cell in self.rows().map(|row| &row[0]) {
-            let Setting { journal, synchronous, .. } = cell.setting;
-            let (name, level, twice, damaged) =
-                (journal.name(), synchronous.name(), cell.twice, cell.damaged_twice);
-            write!(f, "| {name} | {level} | {twice} | {damaged} |")?;
-            match cell.lost_twice {
-                0 => writeln!(f, " 0 |")?,
-                lost => writeln!(f, " {lost} ({}) |", cell.most_lost_twice)?,
-            }
-        }
         Ok(())
     }
 }
@@ -250,12 +210,4 @@ a point in time, any of the writes, or any of their sectors.
 
 | journal_mode | synchronous | everything | suffix | subset | torn |
 | --- | --- | ---: | ---: | ---: | ---: |
-";
-
-const TWICE: &str = "
-Power losses during the recovery from a power loss, on an honest disk: one for each crash point, at
-another operation of the process that opens the database, with another kind of loss.
-
-| journal_mode | synchronous | power losses | damaged | lost |
-| --- | --- | ---: | ---: | ---: |
 ";
