@@ -168,6 +168,13 @@ impl<S: Send + 'static, R: Send + 'static> StreamSocket<S, R> {
     pub(crate) fn shutdown_write(&self) {
         self.pair.send_fin(self.side, self.outgoing.clone());
     }
+
+    /// As [`StreamSocket::shutdown_write`], for the drop of a write half: while a process ends, the FIN
+    /// waits for its turn among those of the process's sockets.
+    pub(crate) fn shutdown_write_in_order(&self) {
+        let (pair, side, outgoing) = (self.pair.clone(), self.side, self.outgoing.clone());
+        rt::close_order::close(pair.close_number(side), move || pair.send_fin(side, outgoing));
+    }
 }
 
 /// Reading.

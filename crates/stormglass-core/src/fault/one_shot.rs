@@ -88,6 +88,11 @@ pub enum Loss {
     /// The oldest writes of each file survive, up to a random one.
     Suffix,
     /// A random subset of the writes of each file survives: the disk wrote them in another order.
+    /// Changes of its length are among them.
+    ///
+    /// Only states that a page cache can leave: a write that survives takes whole sectors of the
+    /// page cache with it, and so the earlier writes to them; and a truncation that is lost takes
+    /// the later writes beyond it along, because the file system's journal maps their blocks later.
     Subset,
     /// As `Subset`, but for each sector of 512 bytes: writes are torn.
     Torn,

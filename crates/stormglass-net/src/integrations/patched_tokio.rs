@@ -100,7 +100,8 @@ impl sockets::TcpStream for TcpStream {
     }
 
     fn shutdown_write(&self) {
-        self.socket.shutdown_write();
+        // The patched tokio calls this when a write half is dropped, too.
+        self.socket.shutdown_write_in_order();
     }
 
     fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,0 +1,5 @@
+//! What async-nats promises while connections break.
+
+mod flush;
+mod messages;
+mod table;

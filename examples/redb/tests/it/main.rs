@@ -1,0 +1,5 @@
+//! redb on the simulation's disk.
+
+mod backend;
+mod process;
+mod table;
