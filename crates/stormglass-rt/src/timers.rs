@@ -52,7 +52,8 @@ impl Drop for TimersBefore {
 /// Wakes at the deadline, which is in the future.
 pub(crate) fn wake_at(clock: &TimeHandle, deadline: Instant, waker: &Waker) {
     let due = (clock.elapsed() + (deadline - clock.now_instant())).as_nanos();
-    let due = usize::try_from(due).expect("a run of at most 584 years on a 64-bit machine");
+    // No run lasts until the end of the range, 584 years on a 64-bit machine.
+    let due = usize::try_from(due).unwrap_or(usize::MAX);
     let is_first = TIMERS.with_borrow_mut(|timers| {
         let timers = timers.as_mut()?;
         if let Some(there) = timers.get_mut(&due) {

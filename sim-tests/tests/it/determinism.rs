@@ -40,8 +40,8 @@ fn trace_hashes_are_equal_in_every_build() {
     expect![[r#"
         1436 2160f692398c56c3
         1477 98a492ce148fdc20
-        2392 51293abde63d86ac
-        1834 d3330784437f41e1"#]]
+        2086 2bc6e75505d42270
+        1834 242b21b3478af5ac"#]]
     .assert_eq(&text.join("\n"));
 }
 

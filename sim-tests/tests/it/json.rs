@@ -83,7 +83,7 @@ fn commands() -> Vec<(&'static str, Vec<Vec<String>>)> {
 }
 
 /// The commands that print files and no results.
-const WITHOUT_RESULTS: [&str; 4] = ["completions", "man", "new", "schema"];
+const WITHOUT_RESULTS: [&str; 5] = ["completions", "debug", "man", "new", "schema"];
 
 /// Objects whose keys are names of the run and not of the format.
 const MAPS: [&str; 6] = ["settings", "counters", "sometimes", "causes", "held", "scenario-state"];
