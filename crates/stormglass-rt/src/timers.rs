@@ -10,7 +10,6 @@
 use madsim::time::{Instant, TimeHandle};
 use rustc_hash::FxBuildHasher;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::ptr::without_provenance;
@@ -19,7 +18,7 @@ use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 /// What waits for each time, in nanoseconds since the start of the run. Only looked up, never listed:
 /// the order of the map is not seen.
 #[expect(clippy::disallowed_types, reason = "its order is not seen")]
-type Timers = HashMap<usize, Due, FxBuildHasher>;
+type Timers = std::collections::HashMap<usize, Due, FxBuildHasher>;
 
 /// What waits for a time: usually one waker.
 #[derive(Debug)]
