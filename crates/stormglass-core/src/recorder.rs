@@ -172,7 +172,8 @@ impl Recorder {
         log.push(at, kind, subject, took, value, scope)
     }
 
-    /// Calls a hook that is due before the next event, or lets the end of this turn call one that is due then.
+    /// Calls the hook of the next event, if it is due before that event. A hook that is due at the end
+    /// of the event's turn is called by that end.
     #[cold]
     fn reach_hook<'a>(&'a self, mut log: MutexGuard<'a, Log>) -> MutexGuard<'a, Log> {
         match log.hook.take() {

@@ -1,5 +1,5 @@
 //! A server of NATS' core: INFO, CONNECT, PING, SUB, UNSUB, PUB and MSG, and the 503 of a request
-//! that nobody serves (<https://docs.nats.io/reference/reference-protocols/nats-protocol>). As the
+//! without a subscriber (<https://docs.nats.io/reference/reference-protocols/nats-protocol>). As the
 //! real server, it keeps no message: who is not connected does not get it.
 
 use crate::record::Record;
@@ -46,7 +46,7 @@ impl Shared {
         is_received
     }
 
-    /// Answers a request that nobody serves with the header `503`, of 16 bytes.
+    /// Answers a request without a subscriber with the header `503`, of 16 bytes.
     fn no_responders(&self, reply: &str) {
         for (&(_, sid), (pattern, to)) in self.lock().iter() {
             if matches(pattern, reply) {

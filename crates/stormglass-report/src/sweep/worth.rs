@@ -16,7 +16,7 @@ pub struct Worth {
     pub variant: String,
     /// Its effect on each case, in the order of the cases.
     pub effects: Vec<Effect>,
-    /// The same in words: whom it helps, and what it costs.
+    /// The same in words: the cases that fail less often with it, and what it costs.
     pub sentence: String,
 }
 
