@@ -254,6 +254,7 @@ fn json_page_and_schema_are_those_of_what_commands_print() {
     });
     let text = serde_json::to_string_pretty(&whole).unwrap() + "\n";
     assert_current("crates/stormglass-cli/schemas/output.json", &text);
+    assert_current("docs/reference/schemas/output.json", &text);
     let (_, out, _) = stormglass(&["schema", "output"]);
     assert!(
         std::env::var_os("UPDATE_EXPECT").is_some() || out == text,

@@ -10,6 +10,10 @@ use std::path::PathBuf;
 #[test]
 fn reference_is_that_of_the_code() {
     for page in stormglass_cli::reference::pages(&sim_restate::app()) {
+        // The test that writes this schema compares the page too: the program has it as it was when it was compiled.
+        if page.file == "schemas/output.json" {
+            continue;
+        }
         assert_current(&format!("docs/reference/{}", page.file), &page.text);
     }
 }
