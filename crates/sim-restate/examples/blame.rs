@@ -63,12 +63,10 @@ fn failing(canary: &str) -> Option<u64> {
     failed.first().copied().or_else(|| (COMPARED..SEEDS).find(fails))
 }
 
-/// Returns when a violation was reported, or else when the run ended.
+/// Returns when the property was violated, or else when the run ended.
 fn failed_at(canary: &str, seed: u64) -> SimTime {
-    let played = run_of(canary, seed, "0s").play(Keep::Events);
-    let (trace, verdict) = (&played.trace, played.outcome.verdict.to_string());
-    let report = trace.events.iter().find(|event| trace.text(event.subject) == verdict);
-    report.map_or(played.outcome.ended, |event| SimTime::from_nanos(event.at_nanos))
+    let played = run_of(canary, seed, "0s").play(Keep::Nothing);
+    played.violated.unwrap_or(played.outcome.ended)
 }
 
 /// Prints the row of a bug, and returns whether its cause is named.

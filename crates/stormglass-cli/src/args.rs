@@ -156,7 +156,7 @@ pub(crate) struct Run {
     pub(crate) pictures: Pictures,
 }
 
-/// How CI is told of failures.
+/// The reports of failures for CI.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Annotations {
     /// Print each kind of failure also as an annotation of GitHub Actions.
@@ -311,7 +311,7 @@ pub(crate) struct Diff {
     /// Change this parameter in the second run. Repeatable.
     #[arg(long = "what-if", value_name = "KEY=VALUE", value_parser = what::assignment)]
     pub(crate) what_if: Vec<(String, String)>,
-    /// Write a page with both runs under each other to this file.
+    /// Write a page with both runs, one below the other, to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
 }

@@ -85,7 +85,63 @@ pub fn check<T: Object>(
     history: &[Call<T::Operation>],
     steps_max: u64,
 ) -> Linearizable {
-    let mut search = Search { object, history, tried: BTreeSet::new(), steps: 0, steps_max };
+    check_until(SimTime::MAX, object, first, history, steps_max)
+}
+
+/// Returns the call whose response no order explains: up to the response before it, the history is
+/// linearizable, and with it, it is not. `None` if the whole history is linearizable, or if a search
+/// stopped at its limit of `steps_max` steps.
+///
+/// A part of a linearizable history up to a time, in which later responses are not observed yet, is
+/// linearizable too, so a binary search finds the call.
+///
+/// ```
+/// use stormglass_core::SimTime;
+/// use stormglass_core::linearizability::{Call, Object, first_unexplained};
+///
+/// /// A number that is only ever read; it is 0.
+/// struct Zero;
+/// impl Object for Zero {
+///     type State = u32;
+///     type Operation = u32;
+///     fn apply(&self, state: &u32, read: &u32, completed: bool) -> Option<u32> {
+///         (!completed || read == state).then_some(*state)
+///     }
+/// }
+///
+/// let at = SimTime::from_nanos;
+/// let read = |began, value| Call { began: at(began), ended: Some(at(began + 1)), operation: value };
+/// let history = [read(0, 0), read(4, 8), read(2, 7), read(6, 0)];
+/// assert_eq!(first_unexplained(&Zero, 0, &history, 1_000), Some(2), "the read of 7 ended first");
+/// ```
+pub fn first_unexplained<T: Object>(
+    object: &T,
+    first: T::State,
+    history: &[Call<T::Operation>],
+    steps_max: u64,
+) -> Option<usize> {
+    let mut responses: Vec<(SimTime, usize)> =
+        history.iter().enumerate().filter_map(|(call, Call { ended, .. })| Some(((*ended)?, call))).collect();
+    responses.sort_unstable();
+    let mut is_known = true;
+    let found = responses.partition_point(|&(until, _)| {
+        let checked = check_until(until, object, first.clone(), history, steps_max);
+        is_known &= !matches!(checked, Linearizable::Unknown(_));
+        checked == Linearizable::Yes
+    });
+    responses.get(found).map(|&(_, call)| call).filter(|_| is_known)
+}
+
+/// As [`check`], for the part of the history up to a time: later invocations have not happened, and
+/// later responses were not observed.
+fn check_until<T: Object>(
+    until: SimTime,
+    object: &T,
+    first: T::State,
+    history: &[Call<T::Operation>],
+    steps_max: u64,
+) -> Linearizable {
+    let mut search = Search { object, history, until, tried: BTreeSet::new(), steps: 0, steps_max };
     match search.run(first) {
         Some(true) => Linearizable::Yes,
         Some(false) => Linearizable::No,
@@ -96,6 +152,7 @@ pub fn check<T: Object>(
 struct Search<'a, T: Object> {
     object: &'a T,
     history: &'a [Call<T::Operation>],
+    until: SimTime,
     tried: BTreeSet<(Done, T::State)>,
     steps: u64,
     steps_max: u64,
@@ -122,10 +179,16 @@ impl Done {
 }
 
 impl<T: Object> Search<'_, T> {
+    /// When the response of a call was observed.
+    fn ended(&self, call: usize) -> Option<SimTime> {
+        self.history[call].ended.filter(|ended| *ended <= self.until)
+    }
+
     /// Whether there is a linear order from this state on; `None` when the steps are used up. No
     /// recursion, because histories are long.
     fn run(&mut self, first: T::State) -> Option<bool> {
-        let mut order: Vec<usize> = (0..self.history.len()).collect();
+        let mut order: Vec<usize> =
+            (0..self.history.len()).filter(|&call| self.history[call].began <= self.until).collect();
         order.sort_by_key(|&call| self.history[call].began);
         // A level of the search: the state, the calls done, the index in `order` before which all
         // are done, the next index to try.
@@ -136,12 +199,12 @@ impl<T: Object> Search<'_, T> {
             }
             let remaining = &order[*start..];
             let open = |call: &usize| !done.has(*call);
-            if remaining.iter().filter(|call| open(call)).all(|&call| self.history[call].ended.is_none()) {
+            if remaining.iter().filter(|call| open(call)).all(|&call| self.ended(call).is_none()) {
                 return Some(true);
             }
             // A call that ended before another one began comes first.
             let first_end =
-                remaining.iter().filter(|call| open(call)).filter_map(|&call| self.history[call].ended).min();
+                remaining.iter().filter(|call| open(call)).filter_map(|&call| self.ended(call)).min();
             let mut tried = None;
             for (index, &call) in remaining.iter().enumerate().skip(*next) {
                 if !open(&call) {
@@ -154,10 +217,10 @@ impl<T: Object> Search<'_, T> {
                 if self.steps > self.steps_max {
                     return None;
                 }
-                let Call { ended, operation, .. } = &self.history[call];
-                let after = self.object.apply(state, operation, ended.is_some());
+                let is_completed = self.ended(call).is_some();
+                let after = self.object.apply(state, &self.history[call].operation, is_completed);
                 // A pending call that changes nothing need not be in the order.
-                let after = after.filter(|after| ended.is_some() || after != state);
+                let after = after.filter(|after| is_completed || after != state);
                 if let Some(after) = after {
                     let then = done.with(call);
                     if self.tried.insert((then.clone(), after.clone())) {
@@ -248,6 +311,29 @@ mod tests {
         assert_eq!(verdict(&history), Linearizable::No);
         let stopped = check(&Cell, 0, &history, 5);
         assert_eq!(stopped, Linearizable::Unknown(5));
+    }
+
+    /// The response that no order explains is found among later ones, and among pending calls.
+    #[test]
+    fn the_first_unexplained_response_is_found() {
+        let read = |at, value| call(at, at + 5, Op::Read(value));
+        let history = [
+            call(0, 100, swap(0, 1)),
+            call(1, None, swap(1, 2)),
+            read(10, 1),
+            read(20, 2),
+            // Explained only by a write that ends after the read of 2.
+            read(30, 1),
+            read(40, 0),
+        ];
+        for len in 0..=4 {
+            assert_eq!(first_unexplained(&Cell, 0, &history[..len], 1_000), None, "of {len}");
+            assert_eq!(verdict(&history[..len]), Linearizable::Yes, "of {len}");
+        }
+        assert_eq!(first_unexplained(&Cell, 0, &history, 1_000), Some(4));
+        assert_eq!(verdict(&history[..5]), Linearizable::No);
+        let unknown = first_unexplained(&Cell, 0, &history, 2);
+        assert_eq!(unknown, None, "the searches stopped at their limit");
     }
 
     /// Long histories need no deep stack.

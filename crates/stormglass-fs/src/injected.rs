@@ -20,7 +20,7 @@ pub(crate) fn of_rule(disk: &str, rule: &DiskRule, at: SimTime) -> Injected {
 /// Returns the record of a stall of the device of the disk of this name.
 pub(crate) fn of_stall(disk: &str, during: &Range<SimTime>, factor: Slowdown) -> Injected {
     let text = match factor.get() {
-        infinite if infinite.is_infinite() => format!("disk of {disk} stands still"),
+        infinite if infinite.is_infinite() => format!("disk of {disk} stalls"),
         factor => format!("disk of {disk} {factor} times slower"),
     };
     let (at, end) = (during.start, Some(during.end).filter(|end| *end < SimTime::MAX));

@@ -48,7 +48,7 @@ impl Shared {
         round_trips: u8,
     ) -> io::Result<(HostId, Arc<T>)> {
         let began = rt::now();
-        let host = self.receiver_of(Protocol::Stream, to.host, to.at, to.port, to.flow);
+        let host = self.receiver_of_flow(Protocol::Stream, to.host, to.at, to.port, to.flow);
         let mut path = Path { host, there: self.link(from, host), back: self.link(host, from) };
         let result = self.handshake_over(from, &mut path, to, round_trips).await;
         let Path { host, there, .. } = path;
@@ -83,7 +83,7 @@ impl Shared {
                 }
             }
             rt::sleep_until(attempt + timeout.next()?).await;
-            let host = self.receiver_of(Protocol::Stream, to.host, to.at, to.port, to.flow);
+            let host = self.receiver_of_flow(Protocol::Stream, to.host, to.at, to.port, to.flow);
             if host != path.host {
                 *path = Path { host, there: self.link(from, host), back: self.link(host, from) };
             }

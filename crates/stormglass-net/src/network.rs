@@ -291,11 +291,11 @@ impl Shared {
     /// Returns the host that receives packets to a port at these addresses of `host`: where hosts
     /// share a namespace, the one whose process has bound the port.
     pub(crate) fn receiver(&self, protocol: Protocol, host: HostId, at: At, port: u16) -> HostId {
-        self.receiver_of(protocol, host, at, port, 0)
+        self.receiver_of_flow(protocol, host, at, port, 0)
     }
 
     /// As [`Shared::receiver`], where `flow` selects one of listeners that share the port.
-    pub(crate) fn receiver_of(
+    pub(crate) fn receiver_of_flow(
         &self,
         protocol: Protocol,
         host: HostId,

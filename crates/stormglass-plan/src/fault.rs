@@ -85,7 +85,7 @@ impl Fault {
             FaultKind::Disk(DiskFault::SlowDisk { factor, .. })
                 if factor.is_infinite() && self.lasts.is_none() =>
             {
-                wrong("lasts", "is missing: a disk cannot stand still for ever")
+                wrong("lasts", "is missing: a stall of a disk has an end")
             }
             FaultKind::Clock(ClockFault::ClockJump { .. })
                 if self.lasts.is_some_and(|lasts| !lasts.is_zero()) =>

@@ -210,7 +210,7 @@ fn invalid_plans_are_rejected_with_field_and_remedy() {
     );
     assert_rejected(
         "[[fault]]\nat = '3s'\nkind = 'slow-disk'\nnode = '*'\nfactor = 0.5",
-        expect!["p.toml: `fault[0].factor`: is 0.5, the range is 1 to 1000000, inf is a stand-still"],
+        expect!["p.toml: `fault[0].factor`: is 0.5, the range is 1 to 1000000; inf stops the disk"],
     );
     assert_rejected(
         "[[fault]]\nat = '3s'\nkind = 'disk-error'\nnode = '*'\nerror = 'io'\noperations = ['sync']",

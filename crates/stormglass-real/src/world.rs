@@ -12,7 +12,7 @@ use std::panic::Location;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use stormglass_core::event::EventId;
-use stormglass_core::{Length, Limit, Seed, Verdict, Wait};
+use stormglass_core::{Length, Limit, Seed, SimTime, Verdict, Wait};
 use tempfile::TempDir;
 
 /// The nodes of a test, on this machine. See the crate's documentation for what a node is.
@@ -116,6 +116,11 @@ impl World {
         let violated = Verdict::Violated { property: property.into(), evidence: evidence.into() };
         self.note(&violated.to_string());
         self.0.reports.report(violated);
+    }
+
+    /// As [`World::violated`], for a check of what happened before. A real run does not report the time.
+    pub fn violated_at(&self, _at: SimTime, property: &str, evidence: impl Into<String>) {
+        self.violated(property, evidence);
     }
 
     /// Reports that the property of this name does not hold unless `holds`, with the place of the call as

@@ -111,7 +111,7 @@ pub fn html(shown: &Shown<'_>) -> String {
 
 const COMPARISON: &str = include_str!("../templates/compare.html");
 
-/// Renders a page with two runs under each other, which show the same time, and the text of their
+/// Renders a page with two runs, one below the other, which show the same time, and the text of their
 /// difference. `names` are what the runs are called.
 pub fn comparison(names: &[String; 2], text: &str, runs: [&Shown<'_>; 2]) -> String {
     let [one, other] = names;

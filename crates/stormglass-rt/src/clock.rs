@@ -4,7 +4,7 @@
 use crate::hosting;
 use crate::node_clock::{after, between};
 use crate::timers;
-use madsim::time::{Instant, TimeHandle};
+use madsim::time::TimeHandle;
 use pin_project_lite::pin_project;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,18 +50,17 @@ impl Clock {
 
     /// As [`wake_at`].
     pub fn wake_at(&self, at: SimTime, waker: &Waker) {
-        let deadline = instant(&self.0, at);
-        if self.0.now_instant() >= deadline {
+        if self.now() >= at {
             waker.wake_by_ref();
         } else {
-            timers::wake_at(&self.0, deadline, waker);
+            timers::wake_at(&self.0, at, waker);
         }
     }
 
     /// Waits for exactly `duration` of simulated time, as a device does. Differs from [`sleep`] on a
     /// node whose clock drifts.
     pub fn sleep(&self, duration: Duration) -> Sleep {
-        Sleep { clock: self.0.clone(), deadline: self.0.now_instant() + duration }
+        Sleep { clock: self.clone(), at: self.now() + duration }
     }
 }
 
@@ -78,13 +77,13 @@ pub fn is_in_run() -> bool {
 
 /// A wait for a time; [`sleep`] and [`sleep_until`] make it.
 pub struct Sleep {
-    clock: TimeHandle,
-    deadline: Instant,
+    clock: Clock,
+    at: SimTime,
 }
 
 impl std::fmt::Debug for Sleep {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sleep").field("deadline", &self.deadline).finish_non_exhaustive()
+        f.debug_struct("Sleep").field("at", &self.at).finish_non_exhaustive()
     }
 }
 
@@ -92,10 +91,10 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.clock.now_instant() >= self.deadline {
+        if self.clock.now() >= self.at {
             return Poll::Ready(());
         }
-        timers::wake_at(&self.clock, self.deadline, &hosting::waker(context));
+        timers::wake_at(&self.clock.0, self.at, &hosting::waker(context));
         Poll::Pending
     }
 }
@@ -122,9 +121,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// Waits until the time `at` of the run, whatever the node's clock shows; ready at once if that is
 /// past. Records nothing.
 pub fn sleep_until(at: SimTime) -> Sleep {
-    let clock = TimeHandle::current();
-    let deadline = instant(&clock, at);
-    Sleep { clock, deadline }
+    Sleep { clock: Clock::current(), at }
 }
 
 /// Waits for `duration` deliberately and records it as a [`Kind::Sleep`] of this `reason`: a
@@ -325,9 +322,4 @@ impl Ticker {
 /// a [`mod@crate::channel`] are fine.
 pub fn wake_at(at: SimTime, waker: &Waker) {
     Clock::current().wake_at(at, waker);
-}
-
-fn instant(clock: &TimeHandle, at: SimTime) -> Instant {
-    let now = SimTime::from(clock.elapsed());
-    clock.now_instant() + at.saturating_since(now)
 }

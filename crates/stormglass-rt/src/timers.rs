@@ -8,23 +8,99 @@
 #![expect(unsafe_code, reason = "a waker that is a number: a timer would cost an allocation more")]
 
 use madsim::time::{Instant, TimeHandle};
-use rustc_hash::FxBuildHasher;
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::ptr::without_provenance;
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
+use std::time::Duration;
+use stormglass_core::SimTime;
 
-/// What waits for each time, in nanoseconds since the start of the run. Only looked up, never listed:
-/// the order of the map is not seen.
-#[expect(clippy::disallowed_types, reason = "its order is not seen")]
-type Timers = std::collections::HashMap<usize, Due, FxBuildHasher>;
-
-/// What waits for a time: usually one waker.
+/// The pending timers of a run. Each time has one entry.
 #[derive(Debug)]
-struct Due {
-    first: Waker,
+struct Timers {
+    /// madsim's time at the start of the run.
+    start: Option<Instant>,
+    entries: Vec<Entry>,
+    /// The first entry of each list. An entry is in the list that a hash of its time chooses.
+    lists: Box<[usize; LISTS]>,
+    /// The first unused entry.
+    unused: usize,
+}
+
+/// What waits for a time.
+#[derive(Debug)]
+struct Entry {
+    due: SimTime,
+    /// Usually the only one. None in an unused entry.
+    first: Option<Waker>,
     others: Vec<Waker>,
+    /// The next entry of the list, or the next unused one.
+    next: usize,
+}
+
+/// A power of two. A cluster of three nodes has 100 to 300 pending timers.
+const LISTS: usize = 1024;
+
+/// The end of a list.
+const END: usize = usize::MAX;
+
+/// Returns the list of a time. Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3,
+/// section 6.4): times are often multiples of a power of ten.
+fn list_of(due: SimTime) -> usize {
+    const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
+    (due.as_nanos().wrapping_mul(GOLDEN_RATIO) >> (64 - LISTS.trailing_zeros())) as usize
+}
+
+impl Timers {
+    fn new() -> Timers {
+        Timers { start: None, entries: Vec::new(), lists: Box::new([END; LISTS]), unused: END }
+    }
+
+    /// Adds a waker. Returns the entry if it is the first of its time.
+    fn add(&mut self, due: SimTime, waker: Waker) -> Option<usize> {
+        let list = list_of(due);
+        let mut index = self.lists[list];
+        while index != END {
+            let entry = &mut self.entries[index];
+            if entry.due == due {
+                entry.others.push(waker);
+                return None;
+            }
+            index = entry.next;
+        }
+        index = self.unused;
+        let (first, next) = (Some(waker), self.lists[list]);
+        if index == END {
+            index = self.entries.len();
+            self.entries.push(Entry { due, first, others: Vec::new(), next });
+        } else {
+            let entry = &mut self.entries[index];
+            self.unused = entry.next;
+            (entry.due, entry.first, entry.next) = (due, first, next);
+        }
+        self.lists[list] = index;
+        Some(index)
+    }
+
+    /// Removes an entry. Returns what waits for it.
+    fn take(&mut self, index: usize) -> Option<(Waker, Vec<Waker>)> {
+        let entry = self.entries.get_mut(index)?;
+        let first = entry.first.take()?;
+        let (others, due, next) = (std::mem::take(&mut entry.others), entry.due, entry.next);
+        entry.next = std::mem::replace(&mut self.unused, index);
+        let head = &mut self.lists[list_of(due)];
+        if *head == index {
+            *head = next;
+            return Some((first, others));
+        }
+        let mut before = *head;
+        while self.entries[before].next != index {
+            before = self.entries[before].next;
+        }
+        self.entries[before].next = next;
+        Some((first, others))
+    }
 }
 
 thread_local! {
@@ -38,7 +114,7 @@ pub(crate) struct TimersBefore(Option<Timers>);
 
 /// Begins a run on this thread.
 pub(crate) fn enter() -> TimersBefore {
-    TimersBefore(TIMERS.replace(Some(Timers::default())))
+    TimersBefore(TIMERS.replace(Some(Timers::new())))
 }
 
 impl Drop for TimersBefore {
@@ -48,65 +124,63 @@ impl Drop for TimersBefore {
     }
 }
 
-/// Wakes at the deadline, which is in the future.
-pub(crate) fn wake_at(clock: &TimeHandle, deadline: Instant, waker: &Waker) {
-    let due = (clock.elapsed() + (deadline - clock.now_instant())).as_nanos();
-    // No run lasts until the end of the range, 584 years on a 64-bit machine.
-    let due = usize::try_from(due).unwrap_or(usize::MAX);
-    let is_first = TIMERS.with_borrow_mut(|timers| {
-        let timers = timers.as_mut()?;
-        if let Some(there) = timers.get_mut(&due) {
-            there.others.push(waker.clone());
-            return Some(false);
-        }
-        timers.insert(due, Due { first: waker.clone(), others: Vec::new() });
-        Some(true)
+/// Wakes at this time, which is in the future.
+pub(crate) fn wake_at(clock: &TimeHandle, at: SimTime, waker: &Waker) {
+    let timer = TIMERS.with_borrow_mut(|timers| {
+        let Some(timers) = timers else {
+            // A runtime without a run, as in tests of the layers below.
+            return Some((start_of(clock) + since_start(at), waker.clone()));
+        };
+        let start = *timers.start.get_or_insert_with(|| start_of(clock));
+        let entry = timers.add(at, waker.clone())?;
+        Some((start + since_start(at), waker_of(entry)))
     });
-    match is_first {
-        Some(true) => set(clock, deadline, &waker_of(due)),
-        Some(false) => {}
-        // A runtime without a run, as in tests of the layers below.
-        None => set(clock, deadline, waker),
-    }
-}
-
-/// Sets a timer of madsim without its floor of 1 ms: `reset` before the first poll has none.
-fn set(clock: &TimeHandle, deadline: Instant, waker: &Waker) {
+    let Some((deadline, waker)) = timer else { return };
+    // Without madsim's floor of 1 ms: `reset` before the first poll has none.
     let mut sleep = clock.sleep_until(deadline);
     Pin::new(&mut sleep).reset(deadline);
-    let polled = Pin::new(&mut sleep).poll(&mut Context::from_waker(waker));
+    let polled = Pin::new(&mut sleep).poll(&mut Context::from_waker(&waker));
     assert!(polled.is_pending(), "the deadline is in the future");
 }
 
+fn start_of(clock: &TimeHandle) -> Instant {
+    clock.now_instant() - clock.elapsed()
+}
+
+fn since_start(at: SimTime) -> Duration {
+    Duration::from_nanos(at.as_nanos())
+}
+
 /// Wakes all that wait for a time.
-fn fire(due: usize) {
-    let due = TIMERS.with_borrow_mut(|timers| timers.as_mut()?.remove(&due));
-    if let Some(Due { first, others }) = due {
+fn fire(entry: usize) {
+    let due = TIMERS.with_borrow_mut(|timers| timers.as_mut()?.take(entry));
+    if let Some((first, others)) = due {
         first.wake();
         others.into_iter().for_each(Waker::wake);
     }
 }
 
-/// Returns a waker that fires the timers of a time.
-fn waker_of(due: usize) -> Waker {
+/// Returns a waker that fires an entry.
+fn waker_of(entry: usize) -> Waker {
     const TABLE: RawWakerVTable = RawWakerVTable::new(
-        |due| RawWaker::new(due, &TABLE),
-        |due| fire(due.addr()),
-        |due| fire(due.addr()),
+        |entry| RawWaker::new(entry, &TABLE),
+        |entry| fire(entry.addr()),
+        |entry| fire(entry.addr()),
         |_| {},
     );
     // SAFETY: the data is a number, which is never read as a pointer; so each of the functions may be called at any time,
     // on any thread, any number of times.
-    unsafe { Waker::from_raw(RawWaker::new(without_provenance(due), &TABLE)) }
+    unsafe { Waker::from_raw(RawWaker::new(without_provenance(entry), &TABLE)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
     use std::sync::{Arc, Mutex};
     use std::task::Wake;
     use std::time::Duration;
-    use stormglass_core::{Keep, Recorder};
+    use stormglass_core::{Keep, Recorder, Seed};
 
     struct Noted(usize, Arc<Mutex<Vec<usize>>>);
 
@@ -123,7 +197,7 @@ mod tests {
         madsim::runtime::Runtime::new().block_on(async move {
             let (clock, noted) = (TimeHandle::current(), Arc::new(Mutex::new(Vec::new())));
             let waker = |number| Waker::from(Arc::new(Noted(number, Arc::clone(&noted))));
-            let began = clock.now_instant();
+            let began = crate::now();
             for other in 0..others {
                 wake_at(&clock, began + Duration::from_secs(100 + other), &waker(99));
             }
@@ -133,6 +207,31 @@ mod tests {
             crate::sleep(Duration::from_millis(5)).await;
             std::mem::take(&mut *noted.lock().unwrap())
         })
+    }
+
+    /// A time has one entry, whatever shares its list; a removed entry is used again.
+    #[test]
+    fn entries_are_those_of_a_map() {
+        const TIMES: u64 = 3 * LISTS as u64;
+        let (mut timers, mut model) = (Timers::new(), BTreeMap::new());
+        let mut stream = Seed(1).stream("timers");
+        let mut most = 0;
+        for _ in 0..20_000 {
+            let due = SimTime::from_nanos(stream.draw() % TIMES * 1_000_000);
+            if stream.draw() % 3 > 0 {
+                let added = timers.add(due, Waker::noop().clone());
+                let (entry, wakers) = model.entry(due).or_insert((added.unwrap_or(END), 0));
+                assert_eq!(added, (*wakers == 0).then_some(*entry), "only the first sets a timer");
+                *wakers += 1;
+            } else if let Some((entry, wakers)) = model.remove(&due) {
+                let (_, others) = timers.take(entry).unwrap();
+                assert_eq!(others.len() + 1, wakers);
+                assert!(timers.take(entry).is_none(), "it is unused");
+            }
+            most = most.max(model.len());
+            assert!(timers.entries.len() <= most, "{} entries for {most}", timers.entries.len());
+        }
+        assert!(most > LISTS, "lists have more than one entry: {most}");
     }
 
     /// Timers that were due at once fired in an order that depended on later ones: a cut a day

@@ -48,6 +48,8 @@ struct Redraw {
 pub struct Played {
     /// The verdict, the waits, the counters and the trace's hash.
     pub outcome: Outcome,
+    /// When the property was violated, if that is the verdict ([`World::violated`]).
+    pub violated: Option<SimTime>,
     /// The trace; with its events if they were kept ([`Keep::Events`]).
     pub trace: Trace,
     /// The calls that left the simulation, if they were refused or counted (`run.leaks`); the first one of
@@ -393,6 +395,7 @@ impl<'a> Run<'a> {
         }));
         rt::coop::forget_waiting_tasks();
         drop((ending, runtime));
+        let violated = judgement.violated.filter(|_| matches!(verdict, Verdict::Violated { .. }));
         let outcome = Outcome {
             verdict,
             waits: judgement.waits,
@@ -403,7 +406,7 @@ impl<'a> Run<'a> {
             sometimes: judgement.sometimes,
             too_few: judgement.too_few,
         };
-        Logged { played: Played { outcome, trace, leaks }, draws }
+        Logged { played: Played { outcome, violated, trace, leaks }, draws }
     }
 
     /// Polls the scenario, branch by branch, until it ends or the horizon is reached.

@@ -65,7 +65,7 @@ struct State {
     machines: BTreeMap<String, Machine>,
     faults: Faults,
     waits: Vec<Wait>,
-    violation: Option<Verdict>,
+    violation: Option<(SimTime, Verdict)>,
     requirements: Requirements,
     /// What the scenario adds to the state at a time.
     additions: BTreeMap<String, Addition>,
@@ -326,6 +326,12 @@ impl World {
     /// Reports that a property does not hold, which is the run's verdict. Only the first report
     /// counts. The current wait, or else the last one, is appended to its evidence.
     pub fn violated(&self, property: &str, evidence: impl Into<String>) {
+        self.violated_at(rt::now(), property, evidence);
+    }
+
+    /// As [`World::violated`], for a check of what happened before: `at` is the time from which the
+    /// property does not hold.
+    pub fn violated_at(&self, at: SimTime, property: &str, evidence: impl Into<String>) {
         let state = self.state_mut();
         if state.violation.is_some() {
             return;
@@ -344,7 +350,7 @@ impl World {
         let violation = Verdict::Violated { property: property.into(), evidence };
         // The report is an event with the verdict's text, so that its causes can be followed.
         self.note(&violation.to_string());
-        self.state_mut().violation = Some(violation);
+        self.state_mut().violation = Some((at, violation));
     }
 
     /// Records a note in the trace, which `replay` shows.
@@ -435,8 +441,9 @@ impl World {
         let down = state.nodes.values().filter(|node| node.is_kept_down()).map(|node| node.name.clone());
         let too_few = state.requirements.too_few(&waits, &down.collect::<Vec<_>>());
         let of_waits = || Verdict::of_waits(&waits, ended).or_too_few(too_few.as_ref());
-        let verdict = state.violation.clone().unwrap_or_else(of_waits);
-        Judgement { verdict, waits, sometimes: state.requirements.sometimes.clone(), too_few }
+        let (violated, verdict) = state.violation.clone().unzip();
+        let verdict = verdict.unwrap_or_else(of_waits);
+        Judgement { verdict, violated, waits, sometimes: state.requirements.sometimes.clone(), too_few }
     }
 
     fn state_mut(&self) -> MutexGuard<'_, State> {
@@ -447,6 +454,8 @@ impl World {
 /// What the reports and the waits of a run say.
 pub(crate) struct Judgement {
     pub(crate) verdict: Verdict,
+    /// When the property was violated, if that is the verdict.
+    pub(crate) violated: Option<SimTime>,
     pub(crate) waits: Vec<Wait>,
     pub(crate) sometimes: BTreeMap<String, bool>,
     pub(crate) too_few: Option<TooFew>,

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use raft::{Answer, Bugs, Command, Request, ask, serve};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use stormglass::core::linearizability::{Call, Linearizable, Object, check};
+use stormglass::core::linearizability::{Call, Linearizable, Object, check, first_unexplained};
 use stormglass::prelude::*;
 use stormglass::rt::now;
 use tokio::time::timeout;
@@ -132,13 +132,18 @@ async fn play(world: World, settings: Cluster) {
         match check(&Register, None, calls, 1_000_000) {
             Linearizable::Yes => {}
             Linearizable::No => {
+                let unexplained = first_unexplained(&Register, None, calls, 1_000_000);
+                let unexplained = unexplained.map(|call| calls[call].clone());
                 let mut calls = calls.clone();
                 calls.sort_by_key(|call| call.began);
                 for Call { began, ended, operation } in &calls {
                     let ended = ended.map_or("never".into(), |ended| format!("{:.3}", ended.as_secs_f64()));
                     world.note(&format!("{key}: {:.3} to {ended}: {operation:?}", began.as_secs_f64()));
                 }
-                world.violated("operations are linearizable", format!("on key {key}"));
+                let at = unexplained.as_ref().and_then(|call| call.ended).unwrap_or_else(now);
+                let what = unexplained
+                    .map_or(String::new(), |call| format!(": no order explains {:?}", call.operation));
+                world.violated_at(at, "operations are linearizable", format!("on key {key}{what}"));
             }
             Linearizable::Unknown(steps) => {
                 world.note(&format!("undecided after {steps} steps on key {key}"))

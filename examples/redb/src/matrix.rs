@@ -11,11 +11,6 @@ use stormglass::prelude::*;
 /// How often the power fails at each operation, for each kind of loss in which something is drawn.
 pub const SEEDS: u64 = 3;
 
-/// What a power loss takes of what was not synced: everything, all after a point in time (from
-/// everything to nothing), any of the writes, any of their sectors. The length of the file is one
-/// of the writes.
-pub const LOSSES: [Loss; 4] = [Loss::Everything, Loss::Suffix, Loss::Subset, Loss::Torn];
-
 /// What syncs do, in the order of the table's columns.
 pub const SYNCS: [Syncs; 3] = [Syncs::Honest, Syncs::SkipDirectory, Syncs::Lie];
 
@@ -68,7 +63,7 @@ pub struct Cell {
     pub operations: u64,
     /// Power losses.
     pub losses: Counts,
-    /// Power losses that damaged a database, by what was lost, as in [`LOSSES`].
+    /// Power losses that damaged a database, by what was lost, as in [`Loss::ALL`].
     pub damaged_by: [u64; 4],
     /// Kills without a power loss.
     pub kills: Counts,
@@ -108,7 +103,7 @@ impl Cell {
             None => self.kills.add(self.setting, &left),
             Some(loss) => {
                 self.losses.add(self.setting, &left);
-                let by = LOSSES.iter().position(|&listed| listed == loss).expect("every loss is listed");
+                let by = Loss::ALL.iter().position(|&listed| listed == loss).expect("every loss is listed");
                 self.damaged_by[by] += u64::from(is_damaged);
             }
         }
@@ -125,7 +120,7 @@ impl Cell {
         let crash = Crash { before, loss: Some(Loss::Torn), seed: seed(before, 0) };
         for operations in 0..=self.setting.operations_after(crash) {
             // Each kind of loss at every fourth of the crash points.
-            let loss = LOSSES[((before + operations) % 4) as usize];
+            let loss = Loss::ALL[((before + operations) % 4) as usize];
             let left = self.setting.crash_twice(crash, Again { operations, loss });
             self.twice.add(self.setting, &left);
         }
@@ -140,7 +135,7 @@ fn seed(before: u64, number: u64) -> Seed {
 /// in which something is drawn.
 fn crashes(before: u64) -> Vec<Crash> {
     let mut crashes = vec![Crash { before, loss: None, seed: seed(before, 0) }];
-    for loss in LOSSES {
+    for loss in Loss::ALL {
         let seeds = if loss == Loss::Everything { 1 } else { SEEDS };
         let drawn = (0..seeds).map(|number| Crash { before, loss: Some(loss), seed: seed(before, number) });
         crashes.extend(drawn);

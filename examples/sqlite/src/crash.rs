@@ -1,5 +1,5 @@
 //! One crash: a process commits transactions until its disk stops, the power fails, and another
-//! process opens what is left.
+//! process opens what is left. That process can crash too.
 
 use crate::database::{Database, Error};
 use crate::vfs::Syncs;
@@ -28,6 +28,15 @@ pub struct Crash {
     pub loss: Option<Loss>,
     /// What is drawn: what survives.
     pub seed: Seed,
+}
+
+/// A crash of the process that opens the database after the first crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// How many of its operations take place.
+    pub operations: u64,
+    /// What the power loss takes.
+    pub loss: Loss,
 }
 
 /// What a crash left.
@@ -64,7 +73,35 @@ impl Setting {
     /// # Panics
     ///
     /// If SQLite fails before the crash.
-    pub fn crash(self, Crash { before, loss, seed }: Crash) -> Left {
+    pub fn crash(self, crash: Crash) -> Left {
+        let (disk, acknowledged) = self.first(crash);
+        self.second(&disk, crash.seed, acknowledged)
+    }
+
+    /// Returns how many operations of the disk the second process takes after a crash.
+    pub fn operations_after(self, crash: Crash) -> u64 {
+        let (disk, acknowledged) = self.first(crash);
+        let first = disk.operations();
+        self.second(&disk, crash.seed, acknowledged);
+        disk.operations() - first
+    }
+
+    /// Plays a crash, and a power loss in the process that opens the database.
+    ///
+    /// # Panics
+    ///
+    /// If SQLite fails before the first crash.
+    pub fn crash_twice(self, crash: Crash, again: Again) -> Left {
+        let (disk, acknowledged) = self.first(crash);
+        disk.stop_before(disk.operations() + again.operations);
+        self.second(&disk, crash.seed, acknowledged);
+        disk.power_loss(again.loss);
+        self.second(&disk, crash.seed, acknowledged)
+    }
+
+    /// Plays the process that commits, and its crash. Returns how many transactions were
+    /// acknowledged.
+    fn first(self, Crash { before, loss, seed }: Crash) -> (Disk, u64) {
         let disk = disk(seed);
         disk.stop_before(before);
         let acknowledged = self.commit_all(&disk, before, seed).expect("SQLite works until the crash");
@@ -72,7 +109,12 @@ impl Setting {
             Some(loss) => disk.power_loss(loss),
             None => disk.stop_before(u64::MAX),
         }
-        let found = self.find(&disk, seed).map_err(|damage| match damage {
+        (disk, acknowledged)
+    }
+
+    /// Opens the database in a new process, and checks what it holds.
+    fn second(self, disk: &Disk, seed: Seed, acknowledged: u64) -> Left {
+        let found = self.find(disk, seed).map_err(|damage| match damage {
             Ok(damage) => damage,
             Err(error) => Damage::Unreadable(error.to_string()),
         });

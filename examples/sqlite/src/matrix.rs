@@ -1,6 +1,6 @@
 //! Every crash of every setting, and the table of what they left.
 
-use crate::crash::{Crash, Left, Setting};
+use crate::crash::{Again, Crash, Left, Setting};
 use crate::promise::promise;
 use crate::vfs::Syncs;
 use crate::workload::{Journal, Synchronous};
@@ -12,9 +12,8 @@ use stormglass::prelude::*;
 /// How often the power fails at each operation, for each kind of loss in which something is drawn.
 pub const SEEDS: u64 = 3;
 
-/// What a power loss takes of what was not synced: everything, all after a point in time, any of
-/// the writes, any of their sectors.
-pub const LOSSES: [Loss; 4] = [Loss::Everything, Loss::Suffix, Loss::Subset, Loss::Torn];
+/// The power fails also at each operation of the recovery from every such crash.
+pub const RECOVERED: u64 = 4;
 
 /// What the crashes of a setting left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +23,7 @@ pub struct Cell {
     pub operations: u64,
     /// Power losses.
     pub losses: u64,
-    /// Power losses that damaged the database, by what was lost, as in [`LOSSES`].
+    /// Power losses that damaged the database, by what was lost, as in [`Loss::ALL`].
     pub damaged_by: [u64; 4],
     /// Power losses that took acknowledged transactions, and no more.
     pub lost: u64,
@@ -32,8 +31,23 @@ pub struct Cell {
     pub most_lost: u64,
     /// Kills without a power loss that damaged the database or lost a transaction.
     pub killed_wrongly: u64,
+    /// Power losses during the recovery from a power loss. None where syncs lie.
+    pub twice: Twice,
     /// The first crash that damaged the database, and the first that lost a transaction.
     pub examples: [Option<(Crash, Left)>; 2],
+}
+
+/// What power losses during recoveries left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Twice {
+    /// The power losses.
+    pub losses: u64,
+    /// Those that damaged the database.
+    pub damaged: u64,
+    /// Those that took acknowledged transactions, and no more.
+    pub lost: u64,
+    /// The most transactions that one took.
+    pub most_lost: u64,
 }
 
 impl Cell {
@@ -49,14 +63,32 @@ impl Cell {
             lost,
             most_lost,
             killed_wrongly,
+            twice: Twice::default(),
             examples: [None, None],
         };
         for before in 0..=operations {
             for crash in crashes(before) {
                 cell.add(crash, setting.crash(crash));
             }
+            if setting.syncs == Syncs::Honest && before % RECOVERED == 0 {
+                cell.add_recoveries(before);
+            }
         }
         cell
+    }
+
+    /// Plays a power loss before each operation of the recovery from a power loss.
+    fn add_recoveries(&mut self, before: u64) {
+        let crash = Crash { before, loss: Some(Loss::Torn), seed: seed(before, 0) };
+        for operations in 0..=self.setting.operations_after(crash) {
+            let loss = Loss::ALL[((before / RECOVERED + operations) % 4) as usize];
+            let left = self.setting.crash_twice(crash, Again { operations, loss });
+            let lost = left.lost();
+            self.twice.losses += 1;
+            self.twice.damaged += u64::from(left.found.is_err());
+            self.twice.lost += u64::from(lost > 0);
+            self.twice.most_lost = self.twice.most_lost.max(lost);
+        }
     }
 
     fn add(&mut self, crash: Crash, left: Left) {
@@ -66,7 +98,7 @@ impl Cell {
             return;
         };
         self.losses += 1;
-        let by = LOSSES.iter().position(|&listed| listed == loss).expect("every loss is listed");
+        let by = Loss::ALL.iter().position(|&listed| listed == loss).expect("every loss is listed");
         self.damaged_by[by] += u64::from(damaged);
         self.lost += u64::from(lost > 0);
         self.most_lost = self.most_lost.max(lost);
@@ -85,18 +117,26 @@ impl Cell {
     /// Returns whether the crashes left what SQLite documents.
     pub fn keeps_its_promise(&self) -> bool {
         let promise = promise(self.setting.journal, self.setting.synchronous);
-        (promise.may_damage || self.damaged() == 0) && self.most_lost <= promise.may_lose
+        (promise.may_damage || self.damaged() + self.twice.damaged == 0)
+            && self.most_lost.max(self.twice.most_lost) <= promise.may_lose
     }
+}
+
+fn seed(before: u64, number: u64) -> Seed {
+    Seed(before * 100 + number)
 }
 
 /// Returns the crashes before an operation: a kill, a power loss that takes everything, and those
 /// in which something is drawn.
 fn crashes(before: u64) -> Vec<Crash> {
-    let seed = |number| Seed(before * 100 + number);
-    let mut crashes = vec![Crash { before, loss: None, seed: seed(0) }];
-    for loss in LOSSES {
+    let mut crashes = vec![Crash { before, loss: None, seed: seed(before, 0) }];
+    for loss in Loss::ALL {
         let seeds = if loss == Loss::Everything { 1 } else { SEEDS };
-        crashes.extend((0..seeds).map(|number| Crash { before, loss: Some(loss), seed: seed(number) }));
+        crashes.extend((0..seeds).map(|number| Crash {
+            before,
+            loss: Some(loss),
+            seed: seed(before, number),
+        }));
     }
     crashes
 }
@@ -191,6 +231,15 @@ impl fmt::Display for Table {
             let (name, level) = (journal.name(), synchronous.name());
             writeln!(f, "| {name} | {level} | {everything} | {suffix} | {subset} | {torn} |")?;
         }
+        write!(f, "{TWICE}")?;
+        for Cell { setting, twice, .. } in self.rows().map(|row| &row[0]) {
+            let (name, level) = (setting.journal.name(), setting.synchronous.name());
+            let lost = match twice.lost {
+                0 => "0".into(),
+                lost => format!("{lost} ({})", twice.most_lost),
+            };
+            writeln!(f, "| {name} | {level} | {} | {} | {lost} |", twice.losses, twice.damaged)?;
+        }
         Ok(())
     }
 }
@@ -210,4 +259,12 @@ a point in time, any of the writes, or any of their sectors.
 
 | journal_mode | synchronous | everything | suffix | subset | torn |
 | --- | --- | ---: | ---: | ---: | ---: |
+";
+
+const TWICE: &str = "
+The power fails again while the next process recovers: after every fourth crash with a loss of
+sectors, before each operation of the process that opens the database, on an honest disk.
+
+| journal_mode | synchronous | power losses | damaged | lost |
+| --- | --- | ---: | ---: | ---: |
 ";

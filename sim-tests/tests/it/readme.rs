@@ -51,6 +51,8 @@ struct Cell {
     rate: f64,
     low: f64,
     high: f64,
+    /// Whether the page says that it differs from the baseline: p < 0.05, corrected for the number of rows.
+    differs: bool,
 }
 
 /// Reads the table below the heading of a case.
@@ -64,7 +66,9 @@ fn cells(page: &str, case: &str) -> Vec<Cell> {
         let (rate, interval) = text.split_once('(').unwrap();
         let (low, high) = interval.split_once(" to ").unwrap();
         let (rate, low, high) = (number(rate), number(low), number(high));
-        Cell { name: columns[1].into(), text, rate, low, high }
+        let p = columns[7].trim_start_matches("< ").parse();
+        let differs = p.is_ok_and(|p: f64| p < 0.05);
+        Cell { name: columns[1].into(), text, rate, low, high, differs }
     };
     rows.map(cell).collect()
 }
@@ -139,10 +143,11 @@ text {{ font: 12.5px system-ui, sans-serif; fill: #24292f; }}
 .grid {{ stroke: #d0d7de; }}
 .band {{ fill: #0969da; opacity: .1; }}
 .range {{ stroke: #0969da; stroke-width: 2; }}
-.rate {{ fill: #0969da; }}
+.rate {{ fill: #ffffff; stroke: #0969da; stroke-width: 1.5; }}
+.differs {{ fill: #0969da; }}
 @media (prefers-color-scheme: dark) {{
 text {{ fill: #e6edf3; }} .small {{ fill: #9198a1; }} .grid {{ stroke: #3d444d; }}
-.band, .rate {{ fill: #4493f8; }} .band {{ opacity: .16; }} .range {{ stroke: #4493f8; }}
+.rate {{ fill: #0d1117; }} .band, .differs {{ fill: #4493f8; }} .band {{ opacity: .16; }} .range, .rate {{ stroke: #4493f8; }}
 }}
 </style>
 "#
@@ -179,9 +184,10 @@ text {{ fill: #e6edf3; }} .small {{ fill: #9198a1; }} .grid {{ stroke: #3d444d; 
             let y = TOP + ROW * (row as f64 + 0.5);
             let _ = writeln!(
                 svg,
-                r#"<path class="range" d="M{:.1} {y:.1}H{:.1}"/><circle class="rate" cx="{:.1}" cy="{y:.1}" r="3.5"><title>{}: {}</title></circle>"#,
+                r#"<path class="range" d="M{:.1} {y:.1}H{:.1}"/><circle class="rate{}" cx="{:.1}" cy="{y:.1}" r="3.5"><title>{}: {}</title></circle>"#,
                 x(cell.low),
                 x(cell.high),
+                if cell.differs { " differs" } else { "" },
                 x(cell.rate),
                 cell.name,
                 cell.text

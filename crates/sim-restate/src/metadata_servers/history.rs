@@ -6,10 +6,11 @@ use crate::metadata_servers::workload::KeyOperation;
 use sim_raft::Refusal;
 use sim_raft::api::{Precondition, RefusalKind, Reply, Request, Write};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::Stream;
-use stormglass_core::linearizability::{Call, Linearizable, Object, check};
+use stormglass_core::linearizability::{Call, Linearizable, Object, check, first_unexplained};
 use stormglass_core::workload::Step;
 use stormglass_net::Host;
 use stormglass_rt as rt;
@@ -43,6 +44,25 @@ pub enum Operation {
         /// Whether the delete succeeded.
         written: bool,
     },
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let condition = |found: &Option<u64>| {
+            found.map_or("does not exist".into(), |version| format!("has version {version}"))
+        };
+        let result = |written: &bool| if *written { "succeeded" } else { "was refused" };
+        match self {
+            Operation::Read(None) => f.write_str("a read that found nothing"),
+            Operation::Read(Some((version, _))) => write!(f, "a read of version {version}"),
+            Operation::Put { found, written, .. } => {
+                write!(f, "a write if the key {}, which {}", condition(found), result(written))
+            }
+            Operation::Delete { found, written } => {
+                write!(f, "a delete if the key {}, which {}", condition(&Some(*found)), result(written))
+            }
+        }
+    }
 }
 
 /// A key of the metadata store.
@@ -99,20 +119,29 @@ impl History {
         histories.get_mut(&key).expect("it has begun")[index].operation = Operation::Read(None);
     }
 
-    /// Reports each key whose history is not linearizable.
+    /// Reports the first response, of any key, that no order of the operations on its key explains.
     pub fn judge(&self, world: &World) {
+        let mut unexplained = Vec::new();
         for (key, calls) in &*self.lock() {
             match check(&Key, None, calls, STEPS_MAX) {
                 Linearizable::Yes => {}
                 Linearizable::No => {
-                    let evidence =
-                        format!("no order of {} operations on {key} explains what was seen", calls.len());
-                    world.violated("linearizable", evidence);
+                    let call = first_unexplained(&Key, None, calls, STEPS_MAX).map(|call| &calls[call]);
+                    let ended = call.and_then(|call| call.ended).unwrap_or(rt::now());
+                    let what = call.map_or("what was seen".into(), |Call { began, operation, .. }| {
+                        format!("{operation}, from {began} to {ended}")
+                    });
+                    let count = calls.len();
+                    unexplained
+                        .push((ended, format!("no order of {count} operations on {key} explains {what}")));
                 }
                 Linearizable::Unknown(steps) => {
                     world.note(&format!("linearizable: {key} was given up after {steps} steps"));
                 }
             }
+        }
+        if let Some((at, evidence)) = unexplained.into_iter().min() {
+            world.violated_at(at, "linearizable", evidence);
         }
     }
 }

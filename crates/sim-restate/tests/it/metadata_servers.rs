@@ -1,6 +1,7 @@
 //! Metadata servers under faults: their invariants hold, and planted bugs are found.
 
 use sim_restate::{MetadataChaos, MetadataFailover, MetadataReconfiguration, MetadataSmoke};
+use std::time::Duration;
 use stormglass_core::{Keep, Outcome, Seed, Verdict};
 use stormglass_sim::{AnyScenario, Run, Settings, check};
 
@@ -73,6 +74,20 @@ fn planted_bugs_are_found() {
         let Verdict::Violated { property, .. } = &verdict else { panic!("{canary}: {verdict:?}") };
         assert_eq!(property, found_by, "{canary}");
     }
+}
+
+/// The history is checked at the end of a run; what is reported is the first response that cannot
+/// be, and its time.
+#[test]
+fn a_history_that_is_not_linearizable_is_reported_from_its_first_wrong_response_on() {
+    let played = run(&MetadataChaos, &[("raft.canary", "ignores-preconditions")], 0).play(Keep::Nothing);
+    let violated = played.violated.expect("the verdict is a violation");
+    let verdict = played.outcome.verdict.to_string();
+    assert!(violated + Duration::from_secs(1) < played.outcome.ended, "{violated}: {verdict}");
+    let named = " explains a read of version 1, from ";
+    assert!(verdict.contains(named) && verdict.contains(&format!(" to {violated}")), "{verdict}");
+    let passed = run(&MetadataChaos, &[], 0).play(Keep::Nothing);
+    assert_eq!((passed.violated, passed.outcome.verdict), (None, Verdict::Passed));
 }
 
 /// A power loss can leave a damaged record at the end of the log: in March 2025 the database did

@@ -11,7 +11,7 @@ use crate::shell::replay_line_of;
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::time::Duration;
-use stormglass_core::{Draws, Identity, Keep, Kind, Outcome, SimTime, Trace, Verdict, Wait};
+use stormglass_core::{Draws, Identity, Keep, SimTime, Verdict, Wait};
 use stormglass_report::blame::{Blame, Suspect, curve, suspects, tippings};
 use stormglass_sim::fs::Stall;
 use stormglass_sim::{Played, Run};
@@ -88,19 +88,19 @@ pub(crate) fn of_run(
     jobs: NonZeroUsize,
 ) -> Blame {
     let failure = signature(&played.outcome.verdict);
-    let failed = failed_at(&played.trace, &played.outcome);
+    let failed = failed_at(played);
     let by = failed + (failed - SimTime::ZERO) / SLACK;
-    // Some failures are judged at the end of a run only.
+    // A property that is checked at the end of a run cannot be checked in a part of it.
     let cut = Some(run.clone().ending_at(by));
     let cut = cut.filter(|cut| signature(&cut.play(Keep::Nothing).outcome.verdict) == failure);
-    let (asked, by) = match &cut {
-        Some(cut) => (cut, Some(by.as_secs_f64())),
-        None => (run, None),
-    };
+    let by = Some(by).filter(|_| cut.is_some() || played.violated.is_some());
+    let asked = cut.as_ref().unwrap_or(run);
     let fails = |kept, environment| {
-        let outcome = asked.clone().redrawing(kept, environment).play(Keep::Nothing).outcome;
-        signature(&outcome.verdict) == failure
+        let other = asked.clone().redrawing(kept, environment).play(Keep::Nothing);
+        let in_time = || by.is_none_or(|by| other.violated.is_none_or(|at| at <= by));
+        signature(&other.outcome.verdict) == failure && in_time()
     };
+    let by = by.map(|by| by.as_secs_f64());
     // Draws that are taken later decide nothing.
     let events = by.map_or(u64::MAX, |_| {
         let is_before = |event: &stormglass_core::Event| SimTime::from_nanos(event.at_nanos) <= failed;
@@ -140,24 +140,15 @@ pub(crate) fn of_run(
     }
 }
 
-/// Returns when a run had failed, as far as its trace says: the deadline of the wait, the report of the
-/// violation, else its end.
-fn failed_at(trace: &Trace, outcome: &Outcome) -> SimTime {
-    let just_after = |at: SimTime| at + Duration::from_nanos(1);
-    match &outcome.verdict {
-        Verdict::TimedOut { wait, node, .. } => {
-            let is_it = |other: &&Wait| other.name == *wait && other.node == *node && other.exceeded();
-            let failed = outcome.waits.iter().find(is_it);
-            failed.map_or(outcome.ended, |wait| just_after(wait.began + wait.deadline))
-        }
-        verdict @ Verdict::Violated { .. } => {
-            let text = verdict.to_string();
-            let report = trace
-                .events
-                .iter()
-                .find(|event| event.kind == Kind::Note && trace.text(event.subject) == text);
-            report.map_or(outcome.ended, |event| just_after(SimTime::from_nanos(event.at_nanos)))
-        }
-        _ => just_after(outcome.ended),
-    }
+/// Returns when a run had failed: the deadline of the wait, the time of the violation, else its end.
+fn failed_at(Played { outcome, violated, .. }: &Played) -> SimTime {
+    let of_wait = |name: &str, node: &str| {
+        let is_it = |other: &&Wait| other.name == *name && other.node == *node && other.exceeded();
+        outcome.waits.iter().find(is_it).map(|wait| wait.began + wait.deadline)
+    };
+    let failed = match &outcome.verdict {
+        Verdict::TimedOut { wait, node, .. } => of_wait(wait, node),
+        _ => *violated,
+    };
+    failed.unwrap_or(outcome.ended) + Duration::from_nanos(1)
 }

@@ -195,7 +195,7 @@ fn without_deadlines(trace: &Trace) -> Trace {
     trace
 }
 
-/// Returns the page with both runs under each other.
+/// Returns the page with both runs, one below the other.
 fn both(
     runs: [&Run<'_>; 2],
     played: &[Played; 2],

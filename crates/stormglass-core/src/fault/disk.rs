@@ -311,7 +311,7 @@ impl DiskFault {
         self.node().validate("node")?;
         match self {
             DiskFault::SlowDisk { factor, .. } if Slowdown::new(*factor).is_err() => {
-                let problem = format!("is {factor}, the range is 1 to {FACTOR_MAX}, inf is a stand-still");
+                let problem = format!("is {factor}, the range is 1 to {FACTOR_MAX}; inf stops the disk");
                 Err(InvalidRule { field: "factor", problem })
             }
             _ => self.rule().map_or(Ok(()), |rule| rule.validate()),
@@ -357,7 +357,7 @@ pub struct Slowdown(f64);
 
 /// The error for a slowdown that is below 1, above [`FACTOR_MAX`] and finite, or NaN.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("{0} is no slow-down: give 1 to {FACTOR_MAX}, inf for a stand-still")]
+#[error("{0} is no slow-down: give 1 to {FACTOR_MAX}, or inf to stop the disk")]
 pub struct NoSlowdown(pub f64);
 
 impl Slowdown {
@@ -446,7 +446,7 @@ impl fmt::Display for DiskFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DiskFault::SlowDisk { node, factor } if factor.is_infinite() => {
-                write!(f, "disk of {node} stands still")
+                write!(f, "disk of {node} stalls")
             }
             DiskFault::SlowDisk { node, factor } => write!(f, "disk of {node} {factor} times slower"),
             DiskFault::DiskDelay { node, path, .. } => write!(f, "slow operations on {node}:{path}"),

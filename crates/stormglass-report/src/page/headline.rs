@@ -9,7 +9,7 @@ use crate::table::seconds;
 use serde::Serialize;
 use std::time::Duration;
 use stormglass_core::event::Category;
-use stormglass_core::{Event, EventId, Kind, Outcome, SimTime, Trace, Verdict};
+use stormglass_core::{Event, EventId, Kind, Outcome, SimTime, Trace, Verdict, Wait};
 
 /// The headline of a page.
 #[derive(Debug, PartialEq, Serialize)]
@@ -67,8 +67,21 @@ impl Headline {
             return Headline { title, reason: what, moments: Vec::new() };
         };
         let mut reason = if wait.exceeded { String::new() } else { longest_wait(wait) };
-        reason += &spent(trace, wait);
-        Headline { title, reason: reason.trim().into(), moments: moments_of(trace, wait) }
+        let (sum, category) = spent(wait).unzip();
+        reason += &sum.unwrap_or_default();
+        let mut moments = moments_of(trace, wait);
+        if let Some(stall) = Stall::of(trace, wait).filter(|_| category == Some(Category::Sync)) {
+            let is_lane = |lane: &usize| lanes.names[*lane] == trace.text(stall.sync.node);
+            let from = stall.began();
+            let has_fault = |band: &&Band| {
+                band.lanes.iter().any(is_lane) && band.from < stall.sync.at_nanos && from < band.to
+            };
+            reason += &stall.sentence(trace, bands.iter().find(has_fault));
+            moments.push(stall.moment(trace));
+            moments.sort_by_key(|moment| moment.at);
+        }
+        reason += &others(outcome, wait);
+        Headline { title, reason: reason.trim().into(), moments }
     }
 }
 
@@ -100,14 +113,12 @@ fn longest_wait(wait: &ShownWait) -> String {
     format!("The longest wait, {} on {}, took {length} s of {deadline} s. ", wait.name, wait.node)
 }
 
-/// Returns sentences that say what a wait was spent on: the largest category, the longest step in
-/// it, and how slow the disk was.
-fn spent(trace: &Trace, wait: &ShownWait) -> String {
-    let Some(explained) = &wait.explained else { return String::new() };
+/// Returns a sentence that says what a wait was spent on: the largest category, and the steps that have most of
+/// it.
+fn spent(wait: &ShownWait) -> Option<(String, Category)> {
+    let explained = wait.explained.as_ref()?;
     let sums = explained.by_category();
-    let Some((place, most)) = sums.iter().copied().enumerate().max_by_key(|&(_, sum)| sum) else {
-        return String::new();
-    };
+    let (place, most) = sums.iter().copied().enumerate().max_by_key(|&(_, sum)| sum)?;
     let whole = wait.length.max(1);
     let share = (most as f64 * 100.0 / whole as f64).round();
     let category = Category::ALL[place];
@@ -124,54 +135,116 @@ fn spent(trace: &Trace, wait: &ShownWait) -> String {
             Category::Other => "what no event accounts for",
         }
     );
-    let parts = explained.parts.iter().filter(|part| part.by_category[place] > 0);
-    let longest = parts.max_by_key(|part| part.by_category[place]);
-    if let Some(part) = longest.filter(|_| explained.parts.len() > 1) {
+    let mut parts: Vec<_> = explained.parts.iter().filter(|part| part.by_category[place] > 0).collect();
+    parts.sort_by_key(|part| std::cmp::Reverse(part.by_category[place]));
+    parts.retain(|part| part.by_category[place] * 100 >= most * LARGE_PERCENT && explained.parts.len() > 1);
+    for (number, part) in parts.iter().take(LARGE_MAX).enumerate() {
         let place_of = match part.name.as_str() {
             "between" => "between two steps".to_string(),
             "until it was seen" | "since then" => "after the last step".to_string(),
-            step => format!("in the step “{step}”"),
+            step => format!("in “{step}”"),
         };
-        text += &format!("; the largest part, {} s, {place_of}", of_nanos(part.by_category[place]));
+        let length = of_nanos(part.by_category[place]);
+        text += &match number {
+            0 => format!(". Most of it: {length} s {place_of}"),
+            _ => format!(", {length} s {place_of}"),
+        };
     }
-    text += ". ";
-    if category == Category::Sync {
-        text += &stalled(trace, wait);
+    Some((text + ". ", category))
+}
+
+/// A step is named if it has so many percent of the largest category, and at most so many steps are.
+const LARGE_PERCENT: u64 = 10;
+const LARGE_MAX: usize = 3;
+
+/// Returns a sentence on the other waits that missed their deadline.
+fn others(outcome: &Outcome, wait: &ShownWait) -> String {
+    let is_other = |other: &&Wait| {
+        other.exceeded()
+            && (&other.name, &other.node, other.began.as_nanos()) != (&wait.name, &wait.node, wait.began)
+    };
+    let others: Vec<&Wait> = outcome.waits.iter().filter(is_other).collect();
+    let length = |other: &Wait| seconds(other.length.duration());
+    match others[..] {
+        [] => String::new(),
+        [other] => format!("Another wait timed out: {} on {}, {} s. ", other.name, other.node, length(other)),
+        [other, ..] => {
+            format!("{} other waits timed out, {} on {} among them. ", others.len(), other.name, other.node)
+        }
     }
-    text
 }
 
 /// A sync that takes so many times as long as the median one says that the disk stalled.
 const STALLED: u64 = 20;
 
-/// Returns a sentence on the longest sync of the wait's critical path, if the disk stalled then.
-fn stalled(trace: &Trace, wait: &ShownWait) -> String {
-    let is_sync = |event: &&Event| event.kind.category() == Category::Sync;
-    let mut lengths: Vec<u64> = trace.events.iter().filter(is_sync).map(|event| event.took_nanos).collect();
-    lengths.sort_unstable();
-    let median = lengths.get(lengths.len() / 2).copied().unwrap_or(0);
-    let Some(longest) = longest_sync(trace, wait) else { return String::new() };
-    if longest.took_nanos < STALLED * median.max(1) {
-        return String::new();
+/// The longest sync of a wait's critical path, during which the disk stalled.
+struct Stall<'a> {
+    event: EventId,
+    sync: &'a Event,
+    /// The median length of the run's syncs, in nanoseconds.
+    median: u64,
+}
+
+impl Stall<'_> {
+    fn of<'a>(trace: &'a Trace, wait: &ShownWait) -> Option<Stall<'a>> {
+        let is_sync = |event: &&Event| event.kind.category() == Category::Sync;
+        let mut lengths: Vec<u64> =
+            trace.events.iter().filter(is_sync).map(|event| event.took_nanos).collect();
+        lengths.sort_unstable();
+        let median = lengths.get(lengths.len() / 2).copied().unwrap_or(0);
+        let event = longest_sync(trace, wait)?;
+        let sync = trace.event(event)?;
+        (sync.took_nanos >= STALLED * median.max(1)).then_some(Stall { event, sync, median })
     }
-    let began = longest.at_nanos - longest.took_nanos.min(longest.at_nanos);
-    format!(
-        "The disk of {} stalled: one {} took {} s, from {} s on; half of all syncs took at most {} ms. ",
-        trace.text(longest.node),
-        longest.kind,
-        of_nanos(longest.took_nanos),
-        of_nanos(began),
-        (median as f64 / 1e6).ceil(),
-    )
+
+    fn began(&self) -> u64 {
+        self.sync.at_nanos.saturating_sub(self.sync.took_nanos)
+    }
+
+    fn median_ms(&self) -> f64 {
+        (self.median as f64 / 1e6).ceil()
+    }
+
+    fn sentence(&self, trace: &Trace, fault: Option<&Band>) -> String {
+        let source = match fault {
+            Some(fault) => format!("A fault was active there: {}. ", fault.text),
+            None => "No fault caused that: the profile of the disk has such stalls. ".into(),
+        };
+        format!(
+            "The disk of {} stalled: one {} took {} s, from {} s on; half of all syncs took at most {} ms. {source}",
+            trace.text(self.sync.node),
+            self.sync.kind,
+            of_nanos(self.sync.took_nanos),
+            of_nanos(self.began()),
+            self.median_ms(),
+        )
+    }
+
+    fn moment(&self, trace: &Trace) -> Moment {
+        let (kind, node) = (self.sync.kind, trace.text(self.sync.node));
+        Moment {
+            at: self.began(),
+            mark: Mark::Milestone,
+            title: format!("the longest {kind}"),
+            detail: format!(
+                "{} s on {node}; half of all take at most {} ms",
+                of_nanos(self.sync.took_nanos),
+                self.median_ms()
+            ),
+            event: self.event.number(),
+        }
+    }
 }
 
 /// Returns the longest sync of a wait's critical path.
-fn longest_sync<'a>(trace: &'a Trace, wait: &ShownWait) -> Option<&'a Event> {
+fn longest_sync(trace: &Trace, wait: &ShownWait) -> Option<EventId> {
     let start = EventId::at((wait.end as usize).checked_sub(1)?);
-    let path = std::iter::successors(trace.event(start), |event| trace.event(event.cause));
-    path.take_while(|event| event.at_nanos > wait.began)
-        .filter(|event| event.kind.category() == Category::Sync)
-        .max_by_key(|event| event.took_nanos)
+    let path = std::iter::successors(Some(start), |&event| Some(trace.event(event)?.cause));
+    path.map_while(|event| Some((event, trace.event(event)?)))
+        .take_while(|(_, event)| event.at_nanos > wait.began)
+        .filter(|(_, event)| event.kind.category() == Category::Sync)
+        .max_by_key(|(_, event)| event.took_nanos)
+        .map(|(event, _)| event)
 }
 
 /// Returns the moments of a wait: its start, the last thing that its node reached before the
@@ -189,13 +262,13 @@ fn moments_of(trace: &Trace, wait: &ShownWait) -> Vec<Moment> {
     )];
     if let Some((event, last)) = milestone(trace, node, wait.began, deadline.min(end)) {
         let detail = match before(trace, event, wait.began) {
-            Some((step, took)) => format!("reached after “{step}”, which took {} s", of_nanos(took)),
+            Some((step, took)) => format!("after “{step}”, which took {} s", of_nanos(took)),
             None => format!("the last thing that {node} reached in time"),
         };
         moments.push(moment(
             last.at_nanos,
             Mark::Milestone,
-            trace.text(last.subject).into(),
+            format!("{node}: {}", trace.text(last.subject)),
             detail,
             event.number(),
         ));
@@ -208,13 +281,13 @@ fn moments_of(trace: &Trace, wait: &ShownWait) -> Vec<Moment> {
             }
             None => format!("of {name} on {node}"),
         };
-        moments.push(moment(deadline, Mark::Deadline, "the deadline passes".into(), detail, 0));
+        moments.push(moment(deadline, Mark::Deadline, "the deadline".into(), detail, 0));
     }
     if wait.ended {
         let detail = if wait.exceeded {
-            format!("{} s too late", of_nanos(end.saturating_sub(deadline)))
+            format!("its condition is met, {} s too late", of_nanos(end.saturating_sub(deadline)))
         } else {
-            format!("{} s before its deadline", of_nanos(deadline.saturating_sub(end)))
+            format!("its condition is met, {} s before the deadline", of_nanos(deadline.saturating_sub(end)))
         };
         moments.push(moment(end, Mark::End, "the wait ends".into(), detail, wait.end));
     }

@@ -53,6 +53,7 @@ function showFilters() {
         '<path d="M0 8h9V2h8v5h9" fill="none" stroke="var(--ink)" stroke-width="2"/>',
         "critical path of the chosen wait",
       ),
+      sign('<rect y="1" width="26" height="8" fill="var(--sync)" opacity=".45"/>', "not on it"),
     );
   signs.push(sign('<path d="M13 1l4 4-4 4-4-4z" fill="var(--mark)"/>', "note or instant step"));
   byId("levels").hidden = !source.log.length;

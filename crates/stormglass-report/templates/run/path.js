@@ -1,5 +1,8 @@
 // The panel of the critical path.
 
+/** Whether its table has the longest steps first, else their order in time. */
+let longestFirst = true;
+
 let shownWait;
 function showPath() {
   if (shownWait === view.wait) return;
@@ -102,6 +105,27 @@ function explained(wait) {
       ),
       element("td", {}, part.syncs ? String(part.syncs) : ""),
     );
+  const inOrder = () =>
+    longestFirst ? rowsShown.toSorted((a, b) => b.to - b.from - (a.to - a.from)) : rowsShown;
+  const body = element("tbody", {}, ...inOrder().map(row));
+  const sortable = (name, isByLength) =>
+    element(
+      "th",
+      { "aria-sort": longestFirst === isByLength ? (isByLength ? "descending" : "ascending") : null },
+      element(
+        "button",
+        {
+          title: isByLength ? "the longest steps first" : "the steps in the order of their times",
+          onclick: event => {
+            longestFirst = isByLength;
+            for (const other of event.currentTarget.closest("tr").children) other.removeAttribute("aria-sort");
+            event.currentTarget.parentElement.setAttribute("aria-sort", isByLength ? "descending" : "ascending");
+            body.replaceChildren(...inOrder().map(row));
+          },
+        },
+        name,
+      ),
+    );
   const head = category =>
     element(
       "th",
@@ -121,13 +145,13 @@ function explained(wait) {
       element(
         "tr",
         {},
-        element("th", {}, "step"),
-        element("th", {}, "total"),
+        sortable("step", false),
+        sortable("total", true),
         ...columns.map(head),
         element("th", {}, "syncs"),
       ),
     ),
-    element("tbody", {}, ...rowsShown.map(row)),
+    body,
     element(
       "tfoot",
       {},

@@ -172,7 +172,7 @@ fn values_beyond_a_bound_are_refused_with_key_value_and_bound() {
         ("disk.sync.delay", "2years", "is 2years, the range is 0s to 365days"),
         ("disk.write-back.expire", "2years", "is 2years, the range is 0s to 365days"),
         ("disk.sync.latency", "2years", "a duration is 2years, the range is 0s to 365days"),
-        ("disk.device.stall.factor", "1e300", "give 1 to 1000000, inf for a stand-still"),
+        ("disk.device.stall.factor", "1e300", "give 1 to 1000000, or inf to stop the disk"),
         (
             "disk.capacity-bytes",
             "1152921504606846977",

@@ -232,7 +232,7 @@ fn a_shipped_disk_replaces_the_disks_parameters() {
         "quiet",
         &[("disk.device.stall.factor", "0.5")],
         expect![
-            "--set disk.device.stall.factor=0.5: `disk.device.stall.factor`: 0.5 is no slow-down: give 1 to 1000000, inf for a stand-still"
+            "--set disk.device.stall.factor=0.5: `disk.device.stall.factor`: 0.5 is no slow-down: give 1 to 1000000, or inf to stop the disk"
         ],
     );
     refused(
