@@ -62,6 +62,11 @@ impl From<Snapshot> for KvState {
     }
 }
 
+fn refusal(key: &str, precondition: Precondition, found: Option<u64>) -> Refusal {
+    let message = format!("{key}: {precondition:?} does not hold, found {found:?}");
+    Refusal { kind: RefusalKind::PreconditionFailed { found }, message, leader: None, ambiguous: false }
+}
+
 fn decode(value: &Value) -> Arc<NodesConfiguration> {
     let nodes = postcard::from_bytes(&value.bytes);
     Arc::new(nodes.expect("the value of this key is an encoded NodesConfiguration"))
@@ -104,12 +109,29 @@ impl KvState {
             Precondition::DoesNotExist => found.is_none(),
             Precondition::MatchesVersion(version) => found == Some(version),
         };
-        if holds {
-            return Ok(());
-        }
-        let message = format!("{key}: {precondition:?} does not hold, found {found:?}");
-        let kind = RefusalKind::PreconditionFailed { found };
-        Err(Refusal { kind, message, leader: None, ambiguous: false })
+        if holds { Ok(()) } else { Err(refusal(key, *precondition, found)) }
+    }
+
+    /// Checks whether this state is enough to refuse a write before it goes through the log. The
+    /// state may be older than what is committed: a new leader has not applied everything yet. So a
+    /// write is refused only if a later state refuses it too: the key exists, or has a greater version
+    /// than the write's condition.
+    ///
+    /// As in Restate, this relies on versions that only grow and on keys that are never deleted. A key
+    /// that is deleted in a later state is refused wrongly.
+    ///
+    /// # Errors
+    ///
+    /// The refusal to answer with.
+    pub fn check_early(&self, write: &Write) -> Result<(), Refusal> {
+        let (Write::Put { key, precondition, .. } | Write::Delete { key, precondition }) = write;
+        let found = self.values.get(key).map(|value| value.version);
+        let is_too_late = match *precondition {
+            Precondition::None => false,
+            Precondition::DoesNotExist => found.is_some(),
+            Precondition::MatchesVersion(version) => found.is_some_and(|found| found > version),
+        };
+        if is_too_late { Err(refusal(key, *precondition, found)) } else { Ok(()) }
     }
 
     /// Applies a committed write.
@@ -183,6 +205,23 @@ mod tests {
         assert_eq!(refusal.kind, RefusalKind::PreconditionFailed { found: Some(1) });
         assert_eq!(kv.apply(put(2, Precondition::MatchesVersion(1))), Ok(Reply::Written));
         assert_eq!(kv.get("k").unwrap().version, 2);
+    }
+
+    /// A new leader whose state was older than what was committed refused a write whose condition held.
+    #[test]
+    fn an_older_state_refuses_early_only_what_a_later_one_refuses() {
+        let mut old = KvState::default();
+        let write = put(2, Precondition::MatchesVersion(1));
+        assert_eq!(old.check_early(&write), Ok(()), "the key may have been created since");
+        old.apply(put(3, Precondition::DoesNotExist)).unwrap();
+        assert!(old.check_early(&write).is_err(), "versions only grow");
+        assert_eq!(
+            old.check_early(&put(5, Precondition::MatchesVersion(4))),
+            Ok(()),
+            "it may have grown since"
+        );
+        assert!(old.check_early(&put(1, Precondition::DoesNotExist)).is_err());
+        assert_eq!(old.check_early(&put(9, Precondition::None)), Ok(()));
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub struct RaftSettings {
     /// if no other worker is awake, the whole process does (`stormglass_rt::worker`).
     /// Default: true.
     pub blocking_writes: bool,
-    /// Whether a write whose precondition is violated already is refused before it goes through
+    /// Whether a write whose precondition cannot hold any more is refused before it goes through
     /// the log (Restate 6e4156977). Default: true.
     pub refuses_early: bool,
     /// Whether a server opens a database whose WAL ends in a damaged record (Restate 85cbaf014,

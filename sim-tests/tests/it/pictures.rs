@@ -73,11 +73,11 @@ fn the_page_of_the_incident_has_its_moments_and_its_cause() {
         })
         .collect();
     expect![[r#"
-        0 ms the wait begins: for admin on node-1, at most 10.000 s
-        4261 ms the longest fsync: 3.070 s on node-1; half of all take at most 6 ms
-        7331 ms node-1: node id: after “mark as provisioned”, which took 3.336 s
-        10000 ms the deadline: node-1 is executing “open local loglet database”, for 2.587 s now
-        11509 ms the wait ends: its condition is met, 1.510 s too late"#]]
+        0 ms wait begins: for admin on node-1, at most 10.000 s
+        4261 ms longest fsync: 3.070 s on node-1; half of all take at most 6 ms
+        7331 ms node id: node-1 reaches it after “mark as provisioned”, which took 3.336 s
+        10000 ms deadline: node-1 is executing “open local loglet database”, for 2.587 s now
+        11509 ms wait ends: its condition is met, 1.510 s too late"#]]
     .assert_eq(&shown.join("\n"));
     let wait = &data["waits"][data["chosen"].as_u64().unwrap() as usize];
     let parts = wait["explained"]["parts"].as_array().unwrap();

@@ -45,11 +45,11 @@ impl Member {
 
     /// Proposes a write.
     pub(super) fn propose(&mut self, write: Write, reply: ReplySender) {
-        // A write whose precondition is violated already need not go through the log (Restate
+        // A write whose precondition cannot hold any more need not go through the log (Restate
         // 6e4156977).
         if self.config.settings.refuses_early
             && self.canary() != Canary::IgnoresPreconditions
-            && let Err(refusal) = self.kv.check(&write)
+            && let Err(refusal) = self.kv.check_early(&write)
         {
             self.reply(reply, Err(refusal));
             return;

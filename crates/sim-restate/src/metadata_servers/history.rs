@@ -6,7 +6,6 @@ use crate::metadata_servers::workload::KeyOperation;
 use sim_raft::Refusal;
 use sim_raft::api::{Precondition, RefusalKind, Reply, Request, Write};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use stormglass_core::Stream;
@@ -19,6 +18,9 @@ use stormglass_sim::World;
 /// The maximal number of steps of the search for a linearization of each key; a successful search
 /// takes about as many steps as there are operations.
 const STEPS_MAX: u64 = 1_000_000;
+
+/// So many operations before the first response that cannot be explained are noted.
+const NOTED: usize = 20;
 
 /// A value of the store: its version and its mark, which no two writes share.
 pub type Marked = Option<(u64, u64)>;
@@ -46,41 +48,66 @@ pub enum Operation {
     },
 }
 
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let condition = |found: &Option<u64>| {
-            found.map_or("does not exist".into(), |version| format!("has version {version}"))
-        };
-        let result = |written: &bool| if *written { "succeeded" } else { "was refused" };
-        match self {
-            Operation::Read(None) => f.write_str("a read that found nothing"),
-            Operation::Read(Some((version, _))) => write!(f, "a read of version {version}"),
-            Operation::Put { found, written, .. } => {
-                write!(f, "a write if the key {}, which {}", condition(found), result(written))
-            }
-            Operation::Delete { found, written } => {
-                write!(f, "a delete if the key {}, which {}", condition(&Some(*found)), result(written))
-            }
+/// Returns what an operation did. The result of an operation without a response is not known.
+fn described(Call { operation, ended, .. }: &Call<Operation>) -> String {
+    let condition = |found: Option<u64>| {
+        found.map_or("the key does not exist".into(), |version| format!("the key has version {version}"))
+    };
+    let result = |written| match (ended, written) {
+        (None, _) => "",
+        (Some(_), true) => ", which succeeded",
+        (Some(_), false) => ", which was refused",
+    };
+    match *operation {
+        Operation::Read(_) if ended.is_none() => "a read".into(),
+        Operation::Read(None) => "a read that found nothing".into(),
+        Operation::Read(Some((version, mark))) => format!("a read of version {version}, {}", writer(mark)),
+        Operation::Put { found, written, value: (_, mark) } => {
+            format!("{} if {}{}", writer(mark), condition(found), result(written))
+        }
+        Operation::Delete { found, written } => {
+            format!("a delete if {}{}", condition(Some(found)), result(written))
         }
     }
+}
+
+/// Returns the name of a write, as its mark has it.
+fn writer(mark: u64) -> String {
+    format!("write {} of client {}", mark & u64::from(u32::MAX), mark >> 32)
 }
 
 /// A key of the metadata store.
 #[derive(Clone, Copy, Debug)]
 pub struct Key;
 
+/// The state of a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyState {
+    value: Marked,
+    /// Whether it was deleted before. From then on a leader may refuse a write whose condition holds:
+    /// the early refusals of Restate rely on keys that are never deleted.
+    was_deleted: bool,
+}
+
 impl Object for Key {
-    type State = Marked;
+    type State = KeyState;
     type Operation = Operation;
 
-    fn apply(&self, state: &Marked, operation: &Operation, seen: bool) -> Option<Marked> {
-        let version = state.map(|(version, _)| version);
+    fn apply(&self, state: &KeyState, operation: &Operation, seen: bool) -> Option<KeyState> {
+        let KeyState { value: current, was_deleted } = *state;
+        let version = current.map(|(version, _)| version);
         let (holds, written, after) = match *operation {
-            Operation::Read(value) => return (!seen || value == *state).then_some(*state),
+            Operation::Read(value) => return (!seen || value == current).then_some(*state),
             Operation::Put { found, value, written } => (version == found, written, Some(value)),
             Operation::Delete { found, written } => (version == Some(found), written, None),
         };
-        (!seen || holds == written).then_some(if holds { after } else { *state })
+        let after = KeyState { value: after, was_deleted: was_deleted || after.is_none() };
+        match (seen, holds, written) {
+            (true, true, false) => was_deleted.then_some(*state),
+            (true, false, true) => None,
+            (_, true, _) => Some(after),
+            (_, false, _) => Some(*state),
+        }
     }
 }
 
@@ -119,30 +146,40 @@ impl History {
         histories.get_mut(&key).expect("it has begun")[index].operation = Operation::Read(None);
     }
 
-    /// Reports the first response, of any key, that no order of the operations on its key explains.
+    /// Reports the first response, of any key, that no order of the operations on its key explains, and
+    /// notes the operations before it.
     pub fn judge(&self, world: &World) {
+        let histories = self.lock();
         let mut unexplained = Vec::new();
-        for (key, calls) in &*self.lock() {
-            match check(&Key, None, calls, STEPS_MAX) {
+        for (key, calls) in &*histories {
+            match check(&Key, KeyState::default(), calls, STEPS_MAX) {
                 Linearizable::Yes => {}
                 Linearizable::No => {
-                    let call = first_unexplained(&Key, None, calls, STEPS_MAX).map(|call| &calls[call]);
+                    let call = first_unexplained(&Key, KeyState::default(), calls, STEPS_MAX)
+                        .map(|call| &calls[call]);
                     let ended = call.and_then(|call| call.ended).unwrap_or(rt::now());
-                    let what = call.map_or("what was seen".into(), |Call { began, operation, .. }| {
-                        format!("{operation}, from {began} to {ended}")
-                    });
-                    let count = calls.len();
-                    unexplained
-                        .push((ended, format!("no order of {count} operations on {key} explains {what}")));
+                    unexplained.push((ended, key, call));
                 }
                 Linearizable::Unknown(steps) => {
                     world.note(&format!("linearizable: {key} was given up after {steps} steps"));
                 }
             }
         }
-        if let Some((at, evidence)) = unexplained.into_iter().min() {
-            world.violated_at(at, "linearizable", evidence);
+        let Some((at, key, call)) = unexplained.into_iter().min_by_key(|(ended, key, _)| (*ended, *key))
+        else {
+            return;
+        };
+        let mut before: Vec<_> = histories[key].iter().filter(|call| call.began <= at).collect();
+        before.sort_by_key(|call| call.began);
+        for call in &before[before.len().saturating_sub(NOTED)..] {
+            let to = call.ended.map_or("without a response".into(), |ended| format!("to {ended}"));
+            world.note(&format!("{key}: {}, from {} {to}", described(call), call.began));
         }
+        let what = call.map_or("what was seen".into(), |call| {
+            format!("{}, from {} to {at}", described(call), call.began)
+        });
+        let evidence = format!("no order of {} operations on {key} explains {what}", histories[key].len());
+        world.violated_at(at, "linearizable", evidence);
     }
 }
 

@@ -63,12 +63,9 @@ impl Write {
         let Write::Bytes { offset, bytes } = self else { return };
         let (start, end) = (*offset, offset + bytes.len() as u64);
         let sectors_end = end.next_multiple_of(SECTOR).min(cached.len().max(device.len()));
-        for (from, to) in [(start - start % SECTOR, start), (end, sectors_end)] {
-            if from < to && !bytes.is_empty() {
-                let mut rest = vec![0; (to - from) as usize];
-                cached.read(from, &mut rest);
-                device.write(from, &rest);
-            }
+        if !bytes.is_empty() {
+            copy(cached, device, start - start % SECTOR, start);
+            copy(cached, device, end, sectors_end);
         }
     }
 
@@ -219,18 +216,29 @@ impl Contents {
     /// Reverts to the durable contents and those pending writes that survive a power loss, with an empty page cache.
     ///
     /// A truncation that is lost takes with it what was written later beyond it: ext4 and XFS map new blocks there in a later
-    /// transaction of the journal, so the file has its old blocks or the new ones.
+    /// transaction of the journal, so the file has its old blocks or the new ones. If a truncation survives, the file system
+    /// has zeros beyond the new end in the page cache, and writes that sector before a longer length.
     pub(crate) fn power_loss(&mut self, survivors: impl FnOnce(Vec<Write>) -> Vec<(Write, bool)>) {
         let pending = self.take(self.changes());
         if !pending.is_empty() {
             let mut cached = self.durable.clone();
             let mut lost_truncation = u64::MAX;
+            let mut truncated_to = u64::MAX;
             for (write, survives) in survivors(pending) {
-                let len = cached.len();
+                let is_truncation = matches!(write, Write::Length(_)) && write.end() < cached.len();
                 write.apply(&mut cached);
                 if survives && write.end() <= lost_truncation {
                     write.persist(&mut self.durable, &cached);
-                } else if matches!(write, Write::Length(_)) && write.end() < len {
+                    if write.end() > truncated_to {
+                        let sector = truncated_to - truncated_to % SECTOR;
+                        let end = (sector + SECTOR).min(self.durable.len());
+                        copy(&cached, &mut self.durable, sector, end);
+                        truncated_to = u64::MAX;
+                    }
+                    if is_truncation {
+                        truncated_to = write.end();
+                    }
+                } else if is_truncation {
                     lost_truncation = lost_truncation.min(write.end());
                 }
             }
@@ -274,6 +282,15 @@ impl Contents {
         self.dirty -= taken.iter().map(Write::bytes).sum::<u64>();
         self.first_pending += count as u64;
         taken
+    }
+}
+
+/// Copies a range.
+fn copy(from: &Pages, to: &mut Pages, start: u64, end: u64) {
+    if start < end {
+        let mut bytes = vec![0; (end - start) as usize];
+        from.read(start, &mut bytes);
+        to.write(start, &bytes);
     }
 }
 

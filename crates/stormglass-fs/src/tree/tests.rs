@@ -73,6 +73,22 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// A truncation and a later, longer length survived without an earlier write to the sector of the
+/// truncation's end, which then had the bytes before that write, and zeros after them.
+#[test]
+fn a_longer_length_after_a_truncation_has_the_earlier_writes_to_the_sector_between() {
+    let mut contents = Contents::default();
+    contents.write(0, &[1; 1024]);
+    contents.write(512, &[2; 1]);
+    contents.set_len(513);
+    contents.write(1024, &[3; 1]);
+    let lost = Write::Bytes { offset: 512, bytes: vec![2; 1] };
+    contents.power_loss(|writes| writes.into_iter().map(|write| (write.clone(), write != lost)).collect());
+    let mut found = [9; 3];
+    assert_eq!((contents.len(), contents.read(511, &mut found)), (1025, 3));
+    assert_eq!(found, [1, 2, 0]);
+}
+
 proptest! {
     /// The running total of allocated bytes is their sum.
     #[test]

@@ -138,7 +138,8 @@ fn spent(wait: &ShownWait) -> Option<(String, Category)> {
     let mut parts: Vec<_> = explained.parts.iter().filter(|part| part.by_category[place] > 0).collect();
     parts.sort_by_key(|part| std::cmp::Reverse(part.by_category[place]));
     parts.retain(|part| part.by_category[place] * 100 >= most * LARGE_PERCENT && explained.parts.len() > 1);
-    for (number, part) in parts.iter().take(LARGE_MAX).enumerate() {
+    parts.truncate(LARGE_MAX);
+    for (number, part) in parts.iter().enumerate() {
         let place_of = match part.name.as_str() {
             "between" => "between two steps".to_string(),
             "until it was seen" | "since then" => "after the last step".to_string(),
@@ -146,7 +147,8 @@ fn spent(wait: &ShownWait) -> Option<(String, Category)> {
         };
         let length = of_nanos(part.by_category[place]);
         text += &match number {
-            0 => format!(". Most of it: {length} s {place_of}"),
+            0 if parts.len() == 1 => format!(". The longest part: {length} s {place_of}"),
+            0 => format!(". The longest parts: {length} s {place_of}"),
             _ => format!(", {length} s {place_of}"),
         };
     }
@@ -208,7 +210,7 @@ impl Stall<'_> {
     fn sentence(&self, trace: &Trace, fault: Option<&Band>) -> String {
         let source = match fault {
             Some(fault) => format!("A fault was active there: {}. ", fault.text),
-            None => "No fault caused that: the profile of the disk has such stalls. ".into(),
+            None => "No fault was active there: it comes from the profile of the disk. ".into(),
         };
         format!(
             "The disk of {} stalled: one {} took {} s, from {} s on; half of all syncs took at most {} ms. {source}",
@@ -225,7 +227,7 @@ impl Stall<'_> {
         Moment {
             at: self.began(),
             mark: Mark::Milestone,
-            title: format!("the longest {kind}"),
+            title: format!("longest {kind}"),
             detail: format!(
                 "{} s on {node}; half of all take at most {} ms",
                 of_nanos(self.sync.took_nanos),
@@ -256,19 +258,21 @@ fn moments_of(trace: &Trace, wait: &ShownWait) -> Vec<Moment> {
     let mut moments = vec![moment(
         wait.began,
         Mark::Start,
-        "the wait begins".into(),
+        "wait begins".into(),
         format!("for {name} on {node}, at most {} s", of_nanos(wait.deadline)),
         0,
     )];
     if let Some((event, last)) = milestone(trace, node, wait.began, deadline.min(end)) {
         let detail = match before(trace, event, wait.began) {
-            Some((step, took)) => format!("after “{step}”, which took {} s", of_nanos(took)),
+            Some((step, took)) => {
+                format!("{node} reaches it after “{step}”, which took {} s", of_nanos(took))
+            }
             None => format!("the last thing that {node} reached in time"),
         };
         moments.push(moment(
             last.at_nanos,
             Mark::Milestone,
-            format!("{node}: {}", trace.text(last.subject)),
+            trace.text(last.subject).into(),
             detail,
             event.number(),
         ));
@@ -281,7 +285,7 @@ fn moments_of(trace: &Trace, wait: &ShownWait) -> Vec<Moment> {
             }
             None => format!("of {name} on {node}"),
         };
-        moments.push(moment(deadline, Mark::Deadline, "the deadline".into(), detail, 0));
+        moments.push(moment(deadline, Mark::Deadline, "deadline".into(), detail, 0));
     }
     if wait.ended {
         let detail = if wait.exceeded {
@@ -289,7 +293,7 @@ fn moments_of(trace: &Trace, wait: &ShownWait) -> Vec<Moment> {
         } else {
             format!("its condition is met, {} s before the deadline", of_nanos(deadline.saturating_sub(end)))
         };
-        moments.push(moment(end, Mark::End, "the wait ends".into(), detail, wait.end));
+        moments.push(moment(end, Mark::End, "wait ends".into(), detail, wait.end));
     }
     moments
 }

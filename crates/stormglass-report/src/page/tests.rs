@@ -73,12 +73,12 @@ fn the_headline_of_a_timeout_says_why_and_when() {
     let outcome = outcome(&trace, verdict, vec![wait]);
     expect![[r#"
         Timed out: answer on node-1 took 1.100 s, 0.150 s longer than its deadline of 0.950 s
-        84 % of that time, 0.920 s, went to fsync: waiting until the disk has made data durable. Most of it: 0.900 s in “recover”. The disk of node-1 stalled: one fsync took 0.900 s, from 0.100 s on; half of all syncs took at most 5 ms. No fault caused that: the profile of the disk has such stalls.
-        0.000s Start: the wait begins; for answer on node-1, at most 0.950 s
-        0.100s Milestone: node-1: listening; after “open database”, which took 0.100 s
-        0.100s Milestone: the longest fsync; 0.900 s on node-1; half of all take at most 5 ms
-        0.950s Deadline: the deadline; node-1 is executing “recover”, for 0.850 s now
-        1.100s End: the wait ends; its condition is met, 0.150 s too late
+        84 % of that time, 0.920 s, went to fsync: waiting until the disk has made data durable. The longest part: 0.900 s in “recover”. The disk of node-1 stalled: one fsync took 0.900 s, from 0.100 s on; half of all syncs took at most 5 ms. No fault was active there: it comes from the profile of the disk.
+        0.000s Start: wait begins; for answer on node-1, at most 0.950 s
+        0.100s Milestone: listening; node-1 reaches it after “open database”, which took 0.100 s
+        0.100s Milestone: longest fsync; 0.900 s on node-1; half of all take at most 5 ms
+        0.950s Deadline: deadline; node-1 is executing “recover”, for 0.850 s now
+        1.100s End: wait ends; its condition is met, 0.150 s too late
     "#]]
     .assert_eq(&headline(&trace, &outcome, &[]));
 }
