@@ -218,7 +218,7 @@ mod tests {
         let mut most = 0;
         for _ in 0..20_000 {
             let due = SimTime::from_nanos(stream.draw() % TIMES * 1_000_000);
-            if stream.draw() % 3 > 0 {
+            if !stream.draw().is_multiple_of(3) {
                 let added = timers.add(due, Waker::noop().clone());
                 let (entry, wakers) = model.entry(due).or_insert((added.unwrap_or(END), 0));
                 assert_eq!(added, (*wakers == 0).then_some(*entry), "only the first sets a timer");
