@@ -141,6 +141,7 @@ impl App {
             Command::Debug(debug) => commands::debug::debug(&context, &debug, output),
             Command::Diff(diff) => commands::diff::diff(&context, &diff, output),
             Command::Shrink(shrink) => commands::shrink::shrink(&context, &shrink, output),
+            Command::Crash(crash) => commands::crash::crash(&context, &crash, output),
             Command::Check(check) => commands::check::check(&context, check, output),
             #[cfg(feature = "sweep")]
             Command::Sweep(sweep) => commands::sweep::sweep(&context, &sweep, output),

@@ -22,8 +22,11 @@ use regex_lite::Regex;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
+use stormglass_core::fault::{Loss, Pattern};
 use stormglass_core::{Branch, Kind, LogLevel, Seed, SimTime};
 use stormglass_sim::AnyScenario;
+use stormglass_sim::crash;
+use stormglass_sim::faults::{Fault, Plan};
 use stormglass_sweep::Seeds;
 
 /// Simulates clusters deterministically: replays a failure from its seed, explains which waits took
@@ -74,6 +77,8 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Find the smallest fault plan with which a run still fails.
     Shrink(Shrink),
+    /// Crash a node before and after each of its operations, in a run each: what a crash at that moment leaves.
+    Crash(Crash),
     /// Check determinism: play every seed twice and compare the traces event by event.
     Check(Check),
     /// Play a parameter space: failure rates with confidence intervals, and the deadlines that
@@ -209,6 +214,21 @@ impl One {
         let (run, what) = (scenario.name().into(), what.with_profile_of(scenario));
         One { run, what, seed: Some(seed.0), branches: Vec::new() }
     }
+
+    /// Returns the run with these faults instead of those of its plan. `is_generating` says whether the plan
+    /// draws faults.
+    pub(crate) fn with_faults(mut self, faults: &[Fault], is_generating: bool) -> One {
+        self.what.sets.retain(|(key, _)| key != "plan" && !key.starts_with("plan."));
+        self.what.plan = Some(NO_PLAN.into());
+        if is_generating {
+            // Whatever has set the generator.
+            self.what.sets.push(("plan.generate.count".into(), "0".into()));
+        }
+        let plan: toml::Table = Plan::of(faults.to_vec()).to_toml().parse().expect("a plan is a table");
+        let assignments = plan.into_iter().map(|(key, value)| (format!("plan.{key}"), value.to_string()));
+        self.what.sets.extend(assignments);
+        self
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -343,6 +363,84 @@ pub(crate) struct Shrink {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Crash {
+    /// The scenario.
+    pub(crate) scenario: String,
+    #[command(flatten)]
+    pub(crate) what: What,
+    /// The seeds: A..B (without B), A..=B, or A.. (up to the largest seed).
+    #[arg(long, default_value = "0..1")]
+    pub(crate) seeds: Seeds,
+    /// The nodes that crash, one in each run: a pattern of shell wildcards. Repeatable. Default: those that
+    /// `plan.generate` chooses from; if the scenario names none, those that change their disks.
+    #[arg(long = "node", value_name = "PATTERN", value_parser = pattern)]
+    pub(crate) nodes: Vec<Pattern>,
+    /// How it crashes: a kill, or a power loss that takes this of what was not synced. Repeatable, or
+    /// separated by commas. Default: all.
+    #[arg(long = "kind", value_enum, value_delimiter = ',', value_name = "KIND")]
+    pub(crate) kinds: Vec<CrashKind>,
+    /// How long it stays down.
+    #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
+    pub(crate) down: Duration,
+    /// The most crash points of a seed: of more, so many are played, evenly spread.
+    #[arg(long, default_value_t = NonZeroUsize::new(500).expect("not 0"))]
+    pub(crate) points: NonZeroUsize,
+    /// Worker threads. Default: one per core.
+    #[arg(long)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) annotations: Annotations,
+    #[command(flatten)]
+    pub(crate) pictures: Pictures,
+}
+
+/// How a node crashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CrashKind {
+    /// SIGKILL: what was written stays.
+    Kill,
+    /// A power loss that takes all that was not synced.
+    Everything,
+    /// A power loss that takes the newest writes of each file.
+    Suffix,
+    /// A power loss that takes any of the writes.
+    Subset,
+    /// A power loss that takes any sectors of the writes.
+    Torn,
+}
+
+impl Crash {
+    /// Returns whether a node crashes, in a scenario whose seeds choose from these nodes for faults.
+    pub(crate) fn crashes_node(&self, node: &str, nodes: &[String]) -> bool {
+        match (&self.nodes[..], nodes) {
+            ([], []) => true,
+            ([], nodes) => nodes.iter().any(|chosen| chosen == node),
+            (patterns, _) => patterns.iter().any(|pattern| pattern.matches(node)),
+        }
+    }
+
+    /// Returns how a node crashes.
+    pub(crate) fn crashes(&self) -> Vec<crash::Crash> {
+        let is_chosen = |crash: &crash::Crash| {
+            self.kinds.is_empty() || self.kinds.iter().any(|kind| kind.crash() == *crash)
+        };
+        crash::Crash::ALL.into_iter().filter(is_chosen).collect()
+    }
+}
+
+impl CrashKind {
+    fn crash(self) -> crash::Crash {
+        match self {
+            CrashKind::Kill => crash::Crash::Kill,
+            CrashKind::Everything => crash::Crash::PowerLoss(Loss::Everything),
+            CrashKind::Suffix => crash::Crash::PowerLoss(Loss::Suffix),
+            CrashKind::Subset => crash::Crash::PowerLoss(Loss::Subset),
+            CrashKind::Torn => crash::Crash::PowerLoss(Loss::Torn),
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     /// The scenario.
     pub(crate) scenario: String,
@@ -356,6 +454,12 @@ pub(crate) struct Check {
     /// Worker threads. Default: one per core.
     #[arg(long)]
     pub(crate) jobs: Option<NonZeroUsize>,
+}
+
+/// Parses a pattern of shell wildcards.
+fn pattern(text: &str) -> Result<Pattern, String> {
+    let pattern = Pattern::new(text);
+    pattern.check().map(|()| pattern)
 }
 
 /// Parses the name of a kind of event, or `log`.

@@ -5,6 +5,7 @@ pub(crate) mod blame;
 #[cfg(feature = "sweep")]
 pub(crate) mod calibrate;
 pub(crate) mod check;
+pub(crate) mod crash;
 #[cfg(feature = "debug")]
 pub(crate) mod debug;
 pub(crate) mod diff;

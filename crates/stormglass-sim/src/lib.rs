@@ -7,7 +7,7 @@
 //! In reading order, which is the order of dependence: [`error`], [`preset`], [`parameter_set`], [`cpu`], [`profile`], `log_filter` and [`run_settings`] (what
 //! settings consist of), [`values`] (the resolved values), [`parameters`] (their types), `process`, [`node`], [`state`], `active_faults`,
 //! [`world`], [`client`], `must_happen`, `one_shot`, [`mod@scenario`], [`settings`], `leak`, `log`, [`run`],
-//! [`mod@check`] and [`environment`].
+//! [`mod@check`], [`crash`] and [`environment`].
 //!
 //! A scenario:
 //!
@@ -88,6 +88,8 @@ mod log;
 pub mod run;
 
 pub mod check;
+
+pub mod crash;
 
 pub mod environment;
 

@@ -214,7 +214,12 @@ impl<'a> Run<'a> {
     /// Returns the faults of the run in the order of time: those of its plan, and those drawn from
     /// the seed.
     pub fn faults(&self) -> Vec<Fault> {
-        self.settings.plan().faults(self.seed, &self.settings.own().nodes)
+        self.settings.plan().faults(self.seed, self.nodes())
+    }
+
+    /// Returns the names of the nodes among which a seed chooses for faults ([`crate::Scenario::nodes`]).
+    pub fn nodes(&self) -> &[String] {
+        &self.settings.own().nodes
     }
 
     /// Plays the run on a new thread. A panic inside the run is an outcome.

@@ -63,6 +63,7 @@ fn commands() -> Vec<(&'static str, Vec<Vec<String>>)> {
         ("blame", vec![words("blame incident-2973 --runs 100")]),
         ("diff", vec![words("diff cold-start --other-seed 1")]),
         ("shrink", vec![words(&format!("shrink cold-start {late} --plan {plan}"))]),
+        ("crash", vec![words("crash cold-start --profile quiet --points 2 --kind kill")]),
         ("check", vec![words("check cold-start --seeds 0..2")]),
         (
             "sweep, merge, report",

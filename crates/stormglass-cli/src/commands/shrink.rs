@@ -1,6 +1,6 @@
 //! `shrink`: the smallest fault plan with which a run still fails.
 
-use crate::args::{self, NO_PLAN, One};
+use crate::args::{self, One};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::failures::shrink as smallest;
@@ -79,20 +79,12 @@ fn with_plan(one: &One, run: &Run<'_>, file: Option<&Path>, faults: &[Fault]) ->
     if one.run.ends_with(".toml") {
         return one;
     }
-    one.what.sets.retain(|(key, _)| key != "plan" && !key.starts_with("plan."));
-    let plan = Plan::of(faults.to_vec());
     match file {
-        Some(file) => one.what.plan = Some(file.to_string_lossy().into_owned()),
-        None => {
-            one.what.plan = Some(NO_PLAN.into());
-            if run.settings().plan().generate.count > 0 {
-                // Whatever has set the generator.
-                one.what.sets.push(("plan.generate.count".into(), "0".into()));
-            }
-            let plan: toml::Table = plan.to_toml().parse().expect("a plan is a table");
-            let assignments = plan.into_iter().map(|(key, value)| (format!("plan.{key}"), value.to_string()));
-            one.what.sets.extend(assignments);
+        Some(file) => {
+            one.what.sets.retain(|(key, _)| key != "plan" && !key.starts_with("plan."));
+            one.what.plan = Some(file.to_string_lossy().into_owned());
+            one
         }
+        None => one.with_faults(faults, run.settings().plan().generate.count > 0),
     }
-    one
 }

@@ -7,6 +7,7 @@ mod again;
 mod blame;
 mod compacts;
 mod console;
+mod crashes;
 #[cfg(feature = "debug")]
 mod debugging;
 mod differences;

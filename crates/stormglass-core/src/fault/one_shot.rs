@@ -79,7 +79,9 @@ pub enum OldAddress {
 ///
 /// Names survive in their order, as the journals of ext4 and XFS keep it: all except a random
 /// number of the last ones, and except under [`Loss::Everything`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// All unsynced changes are lost.

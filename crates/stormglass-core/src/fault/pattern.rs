@@ -39,11 +39,19 @@ impl Pattern {
         &self.text
     }
 
+    /// Checks the syntax.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        let problem = |error| format!("{:?} is no pattern: {error}", self.text);
+        self.compiled.as_ref().map(drop).map_err(problem)
+    }
+
     /// Checks the syntax. The error names the field.
     pub(super) fn validate(&self, field: &'static str) -> Result<(), InvalidRule> {
-        let problem = |error| format!("{:?} is no pattern: {error}", self.text);
-        let invalid = |error| InvalidRule { field, problem: problem(error) };
-        self.compiled.as_ref().map(drop).map_err(invalid)
+        self.check().map_err(|problem| InvalidRule { field, problem })
     }
 }
 

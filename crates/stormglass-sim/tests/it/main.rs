@@ -4,6 +4,7 @@
 
 mod clients;
 mod clocks;
+mod crashes;
 mod extremes;
 mod leaks;
 mod lifecycle;
