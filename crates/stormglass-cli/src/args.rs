@@ -383,7 +383,7 @@ pub(crate) struct Crash {
     #[arg(long, default_value = "1s", value_parser = humantime::parse_duration)]
     pub(crate) down: Duration,
     /// The most crash points of a seed: of more, so many are played, evenly spread.
-    #[arg(long, default_value_t = NonZeroUsize::new(500).expect("not 0"))]
+    #[arg(long, default_value_t = NonZeroUsize::new(2_000).expect("not 0"))]
     pub(crate) points: NonZeroUsize,
     /// Worker threads. Default: one per core.
     #[arg(long)]

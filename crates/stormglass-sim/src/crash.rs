@@ -104,7 +104,7 @@ pub struct CrashPoint {
 ///
 /// struct Renames;
 ///
-/// /// A process replaces a file by one that it has not synced
+/// /// A process renames a file that it has not synced, and syncs only the directory
 /// #[scenario]
 /// impl Scenario for Renames {
 ///     async fn play(&self, world: World) {
@@ -113,6 +113,7 @@ pub struct CrashPoint {
 ///             let disk = mount::current().expect("a node has a disk");
 ///             disk.write("/new", b"state").await.unwrap();
 ///             disk.rename("/new", "/state").await.unwrap();
+///             disk.open("/").await.unwrap().sync_all().await.unwrap();
 ///             std::future::pending::<()>().await
 ///         });
 ///         stormglass_rt::sleep(Duration::from_secs(1)).await;
@@ -130,7 +131,7 @@ pub struct CrashPoint {
 ///     points.iter().filter(|&point| fails(point)).count()
 /// };
 /// assert_eq!(fails(Crash::Kill), 0);
-/// assert!(fails(Crash::PowerLoss(Loss::Torn)) > 0);
+/// assert!(fails(Crash::PowerLoss(Loss::Everything)) > 0);
 /// # Ok::<(), stormglass_sim::SettingsError>(())
 /// ```
 pub fn crash_points(played: &Played, is_chosen: impl Fn(&str) -> bool) -> Vec<CrashPoint> {

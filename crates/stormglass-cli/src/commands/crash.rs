@@ -40,7 +40,8 @@ enum Line<'a> {
         node: &'a str,
         /// When the node crashes, in nanoseconds.
         at: SimTime,
-        crash: String,
+        /// As `--kind` has it.
+        kind: String,
         /// Whether the crash is before or after the operation.
         side: &'static str,
         operation: &'a str,
@@ -88,7 +89,7 @@ pub(crate) fn crash(
                 seed: case.seed,
                 node,
                 at: *at,
-                crash: crash.to_string(),
+                kind: word(crash),
                 side: side.word(),
                 operation: &case.operation,
                 event: event.number(),
@@ -358,14 +359,18 @@ fn number_of(count: u64, noun: &str) -> String {
     format!("{count} {noun}{end}")
 }
 
+/// Returns the word for a crash on the command line.
+fn word(crash: Crash) -> String {
+    match crash {
+        Crash::Kill => "kill".into(),
+        Crash::PowerLoss(loss) => loss.to_string(),
+    }
+}
+
 /// Returns the names of crashes: `kill, power loss (everything, torn)`.
 fn names(crashes: &BTreeSet<Crash>) -> String {
-    let loss = |crash: &Crash| match crash {
-        Crash::Kill => None,
-        Crash::PowerLoss(loss) => Some(loss.to_string()),
-    };
-    let losses: Vec<String> = crashes.iter().filter_map(loss).collect();
-    let kill = crashes.contains(&Crash::Kill).then(|| "kill".to_string());
+    let (kills, losses): (Vec<Crash>, Vec<Crash>) = crashes.iter().partition(|crash| **crash == Crash::Kill);
+    let losses: Vec<String> = losses.into_iter().map(word).collect();
     let power = (!losses.is_empty()).then(|| format!("power loss ({})", losses.join(", ")));
-    kill.into_iter().chain(power).collect::<Vec<_>>().join(", ")
+    kills.into_iter().map(word).chain(power).collect::<Vec<_>>().join(", ")
 }

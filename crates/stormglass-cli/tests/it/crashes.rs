@@ -106,7 +106,8 @@ fn a_log_that_syncs_first_survives_every_crash() {
          power loss (suffix)        72       0
          power loss (subset)        72       0
          power loss (torn)          72       0
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 /// The printed options play the run that failed.
@@ -142,7 +143,7 @@ fn crash_prints_the_same_on_any_number_of_threads() {
     assert_eq!(summary["runs"], crashes.len());
     assert_eq!(summary["failed"], failed);
     assert_eq!(summary["points"], crashes.len() / 5);
-    assert_eq!(crashes[1]["crash"], "power loss (everything)");
+    assert_eq!(crashes[1]["kind"], "everything");
 }
 
 #[test]

@@ -34,6 +34,11 @@ impl Band {
         self.from <= at && (at < self.to || self.to >= ended.as_nanos())
     }
 
+    /// Whether the fault is active in a part of this time, on this lane.
+    pub(super) fn overlaps(&self, from: u64, to: u64, lane: usize) -> bool {
+        self.from < to && from < self.to && self.lanes.contains(&lane)
+    }
+
     /// Returns the bands of rules that a scenario installed itself. Those with the same times are one:
     /// a partition is many cuts.
     pub(super) fn of_injected(injected: &[Injected], lanes: &Lanes, ended: SimTime) -> Vec<Band> {

@@ -71,10 +71,9 @@ impl Headline {
         reason += &sum.unwrap_or_default();
         let mut moments = moments_of(trace, wait);
         if let Some(stall) = Stall::of(trace, wait).filter(|_| category == Some(Category::Sync)) {
-            let is_lane = |lane: &usize| lanes.names[*lane] == trace.text(stall.sync.node);
-            let from = stall.began();
+            let lane = lanes.named(trace.text(stall.sync.node));
             let has_fault = |band: &&Band| {
-                band.lanes.iter().any(is_lane) && band.from < stall.sync.at_nanos && from < band.to
+                lane.is_some_and(|lane| band.overlaps(stall.began(), stall.sync.at_nanos, lane))
             };
             reason += &stall.sentence(trace, bands.iter().find(has_fault));
             moments.push(stall.moment(trace));

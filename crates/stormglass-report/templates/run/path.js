@@ -108,10 +108,11 @@ function explained(wait) {
   const inOrder = () =>
     longestFirst ? rowsShown.toSorted((a, b) => b.to - b.from - (a.to - a.from)) : rowsShown;
   const body = element("tbody", {}, ...inOrder().map(row));
-  const sortable = (name, isByLength) =>
-    element(
+  const sortable = (name, isByLength) => {
+    const order = isByLength ? "descending" : "ascending";
+    return element(
       "th",
-      { "aria-sort": longestFirst === isByLength ? (isByLength ? "descending" : "ascending") : null },
+      { "aria-sort": longestFirst === isByLength ? order : null },
       element(
         "button",
         {
@@ -119,13 +120,14 @@ function explained(wait) {
           onclick: event => {
             longestFirst = isByLength;
             for (const other of event.currentTarget.closest("tr").children) other.removeAttribute("aria-sort");
-            event.currentTarget.parentElement.setAttribute("aria-sort", isByLength ? "descending" : "ascending");
+            event.currentTarget.parentElement.setAttribute("aria-sort", order);
             body.replaceChildren(...inOrder().map(row));
           },
         },
         name,
       ),
     );
+  };
   const head = category =>
     element(
       "th",
