@@ -238,15 +238,18 @@ impl Test {
     }
 
     /// Runs a command of the command line on the scenario.
-    fn command(&self, command: &str) {
-        let words = split(command);
+    fn command(&self, line: &str) {
+        let words = split(line);
         let mut words = words.unwrap_or_else(|error| panic!("{}: STORMGLASS: {error}", self.name));
-        if words.first().is_none_or(|word| word != "list") {
-            words.insert(1.min(words.len()), self.scenario().name().into());
+        // Options may precede the command; those that all commands have take no value.
+        let command = words.iter().position(|word| !word.starts_with('-'));
+        if command.is_none_or(|command| words[command] != "list") {
+            let after = command.map_or(words.len(), |command| command + 1);
+            words.insert(after, self.scenario().name().into());
         }
         let words = ["stormglass".to_string()].into_iter().chain(words);
         let exit = self.app.run(words, &mut Output::of_process());
-        assert!(exit == Exit::Held, "{}: STORMGLASS={} ended with {exit:?}", self.name, quote(command));
+        assert!(exit == Exit::Held, "{}: STORMGLASS={} ended with {exit:?}", self.name, quote(line));
     }
 }
 

@@ -79,6 +79,13 @@ fn a_pasted_line_with_quotes_runs_in_a_test() {
     test.run();
 }
 
+#[test]
+fn options_may_precede_the_command() {
+    let mut test = Test::of(Lucky, "lucky").seeds(3..4);
+    test.environment.command = Some("-q --json run --seed 5".into());
+    test.run();
+}
+
 fn stores(set: impl FnOnce(&mut super::Environment)) -> String {
     let mut test = Test::of(Stores, "storms::the_write_stays").seeds(0..4);
     set(&mut test.environment);
