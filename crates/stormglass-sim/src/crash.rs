@@ -1,9 +1,9 @@
 //! Crash points: the times at which a node of a run can crash so that it leaves something else behind.
 //!
-//! A run that crashes once at each of them, with each kind of crash, tries every state of the node's disk that
-//! a crash in this run can leave, together with what other nodes know by then. The method is that of ALICE
-//! (Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014) and of SQLite's crash tests
-//! (<https://www.sqlite.org/testing.html>), applied to whole nodes.
+//! One run for each of them, with one crash, tries every moment at which a crash of this run can leave something
+//! else: on the node's disk, or in what other nodes know by then. What a power loss keeps is drawn, except under
+//! [`Loss::Everything`]. The method is that of ALICE (Pillai et al., "All File Systems Are Not Created Equal",
+//! OSDI 2014) and of SQLite's crash tests (<https://www.sqlite.org/testing.html>), applied to whole nodes.
 
 use crate::run::{Played, Run};
 use std::collections::BTreeMap;
