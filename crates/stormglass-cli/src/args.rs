@@ -217,16 +217,22 @@ impl One {
 
     /// Returns the run with these faults instead of those of its plan. `is_generating` says whether the plan
     /// draws faults.
-    pub(crate) fn with_faults(mut self, faults: &[Fault], is_generating: bool) -> One {
-        self.what.sets.retain(|(key, _)| key != "plan" && !key.starts_with("plan."));
-        self.what.plan = Some(NO_PLAN.into());
+    pub(crate) fn with_faults(self, faults: &[Fault], is_generating: bool) -> One {
+        let mut one = self.with_plan(NO_PLAN.into());
         if is_generating {
             // Whatever has set the generator.
-            self.what.sets.push(("plan.generate.count".into(), "0".into()));
+            one.what.sets.push(("plan.generate.count".into(), "0".into()));
         }
         let plan: toml::Table = Plan::of(faults.to_vec()).to_toml().parse().expect("a plan is a table");
         let assignments = plan.into_iter().map(|(key, value)| (format!("plan.{key}"), value.to_string()));
-        self.what.sets.extend(assignments);
+        one.what.sets.extend(assignments);
+        one
+    }
+
+    /// Returns the run with this plan, whatever was set of its own one.
+    pub(crate) fn with_plan(mut self, plan: String) -> One {
+        self.what.sets.retain(|(key, _)| key != "plan" && !key.starts_with("plan."));
+        self.what.plan = Some(plan);
         self
     }
 }
@@ -410,15 +416,6 @@ pub(crate) enum CrashKind {
 }
 
 impl Crash {
-    /// Returns whether a node crashes, in a scenario whose seeds choose from these nodes for faults.
-    pub(crate) fn crashes_node(&self, node: &str, nodes: &[String]) -> bool {
-        match (&self.nodes[..], nodes) {
-            ([], []) => true,
-            ([], nodes) => nodes.iter().any(|chosen| chosen == node),
-            (patterns, _) => patterns.iter().any(|pattern| pattern.matches(node)),
-        }
-    }
-
     /// Returns how a node crashes.
     pub(crate) fn crashes(&self) -> Vec<crash::Crash> {
         let is_chosen = |crash: &crash::Crash| {

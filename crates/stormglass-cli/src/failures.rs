@@ -38,8 +38,8 @@ fn without_numbers(message: &str) -> String {
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
     pub(crate) count: u64,
-    /// The first of them: its seed and its verdict.
-    pub(crate) seed: u64,
+    /// The first of them: its number, as it was added, and its verdict.
+    pub(crate) number: u64,
     pub(crate) verdict: Verdict,
 }
 
@@ -51,14 +51,15 @@ pub(crate) struct Failures {
 }
 
 impl Failures {
-    /// Adds the outcome of a run, unless it passed. Runs are added in the order of their seeds.
-    pub(crate) fn add(&mut self, seed: u64, outcome: &Outcome) {
+    /// Adds the outcome of a run, unless it passed. `number` tells the runs apart, as their seeds do; they are
+    /// added in its order.
+    pub(crate) fn add(&mut self, number: u64, outcome: &Outcome) {
         if outcome.verdict.is_passed() {
             return;
         }
-        let first = || Group { count: 0, seed, verdict: outcome.verdict.clone() };
+        let first = || Group { count: 0, number, verdict: outcome.verdict.clone() };
         self.groups.entry(signature(&outcome.verdict)).or_insert_with(first).count += 1;
-        self.first.get_or_insert_with(|| (seed, outcome.clone()));
+        self.first.get_or_insert_with(|| (number, outcome.clone()));
     }
 
     /// Returns how many runs failed.
@@ -66,15 +67,15 @@ impl Failures {
         self.groups.values().map(|group| group.count).sum()
     }
 
-    /// Returns the first run that failed: its seed and outcome.
+    /// Returns the first run that failed: its number and outcome.
     pub(crate) fn first(&self) -> Option<&(u64, Outcome)> {
         self.first.as_ref()
     }
 
-    /// Returns a line for each signature, the most frequent one first.
+    /// Returns a line for each signature of runs that are numbered by their seeds, the most frequent one first.
     pub(crate) fn lines(&self) -> String {
         let line = |(text, group): (&String, &Group)| {
-            let Group { count, seed, .. } = group;
+            let Group { count, number: seed, .. } = group;
             format!("{count:>7} {}, first with seed {seed}\n", text.lines().next().unwrap_or_default())
         };
         self.groups().into_iter().map(line).collect()
@@ -83,7 +84,7 @@ impl Failures {
     /// Returns the signatures with their runs, the most frequent one first.
     pub(crate) fn groups(&self) -> Vec<(&String, &Group)> {
         let mut groups: Vec<_> = self.groups.iter().collect();
-        groups.sort_by_key(|(_, group)| (std::cmp::Reverse(group.count), group.seed));
+        groups.sort_by_key(|(_, group)| (std::cmp::Reverse(group.count), group.number));
         groups
     }
 }

@@ -4,7 +4,7 @@ use crate::args::{self, One};
 use crate::context::Context;
 use crate::effort::Effort;
 use crate::error::{CliError, Exit};
-use crate::failures::signature;
+use crate::failures::{Failures, Group};
 use crate::files;
 use crate::github;
 use crate::output::Output;
@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::sarif;
 use crate::shell::{again, replay_line_of};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -76,7 +76,7 @@ pub(crate) fn crash(
     let mut progress = Progress::new(runs, output);
     let (effort, mut simulated) = (Effort::start(), Duration::ZERO);
 
-    let mut failed: BTreeMap<u64, Verdict> = BTreeMap::new();
+    let (mut failures, mut failed) = (Failures::default(), BTreeSet::new());
     let play = |number| {
         let (case, crash) = plays.of(number);
         effort.measure(&crash.to_string(), case.seed, || plays.run(number).play(Keep::Nothing).outcome)
@@ -99,7 +99,8 @@ pub(crate) fn crash(
         simulated += outcome.ended.saturating_since(SimTime::ZERO);
         let has_failed = !outcome.verdict.is_passed();
         if has_failed {
-            failed.insert(number, outcome.verdict);
+            failures.add(number, &outcome);
+            failed.insert(number);
         }
         progress.run_done(has_failed, String::new);
         if output.closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -112,11 +113,14 @@ pub(crate) fn crash(
         let one = One::of(scenario, &args.what, seed);
         (one.with_faults(&run.faults(), settings.plan().generate.count > 0), seed)
     };
+    let replay = |number| {
+        let (one, seed) = one(number);
+        replay_line_of(&one, seed, context.test())
+    };
     if !args.pictures.is_empty() {
-        let number = failed.keys().next().copied().unwrap_or(0);
-        let ((one, seed), run) = (one(number), plays.run(number));
-        let command = replay_line_of(&one, seed, context.test());
-        let played = run.play(Keep::Events);
+        let number = failed.first().copied().unwrap_or(0);
+        let run = plays.run(number);
+        let (command, played) = (replay(number), run.play(Keep::Events));
         pictures::write_all(&args.pictures, scenario.name(), &command, &run, &played, None, output)?;
     }
     if context.json {
@@ -125,25 +129,26 @@ pub(crate) fn crash(
             seeds: args.seeds.count(),
             points: cases.len(),
             runs,
-            failed: failed.len() as u64,
+            failed: failures.count(),
         });
     } else {
-        output.print(&plays.text(args.seeds.count(), left_out, &failed));
-        if let Some((&number, verdict)) = failed.first_key_value() {
-            let (one, seed) = one(number);
+        output.print(&plays.text(args.seeds.count(), left_out, &failures, &failed));
+        if let Some((number, outcome)) = failures.first() {
+            let (one, seed) = one(*number);
             output.print(&format!(
-                "\nfirst failure: {}: {verdict}\n{}",
-                plays.describe(number),
+                "\nfirst failure: {}: {}\n{}",
+                plays.describe(*number),
+                outcome.verdict,
                 again(&one, seed, context.test())
             ));
         }
     }
-    let problem = |(count, number): (u64, u64)| {
-        let (one, seed) = one(number);
-        let command = replay_line_of(&one, seed, context.test());
-        Problem::of_verdict(scenario, &failed[&number], seed.0, (count, runs), command)
+    let problem = |Group { count, number, verdict }: &Group| {
+        let seed = plays.of(*number).0.seed;
+        Problem::of_verdict(scenario, verdict, seed, (*count, runs), replay(*number))
     };
-    let problems: Vec<Problem> = ways(&failed).into_values().filter_map(problem).collect();
+    let groups = failures.groups().into_iter();
+    let problems: Vec<Problem> = groups.filter_map(|(_, group)| problem(group)).collect();
     if args.annotations.github {
         problems.iter().for_each(|problem| output.print(&github::error(problem)));
     }
@@ -183,11 +188,12 @@ fn cases(
             );
             return Err(CliError::Conflict(message));
         }
-        let points = crash_points(&played, |node| args.crashes_node(node, run.nodes()));
-        let points = if args.nodes.is_empty() && run.nodes().is_empty() {
-            of_nodes_with_files(&played.trace, points)
-        } else {
-            points
+        let points = match (&args.nodes[..], run.nodes()) {
+            ([], []) => of_nodes_with_files(&played.trace, crash_points(&played, |_| true)),
+            ([], nodes) => crash_points(&played, |node| nodes.iter().any(|chosen| chosen == node)),
+            (patterns, _) => {
+                crash_points(&played, |node| patterns.iter().any(|pattern| pattern.matches(node)))
+            }
         };
         let count = points.len().min(args.points.get());
         left_out += points.len() - count;
@@ -221,15 +227,6 @@ fn of_nodes_with_files(trace: &Trace, points: Vec<CrashPoint>) -> Vec<CrashPoint
     };
     let nodes: BTreeSet<String> = points.iter().filter(is_of_disk).map(|point| point.node.clone()).collect();
     points.into_iter().filter(|point| nodes.contains(&point.node)).collect()
-}
-
-/// Returns how often a run failed in each way, and the first play that did.
-fn ways(failed: &BTreeMap<u64, Verdict>) -> BTreeMap<String, (u64, u64)> {
-    let mut ways = BTreeMap::new();
-    for (&number, verdict) in failed {
-        ways.entry(signature(verdict)).or_insert((0, number)).0 += 1;
-    }
-    ways
 }
 
 /// The runs: each crash at each crash point, numbered from 0.
@@ -270,7 +267,8 @@ impl<'a> Plays<'a> {
         format!("seed {seed}, {crash} of {} {} {operation}", point.node, point.side.word())
     }
 
-    fn text(&self, seeds: u64, left_out: usize, failed: &BTreeMap<u64, Verdict>) -> String {
+    /// Returns the answer. `failed` has the numbers of the runs that failed.
+    fn text(&self, seeds: u64, left_out: usize, failures: &Failures, failed: &BTreeSet<u64>) -> String {
         let nodes: BTreeSet<&str> = self.cases.iter().map(|case| case.point.node.as_str()).collect();
         let nodes: Vec<&str> = nodes.into_iter().collect();
         let mut text = format!(
@@ -288,7 +286,7 @@ impl<'a> Plays<'a> {
         }
         let mut table = table::numbers(["crash", "runs", "failed"].map(String::from));
         for &crash in self.crashes {
-            let failed = failed.keys().filter(|&&number| self.of(number).1 == crash).count();
+            let failed = failed.iter().filter(|&&number| self.of(number).1 == crash).count();
             table.add_row([crash.to_string(), self.cases.len().to_string(), failed.to_string()]);
         }
         let _ = write!(text, "\n{}", table::text(&table));
@@ -296,10 +294,8 @@ impl<'a> Plays<'a> {
             return text;
         }
         text.push('\n');
-        let mut ways: Vec<(String, (u64, u64))> = ways(failed).into_iter().collect();
-        ways.sort_by_key(|&(_, (count, number))| (std::cmp::Reverse(count), number));
-        for (way, (count, _)) in ways {
-            let _ = writeln!(text, "{count:>7} {}", way.lines().next().unwrap_or_default());
+        for (signature, group) in failures.groups() {
+            let _ = writeln!(text, "{:>7} {}", group.count, signature.lines().next().unwrap_or_default());
         }
         text += "\nA crash fails in these intervals:\n";
         let intervals = self.intervals(failed);
@@ -327,9 +323,9 @@ impl<'a> Plays<'a> {
     }
 
     /// Returns the failures as intervals, in the order of the crash points.
-    fn intervals(&self, failed: &BTreeMap<u64, Verdict>) -> Vec<Interval> {
+    fn intervals(&self, failed: &BTreeSet<u64>) -> Vec<Interval> {
         let mut intervals: Vec<Interval> = Vec::new();
-        for &number in failed.keys() {
+        for &number in failed {
             let index = number as usize / self.crashes.len();
             let (case, crash) = self.of(number);
             let is_next = |interval: &&mut Interval| {

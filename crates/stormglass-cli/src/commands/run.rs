@@ -125,7 +125,7 @@ pub(crate) fn run(context: &Context<'_>, args: args::Run, output: &mut Output) -
     };
     let groups = failures.groups().into_iter();
     let mut problems: Vec<Problem> =
-        groups.filter_map(|(_, group)| problem(group.seed, &group.verdict, group.count)).collect();
+        groups.filter_map(|(_, group)| problem(group.number, &group.verdict, group.count)).collect();
     problems.extend(sometimes.never().map(|property| Problem {
         rule: Rule::NeverHeld,
         scenario: scenario.name().into(),

@@ -75,16 +75,12 @@ pub(crate) fn shrink(
 /// Returns the run with the smallest plan: in its file if it was written to one. A run file defines its
 /// whole run, and stays as it is.
 fn with_plan(one: &One, run: &Run<'_>, file: Option<&Path>, faults: &[Fault]) -> One {
-    let mut one = one.clone();
+    let one = one.clone();
     if one.run.ends_with(".toml") {
         return one;
     }
     match file {
-        Some(file) => {
-            one.what.sets.retain(|(key, _)| key != "plan" && !key.starts_with("plan."));
-            one.what.plan = Some(file.to_string_lossy().into_owned());
-            one
-        }
+        Some(file) => one.with_plan(file.to_string_lossy().into_owned()),
         None => one.with_faults(faults, run.settings().plan().generate.count > 0),
     }
 }

@@ -43,7 +43,7 @@ fn app() -> App {
 }
 
 /// Returns the words of a printed line from the command on, as `sh` splits them.
-fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     let at = [" replay ", " explain "].iter().find_map(|command| line.find(command)).expect("a command");
     let script = format!("printf '%s\\n' {}", &line[at..]);
     let printed = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();

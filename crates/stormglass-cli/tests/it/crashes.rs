@@ -1,5 +1,6 @@
 //! `crash`: a node crashes before and after each of its operations.
 
+use crate::again::words;
 use crate::console::{command, folder};
 use expect_test::expect;
 use std::io::ErrorKind;
@@ -115,16 +116,8 @@ fn a_log_that_syncs_first_survives_every_crash() {
 fn the_first_failure_is_replayed_by_its_line() {
     let (_, text) = command(&app(), &["crash", "appends", "--kind", "torn,everything", "--down", "2500us"]);
     let line = text.lines().find(|line| line.contains(" replay ")).expect("a line that replays it");
-    let words = line.split(" replay ").nth(1).unwrap().replace('\'', "\u{1}");
-    // A quoted word holds blanks.
-    let mut arguments: Vec<String> = Vec::new();
-    for (index, part) in words.split('\u{1}').enumerate() {
-        match index % 2 {
-            0 => arguments.extend(part.split_whitespace().map(String::from)),
-            _ => arguments.push(part.into()),
-        }
-    }
-    let arguments: Vec<&str> = ["replay"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
+    let words = words(line);
+    let arguments: Vec<&str> = words.iter().map(String::as_str).collect();
     let (exit, replayed) = command(&app(), &arguments);
     assert_eq!(exit, Exit::Failed, "{arguments:?}: {replayed}");
     assert!(replayed.contains("✗ violated acknowledged records stay"), "{replayed}");
@@ -178,7 +171,7 @@ fn crash_refuses_what_it_cannot_do_and_says_why() {
         error: no node that matches --node db-* changes its disk or sends a message
         error: invalid value 'melt' for '--kind <KIND>'
         error: invalid value '0' for '--points <POINTS>': number would be zero for non-zero type
-        error: seed 7 fails without a crash, so its crashes say nothing: violated three records are acknowledged: at crates/stormglass-cli/tests/it/crashes.rs:35:15. Leave it out with --seeds, or leave out its faults with --plan none"#]].assert_eq(&texts.join("\n"));
+        error: seed 7 fails without a crash, so its crashes say nothing: violated three records are acknowledged: at crates/stormglass-cli/tests/it/crashes.rs:36:15. Leave it out with --seeds, or leave out its faults with --plan none"#]].assert_eq(&texts.join("\n"));
 }
 
 #[test]
